@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { AuditAttributes, AuditCredential, AuditEvent, AuditEventInput, AuditHttp } from './event.js'
+import { auditEventTypes } from './event-types.js'
+
+const MAX_STRING = 256
+const MAX_ATTRIBUTES = 32
+// C0, DEL, C1, the line and paragraph separators, and the bidirectional controls that make a terminal lie.
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
+const ALL_UNSAFE = new RegExp(UNSAFE, 'g')
+
+/** Caps a string at 256 UTF-16 units and strips what could forge or garble a log line. */
+export function safeString(value: string): string {
+  const capped = value.length > MAX_STRING ? value.slice(0, MAX_STRING) : value
+  const clean = UNSAFE.test(capped) ? capped.replace(ALL_UNSAFE, '') : capped
+  return clean.isWellFormed() ? clean : clean.toWellFormed()
+}
+
+function optionalString(value: string | undefined): string | undefined {
+  return value === undefined ? undefined : safeString(String(value))
+}
+
+/** A number that JSON can hold. `NaN` and the infinities would become `null` there. */
+function optionalNumber(value: number | undefined): number | undefined {
+  return value === undefined || !Number.isFinite(value) ? undefined : value
+}
+
+function safeAttributes(attributes: AuditAttributes): AuditAttributes {
+  const safe: Record<string, string | number | boolean> = Object.create(null)
+  for (const name of Object.keys(attributes).slice(0, MAX_ATTRIBUTES)) {
+    const value = attributes[name]
+    if (typeof value === 'boolean') safe[safeString(name)] = value
+    else if (typeof value === 'number' && Number.isFinite(value)) safe[safeString(name)] = value
+    else if (value !== undefined && value !== null) safe[safeString(name)] = safeString(String(value))
+  }
+  return Object.freeze(safe)
+}
+
+function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCredential {
+  return Object.freeze(
+    defined({ id: optionalString(id), version: optionalNumber(version), fingerprint: optionalString(fingerprint) }),
+  )
+}
+
+function safeHttp(http: AuditHttp): AuditHttp {
+  return Object.freeze(
+    defined({
+      method: safeString(http.method),
+      route: safeString(http.route),
+      status: optionalNumber(http.status),
+      requestId: optionalString(http.requestId),
+      clientAddress: optionalString(http.clientAddress),
+      userAgent: optionalString(http.userAgent),
+    }),
+  )
+}
+
+/** Leaves out members that are undefined, so that an event reads the same before and after JSON. */
+function defined<T extends object>(value: T): T {
+  for (const key of Object.keys(value) as (keyof T)[]) if (value[key] === undefined) delete value[key]
+  return value
+}
+
+/** The event as sinks see it: completed, made safe, frozen. */
+export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
+  const defaults = auditEventTypes[input.type]
+  return Object.freeze(
+    defined<AuditEvent>({
+      schema: 1,
+      id: randomUUID(),
+      time: new Date(nowMs).toISOString(),
+      type: input.type,
+      outcome: input.outcome ?? defaults.outcome,
+      severity: input.severity ?? defaults.severity,
+      gate: optionalString(input.gate),
+      reason: optionalString(input.reason),
+      owasp: optionalString(input.owasp),
+      principal:
+        input.principal &&
+        Object.freeze({ kind: safeString(input.principal.kind), id: safeString(input.principal.id) }),
+      credential: input.credential && safeCredential(input.credential),
+      http: input.http && safeHttp(input.http),
+      latencyMs: optionalNumber(input.latencyMs),
+      storeMs: optionalNumber(input.storeMs),
+      attributes: input.attributes && safeAttributes(input.attributes),
+    }),
+  )
+}

@@ -1,0 +1,71 @@
+import type { AuditEventInput } from './event.js'
+
+const INTERVAL_MS = 60_000
+
+interface Reported {
+  readonly name: string
+  readonly sink: object
+}
+
+interface Tally {
+  dropped: number
+  failed: number
+}
+
+/** Tells the other sinks, once a minute at most, what one sink lost. */
+export class SinkReporter {
+  readonly #tallies = new Map<Reported, Tally>()
+  #lastReportMs = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+
+  /** `emit` gets the report and the sink that it must not go to: a sink that fails on reports of itself never ends. */
+  constructor(readonly emit: (event: AuditEventInput, about: object | undefined) => void) {}
+
+  /** The lost are told to the sink that lost them, too: its own log must say that it has a gap. */
+  dropped(entry: Reported, count: number): void {
+    this.#tally(entry).dropped += count
+    this.#schedule()
+  }
+
+  failed(entry: Reported, count: number): void {
+    this.#tally(entry).failed += count
+    this.#schedule()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #tally(entry: Reported): Tally {
+    let tally = this.#tallies.get(entry)
+    if (tally === undefined) {
+      tally = { dropped: 0, failed: 0 }
+      this.#tallies.set(entry, tally)
+    }
+    return tally
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return
+    const waitMs = Math.max(0, this.#lastReportMs + INTERVAL_MS - performance.now())
+    this.#timer = setTimeout(() => this.#report(), waitMs).unref()
+  }
+
+  #report(): void {
+    this.#timer = undefined
+    this.#lastReportMs = performance.now()
+    const tallies = [...this.#tallies]
+    this.#tallies.clear()
+    for (const [{ name, sink }, { dropped, failed }] of tallies) {
+      if (dropped > 0) this.emit({ type: 'audit.events.dropped', attributes: { sink: name, dropped } }, undefined)
+      if (failed > 0) {
+        this.emit({ type: 'audit.sink.failed', attributes: { sink: name, failures: failed } }, sink)
+        process.emitWarning(`The audit sink "${name}" failed ${failed} time(s)`, {
+          code: 'COUNTERSIGN_AUDIT_SINK_FAILED',
+          detail: 'Events may be missing from it. audit.stats() has the counts of every sink.',
+        })
+      }
+    }
+  }
+}

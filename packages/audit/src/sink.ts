@@ -1,0 +1,28 @@
+import type { AuditEvent } from './event.js'
+
+/**
+ * Where events go. `write` may return a promise; the next event is written when it settles, and until then events wait
+ * in a bounded queue. A bare function is a sink too.
+ */
+export interface AuditSink {
+  /** Shown in reports about this sink. */
+  readonly name?: string
+  write(event: AuditEvent): void | PromiseLike<void>
+  /** Settles when everything written so far is where it should be. */
+  flush?(): void | PromiseLike<void>
+  close?(): void | PromiseLike<void>
+}
+
+export type AuditSinkFunction = (event: AuditEvent) => void | PromiseLike<void>
+export type AuditFilter = (event: AuditEvent) => boolean
+
+export interface SubscribeOptions {
+  /** Only events for which it returns true are written. */
+  readonly filter?: AuditFilter
+  /** No audit, no service: when this sink fails, gates deny with 503. Default false. */
+  readonly required?: boolean
+  /** Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. */
+  readonly maxQueue?: number
+  /** Milliseconds that a required sink has for one event. Default 1000. */
+  readonly deadlineMs?: number
+}

@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http'
+
+/** What a request's `Authorization` header field holds. */
+export type Authorization =
+  | { readonly kind: 'none' }
+  /** More than one field: Node would silently keep the first. */
+  | { readonly kind: 'duplicated' }
+  /** Not `scheme 1*SP token68` (RFC 9110 §11.4), or longer than allowed. */
+  | { readonly kind: 'malformed'; readonly scheme: string }
+  | { readonly kind: 'credentials'; readonly scheme: string; readonly token: string }
+
+const NONE: Authorization = Object.freeze({ kind: 'none' })
+const DUPLICATED: Authorization = Object.freeze({ kind: 'duplicated' })
+// Both are linear: one character class, then one other, with nothing to go back to.
+const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/
+const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/**
+ * Parses `Authorization` strictly: one field, one scheme (returned in lower case), one token68. `maxTokenBytes` is
+ * checked before anything looks at the token.
+ *
+ * Source: RFC 9110 §11.4 and §11.6.2, RFC 6750 §2.1.
+ */
+export function parseAuthorization(request: IncomingMessage, maxTokenBytes = 8192): Authorization {
+  const values = request.headersDistinct.authorization
+  if (values === undefined || values.length === 0) return NONE
+  if (values.length > 1) return DUPLICATED
+  const value = values[0] as string
+  const space = value.indexOf(' ')
+  const name = space === -1 ? value : value.slice(0, space)
+  if (!SCHEME.test(name)) return { kind: 'malformed', scheme: '' }
+  const scheme = name.toLowerCase()
+  let start = name.length
+  while (value.charCodeAt(start) === 0x20) start += 1
+  if (start === value.length || value.length - start > maxTokenBytes) return { kind: 'malformed', scheme }
+  const token = value.slice(start)
+  return TOKEN68.test(token) ? { kind: 'credentials', scheme, token } : { kind: 'malformed', scheme }
+}

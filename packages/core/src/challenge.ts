@@ -1,0 +1,25 @@
+/** One challenge of `WWW-Authenticate`. */
+export interface Challenge {
+  readonly scheme: string
+  readonly parameters?: Readonly<Record<string, string>>
+}
+
+// RFC 9110 §5.6.4: HTAB, SP, VCHAR; obs-text is left out, clients disagree about it.
+const NOT_QUOTABLE = /[^\t\x20-\x7e]/g
+
+/** A quoted-string of RFC 9110 §5.6.4; what may not stand in one is left out. */
+export function quote(value: string): string {
+  return `"${value.replace(NOT_QUOTABLE, '').replace(/["\\]/g, '\\$&')}"`
+}
+
+export function formatChallenge({ scheme, parameters }: Challenge): string {
+  const list = Object.entries(parameters ?? {}).map(([name, value]) => `${name}=${quote(value)}`)
+  return list.length === 0 ? scheme : `${scheme} ${list.join(', ')}`
+}
+
+/** One field value; `Bearer` goes first, because clients read the first challenge only. */
+export function formatChallenges(challenges: readonly Challenge[]): string {
+  const isBearer = (challenge: Challenge) => challenge.scheme.toLowerCase() === 'bearer'
+  const ordered = [...challenges.filter(isBearer), ...challenges.filter((challenge) => !isBearer(challenge))]
+  return [...new Set(ordered.map(formatChallenge))].join(', ')
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import type { AuditEventInput, AuditHttp } from '@countersign/audit'
+import type { Request } from 'express'
+import type { PrincipalBase } from './principal.js'
+import type { ReasonTable } from './reasons.js'
+import type { Verdict } from './verdict.js'
+
+/** What of a gate goes into each of its events. */
+export interface EventContext {
+  readonly scheme: string
+  readonly reasons: ReasonTable<string>
+  readonly route: string | undefined
+}
+
+/** The one event of one decision. */
+export function decisionEvent(
+  { scheme, reasons, route }: EventContext,
+  request: Request,
+  verdict: Verdict<PrincipalBase, string, string>,
+  status: number | undefined,
+  latencyMs: number,
+): AuditEventInput {
+  const shared = {
+    gate: scheme,
+    credential: verdict.detail?.credential,
+    attributes: verdict.detail?.attributes,
+    storeMs: milliseconds(verdict.detail?.storeMs),
+    latencyMs: milliseconds(latencyMs),
+    http: describeRequest(request, route, status),
+  }
+  if (verdict.outcome === 'granted') {
+    const { kind, id } = verdict.principal
+    return { ...shared, type: 'access.granted', owasp: 'authn_login_success', principal: { kind, id } }
+  }
+  const principal = { kind: scheme, id: verdict.detail?.principalId ?? 'unknown' }
+  if (verdict.outcome === 'unavailable') {
+    return {
+      ...shared,
+      type: 'access.unavailable',
+      reason: verdict.dependency,
+      owasp: 'sys_monitor_disabled',
+      principal,
+    }
+  }
+  const { owasp, severity } = reasons[verdict.reason] ?? {}
+  return { ...shared, type: 'access.denied', reason: verdict.reason, owasp, severity, principal }
+}
+
+/** The event of a throw inside a gate. The message stays out: it may hold what the gate was reading. */
+export function bugEvent(
+  { scheme, route }: EventContext,
+  request: Request,
+  error: unknown,
+  latencyMs: number,
+): AuditEventInput {
+  return {
+    type: 'access.unavailable',
+    gate: scheme,
+    reason: 'internal_error',
+    owasp: 'sys_crash',
+    principal: { kind: scheme, id: 'unknown' },
+    latencyMs: milliseconds(latencyMs),
+    http: describeRequest(request, route, 500),
+    attributes: describeError(error),
+  }
+}
+
+export function describeRequest(request: Request, route: string | undefined, status: number | undefined): AuditHttp {
+  return {
+    method: request.method,
+    route: route ?? (request.route?.path === undefined ? '*' : String(request.route.path)),
+    status,
+    requestId: requestId(request),
+    clientAddress: request.ip,
+    userAgent: request.headers['user-agent'],
+  }
+}
+
+/** The app's own `req.id`, or a random one: never the caller's header as it came. */
+function requestId(request: Request): string {
+  const { id } = request as { id?: unknown }
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : randomUUID()
+}
+
+/** Name, code and place of an error. */
+function describeError(error: unknown): Record<string, string> {
+  if (!(error instanceof Error)) return { error: typeof error }
+  const code = (error as { code?: unknown }).code
+  const place = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))
+  return {
+    error: error.name,
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(place === undefined ? {} : { at: place.trim().slice(3) }),
+  }
+}
+
+function milliseconds(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value * 1000) / 1000
+}

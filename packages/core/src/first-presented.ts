@@ -1,0 +1,81 @@
+import { audit as defaultAudit } from '@countersign/audit'
+import type { NextFunction, Request, Response } from 'express'
+import { asGate, defineGate, type Gate, type GateOptions } from './gate.js'
+import type { PrincipalBase } from './principal.js'
+import { denied } from './verdict.js'
+
+const reasons = {
+  missing: { status: 401, owasp: 'authn_login_fail' },
+  ambiguous_credentials: {
+    status: 400,
+    owasp: 'input_validation_fail',
+    problem: { detail: 'Credentials in more than one header field' },
+  },
+} as const
+
+export type FirstPresentedReason = keyof typeof reasons
+
+type PrincipalsOf<G extends readonly Gate[]> = G[number] extends Gate<infer P> ? P : never
+
+/**
+ * Composes gates on one route: **presence commits**. The gate whose credential is presented decides alone; there is no
+ * fallback to a looser one, so nobody can append a junk signature to slip through a weaker path.
+ *
+ * Gates that read the same header field are one credential: the first whose `presents` is true owns it. Two different
+ * header fields with credentials → 400 `ambiguous_credentials`. A cookie decides only when no header credential is
+ * presented. None → 401 with every gate's challenge, `Bearer` first.
+ *
+ * @example
+ * app.use('/internal', firstPresented(requireHmac({ … }), requireOAuthBearer({ … })))
+ */
+export function firstPresented<G extends readonly [Gate, ...Gate[]]>(...gates: G): Gate<PrincipalsOf<G>> {
+  return composeGates(gates)
+}
+
+/** {@link firstPresented} with options for the refusals that are its own. */
+export function composeGates<G extends readonly [Gate, ...Gate[]]>(
+  gates: G,
+  options: GateOptions<FirstPresentedReason, never> = {},
+): Gate<PrincipalsOf<G>> {
+  if (gates.length === 0 || !gates.every((gate) => typeof gate?.presents === 'function')) {
+    throw Object.assign(new TypeError('firstPresented: every argument must be a gate'), { code: 'ERR_OPTION_INVALID' })
+  }
+  const reads = [...new Set(gates.flatMap((gate) => gate.reads))]
+  const presents = (request: Request) => gates.some((gate) => gate.presents(request))
+  const challenge = () => gates.flatMap((gate) => gate.challenge())
+  const face = { scheme: 'first-presented', reads, presents, challenge }
+
+  const refusal = defineGate<PrincipalBase, FirstPresentedReason, never>({
+    ...face,
+    reasons,
+    authenticate: (request) => denied(presents(request) ? 'ambiguous_credentials' : 'missing'),
+    challenge: (verdict) => (verdict?.reason === 'ambiguous_credentials' ? [] : challenge()),
+    options: { audit: defaultAudit, ...options },
+  })
+
+  return asGate<PrincipalsOf<G>>(function countersignFirstPresented(
+    request: Request,
+    response: Response,
+    next: NextFunction,
+  ) {
+    const owner = ownerOf(gates, request)
+    return (owner ?? refusal)(request, response, next)
+  }, face)
+}
+
+/** The gate that decides, or undefined when there is none or more than one credential. */
+function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
+  const presenting = gates.filter((gate) => gate.presents(request))
+  const inHeaders = presenting.filter((gate) => fieldsOf(gate, request).some((name) => name !== 'cookie'))
+  const candidates = inHeaders.length > 0 ? inHeaders : presenting
+  const [owner, ...others] = candidates
+  if (owner === undefined) return undefined
+  const owned = fieldsOf(owner, request)
+  const isOwned = (gate: Gate) => fieldsOf(gate, request).every((name) => owned.includes(name))
+  return others.every(isOwned) ? owner : undefined
+}
+
+/** The header fields of this request that the gate reads credentials from. */
+function fieldsOf(gate: Gate, request: Request): readonly string[] {
+  return gate.reads.filter((name) => request.headers[name] !== undefined)
+}

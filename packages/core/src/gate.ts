@@ -1,0 +1,225 @@
+import type { Audit } from '@countersign/audit'
+import { audit as defaultAudit } from '@countersign/audit'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { AccessDeniedError } from './access-denied-error.js'
+import { type Answer, problemAnswer, sendAnswer } from './answer.js'
+import type { Challenge } from './challenge.js'
+import { type Clock, systemClock } from './clock.js'
+import { bugEvent, decisionEvent, type EventContext } from './decision-event.js'
+import { attachPrincipal, type PrincipalBase } from './principal.js'
+import type { ReasonTable } from './reasons.js'
+import { isPromise, settle } from './settle.js'
+import type { Denied, Granted, Unavailable, Verdict } from './verdict.js'
+
+/** A refusal as an `onDenied` function gets it. */
+export interface Denial<R extends string = string, D extends string = string> {
+  readonly verdict: Denied<R> | Unavailable<D>
+  /** What the gate would send. */
+  readonly answer: Answer
+  /** Sends `answer`. */
+  respond(): void
+}
+
+/**
+ * Takes over the answering of refusals. `next` wants an error: called without one it sends the answer, since a refusal
+ * must never become a way in.
+ */
+export type DenialHandler<R extends string = string, D extends string = string> = (
+  denial: Denial<R, D>,
+  request: Request,
+  response: Response,
+  next: (error: Error) => void,
+) => void | PromiseLike<void>
+
+/**
+ * `'respond'` (default) answers; `'next'` passes an {@link AccessDeniedError} to the error handlers; a function takes
+ * over. Responding is the default because `next(err)` makes Express print a stack for each refusal, which lets anyone
+ * flood the logs.
+ */
+export type OnDenied<R extends string = string, D extends string = string> = 'respond' | 'next' | DenialHandler<R, D>
+
+/** The options that every gate has. */
+export interface GateOptions<R extends string = string, D extends string = string> {
+  readonly onDenied?: OnDenied<R, D>
+  /** Where decisions are reported. Default: the process-wide emitter of `@countersign/audit`. */
+  readonly audit?: Audit
+  /** The route template that audit events name. Default: `req.route.path`, else `*`. */
+  readonly route?: string
+  /** Default: the system clock. */
+  readonly clock?: Clock
+}
+
+export interface GateDefinition<P extends PrincipalBase, R extends string, D extends string> {
+  /** The gate's name in audit events, and the kind of its principals. */
+  readonly scheme: string
+  /** The header fields that the gate reads credentials from, in lower case. */
+  readonly reads: readonly string[]
+  /** True when the request carries a credential for this gate, good or bad. Presence commits. */
+  readonly presents: (request: Request) => boolean
+  /** Decides. A verdict that is already known goes through in the same tick. */
+  readonly authenticate: (request: Request) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>
+  readonly reasons: ReasonTable<R>
+  /** The challenges of a refusal; without one, those of a request that presents nothing. */
+  readonly challenge: (denied?: Denied<R>) => readonly Challenge[]
+  /** Last word on an answer, for gates that answer in other forms or add headers. */
+  readonly answer?: (answer: Answer, verdict: Denied<R> | Unavailable<D>, request: Request) => Answer
+  readonly options?: GateOptions<R, D>
+}
+
+/** An Express middleware that lets a request through only with a verified principal. */
+export interface Gate<P extends PrincipalBase = PrincipalBase> extends RequestHandler {
+  readonly scheme: string
+  /** The header fields that credentials are read from, in lower case. */
+  readonly reads: readonly string[]
+  presents(request: Request): boolean
+  /** The challenges that a request without credentials gets. */
+  challenge(): readonly Challenge[]
+  /** A gate that lets a request without any credential through, with no principal. A bad one is still refused. */
+  optional(): Gate<P>
+  /** Only in the types: what the gate attaches. */
+  readonly principal?: P
+}
+
+/** One request on its way through a gate. */
+interface Passage {
+  readonly request: Request
+  readonly response: Response
+  readonly next: NextFunction
+  readonly startedMs: number
+}
+
+/** Makes the Express handler of a gate. It alone does what all gates do. */
+export function defineGate<P extends PrincipalBase, R extends string, D extends string>(
+  definition: GateDefinition<P, R, D>,
+): Gate<P> {
+  const { scheme, reasons, options = {} } = definition
+  const { audit = defaultAudit, onDenied = 'respond', clock = systemClock } = options
+  const context: EventContext = { scheme, reasons, route: options.route }
+
+  function countersign(request: Request, response: Response, next: NextFunction): void {
+    const passage: Passage = { request, response, next, startedMs: clock.monotonic() }
+    let verdict: Verdict<P, R, D> | Promise<Verdict<P, R, D>>
+    try {
+      verdict = definition.authenticate(request)
+    } catch (error) {
+      return fail(passage, error)
+    }
+    if (!isPromise(verdict)) return conclude(passage, verdict)
+    const settled = verdict.then(
+      (value) => conclude(passage, value),
+      (error: unknown) => fail(passage, error),
+    )
+    contain(passage, settled)
+  }
+
+  function conclude(passage: Passage, verdict: Verdict<P, R, D>): void {
+    if (verdict.outcome !== 'granted') return refuse(passage, verdict)
+    let recorded: boolean | Promise<boolean>
+    try {
+      Object.freeze(verdict.principal)
+      recorded = recordGrant(passage, verdict)
+    } catch (error) {
+      return fail(passage, error)
+    }
+    if (recorded === true) return admit(passage, verdict.principal)
+    if (recorded === false) return hand(passage, AUDIT_UNAVAILABLE as Unavailable<D>)
+    const settled = recorded.then((written) =>
+      written ? admit(passage, verdict.principal) : hand(passage, AUDIT_UNAVAILABLE as Unavailable<D>),
+    )
+    contain(passage, settled)
+  }
+
+  /** Only a handler further on that throws through `next()` rejects here; Express's router does not let it. */
+  function contain({ response }: Passage, work: Promise<void>): void {
+    work.catch(() => sendAnswer(response, BUG_ANSWER))
+  }
+
+  function recordGrant(passage: Passage, verdict: Granted<P>): boolean | Promise<boolean> {
+    if (!audit.active) return true
+    const latencyMs = clock.monotonic() - passage.startedMs
+    return audit.emit(
+      decisionEvent(context, passage.request, verdict, undefined, latencyMs),
+      decisionEvent(context, passage.request, AUDIT_UNAVAILABLE, 503, latencyMs),
+    )
+  }
+
+  function admit({ request, response, next }: Passage, principal: P): void {
+    attachPrincipal(request, principal)
+    // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
+    if (!response.headersSent) next()
+  }
+
+  function refuse(passage: Passage, verdict: Denied<R> | Unavailable<D>): void {
+    let answer: Answer
+    try {
+      answer = answerFor(verdict, passage.request)
+    } catch (error) {
+      return fail(passage, error)
+    }
+    if (audit.active) {
+      const latencyMs = clock.monotonic() - passage.startedMs
+      void audit.emit(decisionEvent(context, passage.request, verdict, answer.status, latencyMs))
+    }
+    hand(passage, verdict, answer)
+  }
+
+  /** A throw is a bug: one event, 500 without detail, never a way in. */
+  function fail({ request, response, next, startedMs }: Passage, error: unknown): void {
+    if (audit.active) void audit.emit(bugEvent(context, request, error, clock.monotonic() - startedMs))
+    if (onDenied === 'respond') return sendAnswer(response, BUG_ANSWER)
+    next(new AccessDeniedError(BUG_ANSWER, 'internal_error', 'ERR_GATE_FAILED', error))
+  }
+
+  function answerFor(verdict: Denied<R> | Unavailable<D>, request: Request): Answer {
+    const answer = verdict.outcome === 'denied' ? deniedAnswer(verdict) : unavailableAnswer(verdict)
+    return definition.answer === undefined ? answer : definition.answer(answer, verdict, request)
+  }
+
+  function deniedAnswer(verdict: Denied<R>): Answer {
+    const { status, problem } = reasons[verdict.reason]
+    const challenges = definition.challenge(verdict)
+    const challenged = status === 401 && challenges.length === 0 ? [{ scheme }] : challenges
+    return problemAnswer(status, { ...problem, ...verdict.members }, challenged)
+  }
+
+  function hand(
+    { request, response, next }: Passage,
+    verdict: Denied<R> | Unavailable<D>,
+    answer: Answer = unavailableAnswer(verdict as Unavailable<D>),
+  ): void {
+    if (onDenied === 'respond') return sendAnswer(response, answer)
+    if (onDenied === 'next') return next(AccessDeniedError.of(verdict, answer))
+    const respond = () => sendAnswer(response, answer)
+    const pass = (error: unknown) => (error instanceof Error ? next(error) : respond())
+    void settle<void, void>(
+      () => onDenied({ verdict, answer, respond }, request, response, pass),
+      () => undefined,
+      () => sendAnswer(response, BUG_ANSWER),
+    )
+  }
+
+  return asGate<P>(countersign, definition)
+}
+
+/** What a gate says when a required audit sink did not take its event: no audit, no service. */
+const AUDIT_UNAVAILABLE: Unavailable<'audit_sink'> = Object.freeze({ outcome: 'unavailable', dependency: 'audit_sink' })
+const BUG_ANSWER: Answer = Object.freeze(problemAnswer(500))
+
+/** 503 with `Retry-After` and no challenge: a 401 would make clients drop good credentials. */
+function unavailableAnswer({ retryAfterSeconds = 1 }: Unavailable<string>): Answer {
+  return problemAnswer(503, {}, [], { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterSeconds))) })
+}
+
+type GateFace = Pick<Gate, 'scheme' | 'reads' | 'presents'> & { challenge(): readonly Challenge[] }
+
+/** Gives a handler the face of a gate. */
+export function asGate<P extends PrincipalBase>(handler: RequestHandler, face: GateFace): Gate<P> {
+  const { scheme, reads, presents } = face
+  const challenge = () => face.challenge()
+  const optional = (): Gate<P> =>
+    asGate<P>(function countersignOptional(request, response, next) {
+      if (presents(request)) handler(request, response, next)
+      else next()
+    }, face)
+  return Object.assign(handler, { scheme, reads, presents, challenge, optional })
+}

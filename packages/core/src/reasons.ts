@@ -1,0 +1,17 @@
+import type { Problem } from './answer.js'
+
+/** What one reason means to the client and to the audit. Data, so that it is in one place. */
+export interface ReasonEntry {
+  readonly status: 400 | 401 | 403 | 413
+  /** Event name of the OWASP Logging Vocabulary, e.g. `authn_login_fail`. */
+  readonly owasp: string
+  /** Default `warning`. */
+  readonly severity?: 'info' | 'warning' | 'critical'
+  /**
+   * Constant members of the problem body. All unproven reasons of a gate share one, so that the body tells nothing.
+   * `error` and `error_description` are for OAuth clients.
+   */
+  readonly problem?: Problem
+}
+
+export type ReasonTable<R extends string> = Readonly<Record<R, ReasonEntry>>

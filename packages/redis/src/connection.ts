@@ -1,0 +1,164 @@
+import { StoreUnavailableError, withDeadline } from '@countersign/core'
+import { isCluster, type RedisClient } from './client.js'
+import { commandOf, probeScript, type RedisScript } from './script.js'
+import { ServerClock } from './server-clock.js'
+
+/** One server as seen through one client: on a cluster each hash tag has its own. */
+interface Lane {
+  readonly clock: ServerClock
+  /** A call missed its deadline, and nothing has answered since. */
+  isSuspect: boolean
+  probe: Promise<void> | undefined
+}
+
+/** Room for the reply's way back: a script that starts later than this before the caller's deadline does nothing. */
+const REPLY_MARGIN = 0.1
+
+/**
+ * Calls scripts over a client that the app owns, each with a deadline of its own. Nothing is sent unless the client is
+ * ready; after a missed deadline nothing but a probe is sent until that answers.
+ */
+export class Connection {
+  readonly #redis: RedisClient
+  readonly #lanes = new Map<string, Lane>()
+  #opening: Promise<void> | undefined
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis
+    // Another server may answer after a reconnect, with another clock.
+    const forget = () => {
+      for (const lane of this.#lanes.values()) lane.clock.forget()
+    }
+    redis.on('close', forget)
+    if (isCluster(redis)) redis.on('+node', forget)
+  }
+
+  /**
+   * Runs a script; `tag` is the hash tag that all its keys share.
+   *
+   * @throws {StoreUnavailableError} when the server cannot be asked, did not answer in time, or refused.
+   */
+  async call(
+    store: string,
+    script: RedisScript,
+    tag: string,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    timeoutMs: number,
+  ): Promise<unknown> {
+    const untilMs = performance.now() + timeoutMs
+    const lane = this.#lane(tag)
+    try {
+      await this.#untilReady(untilMs)
+      await this.#untilTrusted(lane, keys[0] ?? tag, untilMs)
+      return await this.#send(lane, script, keys, args, untilMs)
+    } catch (error) {
+      throw error instanceof StoreUnavailableError ? error : unavailable(store, error)
+    }
+  }
+
+  #lane(tag: string): Lane {
+    const name = isCluster(this.#redis) ? tag : ''
+    let lane = this.#lanes.get(name)
+    if (lane === undefined) {
+      lane = { clock: new ServerClock(), isSuspect: false, probe: undefined }
+      this.#lanes.set(name, lane)
+    }
+    return lane
+  }
+
+  async #untilReady(untilMs: number): Promise<void> {
+    const { status } = this.#redis
+    if (status === 'ready') return
+    if (status !== 'wait' && status !== 'connecting' && status !== 'connect') throw new Error(`the client is ${status}`)
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined
+    })
+    await withDeadline(this.#opening, untilMs - performance.now(), 'connecting to Redis')
+  }
+
+  #open(): Promise<void> {
+    const redis = this.#redis
+    if (redis.status === 'wait') redis.connect().catch(() => undefined)
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => () => {
+        redis.off('ready', onReady).off('close', onClose).off('end', onClose)
+        finish()
+      }
+      const onReady = settle(resolve)
+      const onClose = settle(() => reject(new Error('the connection closed')))
+      redis.on('ready', onReady).on('close', onClose).on('end', onClose)
+    })
+  }
+
+  async #untilTrusted(lane: Lane, key: string, untilMs: number): Promise<void> {
+    if (lane.clock.isKnown && !lane.isSuspect) return
+    if (lane.isSuspect && lane.probe !== undefined)
+      throw new Error('the server has not answered since a missed deadline')
+    await withDeadline(this.#probe(lane, key), untilMs - performance.now(), 'a probe of Redis')
+  }
+
+  /** One probe at a time; it has no deadline of its own, for it is what waits for a stopped server to go on. */
+  #probe(lane: Lane, key: string): Promise<void> {
+    lane.probe ??= this.#execute(lane, probeScript, [key], [], Number.MAX_SAFE_INTEGER)
+      .then(() => {
+        lane.isSuspect = false
+      })
+      .finally(() => {
+        lane.probe = undefined
+      })
+    lane.probe.catch(() => undefined)
+    return lane.probe
+  }
+
+  async #send(
+    lane: Lane,
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    untilMs: number,
+  ): Promise<unknown> {
+    const remainingMs = untilMs - performance.now()
+    const deadline = lane.clock.at(untilMs - remainingMs * REPLY_MARGIN)
+    try {
+      return await withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ERR_DEADLINE') {
+        lane.isSuspect = true
+        void this.#probe(lane, keys[0] as string)
+      }
+      throw error
+    }
+  }
+
+  async #execute(
+    lane: Lane,
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    deadline: number,
+  ): Promise<unknown> {
+    const sentMs = performance.now()
+    const [serverMs, result] = (await commandOf(this.#redis, script)(...keys, deadline, ...args)) as [number, unknown]
+    lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
+    if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
+    return result
+  }
+}
+
+function unavailable(store: string, cause: unknown): StoreUnavailableError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new StoreUnavailableError(store, `Redis could not be asked: ${why}`, { cause })
+}
+
+const connections = new WeakMap<RedisClient, Connection>()
+
+/** The one connection of a client: what one store learns of the server's health, all know. */
+export function connectionOf(redis: RedisClient): Connection {
+  let connection = connections.get(redis)
+  if (connection === undefined) {
+    connection = new Connection(redis)
+    connections.set(redis, connection)
+  }
+  return connection
+}

@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+
+/** A port of the loopback interface that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** A real `redis-server` of the test's own, on a port of its own, with its data in a folder of its own. */
+export class RedisServer {
+  #child: ChildProcess | undefined
+
+  private constructor(
+    readonly port: number,
+    readonly directory: string,
+    readonly settings: readonly string[],
+  ) {}
+
+  static async start(...settings: string[]): Promise<RedisServer> {
+    const directory = mkdtempSync(join(tmpdir(), 'countersign-redis-'))
+    const server = new RedisServer(await freePort(), directory, settings)
+    await server.#spawn()
+    return server
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  async #spawn(): Promise<void> {
+    const child = spawn(
+      process.env.REDIS_SERVER ?? 'redis-server',
+      ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', ...this.settings],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    this.#child = child
+    let output = ''
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', (error) => reject(new Error(`redis-server cannot be started: ${error.message}`)))
+      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}:\n${output}`)))
+      const read = (chunk: Buffer) => {
+        output += chunk.toString()
+        if (output.includes('Ready to accept connections')) resolve()
+      }
+      child.stdout?.on('data', read)
+      child.stderr?.on('data', read)
+    })
+    child.removeAllListeners('exit')
+  }
+
+  /** SIGSTOP: the kernel goes on taking bytes, nothing answers. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** SIGKILL, and waits until it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  /** Starts it again on the same port, after `kill`. */
+  async restart(): Promise<void> {
+    await this.kill()
+    await this.#spawn()
+  }
+
+  async stop(): Promise<void> {
+    await this.kill()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** Sends one command over a connection of its own. */
+  async command(...words: [string, ...string[]]): Promise<unknown> {
+    const client = new Redis(this.url, { maxRetriesPerRequest: 1, lazyConnect: true })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      const [name, ...rest] = words
+      return await client.call(name, ...rest)
+    } finally {
+      client.disconnect()
+    }
+  }
+}
+
+/** Three masters, each with `replicasPerMaster` replicas, joined by `redis-cli --cluster create`. */
+export async function startRedisCluster(
+  replicasPerMaster = 0,
+): Promise<{ nodes: RedisServer[]; stop(): Promise<void> }> {
+  const count = 3 * (1 + replicasPerMaster)
+  const nodes = await Promise.all(
+    Array.from({ length: count }, () =>
+      RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'),
+    ),
+  )
+  const addresses = nodes.map((node) => `127.0.0.1:${node.port}`)
+  const created = spawnSync(
+    'redis-cli',
+    ['--cluster', 'create', ...addresses, '--cluster-replicas', String(replicasPerMaster), '--cluster-yes'],
+    { encoding: 'utf8', timeout: 60_000 },
+  )
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()))
+  }
+  if (created.status !== 0) {
+    await stop()
+    throw new Error(`the cluster cannot be made:\n${created.stdout}${created.stderr}`)
+  }
+  for (const node of nodes) {
+    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok')) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  return { nodes, stop }
+}
