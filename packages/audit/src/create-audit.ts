@@ -25,9 +25,9 @@ export interface Audit {
   readonly active: boolean
   /**
    * Tells every sink. Returns false (or a promise of it) when a `required` sink did not take the event; the other
-   * sinks are then told `instead`, or the event itself when there is none. Never throws, never rejects.
+   * sinks are then told what `instead` makes, or the event itself when there is none. Never throws, never rejects.
    */
-  emit(event: AuditEventInput, instead?: AuditEventInput): boolean | Promise<boolean>
+  emit(event: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean>
   /** Adds a sink, returns the function that removes it. The second argument is a filter or {@link SubscribeOptions}. */
   subscribe(sink: AuditSink | AuditSinkFunction, options?: AuditFilter | SubscribeOptions): () => void
   /** Resolves true when every event so far is written, false when `timeoutMs` (default 5000) passed first. */
@@ -57,7 +57,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
     return Promise.all(written).then((results) => results.every(Boolean))
   }
 
-  function emit(input: AuditEventInput, instead?: AuditEventInput): boolean | Promise<boolean> {
+  function emit(input: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean> {
     if (closed) return required.size === 0
     const event = completeEvent(input, now())
     if (required.size === 0) {
@@ -65,7 +65,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
       return true
     }
     const conclude = (written: boolean): boolean => {
-      deliver(written || instead === undefined ? event : completeEvent(instead, now()))
+      deliver(written || instead === undefined ? event : completeEvent(instead(), now()))
       return written
     }
     const written = writeRequired(event)

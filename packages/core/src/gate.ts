@@ -137,10 +137,8 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
   function recordGrant(passage: Passage, verdict: Granted<P>): boolean | Promise<boolean> {
     if (!audit.active) return true
     const latencyMs = clock.monotonic() - passage.startedMs
-    return audit.emit(
-      decisionEvent(context, passage.request, verdict, undefined, latencyMs),
-      decisionEvent(context, passage.request, AUDIT_UNAVAILABLE, 503, latencyMs),
-    )
+    const event = decisionEvent(context, passage.request, verdict, undefined, latencyMs)
+    return audit.emit(event, () => decisionEvent(context, passage.request, AUDIT_UNAVAILABLE, 503, latencyMs))
   }
 
   function admit({ request, response, next }: Passage, principal: P): void {
