@@ -1,0 +1,27 @@
+export type Part = 'redis' | 'chromium'
+
+export interface PackageManager {
+  readonly name: string
+  readonly needsRoot: boolean
+  readonly commands: (packages: readonly string[]) => string[][]
+  readonly packages: Readonly<Record<Part, readonly string[]>>
+}
+
+export interface Abilities {
+  has(command: string): boolean
+  readonly isRoot: boolean
+  readonly hasSudo: boolean
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export declare const managers: readonly PackageManager[]
+export declare function which(name: string, env?: Environment): string | undefined
+export declare function findChromium(env?: Environment, places?: readonly string[]): string | undefined
+export declare function findRedisServer(env?: Environment): string | undefined
+export declare function missingParts(env?: Environment): Part[]
+export declare function planInstall(
+  missing: readonly Part[],
+  can: Abilities,
+): { commands: string[][]; message?: undefined } | { message: string; commands?: undefined }
+export declare function abilities(env?: Environment): Abilities

@@ -1,0 +1,107 @@
+// Built-ins only: this runs before anything is installed.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const CHROMIUM_PLACES = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/usr/lib/chromium/chromium',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+]
+
+/** What each package manager calls the parts, and how it is asked; the first that the machine has is used. */
+export const managers = [
+  {
+    name: 'apt-get',
+    needsRoot: true,
+    commands: (packages) => [
+      ['apt-get', 'update', '-qq'],
+      ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages],
+    ],
+    packages: { redis: ['redis-server', 'redis-tools'], chromium: ['chromium'] },
+  },
+  {
+    name: 'dnf',
+    needsRoot: true,
+    commands: (packages) => [['dnf', 'install', '-y', ...packages]],
+    packages: { redis: ['redis'], chromium: ['chromium'] },
+  },
+  {
+    name: 'apk',
+    needsRoot: true,
+    commands: (packages) => [['apk', 'add', '--no-cache', ...packages]],
+    packages: { redis: ['redis'], chromium: ['chromium'] },
+  },
+  {
+    name: 'brew',
+    needsRoot: false,
+    commands: (packages) => [['brew', 'install', ...packages]],
+    packages: { redis: ['redis'], chromium: ['google-chrome'] },
+  },
+]
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The file that a command's name stands for on this PATH. */
+export function which(name, env = process.env) {
+  const places = (env.PATH ?? '').split(delimiter).filter(Boolean)
+  return places.map((place) => join(place, name)).find(isExecutable)
+}
+
+/** The system's Chromium or Chrome: `CHROMIUM` when it is set, else the PATH and the usual places. */
+export function findChromium(env = process.env, places = CHROMIUM_PLACES) {
+  if (env.CHROMIUM) return isExecutable(env.CHROMIUM) ? env.CHROMIUM : undefined
+  return CHROMIUM_NAMES.map((name) => which(name, env)).find(Boolean) ?? places.find(isExecutable)
+}
+
+/** `redis-server`: `REDIS_SERVER` when it is set, else the one on the PATH. */
+export function findRedisServer(env = process.env) {
+  if (env.REDIS_SERVER) return isExecutable(env.REDIS_SERVER) ? env.REDIS_SERVER : undefined
+  return which('redis-server', env)
+}
+
+/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`. */
+export function missingParts(env = process.env) {
+  const missing = []
+  if (findRedisServer(env) === undefined || which('redis-cli', env) === undefined) missing.push('redis')
+  if (findChromium(env) === undefined) missing.push('chromium')
+  return missing
+}
+
+/**
+ * How the missing parts are to be had: `commands` that may be run now, or a `message` for the one at the keyboard.
+ * `can` tells what the machine allows: `{ has(command), isRoot, hasSudo }`.
+ */
+export function planInstall(missing, can) {
+  const manager = managers.find(({ name }) => can.has(name))
+  if (manager === undefined) {
+    return { message: `Install ${missing.join(' and ')} so that it is found on the PATH, and run npm test again.` }
+  }
+  const plain = manager.commands(missing.flatMap((part) => manager.packages[part]))
+  if (!manager.needsRoot || can.isRoot) return { commands: plain }
+  const withSudo = plain.map((command) => ['sudo', ...command])
+  if (can.hasSudo) return { commands: withSudo }
+  return { message: `Run this, then npm test again:\n\n  ${withSudo.map((words) => words.join(' ')).join(' && ')}\n` }
+}
+
+/** What this process may do to this machine. */
+export function abilities(env = process.env) {
+  const isRoot = process.getuid?.() === 0
+  return {
+    has: (command) => which(command, env) !== undefined,
+    isRoot,
+    hasSudo: !isRoot && which('sudo', env) !== undefined && spawnSync('sudo', ['-n', 'true']).status === 0,
+  }
+}
