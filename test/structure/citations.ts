@@ -1,0 +1,33 @@
+import { readSource, type SourceFile } from './source.js'
+
+/** The requirements of each package, by its folder: id → what it demands. */
+export type RequirementLists = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+const CITED = /\[([a-z0-9]+(?:-[a-z0-9]+)*)\]/g
+
+/** Requirements that no test's title cites, ids that two packages share, and titles that cite what is in no list. */
+export function checkCitations(lists: RequirementLists, tests: readonly SourceFile[]): string[] {
+  const owners = new Map<string, string>()
+  const complaints: string[] = []
+  for (const [folder, list] of Object.entries(lists)) {
+    for (const [id, words] of Object.entries(list)) {
+      const owner = owners.get(id)
+      if (owner !== undefined) complaints.push(`${id} is a requirement of both ${owner} and ${folder}`)
+      if (words.trim() === '') complaints.push(`${folder}: ${id} does not say what it demands`)
+      owners.set(id, folder)
+    }
+  }
+  const cited = new Set<string>()
+  for (const file of tests) {
+    for (const title of readSource(file).titles) {
+      // Brackets further on may be the title's own, so an unknown id is a mistake only at the head.
+      const head = /^(?:\[[a-z0-9-]+\]\s*)+/.exec(title)?.[0] ?? ''
+      for (const [, id = ''] of title.matchAll(CITED)) cited.add(id)
+      for (const [, id = ''] of head.matchAll(CITED)) {
+        if (!owners.has(id)) complaints.push(`${file.path} cites [${id}], which is no requirement`)
+      }
+    }
+  }
+  for (const [id, folder] of owners) if (!cited.has(id)) complaints.push(`${folder}: no test cites [${id}]`)
+  return complaints
+}

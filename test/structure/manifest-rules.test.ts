@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from '@jest/globals'
+import { checkManifest, publishedExports } from './manifest-rules.js'
+import { type Manifest, readPackages, root, type WorkspacePackage } from './workspace.js'
+
+test('every manifest has what publishing needs', () => {
+  const packages = readPackages()
+  expect(packages.filter(({ manifest }) => manifest.private !== true).length).toBeGreaterThanOrEqual(7)
+  expect(packages.flatMap(checkManifest)).toEqual([])
+  expect(existsSync(join(root, 'LICENSE'))).toBe(true)
+})
+
+const exports = { '.': { 'dev-source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' } }
+
+function madeUp(changes: Partial<Manifest>, files = ['README.md', 'CHANGELOG.md']): WorkspacePackage {
+  const manifest: Manifest = {
+    name: '@countersign/core',
+    description: 'the core',
+    license: 'MIT',
+    type: 'module',
+    sideEffects: false,
+    engines: { node: '^20.19.0 || >=22.12.0' },
+    exports,
+    files: ['dist/**/*.js', 'dist/**/*.d.ts'],
+    publishConfig: { access: 'public', provenance: true, exports: publishedExports(exports) },
+    peerDependencies: { express: '^5.0.0' },
+  }
+  const sources = [{ path: 'packages/core/src/index.ts', text: 'export {}' }]
+  return { folder: 'core', manifest: { ...manifest, ...changes }, files, sources }
+}
+
+test('a manifest with all of it draws no complaint', () => {
+  expect(checkManifest(madeUp({}))).toEqual([])
+})
+
+test.each<[string, Partial<Manifest>]>([
+  ['core is called core', { name: 'core' }],
+  ['core has no licence', { license: undefined }],
+  ['core is not "type": "module"', { type: undefined }],
+  ['core must have "engines": { "node": "^20.19.0 || >=22.12.0" }', { engines: { node: '>=18' } }],
+  ['core has no description', { description: '' }],
+  ['core must have "sideEffects": false', { sideEffects: undefined }],
+  [
+    'core must be published with "access": "public"',
+    { publishConfig: { provenance: true, exports: publishedExports(exports) } },
+  ],
+  [
+    'core must be published with "provenance": true',
+    { publishConfig: { access: 'public', exports: publishedExports(exports) } },
+  ],
+  [
+    'core must publish its exports without dev-source, and nothing else',
+    { publishConfig: { access: 'public', provenance: true, exports } },
+  ],
+  ['core must publish dist/**/*.js and dist/**/*.d.ts alone', { files: ['dist'] }],
+  ['core has a peer other than express that is not optional', { peerDependencies: { express: '5', ioredis: '6' } }],
+])('%s', (complaint, changes) => {
+  expect(checkManifest(madeUp(changes))).toEqual([complaint])
+})
+
+test('a package without README.md and CHANGELOG.md is found', () => {
+  expect(checkManifest(madeUp({}, []))).toEqual(['core has no README.md', 'core has no CHANGELOG.md'])
+})
+
+test('an export that leads nowhere, or whose conditions stand in the wrong order, is found', () => {
+  const nowhere = {
+    ...exports,
+    './redis': {
+      'dev-source': './src/stores/redis.ts',
+      types: './dist/stores/redis.d.ts',
+      default: './dist/stores/redis.js',
+    },
+  }
+  const published = { access: 'public', provenance: true, exports: publishedExports(nowhere) }
+  expect(checkManifest(madeUp({ exports: nowhere, publishConfig: published }))).toEqual([
+    'core: "./redis" leads to ./src/stores/redis.ts, which is not there',
+  ])
+  const order = { '.': { default: './dist/index.js', 'dev-source': './src/index.ts', types: './dist/index.d.ts' } }
+  const publishedOrder = { access: 'public', provenance: true, exports: publishedExports(order) }
+  expect(checkManifest(madeUp({ exports: order, publishConfig: publishedOrder }))).toEqual([
+    'core: "." must be {"dev-source":"./src/index.ts","types":"./dist/index.d.ts","default":"./dist/index.js"}',
+  ])
+})

@@ -1,0 +1,67 @@
+import type { Exports, WorkspacePackage } from './workspace.js'
+
+const NODE_RANGE = '^20.19.0 || >=22.12.0'
+
+/** The exports as they are published: without the condition that leads to the sources. */
+export function publishedExports(exports: Exports): Exports {
+  return Object.fromEntries(
+    Object.entries(exports).map(([subPath, conditions]) => [
+      subPath,
+      Object.fromEntries(Object.entries(conditions).filter(([condition]) => condition !== 'dev-source')),
+    ]),
+  )
+}
+
+function checkSubPath(folder: string, one: WorkspacePackage, subPath: string): string[] {
+  const conditions = one.manifest.exports?.[subPath] ?? {}
+  const source = conditions['dev-source'] ?? ''
+  const stem = source.replace(/^\.\/src\//, './dist/').replace(/\.ts$/, '')
+  const expected = { 'dev-source': source, types: `${stem}.d.ts`, default: `${stem}.js` }
+  const exists = one.sources.some(({ path }) => `./${path.slice(`packages/${folder}/`.length)}` === source)
+  return [
+    // The order counts: the first condition that holds is taken.
+    ...(JSON.stringify(conditions) === JSON.stringify(expected)
+      ? []
+      : [`${folder}: "${subPath}" must be ${JSON.stringify(expected)}`]),
+    ...(exists ? [] : [`${folder}: "${subPath}" leads to ${source || 'no source'}, which is not there`]),
+  ]
+}
+
+/** What a package's manifest and folder lack. */
+export function checkManifest(one: WorkspacePackage): string[] {
+  const { folder, manifest, files } = one
+  const exports = manifest.exports ?? {}
+  const optionalPeers = Object.keys(manifest.peerDependencies ?? {}).filter((name) => name !== 'express')
+  const common: [boolean, string][] = [
+    [manifest.name === `@countersign/${folder}`, `is called ${manifest.name}`],
+    [manifest.license === 'MIT', 'has no licence'],
+    [manifest.type === 'module', 'is not "type": "module"'],
+    [manifest.engines?.node === NODE_RANGE, `must have "engines": { "node": "${NODE_RANGE}" }`],
+  ]
+  const published: [boolean, string][] = [
+    [files.includes('README.md'), 'has no README.md'],
+    [files.includes('CHANGELOG.md'), 'has no CHANGELOG.md'],
+    [(manifest.description ?? '') !== '', 'has no description'],
+    [manifest.sideEffects === false, 'must have "sideEffects": false'],
+    [exports['.'] !== undefined, 'has no main export'],
+    [manifest.publishConfig?.access === 'public', 'must be published with "access": "public"'],
+    [manifest.publishConfig?.provenance === true, 'must be published with "provenance": true'],
+    [
+      JSON.stringify(manifest.publishConfig?.exports) === JSON.stringify(publishedExports(exports)),
+      'must publish its exports without dev-source, and nothing else',
+    ],
+    [
+      JSON.stringify(manifest.files) === JSON.stringify(['dist/**/*.js', 'dist/**/*.d.ts']),
+      'must publish dist/**/*.js and dist/**/*.d.ts alone',
+    ],
+    [
+      optionalPeers.every((name) => manifest.peerDependenciesMeta?.[name]?.optional === true),
+      'has a peer other than express that is not optional',
+    ],
+  ]
+  const rules = manifest.private === true ? common : [...common, ...published]
+  return [
+    ...rules.filter(([holds]) => !holds).map(([, words]) => `${folder} ${words}`),
+    ...Object.keys(exports).flatMap((subPath) => checkSubPath(folder, one, subPath)),
+  ]
+}

@@ -1,0 +1,59 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { SourceFile } from './source.js'
+
+export type Exports = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+export interface Manifest {
+  readonly name: string
+  readonly private?: boolean
+  readonly license?: string
+  readonly type?: string
+  readonly description?: string
+  readonly sideEffects?: boolean
+  readonly engines?: { readonly node?: string }
+  readonly exports?: Exports
+  readonly files?: readonly string[]
+  readonly publishConfig?: { readonly access?: string; readonly provenance?: boolean; readonly exports?: Exports }
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
+}
+
+/** A package as the checks see it: what its folder is called, its manifest, its files' names and its sources. */
+export interface WorkspacePackage {
+  readonly folder: string
+  readonly manifest: Manifest
+  /** The names in the package's folder. */
+  readonly files: readonly string[]
+  readonly sources: readonly SourceFile[]
+}
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+const SOURCE = /\.(ts|mts|cts|js|mjs|cjs)$/
+
+/** Every source file below a folder of the workspace, but for what is installed or built. */
+export function sourcesBelow(folder: string): SourceFile[] {
+  const absolute = join(root, folder)
+  if (!existsSync(absolute)) return []
+  return readdirSync(absolute)
+    .filter((name) => name !== 'node_modules' && name !== 'dist')
+    .flatMap((name) => {
+      const path = `${folder}/${name}`
+      if (statSync(join(root, path)).isDirectory()) return sourcesBelow(path)
+      return SOURCE.test(name) ? [{ path, text: readFileSync(join(root, path), 'utf8') }] : []
+    })
+}
+
+export function readPackages(): WorkspacePackage[] {
+  return readdirSync(join(root, 'packages')).map((folder) => ({
+    folder,
+    manifest: JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as Manifest,
+    files: readdirSync(join(root, 'packages', folder)),
+    sources: sourcesBelow(`packages/${folder}/src`),
+  }))
+}
