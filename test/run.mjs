@@ -71,7 +71,8 @@ function jest() {
   const given = readArguments(jestArguments)
   const folder = mkdtempSync(join(os.tmpdir(), 'countersign-jest-'))
   const file = join(folder, 'results.json')
-  const args = ['-c', join(root, 'test', 'jest.config.js'), '--json', `--outputFile=${file}`]
+  const args = ['--json', `--outputFile=${file}`]
+  if (!given.setsConfig) args.push('-c', join(root, 'test', 'jest.config.js'))
   // Most of the tests' time is spent waiting for servers, so two files at a time even on one core.
   if (!given.setsWorkers) args.push(`--maxWorkers=${Math.max(2, os.availableParallelism() - 1)}`)
   if (quick && !given.namesFiles) args.push('packages/[^/]+/test/', 'test/structure/')

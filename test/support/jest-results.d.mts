@@ -21,5 +21,6 @@ export declare function summarise(
 export declare function readArguments(args: readonly string[]): {
   namesFiles: boolean
   filtered: boolean
+  setsConfig: boolean
   setsWorkers: boolean
 }

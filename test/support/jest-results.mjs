@@ -18,11 +18,13 @@ export function summarise(results, { filtered = false } = {}) {
 /** Jest's arguments taken apart: whether they name files, and whether they pick tests by title. */
 export function readArguments(args) {
   const picksTitle = (word) => word === '-t' || word.startsWith('--testNamePattern')
-  const takesValue = (word) => word === '-t' || /^--(testNamePattern|maxWorkers|testTimeout|config|shard)$/.test(word)
+  const takesValue = (word) =>
+    /^-[ct]$/.test(word) || /^--(testNamePattern|maxWorkers|testTimeout|config|shard)$/.test(word)
   const names = args.filter((word, i) => !word.startsWith('-') && !(i > 0 && takesValue(args[i - 1])))
   return {
     namesFiles: names.length > 0,
     filtered: args.some(picksTitle),
+    setsConfig: args.some((word) => /^(-c|--config(=.*)?)$/.test(word)),
     setsWorkers: args.some((word) => /^(-w|-i|--runInBand|--maxWorkers(=.*)?)$/.test(word)),
   }
 }
