@@ -1,0 +1,20 @@
+/** What is wrong with a packed package, by its paths and the text of its manifest, in words. */
+export function checkTarball(packed: { name: string; paths: readonly string[]; manifestText: string }): string[] {
+  const { name, paths, manifestText } = packed
+  const lacks = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts'].filter(
+    (path) => !paths.includes(path),
+  )
+  const strays = paths.filter(
+    (path) => !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/[a-z0-9/-]+\.(js|d\.ts))$/.test(path),
+  )
+  const pairs = paths.filter((path) => path.endsWith('.js') && !paths.includes(path.replace(/\.js$/, '.d.ts')))
+  const left = ['dev-source', 'workspace:', 'catalog:', '"file:', '"link:'].filter((word) =>
+    manifestText.includes(word),
+  )
+  return [
+    ...lacks.map((path) => `${name} lacks ${path}`),
+    ...strays.map((path) => `${name} holds ${path}`),
+    ...pairs.map((path) => `${name}: ${path} has no types`),
+    ...left.map((word) => `${name}'s manifest says ${word}`),
+  ]
+}

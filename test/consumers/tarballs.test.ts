@@ -1,0 +1,86 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { readPackages, root } from '../structure/workspace.js'
+import { checkTarball } from './tarball-rules.js'
+import { packAll, runTool, type Tarball } from './tarballs.js'
+
+const publicPackages = readPackages().filter(({ manifest }) => manifest.private !== true)
+const names = publicPackages.map(({ manifest }) => manifest.name)
+
+let destination: string
+let tarballs: Tarball[]
+beforeAll(() => {
+  destination = mkdtempSync(join(tmpdir(), 'countersign-pack-'))
+  tarballs = packAll(destination)
+}, 120_000)
+afterAll(() => rmSync(destination, { recursive: true, force: true }))
+
+const tarballOf = (name: string): Tarball => {
+  const found = tarballs.find((tarball) => tarball.name === name)
+  if (found === undefined) throw new Error(`${name} was not packed`)
+  return found
+}
+
+test('every public package is packed, and no other', () => {
+  expect(tarballs.map(({ name }) => name).sort()).toEqual([...names].sort())
+})
+
+test.each(names)('%s holds what is built, its licence and its README, and nothing else', (name) => {
+  const { paths, folder } = tarballOf(name)
+  const manifestText = readFileSync(join(folder, 'package.json'), 'utf8')
+  expect(checkTarball({ name, paths, manifestText })).toEqual([])
+  expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'))
+})
+
+test.each(names)('%s holds the build of every source, and of no source that is gone', (name) => {
+  const one = publicPackages.find(({ manifest }) => manifest.name === name)
+  const stems = one?.sources.map(({ path }) =>
+    path.replace(`packages/${one.folder}/src/`, 'dist/').replace(/\.ts$/, ''),
+  )
+  const built = tarballOf(name).paths.filter((path) => path.endsWith('.js'))
+  expect(built).toEqual(stems?.map((stem) => `${stem}.js`).sort())
+})
+
+test.each(names)('publint has nothing against %s', (name) => {
+  expect(runTool('publint', ['run', tarballOf(name).file, '--strict'], destination)).toContain('All good!')
+})
+
+test.each(names)(
+  'the types of %s resolve as its modules do',
+  (name) => {
+    const output = runTool(
+      '@arethetypeswrong/cli',
+      [tarballOf(name).file, '--profile', 'esm-only', '--format', 'json'],
+      destination,
+    )
+    const { analysis, problems } = JSON.parse(output) as {
+      analysis: { types: { kind: string } | false; entrypoints: Record<string, unknown> }
+      problems?: Record<string, unknown>
+    }
+    expect(analysis.types).toEqual({ kind: 'included' })
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(tarballOf(name).manifest.exports ?? {}).sort())
+    expect(problems ?? {}).toEqual({})
+  },
+  60_000,
+)
+
+test('a tarball with sources, tests or a stray file, or without its README, is found', () => {
+  const good = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  const check = (paths: string[], manifestText = '{}') => checkTarball({ name: 'x', paths, manifestText })
+  expect(check(good)).toEqual([])
+  expect(check(good.slice(2))).toEqual(['x lacks LICENSE', 'x lacks README.md'])
+  for (const stray of ['src/index.ts', 'test/a.test.ts', 'dist/a.test.js.map', 'dist/.tsbuildinfo', '.env']) {
+    expect(check([...good, stray])).toEqual([`x holds ${stray}`])
+  }
+  expect(check([...good, 'dist/a.js'])).toEqual(['x: dist/a.js has no types'])
+})
+
+test('a manifest that only the workspace understands is found', () => {
+  const paths = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  for (const word of ['dev-source', 'workspace:', 'catalog:']) {
+    const manifestText = JSON.stringify({ a: `${word}^` })
+    expect(checkTarball({ name: 'x', paths, manifestText })).toEqual([`x's manifest says ${word}`])
+  }
+})
