@@ -57,11 +57,14 @@ test.each(names)(
     )
     const { analysis, problems } = JSON.parse(output) as {
       analysis: { types: { kind: string } | false; entrypoints: Record<string, unknown> }
-      problems?: Record<string, unknown>
+      problems?: Record<string, { resolutionKind?: string }[]>
     }
     expect(analysis.types).toEqual({ kind: 'included' })
     expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(tarballOf(name).manifest.exports ?? {}).sort())
-    expect(problems ?? {}).toEqual({})
+    // The profile's exit code was 0. Its report still lists what it passes over: a package without CommonJS.
+    const passedOver = ['node10', 'node16-cjs']
+    const found = Object.values(problems ?? {}).flat()
+    expect(found.filter(({ resolutionKind = '' }) => !passedOver.includes(resolutionKind))).toEqual([])
   },
   60_000,
 )
