@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { type Manifest, readPackages, root } from '../structure/workspace.js'
 import { pnpm } from '../support/pnpm.mjs'
@@ -44,7 +43,7 @@ export function run(command: string, args: readonly string[], cwd: string): stri
 
 /** Runs the command-line tool of an installed package with this Node. */
 export function runTool(packageName: string, args: readonly string[], cwd: string): string {
-  const manifestFile = createRequire(join(root, 'test', 'package.json')).resolve(`${packageName}/package.json`)
+  const manifestFile = join(root, 'test', 'node_modules', packageName, 'package.json')
   const { bin } = JSON.parse(readFileSync(manifestFile, 'utf8')) as { bin: string | Record<string, string> }
   const entry = typeof bin === 'string' ? bin : Object.values(bin)[0]
   return run(process.execPath, [join(manifestFile, '..', String(entry)), ...args], cwd)
