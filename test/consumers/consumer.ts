@@ -1,0 +1,48 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { root } from '../structure/workspace.js'
+import { run, type Tarball } from './tarballs.js'
+
+const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
+
+/** The exact version that the workspace itself is tested with, so that a consumer's install is the same every day. */
+function versionOf(dependency: string): string {
+  const folder = dependency === '@types/node' ? root : join(root, 'test')
+  const file = join(folder, 'node_modules', dependency, 'package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+/** A project outside the workspace: folders of `projects`, the tarballs and what else an app has, installed with npm. */
+export interface Consumer {
+  readonly folder: string
+  /** Runs one of its files with this Node. */
+  start(file: string): string
+  /** Compiles it with these compiler options on top of `strict`. */
+  compile(options: Readonly<Record<string, unknown>>): void
+}
+
+export function createConsumer(
+  folder: string,
+  project: { folders: readonly string[]; type: 'module' | 'commonjs'; dependencies: readonly string[] },
+  tarballs: readonly Tarball[],
+): Consumer {
+  mkdirSync(folder)
+  for (const folderOfProject of project.folders) cpSync(join(projects, folderOfProject), folder, { recursive: true })
+  const dependencies = Object.fromEntries([
+    ...project.dependencies.map((name) => [name, versionOf(name)]),
+    ...tarballs.map(({ name, file }) => [name, `file:${file}`]),
+  ])
+  const manifest = { name: 'consumer', private: true, type: project.type, dependencies }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'], folder)
+  return {
+    folder,
+    start: (file) => run(process.execPath, [file], folder),
+    compile: (options) => {
+      const compilerOptions = { strict: true, target: 'es2023', types: ['node'], skipLibCheck: false, ...options }
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts'] }))
+      run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], folder)
+    },
+  }
+}
