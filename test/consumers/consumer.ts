@@ -6,9 +6,12 @@ import { run, type Tarball } from './tarballs.js'
 
 const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
 
-/** The exact version that the workspace itself is tested with, so that a consumer's install is the same every day. */
-function versionOf(dependency: string): string {
-  const folder = dependency === '@types/node' ? root : join(root, 'test')
+/** What `name` is without a version: the exact one that the workspace itself is tested with, so that a consumer's install is the same every day. */
+function versionHere(dependency: string): string {
+  return versionIn(dependency === '@types/node' ? root : join(root, 'test'), dependency)
+}
+
+function versionIn(folder: string, dependency: string): string {
   const file = join(folder, 'node_modules', dependency, 'package.json')
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
@@ -16,8 +19,10 @@ function versionOf(dependency: string): string {
 /** A project outside the workspace: folders of `projects`, the tarballs and what else an app has, installed with npm. */
 export interface Consumer {
   readonly folder: string
+  /** Which version of a dependency npm installed. */
+  versionOf(dependency: string): string
   /** Runs one of its files with this Node. */
-  start(file: string): string
+  start(file: string, env?: Readonly<Record<string, string>>): string
   /** Compiles it with these compiler options on top of `strict`. */
   compile(options: Readonly<Record<string, unknown>>): void
 }
@@ -30,7 +35,10 @@ export function createConsumer(
   mkdirSync(folder)
   for (const folderOfProject of project.folders) cpSync(join(projects, folderOfProject), folder, { recursive: true })
   const dependencies = Object.fromEntries([
-    ...project.dependencies.map((name) => [name, versionOf(name)]),
+    ...project.dependencies.map((dependency) => {
+      const [, name = dependency, version = versionHere(dependency)] = /^(.+)@(.+)$/.exec(dependency) ?? []
+      return [name, version]
+    }),
     ...tarballs.map(({ name, file }) => [name, `file:${file}`]),
   ])
   const manifest = { name: 'consumer', private: true, type: project.type, dependencies }
@@ -38,7 +46,8 @@ export function createConsumer(
   run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'], folder)
   return {
     folder,
-    start: (file) => run(process.execPath, [file], folder),
+    versionOf: (dependency) => versionIn(folder, dependency),
+    start: (file, env) => run(process.execPath, [file], folder, env),
     compile: (options) => {
       const compilerOptions = { strict: true, target: 'es2023', types: ['node'], skipLibCheck: false, ...options }
       writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts'] }))

@@ -26,11 +26,16 @@ export function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /** Runs a command to its end. Its output is the test's message when it fails. */
-export function run(command: string, args: readonly string[], cwd: string): string {
+export function run(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): string {
   const done = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
-    env: cleanEnvironment(),
+    env: { ...cleanEnvironment(), ...env },
     shell: process.platform === 'win32',
     timeout: 170_000,
   })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,7 +7,7 @@ import { type AuditEvent, createAudit } from '@countersign/audit'
 import { type Denial, defineGate, denied, granted, principalOf, secretsEqual, sha256 } from '@countersign/core'
 import { redisReplay } from '@countersign/redis'
 import express, { type NextFunction, type Request, type Response } from 'express'
-import type { Cluster, Redis } from 'ioredis'
+import { type Cluster, Redis } from 'ioredis'
 
 interface KeyPrincipal {
   readonly kind: 'key'
@@ -47,7 +48,20 @@ const gate = defineGate<KeyPrincipal, 'missing' | 'unknown', never>({
 const events: AuditEvent[] = []
 
 /** What the app makes of its own Redis, of either kind. */
-export const replayOf = (redis: Redis | Cluster) => redisReplay(redis, { namespace: 'app' })
+const replayOf = (redis: Redis | Cluster) => redisReplay(redis, { namespace: 'app' })
+
+/** A client on ioredis's own defaults, whichever of its majors is installed. */
+async function claimTwice(url: string): Promise<void> {
+  const redis = new Redis(url)
+  try {
+    await once(redis, 'ready')
+    const replay = replayOf(redis)
+    const nonce = randomUUID()
+    assert.deepEqual([await replay.claim(nonce, 60_000), await replay.claim(nonce, 60_000)], ['fresh', 'seen'])
+  } finally {
+    redis.disconnect()
+  }
+}
 
 async function main(): Promise<void> {
   const app = express().get('/', gate, (request: Request, response: Response, _next: NextFunction) => {
@@ -72,6 +86,7 @@ async function main(): Promise<void> {
       ],
     )
     assert.equal(refusals.length, 1)
+    await claimTwice(process.env.CONSUMER_REDIS_URL ?? '')
     console.log('exercised a gate of its own')
   } finally {
     server.closeAllConnections()
