@@ -35,6 +35,15 @@ test('titles of describe, it, test.each and templates are read', () => {
   expect(checkCitations(lists, [{ path: 'a.test.ts', text }])).toEqual([])
 })
 
+test('a row of a table is a title when the title starts with it', () => {
+  const lists = { hmac: { a1: 'a', b1: 'b' } }
+  const rows = "[['[a1] holds', 1], ['[b1] holds', 2]]"
+  const check = (title: string) =>
+    checkCitations(lists, [{ path: 'a.test.ts', text: `test.each(${rows})('${title}', () => {})` }])
+  expect(check('%s')).toEqual([])
+  expect(check('a title with %s')).toEqual(['hmac: no test cites [a1]', 'hmac: no test cites [b1]'])
+})
+
 test('a citation of what is no requirement is found, other brackets are not', () => {
   expect(checkCitations({ hmac: {} }, titled('[hmac-onec] holds', 'an array [1] is refused'))).toEqual([
     'a.test.ts cites [hmac-onec], which is no requirement',

@@ -12,7 +12,7 @@ export interface Reading {
   readonly imports: readonly { readonly specifier: string; readonly typeOnly: boolean }[]
   /** How often the type `any` is written. */
   readonly anyCount: number
-  /** The literal text of the titles given to `test`, `it` and `describe`. */
+  /** The literal text of the titles given to `test`, `it` and `describe`, in a table too. */
   readonly titles: readonly string[]
 }
 
@@ -50,6 +50,12 @@ function rootName(callee: unknown): string | undefined {
   return undefined
 }
 
+/** The texts in the table of `test.each([…])('%s')`: there the row is the title. */
+function rowTexts(callee: unknown): string[] {
+  if (!isNode(callee) || callee.type !== 'CallExpression') return []
+  return [...nodesIn(callee.arguments)].flatMap((node) => literalText(node) ?? [])
+}
+
 function importOf(node: SyntaxNode): { specifier: string | undefined; typeOnly: boolean } | undefined {
   switch (node.type) {
     case 'ImportDeclaration':
@@ -85,6 +91,7 @@ export function readSource(file: SourceFile): Reading {
     if (node.type === 'CallExpression' && /^(test|it|describe)$/.test(rootName(node.callee) ?? '')) {
       const title = firstArgument(node)
       if (title !== undefined) titles.push(title)
+      if (/^(%s|\$)/.test(title ?? '')) titles.push(...rowTexts(node.callee))
     }
   }
   return { imports, anyCount, titles }
