@@ -1,1 +1,21 @@
-export {}
+export type { Principal } from '@countersign/core'
+export { principalOf } from '@countersign/core'
+export { BodyConsumedError } from './body/body-consumed-error.js'
+export type {
+  DeclaredDigest,
+  SignableRequest,
+  SignatureClaim,
+  SignatureFormat,
+  SigningInput,
+} from './formats/format.js'
+export type { XHeadersOptions } from './formats/x-headers.js'
+export { xHeaders } from './formats/x-headers.js'
+export type { RequireHmacOptions } from './options.js'
+export type { HmacFormat, HmacPrincipal } from './principal.js'
+export type { HmacDependency, HmacReason } from './reasons.js'
+export { requireHmac } from './require-hmac.js'
+export type { SignOptions } from './sign.js'
+export { sign } from './sign.js'
+export type { MemorySecretsOptions } from './stores/memory.js'
+export { memorySecrets } from './stores/memory.js'
+export type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './stores/store.js'

@@ -1,0 +1,100 @@
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import getRawBody from 'raw-body'
+import { BodyConsumedError } from './body-consumed-error.js'
+import { hasBody } from './framing.js'
+
+/** What became of a body: its bytes, or why there are none. */
+export type BodyResult = Buffer | 'too_large' | 'aborted'
+
+const EMPTY = Buffer.alloc(0)
+/** What gates have read: another gate on the same request must not look for it in the stream. */
+const bodies = new WeakMap<IncomingMessage, Buffer>()
+
+/**
+ * The bytes of the body as they came over the wire, which are then fed back: whatever reads the request next finds it
+ * untouched. Without a body, or when a gate has read it before, no promise is made.
+ *
+ * @throws {BodyConsumedError} when somebody else has read from the stream.
+ */
+export function readBody(request: IncomingMessage, maxBytes: number): BodyResult | Promise<BodyResult> {
+  const known = bodies.get(request)
+  if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
+  if (!hasBody(request)) return keep(request, EMPTY)
+  if (isTaken(request)) throw new BodyConsumedError()
+  const length = request.headers['content-length']
+  if (length !== undefined && Number(length) > maxBytes) return 'too_large'
+  return new Promise((resolve, reject) => pump(request, maxBytes, resolve, reject))
+}
+
+function isTaken(request: IncomingMessage): boolean {
+  return (
+    request.readableEnded ||
+    request.readableDidRead ||
+    request.readableFlowing === true ||
+    request.readableEncoding !== null ||
+    request.listenerCount('data') > 0
+  )
+}
+
+/**
+ * Reads in paused mode and hands the chunks to raw-body. At the message's end, and before `'end'` is emitted, they are
+ * put back with `unshift`; `read` is never asked for more than is there, because that would emit `'end'`.
+ */
+function pump(
+  request: IncomingMessage,
+  maxBytes: number,
+  resolve: (result: BodyResult) => void,
+  reject: (error: unknown) => void,
+): void {
+  const feed = new EventEmitter()
+  const chunks: Buffer[] = []
+  const length = request.headers['content-length']
+  getRawBody(feed as unknown as Readable, { limit: maxBytes, length }, (error, body) => {
+    request.off('readable', onReadable).off('error', onGone).off('close', onGone)
+    if (error == null) {
+      if (body.length > 0) request.unshift(body)
+      return resolve(keep(request, body))
+    }
+    if (error.type === 'entity.too.large') {
+      if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
+      return resolve('too_large')
+    }
+    if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
+    reject(error)
+  })
+
+  function onReadable(): void {
+    while (request.readableLength > 0) {
+      const chunk = request.read(request.readableLength) as Buffer | null
+      if (chunk === null) break
+      chunks.push(chunk)
+      feed.emit('data', chunk)
+    }
+    if (request.complete) feed.emit('end')
+  }
+  // Without this raw-body would wait for ever.
+  function onGone(): void {
+    feed.emit('aborted')
+  }
+
+  if (request.complete) return onReadable()
+  if (request.destroyed) return onGone()
+  request.on('readable', onReadable).on('error', onGone).on('close', onGone)
+}
+
+function keep(request: IncomingMessage, body: Buffer): Buffer {
+  bodies.set(request, body)
+  ;(request as { rawBody?: Buffer }).rawBody = body
+  return body
+}
+
+/** `body: 'rawBody'`: the bytes that the platform kept. */
+export function platformBody(request: IncomingMessage, maxBytes: number): BodyResult {
+  const { rawBody } = request as { rawBody?: unknown }
+  if (rawBody === undefined && !hasBody(request)) return EMPTY
+  if (!(rawBody instanceof Uint8Array)) throw new BodyConsumedError()
+  if (rawBody.length > maxBytes) return 'too_large'
+  return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import { denied, granted, type ReplayStore, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import type { Request } from 'express'
+import type { Attempt } from './authenticate.js'
+import type { HmacVerdict } from './reasons.js'
+
+/** Machines' clocks may differ by so much. */
+const SLACK_SECONDS = 120
+/** What a request itself has claimed: another gate on its way must not take it for a copy. */
+const claimed = new WeakMap<Request, { readonly store: ReplayStore; readonly key: string }[]>()
+
+/** Last step: the signature is good; is this the first time that it is used? */
+export function claimOnce(attempt: Attempt, version: number, mac: Buffer): HmacVerdict | Promise<HmacVerdict> {
+  const { request, options, format, claim } = attempt
+  const { caller } = claim
+  const detail: VerdictDetail = {
+    ...attempt.detail,
+    credential: { id: `${caller}/${version}`, version },
+    attributes: { ...attempt.detail.attributes, key_version: version },
+  }
+  const accept = (): HmacVerdict =>
+    granted({ kind: 'hmac', id: caller, caller, keyVersion: version, format: format.name }, detail)
+  if (claim.isRepeatable) return accept()
+  const { replay: store, clock } = options
+  const key = replayKey(attempt, version, mac)
+  if (claimed.get(request)?.some((entry) => entry.store === store && entry.key === key) === true) return accept()
+  const startedMs = clock.monotonic()
+  // Constant: one computed from the verifier's own clock would reopen a replay when clocks differ.
+  const ttlMs = (format.windowBackSeconds + format.windowAheadSeconds + SLACK_SECONDS) * 1000
+  return settle<'fresh' | 'seen', HmacVerdict>(
+    () => store.claim(key, ttlMs),
+    (answer) => {
+      if (answer !== 'fresh') return denied('replayed', { detail })
+      const entry = { store, key }
+      const list = claimed.get(request)
+      if (list === undefined) claimed.set(request, [entry])
+      else list.push(entry)
+      return accept()
+    },
+    () => unavailable('replay_store', { detail: { ...detail, storeMs: clock.monotonic() - startedMs } }),
+  )
+}
+
+function replayKey({ claim }: Attempt, version: number, mac: Buffer): string {
+  const hash = createHash('sha256')
+  if (claim.nonce === undefined) hash.update('mac\0').update(mac)
+  else hash.update(JSON.stringify([claim.caller, version, claim.timestamp, claim.nonce]))
+  return hash.digest('base64url')
+}

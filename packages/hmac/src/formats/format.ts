@@ -1,0 +1,74 @@
+import type { Request } from 'express'
+
+/** A digest of the body that the signature covers. */
+export interface DeclaredDigest {
+  readonly algorithm: 'sha256' | 'sha512'
+  readonly value: Uint8Array
+}
+
+/** What a request claims with its signature, read by the strict grammar of one format. Nothing is proven yet. */
+export interface SignatureClaim {
+  readonly caller: string
+  /** The version of the secret, when the signer says which. */
+  readonly version: number | undefined
+  /** Seconds since the epoch. */
+  readonly timestamp: number
+  /** Seconds since the epoch, exclusive. */
+  readonly expires?: number
+  /** 32 bytes. */
+  readonly signature: Uint8Array
+  /** The digests that the signature covers; without them the MAC needs the body. */
+  readonly digests: readonly DeclaredDigest[] | undefined
+  /** True when two requests that mean to be two may have one signature: they are not held to single use. */
+  readonly isRepeatable: boolean
+  /** What makes this request one of a kind; without it the MAC itself does. */
+  readonly nonce: string | undefined
+  /** The text that is signed for an audience, one byte a unit. `bodySha256` is for a claim without digests. */
+  base(audience: string, bodySha256: Uint8Array | undefined): string
+}
+
+/** A request as it is signed. */
+export interface SignableRequest {
+  readonly method: string
+  /** An absolute URL or a path with its query; taken as it stands, never normalised. */
+  readonly url: string | URL
+  /** What is sent along; names in any case. */
+  readonly headers?: Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>
+  /** The bytes that go over the wire. Left out: no body. */
+  readonly body?: Uint8Array
+}
+
+/** A request that has been read for signing. */
+export interface SigningInput {
+  readonly method: string
+  readonly target: string
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>
+  readonly body: Uint8Array
+  readonly caller: string
+  readonly version: number | undefined
+  readonly audience: string
+  /** Seconds since the epoch. */
+  readonly timestamp: number
+  readonly nonce: string
+  mac(base: string): Buffer
+}
+
+/** One way of writing a signature into a request. */
+export interface SignatureFormat {
+  readonly name: 'rfc9421' | 'xHeaders'
+  /** Header fields, in lower case: the presence of any of them commits a request to this format. */
+  readonly reads: readonly string[]
+  /** Whether signatures of this format bind the audience. */
+  readonly bindsAudience: boolean
+  /** Seconds that a signature may be old, inclusive. */
+  readonly windowBackSeconds: number
+  /** Seconds that a signature may lie ahead, inclusive. */
+  readonly windowAheadSeconds: number
+  /** The value of `Accept-Signature` on a 401 (RFC 9421 §5.1). */
+  readonly acceptSignature?: string
+  /** Reads a claim; undefined when anything departs from the grammar. Never throws. */
+  parse(request: Request): SignatureClaim | undefined
+  /** The header fields to add. */
+  sign(input: SigningInput): Record<string, string>
+}

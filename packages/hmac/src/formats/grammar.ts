@@ -1,0 +1,29 @@
+/** One secret for all named callers: the name that its rows carry. */
+export const SHARED_CALLER = '*shared*'
+
+export const CALLER_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/
+const TIMESTAMP = /^(0|[1-9]\d{0,10})$/
+const VERSION = /^[1-9]\d{0,9}$/
+const HEX_256 = /^[0-9a-f]{64}$/
+export const MAX_VERSION = 2 ** 31 - 1
+
+/** Unix seconds in their one decimal form, else undefined. */
+export function parseTimestamp(text: string): number | undefined {
+  return TIMESTAMP.test(text) ? Number(text) : undefined
+}
+
+/** A secret's version: a positive 32-bit integer in its one decimal form, else undefined. */
+export function parseVersion(text: string): number | undefined {
+  const version = VERSION.test(text) ? Number(text) : Number.POSITIVE_INFINITY
+  return version <= MAX_VERSION ? version : undefined
+}
+
+/** 64 lower-case hex digits as 32 bytes, else undefined. */
+export function parseHex256(text: string): Buffer | undefined {
+  return HEX_256.test(text) ? Buffer.from(text, 'hex') : undefined
+}
+
+/** Whether a name can be a caller's. */
+export function isCaller(text: string): boolean {
+  return CALLER_PATTERN.test(text)
+}

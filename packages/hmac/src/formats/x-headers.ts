@@ -1,0 +1,105 @@
+import { option, resolveOptions, sha256 } from '@countersign/core'
+import type { Request } from 'express'
+import type { SignatureClaim, SignatureFormat, SigningInput } from './format.js'
+import { isCaller, parseHex256, parseTimestamp, parseVersion } from './grammar.js'
+import { splitTarget } from './target.js'
+
+export interface XHeadersOptions {
+  /** First part of the header names. Default `x-countersign`. */
+  readonly prefix?: string
+  /** Whether the query is signed. Default true. */
+  readonly bindQuery?: boolean
+  /** Whether the audience is signed. Default true. */
+  readonly bindAudience?: boolean
+  /** Seconds that a signature may be old, inclusive. Default 300. */
+  readonly windowBackSeconds?: number
+  /** Seconds that a signature may lie ahead, inclusive. Default 300. */
+  readonly windowAheadSeconds?: number
+}
+
+const rules = {
+  prefix: option.string(/^[a-z][a-z0-9-]{0,31}$/, 'a header name prefix in lower case').default('x-countersign'),
+  bindQuery: option.boolean().default(true),
+  bindAudience: option.boolean().default(true),
+  windowBackSeconds: option.integer(1, 3600).default(300),
+  windowAheadSeconds: option.integer(0, 3600).default(300),
+}
+
+const EMPTY_SHA256 = sha256('')
+
+/**
+ * A signature in four headers, simple enough for a shell script: `-Caller`, `-Timestamp` (unix seconds), `-Signature`
+ * (64 lower-case hex digits) and optionally `-Key-Version`. Signed is, with `\n` between: the method, the raw path with
+ * its query, the caller, the body's SHA-256 in hex, the timestamp, the audience.
+ *
+ * GET and HEAD are not held to single use: two equal polls within a second have one signature.
+ */
+export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
+  const { prefix, bindQuery, bindAudience, windowBackSeconds, windowAheadSeconds } = resolveOptions(
+    'xHeaders',
+    options,
+    rules,
+  )
+  const names = {
+    caller: `${prefix}-caller`,
+    timestamp: `${prefix}-timestamp`,
+    signature: `${prefix}-signature`,
+    version: `${prefix}-key-version`,
+  }
+
+  function canonical(
+    { method, target, caller, timestamp }: { method: string; target: string; caller: string; timestamp: number },
+    bodySha256: Uint8Array,
+    audience: string,
+  ): string {
+    const signedTarget = bindQuery ? target : (target.split('?', 1)[0] as string)
+    const lines = [method, signedTarget, caller, Buffer.from(bodySha256).toString('hex'), String(timestamp)]
+    if (bindAudience) lines.push(audience)
+    return lines.join('\n')
+  }
+
+  function parse(request: Request): SignatureClaim | undefined {
+    const fields = request.headersDistinct
+    const caller = fields[names.caller]?.[0] ?? ''
+    const timestamp = parseTimestamp(fields[names.timestamp]?.[0] ?? '')
+    const signature = parseHex256(fields[names.signature]?.[0] ?? '')
+    const versionText = fields[names.version]?.[0]
+    const version = versionText === undefined ? undefined : parseVersion(versionText)
+    const { method, originalUrl: target } = request
+    if (!isCaller(caller) || timestamp === undefined || signature === undefined) return undefined
+    if (versionText !== undefined && version === undefined) return undefined
+    if (splitTarget(target) === undefined) return undefined
+    return {
+      caller,
+      version,
+      timestamp,
+      signature,
+      digests: undefined,
+      isRepeatable: method === 'GET' || method === 'HEAD',
+      nonce: undefined,
+      base: (audience, bodySha256 = EMPTY_SHA256) =>
+        canonical({ method, target, caller, timestamp }, bodySha256, audience),
+    }
+  }
+
+  function sign(input: SigningInput): Record<string, string> {
+    const { caller, timestamp, version, audience } = input
+    const headers: Record<string, string> = {
+      [names.caller]: caller,
+      [names.timestamp]: String(timestamp),
+      [names.signature]: input.mac(canonical(input, sha256(input.body), audience)).toString('hex'),
+    }
+    if (version !== undefined) headers[names.version] = String(version)
+    return headers
+  }
+
+  return {
+    name: 'xHeaders',
+    reads: Object.values(names),
+    bindsAudience: bindAudience,
+    windowBackSeconds,
+    windowAheadSeconds,
+    parse,
+    sign,
+  }
+}

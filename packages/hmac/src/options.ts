@@ -1,0 +1,89 @@
+import {
+  type GateOptions,
+  gateOptionRules,
+  memoryReplay,
+  OptionError,
+  option,
+  type ReplayStore,
+  resolveOptions,
+} from '@countersign/core'
+import { defaultFormat } from './formats/default-format.js'
+import type { SignatureFormat } from './formats/format.js'
+import { CALLER_PATTERN } from './formats/grammar.js'
+import type { HmacDependency, HmacReason } from './reasons.js'
+import type { HmacSecretStore } from './stores/store.js'
+
+/** A host, with its port when that is not the scheme's own. */
+export const AUDIENCE_PATTERN = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?$/
+
+export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependency> {
+  /** Where the callers' secrets are kept. */
+  readonly secrets: HmacSecretStore
+  /** This service's own name in signatures: a host, or a list of them. The `Host` header is never believed. */
+  readonly audience?: string | readonly string[]
+  /** The wire formats that are accepted. */
+  readonly formats?: readonly SignatureFormat[]
+  /** The closed list of callers. Default: those that the store names; required for a store that cannot. */
+  readonly callers?: readonly string[]
+  /** Where used signatures are remembered. Default: this process's memory; give `redisReplay(redis)` to more than one. */
+  readonly replay?: ReplayStore
+  /** `'buffer'` (default) reads the stream and feeds it back; `'rawBody'` takes the bytes that the platform kept. */
+  readonly body?: 'buffer' | 'rawBody'
+  /** Default 1 MiB. */
+  readonly maxBodyBytes?: number
+}
+
+const rules = {
+  ...gateOptionRules,
+  secrets: option.port<HmacSecretStore>('a secret store, such as memorySecrets([…])', 'versions').required(),
+  audience: option.custom<readonly string[]>('a host, such as "billing.example.com", or a list of hosts', (value) => {
+    const hosts: readonly unknown[] = Array.isArray(value) ? value : [value]
+    const isValid = hosts.length > 0 && hosts.every((host) => typeof host === 'string' && AUDIENCE_PATTERN.test(host))
+    return isValid ? Object.freeze(hosts.map((host) => (host as string).toLowerCase())) : undefined
+  }),
+  formats: option.custom<readonly SignatureFormat[]>('a list of rfc9421() and xHeaders()', (value) =>
+    Array.isArray(value) && value.length > 0 && value.every((format) => typeof format?.parse === 'function')
+      ? Object.freeze([...value])
+      : undefined,
+  ),
+  callers: option.strings(CALLER_PATTERN, 'a list of names of a-z 0-9 . _ - that start with a letter or digit'),
+  replay: option.port<ReplayStore>('a replay store, such as redisReplay(redis)', 'claim'),
+  body: option.oneOf('buffer', 'rawBody').default('buffer'),
+  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(1024 * 1024),
+}
+
+/** The options with their defaults. */
+export type ResolvedHmacOptions = ReturnType<typeof resolveHmacOptions>
+
+/** @throws {OptionError} */
+export function resolveHmacOptions(options: RequireHmacOptions) {
+  const resolved = resolveOptions('requireHmac', options, rules)
+  const { secrets, clock, formats = [defaultFormat()], callers, replay = memoryReplay({ clock }) } = resolved
+  const reads = formats.flatMap((format) => format.reads)
+  if (new Set(reads).size !== reads.length) {
+    throw new OptionError('ERR_OPTION_INVALID', 'formats', 'requireHmac: two of "formats" read the same header field')
+  }
+  if (resolved.audience === undefined && formats.some((format) => format.bindsAudience)) {
+    throw new OptionError(
+      'ERR_OPTION_MISSING',
+      'audience',
+      'requireHmac: option "audience" is required: set it to the host that callers reach this service by',
+    )
+  }
+  const names = callers === undefined ? undefined : new Set(callers)
+  if (names === undefined && secrets.knows === undefined) {
+    throw new OptionError(
+      'ERR_OPTION_MISSING',
+      'callers',
+      'requireHmac: option "callers" is required with this secret store: set it to the list of callers',
+    )
+  }
+  return {
+    ...resolved,
+    formats,
+    reads,
+    replay,
+    audiences: resolved.audience ?? [''],
+    isCaller: (caller: string): boolean => (names === undefined ? secrets.knows?.(caller) === true : names.has(caller)),
+  }
+}

@@ -1,0 +1,62 @@
+import { defineGate, type Gate, isPromise } from '@countersign/core'
+import type { Request } from 'express'
+import { authenticate } from './authenticate.js'
+import { BodyConsumedError } from './body/body-consumed-error.js'
+import { drain } from './body/drain.js'
+import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
+import type { HmacPrincipal } from './principal.js'
+import { type HmacVerdict, reasons } from './reasons.js'
+
+/**
+ * Requires that another service signed this very request with a shared secret: method, path, query, caller, body, time
+ * and audience, once. Attaches {@link HmacPrincipal} and `req.rawBody`. Answers 401 for every unproven request, 400 for
+ * competing credentials, 413 for a body beyond `maxBodyBytes`, 503 when a store cannot be asked.
+ *
+ * Mount it before every body parser.
+ *
+ * @throws {OptionError} at creation.
+ * @example
+ * app.post('/internal/executions', requireHmac({ secrets, audience: 'billing.example.com' }), express.json(), handler)
+ */
+export function requireHmac(options: RequireHmacOptions): Gate<HmacPrincipal> {
+  const resolved = resolveHmacOptions(options)
+  const { formats, reads } = resolved
+  const acceptSignature = formats.find((format) => format.acceptSignature !== undefined)?.acceptSignature
+  /** Mounted on a router and on its route, a gate meets a request twice: what it granted stands. */
+  const grants = new WeakMap<Request, HmacVerdict>()
+
+  function conclude(request: Request, verdict: HmacVerdict): HmacVerdict {
+    if (verdict.outcome === 'granted') grants.set(request, verdict)
+    else drain(request)
+    return verdict
+  }
+
+  return defineGate({
+    scheme: 'hmac',
+    reads,
+    presents: (request) => reads.some((name) => request.headersDistinct[name] !== undefined),
+    authenticate(request) {
+      const known = grants.get(request)
+      if (known !== undefined) return known
+      const verdict = warnIfConsumed(() => authenticate(request, resolved))
+      return isPromise(verdict) ? verdict.then((value) => conclude(request, value)) : conclude(request, verdict)
+    },
+    reasons,
+    challenge: () => [{ scheme: 'Countersign-HMAC' }],
+    answer: (answer) =>
+      answer.status === 401 && acceptSignature !== undefined
+        ? { ...answer, headers: { ...answer.headers, 'Accept-Signature': acceptSignature } }
+        : answer,
+    options: resolved,
+  })
+}
+
+/** The answer has no detail and the event no message: whoever ordered the middleware must still learn of it. */
+function warnIfConsumed<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof BodyConsumedError) process.emitWarning(error.message, { code: error.code })
+    throw error
+  }
+}

@@ -1,0 +1,87 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { OptionError, option, resolveOptions } from '@countersign/core'
+import { defaultFormat } from './formats/default-format.js'
+import type { SignableRequest, SignatureFormat } from './formats/format.js'
+import { CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
+import { targetOf } from './formats/target.js'
+import { AUDIENCE_PATTERN } from './options.js'
+import { secretKey } from './secret-key.js'
+
+export interface SignOptions {
+  /** The name that the verifier knows this service by. */
+  readonly caller: string
+  /** The secret's version. `rfc9421` needs it; `xHeaders` does without. */
+  readonly version?: number
+  /** At least 32 bytes; a text stands for its UTF-8 bytes. */
+  readonly secret: string | Uint8Array
+  /** The verifier's audience: a host, with its port when that is not the scheme's own. */
+  readonly audience: string
+  readonly format?: SignatureFormat
+  /** Milliseconds since the epoch. Default: the system clock. */
+  readonly now?: number
+  /** Default: 16 random bytes. Give one only to get the same signature again. */
+  readonly nonce?: string
+}
+
+const rules = {
+  caller: option.string(CALLER_PATTERN, 'a name of a-z 0-9 . _ - that starts with a letter or digit').required(),
+  version: option.integer(1, MAX_VERSION),
+  secret: option
+    .custom<string | Uint8Array>('a secret', (value) =>
+      typeof value === 'string' || value instanceof Uint8Array ? value : undefined,
+    )
+    .secret()
+    .required(),
+  audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"').required(),
+  format: option.port<SignatureFormat>('rfc9421() or xHeaders()', 'sign', 'parse'),
+  now: option.integer(0, Number.MAX_SAFE_INTEGER),
+  nonce: option.string(/^[\x21-\x7e]{1,128}$/, '1 to 128 visible ASCII characters'),
+}
+
+/**
+ * Signs one request and returns the header fields to add. Synchronous; touches nothing that it is given.
+ *
+ * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
+ * @example
+ * const headers = sign({ method: 'POST', url, headers: { 'content-type': 'application/json' }, body }, { caller, version, secret, audience })
+ */
+export function sign(request: SignableRequest, options: SignOptions): Record<string, string> {
+  const {
+    caller,
+    version,
+    secret,
+    audience,
+    format = defaultFormat(),
+    now,
+    nonce,
+  } = resolveOptions('sign', options, rules)
+  const key = secretKey('sign', 'secret', secret)
+  if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
+    throw new OptionError('ERR_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
+  }
+  const { body = new Uint8Array(0) } = request
+  if (!(body instanceof Uint8Array)) {
+    throw new OptionError('ERR_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
+  }
+  return format.sign({
+    method: request.method,
+    target: targetOf(request.url),
+    headers: lowerCased(request.headers ?? {}),
+    body,
+    caller,
+    version,
+    audience: audience.toLowerCase(),
+    timestamp: Math.floor((now ?? Date.now()) / 1000),
+    nonce: nonce ?? randomBytes(16).toString('base64url'),
+    mac: (base) => createHmac('sha256', key).update(base, 'latin1').digest(),
+  })
+}
+
+function lowerCased(headers: NonNullable<SignableRequest['headers']>): Map<string, string> {
+  const pairs = Symbol.iterator in headers ? headers : Object.entries(headers)
+  const map = new Map<string, string>()
+  for (const [name, value] of pairs as Iterable<readonly [string, string | undefined]>) {
+    if (value !== undefined) map.set(name.toLowerCase(), value)
+  }
+  return map
+}

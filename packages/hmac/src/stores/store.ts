@@ -1,0 +1,83 @@
+import type { KeyObject } from 'node:crypto'
+
+/** One version of a caller's secret. Times are ms since the epoch. */
+export interface HmacSecretVersion {
+  readonly caller: string
+  readonly version: number
+  /** Undefined when the stored row does not open: it is there, but nobody can use it. */
+  readonly key: KeyObject | undefined
+  /** Valid from then on. */
+  readonly notBefore: number
+  readonly createdAt: number
+  /** Valid until then, exclusive. */
+  readonly expiresAt: number | undefined
+  readonly revokedAt: number | undefined
+  /** Known to verifiers, not yet to be signed with. */
+  readonly isPending: boolean
+}
+
+/** A version to be stored. */
+export interface NewHmacSecret {
+  readonly caller: string
+  readonly version: number
+  /** At least 32 bytes; a text stands for its UTF-8 bytes. */
+  readonly secret: string | Uint8Array
+  /** Default: now. */
+  readonly notBefore?: number
+  /** Exclusive. Default: never. */
+  readonly expiresAt?: number
+  readonly isPending?: boolean
+}
+
+export interface RotateOptions {
+  /** Default: 48 random bytes in base64. */
+  readonly secret?: string | Uint8Array
+  /** Seconds that the previous versions stay valid. Default 86 400. */
+  readonly graceSeconds?: number
+  /** Only tell verifiers: the previous versions stay valid until the same rotation without `pending`. */
+  readonly pending?: boolean
+}
+
+export interface RotatedSecret {
+  readonly caller: string
+  readonly version: number
+  /** The new secret, to be handed to the signer; undefined when a pending version was put in force. */
+  readonly secret: string | undefined
+}
+
+type MaybePromise<T> = T | Promise<T>
+
+/**
+ * Where secrets are kept. Reads throw or reject when the store cannot answer; an adapter that answers without a promise
+ * is asked for each request, every other is cached.
+ */
+export interface HmacSecretStore {
+  /** Seconds that what was read may be kept. Default and most 30. */
+  readonly cacheSeconds?: number
+  /** Whether a caller has secrets here; only a store that can tell without asking anyone has this. */
+  knows?(caller: string): boolean
+  get(caller: string, version: number): MaybePromise<HmacSecretVersion | undefined>
+  /** Every version of a caller that is not forgotten, the expired and revoked included; newest first. */
+  versions(caller: string): MaybePromise<readonly HmacSecretVersion[]>
+  /** The versions that verify now, newest first. */
+  active(caller: string): MaybePromise<readonly HmacSecretVersion[]>
+  /** Stores a version; rejects with code `ERR_HMAC_VERSION_EXISTS` when there is one. */
+  insert(secret: NewHmacSecret): MaybePromise<void>
+  /** Lets a version expire at a moment. False when there is no such version. */
+  retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>
+  /** Ends a version at once. False when there is no such version. */
+  revoke(caller: string, version: number): MaybePromise<boolean>
+  /** Stores the next version and lets the previous ones expire after the grace. */
+  rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>
+  /** All versions, by caller and newest first. */
+  list(caller?: string): MaybePromise<readonly HmacSecretVersion[]>
+}
+
+/** Whether a version verifies at a moment. */
+export function isActive(secret: HmacSecretVersion, now: number): boolean {
+  return (
+    secret.revokedAt === undefined &&
+    secret.notBefore <= now &&
+    (secret.expiresAt === undefined || now < secret.expiresAt)
+  )
+}

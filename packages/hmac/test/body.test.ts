@@ -1,0 +1,198 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
+import { pipeline } from 'node:stream/promises'
+import { gzipSync } from 'node:zlib'
+import type { ReplayStore } from '@countersign/core'
+import { memorySecrets, requireHmac, xHeaders } from '@countersign/hmac'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import express, { type RequestHandler } from 'express'
+import multer from 'multer'
+import { serve } from '../../../test/support/http-server.js'
+import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
+
+let app: Harness
+afterEach(() => app.close())
+
+const slowReplay: ReplayStore = {
+  claim: () => new Promise((resolve) => setTimeout(() => resolve('fresh'), 20)),
+}
+
+async function post(body: Uint8Array, headers: Record<string, string> = {}) {
+  const signature = signed({ now: app.clock.now(), body })
+  return send(app.port, 'POST', '/jobs?a=1', { ...headers, ...signature }, body)
+}
+
+describe.each([
+  ['in the same tick', undefined],
+  ['after a wait for the replay store', slowReplay],
+])('the body is fed back %s', (_when, replay) => {
+  test.each([
+    ['express.json', express.json(), 'application/json', '{"a":1}', { a: 1 }],
+    ['express.urlencoded', express.urlencoded(), 'application/x-www-form-urlencoded', 'a=1', { a: '1' }],
+    ['express.text', express.text(), 'text/plain', 'hello', 'hello'],
+  ])('to %s', async (_name, parser, type, body, expected) => {
+    app = await hmacApp({ replay, after: [parser] })
+    const answer = await post(Buffer.from(body), { 'content-type': type })
+    expect(JSON.parse(answer.text).body).toEqual(expected)
+  })
+
+  test('to express.json as gzip, which is hashed as it came over the wire', async () => {
+    app = await hmacApp({ replay, after: [express.json()] })
+    const body = gzipSync('{"a":1}')
+    const answer = await post(body, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+    expect(JSON.parse(answer.text).body).toEqual({ a: 1 })
+  })
+
+  test('to multer', async () => {
+    app = await hmacApp({ replay, after: [multer().none() as RequestHandler] })
+    const body = Buffer.from('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n')
+    const answer = await post(body, { 'content-type': 'multipart/form-data; boundary=b' })
+    expect(JSON.parse(answer.text).body).toEqual({ a: '1' })
+  })
+
+  test('to a pipeline, all 700 KiB of it', async () => {
+    const received: Buffer[] = []
+    const pipe: RequestHandler = async (request, _response, next) => {
+      await pipeline(request, async (source) => {
+        for await (const chunk of source) received.push(chunk as Buffer)
+      })
+      next()
+    }
+    app = await hmacApp({ replay, after: [pipe] })
+    const body = Buffer.alloc(700 * 1024, 'x')
+    expect((await post(body)).status).toBe(200)
+    expect(Buffer.concat(received).equals(body)).toBe(true)
+  })
+
+  test('when it is chunked and empty', async () => {
+    app = await hmacApp({ replay, after: [express.json()] })
+    const headers = { ...signed({ now: app.clock.now() }), 'transfer-encoding': 'chunked' }
+    expect((await send(app.port, 'POST', '/jobs?a=1', headers)).status).toBe(200)
+  })
+})
+
+test('a handler that leaves the body unread leaves the connection usable', async () => {
+  app = await hmacApp()
+  const socket = connect(app.port, '127.0.0.1')
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  for (const target of ['/one', '/two']) {
+    const headers = Object.entries(signed({ target, body: 'hello', now: app.clock.now() }))
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: x\r\n${lines}Content-Length: 5\r\n\r\nhello`)
+    const answers = target === '/one' ? 1 : 2
+    while (text.split('HTTP/1.1 200').length - 1 < answers) await once(socket, 'data')
+  }
+  socket.destroy()
+})
+
+test('a body beyond the limit is 413, declared or streamed, and the client sees the status', async () => {
+  app = await hmacApp({ maxBodyBytes: 1000 })
+  expect((await post(Buffer.alloc(1000))).status).toBe(200)
+  expect((await post(Buffer.alloc(1001))).status).toBe(413)
+  const headers = { ...signed({ now: app.clock.now() }), 'transfer-encoding': 'chunked' }
+  expect((await send(app.port, 'POST', '/jobs?a=1', headers, Buffer.alloc(100_000))).status).toBe(413)
+  expect(app.events.map((event) => event.reason)).toEqual([undefined, 'body_too_large', 'body_too_large'])
+})
+
+test('an upload without end is refused, and its connection closed within the bound', async () => {
+  app = await hmacApp({ maxBodyBytes: 1000 })
+  const request = httpRequest({
+    host: '127.0.0.1',
+    port: app.port,
+    method: 'POST',
+    path: '/jobs?a=1',
+    headers: { ...signed({ now: app.clock.now() }), 'transfer-encoding': 'chunked' },
+  })
+  request.on('error', () => undefined)
+  const timer = setInterval(() => request.write(Buffer.alloc(64 * 1024)), 5)
+  const started = performance.now()
+  const [response] = (await once(request, 'response')) as [{ statusCode: number; resume(): void }]
+  expect(response.statusCode).toBe(413)
+  response.resume()
+  await once(request, 'close')
+  clearInterval(timer)
+  expect(performance.now() - started).toBeLessThan(3000)
+})
+
+test('a client that goes away midway is one event, and nothing hangs', async () => {
+  app = await hmacApp()
+  const headers = { ...signed({ now: app.clock.now(), body: 'hello' }), 'content-length': '5' }
+  const request = httpRequest({ host: '127.0.0.1', port: app.port, method: 'POST', path: '/jobs?a=1', headers })
+  request.on('error', () => undefined)
+  request.write('he')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  request.destroy()
+  const until = performance.now() + 2000
+  while (app.events.length === 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(app.events.map(({ type, reason }) => [type, reason])).toEqual([['access.denied', 'malformed']])
+})
+
+test('a body that a parser has read is 500 with ERR_HMAC_BODY_CONSUMED in the event', async () => {
+  app = await hmacApp()
+  const { secrets, clock } = app
+  const outer = express()
+  const errors: unknown[] = []
+  outer.use(
+    express.json(),
+    requireHmac({ secrets, clock, audience: AUDIENCE, formats: [xHeaders()], onDenied: 'next' }),
+  )
+  const onError: express.ErrorRequestHandler = (error, _request, response, _next) => {
+    errors.push((error.cause as { code?: string }).code)
+    response.status(error.status).end()
+  }
+  outer.use(onError)
+  const running = await serve(outer)
+  const headers = { ...signed({ now: clock.now(), body: '{}' }), 'content-type': 'application/json' }
+  expect((await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{}'))).status).toBe(500)
+  expect(errors).toEqual(['ERR_HMAC_BODY_CONSUMED'])
+  await running.close()
+})
+
+test('the bytes that the platform kept are used where the option says so', async () => {
+  app = await hmacApp()
+  const { secrets, clock } = app
+  const outer = express()
+  outer.use(
+    express.json({
+      verify: (request, _response, bytes) => {
+        ;(request as { rawBody?: Buffer }).rawBody = bytes
+      },
+    }),
+    requireHmac({ secrets, clock, audience: AUDIENCE, formats: [xHeaders()], body: 'rawBody' }),
+    (request, response) => void response.json(request.body),
+  )
+  const running = await serve(outer)
+  const headers = { ...signed({ now: clock.now(), body: '{"a":1}' }), 'content-type': 'application/json' }
+  const answer = await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{"a":1}'))
+  expect([answer.status, answer.text]).toEqual([200, '{"a":1}'])
+  await running.close()
+})
+
+test('a gate on a router and on its route does not take a request for its own copy', async () => {
+  app = await hmacApp()
+  const { clock } = app
+  const secrets = memorySecrets([{ caller: 'scheduler', version: 3, secret: SECRET }], { clock })
+  const gate = requireHmac({ secrets, clock, audience: AUDIENCE, formats: [xHeaders()] })
+  const outer = express().use('/jobs', gate)
+  outer.post('/jobs', gate, express.json(), (request, response) => void response.json(request.body))
+  const running = await serve(outer)
+  const headers = { ...signed({ now: clock.now(), body: '{"a":1}' }), 'content-type': 'application/json' }
+  const first = await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{"a":1}'))
+  const copy = await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{"a":1}'))
+  expect([first.status, first.text, copy.status]).toEqual([200, '{"a":1}', 401])
+  await running.close()
+})
+
+test('a replay store that is down or full is 503, never a way in', async () => {
+  const down: ReplayStore = {
+    claim: () => Promise.reject(new Error('down')),
+  }
+  app = await hmacApp({ replay: down })
+  const answer = await post(Buffer.from('x'))
+  expect([answer.status, answer.headers['retry-after'], app.last()]).toEqual([503, '1', 'replay_store'])
+  expect(answer.headers['www-authenticate']).toBeUndefined()
+})

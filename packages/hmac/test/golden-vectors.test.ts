@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { sign, xHeaders } from '@countersign/hmac'
+import { describe, expect, test } from '@jest/globals'
+
+const { secret, options, vectors } = JSON.parse(
+  readFileSync(new URL('vectors/x-headers.json', import.meta.url), 'utf8'),
+) as {
+  secret: string
+  options: Parameters<typeof xHeaders>[0]
+  vectors: { method: string; path: string; caller: string; timestamp: number; body: string; signature: string }[]
+}
+
+describe('the known answers', () => {
+  test.each(vectors)('$method $path is signed as it is in the field', (vector) => {
+    const { method, path, caller, timestamp, body, signature } = vector
+    const headers = sign(
+      { method, url: `https://any.example.com${path}?not=bound`, body: Buffer.from(body) },
+      { caller, secret, audience: 'any.example.com', format: xHeaders(options), now: timestamp * 1000 },
+    )
+    expect(headers).toEqual({
+      'x-kh-caller': 'scheduler',
+      'x-kh-timestamp': '1700000000',
+      'x-kh-signature': signature,
+    })
+  })
+
+  test('a secret of less than 32 bytes signs nothing', () => {
+    const short = { caller: 'scheduler', secret: 'x'.repeat(31), audience: 'a.example.com', format: xHeaders() }
+    expect(() => sign({ method: 'GET', url: '/' }, short)).toThrow('at least 32 bytes')
+  })
+
+  test('a misspelt option of sign throws with what was meant', () => {
+    const misspelt = { caller: 'scheduler', secret: 'x'.repeat(32), audiense: 'a.example.com' }
+    expect(() => sign({ method: 'GET', url: '/' }, misspelt as never)).toThrow('Did you mean "audience"?')
+  })
+})
