@@ -8,6 +8,8 @@ export type {
   SignatureFormat,
   SigningInput,
 } from './formats/format.js'
+export type { Rfc9421Options } from './formats/rfc9421.js'
+export { rfc9421 } from './formats/rfc9421.js'
 export type { XHeadersOptions } from './formats/x-headers.js'
 export { xHeaders } from './formats/x-headers.js'
 export type { RequireHmacOptions } from './options.js'

@@ -21,7 +21,7 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
   readonly secrets: HmacSecretStore
   /** This service's own name in signatures: a host, or a list of them. The `Host` header is never believed. */
   readonly audience?: string | readonly string[]
-  /** The wire formats that are accepted. */
+  /** The wire formats that are accepted. Default: `[rfc9421()]`. */
   readonly formats?: readonly SignatureFormat[]
   /** The closed list of callers. Default: those that the store names; required for a store that cannot. */
   readonly callers?: readonly string[]

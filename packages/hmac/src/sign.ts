@@ -16,6 +16,7 @@ export interface SignOptions {
   readonly secret: string | Uint8Array
   /** The verifier's audience: a host, with its port when that is not the scheme's own. */
   readonly audience: string
+  /** Default: `rfc9421()`. */
   readonly format?: SignatureFormat
   /** Milliseconds since the epoch. Default: the system clock. */
   readonly now?: number

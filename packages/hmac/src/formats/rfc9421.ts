@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import { OptionError, option, resolveOptions } from '@countersign/core'
+import type { Request } from 'express'
+import type { SignatureClaim, SignatureFormat, SigningInput } from './format.js'
+import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
+import { splitTarget, type Target } from './target.js'
+
+export interface Rfc9421Options {
+  /** The `tag` of the one signature that counts. Default `countersign`. */
+  readonly tag?: string
+  /** Seconds that a signature may be old, inclusive. Default 300. */
+  readonly windowBackSeconds?: number
+  /** Seconds that a signature may lie ahead, inclusive. Default 60. */
+  readonly windowAheadSeconds?: number
+}
+
+const rules = {
+  tag: option
+    .string(/^[A-Za-z0-9._:/-]{1,64}$/, '1 to 64 of the characters A-Z a-z 0-9 . _ : / -')
+    .default('countersign'),
+  windowBackSeconds: option.integer(1, 3600).default(300),
+  windowAheadSeconds: option.integer(0, 3600).default(60),
+}
+
+const REQUIRED = ['@method', '@authority', '@path', '@query', 'content-digest'] as const
+/** Covered when they are sent: they say what the bytes mean. */
+const WHEN_SENT = ['content-type', 'content-encoding'] as const
+
+/** The value of a derived component, or of a header field that is sent once (RFC 9421 §2). */
+function componentValue(
+  name: string,
+  { method, target, audience }: { method: string; target: Target; audience: string },
+  field: (name: string) => string | undefined,
+): string | undefined {
+  switch (name) {
+    case '@method':
+      return method
+    case '@authority':
+      return audience
+    case '@path':
+      return target.path
+    case '@query':
+      return target.query ?? '?'
+    default:
+      return field(name)?.trim()
+  }
+}
+
+/** The signature base (RFC 9421 §2.5). Undefined when a component has no value. */
+export function signatureBase(
+  components: readonly string[],
+  parameters: string,
+  valueFor: (name: string) => string | undefined,
+): string | undefined {
+  let base = ''
+  for (const name of components) {
+    const value = valueFor(name)
+    if (value === undefined) return undefined
+    base += `"${name}": ${value}\n`
+  }
+  return `${base}"@signature-params": ${parameters}`
+}
+
+/**
+ * HTTP Message Signatures (RFC 9421) with HMAC-SHA256, as a strict profile: exactly one signature with our tag,
+ * `keyid="<caller>/<version>"`, `created` and `nonce`; covered are method, authority, path, query and the
+ * `Content-Digest` (RFC 9530), and `Content-Type` and `Content-Encoding` when they are sent. `@authority` is the
+ * configured audience, never the `Host` header, which proxies rewrite.
+ */
+export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
+  const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules)
+
+  function parse(request: Request): SignatureClaim | undefined {
+    const fields = request.headersDistinct
+    const found = parseSignatureFields(fields['signature-input']?.[0] ?? '', fields.signature?.[0] ?? '', tag)
+    const target = splitTarget(request.originalUrl)
+    // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
+    if (found === undefined || target === undefined || target.query === '?') return undefined
+    const { components, parameters } = found
+    if (!REQUIRED.every((name) => components.includes(name))) return undefined
+    if (WHEN_SENT.some((name) => fields[name] !== undefined && !components.includes(name))) return undefined
+    // Each covered field exactly once: a second line could be read by whoever takes the last.
+    const values = components.filter((name) => !name.startsWith('@')).map((name) => fields[name])
+    if (values.some((list) => list?.length !== 1)) return undefined
+    const digests = parseContentDigest(fields['content-digest']?.[0] ?? '')
+    if (digests === undefined) return undefined
+    const { method } = request
+    return {
+      caller: found.caller,
+      version: found.version,
+      timestamp: found.created,
+      ...(found.expires === undefined ? {} : { expires: found.expires }),
+      signature: found.signature,
+      digests,
+      isRepeatable: false,
+      nonce: found.nonce,
+      base: (audience) =>
+        signatureBase(components, parameters, (name) =>
+          componentValue(name, { method, target, audience }, (field) => fields[field]?.[0]),
+        ) as string,
+    }
+  }
+
+  function sign(input: SigningInput): Record<string, string> {
+    const { method, audience, headers, caller, version, timestamp, nonce } = input
+    if (version === undefined) {
+      throw new OptionError(
+        'ERR_OPTION_MISSING',
+        'version',
+        'sign: option "version" is required with rfc9421(): set it to the version of the secret',
+      )
+    }
+    const target = splitTarget(input.target) as Target
+    if (target.query === '?') {
+      throw new OptionError('ERR_OPTION_INVALID', 'url', 'sign: "url" must not end in a "?" without a query')
+    }
+    const digest = `sha-256=:${createHash('sha256').update(input.body).digest('base64')}:`
+    const components = [...REQUIRED, ...WHEN_SENT.filter((name) => headers.has(name))]
+    const parameters =
+      `(${components.map((name) => `"${name}"`).join(' ')})` +
+      `;created=${timestamp};nonce="${nonce}";keyid="${caller}/${version}";alg="hmac-sha256";tag="${tag}"`
+    const base = signatureBase(components, parameters, (name) =>
+      componentValue(name, { method, target, audience }, (field) =>
+        field === 'content-digest' ? digest : headers.get(field),
+      ),
+    ) as string
+    return {
+      'Content-Digest': digest,
+      'Signature-Input': `sig1=${parameters}`,
+      Signature: `sig1=:${input.mac(base).toString('base64')}:`,
+    }
+  }
+
+  return {
+    name: 'rfc9421',
+    reads: ['signature-input', 'signature'],
+    bindsAudience: true,
+    windowBackSeconds,
+    windowAheadSeconds,
+    acceptSignature: `sig1=(${REQUIRED.map((name) => `"${name}"`).join(' ')});created;nonce;alg="hmac-sha256";tag="${tag}"`,
+    parse,
+    sign,
+  }
+}
