@@ -10,6 +10,7 @@ import {
 import { defaultFormat } from './formats/default-format.js'
 import type { SignatureFormat } from './formats/format.js'
 import { CALLER_PATTERN } from './formats/grammar.js'
+import { createLegacy, type Enforce, type LegacyOptions } from './legacy.js'
 import type { HmacDependency, HmacReason } from './reasons.js'
 import type { HmacSecretStore } from './stores/store.js'
 
@@ -31,6 +32,12 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
   readonly body?: 'buffer' | 'rawBody'
   /** Default 1 MiB. */
   readonly maxBodyBytes?: number
+  /** The old shared key that signatures replace, accepted where no signature is presented. */
+  readonly legacy?: LegacyOptions
+  /** Refuses the old key: for all, or caller by caller. A function that throws counts as true. Default false. */
+  readonly enforce?: Enforce
+  /** `'report'` verifies and audits the signature while the old key alone decides; needs `legacy`. Default `'enforce'`. */
+  readonly mode?: 'enforce' | 'report'
 }
 
 const rules = {
@@ -50,6 +57,18 @@ const rules = {
   replay: option.port<ReplayStore>('a replay store, such as redisReplay(redis)', 'claim'),
   body: option.oneOf('buffer', 'rawBody').default('buffer'),
   maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(1024 * 1024),
+  legacy: option.custom<LegacyOptions>('an object of headers and keys', (value) =>
+    value !== null && typeof value === 'object' ? (value as LegacyOptions) : undefined,
+  ),
+  enforce: option.custom<Enforce>('true, false, an object of caller: boolean, or a function', (value) =>
+    isEnforce(value) ? value : undefined,
+  ),
+  mode: option.oneOf('enforce', 'report').default('enforce'),
+}
+
+function isEnforce(value: unknown): value is Enforce {
+  if (typeof value === 'boolean' || typeof value === 'function') return true
+  return value !== null && typeof value === 'object' && Object.values(value).every((item) => typeof item === 'boolean')
 }
 
 /** The options with their defaults. */
@@ -59,9 +78,22 @@ export type ResolvedHmacOptions = ReturnType<typeof resolveHmacOptions>
 export function resolveHmacOptions(options: RequireHmacOptions) {
   const resolved = resolveOptions('requireHmac', options, rules)
   const { secrets, clock, formats = [defaultFormat()], callers, replay = memoryReplay({ clock }) } = resolved
-  const reads = formats.flatMap((format) => format.reads)
+  const legacy =
+    resolved.legacy === undefined ? undefined : createLegacy(resolved.legacy, resolved.enforce, () => clock.now())
+  if (resolved.mode === 'report' && legacy === undefined) {
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      'mode',
+      `requireHmac: mode 'report' needs option "legacy": without the old key it would let everyone in`,
+    )
+  }
+  const reads = [...formats.flatMap((format) => format.reads), ...(legacy?.reads ?? [])]
   if (new Set(reads).size !== reads.length) {
-    throw new OptionError('ERR_OPTION_INVALID', 'formats', 'requireHmac: two of "formats" read the same header field')
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      'formats',
+      'requireHmac: two of "formats", or one and "legacy", read the same header field',
+    )
   }
   if (resolved.audience === undefined && formats.some((format) => format.bindsAudience)) {
     throw new OptionError(
@@ -81,6 +113,7 @@ export function resolveHmacOptions(options: RequireHmacOptions) {
   return {
     ...resolved,
     formats,
+    legacy,
     reads,
     replay,
     audiences: resolved.audience ?? [''],

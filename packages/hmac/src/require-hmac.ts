@@ -1,11 +1,18 @@
 import { defineGate, type Gate, isPromise } from '@countersign/core'
 import type { Request } from 'express'
-import { authenticate } from './authenticate.js'
 import { BodyConsumedError } from './body/body-consumed-error.js'
 import { drain } from './body/drain.js'
+import { decide } from './decide.js'
+import type { LegacyUsage } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacPrincipal } from './principal.js'
 import { type HmacVerdict, reasons } from './reasons.js'
+
+/** The gate of {@link requireHmac}. */
+export interface HmacGate extends Gate<HmacPrincipal> {
+  /** Who came with the old key, since this gate was made: when it is quiet, it is safe to enforce. */
+  legacyUsage(): readonly LegacyUsage[]
+}
 
 /**
  * Requires that another service signed this very request with a shared secret: method, path, query, caller, body, time
@@ -18,7 +25,7 @@ import { type HmacVerdict, reasons } from './reasons.js'
  * @example
  * app.post('/internal/executions', requireHmac({ secrets, audience: 'billing.example.com' }), express.json(), handler)
  */
-export function requireHmac(options: RequireHmacOptions): Gate<HmacPrincipal> {
+export function requireHmac(options: RequireHmacOptions): HmacGate {
   const resolved = resolveHmacOptions(options)
   const { formats, reads } = resolved
   const acceptSignature = formats.find((format) => format.acceptSignature !== undefined)?.acceptSignature
@@ -31,14 +38,14 @@ export function requireHmac(options: RequireHmacOptions): Gate<HmacPrincipal> {
     return verdict
   }
 
-  return defineGate({
+  const gate = defineGate({
     scheme: 'hmac',
     reads,
     presents: (request) => reads.some((name) => request.headersDistinct[name] !== undefined),
     authenticate(request) {
       const known = grants.get(request)
       if (known !== undefined) return known
-      const verdict = warnIfConsumed(() => authenticate(request, resolved))
+      const verdict = warnIfConsumed(() => decide(request, resolved))
       return isPromise(verdict) ? verdict.then((value) => conclude(request, value)) : conclude(request, verdict)
     },
     reasons,
@@ -49,6 +56,7 @@ export function requireHmac(options: RequireHmacOptions): Gate<HmacPrincipal> {
         : answer,
     options: resolved,
   })
+  return Object.assign(gate, { legacyUsage: () => resolved.legacy?.usage() ?? [] })
 }
 
 /** The answer has no detail and the event no message: whoever ordered the middleware must still learn of it. */

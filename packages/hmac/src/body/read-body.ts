@@ -50,8 +50,10 @@ function pump(
 ): void {
   const feed = new EventEmitter()
   const chunks: Buffer[] = []
+  let isDone = false
   const length = request.headers['content-length']
   getRawBody(feed as unknown as Readable, { limit: maxBytes, length }, (error, body) => {
+    isDone = true
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
     if (error == null) {
       if (body.length > 0) request.unshift(body)
@@ -66,13 +68,13 @@ function pump(
   })
 
   function onReadable(): void {
-    while (request.readableLength > 0) {
+    while (!isDone && request.readableLength > 0) {
       const chunk = request.read(request.readableLength) as Buffer | null
       if (chunk === null) break
       chunks.push(chunk)
       feed.emit('data', chunk)
     }
-    if (request.complete) feed.emit('end')
+    if (!isDone && request.complete) feed.emit('end')
   }
   // Without this raw-body would wait for ever.
   function onGone(): void {
