@@ -1,6 +1,8 @@
 export type { Principal } from '@countersign/core'
 export { principalOf } from '@countersign/core'
 export { BodyConsumedError } from './body/body-consumed-error.js'
+export type { SignedFetchOptions } from './clients/signed-fetch.js'
+export { createSignedFetch } from './clients/signed-fetch.js'
 export type {
   DeclaredDigest,
   SignableRequest,
@@ -20,6 +22,8 @@ export type { HmacGate } from './require-hmac.js'
 export { requireHmac } from './require-hmac.js'
 export type { SignOptions } from './sign.js'
 export { sign } from './sign.js'
+export type { SecretsFromEnvOptions } from './stores/environment.js'
+export { secretsFromEnv } from './stores/environment.js'
 export type { MemorySecretsOptions } from './stores/memory.js'
 export { memorySecrets } from './stores/memory.js'
 export type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './stores/store.js'

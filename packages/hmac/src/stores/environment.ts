@@ -1,0 +1,60 @@
+import { type Environment, OptionError, readVariable } from '@countersign/core'
+import { CALLER_PATTERN, parseVersion } from '../formats/grammar.js'
+import { type MemorySecretsOptions, memorySecrets } from './memory.js'
+
+export interface SecretsFromEnvOptions extends MemorySecretsOptions {
+  /** The callers that must have a secret. */
+  readonly callers: readonly string[]
+  /** Another variable name for a caller. Default: `COUNTERSIGN_HMAC_SECRET_<CALLER>`, with `_` for `.` and `-`. */
+  readonly names?: Readonly<Record<string, string>>
+}
+
+/**
+ * Secrets from the environment, embedded: `<NAME>` is version 1, `<NAME>_V<n>` version n; each may be a file that
+ * `<NAME>_FILE` names. Half a configuration fails the start.
+ *
+ * @throws {OptionError} when a caller has no secret, one version is set twice, or a secret is shorter than 32 bytes.
+ * @example
+ * const secrets = secretsFromEnv(process.env, { callers: ['scheduler'] })
+ */
+export function secretsFromEnv(env: Environment, { callers, names = {}, ...options }: SecretsFromEnvOptions) {
+  if (!Array.isArray(callers) || callers.length === 0 || !callers.every((name) => CALLER_PATTERN.test(name))) {
+    throw new OptionError('ERR_OPTION_INVALID', 'callers', 'secretsFromEnv: "callers" must be a list of callers')
+  }
+  for (const caller of Object.keys(names)) {
+    if (callers.includes(caller)) continue
+    throw new OptionError(
+      'ERR_OPTION_UNKNOWN',
+      `names.${caller}`,
+      `secretsFromEnv: "${caller}" is not one of "callers"`,
+    )
+  }
+  const secrets = callers.flatMap((caller: string) => {
+    const name = names[caller] ?? `COUNTERSIGN_HMAC_SECRET_${caller.toUpperCase().replace(/[.-]/g, '_')}`
+    const found = versionsOf(env, name).map(({ version, variable }) => ({
+      caller,
+      version,
+      secret: readVariable(env, variable),
+    }))
+    if (found.length > 0) return found
+    throw new OptionError('ERR_OPTION_MISSING', name, `secretsFromEnv: ${name} must hold the secret of "${caller}"`)
+  })
+  return memorySecrets(secrets, options)
+}
+
+function versionsOf(env: Environment, name: string): readonly { version: number; variable: string }[] {
+  const variables = Object.keys(env)
+    .filter((variable) => env[variable] !== undefined)
+    .map((variable) => variable.replace(/_FILE$/, ''))
+    .filter((variable) => variable === name || variable.startsWith(`${name}_V`))
+  const found: { version: number; variable: string }[] = []
+  for (const variable of new Set(variables)) {
+    const version = variable === name ? 1 : parseVersion(variable.slice(name.length + 2))
+    if (version === undefined) continue
+    if (found.some((other) => other.version === version)) {
+      throw new OptionError('ERR_OPTION_INVALID', variable, `${variable} and ${name} are both version ${version}`)
+    }
+    found.push({ version, variable })
+  }
+  return found
+}
