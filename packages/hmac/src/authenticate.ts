@@ -44,7 +44,7 @@ export function authenticate(request: Request, options: ResolvedHmacOptions): St
     return denied('outside_window', { detail: attempt.detail })
   }
   return settle<FoundKeys, Step>(
-    () => findKeys(options.secrets, claim.caller, claim.version, now),
+    () => findKeys(options.secrets, claim.caller, claim.version, options.clock),
     (found) => withKeys(attempt, found),
     () => unavailable('secret_store', { detail: attempt.detail }),
   ) as Step

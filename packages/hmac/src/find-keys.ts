@@ -1,5 +1,6 @@
-import { isPromise } from '@countersign/core'
+import { type Clock, isPromise } from '@countersign/core'
 import { SHARED_CALLER } from './formats/grammar.js'
+import { cachedVersions } from './stores/secret-cache.js'
 import { type HmacSecretStore, type HmacSecretVersion, isActive } from './stores/store.js'
 
 /** Unpinned, at most so many versions are tried. */
@@ -18,18 +19,20 @@ export function findKeys(
   store: HmacSecretStore,
   caller: string,
   version: number | undefined,
-  now: number,
+  clock: Clock,
 ): FoundKeys | Promise<FoundKeys> {
-  const own = store.versions(caller)
+  const now = clock.now()
+  const own = cachedVersions(store, caller, version, clock)
+  const shared = () => cachedVersions(store, SHARED_CALLER, version, clock)
   return isPromise(own)
-    ? own.then((versions) => choose(versions, () => store.versions(SHARED_CALLER), version, now))
-    : choose(own, () => store.versions(SHARED_CALLER), version, now)
+    ? own.then((versions) => choose(versions, shared, version, now))
+    : choose(own, shared, version, now)
 }
 
 /** A caller that has, or had, secrets of its own never falls back to the shared one. */
 function choose(
   own: readonly HmacSecretVersion[],
-  shared: () => ReturnType<HmacSecretStore['versions']>,
+  shared: () => readonly HmacSecretVersion[] | Promise<readonly HmacSecretVersion[]>,
   version: number | undefined,
   now: number,
 ): FoundKeys | Promise<FoundKeys> {

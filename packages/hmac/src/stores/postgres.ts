@@ -1,0 +1,209 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import { type Audit, audit as defaultAudit } from '@countersign/audit'
+import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
+import { isCaller, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
+import { secretKey } from '../secret-key.js'
+import { versionExists } from './memory.js'
+import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './sealing.js'
+import { forgetCaller } from './secret-cache.js'
+import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotateOptions } from './store.js'
+
+/** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
+export interface PostgresClient {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+export interface PostgresSecretsOptions {
+  /** The ring of key-encryption keys: `id:base64` entries with commas between, the one that seals first. */
+  readonly keks: string
+  /** Bound into what is sealed. Default `cs`. */
+  readonly namespace?: string
+  /** Seconds that opened secrets may be kept, 1 to 30. Default 30. */
+  readonly cacheSeconds?: number
+  readonly audit?: Audit
+  readonly clock?: Clock
+}
+
+export interface PostgresSecretStore extends HmacSecretStore {
+  /** Seals every row anew that another key of the ring sealed; returns how many. Rows that do not open stay. */
+  rewrap(): Promise<number>
+  /** Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. */
+  importSealed(row: { caller: string; version: number; envelope: string; kek: Uint8Array }): Promise<void>
+}
+
+const rules = {
+  keks: option.string().secret().required(),
+  namespace: option.string(/^[A-Za-z0-9._:-]{1,64}$/).default('cs'),
+  cacheSeconds: option.integer(1, 30).default(30),
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/** Times are ms from the server's now. */
+interface Row {
+  readonly caller: string
+  readonly key_version: number
+  readonly ciphertext: string
+  readonly kek_id: string
+  readonly is_pending: boolean
+  readonly not_before: number
+  readonly created_at: number
+  readonly expires_at: number | null
+  readonly revoked_at: number | null
+}
+
+const TABLE = 'internal_service_hmac_secrets'
+// Against the server's clock: machines whose clocks differ agree on what is valid.
+const ms = (column: string) => `(extract(epoch from ${column} - now()) * 1000)::float8 AS ${column}`
+const SELECT = `SELECT caller, key_version, ciphertext, kek_id, is_pending, ${ms('not_before')}, ${ms('created_at')},
+ ${ms('expires_at')}, ${ms('revoked_at')} FROM ${TABLE}`
+const INSERT = `INSERT INTO ${TABLE} (caller, key_version, ciphertext, kek_id, is_pending, not_before, expires_at)
+ VALUES ($1, $2, $3, $4, $5, coalesce(to_timestamp($6::float8 / 1000), now()), to_timestamp($7::float8 / 1000))
+ ON CONFLICT DO NOTHING RETURNING key_version`
+const EXPIRE = `UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $8::float8))
+ WHERE caller = $1 AND key_version < $2 AND NOT $5 AND EXISTS (SELECT 1 FROM added)`
+const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
+  WHERE caller = $1 AND key_version = $2 AND is_pending RETURNING key_version), expired AS (
+  UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $3::float8))
+  WHERE caller = $1 AND key_version < $2 AND EXISTS (SELECT 1 FROM added))
+ SELECT key_version FROM added`
+
+/**
+ * Secrets in PostgreSQL, sealed with AES-256-GCM; the table is in the package's `migrations`. The gate keeps what it
+ * opened for `cacheSeconds`: within that a revocation reaches every process.
+ *
+ * @throws {OptionError}
+ */
+export function postgresSecrets(client: PostgresClient, options: PostgresSecretsOptions): PostgresSecretStore {
+  const { keks, namespace, cacheSeconds, audit, clock } = resolveOptions('postgresSecrets', options, rules)
+  const ring = parseKekRing(keks)
+  const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
+
+  function fromRow(row: Row): HmacSecretVersion {
+    const now = clock.now()
+    const { caller, key_version: version } = row
+    const bytes = open(ring, placeOf(caller, version), row.kek_id, row.ciphertext)
+    return {
+      caller,
+      version,
+      key: bytes === undefined ? undefined : createSecretKey(bytes),
+      isPending: row.is_pending,
+      notBefore: now + row.not_before,
+      createdAt: now + row.created_at,
+      expiresAt: row.expires_at === null ? undefined : now + row.expires_at,
+      revokedAt: row.revoked_at === null ? undefined : now + row.revoked_at,
+    }
+  }
+
+  async function select(where: string, values: unknown[]): Promise<HmacSecretVersion[]> {
+    const { rows } = await client.query(`${SELECT} ${where} ORDER BY caller, key_version DESC`, values)
+    return (rows as Row[]).map(fromRow)
+  }
+
+  function sealedValues(caller: string, version: number, secret: string | Uint8Array): unknown[] {
+    const isName = isCaller(caller) || caller === SHARED_CALLER
+    if (!isName || !Number.isInteger(version) || version < 1 || version > MAX_VERSION) {
+      throw new OptionError('ERR_OPTION_INVALID', 'caller', 'postgresSecrets: no such caller or version can be')
+    }
+    const { kekId, sealed } = seal(
+      ring,
+      placeOf(caller, version),
+      secretKey('postgresSecrets', 'secret', secret).export(),
+    )
+    return [caller, version, sealed, kekId]
+  }
+
+  function tell(type: 'added' | 'rotated' | 'revoked', caller: string, version: number): void {
+    forgetCaller(store, caller)
+    const principal = { kind: 'hmac', id: caller }
+    const credential = { id: `${caller}/${version}`, version }
+    void audit.emit({ type: `hmac.secret.${type}`, gate: 'hmac', principal, credential })
+  }
+
+  async function insert(secret: NewHmacSecret): Promise<void> {
+    const { caller, version, isPending = false, notBefore = null, expiresAt = null } = secret
+    const values = [...sealedValues(caller, version, secret.secret), isPending, notBefore, expiresAt]
+    const { rows } = await client.query(INSERT, values)
+    if (rows.length === 0) throw versionExists(caller, version)
+    tell('added', caller, version)
+  }
+
+  /** One statement is one transaction, on a pool too; of two at once the primary key lets one through. */
+  async function rotate(caller: string, { secret, graceSeconds = 86_400, pending = false }: RotateOptions = {}) {
+    const [newest] = await select('WHERE caller = $1', [caller])
+    const isPutInForce = newest?.isPending === true && !pending
+    const version = isPutInForce ? newest.version : (newest?.version ?? 0) + 1
+    const made = secret === undefined ? randomBytes(48).toString('base64') : undefined
+    const { rows } = isPutInForce
+      ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
+      : await client.query(`WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version FROM added`, [
+          ...sealedValues(caller, version, secret ?? (made as string)),
+          pending,
+          null,
+          null,
+          graceSeconds,
+        ])
+    if (rows.length === 0) {
+      throw Object.assign(new Error(`another rotation of "${caller}" was first: this one did nothing`), {
+        code: 'ERR_HMAC_ROTATION_CONFLICT',
+      })
+    }
+    tell('rotated', caller, version)
+    return { caller, version, secret: isPutInForce ? undefined : made }
+  }
+
+  async function change(assignment: string, caller: string, version: number, ...values: unknown[]): Promise<boolean> {
+    const text = `UPDATE ${TABLE} SET ${assignment} WHERE caller = $1 AND key_version = $2 RETURNING key_version`
+    const { rows } = await client.query(text, [caller, version, ...values])
+    forgetCaller(store, caller)
+    return rows.length > 0
+  }
+
+  const store: PostgresSecretStore = {
+    cacheSeconds,
+    get: async (caller, version) => (await select('WHERE caller = $1 AND key_version = $2', [caller, version]))[0],
+    versions: (caller) => select('WHERE caller = $1', [caller]),
+    active: (caller) =>
+      select(
+        'WHERE caller = $1 AND revoked_at IS NULL AND not_before <= now() AND (expires_at IS NULL OR now() < expires_at)',
+        [caller],
+      ),
+    insert,
+    rotate,
+    retire: (caller, version, at) => change('expires_at = to_timestamp($3::float8 / 1000)', caller, version, at),
+    async revoke(caller, version) {
+      const isKnown = await change('revoked_at = coalesce(revoked_at, now())', caller, version)
+      if (isKnown) tell('revoked', caller, version)
+      return isKnown
+    },
+    list: (caller) => (caller === undefined ? select('', []) : select('WHERE caller = $1', [caller])),
+    async rewrap() {
+      const { rows } = await client.query(`${SELECT} WHERE kek_id <> $1`, [ring.writes])
+      let count = 0
+      for (const row of rows as Row[]) {
+        const place = placeOf(row.caller, row.key_version)
+        const bytes = open(ring, place, row.kek_id, row.ciphertext)
+        if (bytes === undefined) continue
+        const { kekId, sealed } = seal(ring, place, bytes)
+        // Only the row that was read: a rewrap elsewhere may have been first.
+        const text = `UPDATE ${TABLE} SET ciphertext = $3, kek_id = $4 WHERE caller = $1 AND key_version = $2
+         AND ciphertext = $5 RETURNING key_version`
+        const done = await client.query(text, [row.caller, row.key_version, sealed, kekId, row.ciphertext])
+        count += done.rows.length
+        forgetCaller(store, row.caller)
+      }
+      if (count > 0) void audit.emit({ type: 'hmac.secret.rewrapped', gate: 'hmac', attributes: { rows: count } })
+      return count
+    },
+    async importSealed({ caller, version, envelope, kek }) {
+      const secret = openEnvelope(kek, caller, version, envelope)
+      if (secret === undefined) {
+        throw Object.assign(new Error(`the envelope of "${caller}" version ${version} does not open`), {
+          code: 'ERR_HMAC_SEALED_UNREADABLE',
+        })
+      }
+      await insert({ caller, version, secret })
+    },
+  }
+  return store
+}
