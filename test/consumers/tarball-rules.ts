@@ -5,7 +5,10 @@ export function checkTarball(packed: { name: string; paths: readonly string[]; m
     (path) => !paths.includes(path),
   )
   const strays = paths.filter(
-    (path) => !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/[a-z0-9/-]+\.(js|d\.ts))$/.test(path),
+    (path) =>
+      !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/[a-z0-9/-]+\.(js|d\.ts)|migrations\/\d{4}-[a-z-]+\.sql)$/.test(
+        path,
+      ),
   )
   const pairs = paths.filter((path) => path.endsWith('.js') && !paths.includes(path.replace(/\.js$/, '.d.ts')))
   const left = ['dev-source', 'workspace:', 'catalog:', '"file:', '"link:'].filter((word) =>

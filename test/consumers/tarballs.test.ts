@@ -73,8 +73,16 @@ test('a tarball with sources, tests or a stray file, or without its README, is f
   const good = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
   const check = (paths: string[], manifestText = '{}') => checkTarball({ name: 'x', paths, manifestText })
   expect(check(good)).toEqual([])
+  expect(check([...good, 'migrations/0001-a-table.sql'])).toEqual([])
   expect(check(good.slice(2))).toEqual(['x lacks LICENSE', 'x lacks README.md'])
-  for (const stray of ['src/index.ts', 'test/a.test.ts', 'dist/a.test.js.map', 'dist/.tsbuildinfo', '.env']) {
+  for (const stray of [
+    'src/index.ts',
+    'test/a.test.ts',
+    'dist/a.test.js.map',
+    'dist/.tsbuildinfo',
+    '.env',
+    'dump.sql',
+  ]) {
     expect(check([...good, stray])).toEqual([`x holds ${stray}`])
   }
   expect(check([...good, 'dist/a.js'])).toEqual(['x: dist/a.js has no types'])

@@ -53,10 +53,16 @@ test.each<[string, Partial<Manifest>]>([
     'core must publish its exports without dev-source, and nothing else',
     { publishConfig: { access: 'public', provenance: true, exports } },
   ],
-  ['core must publish dist/**/*.js and dist/**/*.d.ts alone', { files: ['dist'] }],
+  ['core must publish dist/**/*.js, dist/**/*.d.ts and nothing else', { files: ['dist'] }],
   ['core has a peer other than express that is not optional', { peerDependencies: { express: '5', ioredis: '6' } }],
 ])('%s', (complaint, changes) => {
   expect(checkManifest(madeUp(changes))).toEqual([complaint])
+})
+
+test('migrations that are not published are found', () => {
+  expect(checkManifest(madeUp({}, ['README.md', 'CHANGELOG.md', 'migrations']))).toEqual([
+    'core must publish dist/**/*.js, dist/**/*.d.ts, migrations/*.sql and nothing else',
+  ])
 })
 
 test('a package without README.md and CHANGELOG.md is found', () => {

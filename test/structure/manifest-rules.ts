@@ -12,6 +12,11 @@ export function publishedExports(exports: Exports): Exports {
   )
 }
 
+/** What a package publishes: its build, and the migrations of a database store, which its users run. */
+function publishedFiles(names: readonly string[]): string[] {
+  return ['dist/**/*.js', 'dist/**/*.d.ts', ...(names.includes('migrations') ? ['migrations/*.sql'] : [])]
+}
+
 function checkSubPath(folder: string, one: WorkspacePackage, subPath: string): string[] {
   const conditions = one.manifest.exports?.[subPath] ?? {}
   const source = conditions['dev-source'] ?? ''
@@ -51,8 +56,8 @@ export function checkManifest(one: WorkspacePackage): string[] {
       'must publish its exports without dev-source, and nothing else',
     ],
     [
-      JSON.stringify(manifest.files) === JSON.stringify(['dist/**/*.js', 'dist/**/*.d.ts']),
-      'must publish dist/**/*.js and dist/**/*.d.ts alone',
+      JSON.stringify(manifest.files) === JSON.stringify(publishedFiles(files)),
+      `must publish ${publishedFiles(files).join(', ')} and nothing else`,
     ],
     [
       optionalPeers.every((name) => manifest.peerDependenciesMeta?.[name]?.optional === true),
