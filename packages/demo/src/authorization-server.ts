@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { exportJWK, generateKeyPair } from 'jose'
+import { Provider } from 'oidc-provider'
+
+/** A real authorization server, and a switch that cuts the network to its keys. */
+export interface AuthorizationServer {
+  readonly issuer: string
+  /** An access token from the token endpoint, by the client credentials grant. */
+  accessToken(resource: string, scope: string): Promise<string>
+  /** While cut, requests for the JWKS are reset, as on a network fault. */
+  cutKeys(isCut: boolean): void
+  close(): Promise<void>
+}
+
+const CLIENT = { id: 'demo-client', secret: 'demo-client-secret-of-no-other-use' }
+const SCOPES = 'files:read files:write mcp'
+
+export async function startAuthorizationServer(): Promise<AuthorizationServer> {
+  let handler: ReturnType<Provider['callback']> | undefined
+  let areKeysCut = false
+  const server = createServer((request, response) => {
+    if (areKeysCut && request.url?.startsWith('/jwks')) request.socket.destroy()
+    else handler?.(request, response)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  const issuer = `http://127.0.0.1:${port}`
+  handler = (await createProvider(issuer)).callback()
+  return {
+    issuer,
+    accessToken: (resource, scope) => requestToken(issuer, resource, scope),
+    cutKeys: (isCut) => {
+      areKeysCut = isCut
+    },
+    close: () => closeServer(server),
+  }
+}
+
+async function createProvider(issuer: string): Promise<Provider> {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+  return new Provider(issuer, {
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'demo-1', alg: 'RS256', use: 'sig' }] },
+    clients: [
+      {
+        client_id: CLIENT.id,
+        client_secret: CLIENT.secret,
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+      },
+    ],
+    scopes: SCOPES.split(' '),
+    ttl: { ClientCredentials: 600 },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (_context, resource) => ({
+          scope: SCOPES,
+          audience: resource,
+          accessTokenFormat: 'jwt',
+          accessTokenTTL: 600,
+          jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+    },
+  })
+}
+
+async function requestToken(issuer: string, resource: string, scope: string): Promise<string> {
+  const response = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    headers: { Authorization: `Basic ${Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope }),
+  })
+  const body = (await response.json()) as { access_token?: string }
+  if (body.access_token === undefined) throw new Error(`the token endpoint answered ${JSON.stringify(body)}`)
+  return body.access_token
+}
+
+async function closeServer(server: Server): Promise<void> {
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+}

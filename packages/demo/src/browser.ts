@@ -1,0 +1,45 @@
+/** A person's browser as far as HTTP goes: cookies, redirects, forms. */
+export class Browser {
+  readonly cookies = new Map<string, string>()
+
+  async open(url: string | URL, init: RequestInit = {}): Promise<Response> {
+    const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')
+    const headers = { Accept: 'text/html', ...init.headers, ...(cookie === '' ? {} : { Cookie: cookie }) }
+    const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+    for (const line of response.headers.getSetCookie()) this.#store(line)
+    const location = response.headers.get('location')
+    if (location === null) return response
+    await response.arrayBuffer()
+    return this.open(new URL(location, url))
+  }
+
+  #store(line: string): void {
+    const pair = line.split(';', 1)[0] ?? ''
+    const name = pair.slice(0, pair.indexOf('='))
+    const value = pair.slice(pair.indexOf('=') + 1)
+    if (value === '' || /max-age=0/i.test(line)) this.cookies.delete(name)
+    else this.cookies.set(name, value)
+  }
+
+  /** Opens a settings link and presses the button of its confirm page. Returns the last answer. */
+  async confirm(link: string): Promise<Response> {
+    const page = await this.open(link)
+    const html = await page.clone().text()
+    const action = /<form[^>]* action="([^"]+)"/.exec(html)?.[1]
+    if (page.status !== 200 || action === undefined) return page
+    const inputs = html.matchAll(/<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"/g)
+    const fields = Array.from(inputs, ([, name = '', value = '']): [string, string] => [name, value])
+    return this.open(new URL(action, link), {
+      method: 'POST',
+      headers: { Origin: new URL(link).origin, 'Sec-Fetch-Site': 'same-origin' },
+      body: new URLSearchParams(fields),
+    })
+  }
+}
+
+/** What a person does with a link: opens it, presses the button of the confirm page, looks at the settings. */
+export async function openLink(link: string): Promise<Response> {
+  const browser = new Browser()
+  await (await browser.confirm(link)).arrayBuffer()
+  return browser.open(new URL(new URL(link).pathname, link))
+}
