@@ -1,0 +1,178 @@
+/** Codes of the errors that a wrong call by the programmer gets, at creation. */
+export type OptionErrorCode = 'ERR_OPTION_UNKNOWN' | 'ERR_OPTION_MISSING' | 'ERR_OPTION_INVALID'
+
+/** The `TypeError` of a wrong option: names the option, the value and the remedy. */
+export class OptionError extends TypeError {
+  override readonly name = 'OptionError'
+  constructor(
+    readonly code: OptionErrorCode,
+    /** The option's name; nested ones with dots. */
+    readonly option: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** What one option must be: `expected` completes the sentence "must be …". */
+export interface OptionRule<T> {
+  readonly expected: string
+  readonly isRequired: boolean
+  readonly fallback: T | undefined
+  readonly isSecret: boolean
+  /** The value to use, or undefined when it is not what is expected. */
+  readonly accept: (value: unknown) => T | undefined
+}
+
+export type OptionRules = Readonly<Record<string, OptionRule<unknown>>>
+export type Resolved<S extends OptionRules> = {
+  readonly [K in keyof S]: S[K] extends OptionRule<infer T> ? T : never
+}
+
+type Accept<T> = (value: unknown) => T | undefined
+
+export interface RuleBuilder<T> extends OptionRule<T | undefined> {
+  /** Left out, it is `value`. */
+  default(value: T): OptionRule<T>
+  /** Left out, creation throws. */
+  required(): OptionRule<T>
+  /** Its value is never shown in an error. */
+  secret(): RuleBuilder<T>
+}
+
+function rule<T>(expected: string, accept: Accept<T>, isSecret = false): RuleBuilder<T> {
+  return {
+    expected,
+    accept,
+    isSecret,
+    isRequired: false,
+    fallback: undefined,
+    default: (fallback) => ({ expected, accept, isSecret, isRequired: false, fallback }),
+    required: () => ({ expected, accept, isSecret, isRequired: true, fallback: undefined }),
+    secret: () => rule(expected, accept, true),
+  }
+}
+
+/** The rules that options are described with. Each is optional until `.default(…)` or `.required()` is said. */
+export const option = {
+  integer: (min: number, max: number) =>
+    rule<number>(`an integer from ${min} to ${max}`, (value) =>
+      Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+        ? (value as number)
+        : undefined,
+    ),
+  boolean: () => rule<boolean>('true or false', (value) => (typeof value === 'boolean' ? value : undefined)),
+  string: (pattern?: RegExp, expected = 'a string that is not empty') =>
+    rule<string>(expected, (value) =>
+      typeof value === 'string' && value !== '' && (pattern === undefined || pattern.test(value)) ? value : undefined,
+    ),
+  strings: (pattern?: RegExp, expected = 'a list of strings that are not empty') =>
+    rule<readonly string[]>(expected, (value) =>
+      Array.isArray(value) &&
+      value.every((item) => typeof item === 'string' && item !== '' && (pattern === undefined || pattern.test(item)))
+        ? Object.freeze([...(value as string[])])
+        : undefined,
+    ),
+  oneOf: <const V extends string>(...values: readonly V[]) =>
+    rule<V>(`one of ${values.map((value) => `'${value}'`).join(', ')}`, (value) =>
+      values.includes(value as V) ? (value as V) : undefined,
+    ),
+  func: <F extends (...args: never[]) => unknown>() =>
+    rule<F>('a function', (value) => (typeof value === 'function' ? (value as F) : undefined)),
+  /** An object that has these methods: a store, a clock, an emitter. */
+  port: <T extends object>(expected: string, ...methods: readonly (keyof T & string)[]) =>
+    rule<T>(expected, (value) => {
+      if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
+      return methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+        ? (value as T)
+        : undefined
+    }),
+  /** Anything that `accept` turns into a value; undefined refuses it. */
+  custom: <T>(expected: string, accept: Accept<T>) => rule<T>(expected, accept),
+}
+
+/**
+ * Validates an options object once, at creation: an unknown name throws with a did-you-mean, a bad value throws with
+ * the option's name, the value and what is expected. Returns a frozen object with the defaults filled in.
+ *
+ * @throws {OptionError}
+ */
+export function resolveOptions<S extends OptionRules>(
+  owner: string,
+  options: unknown,
+  rules: S,
+  path = '',
+): Resolved<S> {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      path,
+      `${owner}: ${path || 'options'} must be an object, got ${show(options)}`,
+    )
+  }
+  const given = options as Record<string, unknown>
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(rules, name)) throw unknownOption(owner, path + name, name, Object.keys(rules))
+  }
+  const resolved: Record<string, unknown> = {}
+  for (const [name, entry] of Object.entries(rules))
+    resolved[name] = resolveOption(owner, path + name, given[name], entry)
+  return Object.freeze(resolved) as Resolved<S>
+}
+
+function resolveOption(owner: string, name: string, value: unknown, entry: OptionRule<unknown>): unknown {
+  if (value === undefined) {
+    if (!entry.isRequired) return entry.fallback
+    throw new OptionError(
+      'ERR_OPTION_MISSING',
+      name,
+      `${owner}: option "${name}" is required: set it to ${entry.expected}`,
+    )
+  }
+  const accepted = entry.accept(value)
+  if (accepted !== undefined) return accepted
+  const shown = entry.isSecret ? 'another value' : show(value)
+  throw new OptionError(
+    'ERR_OPTION_INVALID',
+    name,
+    `${owner}: option "${name}" must be ${entry.expected}, got ${shown}`,
+  )
+}
+
+function unknownOption(owner: string, name: string, last: string, known: readonly string[]): OptionError {
+  const near = nearest(last, known)
+  const remedy = near === undefined ? `The options are: ${known.join(', ')}.` : `Did you mean "${near}"?`
+  return new OptionError('ERR_OPTION_UNKNOWN', name, `${owner}: unknown option "${name}". ${remedy}`)
+}
+
+/** The known word closest to a misspelt one, when it is close enough to be meant. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  // Two letters off is a slip in "audti", and another word altogether in "foo".
+  const limit = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  const best = ranked[0]
+  return best !== undefined && best.distance <= limit ? best.candidate : undefined
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next[j] = Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1)
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** A value as an error may show it: short, and only its kind when it is not a plain one. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (value === null || ['number', 'boolean', 'undefined', 'bigint'].includes(typeof value)) return String(value)
+  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an object' : `a ${typeof value}`}`
+}
