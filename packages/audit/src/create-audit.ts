@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { AuditEvent, AuditEventInput } from './event.js'
 import { completeEvent } from './normalise.js'
+import { option, resolveOptions } from './options.js'
 import { RequiredSink } from './required-sink.js'
 import type { AuditFilter, AuditSink, AuditSinkFunction, SubscribeOptions } from './sink.js'
 import { SinkReporter } from './sink-reporter.js'
@@ -28,37 +29,72 @@ export interface Audit {
    * sinks are then told what `instead` makes, or the event itself when there is none. Never throws, never rejects.
    */
   emit(event: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean>
-  /** Adds a sink, returns the function that removes it. The second argument is a filter or {@link SubscribeOptions}. */
+  /**
+   * Adds a sink, returns the function that removes it. The second argument is a filter or {@link SubscribeOptions}.
+   *
+   * @throws {OptionError} for what is no sink, an unknown option or a bad value.
+   */
   subscribe(sink: AuditSink | AuditSinkFunction, options?: AuditFilter | SubscribeOptions): () => void
-  /** Resolves true when every event so far is written, false when `timeoutMs` (default 5000) passed first. */
+  /**
+   * Resolves true when every event so far is written and every sink has flushed it; false when `timeoutMs` (default
+   * 5000) passed first or a sink's own `flush` failed.
+   */
   flush(timeoutMs?: number): Promise<boolean>
-  /** Flushes, closes every sink and takes no more events. */
+  /** Reports what was lost so far, flushes, closes every sink and takes no more events; within `timeoutMs` in all. */
   close(timeoutMs?: number): Promise<void>
   stats(): AuditStats
 }
 
-/** Makes an emitter of its own. Most apps use the process-wide {@link audit}. */
+const SINK = option
+  .custom<AuditSink>('a function or an object with a `write` method', (value) => {
+    if (typeof value === 'function') return { name: value.name || 'anonymous', write: value as AuditSinkFunction }
+    return typeof (value as AuditSink | null)?.write === 'function' ? (value as AuditSink) : undefined
+  })
+  .required()
+
+const SUBSCRIBE_RULES = {
+  filter: option.func<AuditFilter>(),
+  required: option.boolean().default(false),
+  maxQueue: option.integer(1, 10_000_000).default(1000),
+  deadlineMs: option.integer(1, 600_000).default(1000),
+}
+
+const AUDIT_RULES = {
+  sinks: option
+    .custom<NonNullable<AuditOptions['sinks']>>('a list of sinks', (value) =>
+      Array.isArray(value) ? value : undefined,
+    )
+    .default([]),
+  now: option.func<() => number>().default(Date.now),
+}
+
+/**
+ * Makes an emitter of its own. Most apps use the process-wide {@link audit}.
+ *
+ * @throws {OptionError}
+ */
 export function createAudit(options: AuditOptions = {}): Audit {
-  const now = options.now ?? Date.now
+  const { sinks: given, now } = resolveOptions('createAudit', options, AUDIT_RULES)
   const subscriptions = new Set<Subscription>()
   const required = new Set<RequiredSink>()
+  const undecided = new Set<Promise<boolean>>()
   const diagnostics = channel(AUDIT_CHANNEL)
   const reporter = new SinkReporter((event, about) => deliver(completeEvent(event, now()), about))
-  let closed = false
+  let closing: Promise<void> | undefined
+  let isClosed = false
 
   function deliver(event: AuditEvent, except?: object): void {
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
     for (const subscription of subscriptions) if (subscription.sink !== except) subscription.push(event)
   }
 
-  function writeRequired(event: AuditEvent): boolean | Promise<boolean> {
-    const written = Array.from(required, (sink) => sink.write(event))
-    if (written.every((result) => typeof result === 'boolean')) return written.every(Boolean)
-    return Promise.all(written).then((results) => results.every(Boolean))
+  function isActive(): boolean {
+    return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers
   }
 
   function emit(input: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean> {
-    if (closed) return required.size === 0
+    if (isClosed) return required.size === 0
+    if (!isActive()) return true
     const event = completeEvent(input, now())
     if (required.size === 0) {
       deliver(event)
@@ -68,85 +104,87 @@ export function createAudit(options: AuditOptions = {}): Audit {
       deliver(written || instead === undefined ? event : completeEvent(instead(), now()))
       return written
     }
-    const written = writeRequired(event)
-    return typeof written === 'boolean' ? conclude(written) : written.then(conclude)
+    const written = writeAll(required, event)
+    if (typeof written === 'boolean') return conclude(written)
+    const concluded = written.then(conclude)
+    undecided.add(concluded)
+    void concluded.finally(() => undecided.delete(concluded))
+    return concluded
   }
 
-  function subscribe(given: AuditSink | AuditSinkFunction, given2: AuditFilter | SubscribeOptions = {}): () => void {
-    const sink = typeof given === 'function' ? { name: given.name || 'anonymous', write: given } : given
-    const { filter, ...rest } = typeof given2 === 'function' ? { filter: given2 } : given2
-    const { required: isRequired = false, maxQueue = 1000, deadlineMs = 1000 } = rest as SubscribeOptions
-    if (typeof sink?.write !== 'function')
-      throw new TypeError('audit.subscribe: a sink is a function or has a `write` method')
-    if (!Number.isSafeInteger(maxQueue) || maxQueue < 1)
-      throw new RangeError('audit.subscribe: maxQueue must be a positive integer')
+  function subscribe(sink: AuditSink | AuditSinkFunction, options: AuditFilter | SubscribeOptions = {}): () => void {
+    const taken = resolveOptions('audit.subscribe', { sink }, { sink: SINK }).sink
+    const settings = typeof options === 'function' ? { filter: options } : options
+    const { filter, required: isRequired, ...limits } = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
     if (isRequired) {
-      const entry = new RequiredSink(sink, filter, deadlineMs, (count) => reporter.failed(entry, count))
+      const entry = new RequiredSink(taken, filter, limits, () => reporter.failed(entry))
       required.add(entry)
       return () => void required.delete(entry)
     }
-    const entry = new Subscription(sink, filter, maxQueue, {
-      dropped: (count) => reporter.dropped(entry, count),
-      failed: (count) => reporter.failed(entry, count),
+    const entry = new Subscription(taken, filter, limits.maxQueue, {
+      dropped: () => reporter.dropped(entry),
+      failed: () => reporter.failed(entry),
     })
     subscriptions.add(entry)
     return () => void subscriptions.delete(entry)
   }
 
-  const sinks = () => [...subscriptions, ...required].map((entry) => entry.sink)
-
-  async function flush(timeoutMs = 5000): Promise<boolean> {
-    const all = Promise.all([
-      ...Array.from(subscriptions, async (entry) => entry.drained()),
-      ...sinks().map(async (sink) => sink.flush?.()),
+  async function flushAll(): Promise<boolean> {
+    await Promise.all(undecided)
+    const flushed = await Promise.allSettled([
+      ...Array.from(subscriptions, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
+      ...Array.from(required, async (entry) => entry.sink.flush?.()),
     ])
-    return settledWithin(all, timeoutMs)
+    return flushed.every(({ status }) => status === 'fulfilled')
   }
 
   async function close(timeoutMs = 5000): Promise<void> {
-    if (closed) return
-    await flush(timeoutMs)
-    closed = true
+    const untilMs = performance.now() + timeoutMs
     reporter.stop()
-    await settledWithin(Promise.allSettled(sinks().map(async (sink) => sink.close?.())), timeoutMs)
+    await within(flushAll(), timeoutMs)
+    isClosed = true
+    const closed = [...subscriptions, ...required].map(async ({ sink }) => sink.close?.())
+    await within(Promise.allSettled(closed), untilMs - performance.now())
     subscriptions.clear()
   }
 
-  for (const sink of options.sinks ?? []) subscribe(sink)
+  for (const sink of given) subscribe(sink)
   return {
     get active() {
-      return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers
+      return isActive()
     },
     emit,
     subscribe,
-    flush,
-    close,
+    flush: async (timeoutMs = 5000) => (await within(flushAll(), timeoutMs)) === true,
+    close(timeoutMs) {
+      closing ??= close(timeoutMs)
+      return closing
+    },
     stats: () => ({
-      sinks: [
-        ...Array.from(subscriptions, ({ name, queued, dropped, failed }) => ({
-          name,
-          required: false,
-          queued,
-          dropped,
-          failed,
-        })),
-        ...Array.from(required, ({ name, failed }) => ({ name, required: true, queued: 0, dropped: 0, failed })),
-      ],
+      sinks: [...subscriptions, ...required].map((entry) => ({
+        name: entry.name,
+        required: entry instanceof RequiredSink,
+        queued: entry.queued,
+        dropped: entry.dropped,
+        failed: entry.failed,
+      })),
     }),
   }
 }
 
-/** True when `work` settled within `timeoutMs`; its rejection counts as settled. */
-async function settledWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+function writeAll(sinks: ReadonlySet<RequiredSink>, event: AuditEvent): boolean | Promise<boolean> {
+  const written = Array.from(sinks, (sink) => sink.write(event))
+  if (written.every((result) => typeof result === 'boolean')) return written.every(Boolean)
+  return Promise.all(written).then((results) => results.every(Boolean))
+}
+
+/** What `work` resolves to, or undefined when `timeoutMs` passed first. */
+async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs)
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, timeoutMs), undefined)
   })
-  const done = work.then(
-    () => true,
-    () => true,
-  )
-  return Promise.race([done, late]).finally(() => clearTimeout(timer))
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 /** The process-wide emitter that every gate uses unless it is given another. */

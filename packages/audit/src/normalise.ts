@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditAttributes, AuditCredential, AuditEvent, AuditEventInput, AuditHttp } from './event.js'
-import { auditEventTypes } from './event-types.js'
+import { type AuditEventType, auditEventTypes } from './event-types.js'
 
 const MAX_STRING = 256
 const MAX_ATTRIBUTES = 32
+const UNKNOWN_TYPE = { outcome: 'error', severity: 'warning' } as const
 // C0, DEL, C1, the line and paragraph separators, and the bidirectional controls that make a terminal lie.
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
 const ALL_UNSAFE = new RegExp(UNSAFE, 'g')
 
 /** Caps a string at 256 UTF-16 units and strips what could forge or garble a log line. */
@@ -15,13 +16,19 @@ export function safeString(value: string): string {
   return clean.isWellFormed() ? clean : clean.toWellFormed()
 }
 
-function optionalString(value: string | undefined): string | undefined {
-  return value === undefined ? undefined : safeString(String(value))
+/** The text of a value that a caller without types may hand over; nothing here may throw. */
+function text(value: unknown): string {
+  if (typeof value === 'string') return safeString(value)
+  return typeof value === 'object' || typeof value === 'function' ? `[${typeof value}]` : safeString(String(value))
+}
+
+function optionalString(value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : text(value)
 }
 
 /** A number that JSON can hold. `NaN` and the infinities would become `null` there. */
 function optionalNumber(value: number | undefined): number | undefined {
-  return value === undefined || !Number.isFinite(value) ? undefined : value
+  return Number.isFinite(value) ? value : undefined
 }
 
 function safeAttributes(attributes: AuditAttributes): AuditAttributes {
@@ -30,7 +37,7 @@ function safeAttributes(attributes: AuditAttributes): AuditAttributes {
     const value = attributes[name]
     if (typeof value === 'boolean') safe[safeString(name)] = value
     else if (typeof value === 'number' && Number.isFinite(value)) safe[safeString(name)] = value
-    else if (value !== undefined && value !== null) safe[safeString(name)] = safeString(String(value))
+    else if (value !== undefined && value !== null) safe[safeString(name)] = text(value)
   }
   return Object.freeze(safe)
 }
@@ -44,8 +51,8 @@ function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCre
 function safeHttp(http: AuditHttp): AuditHttp {
   return Object.freeze(
     defined({
-      method: safeString(http.method),
-      route: safeString(http.route),
+      method: text(http.method),
+      route: text(http.route),
       status: optionalNumber(http.status),
       requestId: optionalString(http.requestId),
       clientAddress: optionalString(http.clientAddress),
@@ -62,21 +69,20 @@ function defined<T extends object>(value: T): T {
 
 /** The event as sinks see it: completed, made safe, frozen. */
 export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
-  const defaults = auditEventTypes[input.type]
+  // A caller without types may name one that is not in the catalogue: told all the same, and as an anomaly.
+  const defaults = Object.hasOwn(auditEventTypes, input.type) ? auditEventTypes[input.type] : UNKNOWN_TYPE
   return Object.freeze(
     defined<AuditEvent>({
       schema: 1,
       id: randomUUID(),
       time: new Date(nowMs).toISOString(),
-      type: input.type,
+      type: text(input.type) as AuditEventType,
       outcome: input.outcome ?? defaults.outcome,
       severity: input.severity ?? defaults.severity,
       gate: optionalString(input.gate),
       reason: optionalString(input.reason),
       owasp: optionalString(input.owasp),
-      principal:
-        input.principal &&
-        Object.freeze({ kind: safeString(input.principal.kind), id: safeString(input.principal.id) }),
+      principal: input.principal && Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) }),
       credential: input.credential && safeCredential(input.credential),
       http: input.http && safeHttp(input.http),
       latencyMs: optionalNumber(input.latencyMs),

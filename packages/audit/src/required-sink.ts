@@ -4,13 +4,16 @@ import { isPromise } from './subscription.js'
 
 /** A sink without which nothing may be decided: each event is written at once and the outcome is waited for. */
 export class RequiredSink {
+  /** Writes under way. */
+  queued = 0
+  readonly dropped = 0
   failed = 0
 
   constructor(
     readonly sink: AuditSink,
     readonly filter: AuditFilter | undefined,
-    readonly deadlineMs: number,
-    readonly onFailure: (count: number) => void,
+    readonly limits: { readonly maxQueue: number; readonly deadlineMs: number },
+    readonly onFailure: () => void,
   ) {}
 
   get name(): string {
@@ -20,7 +23,9 @@ export class RequiredSink {
   /** True when the event was written. A filter that throws counts as a failed write. */
   write(event: AuditEvent): boolean | Promise<boolean> {
     try {
-      if (this.filter !== undefined && this.filter(event) !== true) return true
+      if (this.filter !== undefined && !this.filter(event)) return true
+      // A sink that hangs must not be handed one event after another for ever.
+      if (this.queued >= this.limits.maxQueue) return this.#fail()
       const pending = this.sink.write(event)
       return isPromise(pending) ? this.#settle(pending) : true
     } catch {
@@ -29,24 +34,28 @@ export class RequiredSink {
   }
 
   #settle(pending: PromiseLike<unknown>): Promise<boolean> {
+    this.queued += 1
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(this.#fail()), this.deadlineMs)
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        resolve(this.#fail())
+      }, this.limits.deadlineMs)
+      const conclude = (isWritten: boolean) => {
+        this.queued -= 1
+        clearTimeout(timer)
+        if (!isLate) resolve(isWritten || this.#fail())
+      }
       Promise.resolve(pending).then(
-        () => {
-          clearTimeout(timer)
-          resolve(true)
-        },
-        () => {
-          clearTimeout(timer)
-          resolve(this.#fail())
-        },
+        () => conclude(true),
+        () => conclude(false),
       )
     })
   }
 
   #fail(): false {
     this.failed += 1
-    this.onFailure(1)
+    this.onFailure()
     return false
   }
 }

@@ -22,19 +22,20 @@ export class SinkReporter {
   constructor(readonly emit: (event: AuditEventInput, about: object | undefined) => void) {}
 
   /** The lost are told to the sink that lost them, too: its own log must say that it has a gap. */
-  dropped(entry: Reported, count: number): void {
-    this.#tally(entry).dropped += count
+  dropped(entry: Reported): void {
+    this.#tally(entry).dropped += 1
     this.#schedule()
   }
 
-  failed(entry: Reported, count: number): void {
-    this.#tally(entry).failed += count
+  failed(entry: Reported): void {
+    this.#tally(entry).failed += 1
     this.#schedule()
   }
 
+  /** Reports what is left to report, now. */
   stop(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#report()
   }
 
   #tally(entry: Reported): Tally {

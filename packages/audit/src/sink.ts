@@ -17,11 +17,17 @@ export type AuditSinkFunction = (event: AuditEvent) => void | PromiseLike<void>
 export type AuditFilter = (event: AuditEvent) => boolean
 
 export interface SubscribeOptions {
-  /** Only events for which it returns true are written. */
+  /** Only events for which it returns true are written. One that throws counts as a failure of the sink. */
   readonly filter?: AuditFilter
-  /** No audit, no service: when this sink fails, gates deny with 503. Default false. */
+  /**
+   * No audit, no service: when this sink fails, gates deny with 503. Default false. Of two required sinks, one may have
+   * written the grant that the other one's failure turned into a 503; every other sink is told of the 503 alone.
+   */
   readonly required?: boolean
-  /** Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. */
+  /**
+   * Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. For a
+   * required sink: events that it may have under way; beyond it the next fails at once.
+   */
   readonly maxQueue?: number
   /** Milliseconds that a required sink has for one event. Default 1000. */
   readonly deadlineMs?: number

@@ -2,8 +2,8 @@ import type { AuditEvent } from './event.js'
 import type { AuditFilter, AuditSink } from './sink.js'
 
 export interface SubscriptionReport {
-  dropped(count: number): void
-  failed(count: number): void
+  dropped(): void
+  failed(): void
 }
 
 /**
@@ -14,7 +14,10 @@ export class Subscription {
   readonly #queue: AuditEvent[] = []
   #head = 0
   #writing = false
-  #waiters: (() => void)[] = []
+  /** Events taken so far, and those of them that are written, failed or dropped. */
+  #taken = 0
+  #done = 0
+  #waiters: { readonly until: number; readonly resolve: () => void }[] = []
   dropped = 0
   failed = 0
 
@@ -36,7 +39,7 @@ export class Subscription {
   accepts(event: AuditEvent): boolean {
     if (this.filter === undefined) return true
     try {
-      return this.filter(event) === true
+      return Boolean(this.filter(event))
     } catch {
       this.#fail()
       return false
@@ -48,8 +51,10 @@ export class Subscription {
     if (this.queued >= this.maxQueue) {
       this.#shift()
       this.dropped += 1
-      this.report.dropped(1)
+      this.report.dropped()
+      this.#finish()
     }
+    this.#taken += 1
     this.#queue.push(event)
     this.#pump()
   }
@@ -69,11 +74,14 @@ export class Subscription {
   #pump(): void {
     while (!this.#writing) {
       const event = this.#shift()
-      if (event === undefined) return this.#wake()
+      if (event === undefined) return
       this.#writing = true
       const pending = this.#write(event)
-      if (!isPromise(pending)) this.#writing = false
-      else Promise.resolve(pending).then(this.#settled, this.#rejected)
+      if (isPromise(pending)) Promise.resolve(pending).then(this.#settled, this.#rejected)
+      else {
+        this.#writing = false
+        this.#finish()
+      }
     }
   }
 
@@ -87,6 +95,7 @@ export class Subscription {
 
   readonly #settled = (): void => {
     this.#writing = false
+    this.#finish()
     this.#pump()
   }
 
@@ -95,20 +104,20 @@ export class Subscription {
     this.#settled()
   }
 
-  #wake(): void {
-    const waiters = this.#waiters
-    this.#waiters = []
-    for (const resolve of waiters) resolve()
+  #finish(): void {
+    this.#done += 1
+    while (this.#waiters[0] !== undefined && this.#waiters[0].until <= this.#done) this.#waiters.shift()?.resolve()
   }
 
   #fail(): void {
     this.failed += 1
-    this.report.failed(1)
+    this.report.failed()
   }
 
-  /** Resolves when nothing is queued or under way. */
+  /** Resolves when every event taken so far is written, failed or dropped, however many follow. */
   async drained(): Promise<void> {
-    if (this.#writing || this.queued > 0) await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    const until = this.#taken
+    if (this.#done < until) await new Promise<void>((resolve) => this.#waiters.push({ until, resolve }))
   }
 }
 
