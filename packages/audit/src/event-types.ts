@@ -20,6 +20,7 @@ export const auditEventTypes = {
 
   'hmac.secret.added': success('a secret version was stored'),
   'hmac.secret.rotated': success('a caller has a new secret version'),
+  'hmac.secret.retired': success('a secret version was given its end'),
   'hmac.secret.revoked': success('a secret version was revoked'),
   'hmac.secret.rewrapped': success('sealed secrets moved to another key-encryption key'),
 
