@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
 import { type Challenge, formatChallenges } from './challenge.js'
 
 /** What is sent to a client that is not let in. */
@@ -41,6 +41,7 @@ export function problemAnswer(
   headers: Readonly<Record<string, string | readonly string[]>> = {},
 ): Answer {
   const { type = 'about:blank', title = titleOf(status), ...rest } = problem
+  const members: Problem = { type, title, status, ...rest }
   return {
     status,
     headers: {
@@ -49,8 +50,24 @@ export function problemAnswer(
       'Cache-Control': 'no-store',
       'Content-Type': 'application/problem+json; charset=utf-8',
     },
-    body: JSON.stringify({ type, title, status, ...rest }),
+    // No member may tell of another status than the answer's.
+    body: JSON.stringify({ ...members, status }),
   }
+}
+
+/**
+ * The answer, when it can be sent as it is.
+ *
+ * @throws {TypeError} for a header that HTTP does not allow, before anything is written.
+ */
+export function checkAnswer(answer: Answer): Answer {
+  for (const [name, value] of Object.entries(answer.headers)) {
+    validateHeaderName(name)
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value as string]) {
+      validateHeaderValue(name, one)
+    }
+  }
+  return answer
 }
 
 /** Writes an answer, unless one is under way or the client has gone. Headers set before by others stay. */

@@ -29,7 +29,11 @@ export class BoundedTtlMap<K, V> {
   readonly #clock: Clock
   readonly #bucketMs: number
 
+  /** @throws {RangeError} when `maxEntries` is no positive integer: the map would not be bounded. */
   constructor({ maxEntries, clock = systemClock, bucketMs = 1000 }: BoundedTtlMapOptions) {
+    if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
+      throw new RangeError(`BoundedTtlMap: maxEntries must be a positive integer, got ${maxEntries}`)
+    }
     this.#maxEntries = maxEntries
     this.#clock = clock
     this.#bucketMs = bucketMs
@@ -102,7 +106,9 @@ export class BoundedTtlMap<K, V> {
   sweep(): void {
     const now = this.#clock.now()
     const current = Math.floor(now / this.#bucketMs)
-    if (current <= this.#sweptBucket) return
+    // A clock that went back: what is filed from now on comes due at its own time, and not when the clock catches up.
+    if (current < this.#sweptBucket) this.#sweptBucket = current
+    if (current === this.#sweptBucket) return
     const due =
       current - this.#sweptBucket <= this.#buckets.size
         ? Array.from({ length: current - this.#sweptBucket }, (_, index) => this.#sweptBucket + index)
@@ -125,7 +131,7 @@ export class BoundedTtlMap<K, V> {
   }
 
   #file(key: K, expiresAt: number): void {
-    // Never into a bucket that was swept already (a clock that went back would lose the entry for good).
+    // Never into a bucket that was swept already: the entry would not come due for good.
     const bucket = Math.max(Math.floor(expiresAt / this.#bucketMs), this.#sweptBucket)
     const keys = this.#buckets.get(bucket)
     if (keys === undefined) this.#buckets.set(bucket, [key])

@@ -12,9 +12,22 @@ export function quote(value: string): string {
   return `"${value.replace(NOT_QUOTABLE, '').replace(/["\\]/g, '\\$&')}"`
 }
 
+/** RFC 9110 §5.6.2 */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+function token(value: string): string {
+  if (TOKEN.test(value)) return value
+  throw new TypeError(`a challenge's scheme and parameter names are tokens (RFC 9110), got ${JSON.stringify(value)}`)
+}
+
+/**
+ * One challenge as it stands in `WWW-Authenticate` (RFC 9110 §11.6.1): values are quoted and cleaned.
+ *
+ * @throws {TypeError} when the scheme or a parameter's name is no token.
+ */
 export function formatChallenge({ scheme, parameters }: Challenge): string {
-  const list = Object.entries(parameters ?? {}).map(([name, value]) => `${name}=${quote(value)}`)
-  return list.length === 0 ? scheme : `${scheme} ${list.join(', ')}`
+  const list = Object.entries(parameters ?? {}).map(([name, value]) => `${token(name)}=${quote(value)}`)
+  return list.length === 0 ? token(scheme) : `${token(scheme)} ${list.join(', ')}`
 }
 
 /** One field value; `Bearer` goes first, because clients read the first challenge only. */

@@ -3,7 +3,7 @@ export class DeadlineError extends Error {
   readonly code = 'ERR_DEADLINE'
   override readonly name = 'DeadlineError'
   constructor(what: string, timeoutMs: number) {
-    super(`${what} took longer than ${timeoutMs} ms`)
+    super(`${what} took longer than ${Math.max(0, Math.round(timeoutMs))} ms`)
   }
 }
 

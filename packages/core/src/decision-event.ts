@@ -71,8 +71,17 @@ export function describeRequest(request: Request, route: string | undefined, sta
     route: route ?? (request.route?.path === undefined ? '*' : String(request.route.path)),
     status,
     requestId: requestId(request),
-    clientAddress: request.ip,
+    clientAddress: clientAddress(request),
     userAgent: request.headers['user-agent'],
+  }
+}
+
+/** By Express's `trust proxy`, which may be a function of the app's that throws. */
+function clientAddress(request: Request): string | undefined {
+  try {
+    return request.ip
+  } catch {
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import { audit as defaultAudit } from '@countersign/audit'
 import type { NextFunction, Request, Response } from 'express'
 import { asGate, defineGate, type Gate, type GateOptions } from './gate.js'
+import { gateOptionRules, resolveOptions } from './options.js'
 import type { PrincipalBase } from './principal.js'
 import { denied } from './verdict.js'
 
@@ -32,7 +33,11 @@ export function firstPresented<G extends readonly [Gate, ...Gate[]]>(...gates: G
   return composeGates(gates)
 }
 
-/** {@link firstPresented} with options for the refusals that are its own. */
+/**
+ * {@link firstPresented} with options for the refusals that are its own.
+ *
+ * @throws {TypeError} with a code when an argument is no gate or an option is wrong.
+ */
 export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   gates: G,
   options: GateOptions<FirstPresentedReason, never> = {},
@@ -40,6 +45,7 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   if (gates.length === 0 || !gates.every((gate) => typeof gate?.presents === 'function')) {
     throw Object.assign(new TypeError('firstPresented: every argument must be a gate'), { code: 'ERR_OPTION_INVALID' })
   }
+  const { audit = defaultAudit, ...rest } = resolveOptions('firstPresented', options, gateOptionRules)
   const reads = [...new Set(gates.flatMap((gate) => gate.reads))]
   const presents = (request: Request) => gates.some((gate) => gate.presents(request))
   const challenge = () => gates.flatMap((gate) => gate.challenge())
@@ -50,7 +56,7 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
     reasons,
     authenticate: (request) => denied(presents(request) ? 'ambiguous_credentials' : 'missing'),
     challenge: (verdict) => (verdict?.reason === 'ambiguous_credentials' ? [] : challenge()),
-    options: { audit: defaultAudit, ...options },
+    options: { audit, ...rest },
   })
 
   return asGate<PrincipalsOf<G>>(function countersignFirstPresented(
@@ -58,14 +64,19 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
     response: Response,
     next: NextFunction,
   ) {
-    const owner = ownerOf(gates, request)
-    return (owner ?? refusal)(request, response, next)
+    return (ownerOf(gates, request) ?? refusal)(request, response, next)
   }, face)
 }
 
-/** The gate that decides, or undefined when there is none or more than one credential. */
+/** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */
 function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
-  const presenting = gates.filter((gate) => gate.presents(request))
+  let presenting: readonly Gate[]
+  try {
+    presenting = gates.filter((gate) => gate.presents(request))
+  } catch {
+    // The refusal asks once more, and reports the throw as the bug that it is.
+    return undefined
+  }
   const inHeaders = presenting.filter((gate) => fieldsOf(gate, request).some((name) => name !== 'cookie'))
   const candidates = inHeaders.length > 0 ? inHeaders : presenting
   const [owner, ...others] = candidates

@@ -2,11 +2,12 @@ import type { Audit } from '@countersign/audit'
 import { audit as defaultAudit } from '@countersign/audit'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { AccessDeniedError } from './access-denied-error.js'
-import { type Answer, problemAnswer, sendAnswer } from './answer.js'
-import type { Challenge } from './challenge.js'
+import { type Answer, checkAnswer, problemAnswer, sendAnswer } from './answer.js'
+import { type Challenge, TOKEN } from './challenge.js'
 import { type Clock, systemClock } from './clock.js'
 import { bugEvent, decisionEvent, type EventContext } from './decision-event.js'
-import { attachPrincipal, type PrincipalBase } from './principal.js'
+import { gateOptionRules, option, resolveOptions } from './options.js'
+import { attachPrincipal, detachPrincipal, type PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
 import { isPromise, settle } from './settle.js'
 import type { Denied, Granted, Unavailable, Verdict } from './verdict.js'
@@ -88,13 +89,31 @@ interface Passage {
   readonly startedMs: number
 }
 
-/** Makes the Express handler of a gate. It alone does what all gates do. */
+const object = <T extends object>(expected: string) => option.port<T>(expected)
+
+const DEFINITION_RULES = {
+  scheme: option.string(TOKEN, 'a token (RFC 9110)').required(),
+  reads: option.strings(/^[!#$%&'*+\-.^_`|~0-9a-z]+$/, 'a list of header field names in lower case').required(),
+  presents: option.func().required(),
+  authenticate: option.func().required(),
+  reasons: object<ReasonTable<string>>('a table from reason to its status and OWASP label').required(),
+  challenge: option.func().required(),
+  answer: option.func(),
+  options: object<GateOptions>('an object'),
+}
+
+/**
+ * Makes the Express handler of a gate. It alone does what all gates do.
+ *
+ * @throws {OptionError} when the definition, or one of the options that every gate has, is not what it must be.
+ */
 export function defineGate<P extends PrincipalBase, R extends string, D extends string>(
   definition: GateDefinition<P, R, D>,
 ): Gate<P> {
-  const { scheme, reasons, options = {} } = definition
-  const { audit = defaultAudit, onDenied = 'respond', clock = systemClock } = options
-  const context: EventContext = { scheme, reasons, route: options.route }
+  const { scheme, reasons, options = {} } = resolveOptions('defineGate', definition, DEFINITION_RULES)
+  const { audit = defaultAudit, onDenied = 'respond', clock = systemClock, route } = options as GateOptions<R, D>
+  resolveOptions('defineGate', { audit, onDenied, clock, route }, gateOptionRules, 'options.')
+  const context: EventContext = { scheme, reasons, route }
 
   function countersign(request: Request, response: Response, next: NextFunction): void {
     const passage: Passage = { request, response, next, startedMs: clock.monotonic() }
@@ -105,7 +124,7 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
       return fail(passage, error)
     }
     if (!isPromise(verdict)) return conclude(passage, verdict)
-    const settled = verdict.then(
+    const settled = Promise.resolve(verdict).then(
       (value) => conclude(passage, value),
       (error: unknown) => fail(passage, error),
     )
@@ -113,20 +132,33 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
   }
 
   function conclude(passage: Passage, verdict: Verdict<P, R, D>): void {
-    if (verdict.outcome !== 'granted') return refuse(passage, verdict)
+    if (verdict?.outcome === 'granted') return grant(passage, verdict)
+    let answer: Answer
+    try {
+      answer = answerFor(verdict, passage.request)
+    } catch (error) {
+      return fail(passage, error)
+    }
+    if (audit.active) {
+      const latencyMs = clock.monotonic() - passage.startedMs
+      void audit.emit(decisionEvent(context, passage.request, verdict, answer.status, latencyMs))
+    }
+    hand(passage, verdict, answer)
+  }
+
+  function grant(passage: Passage, verdict: Granted<P>): void {
     let recorded: boolean | Promise<boolean>
     try {
-      Object.freeze(verdict.principal)
+      attachPrincipal(passage.request, freezePrincipal(verdict))
       recorded = recordGrant(passage, verdict)
     } catch (error) {
       return fail(passage, error)
     }
-    if (recorded === true) return admit(passage, verdict.principal)
-    if (recorded === false) return hand(passage, AUDIT_UNAVAILABLE as Unavailable<D>)
-    const settled = recorded.then((written) =>
-      written ? admit(passage, verdict.principal) : hand(passage, AUDIT_UNAVAILABLE as Unavailable<D>),
+    if (typeof recorded === 'boolean') return admitIf(recorded, passage)
+    contain(
+      passage,
+      recorded.then((written) => admitIf(written, passage)),
     )
-    contain(passage, settled)
   }
 
   /** Only a handler further on that throws through `next()` rejects here; Express's router does not let it. */
@@ -141,62 +173,70 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
     return audit.emit(event, () => decisionEvent(context, passage.request, AUDIT_UNAVAILABLE, 503, latencyMs))
   }
 
-  function admit({ request, response, next }: Passage, principal: P): void {
-    attachPrincipal(request, principal)
+  function admitIf(isRecorded: boolean, passage: Passage): void {
+    const { request, response, next } = passage
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    if (!response.headersSent) next()
-  }
-
-  function refuse(passage: Passage, verdict: Denied<R> | Unavailable<D>): void {
-    let answer: Answer
-    try {
-      answer = answerFor(verdict, passage.request)
-    } catch (error) {
-      return fail(passage, error)
-    }
-    if (audit.active) {
-      const latencyMs = clock.monotonic() - passage.startedMs
-      void audit.emit(decisionEvent(context, passage.request, verdict, answer.status, latencyMs))
-    }
-    hand(passage, verdict, answer)
+    if (isRecorded) return response.headersSent ? undefined : next()
+    detachPrincipal(request)
+    hand(passage, AUDIT_UNAVAILABLE as Unavailable<D>, unavailableAnswer(AUDIT_UNAVAILABLE))
   }
 
   /** A throw is a bug: one event, 500 without detail, never a way in. */
   function fail({ request, response, next, startedMs }: Passage, error: unknown): void {
     if (audit.active) void audit.emit(bugEvent(context, request, error, clock.monotonic() - startedMs))
+    if (isOver(response)) return
     if (onDenied === 'respond') return sendAnswer(response, BUG_ANSWER)
     next(new AccessDeniedError(BUG_ANSWER, 'internal_error', 'ERR_GATE_FAILED', error))
   }
 
   function answerFor(verdict: Denied<R> | Unavailable<D>, request: Request): Answer {
-    const answer = verdict.outcome === 'denied' ? deniedAnswer(verdict) : unavailableAnswer(verdict)
-    return definition.answer === undefined ? answer : definition.answer(answer, verdict, request)
+    const answer = verdict?.outcome === 'denied' ? deniedAnswer(verdict) : unavailableAnswer(verdict)
+    return definition.answer === undefined ? answer : checkAnswer(definition.answer(answer, verdict, request))
   }
 
   function deniedAnswer(verdict: Denied<R>): Answer {
-    const { status, problem } = reasons[verdict.reason]
+    const entry = Object.hasOwn(reasons, verdict.reason) ? reasons[verdict.reason] : undefined
+    if (entry === undefined) throw new TypeError(`the table of reasons does not have "${verdict.reason}"`)
+    const { status, problem } = entry
     const challenges = definition.challenge(verdict)
     const challenged = status === 401 && challenges.length === 0 ? [{ scheme }] : challenges
     return problemAnswer(status, { ...problem, ...verdict.members }, challenged)
   }
 
-  function hand(
-    { request, response, next }: Passage,
-    verdict: Denied<R> | Unavailable<D>,
-    answer: Answer = unavailableAnswer(verdict as Unavailable<D>),
-  ): void {
+  function hand({ request, response, next }: Passage, verdict: Denied<R> | Unavailable<D>, answer: Answer): void {
+    if (isOver(response)) return
     if (onDenied === 'respond') return sendAnswer(response, answer)
     if (onDenied === 'next') return next(AccessDeniedError.of(verdict, answer))
-    const respond = () => sendAnswer(response, answer)
-    const pass = (error: unknown) => (error instanceof Error ? next(error) : respond())
+    let isPassed = false
+    const send = (what: Answer) => (isPassed ? undefined : sendAnswer(response, what))
+    const respond = () => send(answer)
+    const pass = (error: unknown) => {
+      if (!(error instanceof Error)) return respond()
+      if (isPassed) return
+      isPassed = true
+      next(error)
+    }
     void settle<void, void>(
       () => onDenied({ verdict, answer, respond }, request, response, pass),
       () => undefined,
-      () => sendAnswer(response, BUG_ANSWER),
+      () => send(BUG_ANSWER),
     )
   }
 
   return asGate<P>(countersign, definition)
+}
+
+/** Somebody else answered, or the client has gone: an error handed on now would only tear the connection down. */
+function isOver(response: Response): boolean {
+  return response.headersSent || response.writableEnded || response.destroyed
+}
+
+const NO_VERDICT = 'authenticate() must return granted(principal), denied(reason) or unavailable(dependency)'
+
+/** What was granted, frozen. A grant of nothing is a bug and not a way in. */
+function freezePrincipal<P extends PrincipalBase>({ principal }: Granted<P>): P {
+  if (typeof principal !== 'object' || principal === null) throw new TypeError(NO_VERDICT)
+  return Object.freeze(principal)
 }
 
 /** What a gate says when a required audit sink did not take its event: no audit, no service. */
@@ -204,7 +244,9 @@ const AUDIT_UNAVAILABLE: Unavailable<'audit_sink'> = Object.freeze({ outcome: 'u
 const BUG_ANSWER: Answer = Object.freeze(problemAnswer(500))
 
 /** 503 with `Retry-After` and no challenge: a 401 would make clients drop good credentials. */
-function unavailableAnswer({ retryAfterSeconds = 1 }: Unavailable<string>): Answer {
+function unavailableAnswer(verdict: Unavailable<string>): Answer {
+  if (verdict?.outcome !== 'unavailable') throw new TypeError(NO_VERDICT)
+  const { retryAfterSeconds = 1 } = verdict
   return problemAnswer(503, {}, [], { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterSeconds))) })
 }
 
@@ -214,9 +256,16 @@ type GateFace = Pick<Gate, 'scheme' | 'reads' | 'presents'> & { challenge(): rea
 export function asGate<P extends PrincipalBase>(handler: RequestHandler, face: GateFace): Gate<P> {
   const { scheme, reads, presents } = face
   const challenge = () => face.challenge()
+  const mayPresent = (request: Request): boolean => {
+    try {
+      return presents(request)
+    } catch {
+      return true
+    }
+  }
   const optional = (): Gate<P> =>
     asGate<P>(function countersignOptional(request, response, next) {
-      if (presents(request)) handler(request, response, next)
+      if (mayPresent(request)) handler(request, response, next)
       else next()
     }, face)
   return Object.assign(handler, { scheme, reads, presents, challenge, optional })

@@ -44,6 +44,11 @@ export function attachPrincipal(request: Request, principal: PrincipalBase): voi
   request.principal = principal as Principal
 }
 
+/** Takes the last principal off again: what was granted could not be recorded. */
+export function detachPrincipal(request: Request): void {
+  request.principal = earlier.get(request)?.pop() as Principal | undefined
+}
+
 /**
  * The principal of one kind that a gate granted on this request.
  *

@@ -1,10 +1,12 @@
 import { BoundedTtlMap } from './bounded-ttl-map.js'
 import { type Clock, systemClock } from './clock.js'
+import { option, resolveOptions } from './options.js'
 import { StoreUnavailableError } from './store-unavailable-error.js'
 
 /**
  * Remembers what was used once: HMAC nonces and DPoP proofs. `claim` answers `'fresh'` exactly once for a key within
- * `ttlMs`, and throws or rejects when it cannot know.
+ * `ttlMs`, and throws or rejects when it cannot know: with a `StoreUnavailableError` when it cannot be asked, with a
+ * `RangeError` when `ttlMs` is not a number above 0, for a claim that is remembered for no time protects nothing.
  */
 export interface ReplayStore {
   claim(key: string, ttlMs: number): 'fresh' | 'seen' | Promise<'fresh' | 'seen'>
@@ -16,11 +18,22 @@ export interface MemoryReplayOptions {
   readonly clock?: Clock
 }
 
-/** A replay store for one process. Synchronous. */
-export function memoryReplay({ maxEntries = 1_000_000, clock = systemClock }: MemoryReplayOptions = {}): ReplayStore {
+const RULES = {
+  maxEntries: option.integer(1, 2 ** 24).default(1_000_000),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/**
+ * A replay store for one process. Synchronous.
+ *
+ * @throws {OptionError}
+ */
+export function memoryReplay(options: MemoryReplayOptions = {}): ReplayStore {
+  const { maxEntries, clock } = resolveOptions('memoryReplay', options, RULES)
   const claims = new BoundedTtlMap<string, true>({ maxEntries, clock })
   return {
     claim(key, ttlMs) {
+      assertTtl(ttlMs)
       if (claims.get(key) !== undefined) return 'seen'
       if (!claims.set(key, true, clock.now() + ttlMs)) {
         throw new StoreUnavailableError('replay', `the memory replay store holds ${maxEntries} live claims`)
@@ -28,4 +41,13 @@ export function memoryReplay({ maxEntries = 1_000_000, clock = systemClock }: Me
       return 'fresh'
     },
   }
+}
+
+/**
+ * For replay stores: a time to live that is none would let every replay through.
+ *
+ * @throws {RangeError}
+ */
+export function assertTtl(ttlMs: number): void {
+  if (!(ttlMs > 0 && Number.isFinite(ttlMs))) throw new RangeError(`claim: ttlMs must be above 0, got ${ttlMs}`)
 }
