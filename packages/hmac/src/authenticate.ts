@@ -31,7 +31,7 @@ export function authenticate(request: Request, options: ResolvedHmacOptions): St
   if (format === undefined) return denied('missing')
   if (presented.length > 1 || format.reads.some((name) => (fields[name]?.length ?? 0) > 1)) return denied('ambiguous')
   const claim = format.parse(request)
-  if (claim === undefined) return denied('malformed', { detail: { attributes: { format: format.name } } })
+  if (typeof claim === 'string') return denied(claim, { detail: { attributes: { format: format.name } } })
   const now = options.clock.now()
   const skew = Math.floor(now / 1000) - claim.timestamp
   if (!options.isCaller(claim.caller)) {
@@ -80,7 +80,9 @@ function withBody(attempt: Attempt, next: (body: Buffer) => Step): Step {
   // An error here is a mistake in the app's middleware, and stays one.
   const use = (body: BodyResult): Step => {
     if (body === 'too_large') return denied('body_too_large', { detail })
-    if (body === 'aborted') return denied('malformed', { detail: { ...detail, attributes: { body: 'aborted' } } })
+    if (body === 'aborted') {
+      return denied('malformed', { detail: { ...detail, attributes: { ...detail.attributes, body } } })
+    }
     return next(body)
   }
   const body = read(request, options.maxBodyBytes)

@@ -1,7 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError, option, resolveOptions, sha256 } from '@countersign/core'
 import { defaultFormat } from './formats/default-format.js'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
+import { parseContentDigest } from './formats/signature-fields.js'
 import { CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
 import { targetOf } from './formats/target.js'
 import { AUDIENCE_PATTERN } from './options.js'
@@ -60,15 +61,12 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
   if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
     throw new OptionError('ERR_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
   }
-  const { body = new Uint8Array(0) } = request
-  if (!(body instanceof Uint8Array)) {
-    throw new OptionError('ERR_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
-  }
+  const headers = lowerCased(request.headers ?? {})
   return format.sign({
     method: request.method,
     target: targetOf(request.url),
-    headers: lowerCased(request.headers ?? {}),
-    body,
+    headers,
+    ...bodyDigest(request.body, headers.get('content-digest')),
     caller,
     version,
     audience: audience.toLowerCase(),
@@ -76,6 +74,29 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
     nonce: nonce ?? randomBytes(16).toString('base64url'),
     mac: (base) => createHmac('sha256', key).update(base, 'latin1').digest(),
   })
+}
+
+/** Of the bytes; without any, what the headers declare, for a stream that is sent later; else of an empty body. */
+function bodyDigest(
+  body: Uint8Array | undefined,
+  declared: string | undefined,
+): { contentDigest: string; bodySha256: Uint8Array | undefined } {
+  if (body === undefined && declared !== undefined) {
+    const digests = parseContentDigest(declared)
+    if (digests === undefined) {
+      throw new OptionError(
+        'ERR_OPTION_INVALID',
+        'headers',
+        'sign: "content-digest" must be one of sha-256 or sha-512 as in RFC 9530: sha-256=:<base64>:',
+      )
+    }
+    return { contentDigest: declared, bodySha256: digests.find(({ algorithm }) => algorithm === 'sha256')?.value }
+  }
+  if (body !== undefined && !(body instanceof Uint8Array)) {
+    throw new OptionError('ERR_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
+  }
+  const bodySha256 = sha256(body ?? '')
+  return { contentDigest: `sha-256=:${bodySha256.toString('base64')}:`, bodySha256 }
 }
 
 function lowerCased(headers: NonNullable<SignableRequest['headers']>): Map<string, string> {

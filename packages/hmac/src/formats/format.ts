@@ -27,6 +27,9 @@ export interface SignatureClaim {
   base(audience: string, bodySha256: Uint8Array | undefined): string
 }
 
+/** Why there is no claim: a field that is signed came more than once, or anything else departs from the grammar. */
+export type UnreadableClaim = 'ambiguous' | 'malformed'
+
 /** A request as it is signed. */
 export interface SignableRequest {
   readonly method: string
@@ -34,7 +37,7 @@ export interface SignableRequest {
   readonly url: string | URL
   /** What is sent along; names in any case. */
   readonly headers?: Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>
-  /** The bytes that go over the wire. Left out: no body. */
+  /** The bytes that go over the wire. Left out: no body, or the one whose `content-digest` is among the headers. */
   readonly body?: Uint8Array
 }
 
@@ -44,7 +47,10 @@ export interface SigningInput {
   readonly target: string
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>
-  readonly body: Uint8Array
+  /** The value of `Content-Digest` (RFC 9530 §2). */
+  readonly contentDigest: string
+  /** Undefined when only another digest of the body was declared. */
+  readonly bodySha256: Uint8Array | undefined
   readonly caller: string
   readonly version: number | undefined
   readonly audience: string
@@ -67,8 +73,8 @@ export interface SignatureFormat {
   readonly windowAheadSeconds: number
   /** The value of `Accept-Signature` on a 401 (RFC 9421 §5.1). */
   readonly acceptSignature?: string
-  /** Reads a claim; undefined when anything departs from the grammar. Never throws. */
-  parse(request: Request): SignatureClaim | undefined
+  /** Reads a claim; says why not when anything departs from the grammar. Never throws. */
+  parse(request: Request): SignatureClaim | UnreadableClaim
   /** The header fields to add. */
   sign(input: SigningInput): Record<string, string>
 }

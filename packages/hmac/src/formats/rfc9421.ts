@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import { OptionError, option, resolveOptions } from '@countersign/core'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat, SigningInput } from './format.js'
+import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 import { splitTarget, type Target } from './target.js'
 
@@ -42,7 +41,8 @@ function componentValue(
     case '@query':
       return target.query ?? '?'
     default:
-      return field(name)?.trim()
+      // Of optional whitespace alone (RFC 9110 §5.5): trim() would also take a no-break space, a byte that is signed.
+      return field(name)?.replace(/^[ \t]+|[ \t]+$/g, '')
   }
 }
 
@@ -70,20 +70,21 @@ export function signatureBase(
 export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules)
 
-  function parse(request: Request): SignatureClaim | undefined {
+  function parse(request: Request): SignatureClaim | UnreadableClaim {
     const fields = request.headersDistinct
     const found = parseSignatureFields(fields['signature-input']?.[0] ?? '', fields.signature?.[0] ?? '', tag)
     const target = splitTarget(request.originalUrl)
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
-    if (found === undefined || target === undefined || target.query === '?') return undefined
+    if (found === undefined || target === undefined || target.query === '?') return 'malformed'
     const { components, parameters } = found
-    if (!REQUIRED.every((name) => components.includes(name))) return undefined
-    if (WHEN_SENT.some((name) => fields[name] !== undefined && !components.includes(name))) return undefined
-    // Each covered field exactly once: a second line could be read by whoever takes the last.
-    const values = components.filter((name) => !name.startsWith('@')).map((name) => fields[name])
-    if (values.some((list) => list?.length !== 1)) return undefined
+    if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
+    if (WHEN_SENT.some((name) => fields[name] !== undefined && !components.includes(name))) return 'malformed'
+    const covered = components.filter((name) => !name.startsWith('@')).map((name) => fields[name])
+    if (covered.some((values) => values === undefined)) return 'malformed'
+    // A second line could be read by whoever takes the last.
+    if (covered.some((values) => values?.length !== 1)) return 'ambiguous'
     const digests = parseContentDigest(fields['content-digest']?.[0] ?? '')
-    if (digests === undefined) return undefined
+    if (digests === undefined) return 'malformed'
     const { method } = request
     return {
       caller: found.caller,
@@ -102,7 +103,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   }
 
   function sign(input: SigningInput): Record<string, string> {
-    const { method, audience, headers, caller, version, timestamp, nonce } = input
+    const { method, audience, headers, contentDigest, caller, version, timestamp, nonce } = input
     if (version === undefined) {
       throw new OptionError(
         'ERR_OPTION_MISSING',
@@ -114,18 +115,17 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     if (target.query === '?') {
       throw new OptionError('ERR_OPTION_INVALID', 'url', 'sign: "url" must not end in a "?" without a query')
     }
-    const digest = `sha-256=:${createHash('sha256').update(input.body).digest('base64')}:`
     const components = [...REQUIRED, ...WHEN_SENT.filter((name) => headers.has(name))]
     const parameters =
       `(${components.map((name) => `"${name}"`).join(' ')})` +
       `;created=${timestamp};nonce="${nonce}";keyid="${caller}/${version}";alg="hmac-sha256";tag="${tag}"`
     const base = signatureBase(components, parameters, (name) =>
       componentValue(name, { method, target, audience }, (field) =>
-        field === 'content-digest' ? digest : headers.get(field),
+        field === 'content-digest' ? contentDigest : headers.get(field),
       ),
     ) as string
     return {
-      'Content-Digest': digest,
+      'Content-Digest': contentDigest,
       'Signature-Input': `sig1=${parameters}`,
       Signature: `sig1=:${input.mac(base).toString('base64')}:`,
     }
@@ -137,7 +137,8 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     bindsAudience: true,
     windowBackSeconds,
     windowAheadSeconds,
-    acceptSignature: `sig1=(${REQUIRED.map((name) => `"${name}"`).join(' ')});created;nonce;alg="hmac-sha256";tag="${tag}"`,
+    // No nonce: there its value would be one that the signer has to use (RFC 9421 §5.1).
+    acceptSignature: `sig1=(${REQUIRED.map((name) => `"${name}"`).join(' ')});created;alg="hmac-sha256";tag="${tag}"`,
     parse,
     sign,
   }

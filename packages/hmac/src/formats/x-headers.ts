@@ -1,6 +1,6 @@
-import { option, resolveOptions, sha256 } from '@countersign/core'
+import { OptionError, option, resolveOptions, sha256 } from '@countersign/core'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat, SigningInput } from './format.js'
+import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
 import { isCaller, parseHex256, parseTimestamp, parseVersion } from './grammar.js'
 import { splitTarget } from './target.js'
 
@@ -58,7 +58,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     return lines.join('\n')
   }
 
-  function parse(request: Request): SignatureClaim | undefined {
+  function parse(request: Request): SignatureClaim | UnreadableClaim {
     const fields = request.headersDistinct
     const caller = fields[names.caller]?.[0] ?? ''
     const timestamp = parseTimestamp(fields[names.timestamp]?.[0] ?? '')
@@ -66,9 +66,9 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const versionText = fields[names.version]?.[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const { method, originalUrl: target } = request
-    if (!isCaller(caller) || timestamp === undefined || signature === undefined) return undefined
-    if (versionText !== undefined && version === undefined) return undefined
-    if (splitTarget(target) === undefined) return undefined
+    if (!isCaller(caller) || timestamp === undefined || signature === undefined) return 'malformed'
+    if (versionText !== undefined && version === undefined) return 'malformed'
+    if (splitTarget(target) === undefined) return 'malformed'
     return {
       caller,
       version,
@@ -83,11 +83,18 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
   }
 
   function sign(input: SigningInput): Record<string, string> {
-    const { caller, timestamp, version, audience } = input
+    const { caller, timestamp, version, audience, bodySha256 } = input
+    if (bodySha256 === undefined) {
+      throw new OptionError(
+        'ERR_OPTION_INVALID',
+        'headers',
+        'sign: xHeaders() needs the bytes of the body, or their sha-256 in "content-digest"',
+      )
+    }
     const headers: Record<string, string> = {
       [names.caller]: caller,
       [names.timestamp]: String(timestamp),
-      [names.signature]: input.mac(canonical(input, sha256(input.body), audience)).toString('hex'),
+      [names.signature]: input.mac(canonical(input, bodySha256, audience)).toString('hex'),
     }
     if (version !== undefined) headers[names.version] = String(version)
     return headers

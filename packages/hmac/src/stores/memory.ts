@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { type Audit, audit as defaultAudit } from '@countersign/audit'
 import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
-import { CALLER_PATTERN, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
 import { secretKey } from '../secret-key.js'
+import { assertMoment, newSecretRules, resolveRotation, tellChange, versionExists } from './secret-changes.js'
 import { type HmacSecretStore, type HmacSecretVersion, isActive, type NewHmacSecret } from './store.js'
 
 export interface MemorySecretsOptions {
@@ -11,29 +11,9 @@ export interface MemorySecretsOptions {
   readonly audit?: Audit
 }
 
-const secretRules = {
-  caller: option
-    .custom<string>(`a name of a-z 0-9 . _ - that starts with a letter or digit, or "${SHARED_CALLER}"`, (value) =>
-      typeof value === 'string' && (CALLER_PATTERN.test(value) || value === SHARED_CALLER) ? value : undefined,
-    )
-    .required(),
-  version: option.integer(1, MAX_VERSION).required(),
-  secret: option
-    .custom<string | Uint8Array>('a secret', (value) =>
-      typeof value === 'string' || value instanceof Uint8Array ? value : undefined,
-    )
-    .secret()
-    .required(),
-  notBefore: option.integer(0, Number.MAX_SAFE_INTEGER),
-  expiresAt: option.integer(0, Number.MAX_SAFE_INTEGER),
-  isPending: option.boolean().default(false),
-}
-
-/** The coded error of a version that is there already. */
-export function versionExists(caller: string, version: number): Error {
-  return Object.assign(new Error(`version ${version} of "${caller}" exists: a version is never replaced`), {
-    code: 'ERR_HMAC_VERSION_EXISTS',
-  })
+const rules = {
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
 }
 
 /**
@@ -50,17 +30,17 @@ export function memorySecrets(
   if (!Array.isArray(secrets)) {
     throw new OptionError('ERR_OPTION_INVALID', 'secrets', 'memorySecrets: "secrets" must be a list')
   }
-  const { clock = systemClock, audit = defaultAudit } = options
+  const { clock, audit } = resolveOptions('memorySecrets', options, rules)
   /** By caller, newest first. */
   const versions = new Map<string, HmacSecretVersion[]>()
   const ofCaller = (caller: string): readonly HmacSecretVersion[] => versions.get(caller) ?? []
 
   function add(secret: unknown, path: string): HmacSecretVersion {
-    const { secret: text, ...rest } = resolveOptions('memorySecrets', secret, secretRules, path)
+    const { secret: text, ...rest } = resolveOptions('memorySecrets', secret, newSecretRules, path)
     const now = clock.now()
     const { caller, version, notBefore = now, expiresAt, isPending } = rest
     const key = secretKey('memorySecrets', `${path}secret`, text)
-    const list = versions.get(caller) ?? []
+    const list = ofCaller(caller)
     if (list.some((entry) => entry.version === version)) throw versionExists(caller, version)
     const entry = { caller, version, key, notBefore, createdAt: now, expiresAt, revokedAt: undefined, isPending }
     versions.set(
@@ -80,19 +60,6 @@ export function memorySecrets(
     return true
   }
 
-  function tell(
-    type: 'hmac.secret.added' | 'hmac.secret.rotated' | 'hmac.secret.revoked',
-    id: string,
-    version: number,
-  ) {
-    void audit.emit({
-      type,
-      gate: 'hmac',
-      principal: { kind: 'hmac', id },
-      credential: { id: `${id}/${version}`, version },
-    })
-  }
-
   secrets.forEach((secret, index) => {
     add(secret, `[${index}].`)
   })
@@ -104,29 +71,39 @@ export function memorySecrets(
     active: (caller) => ofCaller(caller).filter((entry) => isActive(entry, clock.now())),
     insert(secret) {
       const { caller, version } = add(secret, '')
-      tell('hmac.secret.added', caller, version)
+      tellChange(audit, 'added', caller, version)
     },
-    retire: (caller, version, expiresAt) => change(caller, version, { expiresAt }),
-    revoke(caller, version) {
-      const isKnown = change(caller, version, { revokedAt: clock.now() })
-      if (isKnown) tell('hmac.secret.revoked', caller, version)
+    retire(caller, version, expiresAt) {
+      assertMoment('retire', expiresAt)
+      const isKnown = change(caller, version, { expiresAt })
+      if (isKnown) tellChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
       return isKnown
     },
-    rotate(caller, { secret, graceSeconds = 86_400, pending = false } = {}) {
+    revoke(caller, version) {
+      const { revokedAt } = ofCaller(caller).find((entry) => entry.version === version) ?? {}
+      const isKnown = change(caller, version, { revokedAt: revokedAt ?? clock.now() })
+      if (isKnown) tellChange(audit, 'revoked', caller, version)
+      return isKnown
+    },
+    rotate(caller, options = {}) {
       const [newest] = ofCaller(caller)
-      const made = secret === undefined ? randomBytes(48).toString('base64') : undefined
-      const isPutInForce = newest?.isPending === true && !pending
-      const version = isPutInForce ? newest.version : (newest?.version ?? 0) + 1
+      const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest)
+      const made = secret === undefined && !isPutInForce ? randomBytes(48).toString('base64') : undefined
+      const version = isPutInForce && newest !== undefined ? newest.version : (newest?.version ?? 0) + 1
       if (isPutInForce) change(caller, version, { isPending: false })
       else add({ caller, version, secret: secret ?? made, isPending: pending }, '')
       const end = clock.now() + graceSeconds * 1000
       for (const entry of pending ? [] : ofCaller(caller)) {
-        if (entry.version !== version && entry.version < version && (entry.expiresAt ?? Number.POSITIVE_INFINITY) > end)
+        if (entry.version < version && (entry.expiresAt ?? Number.POSITIVE_INFINITY) > end)
           change(caller, entry.version, { expiresAt: end })
       }
-      tell('hmac.secret.rotated', caller, version)
-      return { caller, version, secret: isPutInForce ? undefined : made }
+      tellChange(audit, 'rotated', caller, version, { pending })
+      return { caller, version, secret: made }
     },
-    list: (caller) => [...versions.values()].flat().filter((entry) => caller === undefined || entry.caller === caller),
+    list: (caller) =>
+      [...versions.values()]
+        .flat()
+        .filter((entry) => caller === undefined || entry.caller === caller)
+        .sort((a, b) => (a.caller < b.caller ? -1 : a.caller > b.caller ? 1 : b.version - a.version)),
   }
 }

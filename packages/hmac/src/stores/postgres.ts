@@ -1,11 +1,10 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
-import { isCaller, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
+import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
 import { secretKey } from '../secret-key.js'
-import { versionExists } from './memory.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './sealing.js'
 import { forgetCaller } from './secret-cache.js'
+import { assertMoment, newSecretRules, resolveRotation, tellChange, versionExists } from './secret-changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotateOptions } from './store.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
@@ -28,7 +27,15 @@ export interface PostgresSecretStore extends HmacSecretStore {
   /** Seals every row anew that another key of the ring sealed; returns how many. Rows that do not open stay. */
   rewrap(): Promise<number>
   /** Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. */
-  importSealed(row: { caller: string; version: number; envelope: string; kek: Uint8Array }): Promise<void>
+  importSealed(row: SealedSecret): Promise<void>
+}
+
+/** A secret in the envelope of the field. */
+export interface SealedSecret extends Omit<NewHmacSecret, 'secret'> {
+  /** `b64(iv):b64(tag):b64(ciphertext)` */
+  readonly envelope: string
+  /** 32 bytes. */
+  readonly kek: Uint8Array
 }
 
 const rules = {
@@ -79,8 +86,8 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
   const ring = parseKekRing(keks)
   const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
 
-  function fromRow(row: Row): HmacSecretVersion {
-    const now = clock.now()
+  /** `now` is before the row was read: a slow answer must not make an expiry later. */
+  function fromRow(row: Row, now: number): HmacSecretVersion {
     const { caller, key_version: version } = row
     const bytes = open(ring, placeOf(caller, version), row.kek_id, row.ciphertext)
     return {
@@ -96,51 +103,38 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
   }
 
   async function select(where: string, values: unknown[]): Promise<HmacSecretVersion[]> {
-    const { rows } = await client.query(`${SELECT} ${where} ORDER BY caller, key_version DESC`, values)
-    return (rows as Row[]).map(fromRow)
+    const now = clock.now()
+    const { rows } = await client.query(`${SELECT} ${where} ORDER BY caller COLLATE "C", key_version DESC`, values)
+    return (rows as Row[]).map((row) => fromRow(row, now))
   }
 
-  function sealedValues(caller: string, version: number, secret: string | Uint8Array): unknown[] {
-    const isName = isCaller(caller) || caller === SHARED_CALLER
-    if (!isName || !Number.isInteger(version) || version < 1 || version > MAX_VERSION) {
-      throw new OptionError('ERR_OPTION_INVALID', 'caller', 'postgresSecrets: no such caller or version can be')
-    }
-    const { kekId, sealed } = seal(
-      ring,
-      placeOf(caller, version),
-      secretKey('postgresSecrets', 'secret', secret).export(),
-    )
-    return [caller, version, sealed, kekId]
-  }
-
-  function tell(type: 'added' | 'rotated' | 'revoked', caller: string, version: number): void {
-    forgetCaller(store, caller)
-    const principal = { kind: 'hmac', id: caller }
-    const credential = { id: `${caller}/${version}`, version }
-    void audit.emit({ type: `hmac.secret.${type}`, gate: 'hmac', principal, credential })
+  /** The values of {@link INSERT}. */
+  function sealedValues(secret: NewHmacSecret): unknown[] {
+    const resolved = resolveOptions('postgresSecrets', secret, newSecretRules)
+    const { caller, version, isPending, notBefore = null, expiresAt = null } = resolved
+    const bytes = secretKey('postgresSecrets', 'secret', resolved.secret).export()
+    const { kekId, sealed } = seal(ring, placeOf(caller, version), bytes)
+    return [caller, version, sealed, kekId, isPending, notBefore, expiresAt]
   }
 
   async function insert(secret: NewHmacSecret): Promise<void> {
-    const { caller, version, isPending = false, notBefore = null, expiresAt = null } = secret
-    const values = [...sealedValues(caller, version, secret.secret), isPending, notBefore, expiresAt]
-    const { rows } = await client.query(INSERT, values)
+    const { caller, version } = secret
+    const { rows } = await client.query(INSERT, sealedValues(secret))
     if (rows.length === 0) throw versionExists(caller, version)
-    tell('added', caller, version)
+    forgetCaller(store, caller)
+    tellChange(audit, 'added', caller, version)
   }
 
   /** One statement is one transaction, on a pool too; of two at once the primary key lets one through. */
-  async function rotate(caller: string, { secret, graceSeconds = 86_400, pending = false }: RotateOptions = {}) {
+  async function rotate(caller: string, options: RotateOptions = {}) {
     const [newest] = await select('WHERE caller = $1', [caller])
-    const isPutInForce = newest?.isPending === true && !pending
-    const version = isPutInForce ? newest.version : (newest?.version ?? 0) + 1
-    const made = secret === undefined ? randomBytes(48).toString('base64') : undefined
+    const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest)
+    const version = isPutInForce && newest !== undefined ? newest.version : (newest?.version ?? 0) + 1
+    const made = secret === undefined && !isPutInForce ? randomBytes(48).toString('base64') : undefined
     const { rows } = isPutInForce
       ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
       : await client.query(`WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version FROM added`, [
-          ...sealedValues(caller, version, secret ?? (made as string)),
-          pending,
-          null,
-          null,
+          ...sealedValues({ caller, version, secret: secret ?? (made as string), isPending: pending }),
           graceSeconds,
         ])
     if (rows.length === 0) {
@@ -148,8 +142,9 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
         code: 'ERR_HMAC_ROTATION_CONFLICT',
       })
     }
-    tell('rotated', caller, version)
-    return { caller, version, secret: isPutInForce ? undefined : made }
+    forgetCaller(store, caller)
+    tellChange(audit, 'rotated', caller, version, { pending })
+    return { caller, version, secret: made }
   }
 
   async function change(assignment: string, caller: string, version: number, ...values: unknown[]): Promise<boolean> {
@@ -170,10 +165,15 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       ),
     insert,
     rotate,
-    retire: (caller, version, at) => change('expires_at = to_timestamp($3::float8 / 1000)', caller, version, at),
+    async retire(caller, version, expiresAt) {
+      assertMoment('retire', expiresAt)
+      const isKnown = await change('expires_at = to_timestamp($3::float8 / 1000)', caller, version, expiresAt)
+      if (isKnown) tellChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
+      return isKnown
+    },
     async revoke(caller, version) {
       const isKnown = await change('revoked_at = coalesce(revoked_at, now())', caller, version)
-      if (isKnown) tell('revoked', caller, version)
+      if (isKnown) tellChange(audit, 'revoked', caller, version)
       return isKnown
     },
     list: (caller) => (caller === undefined ? select('', []) : select('WHERE caller = $1', [caller])),
@@ -195,14 +195,15 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       if (count > 0) void audit.emit({ type: 'hmac.secret.rewrapped', gate: 'hmac', attributes: { rows: count } })
       return count
     },
-    async importSealed({ caller, version, envelope, kek }) {
+    async importSealed({ envelope, kek, ...row }) {
+      const { caller, version } = row
       const secret = openEnvelope(kek, caller, version, envelope)
       if (secret === undefined) {
         throw Object.assign(new Error(`the envelope of "${caller}" version ${version} does not open`), {
           code: 'ERR_HMAC_SEALED_UNREADABLE',
         })
       }
-      await insert({ caller, version, secret })
+      await insert({ ...row, secret })
     },
   }
   return store

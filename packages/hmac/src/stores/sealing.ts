@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
+import { MIN_SECRET_BYTES } from '../secret-key.js'
 
 const IV_BYTES = 12
 const TAG_BYTES = 16
@@ -47,7 +48,13 @@ function invalidRing(): OptionError {
 /** Each part with its length before it: no two places have one text. */
 function associatedData({ namespace, caller, version }: SealedPlace, kekId: string): Buffer {
   const parts = [PURPOSE, namespace, caller, String(version), kekId].map((part) => Buffer.from(part))
-  return Buffer.concat(parts.flatMap((part) => [Buffer.from(Uint32Array.of(part.length).buffer), part]))
+  return Buffer.concat(parts.flatMap((part) => [lengthOf(part), part]))
+}
+
+function lengthOf(part: Buffer): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(part.length)
+  return bytes
 }
 
 /** Seals with AES-256-GCM: base64 of iv, tag and ciphertext. */
@@ -73,16 +80,19 @@ export function open(ring: KekRing, place: SealedPlace, kekId: string, sealed: s
   )
 }
 
-/** Opens the field's envelope `b64(iv):b64(tag):b64(ciphertext)`, whose associated data is `caller:version`. */
+/**
+ * Opens the field's envelope `b64(iv):b64(tag):b64(ciphertext)`, whose associated data is `caller:version`.
+ *
+ * @throws {OptionError} for a key that is not 32 bytes.
+ */
 export function openEnvelope(kek: Uint8Array, caller: string, version: number, envelope: string): Buffer | undefined {
-  const [iv = '', tag = '', ciphertext = ''] = envelope.split(':')
-  const [ivBytes, tagBytes, bytes] = [iv, tag, ciphertext].map((part) => Buffer.from(part, 'base64')) as [
-    Buffer,
-    Buffer,
-    Buffer,
-  ]
-  const key = kek.length === 32 ? createSecretKey(kek) : undefined
-  return openWith(key, ivBytes, tagBytes, bytes, Buffer.from(`${caller}:${version}`))
+  if (!(kek instanceof Uint8Array) || kek.length !== 32) {
+    throw new OptionError('ERR_OPTION_INVALID', 'kek', 'importSealed: "kek" must be the 32 bytes of the key that sealed')
+  }
+  const parts = typeof envelope === 'string' ? envelope.split(':').map((part) => Buffer.from(part, 'base64')) : []
+  const [iv, tag, ciphertext] = parts
+  if (parts.length !== 3 || iv === undefined || tag === undefined || ciphertext === undefined) return undefined
+  return openWith(createSecretKey(kek), iv, tag, ciphertext, Buffer.from(`${caller}:${version}`))
 }
 
 function openWith(key: KeyObject | undefined, iv: Buffer, tag: Buffer, ciphertext: Buffer, data: Buffer) {
@@ -91,7 +101,9 @@ function openWith(key: KeyObject | undefined, iv: Buffer, tag: Buffer, ciphertex
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES })
     decipher.setAAD(data).setAuthTag(tag)
-    return Buffer.concat([decipher.update(ciphertext), decipher.final()])
+    const secret = Buffer.concat([decipher.update(ciphertext), decipher.final()])
+    // A short one is no more use than none, whoever sealed it.
+    return secret.length < MIN_SECRET_BYTES ? undefined : secret
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import { type Clock, isPromise, withDeadline } from '@countersign/core'
 import type { HmacSecretStore, HmacSecretVersion } from './store.js'
 
 const MAX_TTL_MS = 30_000
-/** A version that is not in the set asks again after so long: at most twice in 30 s. */
+/** A version that is not in the set asks the store again after so long: at most twice in 30 s. */
 const UNKNOWN_VERSION_MS = 15_000
 /** When the store fails, what was read goes on for so long, and never past a version's own expiry. */
 const STALE_MS = 300_000
@@ -13,10 +13,12 @@ const MAX_CALLERS = 10_000
 
 type Versions = readonly HmacSecretVersion[]
 
+/** What is held of one caller. Times are of the monotonic clock. */
 interface Entry {
   versions: Versions | undefined
   loadedMs: number
   failedMs: number
+  unknownAskedMs: number
   loading: Promise<Versions> | undefined
   /** Grows with each change: a load that began before it is not kept. */
   generation: number
@@ -43,60 +45,79 @@ export function cachedVersions(
   version: number | undefined,
   clock: Clock,
 ): Versions | Promise<Versions> {
-  let cache = caches.get(store)
-  const entry = cache?.get(caller)
-  if (cache === undefined || entry === undefined) {
+  const entry = caches.get(store)?.get(caller)
+  if (entry === undefined) {
     const answer = store.versions(caller)
-    if (!isPromise(answer)) return answer
-    if (cache === undefined) {
-      cache = new Map()
-      caches.set(store, cache)
-    }
-    const oldest = cache.size >= MAX_CALLERS ? cache.keys().next().value : undefined
-    if (oldest !== undefined) cache.delete(oldest)
-    const made: Entry = {
-      versions: undefined,
-      loadedMs: Number.NEGATIVE_INFINITY,
-      failedMs: Number.NEGATIVE_INFINITY,
-      loading: undefined,
-      generation: 0,
-    }
-    cache.set(caller, made)
-    return load(made, answer, clock)
+    return isPromise(answer) ? load(addEntry(store, caller), answer, clock) : answer
   }
   const now = clock.monotonic()
-  const { versions } = entry
-  if (versions !== undefined) {
-    const age = now - entry.loadedMs
-    const isKnown = version === undefined || versions.some((one) => one.version === version)
-    const ttlMs = Math.min(MAX_TTL_MS, (store.cacheSeconds ?? 30) * 1000)
-    if (age < (isKnown ? ttlMs : Math.min(ttlMs, UNKNOWN_VERSION_MS))) return versions
-  }
-  if (now - entry.failedMs < BACK_OFF_MS) return staleOr(entry, now, new Error('the store failed a moment ago'))
-  return entry.loading ?? load(entry, store.versions(caller), clock)
+  if (isFresh(entry, store, version, now)) return entry.versions as Versions
+  // A store that fails is asked behind the back of the requests, which go on with what there is.
+  const isFailing = entry.failedMs > entry.loadedMs
+  if (isFailing && now - entry.failedMs < BACK_OFF_MS) return staleOr(entry, now, new Error('it failed a moment ago'))
+  const loading = entry.loading ?? load(entry, ask(store, caller), clock)
+  if (!isFailing || !isUsable(entry, now)) return loading
+  loading.catch(() => undefined)
+  return entry.versions as Versions
 }
 
-function load(entry: Entry, answer: Versions | Promise<Versions>, clock: Clock): Promise<Versions> {
+function isFresh(entry: Entry, store: HmacSecretStore, version: number | undefined, now: number): boolean {
+  const { versions, loadedMs } = entry
+  const ttlMs = Math.min(MAX_TTL_MS, (store.cacheSeconds ?? 30) * 1000)
+  if (versions === undefined || now - loadedMs >= ttlMs) return false
+  if (version === undefined || versions.some((one) => one.version === version)) return true
+  if (now - entry.unknownAskedMs < UNKNOWN_VERSION_MS) return true
+  entry.unknownAskedMs = now
+  return false
+}
+
+function addEntry(store: HmacSecretStore, caller: string): Entry {
+  const cache = caches.get(store) ?? new Map<string, Entry>()
+  caches.set(store, cache)
+  const oldest = cache.size >= MAX_CALLERS ? cache.keys().next().value : undefined
+  if (oldest !== undefined) cache.delete(oldest)
+  const never = Number.NEGATIVE_INFINITY
+  const entry = {
+    versions: undefined,
+    loadedMs: never,
+    failedMs: never,
+    unknownAskedMs: never,
+    loading: undefined,
+    generation: 0,
+  }
+  cache.set(caller, entry)
+  return entry
+}
+
+/** A store that throws is one that rejects. */
+async function ask(store: HmacSecretStore, caller: string): Promise<Versions> {
+  return store.versions(caller)
+}
+
+function load(entry: Entry, answer: PromiseLike<Versions>, clock: Clock): Promise<Versions> {
   const { generation } = entry
   const startedMs = clock.monotonic()
-  const loading = withDeadline(Promise.resolve(answer), LOAD_TIMEOUT_MS, 'reading secrets').then(
+  const loading = withDeadline(answer, LOAD_TIMEOUT_MS, 'reading secrets').then(
     (versions) => {
-      if (entry.generation === generation) {
-        // From the start of the read: a revocation just after it must count within the bound.
-        Object.assign(entry, { versions, loadedMs: startedMs, loading: undefined })
-      }
+      // From the start of the read: a revocation just after it must count within the bound.
+      if (entry.generation === generation) Object.assign(entry, { versions, loadedMs: startedMs, loading: undefined })
       return versions
     },
     (error: unknown) => {
-      if (entry.generation === generation) Object.assign(entry, { failedMs: clock.monotonic(), loading: undefined })
-      return staleOr(entry, clock.monotonic(), error)
+      const now = clock.monotonic()
+      if (entry.generation === generation) Object.assign(entry, { failedMs: now, loading: undefined })
+      return staleOr(entry, now, error)
     },
   )
   entry.loading = loading
   return loading
 }
 
-function staleOr({ versions, loadedMs }: Entry, now: number, error: unknown): Versions {
-  if (versions !== undefined && now - loadedMs < STALE_MS) return versions
-  throw error
+function isUsable({ versions, loadedMs }: Entry, now: number): boolean {
+  return versions !== undefined && now - loadedMs < STALE_MS
+}
+
+function staleOr(entry: Entry, now: number, cause: unknown): Versions {
+  if (isUsable(entry, now)) return entry.versions as Versions
+  throw new Error('the secrets cannot be read', { cause })
 }
