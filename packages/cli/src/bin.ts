@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { main } from './main.js'
+import { Output } from './output.js'
+
+const interruption = new AbortController()
+process.once('SIGINT', () => interruption.abort())
+// Who reads our output may have seen enough, as `head` has: that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  env: process.env,
+  stdin: process.stdin,
+  output: new Output(process.stdout, process.stderr, process.env),
+  signal: interruption.signal,
+})

@@ -1,0 +1,48 @@
+import { safeString } from '@countersign/audit'
+import type { Context } from './context.js'
+import { type ExitCode, exitCodes } from './exit-codes.js'
+
+export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip'
+
+/** One thing that was looked at. */
+export interface Check {
+  /** Stable, for scripts: `metadata-resource`. */
+  readonly id: string
+  readonly status: CheckStatus
+  /** What was found, in one line. */
+  readonly detail: string
+  /** What to do about it; there is one unless the check passed. */
+  readonly remedy?: string
+}
+
+export const pass = (id: string, detail: string): Check => ({ id, status: 'pass', detail })
+export const skip = (id: string, detail: string): Check => ({ id, status: 'skip', detail })
+export const warn = (id: string, detail: string, remedy: string): Check => ({ id, status: 'warn', detail, remedy })
+export const fail = (id: string, detail: string, remedy: string): Check => ({ id, status: 'fail', detail, remedy })
+
+const SIGNS = {
+  pass: { sign: '✓', style: 'green' },
+  warn: { sign: '!', style: 'yellow' },
+  fail: { sign: '✗', style: 'red' },
+  skip: { sign: '-', style: 'dim' },
+} as const
+
+/** One line per check, with a line of remedy below what did not pass. */
+export function printCheck({ output }: Context, { id, status, detail, remedy }: Check): void {
+  const { sign, style } = SIGNS[status]
+  output.line(`${output.style(style, sign)} ${id}: ${safeString(detail)}`)
+  if (remedy !== undefined && (status === 'warn' || status === 'fail')) output.line(`    ${safeString(remedy)}`)
+}
+
+/** Ends a report: a line that counts, or all of it as JSON. Exit code 1 when a check failed. */
+export function concludeChecks(
+  { output }: Context,
+  checks: readonly Check[],
+  { json = false, ...about }: { readonly json?: boolean | undefined; readonly [member: string]: unknown },
+): ExitCode {
+  const count = (status: CheckStatus) => checks.filter((check) => check.status === status).length
+  const [passed, failed, warnings] = [count('pass'), count('fail'), count('warn')]
+  if (json) output.json({ ...about, ok: failed === 0, checks })
+  else output.line(`${passed} passed, ${failed} failed, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)
+  return failed === 0 ? exitCodes.ok : exitCodes.failed
+}

@@ -1,0 +1,81 @@
+import { type Environment, readVariable, withDeadline } from '@countersign/core'
+import { CommandError, unavailableError, usageError } from '../command-error.js'
+import { exitCodes } from '../exit-codes.js'
+
+/** A connection to `DATABASE_URL`, in the shape that `postgresSecrets` takes. */
+export interface Database {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  close(): Promise<void>
+}
+
+const CONNECT_MS = 5000
+const QUERY_MS = 30_000
+const CLOSE_MS = 1000
+
+/** What PostgreSQL's error codes (SQLSTATE) mean for whoever typed the command. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  '28P01': 'PostgreSQL refused the user or the password of DATABASE_URL: correct them',
+  '28000':
+    'PostgreSQL refused the user of DATABASE_URL: check pg_hba.conf, or whether TLS is demanded (?sslmode=require)',
+  '3D000': 'the database that DATABASE_URL names does not exist: create it, or correct the name',
+  '42P01': 'the table internal_service_hmac_secrets does not exist: run "countersign hmac migrate"',
+  '42703': 'the table internal_service_hmac_secrets lacks a column: run the migrations of @countersign/hmac',
+  '42501': 'the user of DATABASE_URL may not do this: grant SELECT, INSERT and UPDATE on internal_service_hmac_secrets',
+  '25006': 'this server is a read-only replica: let DATABASE_URL name the primary',
+}
+
+/** @throws {CommandError} when `DATABASE_URL` is not set or wrong, or the server cannot be reached. */
+export async function openDatabase(env: Environment): Promise<Database> {
+  const url = readVariable(env, 'DATABASE_URL')
+  if (url === undefined || url === '') {
+    throw usageError('DATABASE_URL is not set: set it to postgres://user:password@host/database, or DATABASE_URL_FILE')
+  }
+  checkUrl(url)
+  const { default: pg } = await import('pg')
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: QUERY_MS,
+    application_name: 'countersign',
+  })
+  // A connection that breaks while idle would end the process; the next query tells of it.
+  client.on('error', () => undefined)
+  const close = () =>
+    withDeadline(client.end(), CLOSE_MS, 'closing').then(
+      () => undefined,
+      () => undefined,
+    )
+  try {
+    await client.connect()
+  } catch (error) {
+    await close()
+    throw explain(error)
+  }
+  return {
+    query: (text, values) =>
+      client.query(text, values).catch((error: unknown) => {
+        throw explain(error)
+      }),
+    close,
+  }
+}
+
+function checkUrl(url: string): void {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : ''
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return
+  throw usageError('DATABASE_URL is not a PostgreSQL URL: it must look like postgres://user:password@host/database')
+}
+
+/** The error as one line; the URL, which holds the password, stays out. */
+function explain(error: unknown): CommandError {
+  const { code = '', message, errors } = error as { code?: string; message?: string; errors?: { code?: string }[] }
+  const refusal = REFUSALS[code]
+  if (refusal !== undefined) return new CommandError(refusal, exitCodes.usage, { cause: error })
+  const why = code || errors?.[0]?.code || message || 'no answer'
+  const isServerError = /^[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code)
+  if (isServerError) return new CommandError(`PostgreSQL refused: ${message} (${code})`, exitCodes.failed)
+  return unavailableError(
+    `PostgreSQL cannot be reached (${why}): check the host and port of DATABASE_URL and that the server runs`,
+    error,
+  )
+}

@@ -1,0 +1,14 @@
+import type { Readable, Writable } from 'node:stream'
+import type { Environment } from '@countersign/core'
+import type { Output } from './output.js'
+
+/** What a command sees of the world. */
+export interface Context {
+  readonly env: Environment
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly output: Output
+  /** Aborted by Ctrl+C. */
+  readonly signal: AbortSignal
+}
+
+export type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }

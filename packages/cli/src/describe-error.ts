@@ -1,0 +1,50 @@
+import { OptionError, StoreUnavailableError } from '@countersign/core'
+import { CommanderError } from 'commander'
+import { CommandError } from './command-error.js'
+import { type ExitCode, exitCodes } from './exit-codes.js'
+
+/** How a command ended that threw. */
+export interface Ending {
+  readonly exitCode: ExitCode
+  /** One line; undefined when all is said already, as after `--help`. */
+  readonly message: string | undefined
+}
+
+const SAID = new Set(['commander.helpDisplayed', 'commander.version'])
+
+/** Errors of the packages that are an answer, not a mistake of the command. */
+const ANSWERS: Readonly<Record<string, ExitCode>> = {
+  ERR_HMAC_VERSION_EXISTS: exitCodes.failed,
+  ERR_HMAC_ROTATION_CONFLICT: exitCodes.failed,
+  ERR_HMAC_SEALED_UNREADABLE: exitCodes.failed,
+  ERR_HMAC_URL_INVALID: exitCodes.usage,
+}
+
+export function describeError(error: unknown): Ending {
+  if (error instanceof CommanderError) return describeCommanderError(error)
+  if (error instanceof CommandError) return { exitCode: error.exitCode, message: oneLine(error.message) }
+  if (error instanceof OptionError) return { exitCode: exitCodes.usage, message: oneLine(error.message) }
+  if (error instanceof StoreUnavailableError) {
+    return { exitCode: exitCodes.unavailable, message: oneLine(`${error.message}. Check the address and try again`) }
+  }
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  const answer = typeof code === 'string' ? ANSWERS[code] : undefined
+  if (answer !== undefined) return { exitCode: answer, message: oneLine(String(message)) }
+  const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return {
+    exitCode: exitCodes.internal,
+    message: oneLine(`internal error: ${words}. This is a mistake in the command: please report it`),
+  }
+}
+
+function describeCommanderError({ code, message, exitCode }: CommanderError): Ending {
+  if (SAID.has(code)) return { exitCode: exitCodes.ok, message: undefined }
+  // Help that nobody asked for: the command is not complete.
+  if (code === 'commander.help')
+    return { exitCode: exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: undefined }
+  return { exitCode: exitCodes.usage, message: oneLine(message.replace(/^error: /, '')) }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ').trim()
+}

@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto'
+import { OptionError } from '@countersign/core'
+import { usageError } from '../command-error.js'
+import type { Context } from '../context.js'
+import { secretVariable } from './secret-variable.js'
+
+export interface GenerateOptions {
+  readonly bytes?: number
+  readonly caller?: string
+  readonly kek?: string
+  readonly json?: boolean
+}
+
+const CALLER = /^[a-z0-9][a-z0-9._-]{0,63}$/
+
+export async function generate({ output }: Context, options: GenerateOptions): Promise<undefined> {
+  const { bytes = 48, caller, kek, json } = options
+  if (kek !== undefined) {
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(kek)) {
+      throw new OptionError('ERR_OPTION_INVALID', 'kek', '--kek must be an id of 1 to 64 of A-Z a-z 0-9 . _ -')
+    }
+    const value = `${kek}:${randomBytes(32).toString('base64')}`
+    if (json) output.json({ kek: value })
+    else output.line(value)
+    return
+  }
+  if (bytes < 32 || bytes > 1024) throw usageError('--bytes must be from 32 to 1024: a shorter secret could be guessed')
+  requireCaller(caller)
+  const secret = randomBytes(bytes).toString('base64')
+  if (json) output.json({ secret, ...(caller === undefined ? {} : { variable: secretVariable(caller) }) })
+  else output.line(caller === undefined ? secret : `${secretVariable(caller)}=${secret}`)
+}
+
+/** @throws {CommandError} for what cannot be a caller's name. */
+export function requireCaller(caller: string | undefined): void {
+  if (caller === undefined || caller === '*shared*' || CALLER.test(caller)) return
+  throw usageError('a caller is a name of a-z 0-9 . _ - that starts with a letter or digit, at most 64 long')
+}

@@ -1,0 +1,2 @@
+export type { ExitCode } from './exit-codes.js'
+export { exitCodes } from './exit-codes.js'
