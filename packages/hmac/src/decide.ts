@@ -1,6 +1,8 @@
+import type { AuditAttributes } from '@countersign/audit'
 import { isPromise, settle } from '@countersign/core'
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
+import { BodyConsumedError } from './body/body-consumed-error.js'
 import type { ResolvedHmacOptions } from './options.js'
 import type { HmacVerdict } from './reasons.js'
 
@@ -16,22 +18,28 @@ export function decide(request: Request, options: ResolvedHmacOptions): HmacVerd
     return isSigned || !legacy.isPresented(request) ? authenticate(request, options) : legacy.authenticate(request)
   }
   const verdict = legacy.isPresented(request) ? legacy.authenticate(request) : MISSING
-  if (!isSigned || verdict.outcome !== 'granted') return withReport(verdict, isSigned ? 'not_checked' : 'missing')
+  if (!isSigned || verdict.outcome !== 'granted') {
+    return withReport(verdict, { signature: isSigned ? 'not_checked' : 'missing' })
+  }
   const report = settle(
     () => authenticate(request, options),
     (signature) => withReport(verdict, summary(signature)),
-    () => withReport(verdict, 'internal_error'),
+    (error) =>
+      withReport(verdict, { signature: error instanceof BodyConsumedError ? 'body_consumed' : 'internal_error' }),
   )
   return isPromise(report) ? Promise.resolve(report) : report
 }
 
 const MISSING: HmacVerdict = Object.freeze({ outcome: 'denied', reason: 'missing' })
 
-function summary(verdict: HmacVerdict): string {
-  if (verdict.outcome === 'granted') return 'valid'
-  return verdict.outcome === 'denied' ? verdict.reason : verdict.dependency
+/** What a signature would have come to. Of a key that several callers share, its caller says whose request it was. */
+function summary(verdict: HmacVerdict): AuditAttributes {
+  const caller = verdict.outcome === 'granted' ? verdict.principal.caller : verdict.detail?.principalId
+  const named: AuditAttributes = caller === undefined ? {} : { signature_caller: caller }
+  if (verdict.outcome === 'granted') return { signature: 'valid', ...named }
+  return { signature: verdict.outcome === 'denied' ? verdict.reason : verdict.dependency, ...named }
 }
 
-function withReport(verdict: HmacVerdict, signature: string): HmacVerdict {
-  return { ...verdict, detail: { ...verdict.detail, attributes: { ...verdict.detail?.attributes, signature } } }
+function withReport(verdict: HmacVerdict, report: AuditAttributes): HmacVerdict {
+  return { ...verdict, detail: { ...verdict.detail, attributes: { ...verdict.detail?.attributes, ...report } } }
 }

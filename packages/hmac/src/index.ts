@@ -1,14 +1,19 @@
 export type { Principal } from '@countersign/core'
 export { principalOf } from '@countersign/core'
 export { BodyConsumedError } from './body/body-consumed-error.js'
+export { sendSigned } from './clients/send-signed.js'
 export type { SignedFetchOptions } from './clients/signed-fetch.js'
 export { createSignedFetch } from './clients/signed-fetch.js'
+export type { SigningClientOptions } from './clients/signer.js'
+export type { SigningInterceptorOptions } from './clients/signing-interceptor.js'
+export { createSigningInterceptor } from './clients/signing-interceptor.js'
 export type {
   DeclaredDigest,
   SignableRequest,
   SignatureClaim,
   SignatureFormat,
   SigningInput,
+  UnreadableClaim,
 } from './formats/format.js'
 export type { Rfc9421Options } from './formats/rfc9421.js'
 export { rfc9421 } from './formats/rfc9421.js'
@@ -16,6 +21,8 @@ export type { XHeadersOptions } from './formats/x-headers.js'
 export { xHeaders } from './formats/x-headers.js'
 export type { Enforce, EnforceSetting, LegacyOptions, LegacyUsage } from './legacy.js'
 export type { RequireHmacOptions } from './options.js'
+export type { HmacOptionsFromEnvOptions } from './options-from-env.js'
+export { hmacOptionsFromEnv } from './options-from-env.js'
 export type { HmacFormat, HmacPrincipal } from './principal.js'
 export type { HmacDependency, HmacReason } from './reasons.js'
 export type { HmacGate } from './require-hmac.js'

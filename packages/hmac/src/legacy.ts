@@ -25,6 +25,7 @@ export interface LegacyUsage {
 
 export interface Legacy {
   readonly reads: readonly string[]
+  readonly callers: readonly string[]
   isPresented(request: Request): boolean
   authenticate(request: Request): HmacVerdict
   usage(): readonly LegacyUsage[]
@@ -56,7 +57,7 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   const { headers, keys } = resolveOptions('requireHmac', options, rules, 'legacy.')
   const reads = headers.map((name) => name.toLowerCase())
   const candidates = Object.entries(keys).flatMap(([caller, list]) =>
-    list.map((key) => ({ caller, digest: sha256(key) })),
+    list.map((key) => ({ caller, digest: sha256(Buffer.from(key, 'utf8')) })),
   )
   if (new Set(candidates.map(({ digest }) => digest.toString('hex'))).size !== candidates.length) {
     throw new OptionError(
@@ -68,7 +69,8 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   const usage = new Map<string, LegacyUsage>()
 
   function callerOf(key: string): string | undefined {
-    const digest = sha256(key)
+    // A header's text has one unit a byte.
+    const digest = sha256(Buffer.from(key, 'latin1'))
     let found: string | undefined
     for (const candidate of candidates) if (timingSafeEqual(candidate.digest, digest)) found = candidate.caller
     return found
@@ -85,9 +87,11 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   }
 
   function authenticate(request: Request): HmacVerdict {
-    const fields = reads.flatMap((name) => request.headersDistinct[name] ?? [])
-    if (fields.length > 1) return denied('ambiguous')
-    const key = request.headers.authorization === fields[0] ? bearerOf(request) : fields[0]
+    const fields = reads.flatMap((name) => (request.headersDistinct[name] ?? []).map((value) => ({ name, value })))
+    const [field] = fields
+    if (field === undefined) return denied('missing')
+    if (fields.length > 1) return denied('ambiguous', { detail: { attributes: { format: 'legacy' } } })
+    const key = field.name === 'authorization' ? bearerOf(request) : field.value
     const caller = key === undefined || key === '' ? undefined : callerOf(key)
     if (caller === undefined) return denied('bad_signature', { detail: { attributes: { format: 'legacy' } } })
     const detail = { principalId: caller, attributes: { format: 'legacy' } }
@@ -99,6 +103,7 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
 
   return {
     reads,
+    callers: Object.keys(keys),
     isPresented: (request) => reads.some((name) => request.headersDistinct[name] !== undefined),
     authenticate,
     usage: () => [...usage.values()],

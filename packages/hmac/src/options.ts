@@ -9,7 +9,7 @@ import {
 } from '@countersign/core'
 import { defaultFormat } from './formats/default-format.js'
 import type { SignatureFormat } from './formats/format.js'
-import { CALLER_PATTERN } from './formats/grammar.js'
+import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 import { createLegacy, type Enforce, type LegacyOptions } from './legacy.js'
 import type { HmacDependency, HmacReason } from './reasons.js'
 import type { HmacSecretStore } from './stores/store.js'
@@ -103,20 +103,27 @@ export function resolveHmacOptions(options: RequireHmacOptions) {
     )
   }
   const names = callers === undefined ? undefined : new Set(callers)
-  if (names === undefined && secrets.knows === undefined) {
+  if (names === undefined && (secrets.knows === undefined || secrets.knows(SHARED_CALLER))) {
     throw new OptionError(
       'ERR_OPTION_MISSING',
       'callers',
       'requireHmac: option "callers" is required with this secret store: set it to the list of callers',
     )
   }
-  return {
-    ...resolved,
-    formats,
-    legacy,
-    reads,
-    replay,
-    audiences: resolved.audience ?? [''],
-    isCaller: (caller: string): boolean => (names === undefined ? secrets.knows?.(caller) === true : names.has(caller)),
+  const isCaller = (caller: string): boolean =>
+    names === undefined ? secrets.knows?.(caller) === true : names.has(caller)
+  assertEnforcedNames(resolved.enforce, (name) => isCaller(name) || legacy?.callers.includes(name) === true)
+  return { ...resolved, formats, legacy, reads, replay, audiences: resolved.audience ?? [''], isCaller }
+}
+
+/** A misspelt name would leave the old key of the caller that was meant in force. */
+function assertEnforcedNames(enforce: Enforce | undefined, isKnown: (name: string) => boolean): void {
+  for (const name of typeof enforce === 'object' ? Object.keys(enforce) : []) {
+    if (isKnown(name)) continue
+    throw new OptionError(
+      'ERR_OPTION_UNKNOWN',
+      `enforce.${name}`,
+      `requireHmac: option "enforce" names "${name.slice(0, 64)}", which is neither a caller nor has a legacy key`,
+    )
   }
 }

@@ -1,6 +1,5 @@
 import { defineGate, type Gate, isPromise } from '@countersign/core'
 import type { Request } from 'express'
-import { BodyConsumedError } from './body/body-consumed-error.js'
 import { drain } from './body/drain.js'
 import { decide } from './decide.js'
 import type { LegacyUsage } from './legacy.js'
@@ -45,7 +44,7 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
     authenticate(request) {
       const known = grants.get(request)
       if (known !== undefined) return known
-      const verdict = warnIfConsumed(() => decide(request, resolved))
+      const verdict = decide(request, resolved)
       return isPromise(verdict) ? verdict.then((value) => conclude(request, value)) : conclude(request, verdict)
     },
     reasons,
@@ -57,14 +56,4 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
     options: resolved,
   })
   return Object.assign(gate, { legacyUsage: () => resolved.legacy?.usage() ?? [] })
-}
-
-/** The answer has no detail and the event no message: whoever ordered the middleware must still learn of it. */
-function warnIfConsumed<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    if (error instanceof BodyConsumedError) process.emitWarning(error.message, { code: error.code })
-    throw error
-  }
 }

@@ -2,8 +2,8 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { OptionError, option, resolveOptions, sha256 } from '@countersign/core'
 import { defaultFormat } from './formats/default-format.js'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
-import { parseContentDigest } from './formats/signature-fields.js'
 import { CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
+import { parseContentDigest } from './formats/signature-fields.js'
 import { targetOf } from './formats/target.js'
 import { AUDIENCE_PATTERN } from './options.js'
 import { secretKey } from './secret-key.js'
@@ -25,7 +25,8 @@ export interface SignOptions {
   readonly nonce?: string
 }
 
-const rules = {
+/** The rules of {@link SignOptions}. */
+export const signOptionRules = {
   caller: option.string(CALLER_PATTERN, 'a name of a-z 0-9 . _ - that starts with a letter or digit').required(),
   version: option.integer(1, MAX_VERSION),
   secret: option
@@ -56,7 +57,7 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
     format = defaultFormat(),
     now,
     nonce,
-  } = resolveOptions('sign', options, rules)
+  } = resolveOptions('sign', options, signOptionRules)
   const key = secretKey('sign', 'secret', secret)
   if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
     throw new OptionError('ERR_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')

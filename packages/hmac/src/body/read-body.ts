@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
-import { BodyConsumedError } from './body-consumed-error.js'
+import { bodyConsumed } from './body-consumed-error.js'
 import { hasBody } from './framing.js'
 
 /** What became of a body: its bytes, or why there are none. */
@@ -22,7 +22,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): BodyResult
   const known = bodies.get(request)
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
   if (!hasBody(request)) return keep(request, EMPTY)
-  if (isTaken(request)) throw new BodyConsumedError()
+  if (isTaken(request)) throw bodyConsumed()
   const length = request.headers['content-length']
   if (length !== undefined && Number(length) > maxBytes) return 'too_large'
   return new Promise((resolve, reject) => pump(request, maxBytes, resolve, reject))
@@ -96,7 +96,7 @@ function keep(request: IncomingMessage, body: Buffer): Buffer {
 export function platformBody(request: IncomingMessage, maxBytes: number): BodyResult {
   const { rawBody } = request as { rawBody?: unknown }
   if (rawBody === undefined && !hasBody(request)) return EMPTY
-  if (!(rawBody instanceof Uint8Array)) throw new BodyConsumedError()
+  if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()
   if (rawBody.length > maxBytes) return 'too_large'
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
 }

@@ -1,48 +1,52 @@
-import { OptionError } from '@countersign/core'
-import { type SignOptions, sign } from '../sign.js'
+import { option, resolveOptions } from '@countersign/core'
+import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
-export interface SignedFetchOptions extends Omit<SignOptions, 'now' | 'nonce' | 'audience'> {
-  /** The verifier's audience. Default: the host of each request's URL. */
-  readonly audience?: string
+export interface SignedFetchOptions extends SigningClientOptions {
   /** What sends. Default: the global `fetch`. */
   readonly fetch?: typeof fetch
-  /** Milliseconds since the epoch. Default: the system clock. */
-  readonly now?: () => number
 }
 
+const rules = { ...signingClientRules, fetch: option.func<typeof fetch>() }
+
 /**
- * A `fetch` that signs. The `Request` is built first, so that boundary and content type are final, and the bytes that
- * it sends are signed. Redirects are never followed: the signature headers would leak to another origin. Each call
- * signs anew, so a retry is a call.
+ * A `fetch` that signs. A `Request` is built first, so that boundary and content type are final, and the bytes that it
+ * holds are signed and sent. Redirects are never followed: the signature headers would leak to another origin. Each
+ * call signs anew, so a retry is a call.
  *
- * Rejects with code `ERR_HMAC_BODY_STREAM` for a stream, whose bytes are not known before they are sent.
+ * A body that is a stream needs a `Content-Digest` header (RFC 9530), which is signed in its place; without one the call
+ * rejects with code `ERR_HMAC_BODY_STREAM`. The body of a `Request` is read whole.
  *
  * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
+ * @example
+ * const signedFetch = createSignedFetch({ caller: 'scheduler', version: 3, secret })
+ * await signedFetch('https://billing.example.com/internal/executions', { method: 'POST', body: '{}' })
  */
 export function createSignedFetch(options: SignedFetchOptions): typeof fetch {
-  const { fetch: send = globalThis.fetch, now = Date.now, audience, ...signing } = options
-  if (typeof send !== 'function' || typeof now !== 'function') {
-    throw new OptionError('ERR_OPTION_INVALID', 'fetch', 'createSignedFetch: "fetch" and "now" must be functions')
-  }
-  // A wrong option shows now, not at the first request.
-  sign({ method: 'GET', url: '/' }, { ...signing, audience: audience ?? 'localhost' })
+  const { fetch: send = globalThis.fetch, ...signing } = resolveOptions('createSignedFetch', options, rules)
+  const signer = createSigner(signing)
 
   return async function signedFetch(input, init) {
-    const isStream = init?.body instanceof ReadableStream
-    if (isStream || (input instanceof Request && input.body !== null && init?.body === undefined)) {
-      throw Object.assign(
-        new TypeError('createSignedFetch: a stream cannot be signed: give the body as text, bytes or a form in "init"'),
-        { code: 'ERR_HMAC_BODY_STREAM' },
-      )
-    }
-    const request = new Request(input, { ...init, redirect: 'manual' })
-    const body = new Uint8Array(await request.clone().arrayBuffer())
-    const headers = sign(
-      { method: request.method, url: request.url, headers: request.headers, body },
-      { ...signing, audience: audience ?? new URL(request.url).host, now: now() },
-    )
-    for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    // The bytes themselves: what is signed is what is sent.
-    return request.body === null ? send(request) : send(new Request(request, { body }))
+    const stream = isStream(init?.body) ? init?.body : undefined
+    // Only for its head: the stream stays where it is.
+    const request = new Request(input, { ...init, redirect: 'manual', ...(stream === undefined ? {} : { body: null }) })
+    if (stream !== undefined && !request.headers.has('content-digest')) throw streamRefused('createSignedFetch')
+    const body = stream === undefined ? new Uint8Array(await request.arrayBuffer()) : undefined
+    const { method, url, headers, signal } = request
+    const signed = signer({ method, url, headers, ...(body === undefined ? {} : { body }) }, new URL(url).host)
+    for (const [name, value] of Object.entries(signed)) headers.set(name, value)
+    const content =
+      stream === undefined ? { body: hasContent(request, body) ? body : null } : { body: stream, duplex: 'half' }
+    // By URL, not as a Request: another implementation of fetch knows none but its own.
+    return send(url, { ...init, method, headers, signal, redirect: 'manual', ...content } as RequestInit)
   }
+}
+
+/** Streams and other iterables whose bytes come one after the other. */
+function isStream(body: unknown): boolean {
+  return body !== null && typeof body === 'object' && Symbol.asyncIterator in body
+}
+
+/** An empty body is a body, but GET and HEAD may have none (Fetch Standard, `Request`). */
+function hasContent({ method }: Request, body: Uint8Array | undefined): boolean {
+  return body !== undefined && (body.length > 0 || (method !== 'GET' && method !== 'HEAD'))
 }

@@ -1,5 +1,6 @@
 import { type Environment, OptionError, readVariable } from '@countersign/core'
-import { CALLER_PATTERN, parseVersion } from '../formats/grammar.js'
+import { parseVersion } from '../formats/grammar.js'
+import { assertCallers, variablesOf } from '../variables.js'
 import { type MemorySecretsOptions, memorySecrets } from './memory.js'
 
 export interface SecretsFromEnvOptions extends MemorySecretsOptions {
@@ -13,24 +14,15 @@ export interface SecretsFromEnvOptions extends MemorySecretsOptions {
  * Secrets from the environment, embedded: `<NAME>` is version 1, `<NAME>_V<n>` version n; each may be a file that
  * `<NAME>_FILE` names. Half a configuration fails the start.
  *
- * @throws {OptionError} when a caller has no secret, one version is set twice, or a secret is shorter than 32 bytes.
+ * @throws {OptionError} when a caller has no secret, one version is set twice, one variable could be read for two
+ * callers, or a secret is shorter than 32 bytes.
  * @example
  * const secrets = secretsFromEnv(process.env, { callers: ['scheduler'] })
  */
 export function secretsFromEnv(env: Environment, { callers, names = {}, ...options }: SecretsFromEnvOptions) {
-  if (!Array.isArray(callers) || callers.length === 0 || !callers.every((name) => CALLER_PATTERN.test(name))) {
-    throw new OptionError('ERR_OPTION_INVALID', 'callers', 'secretsFromEnv: "callers" must be a list of callers')
-  }
-  for (const caller of Object.keys(names)) {
-    if (callers.includes(caller)) continue
-    throw new OptionError(
-      'ERR_OPTION_UNKNOWN',
-      `names.${caller}`,
-      `secretsFromEnv: "${caller}" is not one of "callers"`,
-    )
-  }
-  const secrets = callers.flatMap((caller: string) => {
-    const name = names[caller] ?? `COUNTERSIGN_HMAC_SECRET_${caller.toUpperCase().replace(/[.-]/g, '_')}`
+  assertCallers('secretsFromEnv', callers)
+  const variables = variablesOf('secretsFromEnv', 'COUNTERSIGN_HMAC_SECRET_', callers, names)
+  const secrets = [...variables].flatMap(([caller, name]) => {
     const found = versionsOf(env, name).map(({ version, variable }) => ({
       caller,
       version,

@@ -1,6 +1,14 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
+import {
+  type Clock,
+  type Environment,
+  OptionError,
+  option,
+  readVariable,
+  resolveOptions,
+  systemClock,
+} from '@countersign/core'
 import { secretKey } from '../secret-key.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './sealing.js'
 import { forgetCaller } from './secret-cache.js'
@@ -44,6 +52,25 @@ const rules = {
   cacheSeconds: option.integer(1, 30).default(30),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/**
+ * The options of {@link postgresSecrets} that the environment has: the ring, in `COUNTERSIGN_HMAC_KEKS` or the variable
+ * that `names.keks` names, or in the file that `<NAME>_FILE` names.
+ *
+ * @throws {OptionError} when it is not set, or is no ring.
+ */
+export function postgresSecretsOptionsFromEnv(
+  env: Environment,
+  { names = {} }: { readonly names?: { readonly keks?: string } } = {},
+): Pick<PostgresSecretsOptions, 'keks'> {
+  const name = names.keks ?? 'COUNTERSIGN_HMAC_KEKS'
+  const keks = readVariable(env, name)
+  if (keks === undefined) {
+    throw new OptionError('ERR_OPTION_MISSING', name, `${name} must hold the key-encryption keys: "id:base64", …`)
+  }
+  parseKekRing(keks)
+  return { keks }
 }
 
 /** Times are ms from the server's now. */

@@ -87,7 +87,11 @@ export function open(ring: KekRing, place: SealedPlace, kekId: string, sealed: s
  */
 export function openEnvelope(kek: Uint8Array, caller: string, version: number, envelope: string): Buffer | undefined {
   if (!(kek instanceof Uint8Array) || kek.length !== 32) {
-    throw new OptionError('ERR_OPTION_INVALID', 'kek', 'importSealed: "kek" must be the 32 bytes of the key that sealed')
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      'kek',
+      'importSealed: "kek" must be the 32 bytes of the key that sealed',
+    )
   }
   const parts = typeof envelope === 'string' ? envelope.split(':').map((part) => Buffer.from(part, 'base64')) : []
   const [iv, tag, ciphertext] = parts

@@ -1,0 +1,108 @@
+import { type Environment, OptionError, option, readBoolean, readVariable, resolveOptions } from '@countersign/core'
+import { SHARED_CALLER } from './formats/grammar.js'
+import type { RequireHmacOptions } from './options.js'
+import { assertCallers, assertNoStray, variablesOf } from './variables.js'
+
+export interface HmacOptionsFromEnvOptions {
+  /** The callers whose variables are read. */
+  readonly callers: readonly string[]
+  /** The header fields that carry the old key; required when one is set. */
+  readonly legacyHeaders?: readonly string[]
+  /** The app's own variables. */
+  readonly names?: {
+    /** Default `COUNTERSIGN_HMAC_REQUIRE`; with `_<CALLER>` after it, for one caller. */
+    readonly require?: string
+    /** By caller, or `*shared*`. Default `COUNTERSIGN_HMAC_LEGACY_<CALLER>`, with `_` for `.` and `-`. */
+    readonly legacy?: Readonly<Record<string, string>>
+  }
+}
+
+const OWNER = 'hmacOptionsFromEnv'
+const LEGACY_PREFIX = 'COUNTERSIGN_HMAC_LEGACY_'
+
+const rules = {
+  callers: option.custom<unknown>('a list of callers', (value) => value),
+  legacyHeaders: option.strings(/^[A-Za-z0-9-]{1,64}$/, 'a list of header names'),
+  names: option.custom<NonNullable<HmacOptionsFromEnvOptions['names']>>('an object', (value) =>
+    value !== null && typeof value === 'object' ? value : undefined,
+  ),
+}
+
+const nameRules = {
+  require: option.string(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of a variable').default('COUNTERSIGN_HMAC_REQUIRE'),
+  legacy: option.custom<Readonly<Record<string, string>>>('an object of caller: variable', (value) =>
+    value !== null && typeof value === 'object' ? (value as Record<string, string>) : undefined,
+  ),
+}
+
+/**
+ * The rollout from the environment: `COUNTERSIGN_HMAC_LEGACY_<CALLER>` is a caller's old key,
+ * `COUNTERSIGN_HMAC_REQUIRE` (exactly true, false, 1 or 0) refuses all of them, `COUNTERSIGN_HMAC_REQUIRE_<CALLER>` one.
+ * Each may be a file that `<NAME>_FILE` names. Spread what it returns into the options of `requireHmac`.
+ *
+ * @throws {OptionError} for an empty key, another boolean, a misspelt caller, or half a configuration: a key without
+ * `legacyHeaders`, or "not required" without a key that would do instead.
+ * @example
+ * requireHmac({ ...hmacOptionsFromEnv(process.env, { callers, legacyHeaders: ['x-service-key'] }), secrets, audience })
+ */
+export function hmacOptionsFromEnv(
+  env: Environment,
+  options: HmacOptionsFromEnvOptions,
+): Pick<RequireHmacOptions, 'legacy' | 'enforce'> {
+  const { callers, legacyHeaders, names = {} } = resolveOptions(OWNER, options, rules)
+  assertCallers(OWNER, callers)
+  const { require, legacy = {} } = resolveOptions(OWNER, names, nameRules, 'names.')
+  const everyone =
+    callers.includes('shared') && legacy[SHARED_CALLER] === undefined ? callers : [...callers, SHARED_CALLER]
+
+  const legacyVariables = variablesOf(OWNER, LEGACY_PREFIX, everyone, legacy)
+  const requireVariables = variablesOf(OWNER, `${require}_`, everyone, {})
+  assertNoStray(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()])
+  assertNoStray(OWNER, env, `${require}_`, [...requireVariables.values()])
+
+  const keys: Record<string, readonly string[]> = {}
+  for (const [caller, variable] of legacyVariables) {
+    const key = readVariable(env, variable)
+    if (key === '')
+      throw new OptionError('ERR_OPTION_INVALID', variable, `${variable} is empty: set it or leave it out`)
+    if (key !== undefined) keys[caller] = [key]
+  }
+  const enforce = readEnforce(env, require, requireVariables, keys)
+  if (Object.keys(keys).length === 0) return enforce === undefined ? {} : { enforce }
+  if (legacyHeaders === undefined || legacyHeaders.length === 0) {
+    throw new OptionError(
+      'ERR_OPTION_MISSING',
+      'legacyHeaders',
+      `${OWNER}: option "legacyHeaders" is required with an old key: set it to the list of headers that carry it`,
+    )
+  }
+  return { legacy: { headers: legacyHeaders, keys }, ...(enforce === undefined ? {} : { enforce }) }
+}
+
+/** One switch for all, or with an own one for a caller an object of all. */
+function readEnforce(
+  env: Environment,
+  require: string,
+  variables: ReadonlyMap<string, string>,
+  keys: Readonly<Record<string, unknown>>,
+): boolean | Record<string, boolean> | undefined {
+  const all = readBoolean(env, require)
+  if (all === false && Object.keys(keys).length === 0) throw nothingInstead(require, `${LEGACY_PREFIX}<CALLER>`)
+  const own: Record<string, boolean> = {}
+  for (const [caller, variable] of variables) {
+    const value = readBoolean(env, variable)
+    if (value === false && keys[caller] === undefined) throw nothingInstead(variable, 'the old key of this caller')
+    if (value !== undefined) own[caller] = value
+  }
+  if (Object.keys(own).length === 0) return all
+  for (const caller of Object.keys(keys)) own[caller] ??= all ?? false
+  return own
+}
+
+function nothingInstead(variable: string, missing: string): OptionError {
+  return new OptionError(
+    'ERR_OPTION_MISSING',
+    variable,
+    `${variable} is false, but ${missing} is not set, so nothing else would let a request in: set it, or leave ${variable} out`,
+  )
+}
