@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import type { AuditEvent } from '../event.js'
+
+/** What the first line of a file names as the line before it. */
+export const GENESIS = '0'.repeat(64)
+
+// Anchored at both ends, with one dot-star between constants: linear.
+const LINE = /^(\{"previous":"([0-9a-f]{64})",.*),"hash":"([0-9a-f]{64})"\}$/s
+
+export interface ChainLink {
+  /** The hash of the line before. */
+  readonly previous: string
+  /** The hash that the line says it has. */
+  readonly hash: string
+  /** Whether that is the hash of what the line holds. */
+  readonly isTrue: boolean
+}
+
+/**
+ * One event as a line of the chain. `hash` is the SHA-256 of the line's bytes before `,"hash"`, so that it covers
+ * `previous` and any language can check it without a canonical form of JSON.
+ */
+export function chainLine(event: AuditEvent, previous: string): { readonly line: string; readonly hash: string } {
+  const body = `{"previous":"${previous}",${JSON.stringify(event).slice(1, -1)}`
+  const hash = hashOf(body)
+  return { line: `${body},"hash":"${hash}"}\n`, hash }
+}
+
+/** Reads a line without its newline; undefined when it is none of ours, or cut short. Never throws. */
+export function readLink(line: Buffer): ChainLink | undefined {
+  const [, body, previous, hash] = LINE.exec(line.toString('latin1')) ?? []
+  if (body === undefined || previous === undefined || hash === undefined) return undefined
+  return { previous, hash, isTrue: hashOf(line.subarray(0, body.length)) === hash }
+}
+
+function hashOf(body: string | Buffer): string {
+  return createHash('sha256').update(body).digest('hex')
+}

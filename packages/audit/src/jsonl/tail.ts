@@ -1,0 +1,33 @@
+import { fstatSync, readSync } from 'node:fs'
+import { GENESIS, readLink } from './chain.js'
+import { MAX_LINE_BYTES } from './split-lines.js'
+
+export interface ChainTail {
+  /** The hash that the next line names as the one before it. */
+  readonly head: string
+  /** Bytes in the file. */
+  readonly size: number
+  /** False when the last line was cut short: a newline must come first. */
+  readonly isEnded: boolean
+}
+
+/** Where an open file's chain ends. Undefined when the file holds something, and none of it is a line of a chain. */
+export function readTail(fd: number): ChainTail | undefined {
+  const { size } = fstatSync(fd)
+  if (size === 0) return { head: GENESIS, size, isEnded: true }
+  // Two lines always fit: the last whole one, and one that was cut short after it.
+  const bytes = Buffer.alloc(Math.min(size, 2 * MAX_LINE_BYTES))
+  const read = readSync(fd, bytes, 0, bytes.length, size - bytes.length)
+  const text = bytes.subarray(0, read)
+  const isEnded = text[text.length - 1] === 0x0a
+  let end = isEnded ? text.length - 1 : text.length
+  while (end > 0) {
+    const start = text.lastIndexOf(0x0a, end - 1) + 1
+    const link = readLink(text.subarray(start, end))
+    if (link !== undefined) return { head: link.hash, size, isEnded }
+    end = start - 1
+  }
+  // A first line that was cut short is the start of one of ours.
+  const isTornStart = size < MAX_LINE_BYTES && '{"previous":"'.startsWith(text.toString('latin1', 0, 13))
+  return isTornStart ? { head: GENESIS, size, isEnded } : undefined
+}

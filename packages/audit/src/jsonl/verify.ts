@@ -1,0 +1,80 @@
+import { createReadStream } from 'node:fs'
+import { type ChainLink, GENESIS, readLink } from './chain.js'
+import { splitLines } from './split-lines.js'
+
+export interface JsonlVerification {
+  /** True when no line was altered, added or taken out. A line that a crash cut short is not an alteration. */
+  readonly isIntact: boolean
+  /** Whole lines that are part of the chain, up to the first alteration. */
+  readonly lines: number
+  /** The hash of the last of them. Keep it elsewhere now and then: whoever can rewrite the whole file cannot undo that. */
+  readonly head: string
+  /** Lines that were cut short, counted from 1: the last one, or one after which the file was opened again. */
+  readonly torn: readonly number[]
+  /** The first line that is not as it was written, and in which way. */
+  readonly altered?: { readonly line: number; readonly problem: string }
+}
+
+export interface VerifyJsonlOptions {
+  /** A head that was noted before: the chain must still hold it. */
+  readonly head?: string
+}
+
+interface Reader {
+  line: number
+  lines: number
+  head: string
+  headLine: number
+  torn: number[]
+  /** A line that is none of the chain's, until the next one tells whether a crash or a person made it so. */
+  doubtful: number | undefined
+}
+
+type Alteration = NonNullable<JsonlVerification['altered']>
+
+/**
+ * Reads an audit file and follows its chain: names the first line that was altered, and the lines that a crash cut
+ * short. Rejects when the file cannot be read.
+ */
+export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}): Promise<JsonlVerification> {
+  const reader: Reader = { line: 0, lines: 0, head: GENESIS, headLine: 0, torn: [], doubtful: undefined }
+  const wanted = options.head
+  let isFound = wanted === undefined || wanted === GENESIS
+  let altered: Alteration | undefined
+  for await (const { bytes } of splitLines(createReadStream(path))) {
+    altered = follow(reader, readLink(bytes))
+    if (altered !== undefined) break
+    isFound ||= reader.head === wanted
+  }
+  if (altered === undefined && reader.doubtful !== undefined) reader.torn.push(reader.doubtful)
+  if (altered === undefined && !isFound) altered = { line: reader.line + 1, problem: HEAD_GONE }
+  const { lines, head, torn } = reader
+  return { isIntact: altered === undefined, lines, head, torn, ...(altered === undefined ? {} : { altered }) }
+}
+
+function follow(reader: Reader, link: ChainLink | undefined): Alteration | undefined {
+  reader.line += 1
+  if (link === undefined) {
+    if (reader.doubtful !== undefined) return { line: reader.doubtful, problem: NO_EVENT }
+    reader.doubtful = reader.line
+    return undefined
+  }
+  // What the sink writes after a torn line names the whole line before that as the one before it.
+  if (link.previous !== reader.head) {
+    if (reader.doubtful !== undefined) return { line: reader.doubtful, problem: NO_EVENT }
+    if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
+    return { line: Math.max(1, reader.headLine), problem: `line ${reader.line} ${NOT_AS_RECORDED}` }
+  }
+  if (reader.doubtful !== undefined) reader.torn.push(reader.doubtful)
+  reader.doubtful = undefined
+  if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
+  reader.lines += 1
+  reader.head = link.hash
+  reader.headLine = reader.line
+  return undefined
+}
+
+const NO_EVENT = 'is no event of the chain'
+const NOT_ITS_HASH = 'does not have the hash that it names'
+const NOT_AS_RECORDED = 'names another line before it: that one was altered, or lines between them were taken out'
+const HEAD_GONE = 'the chain does not hold the head that was noted: its end was cut off or written anew'
