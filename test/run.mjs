@@ -104,7 +104,7 @@ function jest() {
 checkNode()
 let report
 if (!quick) {
-  mustStep('Redis and Chromium', provision)
+  mustStep('Redis, PostgreSQL and Chromium', provision)
   mustStep('Install', install)
   mustStep('Build and types', build)
   mustStep('Lint', () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'))

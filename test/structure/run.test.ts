@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type JestResults, readArguments, summarise } from '../support/jest-results.mjs'
-import { findChromium, findRedisServer, missingParts, planInstall } from '../support/machine.mjs'
+import { findChromium, findPostgres, findRedisServer, missingParts, planInstall } from '../support/machine.mjs'
 import { isSupportedNode, PNPM_VERSION, pnpm } from '../support/pnpm.mjs'
 import { root } from './workspace.js'
 
@@ -13,6 +13,9 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-run-'))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What a machine has that lacks nothing. */
+const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb']
 
 /** A folder for the PATH with these commands in it, each ending with 0. */
 function pathWith(name: string, ...commands: string[]): string {
@@ -50,21 +53,36 @@ test('pnpm is a fixed version, and comes through npx without asking', () => {
 
 describe('the parts that the machine must have', () => {
   test('are looked for on the PATH, and where a variable says', () => {
-    const PATH = pathWith('all', 'redis-server', 'redis-cli', 'chromium')
+    const PATH = pathWith('all', ...COMMANDS)
     expect(missingParts({ PATH })).toEqual([])
     expect(findRedisServer({ PATH })).toBe(join(PATH, 'redis-server'))
     expect(findChromium({ PATH: '', CHROMIUM: join(PATH, 'chromium') })).toBe(join(PATH, 'chromium'))
     expect(findChromium({ PATH: '' }, [join(PATH, 'absent'), join(PATH, 'chromium')])).toBe(join(PATH, 'chromium'))
+    expect(findPostgres({ PATH })).toBe(PATH)
+    expect(findPostgres({ PATH: '', POSTGRES_BIN: PATH })).toBe(PATH)
+  })
+
+  test('are found in the newest of the folders that packages make for PostgreSQL', () => {
+    mkdirSync(join(folder, 'postgresql'))
+    for (const version of ['9.6', '15', '14']) {
+      mkdirSync(join(folder, 'postgresql', version))
+      pathWith(join('postgresql', version, 'bin'), 'postgres', 'initdb')
+    }
+    pathWith(join('postgresql', 'bin'), 'postgres')
+    const place = join(folder, 'postgresql')
+    expect(findPostgres({ PATH: '' }, [join(folder, 'absent'), place])).toBe(join(place, '15', 'bin'))
+    expect(findPostgres({ PATH: '', POSTGRES_BIN: join(place, 'bin') }, [place])).toBeUndefined()
   })
 
   test('are missing when a variable names what is not there, whatever the PATH has', () => {
-    const PATH = pathWith('named', 'redis-server', 'redis-cli', 'chromium')
+    const PATH = pathWith('named', ...COMMANDS)
     expect(missingParts({ PATH, REDIS_SERVER: '/nowhere/redis-server' })).toEqual(['redis'])
     expect(missingParts({ PATH, CHROMIUM: '/nowhere/chromium' })).toEqual(['chromium'])
+    expect(missingParts({ PATH, POSTGRES_BIN: '/nowhere' })).toEqual(['postgres'])
   })
 
   test('are missing without redis-cli, which joins the cluster of the tests', () => {
-    const PATH = pathWith('no-cli', 'redis-server', 'chromium')
+    const PATH = pathWith('no-cli', ...COMMANDS.filter((command) => command !== 'redis-cli'))
     expect(missingParts({ PATH })).toEqual(['redis'])
   })
 
@@ -72,6 +90,9 @@ describe('the parts that the machine must have', () => {
     expect(planInstall(['redis', 'chromium'], machine(['apt-get'], true)).commands).toEqual([
       ['apt-get', 'update', '-qq'],
       ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'redis-server', 'redis-tools', 'chromium'],
+    ])
+    expect(planInstall(['postgres'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
+      ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'],
     ])
     expect(planInstall(['redis'], machine(['dnf'], false, true)).commands).toEqual([
       ['sudo', 'dnf', 'install', '-y', 'redis'],
@@ -98,11 +119,11 @@ describe('the parts that the machine must have', () => {
     symlinkSync(process.execPath, join(path, 'node'))
     const done = spawnSync(process.execPath, [join(root, 'test/run.mjs')], {
       encoding: 'utf8',
-      env: { PATH: path, CHROMIUM: '/nowhere/chromium' },
+      env: { PATH: path, CHROMIUM: '/nowhere/chromium', POSTGRES_BIN: '/nowhere' },
     })
     expect(done.status).toBe(1)
-    expect(done.stderr).toContain('the machine lacks: redis, chromium')
-    expect(done.stderr).toContain('Install redis and chromium')
+    expect(done.stderr).toContain('the machine lacks: redis, chromium, postgres')
+    expect(done.stderr).toContain('Install redis and chromium and postgres')
     expect(done.stdout).not.toContain('Install\n')
     expect(done.stdout).not.toMatch(/passed/)
   })

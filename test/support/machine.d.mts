@@ -1,4 +1,4 @@
-export type Part = 'redis' | 'chromium'
+export type Part = 'redis' | 'chromium' | 'postgres'
 
 export interface PackageManager {
   readonly name: string
@@ -19,6 +19,7 @@ export declare const managers: readonly PackageManager[]
 export declare function which(name: string, env?: Environment): string | undefined
 export declare function findChromium(env?: Environment, places?: readonly string[]): string | undefined
 export declare function findRedisServer(env?: Environment): string | undefined
+export declare function findPostgres(env?: Environment, places?: readonly string[]): string | undefined
 export declare function missingParts(env?: Environment): Part[]
 export declare function planInstall(
   missing: readonly Part[],

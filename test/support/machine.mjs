@@ -1,6 +1,6 @@
 // Built-ins only: this runs before anything is installed.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -14,6 +14,9 @@ const CHROMIUM_PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ]
 
+/** Where packages put PostgreSQL's programs, with a folder for each version. */
+const POSTGRES_PLACES = ['/usr/lib/postgresql', '/usr/libexec/postgresql', '/opt/homebrew/opt', '/usr/local/opt']
+
 /** What each package manager calls the parts, and how it is asked; the first that the machine has is used. */
 export const managers = [
   {
@@ -23,25 +26,25 @@ export const managers = [
       ['apt-get', 'update', '-qq'],
       ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages],
     ],
-    packages: { redis: ['redis-server', 'redis-tools'], chromium: ['chromium'] },
+    packages: { redis: ['redis-server', 'redis-tools'], chromium: ['chromium'], postgres: ['postgresql'] },
   },
   {
     name: 'dnf',
     needsRoot: true,
     commands: (packages) => [['dnf', 'install', '-y', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'] },
+    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql-server'] },
   },
   {
     name: 'apk',
     needsRoot: true,
     commands: (packages) => [['apk', 'add', '--no-cache', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'] },
+    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql'] },
   },
   {
     name: 'brew',
     needsRoot: false,
     commands: (packages) => [['brew', 'install', ...packages]],
-    packages: { redis: ['redis'], chromium: ['google-chrome'] },
+    packages: { redis: ['redis'], chromium: ['google-chrome'], postgres: ['postgresql@17'] },
   },
 ]
 
@@ -72,11 +75,29 @@ export function findRedisServer(env = process.env) {
   return which('redis-server', env)
 }
 
-/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`. */
+/** The folder of `postgres` and `initdb`: `POSTGRES_BIN` when it is set, else the PATH and the usual places, newest first. */
+export function findPostgres(env = process.env, places = POSTGRES_PLACES) {
+  const isHere = (folder) => isExecutable(join(folder, 'postgres')) && isExecutable(join(folder, 'initdb'))
+  if (env.POSTGRES_BIN) return isHere(env.POSTGRES_BIN) ? env.POSTGRES_BIN : undefined
+  const onPath = (env.PATH ?? '').split(delimiter).filter(Boolean)
+  return [...onPath, ...places.flatMap(versionsBelow)].find(isHere)
+}
+
+function versionsBelow(place) {
+  try {
+    const names = readdirSync(place).sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+    return [place, ...names.map((name) => join(place, name))].map((folder) => join(folder, 'bin'))
+  } catch {
+    return []
+  }
+}
+
+/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`, `postgres`. */
 export function missingParts(env = process.env) {
   const missing = []
   if (findRedisServer(env) === undefined || which('redis-cli', env) === undefined) missing.push('redis')
   if (findChromium(env) === undefined) missing.push('chromium')
+  if (findPostgres(env) === undefined) missing.push('postgres')
   return missing
 }
 
