@@ -1,16 +1,21 @@
 import { type Command, Option } from 'commander'
 import { type Define, defineGroup } from '../command.js'
 import { parsePositive, parseSeconds } from '../durations.js'
+import type { CurlOptions } from './curl.js'
+import type { HmacDoctorOptions } from './doctor-command.js'
+import type { ExplainOptions } from './explain.js'
 import type { GenerateOptions } from './generate.js'
 import type { ImportOptions } from './import-sealed.js'
 import type { RevokeOptions } from './revoke.js'
 import type { RotateOptions } from './rotate.js'
 import { addStoreOptions, type StoreChoice } from './secret-backend.js'
 import type { SeedOptions } from './seed.js'
+import { addSigningOptions, type SigningOptions } from './signing.js'
 
 export function addHmacCommands(program: Command, define: Define): void {
   const hmac = defineGroup(program, 'hmac', 'secrets of signed requests, and signing by hand', 'countersign hmac list')
   addSecretCommands(hmac, define)
+  addSigningCommands(hmac, define)
 }
 
 function addSecretCommands(hmac: Command, define: Define): void {
@@ -112,5 +117,54 @@ function addSecretCommands(hmac: Command, define: Define): void {
         )
         .option('--skip-existing', 'pass over versions that are stored already'),
     run: async (context, options, file) => (await import('./import-sealed.js')).importSealed(context, options, file),
+  })
+}
+
+function addSigningCommands(hmac: Command, define: Define): void {
+  define<SigningOptions>(hmac, {
+    usage: 'sign <method> <url>',
+    summary: 'sign a request and print the header fields to add',
+    examples: [
+      'countersign hmac sign POST https://billing.example.com/jobs --caller scheduler -d \'{"a":1}\' -H "content-type: application/json"',
+    ],
+    options: addSigningOptions,
+    run: async (context, options, method, url) =>
+      (await import('./sign-command.js')).signCommand(context, options, method as string, url as string),
+  })
+  define<CurlOptions>(hmac, {
+    usage: 'curl <method> <url>',
+    summary: 'sign a request, send it and print the answer',
+    details: 'It ends with 0 for a status of 2xx. Redirects are not followed.',
+    examples: ['countersign hmac curl GET https://billing.example.com/jobs --caller scheduler'],
+    options: (command) =>
+      addSigningOptions(command)
+        .option('-i, --include', 'print status and header fields too')
+        .option('--max-time <time>', 'the most that it may take (default: 30s)', parseSeconds),
+    run: async (context, options, method, url) =>
+      (await import('./curl.js')).curl(context, options, method as string, url as string),
+  })
+  define<ExplainOptions>(hmac, {
+    usage: 'explain <method> <url>',
+    summary: 'show the very text that is signed and, given a refusal, what differs',
+    details: 'It ends with 1 when a difference is certain.',
+    examples: [
+      'countersign hmac explain GET https://billing.example.com/jobs --caller scheduler',
+      'countersign hmac curl -i … | countersign hmac explain … --refusal -',
+      'grep access.denied audit.jsonl | tail -1 | countersign hmac explain … --refusal -',
+    ],
+    options: (command) =>
+      addSigningOptions(command).option(
+        '--refusal <file>',
+        'the answer as "curl -i" prints it, or the audit event of the refusal; "-" is standard input',
+      ),
+    run: async (context, options, method, url) =>
+      (await import('./explain.js')).explain(context, options, method as string, url as string),
+  })
+  define<HmacDoctorOptions>(hmac, {
+    usage: 'doctor',
+    summary: 'check the keys, the clock and the store of secrets',
+    examples: ['countersign hmac doctor --url https://billing.example.com'],
+    options: (command) => command.option('--url <url>', 'a server whose clock is compared with this one'),
+    run: async (context, options) => (await import('./doctor-command.js')).hmacDoctor(context, options),
   })
 }

@@ -69,7 +69,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
 }
 
 /** The callers that the variables' names tell of. A name does not tell `.` from `-`: it is taken as `-`. */
-function callersIn(env: Environment): string[] {
+export function callersIn(env: Environment): string[] {
   const names = Object.keys(env)
     .filter((variable) => variable.startsWith(PREFIX) && env[variable] !== undefined)
     .map((variable) =>

@@ -1,0 +1,51 @@
+import { failedError } from '../command-error.js'
+import type { Context } from '../context.js'
+import { type ExitCode, exitCodes } from '../exit-codes.js'
+import { sendRequest, unreachable } from './send-request.js'
+import { type SigningOptions, signRequest } from './signing.js'
+
+export interface CurlOptions extends SigningOptions {
+  readonly include?: boolean
+  readonly maxTime?: number
+  readonly json?: boolean
+}
+
+const HINTS: Readonly<Record<number, string>> = {
+  400: 'a header came twice, or credentials of two kinds',
+  401: 'it did not take the signature: "countersign hmac explain" with the same arguments shows what was signed',
+  403: 'the caller is known, and may not do this',
+  404: 'there is no such path',
+  413: 'the body is larger than it takes',
+  503: 'it cannot reach its own secret or replay store: try again',
+}
+
+export async function curl(context: Context, options: CurlOptions, method: string, url: string): Promise<ExitCode> {
+  const { output, signal } = context
+  const signed = await signRequest(context, options, method, url)
+  const timeoutMs = (options.maxTime ?? 30) * 1000
+  const response = await sendRequest(signed, timeoutMs, signal)
+  const status = response.statusCode ?? 0
+  const body: Buffer[] = []
+  if (options.include && !options.json) {
+    output.line(`HTTP/${response.httpVersion} ${status} ${response.statusMessage ?? ''}`.trimEnd())
+    for (const [name, values] of Object.entries(response.headersDistinct)) {
+      for (const value of values ?? []) output.line(`${name}: ${value}`)
+    }
+    output.line()
+  }
+  try {
+    for await (const chunk of response) {
+      if (options.json) body.push(chunk as Buffer)
+      else await output.bytes(chunk as Buffer)
+    }
+  } catch (error) {
+    throw unreachable(new URL(url).host, error, timeoutMs)
+  }
+  if (options.json) {
+    output.json({ status, headers: response.headers, body: Buffer.concat(body).toString('utf8') })
+  }
+  if (status >= 200 && status < 300) return exitCodes.ok
+  const hint =
+    HINTS[status] ?? (status >= 300 && status < 400 ? 'a redirect is never followed: sign for its target' : '')
+  throw failedError(`the server answered ${status}${hint === '' ? '' : `: ${hint}`}`)
+}

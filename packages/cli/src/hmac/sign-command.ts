@@ -1,0 +1,13 @@
+import type { Context } from '../context.js'
+import { type SigningOptions, signRequest } from './signing.js'
+
+export async function signCommand(
+  context: Context,
+  options: SigningOptions & { readonly json?: boolean },
+  method: string,
+  url: string,
+): Promise<undefined> {
+  const { added } = await signRequest(context, options, method, url)
+  if (options.json) context.output.json(added)
+  else for (const [name, value] of Object.entries(added)) context.output.line(`${name}: ${value}`)
+}
