@@ -1,0 +1,83 @@
+import type { ResolvedIssuer } from './issuers/issuer.js'
+import type { JsonObject } from './jwt/strict-json.js'
+import type { OAuthBearerReason } from './reasons.js'
+import { checkTimes } from './token-outcome.js'
+
+/** The times of a token's claims, ms since the epoch. */
+export interface Times {
+  readonly expiresAt?: number
+  readonly notBefore?: number
+  readonly issuedAt?: number
+}
+
+const TEXT_CLAIMS = ['sub', 'client_id', 'jti', 'azp']
+
+/**
+ * The reason to refuse claims whose origin is proven, or their times. The same rules for a JWT and for what an
+ * introspection endpoint says; `required` are the members that must be there.
+ */
+export function checkClaims(
+  claims: JsonObject,
+  issuer: ResolvedIssuer,
+  required: readonly string[],
+  now: number,
+): OAuthBearerReason | Times {
+  const { checkAudience, clientIds, toleranceMs } = issuer
+  const isNeeded = (name: string) => name !== 'aud' || checkAudience === undefined
+  if (required.some((name) => isNeeded(name) && !isPresent(claims[name]))) return 'missing_claim'
+  if (TEXT_CLAIMS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'missing_claim'
+  if (claims.iss !== undefined && claims.iss !== issuer.issuer) return 'wrong_issuer'
+  const times = readTimes(claims)
+  if (times === undefined) return 'missing_claim'
+  const { expiresAt, notBefore, issuedAt } = times
+  const untimely =
+    checkTimes({ expiresAt, notBefore, toleranceMs }, now) ?? checkTimes({ notBefore: issuedAt, toleranceMs }, now)
+  if (untimely !== undefined) return untimely
+  // A bound token is worth nothing without its proof (RFC 9449 §7.2, RFC 8705 §3): this is where one would be checked.
+  if (claims.cnf !== undefined) return 'bound_token'
+  const isForUs =
+    checkAudience === undefined
+      ? claims.aud === undefined || isAudience(claims.aud, issuer.audiences)
+      : checkAudience(claims) === true
+  if (!isForUs) return 'wrong_audience'
+  if (clientIds !== undefined && !clientIds.includes(clientIdOf(claims) ?? '')) return 'wrong_audience'
+  return isText(claims.sub) || clientIdOf(claims) !== undefined ? times : 'missing_claim'
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== ''
+}
+
+function readTimes(claims: JsonObject): Times | undefined {
+  const [expiresAt, notBefore, issuedAt] = [claims.exp, claims.nbf, claims.iat].map((seconds) => {
+    if (seconds === undefined) return undefined
+    return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : Number.NaN
+  })
+  if ([expiresAt, notBefore, issuedAt].some(Number.isNaN)) return undefined
+  return { expiresAt, notBefore, issuedAt }
+}
+
+/** One string, or a list of strings with one of ours: exact, as they are (RFC 7519 §4.1.3). */
+function isAudience(audience: unknown, accepted: readonly string[]): boolean {
+  const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
+  return list.every((one) => typeof one === 'string') && list.some((one) => accepted.includes(one as string))
+}
+
+/** The client that a token was issued to: `client_id` (RFC 9068, RFC 7662), or what issuers of before call it. */
+export function clientIdOf(claims: JsonObject): string | undefined {
+  return [claims.client_id, claims.azp, claims.cid, claims.appid].find(isText)
+}
+
+/** The scopes in these claims: lists, or strings of scopes with spaces between (RFC 6749 §3.3). */
+export function scopesOf(claims: JsonObject, names: readonly string[]): readonly string[] {
+  const scopes = names.flatMap((name) => {
+    const value = claims[name]
+    if (typeof value === 'string') return value.split(' ')
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+  })
+  return Object.freeze([...new Set(scopes.filter((scope) => scope !== ''))])
+}

@@ -1,0 +1,30 @@
+import { decodeBase64url } from './base64url.js'
+import { type JsonObject, parseJsonObject } from './strict-json.js'
+
+/** A compact JWS whose payload is a JSON object. Nothing in it is proven. */
+export interface CompactJws {
+  readonly token: string
+  readonly header: JsonObject & { readonly alg: string }
+  readonly payload: JsonObject
+}
+
+/**
+ * Three canonical base64url parts, an object as header with a string `alg`, an object as payload; otherwise undefined.
+ *
+ * Source: RFC 7515 §7.1, RFC 7519 §7.2.
+ */
+export function parseJws(token: string): CompactJws | undefined {
+  const first = token.indexOf('.')
+  const second = first === -1 ? -1 : token.indexOf('.', first + 1)
+  if (second === -1 || token.indexOf('.', second + 1) !== -1) return undefined
+  const header = decodeObject(token.slice(0, first))
+  if (header === undefined || typeof header.alg !== 'string') return undefined
+  const payload = decodeObject(token.slice(first + 1, second))
+  if (payload === undefined || decodeBase64url(token.slice(second + 1)) === undefined) return undefined
+  return { token, header: header as CompactJws['header'], payload }
+}
+
+function decodeObject(part: string): JsonObject | undefined {
+  const bytes = decodeBase64url(part)
+  return bytes === undefined ? undefined : parseJsonObject(bytes)
+}

@@ -1,0 +1,76 @@
+import { denied, unavailable } from '@countersign/core'
+import { compactVerify } from 'jose'
+import { toVerified } from '../build-verified.js'
+import { checkClaims } from '../check-claims.js'
+import type { ResolvedIssuer } from '../issuers/issuer.js'
+import type { KeyAnswer, KeySource, TrustedKey } from '../keys/key-source.js'
+import { andThen } from '../maybe.js'
+import type { OAuthBearerReason } from '../reasons.js'
+import type { TokenOutcome } from '../token-outcome.js'
+import type { CompactJws } from './parse-jws.js'
+
+/** Header parameters that would have the sender choose the key. */
+const KEY_INJECTION = ['jwk', 'jku', 'x5u']
+
+/**
+ * Verifies a JWT access token with the keys of its issuer and no others: header, key, signature, claims, in this order.
+ *
+ * Source: RFC 7519 §7.2, RFC 8725, RFC 9068 §4.
+ */
+export function verifyJwt(
+  jws: CompactJws,
+  issuer: ResolvedIssuer,
+  keys: KeySource,
+  now: number,
+): TokenOutcome | Promise<TokenOutcome> {
+  const refusal = checkHeader(jws, issuer)
+  if (refusal !== undefined) return denied(refusal)
+  const { kid, alg } = jws.header
+  return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
+    if (answer.outcome === 'unavailable') return unavailable('keys', { retryAfterSeconds: answer.retryAfterSeconds })
+    if (answer.outcome !== 'found') return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
+    return verifySignature(jws, answer.keys).then((key) =>
+      key === undefined ? denied('bad_signature') : judge(jws, issuer, { source: keys, key, algorithm: alg }, now),
+    )
+  })
+}
+
+function checkHeader({ header, payload }: CompactJws, issuer: ResolvedIssuer): OAuthBearerReason | undefined {
+  const { alg, typ, kid, crit, b64, cty } = header
+  if (!issuer.algorithms.includes(alg)) return 'wrong_algorithm'
+  if (KEY_INJECTION.some((name) => Object.hasOwn(header, name))) return 'unknown_key'
+  // No extension is understood here (RFC 7515 §4.1.11), and no token is inside of another (RFC 7519 §5.2).
+  if (crit !== undefined || b64 !== undefined || cty !== undefined) return 'wrong_type'
+  const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
+  const isType = (type === undefined || typeof type === 'string') && issuer.profile.acceptsType(type)
+  if (!isType || issuer.profile.isOtherToken(payload)) {
+    issuer.warnOfType()
+    return 'wrong_type'
+  }
+  return kid === undefined || typeof kid === 'string' ? undefined : 'unknown_key'
+}
+
+async function verifySignature({ token, header }: CompactJws, keys: readonly TrustedKey[]) {
+  for (const key of keys) {
+    const cryptoKey = key.cryptoKeys.get(header.alg)
+    if (cryptoKey === undefined) continue
+    const isVerified = await compactVerify(token, cryptoKey, { algorithms: [header.alg] }).then(
+      () => true,
+      () => false,
+    )
+    if (isVerified) return key
+  }
+  return undefined
+}
+
+function judge(
+  { payload }: CompactJws,
+  issuer: ResolvedIssuer,
+  key: { source: KeySource; key: TrustedKey; algorithm: string },
+  now: number,
+): TokenOutcome {
+  const times = checkClaims(payload, issuer, issuer.profile.requiredClaims, now)
+  if (typeof times === 'string') return denied(times)
+  // A signature does not age: the verdict stands until the token expires or its key is withdrawn.
+  return toVerified(issuer, payload, times, 'jwt', { key, keepUntil: (times.expiresAt ?? now) + issuer.toleranceMs })
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '@countersign/core'
+import type { Discovery } from '../discovery.js'
+import { fetchJson } from '../http/fetch-json.js'
+import { FetchError } from '../http/request.js'
+import { freshMs } from './freshness.js'
+import type { KeyCache } from './key-cache.js'
+import { trustedKeys } from './key-policy.js'
+import type { LoadedKeys, RemoteKeysSetup } from './remote-keys.js'
+
+const TIMEOUT_MS = 3000
+const MAX_BYTES = 256 * 1024
+
+export interface FetchKeysSetup {
+  readonly issuer: string
+  readonly place: Discovery
+  readonly algorithms: readonly string[]
+  readonly clock: Clock
+  readonly keyCache?: KeyCache
+}
+
+/** Fetches an issuer's key set, and keeps it in the cache that was configured. */
+export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKeys' | 'seed'> {
+  const { issuer, place, algorithms, clock, keyCache } = setup
+
+  async function fetchNow(): Promise<LoadedKeys> {
+    try {
+      const destination = await place.endpoint('jwks_uri')
+      const { json, headers } = await fetchJson(destination, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+      const keys = await trustedKeys(json, algorithms)
+      if (keys === undefined) throw new FetchError('invalid', 200, 'keys')
+      const fresh = freshMs(headers)
+      // The cache is an extra: what it does not take now, the next fetch brings.
+      keyCache?.save(issuer, { jwks: json, fetchedAt: clock.now(), freshMs: fresh }).catch(() => undefined)
+      return { keys, freshMs: fresh, ageMs: 0 }
+    } catch (error) {
+      place.distrust()
+      throw error
+    }
+  }
+
+  async function seed(): Promise<LoadedKeys | undefined> {
+    const cached = await keyCache?.load(issuer).catch(() => undefined)
+    if (cached === undefined) return undefined
+    const keys = await trustedKeys(cached.jwks, algorithms)
+    const ageMs = clock.now() - cached.fetchedAt
+    return keys === undefined || ageMs < 0 ? undefined : { keys, freshMs: cached.freshMs, ageMs }
+  }
+
+  return { fetchKeys: fetchNow, seed: keyCache === undefined ? undefined : seed }
+}

@@ -1,0 +1,40 @@
+import { denied } from '@countersign/core'
+import type { Presented, ResolvedIssuer } from './issuers/issuer.js'
+import type { CompactJws } from './jwt/parse-jws.js'
+import { verifyJwt } from './jwt/verify-jwt.js'
+import { andThen } from './maybe.js'
+import { createRouter } from './route-token.js'
+import type { TokenOutcome } from './token-outcome.js'
+
+/** Verifies a token that is in no cache. */
+export type TokenVerifier = (presented: Presented, now: number) => TokenOutcome | Promise<TokenOutcome>
+
+const NOBODYS: TokenOutcome = Object.freeze(denied('wrong_issuer'))
+
+export function createTokenVerifier(issuers: readonly ResolvedIssuer[]): TokenVerifier {
+  const route = createRouter(issuers)
+  return (presented, now) => {
+    const { way, ...taken } = route(presented.token)
+    if (way === 'none') return NOBODYS
+    const { issuer, jws } = taken as { issuer: ResolvedIssuer; jws?: CompactJws }
+    return jws === undefined ? ask(issuer, presented, now) : verifyHere(jws, issuer, presented, now)
+  }
+}
+
+function ask(issuer: ResolvedIssuer, presented: Presented, now: number): TokenOutcome | Promise<TokenOutcome> {
+  return issuer.askAbout === undefined ? NOBODYS : issuer.askAbout(presented, now)
+}
+
+/** The JWT's own verdict, and what introspection adds to it or says in its place. */
+function verifyHere(jws: CompactJws, issuer: ResolvedIssuer, presented: Presented, now: number) {
+  if (issuer.keys === undefined) return NOBODYS
+  return andThen<TokenOutcome, TokenOutcome>(verifyJwt(jws, issuer, issuer.keys, now), (outcome) =>
+    isIntrospected(outcome, issuer) ? ask(issuer, presented, now) : outcome,
+  )
+}
+
+function isIntrospected({ outcome }: TokenOutcome, { introspectionMode: mode, askAbout }: ResolvedIssuer): boolean {
+  if (askAbout === undefined || mode === 'opaque-only') return false
+  if (outcome === 'verified') return mode === 'always'
+  return outcome === 'unavailable' || mode === 'any-failure'
+}
