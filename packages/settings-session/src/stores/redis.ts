@@ -1,1 +1,104 @@
-export {}
+import { randomBytes } from 'node:crypto'
+import {
+  createScriptRunner,
+  keyTag,
+  partitionOf,
+  type RedisClient,
+  type RedisScript,
+  type RedisStoreOptions,
+  type ScriptRunner,
+} from '@countersign/redis'
+import { type SettingsUser, userKey } from '../principal.js'
+import { partitionOfTag } from '../tokens.js'
+import { type SessionReply, sessionFrom } from './redis-reply.js'
+import * as scripts from './redis-scripts.js'
+import type { LinkContent, LinkRefusal, ReadResult, SessionRefusal, SettingsStore } from './store.js'
+
+/** One hash tag of the store: where all of some users lies. */
+export interface Place {
+  key(kind: string, name: string): string
+  run(script: RedisScript, keys: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
+}
+
+/** The place of a partition, 0 to 15. */
+export function placeOf(runner: ScriptRunner, partition: number): Place {
+  const tag = keyTag(runner.namespace, 'settings', partition)
+  const prefix = `${tag}:`
+  return {
+    key: (kind, name) => `${prefix}${kind}:${name}`,
+    run: (script, keys, ...args) => runner.run(script, tag, keys, [prefix, ...args]),
+  }
+}
+
+/**
+ * A store for any number of processes: one script, and so one command, an operation. Every call rejects with a
+ * `StoreUnavailableError` when Redis cannot be asked within `commandTimeoutMs`, and then has no effect later.
+ */
+export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {}): SettingsStore {
+  const runner = createScriptRunner(redis, 'redisSessions', options)
+  const places = Array.from({ length: 16 }, (_, partition) => placeOf(runner, partition))
+  const placeOfTag = (tag: string) => places[partitionOfTag(tag)] as Place
+  const placeOfUser = (key: string) => places[partitionOf(key)] as Place
+  const read = (reply: unknown): ReadResult => {
+    const [outcome, session] = reply as ['found', SessionReply] | [SessionRefusal, undefined]
+    return session === undefined
+      ? { outcome: 'refused', reason: outcome as SessionRefusal }
+      : { outcome: 'found', session: sessionFrom(session) }
+  }
+
+  return {
+    async issueLink({ ref, content, ttlMs, epochTtlMs, codeHash = '' }) {
+      const key = userKey(content.user)
+      const place = placeOfTag(ref.tag)
+      const link = place.key('l', ref.tag)
+      const args = [ref.hash, key, newEpoch(), epochTtlMs, JSON.stringify(content), ttlMs, codeHash]
+      return { expiresAt: Number(await place.run(scripts.issueLinkScript, [link], ...args)) }
+    },
+    async peekLink({ tag, hash }) {
+      const place = placeOfTag(tag)
+      const reply = await place.run(scripts.peekLinkScript, [place.key('l', tag)], hash)
+      const [outcome, content, expiresAt, needsCode] = reply as ['open', string, string, number] | [LinkRefusal]
+      if (outcome !== 'open') return { outcome: 'refused', reason: outcome }
+      const parsed = JSON.parse(content as string) as LinkContent
+      return { outcome, content: parsed, expiresAt: Number(expiresAt), needsCode: needsCode === 1 }
+    },
+    async exchange({ link, session, attempt, state, limits, codeHash = '' }) {
+      const place = placeOfTag(link.tag)
+      const keys = [place.key('l', link.tag), place.key('s', session.tag)]
+      const { idleMs, absoluteMs, maxSessions } = limits
+      const args = [link.hash, link.tag, session.hash, session.tag, attempt, state, idleMs, absoluteMs, maxSessions]
+      const reply = await place.run(scripts.exchangeScript, keys, ...args, codeHash)
+      const [outcome, opened, isRepeat] = reply as ['opened', SessionReply, number] | [LinkRefusal | 'wrong_code']
+      if (outcome !== 'opened') return { outcome: 'refused', reason: outcome }
+      return { outcome, session: sessionFrom(opened as SessionReply), isRepeat: isRepeat === 1 }
+    },
+    async openSession({ ref, content, state, limits }) {
+      const place = placeOfTag(ref.tag)
+      const key = userKey(content.user)
+      const { idleMs, absoluteMs, maxSessions } = limits
+      const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
+      return read(await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args))
+    },
+    async read({ tag, hash }) {
+      const place = placeOfTag(tag)
+      return read(await place.run(scripts.readScript, [place.key('s', tag)], hash, tag))
+    },
+    async revoke(id, hash = '') {
+      const place = placeOfTag(id)
+      const reply = await place.run(scripts.revokeScript, [place.key('s', id)], hash, id)
+      return reply === null ? undefined : sessionFrom(reply as SessionReply)
+    },
+    async revokeAll(user: SettingsUser) {
+      const key = userKey(user)
+      const place = placeOfUser(key)
+      await place.run(scripts.revokeAllScript, [place.key('e', key), place.key('x', key)])
+    },
+    async list(user: SettingsUser) {
+      const key = userKey(user)
+      const place = placeOfUser(key)
+      return ((await place.run(scripts.listScript, [place.key('x', key)])) as SessionReply[]).map(sessionFrom)
+    },
+  }
+}
+
+const newEpoch = (): string => randomBytes(12).toString('base64url')

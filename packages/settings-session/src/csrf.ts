@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http'
+import { secretsEqual } from '@countersign/core'
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** RFC 9110 §9.2.1. TRACE is left out: nothing under a gate answers it. */
+export function isSafeMethod(method: string): boolean {
+  return SAFE.has(method)
+}
+
+/** Where a request comes from, as far as its headers tell: `'unsure'` needs a token. */
+export type RequestSite = 'same_origin' | 'cross_site' | 'unsure'
+
+/**
+ * Judges by what no page can forge: `Sec-Fetch-Site` (W3C Fetch Metadata), else `Origin` against `origin`. A sibling
+ * subdomain is another site here. A request that the person's browser made by itself (`none`), an opaque origin, or one
+ * without either header is unsure.
+ */
+export function siteOf(request: IncomingMessage, origin: string): RequestSite {
+  const { 'sec-fetch-site': sites, origin: origins } = request.headersDistinct
+  if ((sites?.length ?? 0) > 1 || (origins?.length ?? 0) > 1) return 'cross_site'
+  const site = sites?.[0]
+  const from = origins?.[0]
+  const isForeign = from !== undefined && from !== 'null' && from !== origin
+  if (isForeign) return 'cross_site'
+  if (site === 'same-origin') return 'same_origin'
+  if (site === 'cross-site' || site === 'same-site') return 'cross_site'
+  if (site !== undefined) return 'unsure'
+  return from === origin ? 'same_origin' : 'unsure'
+}
+
+/**
+ * Whether the body is of the one kind of text that a form of any site may send and that looks like JSON to a careless
+ * parser.
+ */
+export function isPlainText(request: IncomingMessage): boolean {
+  return mediaTypeOf(request) === 'text/plain'
+}
+
+export function mediaTypeOf(request: IncomingMessage): string | undefined {
+  return request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+}
+
+export const CSRF_HEADER = 'x-csrf-token'
+export const CSRF_FIELD = '_csrf'
+
+/** Whether the request carries the token: in the header field, or in a body that was parsed already. */
+export function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
+  const header = request.headersDistinct[CSRF_HEADER]
+  const field = (request.body as Partial<Record<string, unknown>> | undefined)?.[CSRF_FIELD]
+  const given = header === undefined ? field : header.length === 1 ? header[0] : undefined
+  return typeof given === 'string' && secretsEqual(given, token)
+}

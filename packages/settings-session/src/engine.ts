@@ -1,0 +1,67 @@
+import type { AuditEventInput } from '@countersign/audit'
+import { hostCookie } from './cookies.js'
+import type { ResolvedSettingsOptions } from './options.js'
+import { principalId, type SettingsSessionPrincipal } from './principal.js'
+import type { SessionLimits, StoredSession } from './stores/store.js'
+import type { TokenType } from './tokens.js'
+import { derive } from './tokens.js'
+
+/** What the routes and the gate share: the options, and what follows from them. */
+export interface Engine {
+  readonly options: ResolvedSettingsOptions
+  /** `https://host[:port]`, as browsers send it in `Origin`. */
+  readonly origin: string
+  /** The path of `baseUrl`: `/settings`, or nothing at the root. */
+  readonly path: string
+  readonly limits: SessionLimits
+  readonly cookies: Readonly<Record<'session' | 'open' | 'signIn' | 'device', string>>
+  emit(event: AuditEventInput): void
+}
+
+export function createEngine(options: ResolvedSettingsOptions): Engine {
+  const { baseUrl, cookieName, idleTtlMs, sessionTtlMs, maxSessions, audit } = options
+  return {
+    options,
+    origin: baseUrl.origin,
+    path: baseUrl.pathname === '/' ? '' : baseUrl.pathname,
+    limits: { idleMs: idleTtlMs, absoluteMs: sessionTtlMs, maxSessions },
+    cookies: {
+      session: hostCookie(cookieName),
+      open: hostCookie(`${cookieName}-open`),
+      signIn: hostCookie(`${cookieName}-tx`),
+      device: hostCookie(`${cookieName}-device`),
+    },
+    emit: (event) => {
+      if (audit.active) void audit.emit({ gate: 'settings-session', ...event })
+    },
+  }
+}
+
+/** The path and query of one of our pages. */
+export function pathTo(engine: Engine, page: '' | '/open' | '/oauth/start' | '/telegram' | '/waiting'): string {
+  return `${engine.path}${page}` || '/'
+}
+
+export function principalOfSession({ id, user, agentId, identity }: StoredSession): SettingsSessionPrincipal {
+  return Object.freeze({
+    kind: 'settings-session',
+    id: principalId(user),
+    sessionId: id,
+    ...user,
+    ...(agentId === undefined ? {} : { agentId }),
+    ...(identity === undefined ? {} : { identity: Object.freeze({ ...identity }) }),
+  })
+}
+
+/** The token that an unsafe request of a session carries where its headers do not say where it comes from. */
+export function csrfTokenOf(sessionToken: string): string {
+  return derive(sessionToken, 'csrf')
+}
+
+/** The event's view of a user that is proven. */
+export const eventPrincipal = (session: Pick<StoredSession, 'user'>) => ({
+  kind: 'settings-session',
+  id: principalId(session.user),
+})
+
+export type { TokenType }

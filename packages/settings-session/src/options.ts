@@ -1,0 +1,104 @@
+import type { Audit } from '@countersign/audit'
+import { audit as defaultAudit } from '@countersign/audit'
+import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
+import type { SameSite } from './cookies.js'
+import type { LinkKinds, OnOpen } from './kinds.js'
+import type { PageOptions } from './pages/page-options.js'
+import { memorySessions } from './stores/memory.js'
+import type { SettingsStore } from './stores/store.js'
+
+export interface SettingsSessionsOptions<M extends object = NoKinds> {
+  /** Where the routes are mounted, as browsers reach it: `https://app.example.com/settings`. `Host` is never believed. */
+  readonly baseUrl: string
+  /** Default: this process's memory; give `redisSessions(redis)` to more than one process. */
+  readonly store?: SettingsStore
+  /** Milliseconds that a link may be opened. Default 10 minutes, at most 24 hours. */
+  readonly linkTtlMs?: number
+  /** Milliseconds that a session lasts, used or not. Default 1 hour, at most 24 hours. */
+  readonly sessionTtlMs?: number
+  /** Milliseconds that a session lasts unused. Default 15 minutes. */
+  readonly idleTtlMs?: number
+  /** Active sessions that a user may have; beyond it the oldest ends. Default 5. */
+  readonly maxSessions?: number
+  /** First part of the cookies' names, after `__Host-`. Default `countersign-settings`. */
+  readonly cookieName?: string
+  /** `'strict'` keeps the session's cookie from every navigation that another site began. Default `'lax'`. */
+  readonly sameSite?: SameSite
+  /** The page asks for digits that the chat shows: a forwarded link is not enough. Default false. */
+  readonly confirmCode?: boolean
+  /** Called when a session has become active; may send the person on. What it throws is answered with 500. */
+  readonly onOpen?: OnOpen<M>
+  /** Kinds of links beside `settings`, each with what validates its metadata. */
+  readonly kinds?: LinkKinds<M>
+  readonly pages?: PageOptions
+  /** The name of the routes in audit events. Default: the path of `baseUrl` and of the route. */
+  readonly route?: string
+  /** Where changes of state are reported. Default: the process-wide emitter of `@countersign/audit`. */
+  readonly audit?: Audit
+  readonly clock?: Clock
+}
+
+/** No kinds but `settings`. */
+export type NoKinds = Record<never, never>
+
+const DAY_MS = 86_400_000
+
+const rules = {
+  baseUrl: option
+    .custom<URL>('an https URL without query, or http on localhost', (value) =>
+      typeof value === 'string' ? parseBaseUrl(value) : undefined,
+    )
+    .required(),
+  store: option.port<SettingsStore>('a store, such as redisSessions(redis)', 'exchange', 'read', 'revokeAll'),
+  linkTtlMs: option.integer(1000, DAY_MS).default(10 * 60_000),
+  sessionTtlMs: option.integer(1000, DAY_MS).default(60 * 60_000),
+  idleTtlMs: option.integer(1000, DAY_MS).default(15 * 60_000),
+  maxSessions: option.integer(1, 100).default(5),
+  cookieName: option.string(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, _ and -').default('countersign-settings'),
+  sameSite: option.oneOf('lax', 'strict').default('lax'),
+  confirmCode: option.boolean().default(false),
+  kinds: option.custom<Readonly<Record<string, (value: unknown) => unknown>>>(
+    'an object of kind: function that validates metadata',
+    (value) => (isKinds(value) ? value : undefined),
+  ),
+  onOpen: option.func<OnOpen<NoKinds>>(),
+  pages: option.custom<PageOptions>('an object of pages and theme', (value) =>
+    value !== null && typeof value === 'object' ? (value as PageOptions) : undefined,
+  ),
+  route: option.string(),
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+function parseBaseUrl(text: string): URL | undefined {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') return undefined
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) return undefined
+  url.pathname = url.pathname.replace(/\/+$/, '')
+  return url
+}
+
+function isKinds(value: unknown): value is Readonly<Record<string, (value: unknown) => unknown>> {
+  if (value === null || typeof value !== 'object') return false
+  return Object.entries(value).every(
+    ([kind, parse]) => /^[a-z][a-z0-9_-]{0,31}$/.test(kind) && kind !== 'settings' && typeof parse === 'function',
+  )
+}
+
+/** The options with their defaults. */
+export type ResolvedSettingsOptions = ReturnType<typeof resolveSettingsOptions>
+
+/** @throws {OptionError} */
+export function resolveSettingsOptions(options: unknown) {
+  const resolved = resolveOptions('createSettingsSessions', options, rules)
+  if (resolved.idleTtlMs > resolved.sessionTtlMs) {
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      'idleTtlMs',
+      `createSettingsSessions: option "idleTtlMs" (${resolved.idleTtlMs}) is longer than "sessionTtlMs" (${resolved.sessionTtlMs})`,
+    )
+  }
+  return { ...resolved, store: resolved.store ?? memorySessions({ clock: resolved.clock }) }
+}

@@ -1,0 +1,64 @@
+import { html } from './html.js'
+import { layout } from './layout.js'
+import type { ConfirmModel, ErrorModel, InterstitialModel, LoggedOutModel } from './page-options.js'
+
+/** The pages that are used where the app gives none of its own. Plain, without script. */
+export const defaultPages = { confirm, interstitial, error, loggedOut } as const
+
+function confirm(model: ConfirmModel): string {
+  const { action, fields, kind, platform, user, agentId, provider, expiresAt } = model
+  const hidden = Object.entries(fields).map(
+    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">\n`,
+  )
+  const title = kind === 'settings' ? 'Open your settings' : 'Go on from the chat'
+  const time = `${expiresAt.toISOString().slice(11, 16)} UTC`
+  return layout(
+    model,
+    title,
+    html`<p>You followed a link from a chat. Is this you?</p>
+<dl>
+<dt>Account</dt><dd>${user} on ${platform}</dd>
+${agentId === undefined ? html`` : html`<dt>Agent</dt><dd>${agentId}</dd>\n`}<dt>Until</dt><dd><time datetime="${expiresAt.toISOString()}">${time}</time></dd>
+</dl>
+<form method="post" action="${action}">
+${hidden}${model.needsCode ? codeField(model) : html``}<button>${provider === undefined ? 'Open' : `Go on and sign in with ${provider}`}</button>
+</form>
+<p class="hint">If you did not ask for this link, close this page. Nothing has happened.</p>`,
+  )
+}
+
+function codeField({ isCodeWrong }: ConfirmModel) {
+  const alert = html`<p class="alert" id="wrong" role="alert">These are not the digits that the chat shows.</p>\n`
+  return html`${isCodeWrong ? alert : html``}<label for="code">The digits that the chat shows</label>
+<input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="6" required${isCodeWrong ? html` aria-invalid="true" aria-describedby="wrong"` : html``}>
+`
+}
+
+function interstitial(model: InterstitialModel): string {
+  const { goTo, text, link, delaySeconds } = model
+  return layout(
+    model,
+    'One moment',
+    html`<p>${text}</p>
+<p><a class="button" href="${goTo}">${link}</a></p>`,
+    html`<meta http-equiv="refresh" content="${delaySeconds};url=${goTo}">\n`,
+  )
+}
+
+function error(model: ErrorModel): string {
+  const { title, text, link } = model
+  return layout(
+    model,
+    title,
+    html`<p>${text}</p>${
+      link === undefined
+        ? html``
+        : html`
+<p><a class="button" href="${link.href}">${link.text}</a></p>`
+    }`,
+  )
+}
+
+function loggedOut(model: LoggedOutModel): string {
+  return layout(model, 'You are signed out', html`<p>Ask for a new link in the chat to open your settings again.</p>`)
+}

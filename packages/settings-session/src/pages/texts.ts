@@ -1,0 +1,61 @@
+import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
+
+/** What the error page says. It tells the person what to do, and a stranger nothing. */
+export interface ErrorText {
+  readonly title: string
+  readonly text: string
+}
+
+const ASK: ErrorText = {
+  title: 'This link does not work',
+  text: 'It may have been used already, or it is too old. Ask for a new link in the chat.',
+}
+const SIGNED_OUT: ErrorText = {
+  title: 'You are not signed in',
+  text: 'Ask for a new link in the chat to open your settings.',
+}
+
+const DENIED: Readonly<Record<SettingsSessionReason, ErrorText>> = {
+  missing: SIGNED_OUT,
+  malformed: SIGNED_OUT,
+  link_in_wrong_place: {
+    title: 'This is not the right place for a link',
+    text: 'Open the link as it came in the chat.',
+  },
+  unknown: SIGNED_OUT,
+  idle: SIGNED_OUT,
+  expired: SIGNED_OUT,
+  revoked: SIGNED_OUT,
+  spent: ASK,
+  wrong_kind: { title: 'This link is for another page', text: 'Open the link as it came in the chat.' },
+  wrong_code: { title: 'These are not the right digits', text: 'Open the link again and enter what the chat shows.' },
+  awaiting_identity: { title: 'Sign in to go on', text: 'The link is confirmed; what is left is to sign in.' },
+  stale: { title: 'Sign in again', text: 'This is only possible shortly after a sign-in.' },
+  cross_site: {
+    title: 'This was not sent from our page',
+    text: 'For your safety nothing was done. Go back and try again from the page itself.',
+  },
+  identity_mismatch: {
+    title: 'This link is not for this account',
+    text: 'Nothing was opened. Ask for a new link in the chat and sign in with the account that you used before.',
+  },
+  sign_in_failed: { title: 'The sign-in did not work', text: 'Nothing was opened. You can try again.' },
+  telegram_invalid: { title: 'Telegram did not confirm who you are', text: 'Open the page again from the chat.' },
+  telegram_replayed: { title: 'Open this again from the chat', text: 'It was used before, in another browser.' },
+}
+
+const UNAVAILABLE: Readonly<Record<SettingsSessionDependency, ErrorText>> = {
+  session_store: {
+    title: 'Try again in a moment',
+    text: 'We cannot check your sign-in right now. You stay signed in.',
+  },
+  identity_provider: { title: 'Try again in a moment', text: 'The sign-in service does not answer right now.' },
+}
+
+export const linkText = ASK
+
+/** The words for a refusal or an outage; anything else gets those of a fault of ours. */
+export function errorText(cause: string): ErrorText {
+  const known = { ...DENIED, ...UNAVAILABLE } as Readonly<Record<string, ErrorText>>
+  return known[cause] ?? { title: 'Something went wrong', text: 'It is our fault. Try again later.' }
+}

@@ -1,0 +1,63 @@
+import type { SensitiveUrl } from './sensitive-url.js'
+import { isTag } from './tokens.js'
+
+/** What an agent gets in place of a link: fixed in shape, whatever happened. */
+export interface LinkReceipt<K extends string = string> {
+  readonly type: `${K}_link`
+  /** Public: good for the audit, useless to open anything. */
+  readonly linkId: string
+  /** ISO 8601, UTC. */
+  readonly expiresAt: string
+  readonly delivered: boolean
+}
+
+/** A link on its way to its user. Turned into JSON it is its receipt. */
+export interface SensitiveLink<K extends string = string> {
+  readonly url: SensitiveUrl
+  /** The digits that the page asks for, when the link needs them: show them in the chat, apart from the link. */
+  readonly code?: string
+  readonly receipt: LinkReceipt<K>
+}
+
+/** The link with everything but its receipt hidden from JSON, spread and logs. */
+export function sensitiveLink<K extends string>(
+  url: SensitiveUrl,
+  receipt: LinkReceipt<K>,
+  code?: string,
+): SensitiveLink<K> {
+  const link = { receipt: Object.freeze(receipt) } as SensitiveLink<K>
+  Object.defineProperty(link, 'url', { value: url })
+  Object.defineProperty(link, 'code', { value: code })
+  return Object.freeze(link)
+}
+
+const TYPE = /^([a-z][a-z0-9_-]{0,31})_link$/
+
+/**
+ * A receipt as it came over a wire, on the side of the worker that asked for the link; undefined for anything else.
+ * `kind` narrows it to one kind.
+ */
+export function parseReceipt<K extends string = string>(value: unknown, kind?: K): LinkReceipt<K> | undefined {
+  const parsed = typeof value === 'string' ? parseJson(value) : value
+  if (parsed === null || typeof parsed !== 'object' || Object.keys(parsed).length !== 4) return undefined
+  const { type, linkId, expiresAt, delivered } = parsed as Partial<Record<string, unknown>>
+  if (typeof type !== 'string' || TYPE.exec(type) === null) return undefined
+  if (kind !== undefined && type !== `${kind}_link`) return undefined
+  if (!isTag(linkId) || typeof delivered !== 'boolean') return undefined
+  if (typeof expiresAt !== 'string' || !isInstant(expiresAt)) return undefined
+  return Object.freeze({ type: type as `${K}_link`, linkId, expiresAt, delivered })
+}
+
+function parseJson(text: string): unknown {
+  if (text.length > 1024) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isInstant(text: string): boolean {
+  const date = new Date(text)
+  return !Number.isNaN(date.getTime()) && date.toISOString() === text
+}

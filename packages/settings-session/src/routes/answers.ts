@@ -1,0 +1,88 @@
+import type { AuditEventInput } from '@countersign/audit'
+import { type Answer, describeRequest, problemAnswer, StoreUnavailableError, sendAnswer } from '@countersign/core'
+import type { Request, RequestHandler, Response } from 'express'
+import { challenge } from '../challenge.js'
+import type { Engine } from '../engine.js'
+import { renderPage } from '../pages/send-page.js'
+import { errorText, linkText } from '../pages/texts.js'
+import { reasons, type SettingsSessionDependency, type SettingsSessionReason } from '../reasons.js'
+
+/** Whether the answer is for a person to look at. What accepts anything is a program. */
+export function wantsHtml(request: Request): boolean {
+  return request.accepts(['json', 'html']) === 'html'
+}
+
+export interface Link {
+  readonly href: string
+  readonly text: string
+}
+
+/** The answer as a page, where a page was asked for. `cause` chooses the words. */
+export function asPage(engine: Engine, request: Request, answer: Answer, cause: string, link?: Link): Answer {
+  const { res: response } = request
+  if (response === undefined || !wantsHtml(request)) return answer
+  const words = cause.startsWith('link ') ? linkText : errorText(cause)
+  const model = { status: answer.status, ...words, link }
+  const body = renderPage(engine.options.pages ?? {}, request, response, 'error', model)
+  return { ...answer, body, headers: { ...answer.headers, 'Content-Type': 'text/html; charset=utf-8' } }
+}
+
+export interface Refusal {
+  readonly reason: SettingsSessionReason
+  /** What the audit event says beyond the reason. */
+  readonly event?: Partial<AuditEventInput>
+  /** The refusal is of a link: the page says to ask for another. */
+  readonly isOfLink?: boolean
+  readonly link?: Link
+}
+
+/** Refuses on one of our routes: one event, one answer. */
+export function refuse(engine: Engine, request: Request, response: Response, refusal: Refusal): void {
+  const { reason, event = {}, isOfLink = false, link } = refusal
+  const { status, problem, owasp, severity } = { severity: undefined, problem: undefined, ...reasons[reason] }
+  engine.emit({
+    type: 'settings.link.refused',
+    reason,
+    owasp,
+    severity,
+    principal: { kind: 'settings-session', id: 'unknown' },
+    http: describeRequest(request, engine.options.route ?? `${engine.path}${request.path}`, status),
+    ...event,
+  })
+  const answer = problemAnswer(status, problem, status === 401 ? [challenge] : [])
+  sendAnswer(response, asPage(engine, request, answer, isOfLink ? `link ${reason}` : reason, link))
+}
+
+/** 503: what cannot be asked is not an answer. Cookies stay as they are. */
+export function answerUnavailable(
+  engine: Engine,
+  request: Request,
+  response: Response,
+  dependency: SettingsSessionDependency,
+): void {
+  engine.emit({
+    type: 'access.unavailable',
+    reason: dependency,
+    owasp: 'sys_monitor_disabled',
+    principal: { kind: 'settings-session', id: 'unknown' },
+    http: describeRequest(request, `${engine.path}${request.path}`, 503),
+  })
+  response.removeHeader('Set-Cookie')
+  const answer = problemAnswer(503, {}, [], { 'Retry-After': '1' })
+  sendAnswer(response, asPage(engine, request, answer, dependency))
+}
+
+/** A handler of ours: an outage of the store is 503, anything else that is thrown goes to the app's error handler. */
+export function route(
+  engine: Engine,
+  handler: (request: Request, response: Response) => Promise<void> | void,
+): RequestHandler {
+  return async function countersignSettings(request, response) {
+    try {
+      await handler(request, response)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      answerUnavailable(engine, request, response, 'session_store')
+    }
+  }
+}

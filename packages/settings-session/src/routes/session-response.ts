@@ -1,0 +1,75 @@
+import type { Request, Response } from 'express'
+import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
+import { type Engine, eventPrincipal, pathTo, principalOfSession } from '../engine.js'
+import { checkMetadata } from '../links.js'
+import { sendPage } from '../pages/send-page.js'
+import { SensitiveUrl } from '../sensitive-url.js'
+import type { StoredSession } from '../stores/store.js'
+import { parseToken, type Token } from '../tokens.js'
+
+/** Whether the browser's own session is an active one. */
+export async function isSignedIn(engine: Engine, request: Request): Promise<boolean> {
+  const token = parseToken('s', onlyCookie(request, engine.cookies.session))
+  if (token === undefined) return false
+  const read = await engine.options.store.read(token)
+  return read.outcome === 'found' && read.session.state === 'active'
+}
+
+/** On to the settings. */
+export function goOn(engine: Engine, response: Response, returnTo: string = pathTo(engine, '')): void {
+  response.setHeader('Cache-Control', 'no-store')
+  response.redirect(303, returnTo)
+}
+
+export function setSessionCookie(engine: Engine, response: Response, session: Token): void {
+  const { sameSite } = engine.options
+  setCookie(response, engine.cookies.session, session.text, {
+    maxAgeSeconds: engine.limits.absoluteMs / 1000,
+    sameSite,
+  })
+}
+
+export interface Opened {
+  readonly session: StoredSession
+  /** A double click: the first click's session was already told of. */
+  readonly isRepeat: boolean
+}
+
+/** A session has become active: its cookie, its event, and on to where it leads. */
+export async function welcome(
+  engine: Engine,
+  request: Request,
+  response: Response,
+  token: Token,
+  { session, isRepeat }: Opened,
+): Promise<void> {
+  const { kind, metadata } = session
+  if (!isRepeat) {
+    engine.emit({
+      type: 'settings.session.opened',
+      owasp: 'authn_login_success',
+      principal: eventPrincipal(session),
+      credential: { id: session.id },
+      attributes: { kind, ...(session.linkId === undefined ? {} : { link: session.linkId }) },
+    })
+  }
+  const { onOpen } = engine.options
+  const opened = { principal: principalOfSession(session), kind, ...checkMetadata(engine, kind, metadata) }
+  const result = await onOpen?.(opened as Parameters<typeof onOpen>[0])
+  setSessionCookie(engine, response, token)
+  expireCookie(response, engine.cookies.open)
+  if (result === undefined) return goOn(engine, response, session.returnTo)
+  const { goTo } = result
+  const url = goTo instanceof SensitiveUrl ? goTo.reveal('deliver-to-user') : new URL(goTo, engine.origin).href
+  leaveFor(engine, request, response, url, 'Everything is ready.')
+}
+
+/** Goes on by a page: a redirect that answers a form is blocked where `form-action 'self'` holds (helmet's default). */
+export function leaveFor(engine: Engine, request: Request, response: Response, url: string, text: string): void {
+  sendPage(engine.options.pages ?? {}, request, response, 'interstitial', {
+    goTo: url,
+    text,
+    link: 'Go on',
+    delaySeconds: 0,
+  })
+}

@@ -1,0 +1,46 @@
+import { inspect } from 'node:util'
+
+const REDACTED = '[SensitiveUrl]'
+
+/**
+ * A URL that must reach one person and nobody else: no log, no error, no agent. It is redacted wherever a value is
+ * turned into text or copied; only `reveal('deliver-to-user')` gives it out.
+ */
+export class SensitiveUrl {
+  readonly #url: string
+
+  constructor(url: string | URL) {
+    this.#url = new URL(url).href
+  }
+
+  /**
+   * The URL, for the message to the person it is for.
+   *
+   * @throws {TypeError} without the one argument that says so.
+   */
+  reveal(purpose: 'deliver-to-user'): string {
+    if (purpose === 'deliver-to-user') return this.#url
+    const error = new TypeError("SensitiveUrl: reveal('deliver-to-user') is the only way to read it")
+    throw Object.assign(error, { code: 'ERR_SENSITIVE_URL' })
+  }
+
+  toString(): string {
+    return REDACTED
+  }
+
+  toJSON(): string {
+    return REDACTED
+  }
+
+  [Symbol.toPrimitive](): string {
+    return REDACTED
+  }
+
+  [inspect.custom](): string {
+    return REDACTED
+  }
+
+  get [Symbol.toStringTag](): string {
+    return 'SensitiveUrl'
+  }
+}

@@ -1,0 +1,77 @@
+import type { AuditEvent } from '@countersign/audit'
+import {
+  createSettingsSessions,
+  type LinkRequest,
+  memorySessions,
+  type NoKinds,
+  type RequireSettingsSessionOptions,
+  requireSettingsSession,
+  type SettingsSessions,
+  type SettingsSessionsOptions,
+  type SettingsStore,
+} from '@countersign/settings-session'
+import express, { type Express } from 'express'
+import helmet from 'helmet'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
+import { TestBrowser } from './browser.js'
+
+export interface Harness extends RunningServer {
+  readonly clock: FakeClock
+  readonly events: AuditEvent[]
+  readonly settings: SettingsSessions
+  readonly store: SettingsStore
+  /** `http://127.0.0.1:<port>/settings` */
+  readonly baseUrl: string
+  /** The link of a new link for a user. */
+  link(request?: Partial<LinkRequest<NoKinds>>): Promise<string>
+  browser(): TestBrowser
+  /** The reason of the last event, or its type when it has none. */
+  last(): string | undefined
+}
+
+export interface HarnessOptions extends Partial<SettingsSessionsOptions> {
+  readonly gate?: Omit<RequireSettingsSessionOptions, 'settings'>
+  readonly before?: (app: Express) => void
+  readonly realTime?: boolean
+}
+
+/** An app with helmet's defaults, the routes at /settings, and a gate on everything below it. */
+export async function settingsApp(options: HarnessOptions = {}): Promise<Harness> {
+  const { gate, before, realTime = false, ...rest } = options
+  const clock = fakeClock(realTime ? Date.now() : undefined)
+  const { audit, events } = recordedAudit()
+  let handler: Express | undefined
+  const running = await serve((request, response) => handler?.(request, response))
+  const baseUrl = `${running.url}/settings`
+  const times = realTime ? {} : { clock }
+  const store = rest.store ?? memorySessions(times)
+  const settings = createSettingsSessions({ baseUrl, audit, ...times, ...rest, store })
+  const app = express()
+  app.use(helmet())
+  before?.(app)
+  app.use('/settings', settings.routes())
+  app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }), (request, response) => {
+    response.json({ principal: request.principal, csrf: settings.csrfToken(request) })
+  })
+  handler = app
+  return {
+    ...running,
+    clock,
+    events,
+    settings,
+    store,
+    baseUrl,
+    async link(request = {}) {
+      let url = ''
+      const user = { platform: 'telegram', userId: 'u1', ...request } as LinkRequest<NoKinds>
+      await settings.deliver(await settings.issueLink(user), (sensitive) => {
+        url = sensitive.reveal('deliver-to-user')
+      })
+      return url
+    },
+    browser: () => new TestBrowser(running.url),
+    last: () => events.at(-1)?.reason ?? events.at(-1)?.type,
+  }
+}
