@@ -60,6 +60,6 @@ function readText(file: string, absent?: string): string {
   } catch (error) {
     const { code = 'unreadable' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' && absent !== undefined) return absent
-    throw usageError(`--env-file ${file} cannot be read (${code}): correct its name or its permissions`)
+    throw usageError(`--dotenv ${file} cannot be read (${code}): correct its name or its permissions`)
   }
 }

@@ -23,7 +23,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
 
   function changeable(remedy: string): string {
     if (file !== undefined) return file
-    throw usageError(`the environment of a process cannot be changed: give --env-file, or ${remedy}`)
+    throw usageError(`the environment of a process cannot be changed: give --dotenv, or ${remedy}`)
   }
 
   return {

@@ -26,7 +26,7 @@ export interface RotateSettings {
 
 export interface StoreChoice {
   readonly store?: 'postgres' | 'env'
-  readonly envFile?: string
+  readonly dotenv?: string
 }
 
 export function addStoreOptions(command: Command): Command {
@@ -37,22 +37,22 @@ export function addStoreOptions(command: Command): Command {
         'where the secrets are (default: postgres when DATABASE_URL is set, else env)',
       ).choices(['postgres', 'env']),
     )
-    .option('--env-file <file>', 'the environment is this file of NAME=value lines, which may be changed')
+    .option('--dotenv <file>', 'the environment is this file of NAME=value lines, which may be changed')
 }
 
 /** Opens the store that the options, or else the environment, choose; hands it to `work` and closes it. */
 export async function withSecrets<T>(
   context: Context,
-  { store, envFile }: StoreChoice,
+  { store, dotenv }: StoreChoice,
   work: (backend: SecretBackend) => Promise<T>,
 ): Promise<T> {
-  if (envFile !== undefined && store === 'postgres') {
-    throw usageError('--env-file and --store postgres exclude each other: keep one of them')
+  if (dotenv !== undefined && store === 'postgres') {
+    throw usageError('--dotenv and --store postgres exclude each other: keep one of them')
   }
   const { DATABASE_URL, DATABASE_URL_FILE } = context.env
   const isPostgres = store === 'postgres' || (store === undefined && (DATABASE_URL ?? DATABASE_URL_FILE) !== undefined)
   const backend =
-    envFile === undefined && isPostgres ? await postgresBackend(context.env) : environmentBackend(context.env, envFile)
+    dotenv === undefined && isPostgres ? await postgresBackend(context.env) : environmentBackend(context.env, dotenv)
   try {
     return await work(backend)
   } finally {

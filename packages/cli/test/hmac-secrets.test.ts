@@ -1,0 +1,211 @@
+import { createCipheriv, randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import pg from 'pg'
+import { PostgresServer } from '../../../test/support/postgres-server.js'
+import { freePort } from '../../../test/support/redis-server.js'
+import { countersign, refuse, succeed, succeedJson } from './command.js'
+
+const KEK = `k1:${randomBytes(32).toString('base64')}`
+const OTHER = `k2:${randomBytes(32).toString('base64')}`
+const WRONG = `k1:${randomBytes(32).toString('base64')}`
+const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
+
+let server: PostgresServer
+let db: pg.Client
+let folder: string
+let env: Record<string, string>
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'))
+  server = await PostgresServer.start()
+  db = new pg.Client({ connectionString: server.url })
+  await db.connect()
+  env = { DATABASE_URL: server.url, COUNTERSIGN_HMAC_KEKS: KEK }
+  await refuse(['hmac', 'list'], 2, /does not exist: run "countersign hmac migrate"/, { env })
+  expect(await succeed(['hmac', 'migrate'], { env })).toMatch(/^ran 0001-internal-service-hmac-secrets\.sql\n/)
+}, 60_000)
+beforeEach(() => db.query('DELETE FROM internal_service_hmac_secrets'))
+afterAll(async () => {
+  await db.end()
+  await server.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Listed {
+  readonly caller: string
+  readonly version: number
+  readonly state: string
+}
+const states = async (settings = { env }) =>
+  (await succeedJson<Listed[]>(['hmac', 'list'], settings)).map(({ caller, version, state }) => [
+    `${caller}/${version}`,
+    state,
+  ])
+
+describe('the secrets in PostgreSQL', () => {
+  test('[cli-real-stores] are seeded, rotated with a pending version, listed and revoked', async () => {
+    const first = (await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })).trim()
+    expect(first).toMatch(/^[A-Za-z0-9+/]{64}$/)
+    const pending = await countersign(['hmac', 'rotate', 'scheduler', '--pending'], { env })
+    expect(pending).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('Version 2 is pending') })
+    expect(pending.stdout.trim()).not.toBe(first)
+    expect(await states()).toEqual([
+      ['scheduler/2', 'pending'],
+      ['scheduler/1', 'active'],
+    ])
+    const forced = await countersign(['hmac', 'rotate', 'scheduler', '--grace', '1h'], { env })
+    expect(forced).toMatchObject({ exitCode: 0, stdout: 'scheduler/2\n' })
+    const table = await succeed(['hmac', 'list', 'scheduler'], { env })
+    expect(table).toMatch(
+      /^caller +version +state +created +expires\nscheduler +2 +active +\S+Z +-\nscheduler +1 +active/,
+    )
+    const [, second] = await succeedJson<{ expiresAt: string }[]>(['hmac', 'list'], { env })
+    const hours = (Date.parse(second?.expiresAt ?? '') - Date.now()) / 3_600_000
+    expect(hours).toBeGreaterThan(0.9)
+    expect(hours).toBeLessThan(1.1)
+    expect(await succeed(['hmac', 'revoke', 'scheduler', '--key-version', '1'], { env })).toBe('revoked scheduler/1\n')
+    expect(await states()).toEqual([
+      ['scheduler/2', 'active'],
+      ['scheduler/1', 'revoked'],
+    ])
+    expect(await succeedJson(['hmac', 'revoke', 'scheduler', '--all'], { env })).toEqual({
+      caller: 'scheduler',
+      revoked: [2],
+    })
+  })
+
+  test('are moved from the environment, and once only', async () => {
+    const from = {
+      ...env,
+      COUNTERSIGN_HMAC_SECRET_SCHEDULER: SECRET,
+      COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: `${SECRET}3`,
+    }
+    expect(await succeed(['hmac', 'seed', 'scheduler'], { env: from })).toBe('scheduler/1\nscheduler/3\n')
+    await refuse(['hmac', 'seed', 'scheduler'], 1, /has a secret already, version 3: use "hmac rotate"/, { env: from })
+    expect(await succeedJson(['hmac', 'seed', 'scheduler', '--if-absent'], { env: from })).toEqual({
+      caller: 'scheduler',
+      stored: [],
+    })
+  })
+
+  test('are handed over in a file for the owner alone, or come from one', async () => {
+    const out = join(folder, 'scheduler.secret')
+    const said = await succeed(['hmac', 'seed', 'scheduler', '--generate', '--out', out], { env })
+    expect(said).toBe(`scheduler/1: the secret is in ${out}\n`)
+    expect(statSync(out).mode & 0o777).toBe(0o600)
+    expect(readFileSync(out, 'utf8')).toMatch(/^[A-Za-z0-9+/]{64}\n$/)
+    const rotated = await countersign(['hmac', 'rotate', 'scheduler', '--secret-file', '-'], {
+      env,
+      input: `${SECRET}\n`,
+    })
+    expect(rotated).toMatchObject({ exitCode: 0, stdout: 'scheduler/2\n' })
+    await refuse(['hmac', 'rotate', 'scheduler', '--secret-file', '-'], 2, /at least 32 bytes/, {
+      env,
+      input: 'short\n',
+    })
+  })
+
+  test('move to another key-encryption key, and what does not open is named', async () => {
+    await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
+    await succeed(['hmac', 'seed', 'billing', '--generate'], { env })
+    const moved = await succeed(['hmac', 'rewrap'], { env: { ...env, COUNTERSIGN_HMAC_KEKS: `${OTHER},${KEK}` } })
+    expect(moved).toBe('rewrapped 2\n')
+    const other = { ...env, COUNTERSIGN_HMAC_KEKS: OTHER }
+    expect(await states({ env: other })).toEqual([
+      ['billing/1', 'active'],
+      ['scheduler/1', 'active'],
+    ])
+    const stale = await countersign(['hmac', 'rewrap'], { env })
+    expect(stale).toMatchObject({ exitCode: 2, stdout: 'rewrapped 0\n' })
+    expect(stale.stderr).toMatch(/^countersign: stored secrets do not open: .* key-encryption key "k2"[^\n]*\n$/)
+  })
+
+  test('[cli-bad-inputs] are not touched with the wrong key-encryption key', async () => {
+    await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
+    const wrong = { ...env, COUNTERSIGN_HMAC_KEKS: WRONG }
+    for (const words of [
+      ['seed', 'billing', '--generate'],
+      ['rotate', 'scheduler'],
+    ]) {
+      await refuse(['hmac', ...words], 2, /lacks, or has another, key-encryption key "k1"/, { env: wrong })
+    }
+    const listed = await countersign(['hmac', 'list'], { env: wrong })
+    expect(listed).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/scheduler +1 +unreadable/) })
+    expect(await states()).toEqual([['scheduler/1', 'active']])
+  })
+
+  test('are taken over from the envelopes of another system', async () => {
+    const kek = randomBytes(32)
+    const envelope = (caller: string, version: number) => {
+      const iv = randomBytes(12)
+      const cipher = createCipheriv('aes-256-gcm', kek, iv).setAAD(Buffer.from(`${caller}:${version}`))
+      const text = Buffer.concat([cipher.update(SECRET), cipher.final()])
+      return [iv, cipher.getAuthTag(), text].map((part) => part.toString('base64')).join(':')
+    }
+    const rows = [1, 2].map((version) =>
+      JSON.stringify({ caller: 'scheduler', version, envelope: envelope('scheduler', version) }),
+    )
+    const file = join(folder, 'sealed.jsonl')
+    writeFileSync(file, `${rows.join('\n')}\n`)
+    const withKek = { ...env, COUNTERSIGN_HMAC_IMPORT_KEK: kek.toString('base64') }
+    expect(await succeed(['hmac', 'import', file], { env: withKek })).toBe('imported 2\n')
+    await refuse(['hmac', 'import', file], 1, /^countersign: scheduler\/1, .*: it is stored already/, { env: withKek })
+    expect(await succeedJson(['hmac', 'import', '--skip-existing'], { env: withKek, input: rows.join('\n') })).toEqual({
+      imported: 0,
+      existing: 2,
+    })
+    await db.query('DELETE FROM internal_service_hmac_secrets')
+    const otherKek = { ...env, COUNTERSIGN_HMAC_IMPORT_KEK: randomBytes(32).toString('hex') }
+    await refuse(['hmac', 'import', file], 1, /does not open with this key/, { env: otherKek })
+    await refuse(['hmac', 'import'], 2, /line 2 must be/, { env: withKek, input: `${rows[0]}\n{"caller":1}` })
+    await refuse(['hmac', 'import'], 2, /--kek-file or set COUNTERSIGN_HMAC_IMPORT_KEK/, { env, input: rows[0] })
+  })
+})
+
+describe('what is wrong is said in one line', () => {
+  test.each([
+    [['rotate', 'nobody'], /no secret of "nobody" is stored/],
+    [['revoke', 'nobody', '--all'], /no secret of "nobody" is stored/],
+    [['list', 'nobody'], /no secret of "nobody" is stored/],
+  ])('[cli-bad-inputs] of a caller that is not there: hmac %j', async (words, message) => {
+    await refuse(['hmac', ...words], 4, message, { env })
+  })
+
+  test('[cli-bad-inputs] of a version that is not there', async () => {
+    await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
+    await refuse(['hmac', 'revoke', 'scheduler', '--key-version', '7'], 4, /no version 7: it has 1/, { env })
+    await refuse(['hmac', 'revoke', 'scheduler'], 2, /Give --key-version, or --all/, { env })
+  })
+
+  test('[cli-bad-inputs] of a database that cannot be reached, or not so', async () => {
+    const url = `postgres://countersign:the-password@127.0.0.1:${await freePort()}/postgres`
+    for (const command of ['list', 'rewrap', 'migrate']) {
+      await refuse(['hmac', command], 3, /PostgreSQL cannot be reached \(ECONNREFUSED\): check the host/, {
+        env: { ...env, DATABASE_URL: url },
+      })
+    }
+    const nowhere = server.url.replace('/postgres', '/nowhere')
+    await refuse(['hmac', 'list'], 2, /names does not exist/, { env: { ...env, DATABASE_URL: nowhere } })
+    const badUrl = { ...env, DATABASE_URL: 'mysql://user:the-password@host/db' }
+    await refuse(['hmac', 'list'], 2, /^(?!.*the-password).*is not a PostgreSQL URL/s, { env: badUrl })
+  })
+
+  test('[cli-bad-inputs] of a database that takes connections and does not answer', async () => {
+    server.pause()
+    try {
+      await refuse(['hmac', 'list'], 3, /PostgreSQL cannot be reached/, { env })
+    } finally {
+      server.resume()
+    }
+  }, 30_000)
+
+  test('[cli-bad-inputs] of key-encryption keys that are missing or no keys', async () => {
+    const { COUNTERSIGN_HMAC_KEKS: _, ...without } = env
+    await refuse(['hmac', 'list'], 2, /COUNTERSIGN_HMAC_KEKS is not set/, { env: without })
+    await refuse(['hmac', 'list'], 2, /"id:base64" entries/, { env: { ...env, COUNTERSIGN_HMAC_KEKS: 'k1:short' } })
+    const both = { ...env, COUNTERSIGN_HMAC_KEKS_FILE: '/nowhere' }
+    await refuse(['hmac', 'list'], 2, /both set/, { env: both })
+  })
+})

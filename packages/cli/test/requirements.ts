@@ -1,0 +1,5 @@
+export const requirements: Record<string, string> = {
+  'cli-real-stores': 'each command is run as a process, on real Redis and PostgreSQL',
+  'cli-bad-inputs':
+    'unreachable store, wrong key-encryption key, unknown caller, bad URL: one line that says what is wrong and what to do, exit code not 0, no stack',
+}
