@@ -148,7 +148,7 @@ function unknownOption(owner: string, name: string, last: string, known: readonl
 /** The known word closest to a misspelt one, when it is close enough to be meant. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   // Two letters off is a slip in "audti", and another word altogether in "foo".
-  const limit = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))
+  const limit = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length * 0.4))
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)

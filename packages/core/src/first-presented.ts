@@ -54,7 +54,11 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   const refusal = defineGate<PrincipalBase, FirstPresentedReason, never>({
     ...face,
     reasons,
-    authenticate: (request) => denied(presents(request) ? 'ambiguous_credentials' : 'missing'),
+    // Every gate is asked, so that a throw is found whichever throws.
+    authenticate: (request) => {
+      const isPresented = gates.map((gate) => gate.presents(request)).includes(true)
+      return denied(isPresented ? 'ambiguous_credentials' : 'missing')
+    },
     challenge: (verdict) => (verdict?.reason === 'ambiguous_credentials' ? [] : challenge()),
     options: { audit, ...rest },
   })

@@ -247,7 +247,8 @@ const BUG_ANSWER: Answer = Object.freeze(problemAnswer(500))
 function unavailableAnswer(verdict: Unavailable<string>): Answer {
   if (verdict?.outcome !== 'unavailable') throw new TypeError(NO_VERDICT)
   const { retryAfterSeconds = 1 } = verdict
-  return problemAnswer(503, {}, [], { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterSeconds))) })
+  const seconds = Number.isFinite(retryAfterSeconds) ? Math.max(1, Math.ceil(retryAfterSeconds)) : 1
+  return problemAnswer(503, {}, [], { 'Retry-After': String(seconds) })
 }
 
 type GateFace = Pick<Gate, 'scheme' | 'reads' | 'presents'> & { challenge(): readonly Challenge[] }

@@ -1,0 +1,228 @@
+import { describe, expect, test } from '@jest/globals'
+import express, { type Express } from 'express'
+import request from 'supertest'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import {
+  composeGates,
+  defineGate,
+  denied,
+  firstPresented,
+  type Gate,
+  type GateOptions,
+  granted,
+  parseAuthorization,
+} from '../src/index.js'
+
+type Shape = {
+  readonly scheme: string
+  readonly reads: readonly string[]
+  readonly presents: Gate['presents']
+  readonly realm?: string
+}
+
+/** A gate that lets in who presents something with `good` in it. */
+function gateOf({ scheme, reads, presents, realm }: Shape, audit: GateOptions['audit']): Gate {
+  return defineGate({
+    scheme,
+    reads,
+    presents,
+    authenticate: (incoming) => {
+      if (!presents(incoming)) return denied('missing')
+      const values = reads.map((name) => incoming.headers[name]).join(' ')
+      return values.includes('good') ? granted({ kind: scheme, id: scheme }) : denied('bad')
+    },
+    reasons: {
+      missing: { status: 401, owasp: 'authn_login_fail' },
+      bad: { status: 401, owasp: 'authn_login_fail' },
+    },
+    challenge: () => [{ scheme: realm ?? scheme, parameters: { realm: 'tests' } }],
+    options: { audit },
+  })
+}
+
+const header = (name: string) => (incoming: express.Request) => incoming.headers[name] !== undefined
+const tokenOf = (incoming: express.Request) => {
+  const authorization = parseAuthorization(incoming)
+  return authorization.kind === 'credentials' ? authorization.token : undefined
+}
+
+const SIGNED: Shape = { scheme: 'signed', reads: ['x-signature', 'x-nonce'], presents: header('x-signature') }
+const BEARER: Shape = { scheme: 'bearer', realm: 'Bearer', reads: ['authorization'], presents: header('authorization') }
+const AGENT: Shape = {
+  scheme: 'agent',
+  realm: 'Agent',
+  reads: ['authorization'],
+  presents: (incoming) => tokenOf(incoming)?.startsWith('agent.') === true,
+}
+const SESSION: Shape = { scheme: 'session', realm: 'Session', reads: ['cookie'], presents: header('cookie') }
+
+function appOf(...shapes: [Shape, ...Shape[]]) {
+  const { audit, events } = recordedAudit()
+  const gates = shapes.map((shape) => gateOf(shape, audit)) as [Gate, ...Gate[]]
+  const app = express()
+  app.all('/', composeGates(gates, { audit }), (incoming, response) => {
+    response.json(incoming.principal)
+  })
+  return { app, events, decided: () => events.map(({ gate, reason }) => [gate, reason ?? 'granted']) }
+}
+
+const ask = (app: Express, headers: Record<string, string>) => request(app).get('/').set(headers)
+
+describe('presence commits', () => {
+  test('[core-presence-commits] the gate whose credential is presented decides alone, whatever the order', async () => {
+    for (const shapes of [
+      [SIGNED, BEARER],
+      [BEARER, SIGNED],
+    ] as [Shape, Shape][]) {
+      const { app, decided } = appOf(...shapes)
+      expect((await ask(app, { 'x-signature': 'good' })).body).toEqual({ kind: 'signed', id: 'signed' })
+      expect((await ask(app, { authorization: 'Bearer good' })).body).toEqual({ kind: 'bearer', id: 'bearer' })
+      expect(decided()).toEqual([
+        ['signed', 'granted'],
+        ['bearer', 'granted'],
+      ])
+    }
+  })
+
+  test('[core-presence-commits] a bad credential is refused by its own gate, with no fallback to another', async () => {
+    const { app, decided } = appOf(SIGNED, BEARER, SESSION)
+    const response = await ask(app, { 'x-signature': 'junk' })
+    expect(response.status).toBe(401)
+    expect(response.headers['www-authenticate']).toBe('signed realm="tests"')
+    expect(decided()).toEqual([['signed', 'bad']])
+  })
+})
+
+describe('gates that read the same header', () => {
+  test('[core-same-header] are one credential: the first that presents owns it', async () => {
+    const { app, decided } = appOf(AGENT, BEARER)
+    expect((await ask(app, { authorization: 'Bearer agent.good' })).body).toMatchObject({ kind: 'agent' })
+    expect((await ask(app, { authorization: 'Bearer good' })).body).toMatchObject({ kind: 'bearer' })
+    expect((await ask(app, { authorization: 'Bearer agent.junk' })).status).toBe(401)
+    expect(decided()).toEqual([
+      ['agent', 'granted'],
+      ['bearer', 'granted'],
+      ['agent', 'bad'],
+    ])
+  })
+
+  test('[core-same-header] are never ambiguous with each other, in either order', async () => {
+    const { app, decided } = appOf(BEARER, AGENT)
+    expect((await ask(app, { authorization: 'Bearer agent.good' })).status).toBe(200)
+    expect(decided()).toEqual([['bearer', 'granted']])
+  })
+})
+
+describe('two different headers with credentials', () => {
+  test.each([
+    ['both good', 'good', 'Bearer good'],
+    ['a junk signature beside a good token', 'junk', 'Bearer good'],
+    ['a good signature beside a junk token', 'good', 'Bearer junk'],
+    ['an empty token', 'good', ''],
+  ])('[core-ambiguous] are refused with 400, whatever they are worth: %s', async (_name, signature, authorization) => {
+    for (const shapes of [
+      [SIGNED, BEARER],
+      [BEARER, SIGNED],
+    ] as [Shape, Shape][]) {
+      const { app, events, decided } = appOf(...shapes)
+      const response = await ask(app, { 'x-signature': signature, authorization })
+      expect(response.status).toBe(400)
+      expect(response.body).toEqual({
+        type: 'about:blank',
+        title: 'Bad Request',
+        status: 400,
+        detail: 'Credentials in more than one header field',
+      })
+      expect(response.headers['www-authenticate']).toBeUndefined()
+      expect(decided()).toEqual([['first-presented', 'ambiguous_credentials']])
+      expect(events[0]).toMatchObject({ owasp: 'input_validation_fail', http: { status: 400 } })
+    }
+  })
+
+  test('[core-ambiguous] are told apart by what carries a credential, not by what a gate could read', async () => {
+    const { app } = appOf(SIGNED, BEARER)
+    // x-nonce alone is none: the signed gate presents nothing.
+    expect((await ask(app, { 'x-nonce': '1', authorization: 'Bearer good' })).status).toBe(200)
+  })
+})
+
+describe('a cookie', () => {
+  test('[core-cookie-beside-header] decides only when no header credential is presented', async () => {
+    const { app, decided } = appOf(SESSION, BEARER)
+    expect((await ask(app, { cookie: 'good' })).body).toMatchObject({ kind: 'session' })
+    expect((await ask(app, { cookie: 'good', authorization: 'Bearer good' })).body).toMatchObject({ kind: 'bearer' })
+    expect((await ask(app, { cookie: 'good', authorization: 'Bearer junk' })).status).toBe(401)
+    expect(decided()).toEqual([
+      ['session', 'granted'],
+      ['bearer', 'granted'],
+      ['bearer', 'bad'],
+    ])
+  })
+})
+
+describe('no credential', () => {
+  test('[core-none-presented] is 401 with the challenge of every gate, Bearer first, and one event', async () => {
+    const { app, events } = appOf(SIGNED, SESSION, BEARER)
+    const response = await ask(app, {})
+    expect(response.status).toBe(401)
+    expect(response.headers['www-authenticate']).toBe(
+      'Bearer realm="tests", signed realm="tests", Session realm="tests"',
+    )
+    expect(response.text).toBe('{"type":"about:blank","title":"Unauthorized","status":401}')
+    expect(events).toMatchObject([
+      { gate: 'first-presented', type: 'access.denied', reason: 'missing', principal: { id: 'unknown' } },
+    ])
+    expect(events).toHaveLength(1)
+  })
+
+  test('[core-none-presented] repeats no challenge that two gates share', async () => {
+    const { app } = appOf(BEARER, { ...AGENT, realm: 'Bearer' })
+    expect((await ask(app, {})).headers['www-authenticate']).toBe('Bearer realm="tests"')
+  })
+
+  test('[core-no-exempt-method] is refused for OPTIONS too', async () => {
+    const { app } = appOf(SIGNED, BEARER)
+    await request(app).options('/').expect(401)
+  })
+})
+
+test('[core-throw] a presents() that throws is a bug: one event, 500, no way in', async () => {
+  const broken: Shape = {
+    ...BEARER,
+    presents: () => {
+      throw new Error('bug')
+    },
+  }
+  const { app, events } = appOf(SIGNED, broken)
+  await ask(app, { 'x-signature': 'good' }).expect(500)
+  expect(events).toMatchObject([{ gate: 'first-presented', reason: 'internal_error' }])
+})
+
+test('compositions nest, and are gates with the face of what they are made of', async () => {
+  const { audit } = recordedAudit()
+  const inner = firstPresented(gateOf(SIGNED, audit), gateOf(BEARER, audit))
+  const outer = firstPresented(inner, gateOf(SESSION, audit))
+  expect(outer.scheme).toBe('first-presented')
+  expect(outer.reads).toEqual(['x-signature', 'x-nonce', 'authorization', 'cookie'])
+  expect(outer.challenge().map(({ scheme }) => scheme)).toEqual(['signed', 'Bearer', 'Session'])
+  const app = express().get('/', outer, (incoming, response) => void response.json(incoming.principal))
+  expect((await ask(app, { cookie: 'good' })).body).toMatchObject({ kind: 'session' })
+  expect((await ask(app, { 'x-signature': 'good', authorization: 'Bearer good' })).status).toBe(400)
+  expect((await ask(app, { cookie: 'good', 'x-signature': 'good' })).body).toMatchObject({ kind: 'signed' })
+})
+
+test('[core-options] an argument that is no gate, or none at all, is refused at creation with a code', () => {
+  const code = { name: 'TypeError', code: 'ERR_OPTION_INVALID' }
+  const compose = firstPresented as (...gates: unknown[]) => unknown
+  expect(() => compose()).toThrow(expect.objectContaining(code))
+  expect(() => compose((_request: unknown, _response: unknown, next: () => void) => next())).toThrow(
+    expect.objectContaining(code),
+  )
+  const gate = gateOf(BEARER, undefined)
+  expect(() => composeGates([gate], { onDenid: 'next' } as object)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_OPTION_UNKNOWN',
+      message: expect.stringContaining('Did you mean "onDenied"?'),
+    }),
+  )
+})

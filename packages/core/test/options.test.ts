@@ -1,0 +1,294 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  type Clock,
+  defineGate,
+  type GateDefinition,
+  gateOptionRules,
+  granted,
+  memoryReplay,
+  nearest,
+  OptionError,
+  option,
+  readBoolean,
+  readVariable,
+  resolveOptions,
+  systemClock,
+} from '../src/index.js'
+
+const rules = {
+  ...gateOptionRules,
+  audience: option.string().required(),
+  windowSeconds: option.integer(1, 3600).default(300),
+  secret: option
+    .string(/^.{16,}$/, 'a string of at least 16 characters')
+    .secret()
+    .required(),
+  mode: option.oneOf('strict', 'report').default('strict'),
+  names: option.strings(/^[a-z]+$/, 'a list of lower-case names').default([]),
+  isQuiet: option.boolean().default(false),
+}
+const good = { audience: 'app', secret: 'a-secret-that-is-long-enough' }
+
+function refused(options: unknown): OptionError {
+  try {
+    resolveOptions('requireThing', options, rules)
+  } catch (error) {
+    return error as OptionError
+  }
+  throw new Error('was not refused')
+}
+
+describe('options', () => {
+  test('[core-options] get their defaults, and are frozen', () => {
+    const resolved = resolveOptions('requireThing', good, rules)
+    expect(resolved).toEqual({
+      audience: 'app',
+      secret: 'a-secret-that-is-long-enough',
+      windowSeconds: 300,
+      mode: 'strict',
+      names: [],
+      isQuiet: false,
+      clock: systemClock,
+    })
+    expect(Object.isFrozen(resolved)).toBe(true)
+  })
+
+  test('[core-options] are taken once: what changes later has no effect', () => {
+    const names = ['a']
+    const resolved = resolveOptions('requireThing', { ...good, names }, rules)
+    names.push('b')
+    expect(resolved.names).toEqual(['a'])
+    expect(Object.isFrozen(resolved.names)).toBe(true)
+  })
+
+  test.each([
+    [
+      { ...good, windowSecond: 1 },
+      'ERR_OPTION_UNKNOWN',
+      'windowSecond',
+      'requireThing: unknown option "windowSecond". Did you mean "windowSeconds"?',
+    ],
+    [
+      { ...good, AUDIENCE: 'x' },
+      'ERR_OPTION_UNKNOWN',
+      'AUDIENCE',
+      'requireThing: unknown option "AUDIENCE". Did you mean "audience"?',
+    ],
+    [
+      { ...good, foo: 1 },
+      'ERR_OPTION_UNKNOWN',
+      'foo',
+      'requireThing: unknown option "foo". The options are: onDenied, audit, route, clock, audience, windowSeconds, secret, mode, names, isQuiet.',
+    ],
+    [
+      { secret: good.secret },
+      'ERR_OPTION_MISSING',
+      'audience',
+      'requireThing: option "audience" is required: set it to a string that is not empty',
+    ],
+    [
+      { ...good, windowSeconds: 0 },
+      'ERR_OPTION_INVALID',
+      'windowSeconds',
+      'requireThing: option "windowSeconds" must be an integer from 1 to 3600, got 0',
+    ],
+    [
+      { ...good, windowSeconds: '60' },
+      'ERR_OPTION_INVALID',
+      'windowSeconds',
+      'requireThing: option "windowSeconds" must be an integer from 1 to 3600, got "60"',
+    ],
+    [
+      { ...good, audience: '' },
+      'ERR_OPTION_INVALID',
+      'audience',
+      'requireThing: option "audience" must be a string that is not empty, got ""',
+    ],
+    [
+      { ...good, mode: 'lax' },
+      'ERR_OPTION_INVALID',
+      'mode',
+      'requireThing: option "mode" must be one of \'strict\', \'report\', got "lax"',
+    ],
+    [
+      { ...good, names: ['a', 'B'] },
+      'ERR_OPTION_INVALID',
+      'names',
+      'requireThing: option "names" must be a list of lower-case names, got an array',
+    ],
+    [
+      { ...good, isQuiet: 'false' },
+      'ERR_OPTION_INVALID',
+      'isQuiet',
+      'requireThing: option "isQuiet" must be true or false, got "false"',
+    ],
+    [
+      { ...good, onDenied: 'nxt' },
+      'ERR_OPTION_INVALID',
+      'onDenied',
+      'requireThing: option "onDenied" must be \'respond\', \'next\' or a function, got "nxt"',
+    ],
+    [
+      { ...good, audit: {} },
+      'ERR_OPTION_INVALID',
+      'audit',
+      'requireThing: option "audit" must be an emitter made by createAudit(), got an object',
+    ],
+    [
+      { ...good, clock: Date.now },
+      'ERR_OPTION_INVALID',
+      'clock',
+      'requireThing: option "clock" must be a Clock, got a function',
+    ],
+    [
+      { ...good, audience: null },
+      'ERR_OPTION_INVALID',
+      'audience',
+      'requireThing: option "audience" must be a string that is not empty, got null',
+    ],
+    [null, 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got null'],
+    ['x', 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got "x"'],
+    [[], 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got an array'],
+  ])('[core-options] that are wrong name the option, the value and the remedy: %j', (options, code, name, message) => {
+    const error = refused(options)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toBeInstanceOf(OptionError)
+    expect([error.name, error.code, error.option, error.message]).toEqual(['OptionError', code, name, message])
+  })
+
+  test('[core-secrets-not-shown] that are secret are never shown, good or bad', () => {
+    const error = refused({ audience: 'app', secret: 'hunter2' })
+    expect(error.message).toBe(
+      'requireThing: option "secret" must be a string of at least 16 characters, got another value',
+    )
+    expect(JSON.stringify({ ...error, message: error.message, stack: error.stack })).not.toContain('hunter2')
+    expect(refused({ audience: 'app', secrets: 'hunter2-hunter2-hunter2' }).message).not.toContain('hunter2')
+  })
+
+  test('that are nested are named with their path', () => {
+    const nested = () => resolveOptions('requireThing', { size: 'x' }, { size: option.integer(1, 2) }, 'cache.')
+    expect(nested).toThrow('requireThing: option "cache.size" must be an integer from 1 to 2, got "x"')
+  })
+
+  test('of __proto__ and of inherited names are no options', () => {
+    expect(refused({ ...good, ...JSON.parse('{"__proto__x":1}') }).code).toBe('ERR_OPTION_UNKNOWN')
+    expect(refused({ ...good, toString: 1 }).option).toBe('toString')
+  })
+
+  test('that are long are shown short', () => {
+    expect(refused({ ...good, mode: 'x'.repeat(1000) }).message.length).toBeLessThan(150)
+  })
+})
+
+test('the nearest name is one that could have been meant', () => {
+  expect(nearest('audti', ['audit', 'route'])).toBe('audit')
+  expect(nearest('windowseconds', ['windowSeconds'])).toBe('windowSeconds')
+  expect(nearest('xyz', ['audit', 'now'])).toBeUndefined()
+  expect(nearest('rout', ['route'])).toBe('route')
+})
+
+describe('the definition of a gate', () => {
+  const definition: GateDefinition<{ kind: 'x'; id: string }, never, never> = {
+    scheme: 'x',
+    reads: ['x-key'],
+    presents: () => true,
+    authenticate: () => granted({ kind: 'x', id: 'a' }),
+    reasons: {},
+    challenge: () => [],
+  }
+  test.each([
+    [{ scheme: 'two words' }, 'scheme'],
+    [{ reads: ['X-Key'] }, 'reads'],
+    [{ authenticate: undefined }, 'authenticate'],
+    [{ options: { onDenied: 'nxt' } }, 'options.onDenied'],
+    [{ options: { clock: {} } }, 'options.clock'],
+    [{ options: { route: '' } }, 'options.route'],
+  ])('[core-options] is checked when the gate is made: %j', (change, name) => {
+    const make = () => defineGate({ ...definition, ...(change as object) })
+    expect(make).toThrow(expect.objectContaining({ name: 'OptionError', option: name }))
+  })
+})
+
+test('[core-options] of the memory replay store are checked', () => {
+  const make = (options: unknown) => () => memoryReplay(options as { maxEntries: number })
+  expect(make({ maxEntry: 5 })).toThrow('Did you mean "maxEntries"?')
+  expect(make({ maxEntries: 0 })).toThrow('memoryReplay: option "maxEntries" must be an integer')
+  expect(make({ clock: { now: () => 0 } as Clock })).toThrow('must be a Clock')
+})
+
+describe('the environment', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'countersign-env-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const file = (name: string, text: string) => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  test('[core-environment] gives a variable, or the content of the file that NAME_FILE names', () => {
+    expect(readVariable({ SECRET: 'a' }, 'SECRET')).toBe('a')
+    expect(readVariable({ SECRET: '' }, 'SECRET')).toBe('')
+    expect(readVariable({}, 'SECRET')).toBeUndefined()
+    expect(readVariable({ SECRET_FILE: file('lf', 'from a file\n') }, 'SECRET')).toBe('from a file')
+    expect(readVariable({ SECRET_FILE: file('crlf', 'from a file\r\n') }, 'SECRET')).toBe('from a file')
+    expect(readVariable({ SECRET_FILE: file('two', 'two\n\n') }, 'SECRET')).toBe('two\n')
+  })
+
+  test('[core-environment] refuses a variable that is set twice, and a file that cannot be read', () => {
+    const both = { SECRET: 'hunter2', SECRET_FILE: file('both', 'hunter3') }
+    expect(() => readVariable(both, 'SECRET')).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        option: 'SECRET',
+        message: 'SECRET and SECRET_FILE are both set: keep one of them',
+      }),
+    )
+    expect(() => readVariable({ SECRET_FILE: join(folder, 'absent') }, 'SECRET')).toThrow(
+      'SECRET_FILE names a file that cannot be read (ENOENT)',
+    )
+    expect(() => readVariable({ SECRET_FILE: folder }, 'SECRET')).toThrow('(EISDIR)')
+  })
+
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['false', false],
+    ['0', false],
+  ])('[core-environment] reads the boolean %j', (value, expected) => {
+    expect(readBoolean({ REQUIRE: value }, 'REQUIRE')).toBe(expected)
+  })
+
+  test.each(['TRUE', 'True', 'yes', 'on', '', ' true', 'true ', '01', 'null'])(
+    '[core-environment] fails the start on the boolean %j',
+    (value) => {
+      expect(() => readBoolean({ REQUIRE: value }, 'REQUIRE')).toThrow(
+        `REQUIRE must be true, false, 1 or 0, got ${JSON.stringify(value)}`,
+      )
+    },
+  )
+
+  test('[core-parsers] the boolean never throws anything but an OptionError', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        try {
+          const result = readBoolean({ REQUIRE: value }, 'REQUIRE')
+          expect(['true', 'false', '1', '0']).toContain(value)
+          expect(result).toBe(value === 'true' || value === '1')
+        } catch (error) {
+          if (!(error instanceof OptionError)) throw error
+        }
+      }),
+    )
+  })
+
+  test('[core-environment] that is not set is undefined, so that a default can stand', () => {
+    expect(readBoolean({}, 'REQUIRE')).toBeUndefined()
+  })
+})

@@ -1,0 +1,382 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setImmediate as tick } from 'node:timers/promises'
+import { createAudit, audit as defaultAudit } from '@countersign/audit'
+import { describe, expect, test } from '@jest/globals'
+import express, { type Request } from 'express'
+import request from 'supertest'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { fakeClock } from '../../../test/support/fake-clock.js'
+import { serve } from '../../../test/support/http-server.js'
+import { denied, granted, unavailable } from '../src/index.js'
+import { deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
+
+const grant = () => granted({ kind: 'key' as const, id: 'the-key' })
+
+describe('a granted request', () => {
+  test('[core-order] takes the time, decides, freezes and attaches the principal, tells, and goes on, in this order', async () => {
+    const steps: string[] = []
+    let seen: Request | undefined
+    const clock = fakeClock()
+    const principal = { kind: 'key' as const, id: 'the-key' }
+    const audit = createAudit({
+      sinks: [
+        (event) => {
+          steps.push(`told of ${event.type}, attached: ${seen?.principal === principal}`)
+        },
+      ],
+    })
+    const gate = keyGate(
+      {
+        audit,
+        clock: {
+          now: clock.now,
+          monotonic: () => {
+            steps.push('time')
+            return clock.monotonic()
+          },
+        },
+      },
+      {
+        authenticate: (incoming) => {
+          seen = incoming
+          steps.push('decide')
+          clock.advance(3)
+          return granted(principal)
+        },
+      },
+    )
+    const app = express().get('/', gate, (incoming, response) => {
+      steps.push(`handle, frozen: ${Object.isFrozen(incoming.principal)}`)
+      response.end()
+    })
+    await request(app).get('/').expect(200)
+    expect(steps).toEqual(['time', 'decide', 'time', 'told of access.granted, attached: true', 'handle, frozen: true'])
+  })
+
+  test('[core-one-event] is one event, with who it was, on which route, and how long it took', async () => {
+    const clock = fakeClock()
+    const { app, events } = keyApp(
+      { clock },
+      {
+        authenticate: () => {
+          clock.advance(1.5)
+          return granted(
+            { kind: 'key', id: 'the-key' },
+            { credential: { id: 'c1', version: 2 }, attributes: { format: 'x' }, storeMs: 1.23456 },
+          )
+        },
+      },
+    )
+    await request(app).get('/7?secret=1').set('User-Agent', 'tests').expect(200)
+    expect(events).toEqual([
+      {
+        schema: 1,
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        type: 'access.granted',
+        outcome: 'success',
+        severity: 'info',
+        gate: 'key',
+        owasp: 'authn_login_success',
+        principal: { kind: 'key', id: 'the-key' },
+        credential: { id: 'c1', version: 2 },
+        http: {
+          method: 'GET',
+          route: '/:id',
+          requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          clientAddress: expect.stringContaining('127.0.0.1'),
+          userAgent: 'tests',
+        },
+        latencyMs: 1.5,
+        storeMs: 1.235,
+        attributes: { format: 'x' },
+      },
+    ])
+  })
+
+  test('[core-same-tick] that is decided already goes through in the same tick, with no promise', async () => {
+    const order: string[] = []
+    const { audit } = recordedAudit()
+    const app = express()
+    app.get(
+      '/',
+      (_request, _response, next) => {
+        queueMicrotask(() => order.push('a microtask later'))
+        next()
+      },
+      keyGate({ audit }, { authenticate: grant }),
+      (_request, response) => {
+        order.push('handler')
+        response.end()
+      },
+    )
+    await request(app).get('/').expect(200)
+    expect(order).toEqual(['handler', 'a microtask later'])
+  })
+
+  test('[core-same-tick] makes the gate add nothing to the request but req.principal', async () => {
+    let before: PropertyKey[] = []
+    const app = express()
+    const names = (incoming: Request) => Reflect.ownKeys(incoming)
+    app.get(
+      '/',
+      (incoming, _response, next) => {
+        before = names(incoming)
+        next()
+      },
+      keyGate({ audit: createAudit() }, { authenticate: grant }),
+      (incoming, response) => {
+        response.json(names(incoming).filter((name) => !before.includes(name)))
+      },
+    )
+    const { body } = await request(app).get('/')
+    expect(body).toEqual(['principal'])
+  })
+
+  test('waits for a promised verdict', async () => {
+    const { app, events, handled } = deciding(async () => {
+      await tick()
+      return grant()
+    })
+    await request(app)
+      .get('/1')
+      .expect(200, { principal: { kind: 'key', id: 'the-key' } })
+    expect(events).toHaveLength(1)
+    expect(handled()).toBe(1)
+  })
+
+  test('of a gate without an emitter is told to the process-wide one', async () => {
+    const told: string[] = []
+    const unsubscribe = defaultAudit.subscribe((event) => void told.push(event.type))
+    const app = express().get('/', keyGate({}, { authenticate: grant }), (_request, response) => void response.end())
+    await request(app).get('/').expect(200)
+    unsubscribe()
+    expect(told).toEqual(['access.granted'])
+  })
+})
+
+describe('a refused request', () => {
+  test.each<[string, KeyVerdict, number, object]>([
+    ['denied', denied('unknown'), 401, { type: 'access.denied', outcome: 'failure', reason: 'unknown' }],
+    [
+      'unavailable',
+      unavailable('key_store'),
+      503,
+      { type: 'access.unavailable', outcome: 'error', severity: 'critical', reason: 'key_store' },
+    ],
+  ])('[core-one-event] (%s) is one event and never reaches its handler', async (_name, verdict, status, event) => {
+    for (const decide of [() => verdict, async () => verdict]) {
+      const { app, events, handled } = deciding(decide)
+      await request(app).get('/1').expect(status)
+      expect(events).toMatchObject([{ ...event, principal: { kind: 'key', id: 'unknown' }, http: { status } }])
+      expect(handled()).toBe(0)
+    }
+  })
+
+  test('names a caller only when the verdict does, and has the severity and label of its reason', async () => {
+    const { app, events } = deciding(() => denied('too_little', { detail: { principalId: 'scheduler' } }))
+    await request(app).get('/1').expect(403)
+    expect(events).toMatchObject([
+      { severity: 'info', owasp: 'authz_fail', principal: { kind: 'key', id: 'scheduler' } },
+    ])
+  })
+})
+
+describe('a bug in a gate', () => {
+  const bugs: [string, () => KeyVerdict | Promise<KeyVerdict>][] = [
+    [
+      'a throw',
+      () => {
+        throw Object.assign(new RangeError('the secret is hunter2'), { code: 'ERR_TEST' })
+      },
+    ],
+    ['a rejection', async () => Promise.reject(new RangeError('the secret is hunter2'))],
+    ['no verdict', () => undefined as unknown as KeyVerdict],
+    ['a promise of no verdict', async () => undefined as unknown as KeyVerdict],
+    ['a grant of nothing', () => granted(undefined as unknown as { kind: 'key'; id: string })],
+    ['an outcome that does not exist', () => ({ outcome: 'fine' }) as unknown as KeyVerdict],
+    ['a reason that the table does not have', () => denied('unheard_of' as 'unknown')],
+    ['a reason that every object has', () => denied('constructor' as 'unknown')],
+    ['a member that JSON cannot hold', () => denied('unknown', { members: { count: 1n } })],
+    ['a challenge that is no token', () => denied('unknown', { parameters: {} })],
+  ]
+  test.each(bugs)('[core-throw] (%s) is one event, 500 without detail, and no way in', async (name, decide) => {
+    const broken = { challenge: () => [{ scheme: 'Key\r\nSet-Cookie: a=1' }] }
+    const { app, events, handled } = keyApp({}, { authenticate: decide, ...(name.includes('token') ? broken : {}) })
+    const response = await request(app).get('/1')
+    expect(response.status).toBe(500)
+    expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
+    expect(response.headers['set-cookie']).toBeUndefined()
+    expect(response.headers['www-authenticate']).toBeUndefined()
+    expect(events).toMatchObject([
+      { type: 'access.unavailable', outcome: 'error', reason: 'internal_error', http: { status: 500 } },
+    ])
+    expect(JSON.stringify(events)).not.toContain('hunter2')
+    expect(handled()).toBe(0)
+  })
+
+  test('[core-throw] is named in its event by kind, code and place, never by its message', async () => {
+    const { app, events } = deciding(() => {
+      throw Object.assign(new RangeError('the secret is hunter2'), { code: 'ERR_TEST' })
+    })
+    await request(app).get('/1').expect(500)
+    expect(events[0]?.attributes).toEqual({
+      error: 'RangeError',
+      code: 'ERR_TEST',
+      at: expect.stringContaining('pipeline.test'),
+    })
+  })
+
+  test('[core-throw] in the hook of an answer is found before anything is told or sent', async () => {
+    const headers = { 'X-Note': 'a\r\nSet-Cookie: b=1' }
+    const { app, events } = keyApp({}, { answer: (answer) => ({ ...answer, headers }) })
+    const response = await request(app).get('/1').expect(500)
+    expect(response.headers['set-cookie']).toBeUndefined()
+    expect(events.map((event) => event.reason)).toEqual(['internal_error'])
+  })
+
+  test('[core-one-event] in the trust function of the app costs the event its address and nothing else', async () => {
+    const { app, events } = keyApp()
+    app.set('trust proxy', () => {
+      throw new Error('no')
+    })
+    await request(app).get('/1').set('X-Forwarded-For', '10.0.0.1').expect(401)
+    expect(events).toHaveLength(1)
+    expect(events[0]?.http?.clientAddress).toBeUndefined()
+  })
+})
+
+describe('a request that is over', () => {
+  async function abandoned(decide: () => KeyVerdict, onDenied: 'respond' | 'next') {
+    let go: () => void = () => undefined
+    const gone = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const built = deciding(
+      async () => {
+        await gone
+        return decide()
+      },
+      { onDenied },
+    )
+    let isStarted: () => void = () => undefined
+    const started = new Promise<void>((resolve) => {
+      isStarted = resolve
+    })
+    const closed = new Promise<void>((resolve) => {
+      built.app.set('closed', resolve)
+    })
+    const outer = express().use((incoming, response, next) => {
+      response.on('close', () => (built.app.get('closed') as () => void)())
+      isStarted()
+      built.app(incoming, response, next)
+    })
+    const running = await serve(outer)
+    const socket = connect(running.port, '127.0.0.1')
+    socket.write('GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await started
+    socket.destroy()
+    await once(socket, 'close')
+    await closed
+    go()
+    await tick()
+    await running.close()
+    return built
+  }
+
+  test.each(['respond', 'next'] as const)(
+    '[core-client-gone] because its client has gone is told of and not answered (onDenied: %s)',
+    async (onDenied) => {
+      const { events, errors, handled } = await abandoned(() => denied('unknown'), onDenied)
+      expect(events.map((event) => event.reason)).toEqual(['unknown'])
+      expect(errors).toEqual([])
+      expect(handled()).toBe(0)
+    },
+  )
+
+  test.each<[string, () => KeyVerdict]>([
+    ['granted', grant],
+    ['denied', () => denied('unknown')],
+    [
+      'a bug',
+      () => {
+        throw new Error('bug')
+      },
+    ],
+  ])('[core-client-gone] because another middleware answered is left alone (%s)', async (_name, decide) => {
+    for (const onDenied of ['respond', 'next'] as const) {
+      let go: () => void = () => undefined
+      const answered = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      const { audit, events } = recordedAudit()
+      const errors: unknown[] = []
+      let handled = 0
+      const gate = keyGate(
+        { audit, onDenied },
+        {
+          authenticate: async () => {
+            await answered
+            return decide()
+          },
+        },
+      )
+      const app = express()
+      app.use((_request, response, next) => {
+        next()
+        response.status(504).end('too slow')
+        go()
+      }, gate)
+      app.use((_request, response) => {
+        handled += 1
+        response.end()
+      })
+      app.use(((error, _request, _response, next) => {
+        errors.push(error)
+        next(error)
+      }) as express.ErrorRequestHandler)
+      const running = await serve(app)
+      const response = await fetch(`${running.url}/1`)
+      expect([response.status, await response.text()]).toEqual([504, 'too slow'])
+      await tick()
+      expect([handled, errors, events.length]).toEqual([0, [], 1])
+      await running.close()
+    }
+  })
+})
+
+test('[core-next-once] a handler that throws or rejects after a grant never makes the gate go on again', async () => {
+  for (const decide of [grant, async () => grant()]) {
+    const { audit, events } = recordedAudit()
+    let handled = 0
+    const app = express()
+    app.set('env', 'test')
+    app.get('/', keyGate({ audit }, { authenticate: decide }), async () => {
+      handled += 1
+      throw new Error('the handler fails')
+    })
+    await request(app).get('/').expect(500)
+    expect([handled, events.length]).toEqual([1, 1])
+  }
+})
+
+test('[core-contained] what next() throws after a promised verdict is contained and answered with 500', async () => {
+  const escaped: unknown[] = []
+  const note = (error: unknown) => void escaped.push(error)
+  process.on('unhandledRejection', note)
+  const { audit, events } = recordedAudit()
+  const gate = keyGate({ audit }, { authenticate: async () => grant() })
+  const running = await serve((incoming, response) =>
+    gate(incoming as Request, response as Parameters<typeof gate>[1], () => {
+      throw new Error('not a router')
+    }),
+  )
+  const response = await fetch(running.url)
+  expect(response.status).toBe(500)
+  await tick()
+  await running.close()
+  process.off('unhandledRejection', note)
+  expect(escaped).toEqual([])
+  expect(events.map((event) => event.type)).toEqual(['access.granted'])
+})

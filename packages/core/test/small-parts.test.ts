@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  DeadlineError,
+  isPromise,
+  StoreUnavailableError,
+  secretsEqual,
+  settle,
+  sha256,
+  systemClock,
+  withDeadline,
+} from '../src/index.js'
+
+describe('a deadline', () => {
+  test('[core-deadline] gives what the work gives, or what it fails with', async () => {
+    expect(await withDeadline(Promise.resolve(7), 1000, 'work')).toBe(7)
+    await expect(withDeadline(Promise.reject(new RangeError('no')), 1000, 'work')).rejects.toThrow(RangeError)
+  })
+
+  test('[core-deadline] ends the wait for work that hangs, with an error that names it', async () => {
+    const never = new Promise<number>(() => undefined)
+    await expect(withDeadline(never, 20, 'asking the store')).rejects.toMatchObject({
+      name: 'DeadlineError',
+      code: 'ERR_DEADLINE',
+      message: 'asking the store took longer than 20 ms',
+    })
+    await expect(withDeadline(never, -3.7, 'work')).rejects.toThrow(new DeadlineError('work', 0))
+  })
+
+  test('[core-deadline] that has passed swallows what the work rejects with later', async () => {
+    const escaped: unknown[] = []
+    const note = (error: unknown) => void escaped.push(error)
+    process.on('unhandledRejection', note)
+    let fail: (error: Error) => void = () => undefined
+    const work = new Promise<number>((_resolve, reject) => {
+      fail = reject
+    })
+    await expect(withDeadline(work, 5, 'work')).rejects.toThrow(DeadlineError)
+    fail(new Error('late'))
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(escaped).toEqual([])
+  })
+
+  test('[core-deadline] leaves no timer behind', async () => {
+    jest.useFakeTimers()
+    try {
+      await withDeadline(Promise.resolve(1), 60_000, 'work')
+      await withDeadline(Promise.reject(new Error('no')), 60_000, 'work').catch(() => undefined)
+      expect(jest.getTimerCount()).toBe(0)
+    } finally {
+      jest.useRealTimers()
+    }
+  })
+})
+
+describe('the comparison of secrets', () => {
+  test('[core-constant-time] is true for equal text or bytes alone', () => {
+    expect(secretsEqual('abc', 'abc')).toBe(true)
+    expect(secretsEqual('abc', Buffer.from('abc'))).toBe(true)
+    expect(secretsEqual('', '')).toBe(true)
+    expect(secretsEqual('\u00e9', 'e\u0301')).toBe(false)
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => secretsEqual(a, b) === Buffer.from(a).equals(Buffer.from(b))),
+    )
+  })
+
+  test('[core-constant-time] takes secrets of any length, equal or not, without throwing', () => {
+    expect(secretsEqual('a', 'a'.repeat(100_000))).toBe(false)
+    expect(secretsEqual('', 'a')).toBe(false)
+  })
+
+  test('[core-constant-time] goes over digests of one length', () => {
+    expect(sha256('abc')).toEqual(createHash('sha256').update('abc').digest())
+    expect([sha256('').length, sha256('a'.repeat(1000)).length]).toEqual([32, 32])
+  })
+})
+
+describe('settle', () => {
+  test('goes on at once with a value, and with what was thrown', () => {
+    expect(
+      settle(
+        () => 1,
+        (value) => value + 1,
+        () => 0,
+      ),
+    ).toBe(2)
+    const thrown = settle<number, string>(
+      () => {
+        throw new Error('no')
+      },
+      () => 'value',
+      (error) => (error as Error).message,
+    )
+    expect(thrown).toBe('no')
+  })
+
+  test('waits for a promise, and takes what it rejects with', async () => {
+    const later = settle(
+      async () => 1,
+      (value) => value + 1,
+      () => 0,
+    )
+    expect(isPromise(later)).toBe(true)
+    expect(await later).toBe(2)
+    const rejected = settle<number, string>(
+      async () => Promise.reject(new Error('no')),
+      () => 'value',
+      (error) => (error as Error).message,
+    )
+    expect(await rejected).toBe('no')
+  })
+
+  test('never hands what onValue throws to onError', async () => {
+    const boom = () => {
+      throw new Error('from onValue')
+    }
+    const onError = () => 'swallowed'
+    expect(() => settle(() => 1, boom, onError)).toThrow('from onValue')
+    await expect(settle(async () => 1, boom, onError)).rejects.toThrow('from onValue')
+  })
+
+  test('knows a promise from a value', () => {
+    const thenable = Object.assign(() => undefined, Promise.prototype)
+    expect([
+      isPromise(Promise.resolve()),
+      isPromise(undefined),
+      isPromise(null),
+      isPromise('x'),
+      isPromise({}),
+    ]).toEqual([true, false, false, false, false])
+    expect(isPromise(thenable)).toBe(false)
+  })
+})
+
+test('an unavailable store is an error with a code, its name and its cause', () => {
+  const cause = new Error('ECONNREFUSED')
+  const error = new StoreUnavailableError('redisReplay', 'Redis could not be asked', { cause })
+  expect(error).toMatchObject({
+    name: 'StoreUnavailableError',
+    code: 'ERR_STORE_UNAVAILABLE',
+    store: 'redisReplay',
+    cause,
+  })
+})
+
+test("the system clock gives the time of day, and a time that doesn't go back", () => {
+  expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1000)
+  const first = systemClock.monotonic()
+  expect(systemClock.monotonic()).toBeGreaterThanOrEqual(first)
+})
