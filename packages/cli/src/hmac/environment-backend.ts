@@ -6,7 +6,7 @@ import { CommandError, notFoundError, usageError } from '../command-error.js'
 import { exitCodes } from '../exit-codes.js'
 import { addVariable, readEnvFile, removeVariable } from './env-file.js'
 import type { SecretBackend } from './secret-backend.js'
-import { secretVariable, versionVariable } from './secret-variable.js'
+import { hasSecret, secretVariable, versionVariable } from './secret-variable.js'
 
 const PREFIX = 'COUNTERSIGN_HMAC_SECRET_'
 
@@ -16,8 +16,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
 
   function versions(caller: string): readonly HmacSecretVersion[] {
     const variables = read()
-    const name = secretVariable(caller)
-    if (!Object.keys(variables).some((variable) => variable.startsWith(name))) return []
+    if (!hasSecret(variables, caller)) return []
     return secretsFromEnv(variables, { callers: [caller] }).list(caller) as readonly HmacSecretVersion[]
   }
 

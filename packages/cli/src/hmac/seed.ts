@@ -6,7 +6,7 @@ import { readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
 import { handOver } from './hand-over.js'
 import { type StoreChoice, withSecrets } from './secret-backend.js'
-import { secretVariable } from './secret-variable.js'
+import { hasSecret, secretVariable } from './secret-variable.js'
 
 export interface SeedOptions extends StoreChoice {
   readonly secretFile?: string
@@ -62,8 +62,7 @@ async function readSeeds(
     const secret = await readSecret(context, { file: secretFile, variable, what: `the secret of "${caller}"` })
     return [{ version, secret: secret as string }]
   }
-  const isSet = Object.keys(context.env).some((name) => name.startsWith(variable))
-  if (kind === 'environment' || !isSet) {
+  if (kind === 'environment' || !hasSecret(context.env, caller)) {
     throw usageError(`no secret of "${caller}" is given: use --generate or --secret-file, or set ${variable}`)
   }
   const versions = await secretsFromEnv(context.env, { callers: [caller] }).list(caller)

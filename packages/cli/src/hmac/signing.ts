@@ -6,7 +6,7 @@ import type { Context } from '../context.js'
 import { parsePositive } from '../durations.js'
 import { readInput, readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
-import { secretVariable, variablePart } from './secret-variable.js'
+import { hasSecret, secretVariable, variablePart } from './secret-variable.js'
 
 export interface SigningOptions {
   readonly caller: string
@@ -166,7 +166,7 @@ async function findSecret(context: Context, { caller, keyVersion, secretFile }: 
     return { secret: secret as string, version: keyVersion ?? 1 }
   }
   const variable = secretVariable(caller)
-  if (!Object.keys(context.env).some((name) => name.startsWith(variable))) {
+  if (!hasSecret(context.env, caller)) {
     throw notFoundError(`no secret of "${caller}" is given: set ${variable}, or use --secret-file`)
   }
   const versions = await secretsFromEnv(context.env, { callers: [caller] }).list(caller)

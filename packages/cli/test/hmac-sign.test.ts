@@ -1,0 +1,251 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AuditEvent } from '@countersign/audit'
+import { memorySecrets, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
+import { freePort } from '../../../test/support/redis-server.js'
+import { countersign, refuse, succeed, succeedJson } from './command.js'
+
+const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
+const OLD_KEY = 'the-old-shared-key'
+const AUDIENCE = 'billing.example.com'
+const env = { COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: SECRET }
+
+const { audit, events } = recordedAudit()
+let server: RunningServer
+let folder: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'))
+  const secrets = memorySecrets([{ caller: 'scheduler', version: 3, secret: SECRET }])
+  const legacy = { headers: ['x-service-key'], keys: { scheduler: [OLD_KEY] } }
+  const compatible = xHeaders({ prefix: 'x-kh', bindQuery: false, bindAudience: false })
+  const app = express()
+  const echo: express.RequestHandler = (request, response) => {
+    response.json({ method: request.method, url: request.originalUrl, body: request.rawBody?.toString() ?? '' })
+  }
+  app.use('/rfc9421', requireHmac({ secrets, audience: AUDIENCE, audit }), echo)
+  app.use('/x-headers', requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], audit }), echo)
+  app.use('/compatible', requireHmac({ secrets, formats: [compatible], audit }), echo)
+  app.use('/tagged', requireHmac({ secrets, audience: AUDIENCE, formats: [rfc9421({ tag: 'other' })], audit }), echo)
+  app.use('/legacy', requireHmac({ secrets, audience: AUDIENCE, legacy, audit }), echo)
+  app.get('/moved', (_request, response) => response.redirect('/rfc9421'))
+  app.get('/slow', () => undefined)
+  server = await serve((request, response) => {
+    if (request.url === '/late') response.setHeader('Date', new Date(Date.now() - 90_000).toUTCString())
+    app(request, response)
+  })
+})
+beforeEach(() => void events.splice(0))
+afterAll(async () => {
+  await server.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const curl = (method: string, path: string, ...words: string[]) => [
+  'hmac',
+  'curl',
+  method,
+  `${server.url}${path}`,
+  '--caller',
+  'scheduler',
+  '--audience',
+  AUDIENCE,
+  ...words,
+]
+const lastEvent = () => events.at(-1) as AuditEvent
+
+describe('hmac curl', () => {
+  test('signs and sends a request, its path untouched, in the format that is chosen', async () => {
+    const json = ['-H', 'content-type: application/json', '-d', '{"a":1}']
+    const sent = await succeed(curl('POST', '/rfc9421/a/../b?x=%2e', ...json), { env })
+    expect(JSON.parse(sent)).toEqual({ method: 'POST', url: '/rfc9421/a/../b?x=%2e', body: '{"a":1}' })
+    const x = await succeed(curl('PUT', '/x-headers?q=1', '--format', 'x-headers', '--data-file', '-'), {
+      env,
+      input: 'from standard input',
+    })
+    expect(JSON.parse(x)).toEqual({ method: 'PUT', url: '/x-headers?q=1', body: 'from standard input' })
+    const compatible = ['--format', 'x-headers', '--prefix', 'x-kh', '--no-bind-query', '--no-bind-audience']
+    await succeed(curl('GET', '/compatible?q=1', ...compatible), { env })
+    expect(lastEvent()).toMatchObject({ type: 'access.granted', credential: { id: 'scheduler/3' } })
+  })
+
+  test('takes the secret from a file or standard input, and sends the old key beside the signature', async () => {
+    const file = join(folder, 'secret')
+    writeFileSync(file, `${SECRET}\n`)
+    await succeed(curl('GET', '/rfc9421', '--secret-file', file, '--key-version', '3'))
+    await succeed(curl('GET', '/rfc9421', '--secret-file', '-', '--key-version', '3'), { input: SECRET })
+    const withOldKey = { ...env, COUNTERSIGN_HMAC_LEGACY_SCHEDULER: OLD_KEY }
+    await succeed(curl('GET', '/legacy', '--legacy', 'x-service-key'), { env: withOldKey })
+    await refuse(curl('GET', '/legacy', '--legacy', 'x-service-key'), 2, /COUNTERSIGN_HMAC_LEGACY_SCHEDULER is not/, {
+      env,
+    })
+  })
+
+  test('ends with 1 for a refusal, with its head on request, and as JSON', async () => {
+    const other = { COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: `${SECRET}!` }
+    const refused = await countersign(curl('GET', '/rfc9421', '-i'), { env: other })
+    expect(refused.exitCode).toBe(1)
+    expect(refused.stdout).toMatch(/^HTTP\/1\.1 401 Unauthorized\n(?:.+\n)*www-authenticate: Countersign-HMAC\n/)
+    expect(refused.stderr).toMatch(/^countersign: the server answered 401: it did not take the signature: [^\n]+\n$/)
+    const json = await countersign(curl('GET', '/rfc9421', '--json'), { env: other })
+    expect(JSON.parse(json.stdout)).toMatchObject({ status: 401, headers: { 'cache-control': 'no-store' } })
+    const moved = await countersign(curl('GET', '/moved'), { env })
+    expect(moved).toEqual({
+      exitCode: 1,
+      stdout: 'Found. Redirecting to /rfc9421',
+      stderr: 'countersign: the server answered 302: a redirect is never followed: sign for its target\n',
+    })
+  })
+})
+
+describe('hmac sign and explain', () => {
+  test('print the header fields that the gate takes, and the text that was signed', async () => {
+    const words = [
+      'POST',
+      `${server.url}/x-headers?q=1`,
+      '--caller',
+      'scheduler',
+      '--audience',
+      AUDIENCE,
+      '-d',
+      'hello',
+    ]
+    const headers = await succeedJson<Record<string, string>>(['hmac', 'sign', ...words, '--format', 'x-headers'], {
+      env,
+    })
+    const response = await fetch(`${server.url}/x-headers?q=1`, { method: 'POST', headers, body: 'hello' })
+    expect(response.status).toBe(200)
+    const plain = await succeed(['hmac', 'sign', ...words], { env })
+    expect(plain).toMatch(
+      /^Content-Digest: sha-256=:.+:\nSignature-Input: sig1=\(.+;keyid="scheduler\/3".+\nSignature: sig1=:.+:\n$/,
+    )
+    const text = await succeed(['hmac', 'explain', ...words, '--format', 'x-headers'], { env })
+    expect(text).toContain(
+      [
+        '  "POST\\n"',
+        '  "/x-headers?q=1\\n"',
+        '  "scheduler\\n"',
+        '  "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\\n"',
+      ].join('\n'),
+    )
+    expect(text).toContain(`  "${AUDIENCE}"\n`)
+    expect(text).not.toContain(SECRET)
+  })
+
+  const explain = (path: string, ...words: string[]) => ['hmac', 'explain', ...curl('GET', path, ...words).slice(2)]
+
+  test("say what a refusal's header fields give away", async () => {
+    const answer = async (path: string, ...words: string[]) =>
+      (await countersign(curl('GET', path, '-i', ...words), { env })).stdout
+    const differences = async (input: string, ...words: string[]) => {
+      const result = await countersign(explain('/rfc9421', '--refusal', '-', '--json', ...words), { env, input })
+      const { differences: list } = JSON.parse(result.stdout) as { differences: { what: string }[] }
+      return [result.exitCode, ...list.map(({ what }) => what)]
+    }
+    expect(await differences(await answer('/tagged'))).toEqual([
+      1,
+      'the server wants the tag "other", sent was "countersign"',
+    ])
+    expect(await differences(await answer('/x-headers'))).toEqual([
+      1,
+      'the server does not take rfc9421: it sends no Accept-Signature',
+    ])
+    expect(await differences(await answer('/rfc9421', '--audience', 'elsewhere.example.com'))).toEqual([
+      0,
+      'the secret differs, or something changed method, path, query, audience or body on the way',
+    ])
+    const old = `HTTP/1.1 401 Unauthorized\r\ndate: ${new Date(Date.now() + 400_000).toUTCString()}\r\n\r\n`
+    expect(await differences(old, '--format', 'x-headers')).toEqual([
+      1,
+      'the challenge is not that of a signed-request gate',
+      expect.stringMatching(/^the server's clock is \d+ s ahead of this signature$/),
+    ])
+    const elsewhere = 'HTTP/1.1 503 Service Unavailable\n\n'
+    expect(await differences(elsewhere)).toEqual([1, 'the verifier answered 503: it could not decide'])
+    await refuse(explain('/rfc9421', '--refusal', '-'), 2, /--refusal must be an HTTP answer/, { env, input: 'what?' })
+  })
+
+  test("say what the verifier's own audit event knows", async () => {
+    await countersign(
+      curl('GET', '/rfc9421', '--audience', 'elsewhere.example.com', '-H', 'host: elsewhere.example.com'),
+      {
+        env,
+      },
+    )
+    const input = JSON.stringify(lastEvent())
+    const result = await countersign(explain('/rfc9421', '--format', 'x-headers', '--refusal', '-'), { env, input })
+    expect(result.exitCode).toBe(1)
+    expect(result.stdout).toContain('✗ it was signed for the Host, which is not an audience of the verifier')
+    expect(result.stdout).toContain('✗ format: rfc9421 there, xHeaders here')
+  })
+})
+
+describe('hmac doctor', () => {
+  test('passes good keys and a clock that agrees', async () => {
+    const report = await succeed(['hmac', 'doctor', '--url', server.url], { env })
+    expect(report).toContain('✓ hmac-secret-scheduler: version 3 of "scheduler": 41 bytes\n')
+    expect(report).toMatch(/✓ clock: the server is \d\.\d s (ahead|behind)/)
+  })
+
+  test('finds a clock that is off, a secret that was garbled, a ring that is none, and a database that is down', async () => {
+    const port = await freePort()
+    const result = await countersign(['hmac', 'doctor', '--json', '--url', `${server.url}/late`], {
+      env: {
+        COUNTERSIGN_HMAC_SECRET_SCHEDULER: `"${SECRET}"`,
+        COUNTERSIGN_HMAC_SECRET_BILLING: 'short',
+        COUNTERSIGN_HMAC_KEKS: 'none',
+        DATABASE_URL: `postgres://127.0.0.1:${port}/x`,
+      },
+    })
+    expect(result.exitCode).toBe(1)
+    const { checks } = JSON.parse(result.stdout) as { checks: { id: string; status: string; detail: string }[] }
+    expect(checks.map(({ id, status }) => [id, status])).toEqual([
+      ['hmac-secret-billing', 'fail'],
+      ['hmac-secret-scheduler', 'warn'],
+      ['hmac-keks', 'fail'],
+      ['clock', 'fail'],
+      ['hmac-store', 'fail'],
+    ])
+    expect(result.stdout).not.toContain(SECRET)
+  })
+})
+
+describe('what is wrong is said in one line', () => {
+  test.each([
+    [['sign', 'GET', '/relative', '--caller', 'scheduler'], 2, /"\/relative" is not a URL: it must be absolute/],
+    [['sign', 'GET', 'https://user:pw@host/', '--caller', 'scheduler'], 2, /holds a user or a password/],
+    [
+      ['sign', 'GET', 'https://host/', '--caller', 'nobody'],
+      4,
+      /no secret of "nobody" is given: set COUNTERSIGN_HMAC_SECRET_NOBODY/,
+    ],
+    [
+      ['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--key-version', '9'],
+      4,
+      /version 9 of "scheduler" is not set/,
+    ],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--secret', SECRET], 2, /unknown option '--secret'/],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--prefix', 'x-kh'], 2, /belong to --format x-headers/],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'nonsense'], 2, /--header must be "name: value"/],
+    [
+      ['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--secret-file', '/nowhere'],
+      2,
+      /cannot be read \(ENOENT\)/,
+    ],
+    [['sign', 'GET', 'https://host/'], 2, /required option '--caller <name>' not specified/],
+    [['doctor', '--url', 'nonsense'], 2, /"nonsense" is not a URL/],
+  ] as const)('[cli-bad-inputs] hmac %j', async (words, exitCode, message) => {
+    await refuse(['hmac', ...words], exitCode, message, { env })
+  })
+
+  test('[cli-bad-inputs] of a server that is not there, or does not answer', async () => {
+    const port = await freePort()
+    const words = ['hmac', 'curl', 'GET', `http://127.0.0.1:${port}/`, '--caller', 'scheduler']
+    await refuse(words, 3, /cannot be reached \(ECONNREFUSED\): check the URL/, { env })
+    await refuse(curl('GET', '/slow', '--max-time', '1s'), 3, /no answer within 1 s/, { env })
+  })
+})
