@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { BoundedTtlMap, Clock } from '@countersign/core'
 import type { SettingsIdentity } from '../principal.js'
 import { TOMBSTONE_MS } from './rules.js'
-import type { LinkContent, SessionLimits, SessionRefusal, SessionState, StoredSession } from './store.js'
+import type { HeldClaim, LinkContent, SessionLimits, SessionRefusal, SessionState, StoredSession } from './store.js'
 
 export interface LinkRow {
   readonly hash: string
@@ -28,6 +28,7 @@ export interface SessionRow {
   readonly limits: SessionLimits
   readonly linkId: string | undefined
   identity: SettingsIdentity | undefined
+  claim: HeldClaim | undefined
   readonly createdAt: number
   readonly expiresAt: number
   lastSeenAt: number
@@ -77,6 +78,7 @@ export function viewOf(row: SessionRow, now: number): StoredSession {
     id: row.id,
     state: row.state === 'ended' ? 'active' : row.state,
     identity: row.identity,
+    claim: row.claim,
     linkId: row.linkId,
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
@@ -97,6 +99,7 @@ export function createSession(state: MemoryState, seed: SessionSeed): SessionRow
     ...seed,
     linkId: seed.linkId,
     identity: undefined,
+    claim: undefined,
     createdAt: now,
     expiresAt: now + seed.limits.absoluteMs,
     lastSeenAt: now,

@@ -8,6 +8,7 @@ import {
 } from '@countersign/core'
 import { type SettingsUser, userKey } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
+import { memoryIdentities } from './memory-identities.js'
 import { memoryLinks } from './memory-links.js'
 import type { MemoryState, SessionRow } from './memory-state.js'
 import { createSession, endSession, epochOf, refusalOf, viewOf } from './memory-state.js'
@@ -54,6 +55,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
 
   return {
     ...memoryLinks(state),
+    ...memoryIdentities(state, maxEntries),
     read,
     openSession({ ref, content, state: sessionState, limits }: NewSession): ReadResult {
       const key = userKey(content.user)

@@ -1,5 +1,5 @@
 import type { SettingsIdentity } from '../principal.js'
-import type { LinkContent, SessionState, StoredSession } from './store.js'
+import type { HeldClaim, LinkContent, ReadResult, SessionRefusal, SessionState, StoredSession } from './store.js'
 
 /** A session as the scripts return it. */
 export type SessionReply = readonly [
@@ -12,19 +12,41 @@ export type SessionReply = readonly [
   expiresAt: string,
   lastSeenAt: string,
   verifiedMsAgo: string,
+  claimed: string,
+  answer: string,
 ]
 
 export function sessionFrom(reply: SessionReply): StoredSession {
-  const [id, state, content, identity, linkId, createdAt, expiresAt, lastSeenAt, verifiedMsAgo] = reply
+  const [id, state, content, identity, linkId, createdAt, expiresAt, lastSeenAt, verifiedMsAgo, claimed, answer] = reply
   return {
     ...(JSON.parse(content) as LinkContent),
     id,
     state: state as SessionState,
     identity: identity === '' ? undefined : (JSON.parse(identity) as SettingsIdentity),
+    claim:
+      claimed === ''
+        ? undefined
+        : { identity: JSON.parse(claimed) as SettingsIdentity, answer: answer as HeldClaim['answer'] },
     linkId: linkId === '' ? undefined : linkId,
     createdAt: Number(createdAt),
     expiresAt: Number(expiresAt),
     lastSeenAt: Number(lastSeenAt),
     verifiedMsAgo: Number(verifiedMsAgo),
   }
+}
+
+/** An identity as it is stored and compared. */
+export function identityText({ issuer, subject }: SettingsIdentity): string {
+  return JSON.stringify({ issuer, subject })
+}
+
+export function identityFrom(text: string | null): SettingsIdentity | undefined {
+  return text === null ? undefined : (JSON.parse(text) as SettingsIdentity)
+}
+
+export function readFrom(reply: unknown): ReadResult {
+  const [outcome, session] = reply as ['found', SessionReply] | [SessionRefusal, undefined]
+  return session === undefined
+    ? { outcome: 'refused', reason: outcome as SessionRefusal }
+    : { outcome: 'found', session: sessionFrom(session) }
 }

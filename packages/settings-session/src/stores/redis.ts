@@ -1,34 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import {
-  createScriptRunner,
-  keyTag,
-  partitionOf,
-  type RedisClient,
-  type RedisScript,
-  type RedisStoreOptions,
-  type ScriptRunner,
-} from '@countersign/redis'
+import { createScriptRunner, partitionOf, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
 import { type SettingsUser, userKey } from '../principal.js'
-import { partitionOfTag } from '../tokens.js'
-import { type SessionReply, sessionFrom } from './redis-reply.js'
+import { redisIdentities } from './redis-identities.js'
+import { placesOf } from './redis-places.js'
+import { readFrom, type SessionReply, sessionFrom } from './redis-reply.js'
 import * as scripts from './redis-scripts.js'
-import type { LinkContent, LinkRefusal, ReadResult, SessionRefusal, SettingsStore } from './store.js'
-
-/** One hash tag of the store: where all of some users lies. */
-export interface Place {
-  key(kind: string, name: string): string
-  run(script: RedisScript, keys: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
-}
-
-/** The place of a partition, 0 to 15. */
-export function placeOf(runner: ScriptRunner, partition: number): Place {
-  const tag = keyTag(runner.namespace, 'settings', partition)
-  const prefix = `${tag}:`
-  return {
-    key: (kind, name) => `${prefix}${kind}:${name}`,
-    run: (script, keys, ...args) => runner.run(script, tag, keys, [prefix, ...args]),
-  }
-}
+import type { LinkContent, LinkRefusal, SettingsStore } from './store.js'
 
 /**
  * A store for any number of processes: one script, and so one command, an operation. Every call rejects with a
@@ -36,17 +13,12 @@ export function placeOf(runner: ScriptRunner, partition: number): Place {
  */
 export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {}): SettingsStore {
   const runner = createScriptRunner(redis, 'redisSessions', options)
-  const places = Array.from({ length: 16 }, (_, partition) => placeOf(runner, partition))
-  const placeOfTag = (tag: string) => places[partitionOfTag(tag)] as Place
-  const placeOfUser = (key: string) => places[partitionOf(key)] as Place
-  const read = (reply: unknown): ReadResult => {
-    const [outcome, session] = reply as ['found', SessionReply] | [SessionRefusal, undefined]
-    return session === undefined
-      ? { outcome: 'refused', reason: outcome as SessionRefusal }
-      : { outcome: 'found', session: sessionFrom(session) }
-  }
+  const places = placesOf(runner)
+  const placeOfTag = places.ofTag
+  const placeOfUser = (key: string) => places.of(partitionOf(key))
 
   return {
+    ...redisIdentities(places),
     async issueLink({ ref, content, ttlMs, epochTtlMs, codeHash = '' }) {
       const key = userKey(content.user)
       const place = placeOfTag(ref.tag)
@@ -77,11 +49,11 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const key = userKey(content.user)
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
-      return read(await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args))
+      return readFrom(await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args))
     },
     async read({ tag, hash }) {
       const place = placeOfTag(tag)
-      return read(await place.run(scripts.readScript, [place.key('s', tag)], hash, tag))
+      return readFrom(await place.run(scripts.readScript, [place.key('s', tag)], hash, tag))
     },
     async revoke(id, hash = '') {
       const place = placeOfTag(id)

@@ -8,3 +8,7 @@ export const REPEAT_MS = 30_000
 export const MOST_WRONG_CODES = 5
 /** A session is marked as used at most once in this part of its idle time. */
 export const TOUCH_PART = 5
+/** Milliseconds after which a reverse entry without its other half, left by a crash, is free. */
+export const ONE_SIDED_MS = 60_000
+/** Milliseconds in which a claim must write its other half: well before somebody else may take the entry over. */
+export const COMMIT_MS = 30_000

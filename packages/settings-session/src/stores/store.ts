@@ -54,6 +54,7 @@ export interface StoredSession extends LinkContent {
   readonly id: string
   readonly state: SessionState
   readonly identity?: SettingsIdentity
+  readonly claim?: HeldClaim
   readonly linkId?: string
   readonly createdAt: number
   readonly expiresAt: number
@@ -80,29 +81,40 @@ export interface NewSession {
   readonly limits: SessionLimits
 }
 
-export interface Activation {
+export interface IdentityClaim {
   readonly session: TokenRef
-  /** The hash of the session's new secret. */
+  /** The hash of the session's new secret: what was known before the sign-in opens nothing after it. */
   readonly newHash: string
   readonly identity: SettingsIdentity
-  readonly limits: SessionLimits
-  /** Whether the user may be bound to this identity when neither has a binding. */
+  /** Whether user and identity may be bound to each other when neither is bound. */
   readonly mayEstablish: boolean
 }
 
-export type ActivationResult =
+export type ClaimResult =
   | { readonly outcome: 'activated'; readonly session: StoredSession; readonly isFirst: boolean }
-  /** Nobody is bound yet, and `mayEstablish` is false. Nothing was changed. */
+  /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
   | { readonly outcome: 'unbound'; readonly session: StoredSession }
-  /** The user is somebody else, or the identity is another user's. The session is gone, its link spent. */
+  /** The user is bound to another identity, or the identity to another user. The session is gone, its link spent. */
   | { readonly outcome: 'mismatch'; readonly session: StoredSession }
   /** Another user is claiming the identity at this moment. Nothing was changed. */
   | { readonly outcome: 'contended' }
   | { readonly outcome: 'refused'; readonly reason: SessionRefusal }
 
-export type PendingAnswer = 'pending' | 'allowed' | 'denied'
+/** A first claim that the app has not decided on, or has. */
+export interface HeldClaim {
+  readonly identity: SettingsIdentity
+  readonly answer: 'pending' | 'allowed' | 'denied'
+}
 
-export type ReplayResult = 'fresh' | 'same_device' | 'replayed'
+/** A sign-in at a provider under way: which session it is for. */
+export interface SignIn {
+  readonly ref: TokenRef
+  readonly session: TokenRef
+  readonly returnTo?: string
+  readonly ttlMs: number
+}
+
+export type InitDataUse = 'fresh' | 'same_device' | 'replayed'
 
 /**
  * Where links, sessions and identities live: operations of the domain, each atomic, since get and set would invite
@@ -126,4 +138,25 @@ export interface SettingsStore {
   revokeAll(user: SettingsUser): Awaitable<void>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Awaitable<readonly StoredSession[]>
+
+  /**
+   * Settles who the session's user is, and makes the session active, in one step: a first claim binds user and
+   * identity, a later one verifies. Both directions hold: a user has one identity, and an identity one user of a
+   * platform and team.
+   */
+  claimIdentity(claim: IdentityClaim): Awaitable<ClaimResult>
+  /** Keeps a first claim until the app decides. */
+  holdClaim(session: TokenRef, identity: SettingsIdentity): Awaitable<ReadResult>
+  /** The app's decision on a held claim, by the session's id. False when there is none that waits. */
+  answerClaim(sessionId: string, isAllowed: boolean): Awaitable<boolean>
+  identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
+  /** Parts user and identity and ends the user's sessions. Resolves the identity that was bound. */
+  unlink(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
+  /** Binds a user to another identity and ends the user's sessions, unless the identity is another user's. */
+  rebind(user: SettingsUser, identity: SettingsIdentity): Awaitable<'bound' | 'taken' | 'contended'>
+  beginOAuth(signIn: SignIn): Awaitable<void>
+  /** Takes a sign-in, once. */
+  takeOAuth(ref: TokenRef): Awaitable<Pick<SignIn, 'session' | 'returnTo'> | undefined>
+  /** Notes the use of a platform's signed data by a browser. */
+  useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
 }
