@@ -1,5 +1,6 @@
 import { withDeadline } from '@countersign/core'
-import { DEFAULT_COMMAND_TIMEOUT_MS, isCluster, type RedisClient } from './client.js'
+import type { Redis } from 'ioredis'
+import { assertClient, clientOptions, DEFAULT_COMMAND_TIMEOUT_MS, isCluster, type RedisClient } from './client.js'
 
 /** One setting that would lose data or hang, with what to do about it. */
 export interface ConnectionAdvice {
@@ -8,6 +9,7 @@ export interface ConnectionAdvice {
     | 'COUNTERSIGN_REDIS_NO_AOF'
     | 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END'
     | 'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT'
+    | 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT'
     | 'COUNTERSIGN_REDIS_UNREACHABLE'
     | 'COUNTERSIGN_REDIS_CONFIG_HIDDEN'
   readonly setting: string
@@ -17,10 +19,13 @@ export interface ConnectionAdvice {
 }
 
 /**
- * Looks at a client and its server for what would lose data or hang, and warns by name, once for each. Never throws.
- * The advice is also returned, for a start that wants to be strict.
+ * Looks at a client and its server for what would lose data or hang, and warns by name, once for each. A server that
+ * cannot be asked is an advice too. All of it is also returned, for a start that wants to be strict.
+ *
+ * @throws {TypeError} when the argument is no ioredis client.
  */
 export async function adviseOnConnection(redis: RedisClient): Promise<readonly ConnectionAdvice[]> {
+  assertClient(redis, 'adviseOnConnection')
   const advice = [...adviseOnOptions(redis), ...(await adviseOnServer(redis))]
   for (const { code, setting, value, danger, remedy } of advice) {
     if (isWarned(redis, code)) continue
@@ -40,12 +45,8 @@ function isWarned(redis: RedisClient, code: string): boolean {
 }
 
 function adviseOnOptions(redis: RedisClient): ConnectionAdvice[] {
-  const options = isCluster(redis) ? (redis.options.redisOptions ?? {}) : redis.options
+  const { maxRetriesPerRequest, commandTimeout, socketTimeout } = clientOptions(redis)
   const advice: ConnectionAdvice[] = []
-  const { maxRetriesPerRequest, commandTimeout } = options as {
-    maxRetriesPerRequest?: number | null
-    commandTimeout?: number
-  }
   if (maxRetriesPerRequest === null) {
     advice.push({
       code: 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END',
@@ -64,44 +65,44 @@ function adviseOnOptions(redis: RedisClient): ConnectionAdvice[] {
       remedy: 'Set commandTimeout on the client, for example to 1000.',
     })
   }
+  if (socketTimeout === undefined) {
+    advice.push({
+      code: 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
+      setting: 'socketTimeout',
+      value: 'not set',
+      danger: 'a connection that died unnoticed is kept until TCP gives it up, and the gates answer 503 for as long',
+      remedy: 'Set socketTimeout on the client, for example to 5000: it connects anew when no reply comes for so long.',
+    })
+  }
   return advice
 }
 
 async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
-  let config: Map<string, string>
+  let configs: Map<string, string>[]
   try {
-    config = await withDeadline(readConfig(redis), DEFAULT_COMMAND_TIMEOUT_MS * 2, 'CONFIG GET')
+    configs = await withDeadline(readConfigs(redis), DEFAULT_COMMAND_TIMEOUT_MS * 2, 'CONFIG GET')
   } catch (error) {
     const reply = (error as Error).message
     const isRefused = /^(NOPERM|ERR unknown command|ERR unknown subcommand)/.test(reply)
     return [isRefused ? HIDDEN : { ...UNREACHABLE, value: reply }]
   }
-  const advice: ConnectionAdvice[] = []
-  const policy = config.get('maxmemory-policy')
-  if (policy !== undefined && policy !== 'noeviction') {
-    advice.push({
-      code: 'COUNTERSIGN_REDIS_EVICTS',
-      setting: 'maxmemory-policy',
-      value: policy,
-      danger: 'under memory pressure Redis drops live credentials, sessions and replay claims',
-      remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
-    })
-  }
-  if (config.get('appendonly') === 'no') {
-    advice.push({
-      code: 'COUNTERSIGN_REDIS_NO_AOF',
-      setting: 'appendonly',
-      value: 'no',
-      danger: 'a restart from an old snapshot brings back what was revoked',
-      remedy: 'Set appendonly to yes: CONFIG SET appendonly yes, and in redis.conf.',
-    })
-  }
-  return advice
+  const policies = configs.map((config) => config.get('maxmemory-policy'))
+  const evicting = policies.find((policy) => policy !== undefined && policy !== 'noeviction')
+  const isForgetful = configs.some((config) => config.get('appendonly') === 'no')
+  return [...(evicting === undefined ? [] : [{ ...EVICTS, value: evicting }]), ...(isForgetful ? [NO_AOF] : [])]
 }
 
-async function readConfig(redis: RedisClient): Promise<Map<string, string>> {
-  const server = isCluster(redis) ? redis.nodes('master')[0] : redis
-  if (server === undefined) throw new Error('the cluster has no known master')
+/** The configuration of the server, or of each master of a cluster: one of them is enough to lose data. */
+async function readConfigs(redis: RedisClient): Promise<Map<string, string>[]> {
+  if (!isCluster(redis)) return [await readConfig(redis)]
+  if (redis.status === 'wait') await redis.connect()
+  else if (redis.status !== 'ready') await new Promise((resolve) => redis.once('ready', resolve))
+  const masters = redis.nodes('master')
+  if (masters.length === 0) throw new Error('the cluster has no known master')
+  return Promise.all(masters.map(readConfig))
+}
+
+async function readConfig(server: Redis): Promise<Map<string, string>> {
   const config = new Map<string, string>()
   for (const name of ['maxmemory-policy', 'appendonly']) {
     const reply: unknown = await server.config('GET', name)
@@ -110,6 +111,22 @@ async function readConfig(redis: RedisClient): Promise<Map<string, string>> {
     if (typeof value === 'string') config.set(name, value)
   }
   return config
+}
+
+const EVICTS: ConnectionAdvice = {
+  code: 'COUNTERSIGN_REDIS_EVICTS',
+  setting: 'maxmemory-policy',
+  value: 'not noeviction',
+  danger: 'under memory pressure Redis drops live credentials, sessions and replay claims',
+  remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
+}
+
+const NO_AOF: ConnectionAdvice = {
+  code: 'COUNTERSIGN_REDIS_NO_AOF',
+  setting: 'appendonly',
+  value: 'no',
+  danger: 'a restart from an old snapshot brings back what was revoked, and forgets what was used once',
+  remedy: 'Set appendonly to yes: CONFIG SET appendonly yes, and in redis.conf.',
 }
 
 const UNREACHABLE: ConnectionAdvice = {

@@ -1,5 +1,5 @@
 import { StoreUnavailableError, withDeadline } from '@countersign/core'
-import { isCluster, type RedisClient } from './client.js'
+import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
 
@@ -46,7 +46,8 @@ export class Connection {
     args: readonly (string | number | Buffer)[],
     timeoutMs: number,
   ): Promise<unknown> {
-    const untilMs = performance.now() + timeoutMs
+    // What the client gives up on must be too late for the server as well.
+    const untilMs = performance.now() + Math.min(timeoutMs, clientTimeoutMs(this.#redis))
     const lane = this.#lane(tag)
     try {
       await this.#untilReady(untilMs)
@@ -123,7 +124,7 @@ export class Connection {
     try {
       return await withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
     } catch (error) {
-      if ((error as { code?: unknown }).code === 'ERR_DEADLINE') {
+      if (isMissedDeadline(error)) {
         lane.isSuspect = true
         void this.#probe(lane, keys[0] as string)
       }
@@ -144,6 +145,12 @@ export class Connection {
     if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
     return result
   }
+}
+
+/** Our own, or the one that ioredis makes of the client's `commandTimeout`. */
+function isMissedDeadline(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return code === 'ERR_DEADLINE' || message === 'Command timed out'
 }
 
 function unavailable(store: string, cause: unknown): StoreUnavailableError {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ReplayStore } from '@countersign/core'
+import { assertTtl, type ReplayStore } from '@countersign/core'
 import type { RedisClient, RedisStoreOptions } from './client.js'
 import { keyTag, partitionOf } from './key-tag.js'
 import { defineScript } from './script.js'
@@ -22,10 +22,12 @@ export function redisReplay(redis: RedisClient, options: RedisStoreOptions = {})
   const runner = createScriptRunner(redis, 'redisReplay', options)
   return {
     async claim(key, ttlMs) {
+      assertTtl(ttlMs)
       const tag = keyTag(runner.namespace, 'replay', partitionOf(key))
       const attempt = randomBytes(9).toString('base64url')
       const fresh = await runner.run(claimScript, tag, [`${tag}:${key}`], [attempt, Math.ceil(ttlMs)])
-      return fresh === 1 ? 'fresh' : 'seen'
+      // A client with stringNumbers gives '1'.
+      return Number(fresh) === 1 ? 'fresh' : 'seen'
     },
   }
 }

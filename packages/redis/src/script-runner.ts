@@ -1,5 +1,6 @@
 import { option, resolveOptions } from '@countersign/core'
 import {
+  assertClient,
   DEFAULT_COMMAND_TIMEOUT_MS,
   DEFAULT_NAMESPACE,
   NAMESPACE_PATTERN,
@@ -41,12 +42,4 @@ export function createScriptRunner(redis: RedisClient, store: string, options: R
     namespace,
     run: (script, tag, keys, args) => connection.call(store, script, tag, keys, args, commandTimeoutMs),
   }
-}
-
-function assertClient(redis: RedisClient, store: string): void {
-  if (typeof (redis as { defineCommand?: unknown } | undefined)?.defineCommand === 'function') return
-  const error = new TypeError(
-    `${store}: the first argument must be an ioredis client (new Redis(url) or new Cluster(nodes))`,
-  )
-  throw Object.assign(error, { code: 'ERR_OPTION_INVALID', option: 'redis' })
 }
