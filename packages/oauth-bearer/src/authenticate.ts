@@ -1,4 +1,4 @@
-import { denied, type Granted, isPromise, StoreUnavailableError, settle, unavailable } from '@countersign/core'
+import { denied, type Granted, isPromise, settle } from '@countersign/core'
 import type { Request } from 'express'
 import { toAuthInfo } from './auth-info.js'
 import type { Presented } from './issuers/issuer.js'
@@ -10,7 +10,7 @@ import { readCredential } from './read-credential.js'
 import type { OAuthBearerVerdict } from './reasons.js'
 import { createTokenCache } from './token-cache.js'
 import type { TokenOutcome } from './token-outcome.js'
-import { VerifierUnavailable } from './verifier-unavailable.js'
+import { unavailableOr } from './verify-function.js'
 import { createTokenVerifier } from './verify-token.js'
 
 type Step = OAuthBearerVerdict | Promise<OAuthBearerVerdict>
@@ -24,11 +24,13 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(options: ResolvedOAuthOptions): Authenticator {
-  const { clock, issuers, isRevoked, resource, hasScopes, attachAuthInfo, maxTokenBytes } = options
+  const { clock, issuers, isRevoked, resource, hasScopes, attachAuthInfo, maxTokenBytes, legacy } = options
   const sources = issuers.flatMap(({ keys }) => keys ?? [])
   const cache = createTokenCache(options.maxCacheEntries, clock, sources)
   const verifyToken = createTokenVerifier(issuers)
-  const schemes = ['bearer']
+  const legacyScheme = legacy?.scheme.toLowerCase()
+  // DPoP would be one more; until its proofs are checked it is no scheme of this gate.
+  const schemes = legacyScheme === undefined ? ['bearer'] : ['bearer', legacyScheme]
   /** The principals of this gate's making: one that is on the request was decided on already. */
   const own = new WeakSet<object>()
 
@@ -58,7 +60,8 @@ export function createAuthenticator(options: ResolvedOAuthOptions): Authenticato
     const known = cache.get(presented.digest)
     if (known === 'expired') return denied('expired')
     if (known !== undefined) return unlessRevoked(known.verdict)
-    return andThen<TokenOutcome, OAuthBearerVerdict>(verifyToken(presented, clock.now()), (outcome) => {
+    const verifier = legacy !== undefined && presented.scheme === legacyScheme ? legacy.verify : verifyToken
+    return andThen<TokenOutcome, OAuthBearerVerdict>(verifier(presented, clock.now()), (outcome) => {
       if (outcome.outcome !== 'verified') return outcome
       cache.set(presented.digest, outcome)
       own.add(outcome.verdict.principal)
@@ -74,13 +77,7 @@ export function createAuthenticator(options: ResolvedOAuthOptions): Authenticato
       () => isRevoked(principal),
       // Only false is a "no".
       (revoked) => (revoked === false ? verdict : denied('revoked', { detail: { principalId: principal.id } })),
-      (error) => {
-        if (error instanceof VerifierUnavailable) {
-          return unavailable('verifier', { retryAfterSeconds: error.retryAfterSeconds })
-        }
-        if (error instanceof StoreUnavailableError) return unavailable('verifier')
-        throw error
-      },
+      unavailableOr,
     )
     return isPromise(revocation) ? Promise.resolve(revocation) : revocation
   }

@@ -1,7 +1,7 @@
 import { OptionError, option, resolveOptions } from '@countersign/core'
 import type { RequestHandler } from 'express'
 import { metadataUrls } from './discovery.js'
-import { urlRule } from './issuers/issuer-options.js'
+import { urlRule } from './issuers/url-rule.js'
 import { assertScopes } from './scopes.js'
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'

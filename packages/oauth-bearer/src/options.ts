@@ -3,16 +3,13 @@ import { audit as defaultAudit } from '@countersign/audit'
 import { type GateOptions, gateOptionRules, OptionError, option, resolveOptions } from '@countersign/core'
 import { isSafeUrl } from './http/destination.js'
 import type { ResolvedIssuer } from './issuers/issuer.js'
-import {
-  audienceRule,
-  checkIssuerOptions,
-  claimMapRule,
-  type IssuerOptions,
-  urlRule,
-} from './issuers/issuer-options.js'
+import { audienceRule, checkIssuerOptions, claimMapRule, type IssuerOptions } from './issuers/issuer-options.js'
+import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
 import { resolveIssuer } from './issuers/resolve-issuer.js'
+import { urlRule } from './issuers/url-rule.js'
 import { isJsonObject } from './jwt/strict-json.js'
 import type { KeyCache } from './keys/key-cache.js'
+import { createLegacy, type LegacyTokenOptions } from './legacy.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
 import { assertScopes, createScopeCheck } from './scopes.js'
@@ -30,6 +27,8 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   readonly scopeImplies?: Readonly<Record<string, readonly string[]>>
   /** Names that the principal's claims get beside the issuer's own; an issuer's map goes first. */
   readonly claims?: Readonly<Record<string, string>>
+  /** Tokens of before OAuth, under a scheme of their own, until a day that is set. */
+  readonly legacy?: LegacyTokenOptions
   /** Asked on every request, cached or not. What it throws as `VerifierUnavailable` is a 503. */
   readonly isRevoked?: (principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>
   /** Default 8192. */
@@ -75,6 +74,9 @@ const rules = {
     )
     .default({}),
   claims: claimMapRule().default({}),
+  legacy: option.custom<LegacyTokenOptions>('an object of tokens or verify, and until', (value) =>
+    isJsonObject(value) ? (value as unknown as LegacyTokenOptions) : undefined,
+  ),
   isRevoked: option.func<(principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>>(),
   maxTokenBytes: option.integer(256, 65_536).default(8192),
   clockToleranceSeconds: option.integer(0, 60).default(5),
@@ -88,6 +90,9 @@ const rules = {
 }
 
 const cacheRules = { maxEntries: option.integer(1, 1_000_000).default(1000) }
+
+/** How long `legacy.verify` may take. */
+const LEGACY_TIMEOUT_MS = 2000
 
 /** The options with their defaults, and the state behind them. */
 export type ResolvedOAuthOptions = ReturnType<typeof resolveOAuthOptions>
@@ -112,11 +117,13 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions) {
   if (new Set(list.map(({ issuer }) => issuer)).size !== list.length) {
     throw new OptionError('ERR_OPTION_INVALID', 'issuer', 'requireOAuthBearer: option "issuer" names one issuer twice')
   }
+  assertOneOpaqueIssuer(list)
   const issuers: readonly ResolvedIssuer[] = list.map((checked) => resolveIssuer(checked, context))
   return {
     ...resolved,
     audit: context.audit,
     issuers,
+    legacy: resolved.legacy && createLegacy(resolved.legacy, LEGACY_TIMEOUT_MS),
     maxCacheEntries: cacheOptions?.maxEntries ?? 0,
     hasScopes: createScopeCheck(resolved.scopeImplies),
     realm: resolved.realm ?? new URL(resource).host,

@@ -2,6 +2,8 @@ import { defineGate, type Gate } from '@countersign/core'
 import type { RequestHandler } from 'express'
 import { createAuthenticator } from './authenticate.js'
 import { challengesFor, mergeExposed } from './challenges.js'
+import type { LegacyTokenUsage } from './legacy.js'
+import { createLoneVerifier } from './lone-verifier.js'
 import { type MetadataOptions, metadataUrl, serveMetadata } from './metadata.js'
 import { type Needs, resolveStepUp, type StepUpOptions } from './needs.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
@@ -9,6 +11,7 @@ import type { OAuthBearerPrincipal } from './principal.js'
 import { presentsToken } from './read-credential.js'
 import { reasons } from './reasons.js'
 import { assertScopes } from './scopes.js'
+import { rememberVerifier } from './verifier-of.js'
 
 /** The gate of {@link requireOAuthBearer}. */
 export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
@@ -18,6 +21,8 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
   stepUp(options: StepUpOptions): Gate<OAuthBearerPrincipal>
   /** Serves this resource's metadata (RFC 9728); mount it at the root of the app. */
   metadata(options?: MetadataOptions): RequestHandler
+  /** Who came with a legacy token since this gate was made: when it is quiet, the rollout is over. */
+  legacyUsage(): readonly LegacyTokenUsage[]
 }
 
 /**
@@ -35,13 +40,14 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
  */
 export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBearerGate {
   const resolved = resolveOAuthOptions(options)
-  const { resource, realm, issuers } = resolved
+  const { resource, realm, issuers, legacy, clock, audit, maxTokenBytes } = resolved
   const authenticator = createAuthenticator(resolved)
   let metadataAt = resolved.resourceMetadataUrl
   const knownScopes = new Set(resolved.scopes)
+  const otherSchemes = () => (legacy === undefined || legacy.isOver(clock.now()) ? [] : [legacy.scheme])
 
   function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
-    const context = { realm, scopes: needs.scopes, otherSchemes: () => [], resourceMetadata: () => metadataAt }
+    const context = { realm, scopes: needs.scopes, otherSchemes, resourceMetadata: () => metadataAt }
     for (const scope of needs.scopes) knownScopes.add(scope)
     return defineGate({
       scheme: 'oauth-bearer',
@@ -62,7 +68,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   }
 
   const needing = (scopes: readonly string[]) => [...new Set([...resolved.scopes, ...scopes])]
-  return Object.assign(gateFor({ scopes: resolved.scopes }), {
+  const gate = Object.assign(gateFor({ scopes: resolved.scopes }), {
     scopes(...scopes: readonly string[]) {
       assertScopes(scopes, 'scopes()')
       return gateFor({ scopes: needing(scopes) })
@@ -77,5 +83,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       metadataAt ??= metadataUrl(resource)
       return handler
     },
+    legacyUsage: () => legacy?.usage() ?? [],
   })
+  rememberVerifier(gate, createLoneVerifier({ authenticator, audit, resource, maxTokenBytes }))
+  return gate
 }

@@ -1,9 +1,11 @@
 import { OptionError, option, resolveOptions } from '@countersign/core'
-import { isSafeUrl } from '../http/destination.js'
+import { checkIntrospectionOptions, type IntrospectionOptions } from '../introspection/introspection-options.js'
 import { ASYMMETRIC_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
 import type { ProfileName } from '../jwt/profile.js'
 import { isJsonObject, type JsonObject } from '../jwt/strict-json.js'
+import type { VerifyFunction } from '../verify-function.js'
 import type { IssuerKind } from './issuer.js'
+import { urlRule } from './url-rule.js'
 
 /** An authorization server whose tokens are taken. */
 export interface IssuerOptions {
@@ -40,16 +42,13 @@ export interface IssuerOptions {
   readonly staleIfErrorSeconds?: number
   /** Hosts beside the issuer's own that its metadata may name, though they have no public address. */
   readonly trustedHosts?: readonly string[]
+  /** How to ask the issuer about a token. */
+  readonly introspection?: IntrospectionOptions
+  /** Verifies opaque tokens in the app's own way, instead of introspection. */
+  readonly verify?: VerifyFunction
+  /** How long `verify` may take. Default 2000. */
+  readonly verifyTimeoutMs?: number
 }
-
-const isUrl = (value: unknown): value is string =>
-  typeof value === 'string' && URL.canParse(value) && isSafeUrl(new URL(value))
-
-/** An https URL, or http on this machine. */
-export const urlRule = () =>
-  option.custom<string>('an https URL (http on loopback only), without credentials or fragment', (value) =>
-    isUrl(value) ? value : undefined,
-  )
 
 export const audienceRule = () =>
   option.custom<readonly string[]>('an audience or a list of them', (value) => {
@@ -96,6 +95,11 @@ const rules = {
     .secret(),
   staleIfErrorSeconds: option.integer(0, 86_400).default(3600),
   trustedHosts: option.strings(/^[^/:@]+$/, 'a list of host names').default([]),
+  introspection: option.custom<object>('an object of clientId, clientSecret and so on', (value) =>
+    isJsonObject(value) ? value : undefined,
+  ),
+  verify: option.func<VerifyFunction>(),
+  verifyTimeoutMs: option.integer(1, 60_000).default(2000),
 }
 
 export type CheckedIssuerOptions = ReturnType<typeof checkIssuerOptions>
@@ -104,23 +108,30 @@ export type CheckedIssuerOptions = ReturnType<typeof checkIssuerOptions>
 export function checkIssuerOptions(options: string | IssuerOptions, path: string) {
   const given = typeof options === 'string' ? { issuer: options } : options
   const checked = resolveOptions('requireOAuthBearer', given, rules, path)
+  const fail = (name: string, problem: string) => {
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      `${path}${name}`,
+      `requireOAuthBearer: option "${path}${name}" ${problem}`,
+    )
+  }
   const hasSecret = checked.secret !== undefined
   const algorithms = checked.algorithms ?? []
   const wrong = algorithms.find((name) => SYMMETRIC_ALGORITHMS.includes(name) !== hasSecret)
-  if (wrong !== undefined) {
-    throw new OptionError(
-      'ERR_OPTION_INVALID',
-      `${path}algorithms`,
-      `requireOAuthBearer: option "${path}algorithms" has ${wrong}: HS algorithms go with a "secret", the others with keys`,
-    )
-  }
+  if (wrong !== undefined) fail('algorithms', `has ${wrong}: HS algorithms go with a "secret", the others with keys`)
   const sources = [checked.jwksUri, checked.jwks, checked.secret].filter((source) => source !== undefined)
-  if (sources.length > 1) {
-    throw new OptionError(
-      'ERR_OPTION_INVALID',
-      `${path}jwks`,
-      `requireOAuthBearer: set one of "${path}jwksUri", "${path}jwks" and "${path}secret"`,
-    )
+  if (sources.length > 1) fail('jwks', 'goes without "jwksUri" and "secret": set one of the three')
+  if (checked.introspection !== undefined && checked.verify !== undefined) {
+    fail('verify', 'goes without "introspection": a token is sent to one place only')
   }
-  return checked
+  const asks = checked.introspection !== undefined || checked.verify !== undefined
+  const kind = checked.kind ?? (checked.introspection !== undefined ? 'mixed' : asks ? 'opaque' : 'jwt')
+  if (asks !== (kind !== 'jwt')) {
+    fail('kind', asks ? `is 'jwt', which asks nobody: say 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
+  }
+  if (kind === 'opaque' && sources.length > 0) fail('kind', `is 'opaque', which has no keys: say 'mixed'`)
+  if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
+  const introspection =
+    checked.introspection && checkIntrospectionOptions(checked.introspection, `${path}introspection.`)
+  return { ...checked, kind, introspection }
 }

@@ -1,0 +1,89 @@
+import { type Clock, denied, unavailable } from '@countersign/core'
+import { LRUCache } from 'lru-cache'
+import { toVerified } from '../build-verified.js'
+import { checkClaims } from '../check-claims.js'
+import { createCircuit } from '../http/circuit.js'
+import { FetchError } from '../http/request.js'
+import type { OpaqueVerifier, ResolvedIssuer } from '../issuers/issuer.js'
+import { PROFILES } from '../jwt/profile.js'
+import type { JsonObject } from '../jwt/strict-json.js'
+import type { TokenOutcome } from '../token-outcome.js'
+import type { AskEndpoint } from './ask-endpoint.js'
+import type { CheckedIntrospectionOptions } from './introspection-options.js'
+
+const INACTIVE_MS = 10_000
+const MAX_ANSWERS = 10_000
+
+/** What an endpoint said of a token, and how long that counts. */
+interface Answer {
+  readonly claims: JsonObject
+  readonly keepUntil: number
+}
+
+export interface IntrospectionSetup {
+  /** A function, for the issuer is complete only when this is in it. */
+  readonly issuer: () => ResolvedIssuer
+  readonly options: Pick<CheckedIntrospectionOptions, 'allowMissingAudience' | 'maxConcurrent' | 'cacheSeconds'>
+  readonly ask: AskEndpoint
+  readonly clock: Clock
+}
+
+/**
+ * Verifies tokens by asking the issuer. One question for all who present the same token at once; active answers count
+ * for `cacheSeconds`, inactive ones for 10 s, and what is no answer is never kept: it is *unavailable*, not *inactive*.
+ *
+ * Source: RFC 7662 §2.2, §4.
+ */
+export function createIntrospection({ issuer, options, ask, clock }: IntrospectionSetup): OpaqueVerifier {
+  const answers = new LRUCache<string, Answer>({ max: MAX_ANSWERS })
+  const questions = new Map<string, Promise<TokenOutcome>>()
+  const circuit = createCircuit(clock, { threshold: 5, baseMs: 1000, maxMs: 15_000 })
+
+  async function question(token: string, digest: string): Promise<TokenOutcome> {
+    const askedAt = clock.now()
+    try {
+      const claims = await ask(token)
+      // Anything but true and false is no answer (RFC 7662 §2.2).
+      if (typeof claims.active !== 'boolean') throw new FetchError('invalid', 200, 'active')
+      circuit.succeeded()
+      const keepMs = claims.active ? options.cacheSeconds * 1000 : INACTIVE_MS
+      const answer = { claims, keepUntil: askedAt + keepMs }
+      if (keepMs > 0) answers.set(digest, answer)
+      return judge(answer)
+    } catch (error) {
+      if (!(error instanceof FetchError)) throw error
+      circuit.failed()
+      return failed(error.message, circuit.retryAfterSeconds())
+    }
+  }
+
+  function judge({ claims, keepUntil }: Answer): TokenOutcome {
+    if (claims.active !== true) return denied('inactive')
+    const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
+    if (type === 'dpop') return denied('bound_token')
+    if (type !== 'bearer' || PROFILES.relaxed.isOtherToken(claims)) return denied('wrong_type')
+    const required = options.allowMissingAudience ? [] : ['aud']
+    const times = checkClaims(claims, issuer(), required, clock.now())
+    if (typeof times === 'string') return denied(times)
+    const { active: _active, ...rest } = claims
+    return toVerified(issuer(), rest, times, 'introspection', {
+      keepUntil: Math.min(keepUntil, times.expiresAt ?? keepUntil),
+    })
+  }
+
+  return ({ token, digest }) => {
+    const known = answers.get(digest)
+    if (known !== undefined && clock.now() < known.keepUntil) return judge(known)
+    const pending = questions.get(digest)
+    if (pending !== undefined) return pending
+    if (!circuit.mayTry()) return failed('circuit', circuit.retryAfterSeconds())
+    if (questions.size >= options.maxConcurrent) return failed('bulkhead', 1)
+    const asked = question(token, digest).finally(() => questions.delete(digest))
+    questions.set(digest, asked)
+    return asked
+  }
+}
+
+function failed(failure: string, retryAfterSeconds: number): TokenOutcome {
+  return unavailable('introspection', { retryAfterSeconds, detail: { attributes: { failure } } })
+}

@@ -1,0 +1,90 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { option, resolveOptions, sha256 } from '@countersign/core'
+import {
+  createScriptRunner,
+  defineScript,
+  keyTag,
+  type RedisClient,
+  type RedisStoreOptions,
+  redisStoreOptionRules,
+} from '@countersign/redis'
+import { isJsonObject } from '../jwt/strict-json.js'
+import type { CachedKeySet, KeyCache } from '../keys/key-cache.js'
+
+export type { CachedKeySet, KeyCache } from '../keys/key-cache.js'
+
+export interface RedisKeyCacheOptions extends RedisStoreOptions {
+  /**
+   * Authenticates what is kept: 32 bytes or more, the same in all processes. Without it whoever can write to Redis could
+   * sign tokens.
+   */
+  readonly secret: string | Uint8Array
+}
+
+const rules = {
+  ...redisStoreOptionRules,
+  secret: option
+    .custom<Uint8Array>('a secret of 32 bytes or more', (value) => {
+      const bytes = typeof value === 'string' ? Buffer.from(value) : value
+      return bytes instanceof Uint8Array && bytes.length >= 32 ? bytes : undefined
+    })
+    .secret()
+    .required(),
+}
+
+const loadScript = defineScript('oauth_keys_load', 1, "return redis.call('GET', KEYS[1])")
+const saveScript = defineScript('oauth_keys_save', 1, "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1")
+
+/** Kept for as long as any gate may use a stale set. */
+const MAX_STALE_MS = 86_400_000
+const VERSION = 'v1'
+
+/**
+ * Keeps issuers' key sets in Redis, for processes that start while an issuer is down. Each value carries a MAC over
+ * itself and the issuer's name; one that does not verify counts as none.
+ *
+ * @throws {OptionError} at creation.
+ * @example
+ * requireOAuthBearer({ resource, issuer, keyCache: redisKeyCache(redis, { secret: process.env.KEY_CACHE_SECRET }) })
+ */
+export function redisKeyCache(redis: RedisClient, options: RedisKeyCacheOptions): KeyCache {
+  const { secret, namespace, commandTimeoutMs } = resolveOptions('redisKeyCache', options, rules)
+  const runner = createScriptRunner(redis, 'redisKeyCache', { namespace, commandTimeoutMs })
+
+  function keyOf(issuer: string): { tag: string; key: string } {
+    const name = sha256(issuer).toString('base64url')
+    const tag = keyTag(runner.namespace, 'oauth-keys', name)
+    return { tag, key: `${tag}:set` }
+  }
+
+  function mac(issuer: string, json: string): Buffer {
+    return createHmac('sha256', secret).update(`${VERSION}\n${issuer}\n${json}`).digest()
+  }
+
+  return {
+    async load(issuer) {
+      const { tag, key } = keyOf(issuer)
+      const value = await runner.run(loadScript, tag, [key], [])
+      return typeof value === 'string' ? open(value, (json) => mac(issuer, json)) : undefined
+    },
+    async save(issuer, { jwks, fetchedAt, freshMs }) {
+      const { tag, key } = keyOf(issuer)
+      const json = JSON.stringify({ jwks, fetchedAt, freshMs })
+      const value = `${VERSION}.${mac(issuer, json).toString('base64url')}.${json}`
+      await runner.run(saveScript, tag, [key], [value, Math.ceil(freshMs) + MAX_STALE_MS])
+    },
+  }
+}
+
+/** What is in a value, when its MAC is right. */
+function open(value: string, mac: (json: string) => Buffer): CachedKeySet | undefined {
+  const [version, tag = ''] = value.split('.', 2)
+  if (version !== VERSION) return undefined
+  const json = value.slice(VERSION.length + tag.length + 2)
+  const given = Buffer.from(tag, 'base64url')
+  const expected = mac(json)
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined
+  const { jwks, fetchedAt, freshMs } = JSON.parse(json) as Record<string, unknown>
+  if (!isJsonObject(jwks) || typeof fetchedAt !== 'number' || typeof freshMs !== 'number') return undefined
+  return { jwks, fetchedAt, freshMs }
+}
