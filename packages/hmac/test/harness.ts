@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import { Readable } from 'node:stream'
 import type { AuditEvent } from '@countersign/audit'
 import type { MemorySecretsOptions, RequireHmacOptions, SignatureFormat } from '@countersign/hmac'
 import { memorySecrets, requireHmac, sign, xHeaders } from '@countersign/hmac'
@@ -56,27 +57,32 @@ export function send(
   method: string,
   target: string,
   headers: Record<string, string | string[]> = {},
-  body?: Uint8Array,
+  body?: Uint8Array | Readable,
 ): Promise<Sent> {
   return new Promise((resolve, reject) => {
     const length =
-      body === undefined || headers['transfer-encoding'] !== undefined ? {} : { 'content-length': String(body.length) }
+      !(body instanceof Uint8Array) || headers['transfer-encoding'] !== undefined
+        ? {}
+        : { 'content-length': String(body.length) }
     const request = httpRequest(
       { host: '127.0.0.1', port, method, path: target, agent: false, headers: { ...length, ...headers } },
       (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () =>
+        response.on('end', () => {
           resolve({
             status: response.statusCode ?? 0,
             headers: response.headers,
             text: Buffer.concat(chunks).toString(),
-          }),
-        )
+          })
+          if (body instanceof Readable) request.destroy()
+        })
       },
     )
     request.on('error', reject)
-    request.end(body)
+    if (body instanceof Readable) request.flushHeaders()
+    if (body instanceof Readable) body.pipe(request.on('close', () => body.destroy()))
+    else request.end(body)
   })
 }
 

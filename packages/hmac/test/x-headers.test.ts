@@ -38,39 +38,16 @@ describe('a signature in x-headers', () => {
   test.each([
     ['another method', { method: 'PUT' }],
     ['another path', { target: '/job?a=1' }],
-    ['a query added', { target: '/jobs?a=1&b=2' }],
-    ['the query removed', { target: '/jobs' }],
-    ['an empty query', { target: '/jobs?' }],
-    ['a doubled slash', { target: '//jobs?a=1' }],
-    ['a dot segment', { target: '/x/../jobs?a=1' }],
-    ['other spacing in the JSON', { body: '{"a": 1}' }],
+    ['[hmac-spacing] JSON with other spacing', { body: '{"a": 1}' }],
+    ['[hmac-spacing] JSON with a newline behind it', { body: '{"a":1}\n' }],
+    ['[hmac-spacing] JSON with its members in another order', { body: '{"b":2,"a":1}' }],
     ['another body', { body: '{"a":2}' }],
-  ])('does not cover %s', async (_what, change) => {
+  ])('%s is not what was signed', async (_what, change) => {
     expect((await sendAs(change)).status).toBe(401)
     expect(app.last()).toBe('bad_signature')
   })
 
-  test.each([
-    ['an empty caller', { 'x-countersign-caller': '' }, 401, 'malformed'],
-    ['an upper-case caller', { 'x-countersign-caller': 'Scheduler' }, 401, 'malformed'],
-    ['a caller nobody knows', { 'x-countersign-caller': 'stranger' }, 401, 'unknown_caller'],
-    ['a timestamp with a leading zero', { 'x-countersign-timestamp': '01767225600' }, 401, 'malformed'],
-    ['a timestamp with an exponent', { 'x-countersign-timestamp': '1e9' }, 401, 'malformed'],
-    ['64 characters that are not hex', { 'x-countersign-signature': 'z'.repeat(64) }, 401, 'malformed'],
-    ['63 hex digits', { 'x-countersign-signature': 'a'.repeat(63) }, 401, 'malformed'],
-    ['upper-case hex', { 'x-countersign-signature': 'A'.repeat(64) }, 401, 'malformed'],
-    ['a version with a leading zero', { 'x-countersign-key-version': '03' }, 401, 'malformed'],
-    ['a version with an exponent', { 'x-countersign-key-version': '3e0' }, 401, 'malformed'],
-    ['a version beyond 31 bits', { 'x-countersign-key-version': '2147483648' }, 401, 'malformed'],
-    ['a version that does not exist', { 'x-countersign-key-version': '4' }, 401, 'unknown_key_version'],
-    ['the caller twice', { 'x-countersign-caller': ['scheduler', 'scheduler'] }, 400, 'ambiguous'],
-    ['the signature twice', { 'x-countersign-signature': ['a'.repeat(64), 'b'.repeat(64)] }, 400, 'ambiguous'],
-  ])('is refused with %s', async (_what, headers, status, reason) => {
-    expect((await sendAs({ headers })).status).toBe(status)
-    expect(app.last()).toBe(reason)
-  })
-
-  test('every unproven refusal has one body, byte for byte, with a challenge', async () => {
+  test('[hmac-alike] every unproven refusal has one body, byte for byte, with a challenge', async () => {
     const unknown = await sendAs({ headers: { 'x-countersign-caller': 'stranger' } })
     const bad = await sendAs({ body: 'other' })
     const nothing = await send(app.port, 'POST', '/jobs')
@@ -79,20 +56,7 @@ describe('a signature in x-headers', () => {
     expect(app.last()).toBe('missing')
   })
 
-  test.each([
-    [300, 200, 'granted'],
-    [301, 401, 'outside_window'],
-    [-300, 200, 'granted'],
-    [-301, 401, 'outside_window'],
-  ])('at an age of %i s is answered %i', async (age, status, reason) => {
-    const now = app.clock.now() - age * 1000
-    expect(
-      (await send(app.port, 'DELETE', `/age/${age}`, signed({ method: 'DELETE', target: `/age/${age}`, now }))).status,
-    ).toBe(status)
-    expect(app.last()).toBe(reason)
-  })
-
-  test('is accepted once, except for GET, where two equal polls have one signature', async () => {
+  test('[hmac-twice] is accepted once, except for GET, where two equal polls have one signature', async () => {
     app.clock.advance(1000)
     const post = signed({ now: app.clock.now() })
     const first = await send(app.port, 'POST', '/jobs?a=1', post)
@@ -111,7 +75,7 @@ describe('a signature in x-headers', () => {
     expect(app.last()).toBe('audience_mismatch')
   })
 
-  test('expires and is revoked with its secret', async () => {
+  test('[hmac-rotated] [hmac-revoked] expires and is revoked with its secret', async () => {
     app.secrets.rotate('scheduler', { secret: 'the-second-secret-that-is-long-enough', graceSeconds: 60 })
     const target = '/rotated'
     const old = () => signed({ target, now: app.clock.now(), version: 3 })
