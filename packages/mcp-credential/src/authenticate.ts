@@ -1,0 +1,51 @@
+import { denied, granted, parseAuthorization, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import type { Request } from 'express'
+import { checkBody } from './gate/json-rpc.js'
+import { presentedIn } from './gate/presented.js'
+import type { ResolvedGateOptions } from './options.js'
+import { principalFrom } from './principal.js'
+import type { McpCredentialReason, McpCredentialVerdict } from './reasons.js'
+import type { Resolution } from './resolve-credential.js'
+import { MAX_TOKEN_LENGTH } from './token.js'
+
+type Step = McpCredentialVerdict | Promise<McpCredentialVerdict>
+
+/** Decides on the credential that a request carries: form, store, session, then what the body asks for. */
+export function authenticate(request: Request, options: ResolvedGateOptions): Step {
+  const authorization = parseAuthorization(request, MAX_TOKEN_LENGTH)
+  const presented = presentedIn(request, authorization)
+  if (presented.kind === 'refused') return denied(presented.reason)
+  return settle<Resolution, McpCredentialVerdict>(
+    () => options.credentials.resolve(presented.token),
+    (resolution) => conclude(request, options, resolution),
+    (error) => unavailable(dependencyOf(error)),
+  ) as Step
+}
+
+function dependencyOf(error: unknown): 'credential_store' | 'liveness' {
+  const code = (error as { code?: unknown } | undefined)?.code
+  if (code === 'ERR_LIVENESS_UNKNOWN') return 'liveness'
+  if (code === 'ERR_STORE_UNAVAILABLE') return 'credential_store'
+  throw error
+}
+
+function conclude(request: Request, options: ResolvedGateOptions, resolution: Resolution): McpCredentialVerdict {
+  const { standing, credential } = resolution
+  if (credential === undefined) {
+    const id = standing === 'wrong_secret' ? resolution.credentialId : undefined
+    return denied(standing as McpCredentialReason, id === undefined ? {} : { detail: { credential: { id } } })
+  }
+  const detail: VerdictDetail = { principalId: credential.credentialId, credential: { id: credential.credentialId } }
+  if (standing !== 'live') return denied(standing as McpCredentialReason, { detail })
+  const { capabilitiesOf } = options
+  const refusal = capabilitiesOf && checkBody(request, credential.capabilities, capabilitiesOf)
+  if (refusal !== undefined) {
+    const { why, tool, needs } = refusal
+    const scope = needs.join(' ')
+    return denied('capability_missing', {
+      detail: { ...detail, attributes: { why, ...(tool === undefined ? {} : { tool }) } },
+      ...(needs.length === 0 ? {} : { parameters: { scope }, members: { scope } }),
+    })
+  }
+  return granted(principalFrom(credential), detail)
+}

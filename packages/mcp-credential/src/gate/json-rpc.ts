@@ -1,0 +1,76 @@
+import type { IncomingMessage } from 'node:http'
+import type { CapabilitiesOf } from './tools.js'
+
+/** Why a body is refused. `needs` is what would be enough, empty when nothing would. */
+export interface BodyRefusal {
+  readonly why: 'tool' | 'no_pattern' | 'not_parsed' | 'not_json_rpc' | 'header_mismatch'
+  readonly tool?: string
+  readonly needs: readonly string[]
+}
+
+const NOTHING: readonly string[] = []
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
+
+type Message = Readonly<Record<string, unknown>>
+
+/**
+ * Looks at every message of a parsed JSON-RPC body: each `tools/call` must be one that the capabilities allow, and the
+ * header fields that name method and tool must agree with it. What cannot be read is refused.
+ */
+export function checkBody(
+  request: IncomingMessage & { body?: unknown },
+  capabilities: readonly string[],
+  capabilitiesOf: CapabilitiesOf,
+): BodyRefusal | undefined {
+  const { body } = request
+  if (body === undefined) return hasBody(request) ? { why: 'not_parsed', needs: NOTHING } : undefined
+  const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
+  for (const message of messages) {
+    if (!isMessage(message)) return { why: 'not_json_rpc', needs: NOTHING }
+    const refusal = checkHeaders(request, message) ?? checkCall(message, capabilities, capabilitiesOf)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+function hasBody({ method = '', headers }: IncomingMessage): boolean {
+  if (BODY_METHODS.has(method)) return true
+  const length = headers['content-length']
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+function isMessage(message: unknown): message is Message {
+  return message !== null && typeof message === 'object' && !Array.isArray(message) && !Buffer.isBuffer(message)
+}
+
+function checkCall(
+  message: Message,
+  capabilities: readonly string[],
+  capabilitiesOf: CapabilitiesOf,
+): BodyRefusal | undefined {
+  if (message.method !== 'tools/call') return undefined
+  const tool = nameOf(message)
+  if (typeof tool !== 'string') return { why: 'not_json_rpc', needs: NOTHING }
+  const needs = capabilitiesOf(tool)
+  if (needs === undefined) return { why: 'no_pattern', tool, needs: NOTHING }
+  return needs.every((capability) => capabilities.includes(capability)) ? undefined : { why: 'tool', tool, needs }
+}
+
+function nameOf({ params }: Message): unknown {
+  return isMessage(params) && Object.hasOwn(params, 'name') ? params.name : undefined
+}
+
+/** `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28) are what a proxy decides by, so they must say what the body says. */
+function checkHeaders({ headers }: IncomingMessage, message: Message): BodyRefusal | undefined {
+  const method = headers['mcp-method']
+  const name = headers['mcp-name']
+  if (method !== undefined && method !== message.method) return { why: 'header_mismatch', needs: NOTHING }
+  if (name === undefined || message.method !== 'tools/call') return undefined
+  return decodeName(String(name)) === nameOf(message) ? undefined : { why: 'header_mismatch', needs: NOTHING }
+}
+
+/** A name that a header field cannot hold comes as `=?base64?…?=`. */
+function decodeName(value: string): string {
+  const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/i.exec(value)
+  return encoded === null ? value : Buffer.from(encoded[1] as string, 'base64').toString('utf8')
+}

@@ -1,0 +1,51 @@
+import { OptionError, option } from '@countersign/core'
+
+/** Tool-name patterns (`*` stands for any text) and the capability, or all the capabilities, that each needs. */
+export type ToolRules = Readonly<Record<string, string | readonly string[]>>
+
+/** What a tool needs: undefined when no pattern matches it, so that nobody may call it. */
+export type CapabilitiesOf = (tool: string) => readonly string[] | undefined
+
+interface ToolRule {
+  readonly pattern: RegExp
+  readonly needs: readonly string[]
+}
+
+/** Names that were asked for are remembered: there are few, and the rules never change. */
+const MAX_REMEMBERED = 1000
+
+export const toolsOption = option.custom<ToolRules>(
+  'an object of tool-name pattern: capability, or a list of them',
+  (value) => {
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined
+    return Object.values(value).every(isNeed) ? (value as ToolRules) : undefined
+  },
+)
+
+function isNeed(need: unknown): boolean {
+  const list: readonly unknown[] = Array.isArray(need) ? need : [need]
+  return list.every((item) => typeof item === 'string' && item !== '')
+}
+
+/** Compiles the rules once. Every pattern that matches a tool adds what it needs. */
+export function compileTools(rules: ToolRules): CapabilitiesOf {
+  const compiled = Object.entries(rules).map(([pattern, need]): ToolRule => {
+    if (pattern === '')
+      throw new OptionError('ERR_OPTION_INVALID', 'tools', 'option "tools": a pattern must not be empty')
+    return { pattern: patternOf(pattern), needs: typeof need === 'string' ? [need] : need }
+  })
+  const remembered = new Map<string, readonly string[] | undefined>()
+  return (tool) => {
+    if (remembered.has(tool)) return remembered.get(tool)
+    const matching = compiled.filter(({ pattern }) => pattern.test(tool))
+    const needs = matching.length === 0 ? undefined : [...new Set(matching.flatMap((rule) => rule.needs))]
+    if (remembered.size < MAX_REMEMBERED) remembered.set(tool, needs)
+    return needs
+  }
+}
+
+/** Runs of stars are one star, so that matching cannot take long. */
+function patternOf(glob: string): RegExp {
+  const parts = glob.split(/\*+/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('[^]*')}$`)
+}

@@ -1,0 +1,10 @@
+/** What `issue` rejects with when the store refuses: the thread is retired, or a limit is reached. */
+export class IssueRefusedError extends Error {
+  override readonly name = 'IssueRefusedError'
+  constructor(
+    readonly code: 'ERR_THREAD_RETIRED' | 'ERR_TOO_MANY_CREDENTIALS',
+    message: string,
+  ) {
+    super(message)
+  }
+}

@@ -1,0 +1,71 @@
+import { inspect } from 'node:util'
+import type { CredentialRecord } from './stores/store.js'
+
+/**
+ * A credential that was just issued. The only object that knows the token; printed, serialised, spread or cloned it
+ * shows everything but that.
+ */
+export class IssuedCredential implements CredentialRecord {
+  readonly credentialId: string
+  readonly threadId: string
+  readonly providerInstanceId: string
+  readonly providerSessionId: string | undefined
+  readonly capabilities: readonly string[]
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly idleAt: number
+  /** The ids whose place this one took. */
+  readonly superseded: readonly string[]
+  /** The ids whose tokens stand for this one from now on. */
+  readonly carried: readonly string[]
+  readonly #token: string
+  readonly #revoke: () => Promise<boolean>
+
+  constructor(
+    record: CredentialRecord,
+    existing: { readonly superseded: readonly string[]; readonly carried: readonly string[] },
+    token: string,
+    revoke: () => Promise<boolean>,
+  ) {
+    this.credentialId = record.credentialId
+    this.threadId = record.threadId
+    this.providerInstanceId = record.providerInstanceId
+    this.providerSessionId = record.providerSessionId
+    this.capabilities = record.capabilities
+    this.issuedAt = record.issuedAt
+    this.expiresAt = record.expiresAt
+    this.idleAt = record.idleAt
+    this.superseded = existing.superseded
+    this.carried = existing.carried
+    this.#token = token
+    this.#revoke = revoke
+    Object.freeze(this)
+  }
+
+  /** The token itself. Hand it to the agent, once. */
+  get token(): string {
+    return this.#token
+  }
+
+  /** `Bearer <token>`: the value of the agent's `Authorization` header. */
+  get authorizationHeader(): string {
+    return `Bearer ${this.#token}`
+  }
+
+  /** Ends this very credential, by its id: what was issued in its place since stays. */
+  revoke(): Promise<boolean> {
+    return this.#revoke()
+  }
+
+  toString(): string {
+    return `IssuedCredential ${this.credentialId}`
+  }
+
+  toJSON(): CredentialRecord & { token: string } {
+    return { ...this, token: '[redacted]' }
+  }
+
+  [inspect.custom](): string {
+    return `IssuedCredential ${inspect(this.toJSON())}`
+  }
+}

@@ -1,0 +1,113 @@
+import { timingSafeEqual } from 'node:crypto'
+import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
+import { CredentialTable } from './memory/credential-table.js'
+import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
+import { listEntries } from './memory/list.js'
+import { RunningTime, TICK_MS } from './memory/running-time.js'
+import type { CredentialLife, FoundCredential, IssueOutcome, McpCredentialStore, NewCredential } from './store.js'
+
+export interface MemoryCredentialsOptions {
+  /** Credentials that may be held at once, default 100 000. Beyond it issuing is refused; none is evicted. */
+  readonly maxCredentials?: number
+  /** Credentials that one thread may have at once, default 100. */
+  readonly maxPerThread?: number
+  readonly clock?: Clock
+}
+
+/** The memory store, with what its owner may do beside the port. */
+export interface MemoryCredentialStore extends McpCredentialStore {
+  /** Takes note of the time. Called by a timer every 15 s; call it when the clock is one that you move. */
+  tick(): void
+}
+
+const rules = {
+  maxCredentials: option.integer(1, 100_000_000).default(100_000),
+  maxPerThread: option.integer(1, 1_000_000).default(100),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/**
+ * Credentials in this process's memory; answers without a promise. Idleness counts running time alone, so a computer's
+ * sleep or a correction of its clock does not end every session at once.
+ *
+ * @throws {OptionError}
+ */
+export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
+  const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, rules)
+  const time = new RunningTime(clock)
+  const moment = (): Moment => ({ now: time.now(), running: time.running() })
+  const table = new CredentialTable({ maxCredentials, maxPerThread, moment })
+
+  function tick(): void {
+    time.tick()
+    table.sweep()
+  }
+  const timer = setInterval(tick, TICK_MS)
+  timer.unref()
+
+  function find(id: string, digest: Buffer): { entry: Entry; isProven: boolean } | undefined {
+    const entry = table.get(id)
+    const isProven = sameDigest(entry?.digest, digest)
+    return entry === undefined ? undefined : { entry, isProven }
+  }
+
+  function found(entry: Entry, isProven: boolean, at: Moment, life: CredentialLife): FoundCredential {
+    const holder = entry.holder ?? entry
+    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
+    return { standing, isProven, credential: recordOf(holder, at, life) }
+  }
+
+  function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
+    const match = find(id, digest)
+    if (match === undefined) return undefined
+    const { entry, isProven } = match
+    const holder = entry.holder ?? entry
+    const at = moment()
+    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
+    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
+    if (isProven && slides) {
+      slide(holder, at, life)
+      return found(entry, true, at, life)
+    }
+    return { standing, isProven, credential: recordOf(holder, at, life) }
+  }
+
+  return {
+    tick,
+    issue: (credential: NewCredential, life: CredentialLife): IssueOutcome => table.issue(credential, life),
+    resolve: (id, digest, life) => use(id, digest, life, false),
+    revive: (id, digest, life) => use(id, digest, life, true),
+    peek(id, life) {
+      const entry = table.get(id)
+      return entry === undefined ? undefined : found(entry, false, moment(), life)
+    },
+    touch: (threadId, life) => table.touch(threadId, life),
+    revoke: (id) => table.revoke(id),
+    revokeScope: (scope, id) => table.revokeScope(scope, id),
+    retire: (threadId, blockMs) => table.retire(threadId, blockMs),
+    list: (filter, cursor, limit, life) => listEntries(table, filter, cursor, limit, moment(), life),
+    count: () => table.size,
+    close: () => clearInterval(timer),
+  }
+}
+
+/** `max` everywhere: a deadline never moves backward. Both are written when one moves by `coalesceMs` or more. */
+function slide(entry: Entry, { now, running }: Moment, life: CredentialLife): void {
+  const idle = Math.max(idleDeadline(entry, life), running + life.idleTimeoutMs + life.coalesceMs)
+  const expires = Math.max(entry.expires, cappedExpiry(entry, now, life))
+  if (idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs) return
+  entry.idle = idle
+  entry.expires = expires
+}
+
+const presented = Buffer.alloc(32)
+const stored = Buffer.alloc(32)
+
+/** In a time that tells nothing, also not whether there is a digest to compare with. */
+function sameDigest(digest: string | undefined, other: Buffer): boolean {
+  stored.write(digest ?? DUMMY, 0, 32, 'latin1')
+  other.copy(presented, 0, 0, 32)
+  return timingSafeEqual(stored, presented) && digest !== undefined
+}
+
+const DUMMY = '\0'.repeat(32)

@@ -1,0 +1,288 @@
+import type { CredentialLife, IssueOutcome, NewCredential, RevocableScope } from '../store.js'
+import {
+  cappedExpiry,
+  type Entry,
+  expiryDeadline,
+  idleDeadline,
+  type Moment,
+  recordOf,
+  type Scope,
+  standingOf,
+  type Thread,
+} from './entry.js'
+import { ExpiryWheel } from './expiry-wheel.js'
+import { Retirements } from './retirements.js'
+import { ScopeMap } from './scope-map.js'
+
+export interface TableLimits {
+  readonly maxCredentials: number
+  readonly maxPerThread: number
+  readonly moment: () => Moment
+}
+
+const BUCKET_MS = 15_000
+/** Entries that are ended for good and kept only for the reason that they give. The oldest go first. */
+const MAX_TOMBSTONES = 10_000
+const MAX_CAPABILITY_LISTS = 1000
+
+/** The credentials of one process by id, by thread, by provider and by provider session. */
+export class CredentialTable {
+  readonly #entries = new Map<string, Entry>()
+  #threads = new Map<string, Thread>()
+  readonly #providers = new ScopeMap()
+  readonly #sessions = new ScopeMap()
+  readonly #retired = new Retirements()
+  readonly #capabilities = new Map<string, readonly string[]>()
+  readonly #limits: TableLimits
+  readonly #wheel: ExpiryWheel<Entry>
+  #tombstones: Entry[] = []
+  /** Dropped entries that still lie in the wheel. */
+  #dropped = 0
+  #root: Scope = { isRevoked: false, entries: 0 }
+  /** The life that the last call came with: what a sweep goes by. */
+  #life: CredentialLife | undefined
+  #purgedAt = Number.NEGATIVE_INFINITY
+
+  constructor(limits: TableLimits) {
+    this.#limits = limits
+    this.#wheel = new ExpiryWheel(BUCKET_MS, limits.moment().running)
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get(id: string): Entry | undefined {
+    return this.#entries.get(id)
+  }
+
+  values(): IterableIterator<Entry> {
+    return this.#entries.values()
+  }
+
+  ofThread(threadId: string): readonly Entry[] {
+    return this.#threads.get(threadId)?.entries ?? []
+  }
+
+  issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
+    const at = this.#limits.moment()
+    this.#life = life
+    if (this.#retired.has(credential.threadId, at.now)) return { outcome: 'retired' }
+    const existing = this.#current(credential, at, life)
+    const ends = credential.onExisting === 'supersede' && credential.overlapMs === 0
+    const kept = this.ofThread(credential.threadId).filter((entry) => isWanted(entry, at, life))
+    if (kept.length - (ends ? existing.length : 0) >= this.#limits.maxPerThread)
+      return { outcome: 'full', limit: 'maxPerThread' }
+    if (this.#isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
+    const entry = this.#add(credential, at, life)
+    const ids: string[] = []
+    if (credential.onExisting === 'supersede') {
+      for (const old of existing) {
+        this.#supersede(old, at.now + credential.overlapMs, ends)
+        ids.push(old.id)
+      }
+    }
+    const carried = credential.onExisting === 'carry' ? this.#carry(existing, entry, at, life) : []
+    return { outcome: 'issued', credential: recordOf(entry, at, life), superseded: ids, carried }
+  }
+
+  /** Those of the same thread and provider that were not ended before. */
+  #current({ threadId, providerInstanceId }: NewCredential, at: Moment, life: CredentialLife): Entry[] {
+    return this.ofThread(threadId).filter(
+      (entry) => entry.providerId === providerInstanceId && isCurrent(standingOf(entry.holder ?? entry, at, life)),
+    )
+  }
+
+  #add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
+    const { id, threadId, providerInstanceId, providerSessionId } = credential
+    const thread = this.#threadOf(threadId)
+    const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
+    const entry: Entry = {
+      id,
+      digest: credential.digest.toString('latin1'),
+      thread,
+      provider: this.#providers.enter(providerInstanceId),
+      providerId: providerInstanceId,
+      session: providerSessionId === undefined ? undefined : this.#sessions.enter(providerSessionId),
+      sessionId: providerSessionId,
+      root: this.#root,
+      capabilities: this.#intern(credential.capabilities),
+      issuedAt: at.now,
+      absolute,
+      expires: cappedExpiry({ absolute }, at.now, life),
+      idle: at.running + life.idleTimeoutMs + life.coalesceMs,
+      usableUntil: undefined,
+      holder: undefined,
+      isRevoked: false,
+      isDropped: false,
+    }
+    thread.entries.push(entry)
+    this.#entries.set(id, entry)
+    this.#wheel.file(entry, this.#dueAt(entry, at, life))
+    return entry
+  }
+
+  #threadOf(id: string): Thread {
+    let thread = this.#threads.get(id)
+    if (thread === undefined) {
+      thread = { id, isRevoked: false, alive: undefined, entries: [] }
+      this.#threads.set(id, thread)
+    }
+    return thread
+  }
+
+  /** Most credentials have one of few lists. */
+  #intern(capabilities: readonly string[]): readonly string[] {
+    const key = capabilities.join(' ')
+    const known = this.#capabilities.get(key)
+    if (known !== undefined) return known
+    const list = Object.freeze([...capabilities])
+    if (this.#capabilities.size < MAX_CAPABILITY_LISTS) this.#capabilities.set(key, list)
+    return list
+  }
+
+  #supersede(entry: Entry, usableUntil: number, atOnce: boolean): void {
+    entry.usableUntil = Math.min(entry.usableUntil ?? Number.POSITIVE_INFINITY, atOnce ? usableUntil - 1 : usableUntil)
+    if (atOnce) this.#bury(entry)
+  }
+
+  #carry(existing: readonly Entry[], holder: Entry, at: Moment, life: CredentialLife): string[] {
+    const usable = existing.filter((entry) => standingOf(entry.holder ?? entry, at, life) === 'live')
+    for (const entry of usable) entry.holder = holder
+    return usable.map(({ id }) => id)
+  }
+
+  touch(threadId: string, life: CredentialLife): boolean {
+    const thread = this.#threads.get(threadId)
+    if (thread === undefined) return false
+    if (!life.slidesOnTouch) return true
+    const { now, running } = this.#limits.moment()
+    const until = running + life.idleTimeoutMs + life.coalesceMs
+    const { alive } = thread
+    const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs
+    if (!isUnbroken) thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
+    else if (until - alive.until >= life.coalesceMs) {
+      alive.until = until
+      alive.touchedAt = now
+    }
+    return true
+  }
+
+  revoke(id: string): boolean {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || entry.isRevoked) return false
+    entry.isRevoked = true
+    this.#bury(entry)
+    return true
+  }
+
+  revokeScope(scope: RevocableScope, id: string): boolean {
+    if (scope === 'thread') return this.#revokeThread(id)
+    if (scope === 'provider') return this.#providers.revoke(id)
+    if (scope === 'session') return this.#sessions.revoke(id)
+    const had = this.#threads.size > 0
+    this.#root.isRevoked = true
+    this.#root = { isRevoked: false, entries: 0 }
+    this.#threads = new Map()
+    return had
+  }
+
+  retire(threadId: string, blockMs: number): boolean {
+    const { now } = this.#limits.moment()
+    this.#retired.add(threadId, now + blockMs, now)
+    return this.#revokeThread(threadId)
+  }
+
+  #revokeThread(id: string): boolean {
+    const thread = this.#threads.get(id)
+    if (thread === undefined) return false
+    thread.isRevoked = true
+    this.#threads.delete(id)
+    for (const entry of thread.entries) this.#addTombstone(entry)
+    thread.entries = []
+    return true
+  }
+
+  /** Takes an ended entry from its thread; it stays to be found for a while. */
+  #bury(entry: Entry): void {
+    leave(entry)
+    this.#addTombstone(entry)
+  }
+
+  #addTombstone(entry: Entry): void {
+    this.#tombstones.push(entry)
+    if (this.#tombstones.length <= 2 * MAX_TOMBSTONES) return
+    for (const old of this.#tombstones.splice(0, MAX_TOMBSTONES)) this.#drop(old)
+    if (this.#dropped > this.#entries.size + MAX_TOMBSTONES) this.#refile(this.#limits.moment())
+  }
+
+  #refile(at: Moment): void {
+    const life = this.#life as CredentialLife
+    this.#wheel.refile((entry) => (entry.isDropped ? undefined : this.#dueAt(entry, at, life)))
+    this.#dropped = 0
+  }
+
+  /** Drops what has been dead for as long as it was to be remembered. */
+  sweep(): void {
+    const at = this.#limits.moment()
+    this.#retired.sweep(at.now)
+    this.#wheel.sweep(at.running, (entry) => {
+      if (entry.isDropped) {
+        this.#dropped -= 1
+        return undefined
+      }
+      const life = this.#life as CredentialLife
+      const dueAt = this.#dueAt(entry, at, life)
+      if (dueAt > at.running) return dueAt
+      this.#drop(entry)
+      this.#dropped -= 1
+      return undefined
+    })
+  }
+
+  /** The running time from which an entry may be forgotten. The clock runs no slower than running time. */
+  #dueAt(entry: Entry, at: Moment, life: CredentialLife): number {
+    const holder = entry.holder ?? entry
+    const expires = Math.min(expiryDeadline(holder, life), entry.usableUntil ?? Number.POSITIVE_INFINITY)
+    const deadline = Math.min(idleDeadline(holder, life), at.running + Math.max(expires - at.now, -life.retentionMs))
+    return deadline + life.retentionMs
+  }
+
+  #drop(entry: Entry): void {
+    if (entry.isDropped) return
+    entry.isDropped = true
+    this.#dropped += 1
+    this.#entries.delete(entry.id)
+    leave(entry)
+    const { thread } = entry
+    if (thread.entries.length === 0 && this.#threads.get(thread.id) === thread) this.#threads.delete(thread.id)
+    this.#providers.leave(entry.providerId, entry.provider)
+    if (entry.session !== undefined) this.#sessions.leave(entry.sessionId as string, entry.session)
+  }
+
+  /** When the table is full of entries some of which are dead, those go; at most once in 15 s, for it visits all. */
+  #isFull(at: Moment, life: CredentialLife): boolean {
+    const { maxCredentials } = this.#limits
+    if (this.#entries.size < maxCredentials) return false
+    if (at.running - this.#purgedAt < BUCKET_MS) return true
+    this.#purgedAt = at.running
+    for (const entry of this.#entries.values()) if (!isWanted(entry, at, life)) this.#drop(entry)
+    this.#tombstones = []
+    this.#refile(at)
+    return this.#entries.size >= maxCredentials
+  }
+}
+
+/** Whether an entry is usable, or idle and may be revived. */
+function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolean {
+  const standing = entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
+  return standing === 'live' || (standing === 'idle' && life.revivesIdle)
+}
+
+const isCurrent = (standing: string): boolean => standing !== 'revoked' && standing !== 'superseded'
+
+function leave(entry: Entry): void {
+  const { thread } = entry
+  const index = thread.entries.indexOf(entry)
+  if (index !== -1) thread.entries.splice(index, 1)
+}

@@ -1,0 +1,43 @@
+/** Lua that more than one script begins with. */
+
+// A write that changes nothing. A replica, and a master that was cut off from its replicas (min-replicas-to-write),
+// refuses it, so that nobody is let in by a server that may have missed a revocation. From then on the script may write
+// although memory is full: what is written takes the place of what was there.
+export const FENCE = `redis.call('HDEL', KEYS[1], '')
+`
+
+export const NUMBERS = `local function text(number) return string.format('%.0f', number) end
+`
+
+// The standing of a credential. h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r}, thread is {e, as, au, at, m, o}.
+export const STANDING = `local function judge(h, thread, provider, session, all, maxLife, onTouch)
+  local expires, idle, absolute = tonumber(h[6]), tonumber(h[7]), tonumber(h[8]) or math.huge
+  local from, alive, touched = tonumber(thread[2]), tonumber(thread[3]), tonumber(thread[4])
+  if onTouch and from and from <= idle and from <= expires then
+    idle = math.max(idle, alive)
+    expires = math.max(expires, math.min(touched + maxLife, absolute))
+  end
+  local standing = 'live'
+  if h[14] or thread[1] ~= h[9] or provider ~= h[10] or (h[11] ~= '' and session ~= h[11]) or all ~= h[12] then
+    standing = 'revoked'
+  else
+    local generation = tonumber(h[13])
+    if generation < (tonumber(thread[5]) or 0) then
+      standing = 'superseded'
+      for first, last, usable in string.gmatch(thread[6] or '', '(%d+)-(%d+)@(%d+);') do
+        if generation >= tonumber(first) and generation <= tonumber(last) and now <= tonumber(usable) then
+          standing = 'live'
+        end
+      end
+    end
+    if standing == 'live' then
+      if now > expires then standing = 'expired' elseif now > idle then standing = 'idle' end
+    end
+  end
+  return standing, expires, idle, absolute
+end
+local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 'g', 'r'}
+local function threadOf(key, provider)
+  return redis.call('HMGET', key, 'e', 'as', 'au', 'at', 'm:' .. provider, 'o:' .. provider)
+end
+`
