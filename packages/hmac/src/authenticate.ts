@@ -34,11 +34,11 @@ export function authenticate(request: Request, options: ResolvedHmacOptions): St
   if (typeof claim === 'string') return denied(claim, { detail: { attributes: { format: format.name } } })
   const now = options.clock.now()
   const skew = Math.floor(now / 1000) - claim.timestamp
+  const attempt = { request, options, format, claim, detail: describe(format, claim, skew) }
   if (!options.isCaller(claim.caller)) {
-    spendDecoy(claim, options)
+    spendDecoy(attempt)
     return denied('unknown_caller', { detail: { attributes: { format: format.name, skew_seconds: skew } } })
   }
-  const attempt = { request, options, format, claim, detail: describe(format, claim, skew) }
   const isExpired = claim.expires !== undefined && now / 1000 >= claim.expires
   if (skew > format.windowBackSeconds || -skew > format.windowAheadSeconds || isExpired) {
     return denied('outside_window', { detail: attempt.detail })
@@ -56,10 +56,10 @@ function describe({ name }: SignatureFormat, { caller, version }: SignatureClaim
 }
 
 function withKeys(attempt: Attempt, found: FoundKeys): Step {
-  const { claim, options } = attempt
+  const { claim } = attempt
   if (found.keys.length === 0) {
     if (found.hasUnreadable) return unavailable('secret_unreadable', { detail: attempt.detail })
-    spendDecoy(claim, options)
+    spendDecoy(attempt)
     return denied(found.missing, { detail: attempt.detail })
   }
   if (claim.digests === undefined) return withBody(attempt, (body) => checkMac(attempt, found, body))

@@ -1,14 +1,13 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { sha256 } from '@countersign/core'
 import type { Attempt } from './authenticate.js'
-import type { SignatureClaim } from './formats/format.js'
-import type { ResolvedHmacOptions } from './options.js'
 import type { HmacSecretVersion } from './stores/store.js'
 
 type Verified =
   | { readonly outcome: 'verified'; readonly version: number; readonly mac: Buffer }
   | { readonly outcome: 'bad_signature' | 'audience_mismatch' }
 
-const decoy = createSecretKey(randomBytes(32))
+const decoys = [{ version: 0, key: createSecretKey(randomBytes(32)) }] as const
 
 function macOf(key: KeyObject, base: string): Buffer {
   return createHmac('sha256', key).update(base, 'latin1').digest()
@@ -17,7 +16,7 @@ function macOf(key: KeyObject, base: string): Buffer {
 /** Tries every key with every audience. A signature that is good for the `Host` alone was meant for another service. */
 export function verifyMac(
   { request, options, format, claim }: Attempt,
-  keys: readonly HmacSecretVersion[],
+  keys: readonly Pick<HmacSecretVersion, 'key' | 'version'>[],
   bodySha256: Uint8Array | undefined,
 ): Verified {
   for (const audience of options.audiences) {
@@ -36,6 +35,6 @@ export function verifyMac(
 }
 
 /** The work of a MAC for a caller that has none to check, so that time does not tell the two apart. */
-export function spendDecoy(claim: SignatureClaim, { audiences }: ResolvedHmacOptions): void {
-  for (const audience of audiences) timingSafeEqual(macOf(decoy, claim.base(audience, undefined)), claim.signature)
+export function spendDecoy(attempt: Attempt): void {
+  verifyMac(attempt, decoys, attempt.claim.digests === undefined ? sha256('') : undefined)
 }
