@@ -1,6 +1,5 @@
-import { audit as defaultAudit } from '@countersign/audit'
 import type { NextFunction, Request, Response } from 'express'
-import { asGate, defineGate, type Gate, type GateOptions } from './gate.js'
+import { asGate, defineGate, emitterOf, type Gate, type GateOptions } from './gate.js'
 import { gateOptionRules, resolveOptions } from './options.js'
 import type { PrincipalBase } from './principal.js'
 import { denied } from './verdict.js'
@@ -24,7 +23,8 @@ type PrincipalsOf<G extends readonly Gate[]> = G[number] extends Gate<infer P> ?
  *
  * Gates that read the same header field are one credential: the first whose `presents` is true owns it. Two different
  * header fields with credentials → 400 `ambiguous_credentials`. A cookie decides only when no header credential is
- * presented. None → 401 with every gate's challenge, `Bearer` first.
+ * presented. None → 401 with every gate's challenge, `Bearer` first. What is refused for all of them is reported where
+ * the first gate reports.
  *
  * @example
  * app.use('/internal', firstPresented(requireHmac({ … }), requireOAuthBearer({ … })))
@@ -45,7 +45,7 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   if (gates.length === 0 || !gates.every((gate) => typeof gate?.presents === 'function')) {
     throw Object.assign(new TypeError('firstPresented: every argument must be a gate'), { code: 'ERR_OPTION_INVALID' })
   }
-  const { audit = defaultAudit, ...rest } = resolveOptions('firstPresented', options, gateOptionRules)
+  const { audit = emitterOf(gates[0]), ...rest } = resolveOptions('firstPresented', options, gateOptionRules)
   const reads = [...new Set(gates.flatMap((gate) => gate.reads))]
   const presents = (request: Request) => gates.some((gate) => gate.presents(request))
   const challenge = () => gates.flatMap((gate) => gate.challenge())
@@ -63,13 +63,10 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
     options: { audit, ...rest },
   })
 
-  return asGate<PrincipalsOf<G>>(function countersignFirstPresented(
-    request: Request,
-    response: Response,
-    next: NextFunction,
-  ) {
+  function countersignFirstPresented(request: Request, response: Response, next: NextFunction) {
     return (ownerOf(gates, request) ?? refusal)(request, response, next)
-  }, face)
+  }
+  return asGate<PrincipalsOf<G>>(countersignFirstPresented, face, audit)
 }
 
 /** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */

@@ -223,7 +223,7 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
     )
   }
 
-  return asGate<P>(countersign, definition)
+  return asGate<P>(countersign, definition, audit)
 }
 
 /** Somebody else answered, or the client has gone: an error handed on now would only tear the connection down. */
@@ -253,8 +253,15 @@ function unavailableAnswer(verdict: Unavailable<string>): Answer {
 
 type GateFace = Pick<Gate, 'scheme' | 'reads' | 'presents'> & { challenge(): readonly Challenge[] }
 
-/** Gives a handler the face of a gate. */
-export function asGate<P extends PrincipalBase>(handler: RequestHandler, face: GateFace): Gate<P> {
+const emitters = new WeakMap<RequestHandler, Audit>()
+
+/** Where a gate reports to: what is composed of gates reports where they do. */
+export function emitterOf(gate: Gate): Audit {
+  return emitters.get(gate) ?? defaultAudit
+}
+
+/** Gives a handler the face of a gate that reports to `audit`. */
+export function asGate<P extends PrincipalBase>(handler: RequestHandler, face: GateFace, audit: Audit): Gate<P> {
   const { scheme, reads, presents } = face
   const challenge = () => face.challenge()
   const mayPresent = (request: Request): boolean => {
@@ -265,9 +272,14 @@ export function asGate<P extends PrincipalBase>(handler: RequestHandler, face: G
     }
   }
   const optional = (): Gate<P> =>
-    asGate<P>(function countersignOptional(request, response, next) {
-      if (mayPresent(request)) handler(request, response, next)
-      else next()
-    }, face)
+    asGate<P>(
+      function countersignOptional(request, response, next) {
+        if (mayPresent(request)) handler(request, response, next)
+        else next()
+      },
+      face,
+      audit,
+    )
+  emitters.set(handler, audit)
   return Object.assign(handler, { scheme, reads, presents, challenge, optional })
 }

@@ -60,7 +60,7 @@ function appOf(...shapes: [Shape, ...Shape[]]) {
   const { audit, events } = recordedAudit()
   const gates = shapes.map((shape) => gateOf(shape, audit)) as [Gate, ...Gate[]]
   const app = express()
-  app.all('/', composeGates(gates, { audit }), (incoming, response) => {
+  app.all('/', firstPresented(...gates), (incoming, response) => {
     response.json(incoming.principal)
   })
   return { app, events, decided: () => events.map(({ gate, reason }) => [gate, reason ?? 'granted']) }
@@ -196,6 +196,14 @@ test('[core-throw] a presents() that throws is a bug: one event, 500, no way in'
   const { app, events } = appOf(SIGNED, broken)
   await ask(app, { 'x-signature': 'good' }).expect(500)
   expect(events).toMatchObject([{ gate: 'first-presented', reason: 'internal_error' }])
+})
+
+test('what is refused for all gates is reported where the first of them reports, or where it is told to', async () => {
+  const [first, second, own] = [recordedAudit(), recordedAudit(), recordedAudit()]
+  const gates: [Gate, Gate] = [gateOf(SIGNED, first.audit).optional(), gateOf(BEARER, second.audit)]
+  await request(express().use(firstPresented(firstPresented(...gates), gates[1]))).get('/')
+  await request(express().use(composeGates(gates, { audit: own.audit }))).get('/')
+  expect([first.reasons(), second.reasons(), own.reasons()]).toEqual([['missing'], [], ['missing']])
 })
 
 test('compositions nest, and are gates with the face of what they are made of', async () => {
