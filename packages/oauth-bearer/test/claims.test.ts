@@ -1,0 +1,221 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type Harness, oauthApp } from './harness.js'
+
+let app: Harness
+let relaxed: Harness
+beforeAll(async () => {
+  app = await oauthApp()
+  relaxed = await oauthApp(({ url }) => ({ issuer: { issuer: url, profile: 'relaxed' } }))
+})
+afterAll(async () => {
+  await app.stop()
+  await relaxed.stop()
+})
+
+async function reasonOf(harness: Harness, token: Promise<string>) {
+  const { status } = await harness.get(await token)
+  return `${status} ${harness.last()}`
+}
+
+describe('other tokens of the same issuer', () => {
+  test.each(['at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/At+Jwt'])('typ %s is an access token', async (typ) => {
+    expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('200 granted')
+  })
+
+  test.each(['JWT', 'jwt', 'dpop+jwt', 'logout+jwt', 'rt+jwt', 'at+jwt ', 'application/application/at+jwt', '', undefined])(
+    '[oauth-other-tokens] typ %s is none in the profile of RFC 9068',
+    async (typ) => {
+      expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('401 wrong_type')
+    },
+  )
+
+  test('[oauth-other-tokens] a proof that is presented as a token is refused, in either profile', async () => {
+    const proof = { header: { typ: 'dpop+jwt', jwk: app.key.jwk }, claims: { htm: 'GET', htu: 'https://mcp.example.com' } }
+    expect(await reasonOf(app, app.token(proof))).toBe('401 unknown_key')
+    expect(await reasonOf(relaxed, relaxed.token({ ...proof, header: { typ: 'dpop+jwt' } }))).toBe('401 wrong_type')
+  })
+
+  test.each([
+    ['an ID token with a nonce', { nonce: 'n' }],
+    ['an ID token of a hybrid flow', { at_hash: 'h' }],
+    ['an ID token of Cognito', { token_use: 'id' }],
+    ['an ID token of Keycloak', { typ: 'ID' }],
+    ['a refresh token of Keycloak', { typ: 'Refresh' }],
+    ['an offline token of Keycloak', { typ: 'Offline' }],
+    ['a logout token', { events: {} }],
+  ])('[oauth-other-tokens] %s is refused even in the relaxed profile', async (_name, claims) => {
+    expect(await reasonOf(relaxed, relaxed.token({ header: { typ: 'JWT' }, claims }))).toBe('401 wrong_type')
+  })
+
+  test.each([
+    ['JWT', {}],
+    [undefined, {}],
+    ['at+jwt', {}],
+    ['JWT', { token_use: 'access' }],
+    ['JWT', { typ: 'Bearer', nonce: 'n' }],
+  ])('in the relaxed profile an access token of typ %s with %j is taken', async (typ, claims) => {
+    expect(await reasonOf(relaxed, relaxed.token({ header: { typ }, claims }))).toBe('200 granted')
+  })
+
+  test('the first refusal for its type is told to whoever runs this, once, with the remedy', async () => {
+    const warnings: (Error & { code?: string; detail?: string })[] = []
+    const listen = (warning: Error) => void warnings.push(warning)
+    process.on('warning', listen)
+    const fresh = await oauthApp()
+    try {
+      for (let round = 0; round < 3; round += 1) await fresh.get(await fresh.token({ header: { typ: 'JWT' } }))
+      const own = warnings.filter(({ code }) => code === 'COUNTERSIGN_OAUTH_WRONG_TYPE')
+      expect(own).toHaveLength(1)
+      expect(own[0]?.message).toContain(fresh.issuer.url)
+    } finally {
+      process.off('warning', listen)
+      await fresh.stop()
+    }
+  })
+})
+
+describe('claims that must be there', () => {
+  test.each(['exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])('RFC 9068 wants %s', async (name) => {
+    expect(await reasonOf(app, app.token({ claims: { [name]: undefined } }))).toBe('401 missing_claim')
+  })
+
+  test.each(['exp', 'aud'])('the relaxed profile wants %s', async (name) => {
+    expect(await reasonOf(relaxed, relaxed.token({ claims: { [name]: undefined } }))).toBe('401 missing_claim')
+  })
+
+  test.each(['iat', 'jti', 'client_id', 'sub'])('the relaxed profile goes without %s', async (name) => {
+    expect(await reasonOf(relaxed, relaxed.token({ claims: { [name]: undefined } }))).toBe('200 granted')
+  })
+
+  test('without a subject the client is who it is; without both it is nobody', async () => {
+    const { json } = await relaxed.get(await relaxed.token({ claims: { sub: undefined } }))
+    expect((json.principal as { id: string }).id).toBe(`${relaxed.issuer.url}|client|c1`)
+    expect(await reasonOf(relaxed, relaxed.token({ claims: { sub: undefined, client_id: undefined } }))).toBe(
+      '401 missing_claim',
+    )
+  })
+
+  test.each([
+    { sub: 1 },
+    { sub: ['u1'] },
+    { client_id: { a: 1 } },
+    { jti: 1 },
+    { exp: '9999999999' },
+    { exp: [9999999999] },
+    { nbf: 'now' },
+    { iat: null },
+    { exp: true },
+  ])('a claim of the wrong type is none: %j', async (claims) => {
+    expect(await reasonOf(app, app.token({ claims }))).toBe('401 missing_claim')
+  })
+
+  test.each([{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null])(
+    'a token that is bound to a key, cnf %j, is not taken as a bearer token',
+    async (cnf) => {
+      expect(await reasonOf(app, app.token({ claims: { cnf } }))).toBe('401 bound_token')
+    },
+  )
+})
+
+describe('the clock', () => {
+  // Tolerance 5 s: the first moment of the one verdict stands beside the last of the other.
+  test.each([
+    [{ exp: 1 }, '200 granted'],
+    [{ exp: 0 }, '200 granted'],
+    [{ exp: -4 }, '200 granted'],
+    [{ exp: -5 }, '401 expired'],
+    [{ exp: -4.5 }, '200 granted'],
+    [{ exp: -3600 }, '401 expired'],
+    [{ nbf: 0 }, '200 granted'],
+    [{ nbf: 5 }, '200 granted'],
+    [{ nbf: 6 }, '401 not_yet_valid'],
+    [{ nbf: -3600 }, '200 granted'],
+    [{ iat: 5 }, '200 granted'],
+    [{ iat: 6 }, '401 not_yet_valid'],
+    [{ iat: -86_400 }, '200 granted'],
+    [{ exp: -5, nbf: 6 }, '401 expired'],
+  ])('[oauth-clock] with times of %j seconds from now: %s', async (offsets, expected) => {
+    const now = Math.floor(app.clock.now() / 1000)
+    const claims = Object.fromEntries(Object.entries(offsets).map(([name, offset]) => [name, now + offset]))
+    expect(await reasonOf(app, app.token({ claims }))).toBe(expected)
+  })
+
+  test.each([
+    [0, 0, '401 expired'],
+    [0, 1, '200 granted'],
+    [60, -59, '200 granted'],
+    [60, -60, '401 expired'],
+  ])('[oauth-clock] with a tolerance of %i s, a token that expires in %i s: %s', async (tolerance, offset, expected) => {
+    const harness = await oauthApp({ clockToleranceSeconds: tolerance })
+    const exp = Math.floor(harness.clock.now() / 1000) + offset
+    expect(await reasonOf(harness, harness.token({ claims: { exp } }))).toBe(expected)
+    await harness.stop()
+  })
+
+  test('[oauth-clock] a cached token expires at its time, and one that is not valid yet becomes so', async () => {
+    const now = Math.floor(app.clock.now() / 1000)
+    const token = await app.token({ claims: { exp: now + 60 } })
+    const early = await app.token({ claims: { nbf: now + 30 } })
+    expect((await app.get(token)).status).toBe(200)
+    expect(await reasonOf(app, Promise.resolve(early))).toBe('401 not_yet_valid')
+    app.clock.advance(64_999)
+    expect(await reasonOf(app, Promise.resolve(token))).toBe('200 granted')
+    expect(await reasonOf(app, Promise.resolve(early))).toBe('200 granted')
+    app.clock.advance(1)
+    expect(await reasonOf(app, Promise.resolve(token))).toBe('401 expired')
+    expect(await reasonOf(app, Promise.resolve(token))).toBe('401 expired')
+  })
+})
+
+describe('issuers with their own ideas', () => {
+  test('clients, audience and mapped claims are the configuration of an issuer', async () => {
+    const harness = await oauthApp(({ url }) => ({
+      issuer: {
+        issuer: url,
+        profile: 'relaxed',
+        checkAudience: ({ aud, token_use }) => aud === undefined && token_use === 'access',
+        clientIds: ['c1', 'c2'],
+        claims: { accountId: 'urn:example:account_id', groups: 'cognito:groups' },
+        scopeClaims: ['scope', 'permissions'],
+      },
+    }))
+    const claims = {
+      aud: undefined,
+      token_use: 'access',
+      'urn:example:account_id': 'a7',
+      permissions: ['files:write', 'files:read'],
+    }
+    const { json } = await harness.get(await harness.token({ header: { typ: undefined }, claims }))
+    expect(json.principal).toMatchObject({
+      scopes: ['files:read', 'files:write'],
+      claims: { accountId: 'a7', 'urn:example:account_id': 'a7' },
+    })
+    expect((json.principal as { claims: object }).claims).not.toHaveProperty('groups')
+    expect(await reasonOf(harness, harness.token({ claims: { ...claims, client_id: 'c3' } }))).toBe('401 wrong_audience')
+    expect(await reasonOf(harness, harness.token({ claims: { ...claims, aud: 'x' } }))).toBe('401 wrong_audience')
+    await harness.stop()
+  })
+
+  test.each([
+    [{ client_id: undefined, azp: 'z' }, 'z'],
+    [{ client_id: undefined, cid: 'o' }, 'o'],
+    [{ client_id: undefined, appid: 'e' }, 'e'],
+    [{ azp: 'z' }, 'c1'],
+  ])('the client is read where issuers put it: %j', async (claims, clientId) => {
+    const { json } = await relaxed.get(await relaxed.token({ claims }))
+    expect((json.principal as { clientId: string }).clientId).toBe(clientId)
+  })
+
+  test.each([
+    [{ scope: 'a b' }, ['a', 'b']],
+    [{ scope: ['a', 'b', 1] }, ['a', 'b']],
+    [{ scope: undefined, scp: 'a' }, ['a']],
+    [{ scope: undefined, scp: ['a'] }, ['a']],
+    [{ scope: ' a  a ' }, ['a']],
+    [{ scope: undefined }, []],
+    [{ scope: { a: 1 } }, []],
+  ])('scopes are read where issuers put them: %j', async (claims, scopes) => {
+    const { json } = await relaxed.get(await relaxed.token({ claims }))
+    expect((json.principal as { scopes: string[] }).scopes).toEqual(scopes)
+  })
+})

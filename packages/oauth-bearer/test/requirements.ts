@@ -1,0 +1,29 @@
+/** What the tests of this package must show: id → what it demands. */
+export const requirements: Record<string, string> = {
+  'oauth-forged-headers':
+    "alg none and its spellings, RS to HS confusion, alg swaps on a kid, key injection headers (the attacker's server sees no request), kid as path, SQL, NUL and __proto__",
+  'oauth-strict-encoding': 'duplicate JSON members, invalid UTF-8, base64url that is not canonical',
+  'oauth-bounded-parsing': '8 KiB + 1, 100 000 dots, deep JSON in under 5 ms',
+  'oauth-near-misses': 'every near-miss of audience and issuer',
+  'oauth-other-tokens': 'an ID token, a refresh token and a proof are no access tokens',
+  'oauth-clock': 'the table of exp, nbf and iat against the tolerance',
+  'oauth-random-kids': '10 000 random kids in a second: two fetches at most, and a known kid stays 200',
+  'oauth-jwks-outages': 'JWKS outages: cold, warm, past stale, hung, slow body, 500, HTML, empty, huge',
+  'oauth-rotation': 'a rotation just after a fetch is followed; a key that is removed purges what it verified',
+  'oauth-ssrf': 'discovery leads to no address inside',
+  'oauth-cache': 'the cache: mutation, two gates with other audiences, a token revoked after it was cached',
+  'oauth-canary': 'a token never appears anywhere',
+  'oauth-optional': 'an optional gate refuses a bad token with 401',
+  'oauth-dotted-opaque': 'an opaque token with two dots is accepted by introspection',
+  'oauth-verify-endpoint': 'an internal verification endpoint plugs in: { token } to { active, user_id, account_id }',
+  'oauth-real-provider':
+    'oidc-provider in its own process: JWT and opaque tokens, introspection, a rotation in the middle',
+  'oauth-real-outages':
+    'outages of the JWKS and of introspection at a real provider: refused, reset, hung, slow body, 500, HTML, empty, huge',
+  'oauth-five-minute-outage': 'during a 5-minute outage a known client sees no failure, and a cold process says 503',
+  'oauth-mcp-clients':
+    "the MCP SDK's clients, v1 and v2: 401, metadata, authorization, token, tool, 403, step-up, tool, and again after a rotation with no needless authorization",
+  'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
+  'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
+  'oauth-recipes': 'each recipe of the guides compiles',
+}
