@@ -3,7 +3,7 @@ import { sign, xHeaders } from '@countersign/hmac'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { Demo } from './app.js'
 import type { AuthorizationServer } from './authorization-server.js'
-import { openLink } from './browser.js'
+import { Browser, openLink } from './browser.js'
 import type { Row } from './table.js'
 
 export interface ScenarioSetup {
@@ -18,7 +18,7 @@ export async function runScenario({ baseUrl, demo, authorizationServer, audit }:
   const rows: Row[] = []
   const events: AuditEvent[] = []
   const unsubscribe = audit.subscribe(function scenario(event) {
-    if (event.type.startsWith('access.')) events.push(event)
+    if (event.type.startsWith('access.') || event.type === 'settings.link.refused') events.push(event)
   })
 
   /** Sends one request and notes what was expected, what came, and what the audit says of it. */
@@ -122,7 +122,7 @@ export async function runScenario({ baseUrl, demo, authorizationServer, audit }:
     url = sensitive.reveal('deliver-to-user')
   })
   await expectStatus('Settings: the link is opened and confirmed', 200, 'granted', () => openLink(url))
-  await expectStatus('Settings: the same link once more', 401, 'missing', () => openLink(url))
+  await expectStatus('Settings: the same link once more', 401, 'spent', () => new Browser().confirm(url))
 
   unsubscribe()
   return rows

@@ -1,8 +1,8 @@
 import { memoryReplay, type ReplayStore } from '@countersign/core'
-import { memoryCredentials } from '@countersign/mcp-credential'
+import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { adviseOnConnection, redisReplay } from '@countersign/redis'
-import { memorySessions } from '@countersign/settings-session'
+import { memorySessions, type SettingsStore } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import { Redis } from 'ioredis'
 
@@ -10,8 +10,8 @@ import { Redis } from 'ioredis'
 export interface State {
   readonly where: string
   readonly replay: ReplayStore
-  readonly credentials: ReturnType<typeof memoryCredentials>
-  readonly sessions: ReturnType<typeof memorySessions>
+  readonly credentials: McpCredentialStore
+  readonly sessions: SettingsStore
   close(): Promise<void>
 }
 
