@@ -6,7 +6,7 @@ import { csrfTokenOf, pathTo, principalOfSession } from './engine.js'
 import type { ResolvedGateOptions } from './gate-options.js'
 import { principalId } from './principal.js'
 import type { SettingsSessionVerdict } from './reasons.js'
-import type { ReadResult, StoredSession } from './stores/store.js'
+import type { ReadResult } from './stores/store.js'
 import { parseToken, TOKEN_ANYWHERE } from './tokens.js'
 
 /**
@@ -50,16 +50,15 @@ function decide(result: ReadResult, options: ResolvedGateOptions, detail: Verdic
   if (result.outcome === 'refused') return denied(result.reason, { detail })
   const { session } = result
   const known = { ...detail, principalId: principalId(session.user) }
-  if (session.state !== 'active')
-    return denied('awaiting_identity', { detail: known, members: whereTo(options, session) })
+  if (session.state !== 'active') return denied('awaiting_identity', { detail: known, members: whereTo(options) })
   if (!options.kinds.includes(session.kind)) return denied('wrong_kind', { detail: known })
   if (options.freshMs !== undefined && session.verifiedMsAgo > options.freshMs) {
-    return denied('stale', { detail: known, members: whereTo(options, session) })
+    return denied('stale', { detail: known, members: whereTo(options) })
   }
   return granted(principalOfSession(session), detail)
 }
 
-/** Where the person proves who they are. */
-function whereTo({ engine }: ResolvedGateOptions, _session: StoredSession): Readonly<Record<string, string>> {
-  return { reauthenticate: pathTo(engine, '/oauth/start') }
+/** Where the person proves who they are. Without a provider it is a new link, from the chat. */
+function whereTo({ engine }: ResolvedGateOptions): Readonly<Record<string, string>> {
+  return engine.provider === undefined ? {} : { reauthenticate: pathTo(engine, '/oauth/start') }
 }

@@ -5,7 +5,7 @@ import { createEngine, csrfTokenOf, type Engine, principalOfSession } from './en
 import type { LinkKinds } from './kinds.js'
 import { issueLink, type LinkRequest } from './links.js'
 import { type NoKinds, resolveSettingsOptions, type SettingsSessionsOptions } from './options.js'
-import { principalId, type SettingsSessionPrincipal, type SettingsUser } from './principal.js'
+import { principalId, type SettingsIdentity, type SettingsSessionPrincipal, type SettingsUser } from './principal.js'
 import type { LinkReceipt, SensitiveLink } from './receipts.js'
 import { createRouter } from './routes/router.js'
 import { isTag, parseToken } from './tokens.js'
@@ -42,6 +42,14 @@ export interface SettingsSessions<M extends object = NoKinds> {
   revoke(sessionId: string): Promise<boolean>
   /** Ends all sessions of a user and voids the user's links, at once: those under way included. */
   revokeAll(user: SettingsUser): Promise<void>
+  /** The app's answer to a first claim that `onFirstClaim` left open. False when none waits under this id. */
+  answerFirstClaim(claimId: string, isAllowed: boolean): Promise<boolean>
+  /** The identity that is bound to a user. */
+  identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined>
+  /** Parts a user and their identity, and ends the user's sessions. False when there was none. */
+  unlink(user: SettingsUser): Promise<boolean>
+  /** Binds a user to an identity, in place of the one before, and ends the user's sessions. */
+  rebind(user: SettingsUser, identity: SettingsIdentity): Promise<'bound' | 'taken' | 'contended'>
   /**
    * The token that a form or a request of the page on this session carries, in the field `_csrf` or the header
    * `X-CSRF-Token`, for browsers that send neither `Sec-Fetch-Site` nor `Origin`. Undefined without a session cookie.
@@ -98,6 +106,19 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
       await store.revokeAll(user)
       emitRevoked(engine, user)
     },
+    answerFirstClaim: async (claimId, isAllowed) =>
+      isTag(claimId) ? await store.answerClaim(claimId, isAllowed === true) : false,
+    identityOf: async (user) => store.identityOf(user),
+    async unlink(user) {
+      const identity = await store.unlink(user)
+      if (identity !== undefined) emitIdentity(engine, 'settings.identity.unlinked', user, identity)
+      return identity !== undefined
+    },
+    async rebind(user, identity) {
+      const outcome = await store.rebind(user, identity)
+      if (outcome === 'bound') emitIdentity(engine, 'settings.identity.claimed', user, identity)
+      return outcome
+    },
     csrfToken(request) {
       const token = parseToken('s', onlyCookie(request, engine.cookies.session))
       return token === undefined ? undefined : csrfTokenOf(token.text)
@@ -115,4 +136,14 @@ function emitRevoked(engine: Engine, user: SettingsUser, credential?: { readonly
     credential,
     ...(credential === undefined ? { attributes: { all: true } } : {}),
   })
+}
+
+function emitIdentity(
+  engine: Engine,
+  type: 'settings.identity.claimed' | 'settings.identity.unlinked',
+  user: SettingsUser,
+  { issuer }: SettingsIdentity,
+): void {
+  const principal = { kind: 'settings-session', id: principalId(user) }
+  engine.emit({ type, owasp: 'user_updated', principal, attributes: { issuer, by: 'app' } })
 }

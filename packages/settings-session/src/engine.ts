@@ -1,9 +1,9 @@
 import type { AuditEventInput } from '@countersign/audit'
 import { hostCookie } from './cookies.js'
+import { createProvider, type Provider } from './oauth/provider.js'
 import type { ResolvedSettingsOptions } from './options.js'
 import { principalId, type SettingsSessionPrincipal } from './principal.js'
 import type { SessionLimits, StoredSession } from './stores/store.js'
-import type { TokenType } from './tokens.js'
 import { derive } from './tokens.js'
 
 /** What the routes and the gate share: the options, and what follows from them. */
@@ -15,11 +15,13 @@ export interface Engine {
   readonly path: string
   readonly limits: SessionLimits
   readonly cookies: Readonly<Record<'session' | 'open' | 'signIn' | 'device', string>>
+  /** Where people sign in; undefined where the link is enough. */
+  readonly provider: Provider | undefined
   emit(event: AuditEventInput): void
 }
 
 export function createEngine(options: ResolvedSettingsOptions): Engine {
-  const { baseUrl, cookieName, idleTtlMs, sessionTtlMs, maxSessions, audit } = options
+  const { baseUrl, cookieName, idleTtlMs, sessionTtlMs, maxSessions, audit, oauth } = options
   return {
     options,
     origin: baseUrl.origin,
@@ -31,6 +33,7 @@ export function createEngine(options: ResolvedSettingsOptions): Engine {
       signIn: hostCookie(`${cookieName}-tx`),
       device: hostCookie(`${cookieName}-device`),
     },
+    provider: oauth === undefined ? undefined : createProvider(oauth),
     emit: (event) => {
       if (audit.active) void audit.emit({ gate: 'settings-session', ...event })
     },
@@ -38,7 +41,10 @@ export function createEngine(options: ResolvedSettingsOptions): Engine {
 }
 
 /** The path and query of one of our pages. */
-export function pathTo(engine: Engine, page: '' | '/open' | '/oauth/start' | '/telegram' | '/waiting'): string {
+export function pathTo(
+  engine: Engine,
+  page: '' | '/open' | '/oauth/start' | '/oauth/callback' | '/telegram' | '/waiting',
+): string {
   return `${engine.path}${page}` || '/'
 }
 
@@ -63,5 +69,3 @@ export const eventPrincipal = (session: Pick<StoredSession, 'user'>) => ({
   kind: 'settings-session',
   id: principalId(session.user),
 })
-
-export type { TokenType }

@@ -3,9 +3,12 @@ import { audit as defaultAudit } from '@countersign/audit'
 import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
 import type { SameSite } from './cookies.js'
 import type { LinkKinds, OnOpen } from './kinds.js'
-import type { PageOptions } from './pages/page-options.js'
+import { type FirstClaim, type Mismatch, type OnFirstClaim, resolveFirstClaim } from './oauth/first-claim.js'
+import { resolveOAuth, type SettingsOAuth } from './oauth/oauth-options.js'
+import { type PageOptions, resolvePages } from './pages/page-options.js'
 import { memorySessions } from './stores/memory.js'
 import type { SettingsStore } from './stores/store.js'
+import { resolveTelegram, type SettingsTelegram } from './telegram/telegram-options.js'
 
 export interface SettingsSessionsOptions<M extends object = NoKinds> {
   /** Where the routes are mounted, as browsers reach it: `https://app.example.com/settings`. `Host` is never believed. */
@@ -26,6 +29,16 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly sameSite?: SameSite
   /** The page asks for digits that the chat shows: a forwarded link is not enough. Default false. */
   readonly confirmCode?: boolean
+  /** Where people prove who they are, such as `settingsOAuthFromEnv(process.env)`. Default: the link is enough. */
+  readonly oauth?: SettingsOAuth
+  /** Who may be bound to a user for the first time; needed with `oauth`, unless a code or `onFirstClaim` says so. */
+  readonly firstClaim?: FirstClaim
+  /** Asks the user in the chat whether the person who signed in may become the user. */
+  readonly onFirstClaim?: OnFirstClaim
+  /** Called when somebody else than the user opened a link: a chance to warn the user in the chat. */
+  readonly onMismatch?: (mismatch: Mismatch) => unknown
+  /** Lets people in by what Telegram signed when they open the page from a chat there. */
+  readonly telegram?: SettingsTelegram
   /** Called when a session has become active; may send the person on. What it throws is answered with 500. */
   readonly onOpen?: OnOpen<M>
   /** Kinds of links beside `settings`, each with what validates its metadata. */
@@ -42,6 +55,9 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
 export type NoKinds = Record<never, never>
 
 const DAY_MS = 86_400_000
+
+const object = <T extends object>(expected: string) =>
+  option.custom<T>(expected, (value) => (value !== null && typeof value === 'object' ? (value as T) : undefined))
 
 const rules = {
   baseUrl: option
@@ -62,9 +78,12 @@ const rules = {
     (value) => (isKinds(value) ? value : undefined),
   ),
   onOpen: option.func<OnOpen<NoKinds>>(),
-  pages: option.custom<PageOptions>('an object of pages and theme', (value) =>
-    value !== null && typeof value === 'object' ? (value as PageOptions) : undefined,
-  ),
+  oauth: object<SettingsOAuth>('what settingsOAuthFromEnv(process.env) returns'),
+  firstClaim: option.oneOf('trust-link', 'ask', 'deny'),
+  onFirstClaim: option.func<OnFirstClaim>(),
+  onMismatch: option.func<(mismatch: Mismatch) => unknown>(),
+  telegram: object<SettingsTelegram>('an object of botToken or botId'),
+  pages: object<PageOptions>('an object of pages and theme').default({}),
   route: option.string(),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
@@ -100,5 +119,13 @@ export function resolveSettingsOptions(options: unknown) {
       `createSettingsSessions: option "idleTtlMs" (${resolved.idleTtlMs}) is longer than "sessionTtlMs" (${resolved.sessionTtlMs})`,
     )
   }
-  return { ...resolved, store: resolved.store ?? memorySessions({ clock: resolved.clock }) }
+  const { clock, store = memorySessions({ clock }), oauth, telegram, confirmCode, onFirstClaim, pages } = resolved
+  return {
+    ...resolved,
+    store,
+    pages: resolvePages(pages),
+    oauth: oauth === undefined ? undefined : resolveOAuth(oauth),
+    telegram: telegram === undefined ? undefined : resolveTelegram(telegram),
+    firstClaim: oauth === undefined ? 'deny' : resolveFirstClaim(resolved.firstClaim, confirmCode, onFirstClaim),
+  }
 }

@@ -1,5 +1,4 @@
 import type { SensitiveUrl } from './sensitive-url.js'
-import { isTag } from './tokens.js'
 
 /** What an agent gets in place of a link: fixed in shape, whatever happened. */
 export interface LinkReceipt<K extends string = string> {
@@ -60,4 +59,17 @@ function parseJson(text: string): unknown {
 function isInstant(text: string): boolean {
   const date = new Date(text)
   return !Number.isNaN(date.getTime()) && date.toISOString() === text
+}
+
+/**
+ * Wraps any other URL that must reach a person and no agent, such as a provider's authorization URL, so that `deliver`
+ * takes it. `kind` types the receipt.
+ */
+export function wrapUrl<const K extends string>(kind: K, url: string | URL, expiresAt: Date): SensitiveLink<K> {
+  const type = `${kind}_link` as const
+  if (TYPE.exec(type) === null) {
+    throw new OptionError('ERR_OPTION_INVALID', 'kind', 'wrapUrl: "kind" must be a word of a-z 0-9 _ and -')
+  }
+  const linkId = mintTag(randomInt(PARTITIONS))
+  return sensitiveLink(new SensitiveUrl(url), { type, linkId, expiresAt: expiresAt.toISOString(), delivered: false })
 }

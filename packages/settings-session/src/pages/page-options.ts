@@ -1,3 +1,5 @@
+import { option, resolveOptions } from '@countersign/core'
+
 /** The look of the pages. */
 export interface PageTheme {
   /** Shown above each page's heading. */
@@ -53,6 +55,11 @@ export interface ErrorModel extends PageModel {
 
 export interface LoggedOutModel extends PageModel {}
 
+export interface TelegramModel extends PageModel {
+  /** Where the page posts Telegram's data to, as JSON: `{ "initData": "…" }`. The answer is `{ "goTo": "…" }`. */
+  readonly action: string
+}
+
 /** Pages of the app's own: each gets what the page says and returns a whole HTML document. */
 export interface PageOptions {
   readonly theme?: PageTheme
@@ -60,4 +67,24 @@ export interface PageOptions {
   readonly interstitial?: (model: InterstitialModel) => string
   readonly error?: (model: ErrorModel) => string
   readonly loggedOut?: (model: LoggedOutModel) => string
+  readonly telegram?: (model: TelegramModel) => string
+}
+
+const page = option.func<(model: never) => string>()
+const rules = {
+  theme: option.custom<PageTheme>('an object of brand, lang and css', (value) =>
+    value !== null && typeof value === 'object' && Object.values(value).every((item) => typeof item === 'string')
+      ? (value as PageTheme)
+      : undefined,
+  ),
+  confirm: page,
+  interstitial: page,
+  error: page,
+  loggedOut: page,
+  telegram: page,
+}
+
+/** @throws {OptionError} */
+export function resolvePages(options: PageOptions): PageOptions {
+  return resolveOptions('createSettingsSessions', options, rules, 'pages.') as PageOptions
 }

@@ -1,9 +1,12 @@
-import { html } from './html.js'
+import { Html, html } from './html.js'
 import { layout } from './layout.js'
-import type { ConfirmModel, ErrorModel, InterstitialModel, LoggedOutModel } from './page-options.js'
+import type { ConfirmModel, ErrorModel, InterstitialModel, LoggedOutModel, TelegramModel } from './page-options.js'
 
-/** The pages that are used where the app gives none of its own. Plain, without script. */
-export const defaultPages = { confirm, interstitial, error, loggedOut } as const
+/**
+ * The pages that are used where the app gives none of its own. Plain, and without script but for Telegram's: what
+ * Telegram signed is in the fragment of the URL, which no server gets.
+ */
+export const defaultPages = { confirm, interstitial, error, loggedOut, telegram } as const
 
 function confirm(model: ConfirmModel): string {
   const { action, fields, kind, platform, user, agentId, provider, expiresAt } = model
@@ -61,4 +64,25 @@ function error(model: ErrorModel): string {
 
 function loggedOut(model: LoggedOutModel): string {
   return layout(model, 'You are signed out', html`<p>Ask for a new link in the chat to open your settings again.</p>`)
+}
+
+const TELEGRAM_SCRIPT = `const main = document.querySelector('[data-action]')
+const data = new URLSearchParams(location.hash.slice(1)).get('tgWebAppData')
+const fail = () => { main.textContent = main.dataset.failed; main.className = 'alert' }
+history.replaceState(null, '', location.pathname)
+if (!data) fail()
+else fetch(main.dataset.action, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json', accept: 'application/json' },
+  body: JSON.stringify({ initData: data }),
+}).then((answer) => answer.ok ? answer.json() : Promise.reject()).then(({ goTo }) => location.replace(goTo)).catch(fail)`
+
+function telegram(model: TelegramModel): string {
+  return layout(
+    model,
+    'One moment',
+    html`<p role="status" data-action="${model.action}" data-failed="Telegram did not confirm who you are. Open this page again from the chat.">We ask Telegram who you are.</p>
+<noscript><p class="alert">Telegram opens this page only with JavaScript. Ask for a link in the chat instead.</p></noscript>
+<script nonce="${model.nonce}">${new Html(TELEGRAM_SCRIPT)}</script>`,
+  )
 }

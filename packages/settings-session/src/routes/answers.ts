@@ -23,7 +23,7 @@ export function asPage(engine: Engine, request: Request, answer: Answer, cause: 
   if (response === undefined || !wantsHtml(request)) return answer
   const words = cause.startsWith('link ') ? linkText : errorText(cause)
   const model = { status: answer.status, ...words, link }
-  const body = renderPage(engine.options.pages ?? {}, request, response, 'error', model)
+  const body = renderPage(engine.options.pages, request, response, 'error', model)
   return { ...answer, body, headers: { ...answer.headers, 'Content-Type': 'text/html; charset=utf-8' } }
 }
 

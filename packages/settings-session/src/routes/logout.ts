@@ -27,5 +27,5 @@ export async function logOut(engine: Engine, request: Request, response: Respons
   for (const name of [session, open, signIn]) expireCookie(response, name)
   response.setHeader('Cache-Control', 'no-store')
   if (!wantsHtml(request)) return void response.status(204).end()
-  sendPage(engine.options.pages ?? {}, request, response, 'loggedOut', {})
+  sendPage(engine.options.pages, request, response, 'loggedOut', {})
 }

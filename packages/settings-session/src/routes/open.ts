@@ -19,7 +19,7 @@ import type { SettingsSessionReason } from '../reasons.js'
 import type { PeekedLink } from '../stores/store.js'
 import { parseToken, type Token } from '../tokens.js'
 import { refuse } from './answers.js'
-import { goOn, isSignedIn, welcome } from './session-response.js'
+import { goOn, isSignedIn, leaveFor, setSessionCookie, welcome } from './session-response.js'
 
 /**
  * `GET /?s=…`: looks at the link and moves it from the URL to a cookie. It never consumes: previews, scanners and
@@ -63,7 +63,7 @@ function showConfirm(
 ): void {
   const { user, agentId, kind } = content
   sendPage(
-    engine.options.pages ?? {},
+    engine.options.pages,
     request,
     response,
     'confirm',
@@ -76,6 +76,7 @@ function showConfirm(
       platform: user.platform,
       user: mask(user.userId),
       agentId,
+      provider: engine.provider?.name,
       expiresAt: new Date(expiresAt),
     },
     isCodeWrong ? 403 : 200,
@@ -103,11 +104,21 @@ export async function openLink(engine: Engine, request: Request, response: Respo
     link,
     session,
     attempt: attemptOf(opening),
-    state: 'active',
+    state: engine.provider === undefined ? 'active' : 'awaiting_identity',
     limits: engine.limits,
     codeHash: typeof code === 'string' ? codeHashOf(link, code.trim()) : undefined,
   })
-  if (result.outcome === 'opened') return welcome(engine, request, response, session, result)
+  if (result.outcome === 'opened') {
+    if (engine.provider === undefined) return welcome(engine, request, response, session, result)
+    setSessionCookie(engine, response, session)
+    return leaveFor(
+      engine,
+      request,
+      response,
+      pathTo(engine, '/oauth/start'),
+      `Next: sign in with ${engine.provider.name}.`,
+    )
+  }
   if (result.reason === 'wrong_code' && found.outcome === 'open') {
     engine.emit({ type: 'settings.link.refused', reason: 'wrong_code', credential: { id: link.tag } })
     return showConfirm(engine, request, response, opening, found, typeof code === 'string')

@@ -4,21 +4,42 @@ import { type Engine, eventPrincipal, pathTo, principalOfSession } from '../engi
 import { checkMetadata } from '../links.js'
 import { sendPage } from '../pages/send-page.js'
 import { SensitiveUrl } from '../sensitive-url.js'
-import type { StoredSession } from '../stores/store.js'
+import type { ReadResult, StoredSession } from '../stores/store.js'
 import { parseToken, type Token } from '../tokens.js'
+
+/** The browser's session and what the store says of it; undefined without a cookie that could be one. */
+export async function readSession(
+  engine: Engine,
+  request: Request,
+): Promise<{ readonly token: Token; readonly result: ReadResult } | undefined> {
+  const token = parseToken('s', onlyCookie(request, engine.cookies.session))
+  return token === undefined ? undefined : { token, result: await engine.options.store.read(token) }
+}
 
 /** Whether the browser's own session is an active one. */
 export async function isSignedIn(engine: Engine, request: Request): Promise<boolean> {
-  const token = parseToken('s', onlyCookie(request, engine.cookies.session))
-  if (token === undefined) return false
-  const read = await engine.options.store.read(token)
-  return read.outcome === 'found' && read.session.state === 'active'
+  const result = (await readSession(engine, request))?.result
+  return result?.outcome === 'found' && result.session.state === 'active'
 }
 
 /** On to the settings. */
 export function goOn(engine: Engine, response: Response, returnTo: string = pathTo(engine, '')): void {
   response.setHeader('Cache-Control', 'no-store')
   response.redirect(303, returnTo)
+}
+
+/**
+ * On to a place of ours at the end of a navigation that another site began. A Strict cookie is not sent along such a
+ * chain, but it is from a page of our own.
+ */
+export function continueTo(
+  engine: Engine,
+  request: Request,
+  response: Response,
+  returnTo: string = pathTo(engine, ''),
+): void {
+  if (engine.options.sameSite === 'lax' || request.method !== 'GET') return goOn(engine, response, returnTo)
+  leaveFor(engine, request, response, returnTo, 'You are signed in.')
 }
 
 export function setSessionCookie(engine: Engine, response: Response, session: Token): void {
@@ -58,7 +79,7 @@ export async function welcome(
   const result = await onOpen?.(opened as Parameters<typeof onOpen>[0])
   setSessionCookie(engine, response, token)
   expireCookie(response, engine.cookies.open)
-  if (result === undefined) return goOn(engine, response, session.returnTo)
+  if (result === undefined) return continueTo(engine, request, response, session.returnTo)
   const { goTo } = result
   const url = goTo instanceof SensitiveUrl ? goTo.reveal('deliver-to-user') : new URL(goTo, engine.origin).href
   leaveFor(engine, request, response, url, 'Everything is ready.')
@@ -66,7 +87,7 @@ export async function welcome(
 
 /** Goes on by a page: a redirect that answers a form is blocked where `form-action 'self'` holds (helmet's default). */
 export function leaveFor(engine: Engine, request: Request, response: Response, url: string, text: string): void {
-  sendPage(engine.options.pages ?? {}, request, response, 'interstitial', {
+  sendPage(engine.options.pages, request, response, 'interstitial', {
     goTo: url,
     text,
     link: 'Go on',

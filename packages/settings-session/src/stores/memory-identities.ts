@@ -112,8 +112,8 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const signIn = signIns.get(tag)
       if (signIn?.ref.hash !== hash) return undefined
       signIns.delete(tag)
-      const { session, returnTo } = signIn
-      return returnTo === undefined ? { session } : { session, returnTo }
+      const { session, isAgain, returnTo } = signIn
+      return returnTo === undefined ? { session, isAgain } : { session, isAgain, returnTo }
     },
     useInitData(hash, device, ttlMs) {
       const first = uses.get(hash)

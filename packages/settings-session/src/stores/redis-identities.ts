@@ -126,18 +126,18 @@ export function redisIdentities(places: Places): Identities {
       else if (old !== undefined) await release(user, old, attempt)
       return outcome as 'bound' | 'contended'
     },
-    async beginOAuth({ ref, session, returnTo = '', ttlMs }) {
+    async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
       const place = places.ofTag(ref.tag)
-      const args = [ref.hash, session.tag, session.hash, returnTo, ttlMs]
+      const args = [ref.hash, session.tag, session.hash, returnTo, ttlMs, isAgain ? 1 : 0]
       await place.run(scripts.beginOAuthScript, [place.key('o', ref.tag)], ...args)
     },
     async takeOAuth({ tag, hash }) {
       const place = places.ofTag(tag)
       const reply = await place.run(scripts.takeOAuthScript, [place.key('o', tag)], hash)
       if (reply === null) return undefined
-      const [sessionTag, sessionHash, returnTo] = reply as [string, string, string]
-      const session = { tag: sessionTag, hash: sessionHash }
-      return returnTo === '' ? { session } : { session, returnTo }
+      const [tagOfSession, hashOfSession, returnTo, again] = reply as [string, string, string, string]
+      const taken = { session: { tag: tagOfSession, hash: hashOfSession }, isAgain: again === '1' }
+      return returnTo === '' ? taken : { ...taken, returnTo }
     },
     async useInitData(hash, device, ttlMs) {
       const place = places.of(partitionOf(hash))

@@ -117,11 +117,11 @@ redis.call('HSET', KEYS[1], 'qa', ARGV[2])
 return 1`,
 )
 
-/** KEYS: sign-in. ARGV: prefix, hash, session id, session hash, return to, ttl. */
+/** KEYS: sign-in. ARGV: prefix, hash, session id, session hash, return to, ttl, whether it is a repetition. */
 export const beginOAuthScript = define(
   'begin_oauth',
   1,
-  `redis.call('HSET', KEYS[1], 'h', ARGV[2], 's', ARGV[3], 'sh', ARGV[4], 'r', ARGV[5])
+  `redis.call('HSET', KEYS[1], 'h', ARGV[2], 's', ARGV[3], 'sh', ARGV[4], 'r', ARGV[5], 'g', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])`,
 )
 
@@ -132,7 +132,7 @@ export const takeOAuthScript = define(
   `${MUST_BE_MASTER}local row = load(KEYS[1])
 if not row or row.h ~= ARGV[2] then return nil end
 redis.call('DEL', KEYS[1])
-return {row.s, row.sh, row.r}`,
+return {row.s, row.sh, row.r, row.g}`,
 )
 
 /** KEYS: data. ARGV: prefix, device, ttl. */

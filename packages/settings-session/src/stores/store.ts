@@ -110,9 +110,13 @@ export interface HeldClaim {
 export interface SignIn {
   readonly ref: TokenRef
   readonly session: TokenRef
+  /** The session is active already; the person signs in again. */
+  readonly isAgain: boolean
   readonly returnTo?: string
   readonly ttlMs: number
 }
+
+export type TakenSignIn = Pick<SignIn, 'session' | 'isAgain' | 'returnTo'>
 
 export type InitDataUse = 'fresh' | 'same_device' | 'replayed'
 
@@ -156,7 +160,7 @@ export interface SettingsStore {
   rebind(user: SettingsUser, identity: SettingsIdentity): Awaitable<'bound' | 'taken' | 'contended'>
   beginOAuth(signIn: SignIn): Awaitable<void>
   /** Takes a sign-in, once. */
-  takeOAuth(ref: TokenRef): Awaitable<Pick<SignIn, 'session' | 'returnTo'> | undefined>
+  takeOAuth(ref: TokenRef): Awaitable<TakenSignIn | undefined>
   /** Notes the use of a platform's signed data by a browser. */
   useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
 }

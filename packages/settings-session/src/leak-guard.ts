@@ -1,0 +1,143 @@
+import { type Audit, audit as defaultAudit } from '@countersign/audit'
+import { describeRequest, option, problemAnswer, resolveOptions } from '@countersign/core'
+import type { Request, RequestHandler, Response } from 'express'
+import { TOKEN_ANYWHERE } from './tokens.js'
+
+export interface LeakGuardOptions {
+  /** Default: the process-wide emitter of `@countersign/audit`. */
+  readonly audit?: Audit
+  /** The route that audit events name. */
+  readonly route?: string
+  /** Bytes of a body that are held until it is whole; beyond it the body is let through bit by bit. Default 1 MiB. */
+  readonly maxHeldBytes?: number
+}
+
+const rules = {
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+  route: option.string(),
+  maxHeldBytes: option.integer(0, 2 ** 30).default(1024 * 1024),
+}
+
+/** What may be the beginning of a token at the end of a chunk. */
+const BEGINNING = /[lstd](?:1(?:\.[A-Za-z0-9_.-]{0,61})?)?$/
+
+/**
+ * Stops a response that holds a link or a session token, in its headers or its body: 500 in its place, and an audit
+ * event. For the routes that agents reach; mount it before their handlers and after what compresses.
+ *
+ * A body is held until it is whole, or until it is a stream (its headers are flushed, or it exceeds `maxHeldBytes`);
+ * a stream that comes to a token is cut before the token.
+ */
+export function leakGuard(options: LeakGuardOptions = {}): RequestHandler {
+  const { audit, route, maxHeldBytes } = resolveOptions('leakGuard', options, rules)
+  return function countersignLeakGuard(request, response, next) {
+    const report = (where: 'header' | 'body', status: number | undefined) => {
+      audit.emit({
+        type: 'settings.leak.stopped',
+        gate: 'settings-session',
+        owasp: 'excess_use',
+        http: describeRequest(request, route, status),
+        attributes: { where },
+      })
+    }
+    guard(request, response, maxHeldBytes, report)
+    next()
+  }
+}
+
+type Chunk = string | Uint8Array
+type Report = (where: 'header' | 'body', status: number | undefined) => void
+
+function guard(request: Request, response: Response, maxHeldBytes: number, report: Report): void {
+  const original = {
+    write: response.write.bind(response) as (chunk: Chunk) => boolean,
+    end: response.end.bind(response) as (chunk?: Chunk) => Response,
+    flushHeaders: response.flushHeaders.bind(response),
+    writeHead: response.writeHead.bind(response),
+  }
+  // Bytes as Latin-1, one character each: what is scanned is what is sent.
+  let held = ''
+  let isStream = false
+  let isStopped = false
+
+  const bytesOf = (chunk: unknown, encoding: unknown): string =>
+    typeof chunk === 'string'
+      ? Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8').toString('latin1')
+      : Buffer.from(chunk as Uint8Array).toString('latin1')
+
+  const headersLeak = () =>
+    Object.values(response.getHeaders()).some((value) => TOKEN_ANYWHERE.test([value].flat().join('\n')))
+
+  function stop(where: 'header' | 'body'): void {
+    isStopped = true
+    held = ''
+    if (response.headersSent) {
+      report(where, undefined)
+      response.destroy()
+      return
+    }
+    report(where, 500)
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
+    const answer = problemAnswer(500)
+    response.statusCode = 500
+    response.statusMessage = ''
+    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value as string)
+    original.end(request.method === 'HEAD' ? undefined : answer.body)
+  }
+
+  /** False when something was stopped. */
+  function pass(isLast: boolean): boolean {
+    if (!response.headersSent && headersLeak()) stop('header')
+    else if (TOKEN_ANYWHERE.test(held)) stop('body')
+    if (isStopped) return false
+    const keep = isLast ? held.length : (BEGINNING.exec(held)?.index ?? held.length)
+    const ready = held.slice(0, keep)
+    held = held.slice(keep)
+    if (ready !== '') original.write(Buffer.from(ready, 'latin1'))
+    return true
+  }
+
+  Object.assign(response, {
+    writeHead(status: number, ...rest: readonly unknown[]) {
+      const [message] = typeof rest[0] === 'string' ? (rest as [string]) : []
+      response.statusCode = status
+      if (message !== undefined) response.statusMessage = message
+      for (const [name, value] of headerPairs(rest.at(-1))) response.setHeader(name, value)
+      if (headersLeak()) stop('header')
+      return response
+    },
+    flushHeaders() {
+      isStream = true
+      if (isStopped || !pass(false)) return
+      original.flushHeaders()
+    },
+    write(chunk: unknown, ...rest: readonly unknown[]) {
+      const done = rest.find((item): item is () => void => typeof item === 'function')
+      if (done !== undefined) process.nextTick(done)
+      if (isStopped) return true
+      held += bytesOf(chunk, rest[0])
+      isStream ||= held.length > maxHeldBytes
+      if (isStream) pass(false)
+      return true
+    },
+    end(...given: readonly unknown[]) {
+      const [chunk, encoding] = typeof given[0] === 'function' ? [] : given
+      const done = given.find((item): item is () => void => typeof item === 'function')
+      if (done !== undefined) response.once('finish', done)
+      if (isStopped) return response
+      if (chunk !== undefined && chunk !== null) held += bytesOf(chunk, encoding)
+      if (isStream) return pass(true) ? original.end() : response
+      if (headersLeak()) stop('header')
+      else if (TOKEN_ANYWHERE.test(held)) stop('body')
+      else original.end(held === '' ? undefined : Buffer.from(held, 'latin1'))
+      return response
+    },
+  })
+}
+
+/** The headers that `writeHead` was given: an object, or a flat list. */
+function headerPairs(headers: unknown): readonly (readonly [string, string | string[]])[] {
+  if (headers === null || typeof headers !== 'object') return []
+  if (!Array.isArray(headers)) return Object.entries(headers) as [string, string][]
+  return headers.flatMap((name, index) => (index % 2 === 0 ? [[String(name), headers[index + 1] as string]] : []))
+}

@@ -1,0 +1,136 @@
+import { createHmac, timingSafeEqual, verify } from 'node:crypto'
+import { sha256 } from '@countersign/core'
+import type { ResolvedTelegram, TelegramUser } from './telegram-options.js'
+
+/** What Telegram vouches for. */
+export interface InitData {
+  readonly user: TelegramUser
+  /** The chat that the page was opened from, when it is not the user's own with the bot. */
+  readonly chatId?: string
+  /** Milliseconds since the epoch. */
+  readonly authDate: number
+  /** SHA-256 of what was signed: the same however it was encoded. */
+  readonly fingerprint: string
+}
+
+const MAX_BYTES = 8192
+const FUTURE_MS = 60_000
+const NAME = /^[a-z][a-z0-9_]{0,63}$/
+const CONTROL = /[\u0000-\u001f\u007f]/
+
+/**
+ * Reads Telegram's initData and checks its signature before anything in it is believed; undefined when it is not what
+ * Telegram signed for this bot, too old, or from the future.
+ *
+ * Source: https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app
+ */
+export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: number): InitData | undefined {
+  const fields = parseFields(text)
+  if (fields === undefined) return undefined
+  const signed = options.botToken === undefined ? checkEd25519(fields, options) : checkHmac(fields, options.botToken)
+  if (signed === undefined) return undefined
+  const seconds = fields.get('auth_date') ?? ''
+  const authDate = /^[1-9]\d{0,11}$/.test(seconds) ? Number(seconds) * 1000 : Number.NaN
+  if (!(authDate <= nowMs + FUTURE_MS && nowMs - authDate <= options.maxAgeMs)) return undefined
+  const user = parseUser(fields.get('user'))
+  const chat = parseChat(fields)
+  if (user === undefined || chat === undefined) return undefined
+  const isOwn = chat.id === undefined || chat.id === user.id
+  const fingerprint = sha256(signed).toString('base64url')
+  return isOwn ? { user, authDate, fingerprint } : { user, authDate, fingerprint, chatId: chat.id as string }
+}
+
+/**
+ * The fields, decoded. Strict, because the signed string joins them with newlines: a field twice, or a control
+ * character in one, would let two different lists have the same signature.
+ */
+export function parseFields(text: unknown): ReadonlyMap<string, string> | undefined {
+  if (typeof text !== 'string' || text.length > MAX_BYTES || Buffer.byteLength(text) > MAX_BYTES) return undefined
+  const fields = new Map<string, string>()
+  for (const pair of text.split('&')) {
+    const equals = pair.indexOf('=')
+    const name = pair.slice(0, Math.max(equals, 0))
+    const value = decode(pair.slice(equals + 1))
+    if (!NAME.test(name) || value === undefined || CONTROL.test(value) || fields.has(name)) return undefined
+    fields.set(name, value)
+  }
+  return fields
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
+}
+
+function joined(fields: ReadonlyMap<string, string>, ...without: readonly string[]): string {
+  return Array.from(fields)
+    .filter(([name]) => !without.includes(name))
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join('\n')
+}
+
+function checkHmac(fields: ReadonlyMap<string, string>, botToken: string): string | undefined {
+  const given = fields.get('hash') ?? ''
+  if (!/^[0-9a-f]{64}$/.test(given)) return undefined
+  const key = createHmac('sha256', 'WebAppData').update(botToken).digest()
+  const text = joined(fields, 'hash')
+  const expected = createHmac('sha256', key).update(text).digest()
+  return timingSafeEqual(expected, Buffer.from(given, 'hex')) ? text : undefined
+}
+
+function checkEd25519(fields: ReadonlyMap<string, string>, options: ResolvedTelegram): string | undefined {
+  const given = fields.get('signature') ?? ''
+  if (!/^[A-Za-z0-9_-]{86}$/.test(given)) return undefined
+  const text = joined(fields, 'hash', 'signature')
+  const data = Buffer.from(`${options.botId}:WebAppData\n${text}`)
+  return verify(null, data, options.publicKey, Buffer.from(given, 'base64url')) ? text : undefined
+}
+
+function parseUser(text: string | undefined): TelegramUser | undefined {
+  const user = parseObject(text)
+  const id = idOf(user?.id)
+  if (user === undefined || id === undefined || id.startsWith('-') || user.is_bot === true) return undefined
+  const { username, first_name: firstName } = user
+  return {
+    id,
+    ...(typeof username === 'string' ? { username } : {}),
+    ...(typeof firstName === 'string' ? { firstName } : {}),
+  }
+}
+
+/**
+ * The chat, or none when it is the user's own with the bot; undefined when it cannot be told. A direct link names a
+ * chat in `start_param` (`chat_<id>`): signed, but chosen by whoever wrote the link.
+ */
+function parseChat(fields: ReadonlyMap<string, string>): { readonly id?: string } | undefined {
+  const chat = fields.get('chat')
+  if (chat !== undefined) {
+    const id = idOf(parseObject(chat)?.id)
+    return id === undefined ? undefined : { id }
+  }
+  const named = /^chat_(-?\d{1,20})$/.exec(fields.get('start_param') ?? '')?.[1]
+  if (named !== undefined) return { id: named }
+  const type = fields.get('chat_type')
+  if (type === undefined || type === 'sender') return {}
+  const instance = fields.get('chat_instance')
+  return instance === undefined ? undefined : { id: `instance:${instance}` }
+}
+
+function parseObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function idOf(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) ? String(value) : undefined
+}
