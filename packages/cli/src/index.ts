@@ -1,2 +1,6 @@
+export type { Check, CheckStatus } from './checks.js'
+export { CommandError } from './command-error.js'
 export type { ExitCode } from './exit-codes.js'
 export { exitCodes } from './exit-codes.js'
+export type { SmokeTestOptions } from './oauth/smoke-test.js'
+export { smokeTest } from './oauth/smoke-test.js'

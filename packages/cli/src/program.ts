@@ -4,6 +4,7 @@ import { createDefine, createRoot } from './command.js'
 import type { Context } from './context.js'
 import type { ExitCode } from './exit-codes.js'
 import { addHmacCommands } from './hmac/commands.js'
+import { addOAuthCommands } from './oauth/commands.js'
 
 const EXITS = `
 Exit codes:
@@ -27,6 +28,7 @@ export function createProgram(context: Context, onEnd: (exitCode: ExitCode | und
     .addHelpText('after', EXITS)
   const define = createDefine(context, onEnd)
   addHmacCommands(program, define)
+  addOAuthCommands(program, define)
   return program
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -186,8 +187,9 @@ describe('hmac sign and explain', () => {
 
 describe('hmac doctor', () => {
   test('passes good keys and a clock that agrees', async () => {
-    const report = await succeed(['hmac', 'doctor', '--url', server.url], { env })
-    expect(report).toContain('✓ hmac-secret-scheduler: version 3 of "scheduler": 41 bytes\n')
+    const good = { COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: randomBytes(48).toString('base64') }
+    const report = await succeed(['hmac', 'doctor', '--url', server.url], { env: good })
+    expect(report).toContain('✓ hmac-secret-scheduler: version 3 of "scheduler": 64 bytes\n')
     expect(report).toMatch(/✓ clock: the server is \d\.\d s (ahead|behind)/)
   })
 

@@ -2,4 +2,6 @@ export const requirements: Record<string, string> = {
   'cli-real-stores': 'each command is run as a process, on real Redis and PostgreSQL',
   'cli-bad-inputs':
     'unreachable store, wrong key-encryption key, unknown caller, bad URL: one line that says what is wrong and what to do, exit code not 0, no stack',
+  'cli-smoke-broken-metadata': 'oauth smoke against a broken metadata document of each kind',
+  'cli-smoke-sdk-server': "oauth smoke against the MCP SDK's own example server",
 }

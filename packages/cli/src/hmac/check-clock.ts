@@ -1,6 +1,6 @@
 import { type Check, fail, pass, warn } from '../checks.js'
+import { parseUrl } from '../parse-url.js'
 import { sendRequest } from './send-request.js'
-import { parseUrl } from './signing.js'
 
 const TIMEOUT_MS = 10_000
 /** A `Date` header has whole seconds. */

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { parsePositive } from '../durations.js'
+import { parseUrl } from '../parse-url.js'
 import { readInput, readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
 import { hasSecret, secretVariable, variablePart } from './secret-variable.js'
@@ -112,18 +113,6 @@ export async function signRequest(
     format,
     signedAtMs,
   }
-}
-
-/** @throws {CommandError} for what is not an absolute http URL. */
-export function parseUrl(url: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    throw usageError(`${JSON.stringify(url.slice(0, 200))} is not a URL: it must be absolute, as https://host/path`)
-  }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw usageError('the URL holds a user or a password: leave them out, the command line is seen by everyone')
-  }
-  return parsed
 }
 
 function createFormat({ format, tag, prefix, bindQuery, bindAudience }: SigningOptions): SignatureFormat {

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { fail, pass, warn } from '../checks.js'
+import { unavailableError } from '../command-error.js'
+import { exchange, type HttpAnswer, HttpFailure, isSecure, parseAbsolute } from './http.js'
+import { type ParsedChallenge, parseChallenges } from './parse-challenges.js'
+import { answerOf, firstRequest, type SmokeRun } from './smoke-run.js'
+
+const NOT_401: Readonly<Record<string, string>> = {
+  200: 'it lets a request in that has no token: mount the gate before the handler',
+  404: 'there is nothing at this URL: check its path',
+  405: 'the URL does not take this method: for a plain API give --api',
+  500: 'the server failed: see its log',
+  502: 'the proxy cannot reach the server',
+  503: 'the server cannot verify anything now: see its log',
+}
+
+/** A request without a token. Returns where its challenge says that the metadata is. */
+export async function checkUnauthenticated(run: SmokeRun): Promise<URL | undefined> {
+  const { url, http, isApi } = run
+  let answer: HttpAnswer
+  try {
+    answer = await exchange(url, firstRequest(isApi), http)
+  } catch (error) {
+    if (!(error instanceof HttpFailure)) throw error
+    // Nothing else can be asked either.
+    throw unavailableError(`${url} cannot be reached (${error.message}): check the URL and that the server runs`, error)
+  }
+  if (answer.status !== 401) {
+    const remedy =
+      NOT_401[String(answer.status)] ?? 'A request without a token must get 401 with a challenge (RFC 6750 §3).'
+    run.add(fail('unauthenticated', `without a token the answer is ${answer.status}, not 401`, remedy))
+    return undefined
+  }
+  run.add(pass('unauthenticated', 'without a token the answer is 401'))
+  return checkChallenge(run, answer)
+}
+
+function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
+  const bearer = bearerOf(run, answer)
+  if (bearer === undefined) return undefined
+  const error = bearer.parameters.get('error')
+  if (error === undefined) run.add(pass('challenge', 'the challenge is Bearer, without an error'))
+  else {
+    const remedy = 'A client that has shown nothing has done nothing wrong: leave the error out (RFC 6750 §3.1).'
+    run.add(warn('challenge', `the challenge says error="${error}" though no token was sent`, remedy))
+  }
+  const id = 'challenge-metadata'
+  const value = bearer.parameters.get('resource_metadata')
+  if (value === undefined) {
+    run.add(
+      warn(id, 'the challenge has no resource_metadata', 'Clients then guess the well-known path (RFC 9728 §5.1).'),
+    )
+    return undefined
+  }
+  const metadata = parseAbsolute(value)
+  if (metadata === undefined || !isSecure(metadata)) {
+    run.add(fail(id, `resource_metadata is "${value}"`, 'It must be an absolute https URL (RFC 9728 §5.1).'))
+    return undefined
+  }
+  if (metadata.origin !== new URL(run.url).origin) {
+    run.add(warn(id, `resource_metadata is on another origin: ${value}`, 'Clients may refuse to follow it.'))
+  } else run.add(pass(id, `resource_metadata is ${value}`))
+  return metadata
+}
+
+function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefined {
+  const field = answer.headers.get('www-authenticate')
+  const remedy = 'A 401 must carry WWW-Authenticate: Bearer … (RFC 6750 §3).'
+  if (field === null) {
+    run.add(fail('challenge', 'the 401 has no WWW-Authenticate', remedy))
+    return undefined
+  }
+  const challenges = parseChallenges(field)
+  if (challenges === undefined) {
+    run.add(fail('challenge', 'WWW-Authenticate departs from its grammar', 'Quote its parameters (RFC 9110 §11.6.1).'))
+    return undefined
+  }
+  const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+  if (bearer === undefined) {
+    run.add(
+      fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy),
+    )
+  } else if (challenges[0] !== bearer) {
+    run.add(warn('challenge-order', 'Bearer is not the first challenge', 'Some clients read the first one alone.'))
+  }
+  return bearer
+}
+
+/** A token that nobody issued. */
+export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
+  const id = 'made-up-token'
+  const authorization = `Bearer ${randomBytes(24).toString('base64url')}`
+  const answer = await answerOf(run, id, 'Try again.', () =>
+    exchange(run.url, firstRequest(run.isApi, { authorization }), run.http),
+  )
+  if (answer === undefined) return
+  if (answer.status !== 401) {
+    run.add(
+      fail(
+        id,
+        `a made-up token gets ${answer.status}, not 401`,
+        'An unknown token is 401 invalid_token (RFC 6750 §3.1).',
+      ),
+    )
+    return
+  }
+  const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '') ?? []
+  const error = challenges.find(({ scheme }) => scheme === 'bearer')?.parameters.get('error')
+  if (error === 'invalid_token') run.add(pass(id, 'a made-up token is refused: 401 invalid_token'))
+  else {
+    const words = error === undefined ? 'no error' : `error="${error}"`
+    run.add(warn(id, `a made-up token is refused with ${words}`, 'Say error="invalid_token" (RFC 6750 §3.1).'))
+  }
+}

@@ -1,0 +1,45 @@
+/** One challenge of `WWW-Authenticate` (RFC 9110 §11.6.1); names in lower case. */
+export interface ParsedChallenge {
+  readonly scheme: string
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y
+const PARAMETER = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+\-.^_`|~0-9A-Za-z]+))/y
+const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y
+const SEPARATOR = /[ \t,]*/y
+
+/** Reads all challenges of a field; undefined when it departs from the grammar. Linear in its length. */
+export function parseChallenges(field: string): readonly ParsedChallenge[] | undefined {
+  const challenges: { scheme: string; parameters: Map<string, string> }[] = []
+  let position = 0
+  const match = (pattern: RegExp) => {
+    pattern.lastIndex = position
+    const found = pattern.exec(field)
+    if (found !== null) position = pattern.lastIndex
+    return found
+  }
+  match(SEPARATOR)
+  while (position < field.length) {
+    const parameter = match(PARAMETER)
+    const last = challenges.at(-1)
+    if (parameter !== null) {
+      const [, name = '', quoted, plain = ''] = parameter
+      if (last === undefined || last.parameters.has(name.toLowerCase())) return undefined
+      last.parameters.set(name.toLowerCase(), quoted === undefined ? plain : quoted.replace(/\\(.)/g, '$1'))
+    } else {
+      const scheme = match(TOKEN)
+      if (scheme === null) return undefined
+      challenges.push({ scheme: scheme[0].toLowerCase(), parameters: new Map() })
+      if (field[position] === ' ') {
+        match(/ +/y)
+        const start = position
+        // A token68, as Negotiate has; a parameter looks alike up to its "=".
+        if (match(PARAMETER) !== null) position = start
+        else match(TOKEN68)
+      }
+    }
+    match(SEPARATOR)
+  }
+  return challenges
+}

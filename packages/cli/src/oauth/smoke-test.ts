@@ -1,0 +1,62 @@
+import type { Check } from '../checks.js'
+import { checkAuthorizationServer } from './check-authorization-server.js'
+import { checkMadeUpToken, checkUnauthenticated } from './check-refusals.js'
+import { checkRegistration } from './check-registration.js'
+import { checkResourceMetadata } from './check-resource-metadata.js'
+import { checkToken } from './check-token.js'
+import type { SmokeRun } from './smoke-run.js'
+
+export interface SmokeTestOptions {
+  /** An access token for the resource; without one, what needs it is left out. */
+  readonly token?: string | undefined
+  /** Registers a client at the authorization server, and removes it where it can. Default false. */
+  readonly register?: boolean | undefined
+  /** The URL is a plain API, asked by GET. Default false: an MCP server. */
+  readonly api?: boolean | undefined
+  /** Milliseconds for each request. Default 10 000. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Called with each check as soon as it is known. */
+  readonly onCheck?: ((check: Check) => void) | undefined
+}
+
+/**
+ * Walks the path that a client walks to a protected resource: the challenge, the metadata of the resource (RFC 9728), of
+ * its authorization servers (RFC 8414), registration, and with a token the protocol. The token is in no check's words.
+ *
+ * @throws {CommandError} when the resource cannot be reached at all.
+ */
+export async function smokeTest(url: string, options: SmokeTestOptions = {}): Promise<readonly Check[]> {
+  const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck } = options
+  const checks: Check[] = []
+  const run: SmokeRun = {
+    url,
+    http: { timeoutMs, signal: signal ?? new AbortController().signal },
+    isApi: api,
+    token,
+    add(check) {
+      const safe = token === undefined ? check : redacted(check, token)
+      checks.push(safe)
+      onCheck?.(safe)
+    },
+  }
+  const advertised = await checkUnauthenticated(run)
+  await checkMadeUpToken(run)
+  for (const issuer of await checkResourceMetadata(run, advertised)) {
+    const metadata = await checkAuthorizationServer(run, issuer)
+    if (register && metadata !== undefined) await checkRegistration(run, metadata)
+  }
+  if (token !== undefined) await checkToken(run, token)
+  return checks
+}
+
+/** A server may repeat what it was sent: the token, or its signature alone. */
+function redacted(check: Check, token: string): Check {
+  const parts = [token, ...token.split('.').filter((part) => part.length >= 16)]
+  const clean = (text: string) => parts.reduce((result, part) => result.replaceAll(part, '<token>'), text)
+  return {
+    ...check,
+    detail: clean(check.detail),
+    ...(check.remedy === undefined ? {} : { remedy: clean(check.remedy) }),
+  }
+}
