@@ -37,7 +37,7 @@ test('the live view shows the decisions, and a settings link from its chat opens
   const problems: string[] = []
   page.on('pageerror', (error) => problems.push(error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
+    if (message.type() === 'error') problems.push(`${message.text()} (${message.location().url})`)
   })
   await page.goto(baseUrl)
   await page.locator('#events tr').first().waitFor()

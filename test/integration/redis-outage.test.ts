@@ -24,7 +24,7 @@ beforeAll(async () => {
   redis.on('error', () => undefined)
   let handler: GatesApp['app'] | undefined
   running = await serve((request, response) => handler?.(request, response))
-  gates = createGatesApp(redis, running.url, createAudit())
+  gates = createGatesApp({ redis, baseUrl: running.url, audit: createAudit() })
   handler = gates.app
   authorization = (await gates.credentials.issue({ threadId: 't1', providerInstanceId: 'p1', capabilities: [] }))
     .authorizationHeader

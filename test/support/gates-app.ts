@@ -18,15 +18,29 @@ export interface GatesApp {
   readonly settings: ReturnType<typeof createSettingsSessions>
 }
 
+export interface GatesAppSetup {
+  readonly redis: Redis
+  readonly baseUrl: string
+  readonly audit?: Audit
+  /** The stores' deadline. Default: theirs. */
+  readonly commandTimeoutMs?: number
+}
+
 /** The three gates that keep state, all on one Redis; the routes under /host are what the app itself would do. */
-export function createGatesApp(redis: Redis, baseUrl: string, audit?: Audit): GatesApp {
+export function createGatesApp({ redis, baseUrl, audit, commandTimeoutMs }: GatesAppSetup): GatesApp {
+  const options = { commandTimeoutMs }
   const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
-  const credentials = createMcpCredentials({ store: redisCredentials(redis), audit })
-  const settings = createSettingsSessions({ baseUrl: `${baseUrl}/settings`, store: redisSessions(redis), audit })
+  const credentials = createMcpCredentials({ store: redisCredentials(redis, options), audit })
+  const settings = createSettingsSessions({
+    baseUrl: `${baseUrl}/settings`,
+    store: redisSessions(redis, options),
+    audit,
+  })
 
   const app = express()
   app.use(helmet())
-  const hmac = requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], replay: redisReplay(redis), audit })
+  const replay = redisReplay(redis, options)
+  const hmac = requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], replay, audit })
   app.post('/internal', hmac, (_request, response) => {
     response.json({ ok: true })
   })

@@ -104,7 +104,7 @@ export function createDemo({ baseUrl, issuer, state, audit }: DemoSetup): Demo {
 }
 
 const settingsPage = (who: string) => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Settings</title></head>
+<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Settings</title></head>
 <body><main><h1>Settings</h1><p>Signed in: ${who}.</p>
 <form method="post" action="/settings/logout"><button>Sign out</button></form></main></body></html>
 `

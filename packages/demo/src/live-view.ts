@@ -59,6 +59,7 @@ const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Countersign demo</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/live.css">
 <script src="/live.js" defer></script>
 </head>
