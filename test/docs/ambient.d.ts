@@ -1,0 +1,14 @@
+// What the pages' examples take for granted: an app, its handlers, and what stands around them.
+import type { AuditEvent } from '@countersign/audit'
+import type { Express, RequestHandler } from 'express'
+import type { Redis } from 'ioredis'
+
+declare global {
+  const app: Express
+  const handler: RequestHandler
+  const settingsPages: RequestHandler
+  const logger: { info(event: AuditEvent): void; warn(event: AuditEvent): void; error(event: AuditEvent): void }
+  const redis: Redis
+  /** A pool of the `pg` package. */
+  const pool: { query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }> }
+}
