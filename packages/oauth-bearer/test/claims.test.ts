@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
 
 let app: Harness
@@ -18,19 +18,32 @@ async function reasonOf(harness: Harness, token: Promise<string>) {
 }
 
 describe('other tokens of the same issuer', () => {
-  test.each(['at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/At+Jwt'])('typ %s is an access token', async (typ) => {
-    expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('200 granted')
-  })
-
-  test.each(['JWT', 'jwt', 'dpop+jwt', 'logout+jwt', 'rt+jwt', 'at+jwt ', 'application/application/at+jwt', '', undefined])(
-    '[oauth-other-tokens] typ %s is none in the profile of RFC 9068',
+  test.each(['at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/At+Jwt'])(
+    'typ %s is an access token',
     async (typ) => {
-      expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('401 wrong_type')
+      expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('200 granted')
     },
   )
 
+  test.each([
+    'JWT',
+    'jwt',
+    'dpop+jwt',
+    'logout+jwt',
+    'rt+jwt',
+    'at+jwt ',
+    'application/application/at+jwt',
+    '',
+    undefined,
+  ])('[oauth-other-tokens] typ %s is none in the profile of RFC 9068', async (typ) => {
+    expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('401 wrong_type')
+  })
+
   test('[oauth-other-tokens] a proof that is presented as a token is refused, in either profile', async () => {
-    const proof = { header: { typ: 'dpop+jwt', jwk: app.key.jwk }, claims: { htm: 'GET', htu: 'https://mcp.example.com' } }
+    const proof = {
+      header: { typ: 'dpop+jwt', jwk: app.key.jwk },
+      claims: { htm: 'GET', htu: 'https://mcp.example.com' },
+    }
     expect(await reasonOf(app, app.token(proof))).toBe('401 unknown_key')
     expect(await reasonOf(relaxed, relaxed.token({ ...proof, header: { typ: 'dpop+jwt' } }))).toBe('401 wrong_type')
   })
@@ -58,17 +71,21 @@ describe('other tokens of the same issuer', () => {
   })
 
   test('the first refusal for its type is told to whoever runs this, once, with the remedy', async () => {
-    const warnings: (Error & { code?: string; detail?: string })[] = []
-    const listen = (warning: Error) => void warnings.push(warning)
-    process.on('warning', listen)
+    const warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     const fresh = await oauthApp()
     try {
       for (let round = 0; round < 3; round += 1) await fresh.get(await fresh.token({ header: { typ: 'JWT' } }))
-      const own = warnings.filter(({ code }) => code === 'COUNTERSIGN_OAUTH_WRONG_TYPE')
-      expect(own).toHaveLength(1)
-      expect(own[0]?.message).toContain(fresh.issuer.url)
+      expect(warn.mock.calls).toEqual([
+        [
+          `requireOAuthBearer: a token of ${fresh.issuer.url} was refused because of its type`,
+          expect.objectContaining({
+            code: 'COUNTERSIGN_OAUTH_WRONG_TYPE',
+            detail: expect.stringContaining("set profile: 'relaxed' for it"),
+          }),
+        ],
+      ])
     } finally {
-      process.off('warning', listen)
+      warn.mockRestore()
       await fresh.stop()
     }
   })
@@ -145,12 +162,15 @@ describe('the clock', () => {
     [0, 1, '200 granted'],
     [60, -59, '200 granted'],
     [60, -60, '401 expired'],
-  ])('[oauth-clock] with a tolerance of %i s, a token that expires in %i s: %s', async (tolerance, offset, expected) => {
-    const harness = await oauthApp({ clockToleranceSeconds: tolerance })
-    const exp = Math.floor(harness.clock.now() / 1000) + offset
-    expect(await reasonOf(harness, harness.token({ claims: { exp } }))).toBe(expected)
-    await harness.stop()
-  })
+  ])(
+    '[oauth-clock] with a tolerance of %i s, a token that expires in %i s: %s',
+    async (tolerance, offset, expected) => {
+      const harness = await oauthApp({ clockToleranceSeconds: tolerance })
+      const exp = Math.floor(harness.clock.now() / 1000) + offset
+      expect(await reasonOf(harness, harness.token({ claims: { exp } }))).toBe(expected)
+      await harness.stop()
+    },
+  )
 
   test('[oauth-clock] a cached token expires at its time, and one that is not valid yet becomes so', async () => {
     const now = Math.floor(app.clock.now() / 1000)
@@ -191,7 +211,9 @@ describe('issuers with their own ideas', () => {
       claims: { accountId: 'a7', 'urn:example:account_id': 'a7' },
     })
     expect((json.principal as { claims: object }).claims).not.toHaveProperty('groups')
-    expect(await reasonOf(harness, harness.token({ claims: { ...claims, client_id: 'c3' } }))).toBe('401 wrong_audience')
+    expect(await reasonOf(harness, harness.token({ claims: { ...claims, client_id: 'c3' } }))).toBe(
+      '401 wrong_audience',
+    )
     expect(await reasonOf(harness, harness.token({ claims: { ...claims, aud: 'x' } }))).toBe('401 wrong_audience')
     await harness.stop()
   })

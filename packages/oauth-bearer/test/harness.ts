@@ -34,15 +34,17 @@ export interface Harness extends RunningServer {
 export interface HarnessOptions extends Partial<RequireOAuthBearerOptions> {
   /** Adds routes before the guarded catch-all. */
   readonly routes?: (app: Express, gate: OAuthBearerGate) => void
-  readonly kid?: string
-  readonly algorithm?: string
 }
+
+/** One for all apps of a test file: making an RSA key takes long. */
+let firstKey: Promise<IssuerKey> | undefined
 
 /** An app whose every path is behind one gate, and the issuer of its tokens. */
 export async function oauthApp(
   options: HarnessOptions | ((issuer: TestIssuer) => HarnessOptions) = {},
 ): Promise<Harness> {
-  const key = await makeKey('k1')
+  firstKey ??= makeKey('k1')
+  const key = await firstKey
   const issuer = await startIssuer(key)
   const { routes, ...rest } = typeof options === 'function' ? options(issuer) : options
   const clock = fakeClock()
@@ -67,7 +69,8 @@ export async function oauthApp(
     clock,
     events,
     last,
-    token: (parts, by = key) => signToken(by, { issuer: issuer.url, audience: RESOURCE, now: clock.now() }, parts),
+    token: (parts, by = key) =>
+      signToken(by, { issuer: issuer.url, audience: RESOURCE, now: (rest.clock ?? clock).now() }, parts),
     get: (authorization, path = '/', headers = {}) => send(`${running.url}${path}`, authorization, headers),
     stop: async () => {
       await running.close()

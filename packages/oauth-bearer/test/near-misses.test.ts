@@ -11,13 +11,12 @@ afterAll(() => app.stop())
 const RESOURCE = 'https://mcp.example.com/mcp'
 
 describe('audiences', () => {
-  test.each([
-    [RESOURCE],
-    [[RESOURCE]],
-    [['https://other.example.com', RESOURCE]],
-  ])('a token for this resource is taken: aud %j', async (aud) => {
-    expect((await app.get(await app.token({ claims: { aud } }))).status).toBe(200)
-  })
+  test.each([[RESOURCE], [[RESOURCE]], [['https://other.example.com', RESOURCE]]])(
+    'a token for this resource is taken: aud %j',
+    async (aud) => {
+      expect((await app.get(await app.token({ claims: { aud } }))).status).toBe(200)
+    },
+  )
 
   test.each([
     'https://mcp.example.com/mcp/',
