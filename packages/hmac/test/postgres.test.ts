@@ -1,9 +1,10 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { postgresSecrets, postgresSecretsOptionsFromEnv } from '@countersign/hmac/postgres'
-import { PGlite } from '@electric-sql/pglite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import pg from 'pg'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { parseKekRing, seal } from '../src/stores/sealing.js'
 import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
 
@@ -11,18 +12,23 @@ const KEK = `k1:${randomBytes(32).toString('base64')}`
 const OTHER = `k2:${randomBytes(32).toString('base64')}`
 const migration = readFileSync(new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url), 'utf8')
 
-let db: PGlite
+let server: PostgresServer
+let db: pg.Pool
 let app: Harness | undefined
 beforeAll(async () => {
-  db = new PGlite()
-  await db.exec(migration)
+  server = await PostgresServer.start()
+  db = new pg.Pool({ connectionString: server.url })
+  await db.query(migration)
 }, 60_000)
-beforeEach(() => db.exec('DELETE FROM internal_service_hmac_secrets'))
+beforeEach(() => db.query('DELETE FROM internal_service_hmac_secrets'))
 afterEach(async () => {
   await app?.close()
   app = undefined
 })
-afterAll(() => db.close())
+afterAll(async () => {
+  await db.end()
+  await server.stop()
+})
 
 /** Counts what reaches the database, and can be taken down. */
 function countedClient() {

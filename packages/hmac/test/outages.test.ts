@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type HmacSecretStore, rfc9421 } from '@countersign/hmac'
+import { postgresSecrets } from '@countersign/hmac/postgres'
+import { redisReplay } from '@countersign/redis'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
+import { PostgresServer } from '../../../test/support/postgres-server.js'
+import { RedisServer } from '../../../test/support/redis-server.js'
+import { type Harness, hmacApp, SECRET, send, signed } from './harness.js'
+
+const keks = `k1:${randomBytes(32).toString('base64')}`
+const migration = readFileSync(new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url), 'utf8')
+const format = rfc9421()
+/** A deadline is proven with room for whatever else the machine does. */
+const IN_TIME_MS = 5000
+
+let app: Harness
+let clock: FakeClock
+afterEach(() => app.close())
+
+/** One request, its status, what it was refused for, and how long the answer took. */
+async function attempt(headers = signed({ format, version: 3, now: clock.now() })) {
+  const started = performance.now()
+  const answer = await send(app.port, 'POST', '/jobs?a=1', headers)
+  const tookMs = performance.now() - started
+  expect(tookMs).toBeLessThan(IN_TIME_MS)
+  if (answer.status === 503) {
+    expect([answer.headers['retry-after'], answer.headers['www-authenticate']]).toEqual(['1', undefined])
+  }
+  return { status: answer.status, reason: app.last(), tookMs }
+}
+
+async function until(status: number): Promise<void> {
+  for (;;) {
+    clock.advance(1000)
+    if ((await attempt()).status === status) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+describe('[hmac-outage] PostgreSQL', () => {
+  let server: PostgresServer
+  const pools: pg.Pool[] = []
+  beforeAll(async () => {
+    server = await PostgresServer.start()
+    const pool = new pg.Pool({ connectionString: server.url })
+    await pool.query(migration)
+    await postgresSecrets(pool, { keks, audit: recordedAudit().audit }).insert({
+      caller: 'scheduler',
+      version: 3,
+      secret: SECRET,
+    })
+    await pool.end()
+  }, 60_000)
+  afterAll(async () => {
+    await server.stop()
+    await Promise.allSettled(pools.map((pool) => pool.end()))
+  })
+
+  /** A store of its own, as in another process: nothing is cached. */
+  function freshStore(): HmacSecretStore {
+    const pool = new pg.Pool({ connectionString: server.url })
+    pool.on('error', () => undefined)
+    pools.push(pool)
+    return postgresSecrets(pool, { keks, clock, audit: recordedAudit().audit })
+  }
+
+  async function start(): Promise<void> {
+    clock = fakeClock(Date.now() + 1000)
+    app = await hmacApp({ secrets: freshStore(), callers: ['scheduler'], formats: [format], clock })
+  }
+
+  test('stopped: cached secrets go on for 5 minutes and no longer, and the restart is noticed', async () => {
+    await start()
+    expect((await attempt()).status).toBe(200)
+    await server.kill()
+    clock.advance(31_000)
+    expect((await attempt()).status).toBe(200)
+    clock.advance(268_000)
+    expect((await attempt()).status).toBe(200)
+    clock.advance(1000)
+    expect(await attempt()).toMatchObject({ status: 503, reason: 'secret_store' })
+    await server.restart()
+    await until(200)
+  }, 60_000)
+
+  test('stopped before anything was read: 503, and then none is let in', async () => {
+    await start()
+    await server.kill()
+    for (let round = 0; round < 5; round += 1) {
+      clock.advance(1000)
+      expect(await attempt()).toMatchObject({ status: 503, reason: 'secret_store' })
+    }
+    expect(app.events.filter(({ type }) => type === 'access.granted')).toEqual([])
+    await server.restart()
+    await until(200)
+  }, 60_000)
+
+  test('hung: one request waits for the deadline, the others go on at once, within the bound', async () => {
+    await start()
+    expect((await attempt()).status).toBe(200)
+    server.pause()
+    clock.advance(31_000)
+    expect((await attempt()).status).toBe(200)
+    const times: number[] = []
+    for (let round = 0; round < 8; round += 1) {
+      clock.advance(1000)
+      const { status, tookMs } = await attempt()
+      expect(status).toBe(200)
+      times.push(tookMs)
+    }
+    expect(times.sort((a, b) => a - b)[4]).toBeLessThan(500)
+    clock.advance(300_000)
+    expect(await attempt()).toMatchObject({ status: 503, reason: 'secret_store' })
+    server.resume()
+    await until(200)
+  }, 60_000)
+
+  test('hung before anything was read: 503 in time, for 50 requests at once, too', async () => {
+    await start()
+    server.pause()
+    const results = await Promise.all(Array.from({ length: 50 }, () => attempt()))
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set([503]))
+    server.resume()
+    await until(200)
+  }, 60_000)
+})
+
+describe('[hmac-outage] Redis', () => {
+  let server: RedisServer
+  let redis: Redis
+  beforeAll(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+    redis.on('error', () => undefined)
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+
+  async function start(): Promise<void> {
+    clock = fakeClock(Date.now())
+    app = await hmacApp({ formats: [format], clock, replay: redisReplay(redis) })
+    expect((await attempt()).status).toBe(200)
+  }
+
+  test('[hmac-store-hung] hung: 503 in time, nothing is used up, and it goes on when Redis does', async () => {
+    await start()
+    const headers = signed({ format, version: 3, now: clock.now() })
+    server.pause()
+    expect(await attempt(headers)).toMatchObject({ status: 503, reason: 'replay_store' })
+    const others = await Promise.all(Array.from({ length: 20 }, () => attempt()))
+    expect(new Set(others.map(({ status }) => status))).toEqual(new Set([503]))
+    server.resume()
+    await until(200)
+    expect((await attempt(headers)).status).toBe(200)
+    expect(await attempt(headers)).toMatchObject({ status: 401, reason: 'replayed' })
+  })
+
+  test('[hmac-store-down] killed: 503, then it goes on with the restarted one', async () => {
+    await start()
+    await server.kill()
+    for (let round = 0; round < 3; round += 1) {
+      expect(await attempt()).toMatchObject({ status: 503, reason: 'replay_store' })
+    }
+    await server.restart()
+    await until(200)
+  }, 30_000)
+
+  test('[hmac-store-full] full: 503, and what was used stays used', async () => {
+    await start()
+    const used = signed({ format, version: 3, now: clock.now() })
+    expect((await attempt(used)).status).toBe(200)
+    await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+    await server.command('CONFIG', 'SET', 'maxmemory', '1')
+    expect(await attempt()).toMatchObject({ status: 503, reason: 'replay_store' })
+    await server.command('CONFIG', 'SET', 'maxmemory', '0')
+    expect((await attempt()).status).toBe(200)
+    expect(await attempt(used)).toMatchObject({ status: 401, reason: 'replayed' })
+  })
+})
+
+test('[hmac-store-down] a store that throws or rejects is 503 wherever it does, never a way in', async () => {
+  clock = fakeClock()
+  const failures: [Partial<Parameters<typeof hmacApp>[0]>, string][] = [
+    [{ replay: { claim: () => Promise.reject(new Error('down')) } }, 'replay_store'],
+    [
+      {
+        replay: {
+          claim: () => {
+            throw new Error('down')
+          },
+        },
+      },
+      'replay_store',
+    ],
+    [{ secrets: brokenStore(() => Promise.reject(new Error('down'))), callers: ['scheduler'] }, 'secret_store'],
+    [
+      {
+        secrets: brokenStore(() => {
+          throw new Error('down')
+        }),
+        callers: ['scheduler'],
+      },
+      'secret_store',
+    ],
+  ]
+  for (const [options, reason] of failures) {
+    await app?.close()
+    app = await hmacApp({ formats: [format], clock, ...options })
+    expect(await attempt()).toMatchObject({ status: 503, reason })
+    expect(await attempt()).toMatchObject({ status: 503, reason })
+    expect(app.events).toHaveLength(2)
+  }
+})
+
+function brokenStore(versions: HmacSecretStore['versions']): HmacSecretStore {
+  const broken = () => versions('') as never
+  return {
+    get: broken,
+    versions,
+    active: broken,
+    insert: broken,
+    retire: broken,
+    revoke: broken,
+    rotate: broken,
+    list: broken,
+  }
+}
