@@ -1,4 +1,8 @@
-import type { SensitiveUrl } from './sensitive-url.js'
+import { randomInt } from 'node:crypto'
+import { OptionError } from '@countersign/core'
+import { PARTITIONS } from '@countersign/redis'
+import { SensitiveUrl } from './sensitive-url.js'
+import { isTag, mintTag } from './tokens.js'
 
 /** What an agent gets in place of a link: fixed in shape, whatever happened. */
 export interface LinkReceipt<K extends string = string> {
