@@ -201,7 +201,12 @@ async function startBroken(broken: Broken): Promise<RunningServer> {
       }
     const meta = broken.metadata === undefined ? document : broken.metadata(document)
     app.get('/metadata', send(broken.metadataStatus ?? 200, broken.metadataType ?? 'application/json', meta))
-    app.get('/.well-known/oauth-protected-resource/mcp', send(200, 'application/json', broken.wellKnown ?? meta))
+    app.get(
+      '/.well-known/oauth-protected-resource/mcp',
+      broken.wellKnown === undefined
+        ? send(broken.metadataStatus ?? 200, broken.metadataType ?? 'application/json', meta)
+        : send(200, 'application/json', broken.wellKnown),
+    )
     const issuer = {
       issuer: `${baseUrl}/as`,
       authorization_endpoint: `${baseUrl}/as/authorize`,
@@ -228,128 +233,149 @@ const without =
     rest
 const changed = (change: Record<string, unknown>) => (document: Record<string, unknown>) => ({ ...document, ...change })
 
+interface Fault extends Broken {
+  readonly what: string
+  readonly failed?: string
+  readonly warned?: string
+}
+
+const BASIC = () => 'Basic realm="x"'
+const challengeFaults: Fault[] = [
+  { what: 'a request without a token is let in', status: 200, failed: 'unauthenticated made-up-token' },
+  { what: 'the path is wrong', status: 404, failed: 'unauthenticated made-up-token' },
+  { what: 'there is no challenge', challenge: () => undefined, failed: 'challenge', warned: 'made-up-token' },
+  { what: 'the challenge is Basic', challenge: BASIC, failed: 'challenge', warned: 'made-up-token' },
+  { what: 'the challenge has no grammar', challenge: () => 'Bearer "', failed: 'challenge', warned: 'made-up-token' },
+  { what: 'it names no metadata', challenge: () => 'Bearer realm="x"', warned: 'challenge-metadata' },
+  {
+    what: 'it names the metadata by a path',
+    challenge: () => 'Bearer resource_metadata="/metadata"',
+    failed: 'challenge-metadata',
+  },
+  {
+    what: 'Bearer comes second',
+    challenge: (url) => `DPoP algs="ES256", Bearer resource_metadata="${url}"`,
+    warned: 'challenge-order',
+  },
+]
+
+/** After these nothing is known of an authorization server. */
+const fatalFaults: Fault[] = [
+  { what: 'the metadata is not there', metadataStatus: 404, failed: 'metadata' },
+  { what: 'the metadata is HTML', metadataType: 'text/html', metadata: () => '<html>', failed: 'metadata' },
+  { what: 'the metadata is no JSON', metadata: () => '{"resource":', failed: 'metadata' },
+  { what: 'the metadata is a list', metadata: () => [], failed: 'metadata' },
+  { what: 'no server is named', metadata: without('authorization_servers'), failed: 'metadata-servers' },
+  { what: 'the servers are none', metadata: changed({ authorization_servers: [] }), failed: 'metadata-servers' },
+  {
+    what: 'a server is not https',
+    metadata: changed({ authorization_servers: ['http://as.example.com'] }),
+    failed: 'metadata-servers',
+  },
+]
+
+const resource = (change: (own: string) => string) => (document: Record<string, unknown>) => ({
+  ...document,
+  resource: change(String(document.resource)),
+})
+const metadataFaults: Fault[] = [
+  {
+    what: 'the resource is another',
+    metadata: resource(() => 'https://a.example.com/mcp'),
+    failed: 'metadata-resource',
+  },
+  { what: 'it has a slash too many', metadata: resource((own) => `${own}/`), failed: 'metadata-resource' },
+  { what: 'it is the origin', metadata: resource((own) => new URL(own).origin), warned: 'metadata-resource' },
+  { what: 'it is missing', metadata: without('resource'), failed: 'metadata-resource' },
+  {
+    what: 'the well-known document differs',
+    wellKnown: { resource: 'https://a.example.com' },
+    failed: 'metadata-well-known',
+  },
+  {
+    what: 'tokens are not taken in the header',
+    metadata: changed({ bearer_methods_supported: ['body'] }),
+    failed: 'metadata-methods',
+  },
+  {
+    what: 'tokens are taken in the query',
+    metadata: changed({ bearer_methods_supported: ['header', 'query'] }),
+    warned: 'metadata-methods',
+  },
+  { what: 'the scopes are one text', metadata: changed({ scopes_supported: 'a b' }), failed: 'metadata-scopes' },
+  {
+    what: 'offline_access is a scope',
+    metadata: changed({ scopes_supported: ['offline_access'] }),
+    warned: 'metadata-scopes',
+  },
+]
+
+const serverFaults: Fault[] = [
+  { what: 'the server metadata is not there', serverStatus: 404, failed: 'server-metadata' },
+  { what: 'the server metadata is no JSON', server: () => 'oops', failed: 'server-metadata' },
+  { what: 'the issuer is another', server: changed({ issuer: 'https://as.example.com' }), failed: 'server-issuer' },
+  { what: 'PKCE is missing', server: without('code_challenge_methods_supported'), failed: 'server-pkce' },
+  {
+    what: 'PKCE is plain alone',
+    server: changed({ code_challenge_methods_supported: ['plain'] }),
+    failed: 'server-pkce',
+  },
+  { what: 'there is no token endpoint', server: without('token_endpoint'), failed: 'server-endpoints' },
+  {
+    what: 'an endpoint is not https',
+    server: changed({ authorization_endpoint: 'http://as.example.com/' }),
+    failed: 'server-endpoints',
+  },
+  {
+    what: 'the code flow is missing',
+    server: changed({ response_types_supported: ['token'] }),
+    failed: 'server-response-types',
+  },
+  { what: 'clients cannot register', server: without('registration_endpoint'), warned: 'server-registration' },
+  {
+    what: 'registration is at no URL',
+    server: changed({ registration_endpoint: 7 }),
+    failed: 'server-registration',
+  },
+  { what: 'the keys are empty', jwks: { keys: [] }, failed: 'server-keys' },
+  { what: 'a private key is published', jwks: { keys: [{ kty: 'RSA', d: 'x' }] }, failed: 'server-keys' },
+]
+
+/** Faults of different parts do not hide each other, so one run of the command finds several. */
+const runs: Fault[][] = [
+  [],
+  ...fatalFaults.map((fault, index) => [fault, ...challengeFaults.slice(index, index + 1)]),
+  ...serverFaults.map((fault, index) => [
+    fault,
+    ...metadataFaults.slice(index, index + 1),
+    // The last one needs its metadata to be as the challenge says.
+    ...(index === serverFaults.length - 1 ? challengeFaults.slice(fatalFaults.length) : []),
+  ]),
+]
+
 describe('oauth smoke, against what is broken', () => {
-  test.each<[string, Broken, { failed?: string[]; warned?: string[] }]>([
-    ['nothing at all', {}, {}],
-    ['a request without a token is let in', { status: 200 }, { failed: ['unauthenticated', 'made-up-token'] }],
-    ['the path is wrong', { status: 404 }, { failed: ['unauthenticated', 'made-up-token'] }],
-    ['there is no challenge', { challenge: () => undefined }, { failed: ['challenge'], warned: ['made-up-token'] }],
-    [
-      'the challenge is Basic',
-      { challenge: () => 'Basic realm="x"' },
-      { failed: ['challenge'], warned: ['made-up-token'] },
-    ],
-    [
-      'the challenge has no grammar',
-      { challenge: () => 'Bearer "' },
-      { failed: ['challenge'], warned: ['made-up-token'] },
-    ],
-    ['the challenge names no metadata', { challenge: () => 'Bearer realm="x"' }, { warned: ['challenge-metadata'] }],
-    [
-      'the metadata is named by a path',
-      { challenge: () => 'Bearer resource_metadata="/metadata"' },
-      { failed: ['challenge-metadata'] },
-    ],
-    [
-      'Bearer comes second',
-      { challenge: (url) => `DPoP algs="ES256", Bearer resource_metadata="${url}"` },
-      { warned: ['challenge-order'] },
-    ],
-    ['the metadata is not there', { metadataStatus: 404 }, { failed: ['metadata'] }],
-    ['the metadata is HTML', { metadataType: 'text/html', metadata: () => '<html>' }, { failed: ['metadata'] }],
-    ['the metadata is no JSON', { metadata: () => '{"resource":' }, { failed: ['metadata'] }],
-    ['the metadata is a list', { metadata: () => [] }, { failed: ['metadata'] }],
-    [
-      'the resource is another',
-      { metadata: changed({ resource: 'https://other.example.com/mcp' }) },
-      { failed: ['metadata-resource'] },
-    ],
-    [
-      'the resource has a slash too many',
-      { metadata: ({ resource, ...rest }) => ({ ...rest, resource: `${resource}/` }) },
-      { failed: ['metadata-resource'] },
-    ],
-    [
-      'the resource is the origin',
-      { metadata: ({ resource, ...rest }) => ({ ...rest, resource: new URL(String(resource)).origin }) },
-      { warned: ['metadata-resource'] },
-    ],
-    ['the resource is missing', { metadata: without('resource') }, { failed: ['metadata-resource'] }],
-    [
-      'the well-known document differs',
-      { wellKnown: { resource: 'https://other.example.com' } },
-      { failed: ['metadata-well-known'] },
-    ],
-    [
-      'no authorization server is named',
-      { metadata: without('authorization_servers') },
-      { failed: ['metadata-servers'] },
-    ],
-    [
-      'the list of servers is empty',
-      { metadata: changed({ authorization_servers: [] }) },
-      { failed: ['metadata-servers'] },
-    ],
-    [
-      'a server is no https URL',
-      { metadata: changed({ authorization_servers: ['http://as.example.com'] }) },
-      { failed: ['metadata-servers'] },
-    ],
-    [
-      'tokens are not taken in the header',
-      { metadata: changed({ bearer_methods_supported: ['body'] }) },
-      { failed: ['metadata-methods'] },
-    ],
-    [
-      'tokens are taken in the query',
-      { metadata: changed({ bearer_methods_supported: ['header', 'query'] }) },
-      { warned: ['metadata-methods'] },
-    ],
-    ['the scopes are one text', { metadata: changed({ scopes_supported: 'a b' }) }, { failed: ['metadata-scopes'] }],
-    [
-      'offline_access is a scope',
-      { metadata: changed({ scopes_supported: ['offline_access'] }) },
-      { warned: ['metadata-scopes'] },
-    ],
-    ['the server metadata is not there', { serverStatus: 404 }, { failed: ['server-metadata'] }],
-    ['the server metadata is no JSON', { server: () => 'oops' }, { failed: ['server-metadata'] }],
-    ['the issuer is another', { server: changed({ issuer: 'https://as.example.com' }) }, { failed: ['server-issuer'] }],
-    ['PKCE is not advertised', { server: without('code_challenge_methods_supported') }, { failed: ['server-pkce'] }],
-    [
-      'PKCE is plain alone',
-      { server: changed({ code_challenge_methods_supported: ['plain'] }) },
-      { failed: ['server-pkce'] },
-    ],
-    ['there is no token endpoint', { server: without('token_endpoint') }, { failed: ['server-endpoints'] }],
-    [
-      'an endpoint is not https',
-      { server: changed({ authorization_endpoint: 'http://as.example.com/' }) },
-      { failed: ['server-endpoints'] },
-    ],
-    [
-      'the code flow is missing',
-      { server: changed({ response_types_supported: ['token'] }) },
-      { failed: ['server-response-types'] },
-    ],
-    ['clients cannot register', { server: without('registration_endpoint') }, { warned: ['server-registration'] }],
-    [
-      'the registration endpoint is no URL',
-      { server: changed({ registration_endpoint: 7 }) },
-      { failed: ['server-registration'] },
-    ],
-    ['the keys are empty', { jwks: { keys: [] } }, { failed: ['server-keys'] }],
-    ['a private key is published', { jwks: { keys: [{ kty: 'RSA', d: 'x' }] } }, { failed: ['server-keys'] }],
-  ])('[cli-smoke-broken-metadata] %s', async (_what, broken, { failed = [], warned = [] }) => {
-    const running = await startBroken(broken)
-    try {
-      const report = await smoke([`${running.url}/mcp`])
-      expect({ failed: report.failed, warned: report.warned }).toEqual({ failed, warned })
-      for (const { status, ...check } of report.checks) {
-        if (status === 'fail' || status === 'warn') expect(check).toHaveProperty('remedy')
+  test.each(runs.map((faults) => [faults.map(({ what }) => what).join('; ') || 'nothing', faults] as const))(
+    '[cli-smoke-broken-metadata] %s',
+    async (_what, faults) => {
+      const running = await startBroken(Object.assign({}, ...faults))
+      const named = (kind: 'failed' | 'warned') => faults.flatMap((fault) => fault[kind]?.split(' ') ?? []).sort()
+      try {
+        const { failed, warned, checks } = await smoke([`${running.url}/mcp`])
+        expect({ failed: failed.sort(), warned: warned.sort() }).toEqual({
+          failed: named('failed'),
+          warned: named('warned'),
+        })
+        for (const { status, ...check } of checks) {
+          if (status === 'fail' || status === 'warn') expect(check).toHaveProperty('remedy')
+        }
+      } finally {
+        await running.close()
       }
-    } finally {
-      await running.close()
-    }
+    },
+  )
+
+  test('every fault is in a run', () => {
+    expect(new Set(runs.flat()).size).toBe([challengeFaults, fatalFaults, metadataFaults, serverFaults].flat().length)
   })
 
   test('a registration that is refused, and a token that a server repeats', async () => {
@@ -375,7 +401,7 @@ describe('what is wrong is said in one line', () => {
     [['nonsense'], /"nonsense" is not a URL/],
     [['ftp://host/'], /is not a URL/],
     [['https://host/mcp#x'], /no fragment/],
-    [['https://host/mcp', '--token', 'abc'], /unknown option '--token' \(Did you mean --token-file\?\)/],
+    [['https://host/mcp', '--token', 'abc'], /unknown option '--token'/],
     [['https://host/mcp', '--token-file', '/nowhere'], /the file of the token, \/nowhere, cannot be read/],
     [['https://host/mcp', '--timeout', 'soon'], /It must look like 90s/],
   ])('[cli-bad-inputs] oauth smoke %j', async (words, message) => {
