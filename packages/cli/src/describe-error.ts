@@ -12,6 +12,9 @@ export interface Ending {
 
 const SAID = new Set(['commander.helpDisplayed', 'commander.version'])
 
+const NOT_IN_ARGV =
+  'Secrets are not taken from the command line, which everyone sees: use a file, standard input or the environment'
+
 /** Errors of the packages that are an answer, not a mistake of the command. */
 const ANSWERS: Readonly<Record<string, ExitCode>> = {
   ERR_HMAC_VERSION_EXISTS: exitCodes.failed,
@@ -42,7 +45,9 @@ function describeCommanderError({ code, message, exitCode }: CommanderError): En
   // Help that nobody asked for: the command is not complete.
   if (code === 'commander.help')
     return { exitCode: exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: undefined }
-  return { exitCode: exitCodes.usage, message: oneLine(message.replace(/^error: /, '')) }
+  const words = message.replace(/^error: /, '')
+  const isSecret = /unknown option '--?(token|secret|key|kek|password|passwd)\b/.test(words)
+  return { exitCode: exitCodes.usage, message: oneLine(isSecret ? `${words}. ${NOT_IN_ARGV}` : words) }
 }
 
 function oneLine(text: string): string {

@@ -401,7 +401,7 @@ describe('what is wrong is said in one line', () => {
     [['nonsense'], /"nonsense" is not a URL/],
     [['ftp://host/'], /is not a URL/],
     [['https://host/mcp#x'], /no fragment/],
-    [['https://host/mcp', '--token', 'abc'], /unknown option '--token'/],
+    [['https://host/mcp', '--token', 'abc'], /unknown option '--token'\. Secrets are not taken from the command line/],
     [['https://host/mcp', '--token-file', '/nowhere'], /the file of the token, \/nowhere, cannot be read/],
     [['https://host/mcp', '--timeout', 'soon'], /It must look like 90s/],
   ])('[cli-bad-inputs] oauth smoke %j', async (words, message) => {
