@@ -10,7 +10,7 @@ const { secret, options, vectors } = JSON.parse(
   vectors: { method: string; path: string; caller: string; timestamp: number; body: string; signature: string }[]
 }
 
-describe('the known answers', () => {
+describe('[hmac-known-answers] the known answers', () => {
   test.each(vectors)('$method $path is signed as it is in the field', (vector) => {
     const { method, path, caller, timestamp, body, signature } = vector
     const headers = sign(

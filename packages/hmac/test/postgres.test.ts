@@ -1,6 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { postgresSecrets, postgresSecretsOptionsFromEnv } from '@countersign/hmac/postgres'
+import { type PostgresClient, postgresSecrets, postgresSecretsOptionsFromEnv } from '@countersign/hmac/postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import pg from 'pg'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -262,6 +262,58 @@ describe('a row', () => {
 })
 
 describe('a secret', () => {
+  test('[hmac-rotate-race] that two processes rotate at once gets one version, and the other is told', async () => {
+    const pools = [0, 1].map(() => new pg.Pool({ connectionString: server.url }))
+    const stores = pools.map((pool) => postgresSecrets(pool, { keks: KEK, audit: recordedAudit().audit }))
+    await stores[0]?.insert({ caller: 'scheduler', version: 1, secret: SECRET })
+    for (let round = 0; round < 20; round += 1) {
+      const before = await stores[0]?.versions('scheduler')
+      const results = await Promise.allSettled(stores.map((store) => store.rotate('scheduler')))
+      const made = results.filter(({ status }) => status === 'fulfilled').length
+      const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []))
+      expect(errors.every((code) => code === 'ERR_HMAC_ROTATION_CONFLICT')).toBe(true)
+      const after = (await stores[1]?.versions('scheduler')) ?? []
+      expect(after).toHaveLength((before?.length ?? 0) + made)
+      expect(after.filter(({ expiresAt }) => expiresAt === undefined).map(({ version }) => version)).toEqual([
+        after.length,
+      ])
+    }
+    await Promise.all(pools.map((pool) => pool.end()))
+  })
+
+  test.each([
+    ['a new version', false],
+    ['a pending one put in force', true],
+  ])('[hmac-rotate-race] is rotated once by two processes that read it at once: %s', async (_what, isPending) => {
+    let reads = 0
+    let release: () => void = () => undefined
+    const bothHaveRead = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const atOnce: PostgresClient = {
+      async query(text, values) {
+        if (!text.startsWith('SELECT')) await bothHaveRead
+        const answer = await db.query(text, values)
+        if (text.startsWith('SELECT')) reads += 1
+        if (reads === 2) release()
+        return answer
+      },
+    }
+    const admin = storeOf()
+    await admin.insert({ caller: 'scheduler', version: 1, secret: SECRET })
+    if (isPending) await admin.rotate('scheduler', { pending: true })
+    const stores = [0, 1].map(() => postgresSecrets(atOnce, { keks: KEK, audit: recordedAudit().audit }))
+    const results = await Promise.allSettled(stores.map((store) => store.rotate('scheduler')))
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    const refused = results.find((result) => result.status === 'rejected')
+    expect(refused?.reason).toMatchObject({ code: 'ERR_HMAC_ROTATION_CONFLICT' })
+    const versions = await admin.versions('scheduler')
+    expect(versions.map(({ version, isPending, expiresAt }) => [version, isPending, expiresAt === undefined])).toEqual([
+      [2, false, true],
+      [1, false, false],
+    ])
+  })
+
   test('moves to another key-encryption key by rewrap', async () => {
     await storeOf().insert({ caller: 'scheduler', version: 1, secret: SECRET })
     const { audit, events } = recordedAudit()

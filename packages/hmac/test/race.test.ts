@@ -45,7 +45,7 @@ function post(port: number, headers: Record<string, string>): Promise<number> {
 
 const sign = () => signed({ format: rfc9421(), version: 1, now: Date.now() })
 
-test('two processes on one Redis accept exactly one of 100 copies, 50 runs out of 50', async () => {
+test('[hmac-processes] [hmac-copies] two processes on one Redis accept exactly one of 100 copies, 50 runs out of 50', async () => {
   for (let run = 0; run < 50; run += 1) {
     const headers = sign()
     const copies = Array.from({ length: 100 }, (_, index) => post(ports[index % 2] as number, headers))
@@ -55,10 +55,15 @@ test('two processes on one Redis accept exactly one of 100 copies, 50 runs out o
   }
 }, 60_000)
 
-test('a decision is one command of Redis', async () => {
+test('[hmac-one-command] a decision is one command of Redis', async () => {
   await redis.command('CONFIG', 'RESETSTAT')
   for (let round = 0; round < 20; round += 1) expect(await post(ports[0] as number, sign())).toBe(200)
   const stats = String(await redis.command('INFO', 'commandstats'))
   const calls = (command: string) => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
   expect(calls('evalsha') + calls('eval')).toBe(20)
+  // The rest is what the script itself does, and this test.
+  const names = [...stats.matchAll(/cmdstat_([^:]+):/g)].map(([, name]) => name)
+  expect(
+    names.filter((name) => !/^(evalsha|eval|time|set|config\|resetstat|info|hello|client.*)$/.test(name ?? '')),
+  ).toEqual([])
 })

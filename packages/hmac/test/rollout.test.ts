@@ -1,5 +1,10 @@
+import { memorySecrets, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { type Harness, hmacApp, send, signed } from './harness.js'
+import express from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { fakeClock } from '../../../test/support/fake-clock.js'
+import { serve } from '../../../test/support/http-server.js'
+import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
 
 const legacy = { headers: ['x-service-key', 'authorization'], keys: { scheduler: ['old-key', 'older-key'] } }
 let app: Harness
@@ -22,18 +27,85 @@ describe('the old key', () => {
     expect((await send(app.port, 'POST', '/jobs', both)).status).toBe(400)
   })
 
-  test('does not help beside a junk signature', async () => {
+  test.each([
+    ['x-countersign-signature', 'junk'],
+    ['x-countersign-caller', 'scheduler'],
+    ['x-countersign-key-version', ''],
+    ['signature', 'sig1=:AAAA:'],
+    ['signature-input', ''],
+  ])('[hmac-junk-beside] is 401 beside %s: %j, in either of its headers', async (name, value) => {
+    app = await hmacApp({ legacy, formats: [rfc9421(), xHeaders()] })
+    const goods: Record<string, string>[] = [{ 'x-service-key': 'old-key' }, { authorization: 'Bearer old-key' }]
+    for (const good of goods) {
+      expect((await send(app.port, 'POST', '/jobs', good)).status).toBe(200)
+      const answer = await send(app.port, 'POST', '/jobs', { ...good, [name]: value })
+      expect([answer.status, app.last()]).toEqual([401, 'malformed'])
+    }
+  })
+
+  test('[hmac-junk-beside] is 401 beside a signature that is well-formed and wrong, and unused beside a good one', async () => {
     app = await hmacApp({ legacy })
-    const headers = { 'x-service-key': 'old-key', 'x-countersign-signature': 'junk' }
+    const good = signed({ now: app.clock.now() })
+    const wrong = { ...good, 'x-countersign-signature': 'a'.repeat(64), 'x-service-key': 'old-key' }
+    expect((await send(app.port, 'POST', '/jobs?a=1', wrong)).status).toBe(401)
+    const both = await send(app.port, 'POST', '/jobs?a=1', { ...good, 'x-service-key': 'old-key' })
+    expect(JSON.parse(both.text).principal.format).toBe('xHeaders')
+  })
+
+  test('is compared as bytes, and taken of the header that it came in', async () => {
+    const keys = { scheduler: ['schlüssel-ümläut'], worker: ['Bearer plain'] }
+    app = await hmacApp({ legacy: { headers: ['x-service-key'], keys } })
+    const bytes = Buffer.from('schlüssel-ümläut').toString('latin1')
+    expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': bytes })).status).toBe(200)
+    const same = { 'x-service-key': 'Bearer plain', authorization: 'Bearer plain' }
+    expect(JSON.parse((await send(app.port, 'POST', '/jobs', same)).text).principal.caller).toBe('worker')
+  })
+
+  test.each([
+    ['another scheme', { authorization: 'Basic old-key' }],
+    ['no scheme', { authorization: 'old-key' }],
+    ['a space behind it', { authorization: 'Bearer old-key x' }],
+    ['another case', { 'x-service-key': 'OLD-KEY' }],
+    ['a part of it', { 'x-service-key': 'old-ke' }],
+  ])('is refused with %s, and nobody is named', async (_what, headers) => {
+    app = await hmacApp({ legacy })
     expect((await send(app.port, 'POST', '/jobs', headers)).status).toBe(401)
-    expect(app.last()).toBe('malformed')
+    expect(app.events.at(-1)).toMatchObject({ reason: 'bad_signature', principal: { kind: 'hmac', id: 'unknown' } })
+  })
+
+  test('is counted by caller, with the moment it was last seen', async () => {
+    const audit = recordedAudit().audit
+    const clock = fakeClock()
+    const secrets = memorySecrets([{ caller: 'scheduler', version: 3, secret: SECRET }], { clock, audit })
+    let isEnforced = false
+    const keys = { scheduler: ['old-key'], '*shared*': ['everyones-key'] }
+    const gate = requireHmac({
+      ...{ secrets, clock, audit, audience: AUDIENCE, formats: [xHeaders()] },
+      legacy: { headers: ['x-service-key'], keys },
+      enforce: () => isEnforced,
+    })
+    const running = await serve(express().use(gate, (_request, response) => void response.end()))
+    const post = (key: string) => send(running.port, 'POST', '/jobs', { 'x-service-key': key })
+    expect(gate.legacyUsage()).toEqual([])
+    const started = clock.now()
+    await post('old-key')
+    await post('everyones-key')
+    clock.advance(5000)
+    isEnforced = true
+    await post('old-key')
+    await post('unknown-key')
+    expect(gate.legacyUsage()).toEqual([
+      { caller: 'scheduler', accepted: 1, refused: 1, lastSeenAt: started + 5000 },
+      { caller: '*shared*', accepted: 1, refused: 0, lastSeenAt: started },
+    ])
+    await running.close()
   })
 
   test.each([
     ['true', true, 401],
     ['false', false, 200],
     ['this caller', { scheduler: true }, 401],
-    ['another caller', { other: true }, 200],
+    ['another caller', { worker: true }, 200],
     ['a function', () => ({ scheduler: true }), 401],
     [
       'a function that throws',
@@ -44,7 +116,7 @@ describe('the old key', () => {
     ],
     ['a function that says nothing', (() => undefined) as never, 401],
   ])('with enforce for %s', async (_what, enforce, status) => {
-    app = await hmacApp({ legacy, enforce })
+    app = await hmacApp({ legacy, enforce, callers: ['scheduler', 'worker'] })
     expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': 'old-key' })).status).toBe(status)
     expect(app.last()).toBe(status === 401 ? 'legacy_refused' : 'granted')
   })
@@ -59,11 +131,11 @@ describe('report mode', () => {
     expect((await send(app.port, 'POST', '/jobs?a=1', bad)).status).toBe(200)
     expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': 'old-key' })).status).toBe(200)
     expect((await send(app.port, 'POST', '/jobs?a=1', signed({ now: app.clock.now() }))).status).toBe(401)
-    expect(app.events.map((event) => event.attributes?.signature)).toEqual([
-      'valid',
-      'bad_signature',
-      'missing',
-      'not_checked',
+    expect(app.events.map(({ attributes }) => [attributes?.signature, attributes?.signature_caller])).toEqual([
+      ['valid', 'scheduler'],
+      ['bad_signature', 'scheduler'],
+      ['missing', undefined],
+      ['not_checked', undefined],
     ])
   })
 
@@ -91,6 +163,79 @@ describe('report mode', () => {
   test('without the old key cannot be configured', async () => {
     await expect(hmacApp({ mode: 'report' })).rejects.toThrow('it would let everyone in')
   })
+})
+
+describe('report mode', () => {
+  const reports = async (
+    options: Parameters<typeof hmacApp>[0],
+    headers: Record<string, string> = {},
+    body?: Buffer,
+  ) => {
+    app = await hmacApp({ legacy, mode: 'report', ...options })
+    const answer = await send(
+      app.port,
+      'POST',
+      '/jobs?a=1',
+      {
+        ...signed({ now: app.clock.now(), body: 'hello' }),
+        'x-service-key': 'old-key',
+        ...headers,
+      },
+      body,
+    )
+    return [answer.status, app.events.map(({ attributes }) => attributes?.signature)]
+  }
+
+  test('lets a request through while a store is down, and says so', async () => {
+    const replay = { claim: () => Promise.reject(new Error('down')) }
+    expect(await reports({ replay }, {}, Buffer.from('hello'))).toEqual([200, ['replay_store']])
+  })
+
+  test('says that a parser has read the body, which would be 500 once signatures decide', async () => {
+    app = await hmacApp()
+    const { secrets, clock } = app
+    const { audit, events } = recordedAudit()
+    const gate = requireHmac({
+      secrets,
+      clock,
+      audit,
+      audience: AUDIENCE,
+      formats: [xHeaders()],
+      legacy,
+      mode: 'report',
+    })
+    const running = await serve(express().use(express.text(), gate, (_request, response) => void response.end()))
+    const headers = {
+      ...signed({ now: clock.now(), body: 'hello' }),
+      'x-service-key': 'old-key',
+      'content-type': 'text/plain',
+    }
+    expect((await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('hello'))).status).toBe(200)
+    expect(events.map(({ attributes }) => attributes?.signature)).toEqual(['body_consumed'])
+    await running.close()
+  })
+
+  test('feeds the body back', async () => {
+    const type = { 'content-type': 'text/plain' }
+    app = await hmacApp({ legacy, mode: 'report', after: [express.text()] })
+    const headers = { ...signed({ now: app.clock.now(), body: 'hello' }), ...type, 'x-service-key': 'old-key' }
+    const answer = await send(app.port, 'POST', '/jobs?a=1', headers, Buffer.from('hello'))
+    expect(JSON.parse(answer.text)).toMatchObject({ body: 'hello', principal: { format: 'legacy' } })
+  })
+
+  test.each([
+    ['no key', {}, 'missing'],
+    ['a wrong key', { 'x-service-key': 'no-key' }, 'bad_signature'],
+  ])('refuses a good signature with %s: the old key alone decides', async (_what, key, reason) => {
+    app = await hmacApp({ legacy, mode: 'report' })
+    const answer = await send(app.port, 'POST', '/jobs?a=1', { ...signed({ now: app.clock.now() }), ...key })
+    expect([answer.status, app.last()]).toEqual([401, reason])
+  })
+})
+
+test('enforce for a caller that is misspelt cannot be configured', async () => {
+  await expect(hmacApp({ legacy, enforce: { shceduler: true } })).rejects.toThrow('names "shceduler"')
+  app = await hmacApp({ legacy: { headers: ['x-a'], keys: { '*shared*': ['k'] } }, enforce: { '*shared*': true } })
 })
 
 test('one old key under two callers cannot be configured', async () => {
