@@ -37,6 +37,8 @@ function conclude(request: Request, options: ResolvedGateOptions, resolution: Re
   }
   const detail: VerdictDetail = { principalId: credential.credentialId, credential: { id: credential.credentialId } }
   if (standing !== 'live') return denied(standing as McpCredentialReason, { detail })
+  const principal = principalFrom(credential)
+  if (!options.sessions.admits(request, request.res, principal)) return denied('session_mismatch', { detail })
   const { capabilitiesOf } = options
   const refusal = capabilitiesOf && checkBody(request, credential.capabilities, capabilitiesOf)
   if (refusal !== undefined) {
@@ -47,5 +49,5 @@ function conclude(request: Request, options: ResolvedGateOptions, resolution: Re
       ...(needs.length === 0 ? {} : { parameters: { scope }, members: { scope } }),
     })
   }
-  return granted(principalFrom(credential), detail)
+  return granted(principal, detail)
 }

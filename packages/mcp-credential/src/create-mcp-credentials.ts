@@ -66,6 +66,7 @@ export interface McpCredentials {
   retire(threadId: string, options?: { readonly blockMs?: number }): Promise<boolean>
   /** A page of the credentials that are not ended, the idle ones included. */
   list(options?: ListFilter & { readonly cursor?: string; readonly limit?: number }): Promise<ListPage>
+  /** How many credentials there are, aliases included. */
   stats(): Promise<{ readonly credentials: number }>
   /** Settles when the store can be used; rejects when it must not be, for example a Redis that evicts. */
   ready(): Promise<void>
@@ -171,7 +172,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       const { cursor, limit, ...filter } = resolveOptions('credentials.list', given, listRules)
       return store.list(filter, cursor, limit, life)
     },
-    stats: async () => ({ credentials: await store.count() }),
+    stats: async () => ({ credentials: await store.count(life) }),
     ready: async () => store.ready?.(),
     snapshot: (file) => persist(store.snapshot, file),
     restore: (file) => persist(store.restore, file),
@@ -182,8 +183,8 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     },
   }
 
-  async function persist(work: ((file: string) => Promise<number>) | undefined, file: string): Promise<number> {
-    if (work !== undefined) return work.call(store, file)
+  async function persist(work: McpCredentialStore['snapshot'], file: string): Promise<number> {
+    if (work !== undefined) return work.call(store, file, life)
     const error = new TypeError('snapshot and restore are for the memory store: this store keeps its state itself')
     throw Object.assign(error, { code: 'ERR_SNAPSHOT_UNSUPPORTED' })
   }

@@ -1,5 +1,6 @@
 import { type GateOptions, gateOptionRules, option, resolveOptions } from '@countersign/core'
 import type { McpCredentials } from './create-mcp-credentials.js'
+import { McpSessions } from './gate/mcp-sessions.js'
 import { compileTools, type ToolRules, toolsOption } from './gate/tools.js'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
 
@@ -41,5 +42,6 @@ export type ResolvedGateOptions = ReturnType<typeof resolveGateOptions>
 export function resolveGateOptions(options: RequireMcpCredentialOptions) {
   const resolved = resolveOptions('requireMcpCredential', options, rules)
   const { tools } = resolved
-  return { ...resolved, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
+  const sessions = new McpSessions(resolved.clock)
+  return { ...resolved, sessions, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
 }

@@ -3,6 +3,8 @@ import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { shapeAnswer } from './gate/answers.js'
 import { authInfoFrom } from './gate/auth-info.js'
+import { filterTools } from './gate/filter-tools.js'
+import { StreamWatch } from './gate/stream-watch.js'
 import { stripAuthorization } from './gate/strip-header.js'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
@@ -14,6 +16,12 @@ import {
 } from './reasons.js'
 import { hasPrefix, MAX_TOKEN_LENGTH } from './token.js'
 
+/** The gate of {@link requireMcpCredential}. */
+export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
+  /** The tools that a holder of these capabilities may call: for the answer to `tools/list`. */
+  filterTools<T extends { readonly name: string }>(tools: readonly T[], capabilities: readonly string[]): T[]
+}
+
 /**
  * Requires a credential that this app issued for an agent session. Attaches {@link McpCredentialPrincipal}, and
  * `req.auth` for the MCP SDK. Answers 401 when it is not valid, with the reason when its secret is proven; 403 when it
@@ -23,9 +31,10 @@ import { hasPrefix, MAX_TOKEN_LENGTH } from './token.js'
  * @example
  * app.post('/mcp', express.json(), requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' } }), handler)
  */
-export function requireMcpCredential(options: RequireMcpCredentialOptions): Gate<McpCredentialPrincipal> {
+export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
-  const { credentials, stripHeader, attachAuthInfo, denyAs } = resolved
+  const { credentials, stripHeader, attachAuthInfo, denyAs, capabilitiesOf } = resolved
+  const streams = new StreamWatch(credentials, resolved.recheckMs)
   /** Mounted on a router and on its route, a gate meets a request twice, the second time without its header. */
   const grants = new WeakMap<Request, McpCredentialVerdict>()
 
@@ -39,14 +48,15 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): Gate
   }
 
   function conclude(request: Request, verdict: McpCredentialVerdict): McpCredentialVerdict {
+    if (stripHeader && (verdict.outcome === 'granted' || presents(request))) stripAuthorization(request)
     if (verdict.outcome !== 'granted') return verdict
     grants.set(request, verdict)
-    if (stripHeader) stripAuthorization(request)
+    if (request.res !== undefined && isStreamAccepted(request)) streams.watch(request.res, verdict.principal.id)
     if (attachAuthInfo) Object.assign(request, { auth: authInfoFrom(verdict.principal) })
     return verdict
   }
 
-  return defineGate<McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
+  const gate = defineGate<McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
     scheme: 'mcp-credential',
     reads: ['authorization'],
     presents,
@@ -61,6 +71,14 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): Gate
     answer: (answer, verdict, request) => shapeAnswer(answer, verdict, request, denyAs),
     options: resolved,
   })
+  return Object.assign(gate, {
+    filterTools: <T extends { readonly name: string }>(tools: readonly T[], capabilities: readonly string[]) =>
+      filterTools(tools, capabilities, capabilitiesOf),
+  })
+}
+
+function isStreamAccepted({ headers }: Request): boolean {
+  return headers.accept?.includes('text/event-stream') === true
 }
 
 function challengeParameters(

@@ -11,6 +11,13 @@ export interface BodyRefusal {
 const NOTHING: readonly string[] = []
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
 
+/** The parameter that `Mcp-Name` repeats, by method. */
+const NAMED = new Map<unknown, string>([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+])
+
 type Message = Readonly<Record<string, unknown>>
 
 /**
@@ -49,15 +56,15 @@ function checkCall(
   capabilitiesOf: CapabilitiesOf,
 ): BodyRefusal | undefined {
   if (message.method !== 'tools/call') return undefined
-  const tool = nameOf(message)
+  const tool = parameterOf(message, 'name')
   if (typeof tool !== 'string') return { why: 'not_json_rpc', needs: NOTHING }
   const needs = capabilitiesOf(tool)
   if (needs === undefined) return { why: 'no_pattern', tool, needs: NOTHING }
   return needs.every((capability) => capabilities.includes(capability)) ? undefined : { why: 'tool', tool, needs }
 }
 
-function nameOf({ params }: Message): unknown {
-  return isMessage(params) && Object.hasOwn(params, 'name') ? params.name : undefined
+function parameterOf({ params }: Message, name: string): unknown {
+  return isMessage(params) && Object.hasOwn(params, name) ? params[name] : undefined
 }
 
 /** `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28) are what a proxy decides by, so they must say what the body says. */
@@ -65,8 +72,11 @@ function checkHeaders({ headers }: IncomingMessage, message: Message): BodyRefus
   const method = headers['mcp-method']
   const name = headers['mcp-name']
   if (method !== undefined && method !== message.method) return { why: 'header_mismatch', needs: NOTHING }
-  if (name === undefined || message.method !== 'tools/call') return undefined
-  return decodeName(String(name)) === nameOf(message) ? undefined : { why: 'header_mismatch', needs: NOTHING }
+  const named = NAMED.get(message.method)
+  if (name === undefined || named === undefined) return undefined
+  return decodeName(String(name)) === parameterOf(message, named)
+    ? undefined
+    : { why: 'header_mismatch', needs: NOTHING }
 }
 
 /** A name that a header field cannot hold comes as `=?base64?…?=`. */

@@ -2,8 +2,10 @@ import { timingSafeEqual } from 'node:crypto'
 import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
 import { CredentialTable } from './memory/credential-table.js'
 import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
-import { listEntries } from './memory/list.js'
+import { compactJournal, type Ended, Journal } from './memory/journal.js'
+import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
+import { readSnapshot, writeSnapshot } from './memory/snapshot.js'
 import type { CredentialLife, FoundCredential, IssueOutcome, McpCredentialStore, NewCredential } from './store.js'
 
 export interface MemoryCredentialsOptions {
@@ -38,12 +40,21 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   const moment = (): Moment => ({ now: time.now(), running: time.running() })
   const table = new CredentialTable({ maxCredentials, maxPerThread, moment })
 
+  const journal = new Journal()
+
   function tick(): void {
     time.tick()
     table.sweep()
   }
   const timer = setInterval(tick, TICK_MS)
   timer.unref()
+
+  /** Journals what was ended, before it is acknowledged. */
+  function end(scope: Ended['scope'], ids: readonly string[], inMs = 0): void {
+    if (!journal.isOpen || ids.length === 0) return
+    const at = table.markEnd() + inMs
+    journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry) })))
+  }
 
   function find(id: string, digest: Buffer): { entry: Entry; isProven: boolean } | undefined {
     const entry = table.get(id)
@@ -67,6 +78,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
     if (isProven && slides) {
       slide(holder, at, life)
+      table.latestExpiry = Math.max(table.latestExpiry, holder.expires)
       return found(entry, true, at, life)
     }
     return { standing, isProven, credential: recordOf(holder, at, life) }
@@ -74,7 +86,11 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
 
   return {
     tick,
-    issue: (credential: NewCredential, life: CredentialLife): IssueOutcome => table.issue(credential, life),
+    issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
+      const outcome = table.issue(credential, life)
+      if (outcome.outcome === 'issued') end('credential', outcome.superseded, credential.overlapMs)
+      return outcome
+    },
     resolve: (id, digest, life) => use(id, digest, life, false),
     revive: (id, digest, life) => use(id, digest, life, true),
     peek(id, life) {
@@ -82,11 +98,35 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       return entry === undefined ? undefined : found(entry, false, moment(), life)
     },
     touch: (threadId, life) => table.touch(threadId, life),
-    revoke: (id) => table.revoke(id),
-    revokeScope: (scope, id) => table.revokeScope(scope, id),
-    retire: (threadId, blockMs) => table.retire(threadId, blockMs),
+    revoke(id) {
+      const aliases = journal.isOpen ? table.aliasesOf(id) : []
+      const done = table.revoke(id)
+      end('credential', [id, ...aliases])
+      return done
+    },
+    revokeScope(scope, id) {
+      const done = table.revokeScope(scope, id)
+      end(scope, [id])
+      return done
+    },
+    retire(threadId, blockMs) {
+      const done = table.retire(threadId, blockMs)
+      end('thread', [threadId])
+      return done
+    },
     list: (filter, cursor, limit, life) => listEntries(table, filter, cursor, limit, moment(), life),
-    count: () => table.size,
+    count: (life) => countEntries(table, moment(), life),
+    async snapshot(file, life) {
+      // Journalled from before it is written: what is ended meanwhile is in the snapshot or in the journal.
+      journal.open(file)
+      const count = await writeSnapshot(file, table, moment(), life)
+      await compactJournal(file, time.now())
+      return count
+    },
+    async restore(file, life) {
+      journal.open(file)
+      return readSnapshot(file, table, moment, life)
+    },
     close: () => clearInterval(timer),
   }
 }

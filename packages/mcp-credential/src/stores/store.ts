@@ -103,13 +103,13 @@ export interface McpCredentialStore {
   /** Ends a thread's epoch, and lets nothing be issued for it for `blockMs`. */
   retire(threadId: string, blockMs: number): MaybePromise<boolean>
   list(filter: ListFilter, cursor: string | undefined, limit: number, life: CredentialLife): MaybePromise<ListPage>
-  /** How many credentials are held, those that died lately included. */
-  count(): MaybePromise<number>
+  /** How many credentials are held that were not ended; the idle and expired ones that are still known included. */
+  count(life: CredentialLife): MaybePromise<number>
   /** Settles when the store can be used; rejects when it must not be. */
   ready?(): Promise<void>
   /** Writes everything but secrets to a file, mode 0600, in one step. */
-  snapshot?(file: string): Promise<number>
+  snapshot?(file: string, life: CredentialLife): Promise<number>
   /** Reads back what `snapshot` wrote, without what was revoked since. */
-  restore?(file: string): Promise<number>
+  restore?(file: string, life: CredentialLife): Promise<number>
   close?(): MaybePromise<void>
 }

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from '@countersign/core'
 import type { CredentialLife, IssueOutcome, NewCredential, RevocableScope } from '../store.js'
 import {
   cappedExpiry,
@@ -7,6 +8,7 @@ import {
   type Moment,
   recordOf,
   type Scope,
+  type StoredEntry,
   standingOf,
   type Thread,
 } from './entry.js'
@@ -25,13 +27,17 @@ const BUCKET_MS = 15_000
 const MAX_TOMBSTONES = 10_000
 const MAX_CAPABILITY_LISTS = 1000
 
+type Subject = Pick<NewCredential, 'id' | 'threadId' | 'providerInstanceId' | 'capabilities'> & {
+  readonly providerSessionId?: string | undefined
+}
+
 /** The credentials of one process by id, by thread, by provider and by provider session. */
 export class CredentialTable {
   readonly #entries = new Map<string, Entry>()
   #threads = new Map<string, Thread>()
   readonly #providers = new ScopeMap()
   readonly #sessions = new ScopeMap()
-  readonly #retired = new Retirements()
+  readonly retired = new Retirements()
   readonly #capabilities = new Map<string, readonly string[]>()
   readonly #limits: TableLimits
   readonly #wheel: ExpiryWheel<Entry>
@@ -42,6 +48,10 @@ export class CredentialTable {
   /** The life that the last call came with: what a sweep goes by. */
   #life: CredentialLife | undefined
   #purgedAt = Number.NEGATIVE_INFINITY
+  /** The last moment that the journal names: nothing that is issued later may carry it. */
+  #endedAt = 0
+  /** No credential that there ever was lives longer. */
+  latestExpiry = 0
 
   constructor(limits: TableLimits) {
     this.#limits = limits
@@ -67,12 +77,12 @@ export class CredentialTable {
   issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
     const at = this.#limits.moment()
     this.#life = life
-    if (this.#retired.has(credential.threadId, at.now)) return { outcome: 'retired' }
+    if (this.retired.has(credential.threadId, at.now)) return { outcome: 'retired' }
     const existing = this.#current(credential, at, life)
     const ends = credential.onExisting === 'supersede' && credential.overlapMs === 0
-    const kept = this.ofThread(credential.threadId).filter((entry) => isWanted(entry, at, life))
-    if (kept.length - (ends ? existing.length : 0) >= this.#limits.maxPerThread)
-      return { outcome: 'full', limit: 'maxPerThread' }
+    const others = this.ofThread(credential.threadId).filter((entry) => isWanted(entry, at, life))
+    const kept = ends ? others.filter((entry) => !existing.includes(entry)) : others
+    if (kept.length >= this.#limits.maxPerThread) return { outcome: 'full', limit: 'maxPerThread' }
     if (this.#isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
     const entry = this.#add(credential, at, life)
     const ids: string[] = []
@@ -94,29 +104,66 @@ export class CredentialTable {
   }
 
   #add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
-    const { id, threadId, providerInstanceId, providerSessionId } = credential
-    const thread = this.#threadOf(threadId)
     const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
+    const times = {
+      issuedAt: Math.max(at.now, this.#endedAt + 1),
+      absolute,
+      expires: cappedExpiry({ absolute }, at.now, life),
+      idle: at.running + life.idleTimeoutMs + life.coalesceMs,
+    }
+    return this.#insert(credential, credential.digest.toString('latin1'), times, at, life)
+  }
+
+  /** Takes in what a snapshot holds. */
+  restore(stored: StoredEntry, at: Moment, life: CredentialLife): void {
+    this.#life = life
+    const { issuedAt, absolute, expires, idleLeftMs, usableUntil } = stored
+    const times = { issuedAt, absolute, expires, idle: at.running + idleLeftMs, usableUntil }
+    this.#insert(stored, Buffer.from(stored.digest, 'base64').toString('latin1'), times, at, life)
+  }
+
+  /** @throws {StoreUnavailableError} when there is no room for so many. */
+  reserve(count: number): void {
+    if (this.#entries.size + count <= this.#limits.maxCredentials) return
+    throw new StoreUnavailableError('memoryCredentials', 'the snapshot holds more than maxCredentials')
+  }
+
+  /** A moment for the journal. */
+  markEnd(): number {
+    this.#endedAt = Math.max(this.#endedAt, this.#limits.moment().now)
+    return this.#endedAt
+  }
+
+  #insert(
+    subject: Subject,
+    digest: string,
+    times: Pick<Entry, 'issuedAt' | 'absolute' | 'expires' | 'idle'> & { readonly usableUntil?: number | undefined },
+    at: Moment,
+    life: CredentialLife,
+  ): Entry {
+    const { id, threadId, providerInstanceId, providerSessionId } = subject
+    const thread = this.#threadOf(threadId)
     const entry: Entry = {
       id,
-      digest: credential.digest.toString('latin1'),
+      digest,
       thread,
       provider: this.#providers.enter(providerInstanceId),
       providerId: providerInstanceId,
       session: providerSessionId === undefined ? undefined : this.#sessions.enter(providerSessionId),
       sessionId: providerSessionId,
       root: this.#root,
-      capabilities: this.#intern(credential.capabilities),
-      issuedAt: at.now,
-      absolute,
-      expires: cappedExpiry({ absolute }, at.now, life),
-      idle: at.running + life.idleTimeoutMs + life.coalesceMs,
-      usableUntil: undefined,
+      capabilities: this.#intern(subject.capabilities),
+      issuedAt: times.issuedAt,
+      absolute: times.absolute,
+      expires: times.expires,
+      idle: times.idle,
+      usableUntil: times.usableUntil,
       holder: undefined,
       isRevoked: false,
       isDropped: false,
     }
     thread.entries.push(entry)
+    this.latestExpiry = Math.max(this.latestExpiry, entry.expires)
     this.#entries.set(id, entry)
     this.#wheel.file(entry, this.#dueAt(entry, at, life))
     return entry
@@ -168,6 +215,12 @@ export class CredentialTable {
     return true
   }
 
+  /** The ids whose tokens stand for this one. */
+  aliasesOf(id: string): string[] {
+    const { thread } = this.#entries.get(id) ?? {}
+    return thread === undefined ? [] : thread.entries.filter(({ holder }) => holder?.id === id).map((alias) => alias.id)
+  }
+
   revoke(id: string): boolean {
     const entry = this.#entries.get(id)
     if (entry === undefined || entry.isRevoked) return false
@@ -189,7 +242,7 @@ export class CredentialTable {
 
   retire(threadId: string, blockMs: number): boolean {
     const { now } = this.#limits.moment()
-    this.#retired.add(threadId, now + blockMs, now)
+    this.retired.add(threadId, now + blockMs, now)
     return this.#revokeThread(threadId)
   }
 
@@ -225,7 +278,7 @@ export class CredentialTable {
   /** Drops what has been dead for as long as it was to be remembered. */
   sweep(): void {
     const at = this.#limits.moment()
-    this.#retired.sweep(at.now)
+    this.retired.sweep(at.now)
     this.#wheel.sweep(at.running, (entry) => {
       if (entry.isDropped) {
         this.#dropped -= 1

@@ -51,6 +51,25 @@ export interface Entry {
   isDropped: boolean
 }
 
+/** An entry as a snapshot holds it. Times are ms since the epoch, or what was left of running time. */
+export interface StoredEntry {
+  readonly id: string
+  /** base64 */
+  readonly digest: string
+  readonly threadId: string
+  readonly providerInstanceId: string
+  readonly providerSessionId?: string
+  readonly capabilities: readonly string[]
+  readonly issuedAt: number
+  readonly expires: number
+  readonly absolute?: number
+  /** Below zero for one that is idle. */
+  readonly idleLeftMs: number
+  readonly usableUntil?: number
+  /** The id that an alias stands for. */
+  readonly holder?: string
+}
+
 /** Both times of one moment. */
 export interface Moment {
   readonly now: number

@@ -31,3 +31,14 @@ function isListed(entry: Entry, { threadId, providerInstanceId }: ListFilter): b
     (providerInstanceId === undefined || entry.providerId === providerInstanceId)
   )
 }
+
+export function countEntries(table: CredentialTable, at: Moment, life: CredentialLife): number {
+  let count = 0
+  for (const entry of table.values()) if (!entry.isRevoked && !isEnded(entry.holder ?? entry, at, life)) count += 1
+  return count
+}
+
+function isEnded(entry: Entry, at: Moment, life: CredentialLife): boolean {
+  const standing = standingOf(entry, at, life)
+  return standing === 'revoked' || standing === 'superseded'
+}

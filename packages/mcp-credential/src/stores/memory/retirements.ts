@@ -21,6 +21,10 @@ export class Retirements {
     return until !== undefined && now <= until
   }
 
+  entries(): (readonly [threadId: string, until: number])[] {
+    return [...this.#until]
+  }
+
   sweep(now: number): void {
     for (const [threadId, until] of this.#until) if (until < now) this.#until.delete(threadId)
   }

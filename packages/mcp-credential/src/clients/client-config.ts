@@ -1,0 +1,188 @@
+import { OptionError, option, resolveOptions } from '@countersign/core'
+
+/** The agents whose configuration is known. */
+export type AgentClient = 'claude-code' | 'codex' | 'cursor' | 'opencode' | 'gemini' | 'acp' | 'sdk'
+
+export interface ClientConfigOptions {
+  /** The MCP endpoint, `http:` or `https:`. */
+  readonly url: string
+  /** The name of the MCP server in the client: letters, digits, `_` and `-`. */
+  readonly serverName: string
+  /** The environment variable that carries the token. Default `MCP_CRED_` and the server's name. */
+  readonly envName?: string
+  /**
+   * The file that `writeCredentialFile` keeps up to date. With it Claude Code and Codex ask a helper for the header at
+   * each connection, so that a credential can be rotated under a running agent.
+   */
+  readonly file?: string
+  /** The helper's command, before `--file <file>`. Default `countersign mcp print`. */
+  readonly helper?: string
+}
+
+/** What to give to the agent. */
+export interface ClientConfig {
+  /** Where `text` belongs, by the client's convention; undefined when it is handed over in memory. */
+  readonly path: string | undefined
+  readonly format: 'json' | 'toml' | 'object'
+  /** The configuration as the client reads it. Holds the token for `acp` and `sdk` only. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** `config`, written in `format`. For `acp` and `sdk` it is empty: they hold the token and are not to be written. */
+  readonly text: string
+  /** The environment to start the agent with. Holds the token; never put it into arguments. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A credential as far as a client needs it. */
+export interface HandedCredential {
+  readonly token: string
+  readonly authorizationHeader: string
+}
+
+interface Recipe {
+  readonly path?: string
+  readonly format: ClientConfig['format']
+  /** Whether the client can ask a helper for the header. */
+  readonly takesHelper?: boolean
+  /** Whether the token itself is in the configuration. */
+  readonly isDirect?: boolean
+  config(parts: RecipeParts): Record<string, unknown>
+}
+
+interface RecipeParts {
+  readonly url: string
+  readonly name: string
+  readonly env: string
+  readonly helper: string | undefined
+  readonly authorization: string
+}
+
+/** One recipe for each client, after the client's own documentation. */
+const recipes: Readonly<Record<AgentClient, Recipe>> = {
+  'claude-code': {
+    path: '.mcp.json',
+    format: 'json',
+    takesHelper: true,
+    config: ({ url, name, env, helper }) => {
+      const header =
+        helper === undefined ? { headers: { Authorization: `Bearer \${${env}}` } } : { headersHelper: helper }
+      return { mcpServers: { [name]: { type: 'http', url, ...header } } }
+    },
+  },
+  codex: {
+    path: '.codex/config.toml',
+    format: 'toml',
+    takesHelper: true,
+    config: ({ url, name, env, helper }) => {
+      const header = helper === undefined ? { bearer_token_env_var: env } : { http_headers_helper: helper }
+      return { mcp_servers: { [name]: { url, ...header } } }
+    },
+  },
+  cursor: {
+    path: '.cursor/mcp.json',
+    format: 'json',
+    config: ({ url, name, env }) => ({
+      mcpServers: { [name]: { url, headers: { Authorization: `Bearer \${env:${env}}` } } },
+    }),
+  },
+  opencode: {
+    path: 'opencode.json',
+    format: 'json',
+    config: ({ url, name, env }) => ({
+      $schema: 'https://opencode.ai/config.json',
+      mcp: {
+        servers: { [name]: { type: 'remote', url, oauth: false, headers: { Authorization: `Bearer {env:${env}}` } } },
+      },
+    }),
+  },
+  gemini: {
+    path: '.gemini/settings.json',
+    format: 'json',
+    config: ({ url, name, env }) => ({
+      mcpServers: { [name]: { httpUrl: url, headers: { Authorization: `Bearer \${${env}}` } } },
+    }),
+  },
+  acp: {
+    format: 'object',
+    isDirect: true,
+    config: ({ url, name, authorization }) => ({
+      mcpServers: [{ type: 'http', name, url, headers: [{ name: 'Authorization', value: authorization }] }],
+    }),
+  },
+  sdk: {
+    format: 'object',
+    isDirect: true,
+    config: ({ url, authorization }) => ({ url, requestInit: { headers: { Authorization: authorization } } }),
+  },
+}
+
+const rules = {
+  url: option
+    .custom<string>('an http: or https: URL without credentials', (value) => {
+      const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+      const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:'
+      return isHttp && url.username === '' && url.password === '' ? (value as string) : undefined
+    })
+    .required(),
+  serverName: option.string(/^[A-Za-z0-9_-]{1,64}$/, '1 to 64 of the characters A-Z a-z 0-9 _ -').required(),
+  envName: option.string(/^[A-Z_][A-Z0-9_]{0,99}$/, 'the name of an environment variable, in capitals'),
+  file: option.string(/^[^\u0000-\u001f"'`$\\]+$/, 'a path without quotes, $, \\ and control characters'),
+  helper: option.string().default('countersign mcp print'),
+}
+
+/**
+ * The exact configuration of an agent for this credential. The token stays out of every argument list and of every file
+ * that a repository could pick up: the configuration names an environment variable, `env` fills it.
+ *
+ * @throws {OptionError}
+ * @example
+ * const { text, env } = toClientConfig(issued, 'claude-code', { url: 'https://app.example.com/mcp', serverName: 'app' })
+ */
+export function toClientConfig(
+  credential: HandedCredential,
+  client: AgentClient,
+  options: ClientConfigOptions,
+): ClientConfig {
+  const { url, serverName, file, helper, ...rest } = resolveOptions('toClientConfig', options, rules)
+  const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
+  if (recipe === undefined) {
+    const known = Object.keys(recipes).join(', ')
+    throw new OptionError('ERR_OPTION_INVALID', 'client', `toClientConfig: the client must be one of ${known}`)
+  }
+  if (file !== undefined && recipe.takesHelper !== true) {
+    const able = Object.entries(recipes).filter(([, { takesHelper }]) => takesHelper)
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      'file',
+      `toClientConfig: "file" is for ${able.map(([name]) => name).join(' and ')}: ${client} asks no helper`,
+    )
+  }
+  const env = rest.envName ?? `MCP_CRED_${serverName.toUpperCase().replaceAll('-', '_')}`
+  const command = file === undefined ? undefined : `${helper} --file "${file}"`
+  const authorization = credential.authorizationHeader
+  const config = recipe.config({ url, name: serverName, env, helper: command, authorization })
+  const needsEnvironment = recipe.isDirect !== true && command === undefined
+  return Object.freeze({
+    path: recipe.path,
+    format: recipe.format,
+    config,
+    text: textOf(recipe, config),
+    env: needsEnvironment ? { [env]: credential.token } : {},
+  })
+}
+
+function textOf({ format }: Recipe, config: Record<string, unknown>): string {
+  if (format === 'object') return ''
+  return format === 'json' ? `${JSON.stringify(config, undefined, 2)}\n` : toToml(config)
+}
+
+/** The little TOML that is needed: tables of tables of strings. A JSON string is a TOML basic string. */
+function toToml(config: Record<string, unknown>): string {
+  const lines: string[] = []
+  for (const [table, entries] of Object.entries(config as Record<string, Record<string, Record<string, string>>>)) {
+    for (const [name, values] of Object.entries(entries)) {
+      lines.push(`[${table}.${name}]`)
+      for (const [key, value] of Object.entries(values)) lines.push(`${key} = ${JSON.stringify(value)}`)
+    }
+  }
+  return `${lines.join('\n')}\n`
+}

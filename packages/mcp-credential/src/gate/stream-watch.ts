@@ -1,0 +1,76 @@
+import type { ServerResponse } from 'node:http'
+import { isPromise } from '@countersign/core'
+import type { McpCredentials } from '../create-mcp-credentials.js'
+import type { Resolution } from '../resolve-credential.js'
+
+/** Looks that may fail in a row, because the store is down, before a stream is ended. */
+const MAX_FAILED_LOOKS = 12
+
+interface Watched {
+  readonly response: ServerResponse
+  readonly credentialId: string
+  failed: number
+}
+
+/**
+ * Ends the open responses of credentials that are no longer good: at once when they are revoked through the same
+ * registry, else within `recheckMs`. A stream that is merely open is no sign of life; nothing slides.
+ */
+export class StreamWatch {
+  readonly #credentials: McpCredentials
+  readonly #recheckMs: number
+  readonly #watched = new Set<Watched>()
+  #timer: NodeJS.Timeout | undefined
+  #stopListening: (() => void) | undefined
+
+  constructor(credentials: McpCredentials, recheckMs: number) {
+    this.#credentials = credentials
+    this.#recheckMs = recheckMs
+  }
+
+  watch(response: ServerResponse, credentialId: string): void {
+    const entry: Watched = { response, credentialId, failed: 0 }
+    this.#watched.add(entry)
+    response.once('close', () => {
+      this.#watched.delete(entry)
+      if (this.#watched.size === 0) this.#stop()
+    })
+    this.#start()
+  }
+
+  #start(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setInterval(() => this.#recheck(), this.#recheckMs)
+    this.#timer.unref()
+    this.#stopListening = this.#credentials.onRevoked(() => this.#recheck())
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#stopListening?.()
+  }
+
+  #recheck(): void {
+    // Only what is being sent is a stream; an answer that has not begun is short.
+    for (const entry of this.#watched) if (entry.response.headersSent) this.#look(entry)
+  }
+
+  #look(entry: Watched): void {
+    const conclude = ({ standing }: Resolution) => {
+      entry.failed = 0
+      if (standing !== 'live') entry.response.destroy()
+    }
+    const failed = () => {
+      entry.failed += 1
+      if (entry.failed >= MAX_FAILED_LOOKS) entry.response.destroy()
+    }
+    try {
+      const resolution = this.#credentials.check(entry.credentialId)
+      if (isPromise(resolution)) void resolution.then(conclude, failed)
+      else conclude(resolution)
+    } catch {
+      failed()
+    }
+  }
+}

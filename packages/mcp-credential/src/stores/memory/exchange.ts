@@ -1,0 +1,79 @@
+import type { CredentialLife } from '../store.js'
+import type { CredentialTable } from './credential-table.js'
+import { type Entry, expiryDeadline, idleDeadline, type Moment, type StoredEntry, standingOf } from './entry.js'
+import type { Ended } from './journal.js'
+
+/** What is usable, or idle and may come back, with what touches gave folded in. */
+export function exportEntries(table: CredentialTable, at: Moment, life: CredentialLife): StoredEntry[] {
+  return [...table.values()].filter((entry) => isKept(entry, at, life)).map((entry) => storedFrom(entry, at, life))
+}
+
+function isKept(entry: Entry, at: Moment, life: CredentialLife): boolean {
+  if (entry.isRevoked) return false
+  const standing = standingOf(entry.holder ?? entry, at, life)
+  return standing === 'live' || standing === 'idle'
+}
+
+function storedFrom(entry: Entry, { running }: Moment, life: CredentialLife): StoredEntry {
+  return {
+    id: entry.id,
+    digest: Buffer.from(entry.digest, 'latin1').toString('base64'),
+    threadId: entry.thread.id,
+    providerInstanceId: entry.providerId,
+    providerSessionId: entry.sessionId,
+    capabilities: entry.capabilities,
+    issuedAt: entry.issuedAt,
+    expires: expiryDeadline(entry, life),
+    absolute: entry.absolute,
+    idleLeftMs: idleDeadline(entry, life) - running,
+    usableUntil: entry.usableUntil,
+    holder: entry.holder?.id,
+  }
+}
+
+/** Takes entries in, but not what the journal says was ended since. Returns how many were taken. */
+export function importEntries(
+  table: CredentialTable,
+  entries: readonly StoredEntry[],
+  ended: readonly Ended[],
+  at: Moment,
+  life: CredentialLife,
+): number {
+  const isEnded = endedFilter(ended, at.now)
+  const kept = entries.filter((entry) => !isEnded(entry) && table.get(entry.id) === undefined)
+  table.reserve(kept.length)
+  const endings = new Map(ended.filter(({ scope }) => scope === 'credential').map(({ id, at: end }) => [id, end]))
+  for (const entry of kept) {
+    const end = endings.get(entry.id)
+    const usableUntil = end === undefined ? entry.usableUntil : Math.min(entry.usableUntil ?? end, end)
+    table.restore({ ...entry, usableUntil }, at, life)
+  }
+  return kept.filter((entry) => entry.holder === undefined || link(table, entry.id, entry.holder)).length
+}
+
+/** An alias without the credential that it stands for is nothing. */
+function link(table: CredentialTable, id: string, holderId: string): boolean {
+  const alias = table.get(id) as Entry
+  const holder = table.get(holderId)
+  if (holder === undefined) {
+    table.revoke(id)
+    return false
+  }
+  alias.holder = holder
+  return true
+}
+
+function endedFilter(ended: readonly Ended[], now: number): (entry: StoredEntry) => boolean {
+  const latest = new Map<string, number>()
+  for (const { scope, id, at } of ended) {
+    const key = `${scope}\0${id}`
+    latest.set(key, Math.max(latest.get(key) ?? Number.NEGATIVE_INFINITY, at))
+  }
+  const endOf = (scope: Ended['scope'], id: string) => latest.get(`${scope}\0${id}`) ?? Number.NEGATIVE_INFINITY
+  return ({ id, threadId, providerInstanceId, providerSessionId, issuedAt }) =>
+    now >= (latest.get(`credential\0${id}`) ?? Number.POSITIVE_INFINITY) ||
+    issuedAt <= endOf('thread', threadId) ||
+    issuedAt <= endOf('provider', providerInstanceId) ||
+    (providerSessionId !== undefined && issuedAt <= endOf('session', providerSessionId)) ||
+    issuedAt <= endOf('all', '*')
+}

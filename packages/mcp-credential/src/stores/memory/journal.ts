@@ -1,0 +1,78 @@
+import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { StoreUnavailableError } from '@countersign/core'
+import { writePrivateFile } from '../../atomic-file.js'
+import type { RevocableScope } from '../store.js'
+
+/** Something that was ended: everything of this scope that was issued until then. */
+export interface Ended {
+  readonly at: number
+  readonly scope: RevocableScope | 'credential'
+  readonly id: string
+  /** From then on nothing that it ended can be alive in any snapshot. */
+  readonly until: number
+}
+
+/** Where the journal of a snapshot is kept. */
+export const journalFile = (snapshot: string): string => `${snapshot}.ended`
+
+/**
+ * Notes what is ended between two snapshots, on disk before it is acknowledged: a restart from an older snapshot brings
+ * nothing back.
+ */
+export class Journal {
+  #file: string | undefined
+
+  /** Journals beside this snapshot from now on. */
+  open(snapshot: string): void {
+    this.#file = journalFile(snapshot)
+  }
+
+  get isOpen(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** @throws {StoreUnavailableError} when it cannot be written: what was ended is ended, but not for a restart. */
+  append(entries: readonly Ended[]): void {
+    if (this.#file === undefined || entries.length === 0) return
+    try {
+      const descriptor = openSync(this.#file, 'a', 0o600)
+      try {
+        writeSync(descriptor, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
+        fdatasyncSync(descriptor)
+      } finally {
+        closeSync(descriptor)
+      }
+    } catch (cause) {
+      const { message } = cause as Error
+      throw new StoreUnavailableError('memoryCredentials', `the revocation is not on disk: ${message}`, { cause })
+    }
+  }
+}
+
+/** What the journal beside a snapshot says. A last line that was cut off by a crash was never acknowledged. */
+export async function readJournal(snapshot: string): Promise<Ended[]> {
+  const text = await readFile(journalFile(snapshot), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+  return text.split('\n').flatMap((line) => {
+    try {
+      return line === '' ? [] : [JSON.parse(line) as Ended]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Drops what can be in no snapshot any more. */
+export async function compactJournal(snapshot: string, now: number): Promise<void> {
+  const entries = await readJournal(snapshot)
+  const kept = entries.filter(({ until }) => until >= now)
+  if (kept.length < entries.length) {
+    await writePrivateFile(
+      journalFile(snapshot),
+      kept.map((entry) => `${JSON.stringify(entry)}\n`),
+    )
+  }
+}

@@ -1,0 +1,57 @@
+import type { Cluster, Redis } from 'ioredis'
+
+// Time cannot be moved in a Redis; but what is stored can be moved back, which is the same.
+const SHIFT = `local ms = tonumber(ARGV[1])
+local function back(key, ...)
+  for _, field in ipairs({...}) do
+    local value = redis.call('HGET', key, field)
+    if value and value ~= '' then redis.call('HSET', key, field, string.format('%.0f', tonumber(value) - ms)) end
+  end
+end
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local ttl = redis.call('PTTL', key)
+  if ttl >= 0 and ttl <= ms then
+    redis.call('DEL', key)
+  elseif ttl >= 0 then
+    redis.call('PEXPIRE', key, ttl - ms)
+    if string.find(key, '}:c:', 1, true) then back(key, 'i', 'x', 'l', 'a') end
+    if string.find(key, '}:t:', 1, true) then
+      back(key, 'as', 'au', 'at', 'rf')
+      for _, field in ipairs(redis.call('HKEYS', key)) do
+        if string.sub(field, 1, 2) == 'o:' then
+          local moved = string.gsub(redis.call('HGET', key, field), '@(%d+);', function(at)
+            return '@' .. string.format('%.0f', tonumber(at) - ms) .. ';'
+          end)
+          redis.call('HSET', key, field, moved)
+        end
+      end
+    end
+    if string.find(key, '}:deadlines', 1, true) then
+      local members = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+      for index = 1, #members, 2 do
+        redis.call('ZADD', key, string.format('%.0f', tonumber(members[index + 1]) - ms), members[index])
+      end
+    end
+  end
+end
+return 1`
+
+const mastersOf = (redis: Redis | Cluster): Redis[] => (redis.isCluster ? redis.nodes('master') : [redis as Redis])
+
+/** Lets time pass for everything that is stored. */
+export async function passInRedis(redis: Redis | Cluster, ms: number): Promise<void> {
+  for (const node of mastersOf(redis)) await node.eval(SHIFT, 0, ms)
+}
+
+/** The keys that would stay for ever. */
+export async function keysWithoutTtl(redis: Redis | Cluster): Promise<string[]> {
+  const found: string[] = []
+  for (const node of mastersOf(redis)) {
+    for (const key of await node.keys('*')) if ((await node.pttl(key)) === -1) found.push(key)
+  }
+  return found
+}
+
+export async function emptyRedis(redis: Redis | Cluster): Promise<void> {
+  for (const node of mastersOf(redis)) await node.flushall()
+}

@@ -1,0 +1,118 @@
+import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
+import { redisCredentials } from '@countersign/mcp-credential/redis'
+import { Cluster, Redis } from 'ioredis'
+import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
+import { emptyRedis, keysWithoutTtl, passInRedis } from './redis-time.js'
+
+/** A store under test, whose time the test moves. */
+export interface Subject {
+  readonly store: McpCredentialStore
+  /** Lets time pass while the process runs. */
+  pass(ms: number): Promise<void>
+  /** Lets time pass while the process sleeps. */
+  sleep(ms: number): Promise<void>
+  /** A second process on the same state, or undefined when there can be none. */
+  other(): McpCredentialStore | undefined
+  /** Keys that would stay for ever. */
+  leftovers(): Promise<readonly string[]>
+}
+
+export interface SubjectSource {
+  readonly name: string
+  open(): Promise<void>
+  /** Empty. */
+  fresh(options?: { readonly maxPerThread?: number }): Promise<Subject>
+  close(): Promise<void>
+}
+
+export function memorySource(): SubjectSource {
+  const opened: { close(): void }[] = []
+  return {
+    name: 'memory',
+    open: async () => undefined,
+    async fresh(options = {}) {
+      const clock = fakeClock()
+      const store = memoryCredentials({ clock, ...options })
+      opened.push({ close: () => void store.close?.() })
+      return {
+        store,
+        async pass(ms) {
+          for (let left = ms; left > 0; left -= 15_000) {
+            clock.advance(Math.min(left, 15_000))
+            store.tick()
+          }
+        },
+        async sleep(ms) {
+          clock.advance(ms)
+          store.tick()
+        },
+        other: () => undefined,
+        leftovers: async () => [],
+      }
+    },
+    async close() {
+      for (const one of opened) one.close()
+    },
+  }
+}
+
+const quiet = { commandTimeout: 20_000, maxRetriesPerRequest: 1 }
+const patient = { commandTimeoutMs: 10_000 }
+
+function sourceOf(
+  name: string,
+  start: () => Promise<{ redis: Redis | Cluster; stop(): Promise<void> }>,
+): SubjectSource {
+  let running: Awaited<ReturnType<typeof start>> | undefined
+  return {
+    name,
+    async open() {
+      running = await start()
+    },
+    async fresh(options = {}) {
+      const { redis } = running as NonNullable<typeof running>
+      await emptyRedis(redis)
+      const pass = (ms: number) => passInRedis(redis, ms)
+      return {
+        store: redisCredentials(redis, { ...patient, ...options }),
+        pass,
+        sleep: pass,
+        other: () => redisCredentials(redis, { ...patient, ...options }),
+        leftovers: () => keysWithoutTtl(redis),
+      }
+    },
+    async close() {
+      await running?.stop()
+    },
+  }
+}
+
+export function redisSource(): SubjectSource {
+  return sourceOf('Redis', async () => {
+    const server = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'no')
+    const redis = new Redis(server.url, quiet)
+    return {
+      redis,
+      async stop() {
+        redis.disconnect()
+        await server.stop()
+      },
+    }
+  })
+}
+
+export function clusterSource(): SubjectSource {
+  return sourceOf('Redis Cluster', async () => {
+    const cluster = await startRedisCluster()
+    const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+    const redis = new Cluster(nodes, { redisOptions: { commandTimeout: 20_000 } })
+    return {
+      redis,
+      async stop() {
+        redis.disconnect()
+        await cluster.stop()
+      },
+    }
+  })
+}
