@@ -1,0 +1,226 @@
+import { createHook } from 'node:async_hooks'
+import { requireOAuthBearer, VerifierUnavailable } from '@countersign/oauth-bearer'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import type { RequestHandler } from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
+import { addIntrospection } from './introspector.js'
+
+let app: Harness
+afterEach(() => app.stop())
+const start = async (options: HarnessOptions = {}) => {
+  app = await oauthApp(options)
+}
+const outcome = async (token: string, path = '/') => `${(await app.get(token, path)).status} ${app.last()}`
+
+describe('the cache of verified tokens', () => {
+  test('[oauth-cache] what a handler does to its principal does not reach the next request', async () => {
+    const meddled: unknown[] = []
+    await start({
+      routes: (routes, gate) => {
+        routes.get('/meddle', gate, (request, response) => {
+          const principal = request.principal as unknown as Record<string, unknown>
+          const claims = principal.claims as Record<string, unknown>
+          const attempts = [
+            () => {
+              principal.subject = 'admin'
+            },
+            () => {
+              claims.sub = 'admin'
+            },
+            () => {
+              ;(claims.deep as { list: unknown[] }).list.push('admin')
+            },
+            () => {
+              ;(principal.scopes as string[]).push('admin')
+            },
+            () => {
+              Object.setPrototypeOf(claims, { admin: true })
+            },
+          ]
+          for (const attempt of attempts) {
+            try {
+              attempt()
+              meddled.push(attempt.toString())
+            } catch {
+              // A frozen object throws in strict mode.
+            }
+          }
+          response.json({})
+        })
+      },
+    })
+    const token = await app.token({ claims: { deep: { list: ['user'] } } })
+    await app.get(token, '/meddle')
+    const { json } = await app.get(token)
+    expect(meddled).toEqual([])
+    expect(json.principal).toMatchObject({
+      subject: 'u1',
+      scopes: ['files:read'],
+      claims: { deep: { list: ['user'] } },
+    })
+  })
+
+  test('[oauth-cache] what one gate let in, a gate with another audience does not', async () => {
+    app = await oauthApp(({ url }) => ({
+      routes: (routes) => {
+        const clock = { now: () => app.clock.now(), monotonic: () => app.clock.monotonic() }
+        const other = { resource: 'https://other.example.com', issuer: url, clock, audit: recordedAudit().audit }
+        routes.get('/other', requireOAuthBearer(other), (_request, response) => void response.json({}))
+      },
+    }))
+    const token = await app.token()
+    const theirs = await app.token({ claims: { aud: 'https://other.example.com' } })
+    for (let round = 0; round < 2; round += 1) {
+      expect([(await app.get(token)).status, (await app.get(token, '/other')).status]).toEqual([200, 401])
+      expect([(await app.get(theirs)).status, (await app.get(theirs, '/other')).status]).toEqual([401, 200])
+    }
+  })
+
+  test('[oauth-cache] a token that is revoked after it was cached is refused on its next request', async () => {
+    const revoked = new Set<unknown>()
+    await start({ isRevoked: ({ claims }) => revoked.has(claims.jti) })
+    const token = await app.token({ claims: { jti: 'j1' } })
+    expect(await outcome(token)).toBe('200 granted')
+    expect(await outcome(token)).toBe('200 granted')
+    revoked.add('j1')
+    expect(await outcome(token)).toBe('401 revoked')
+    expect(app.events.at(-1)?.principal?.id).toBe(`${app.issuer.url}|u1`)
+    revoked.clear()
+    expect(await outcome(token)).toBe('200 granted')
+  })
+
+  test.each([
+    ['a promise of true', async () => true, '401 revoked'],
+    ['a promise of false', async () => false, '200 granted'],
+    ['no boolean', () => undefined as unknown as boolean, '401 revoked'],
+    [
+      'that it cannot know',
+      () => {
+        throw new VerifierUnavailable()
+      },
+      '503 verifier',
+    ],
+    ['a rejection that it cannot know', () => Promise.reject(new VerifierUnavailable()), '503 verifier'],
+    ['a bug', () => Promise.reject(new Error('bug')), '500 internal_error'],
+  ])('isRevoked answers %s', async (_name, isRevoked: () => boolean | Promise<boolean>, expected) => {
+    await start({ isRevoked })
+    const token = await app.token()
+    expect(await outcome(token)).toBe(expected)
+    expect(await outcome(token)).toBe(expected)
+  })
+
+  test('an introspected token is believed for 30 s, a refused one is never kept', async () => {
+    app = await oauthApp((issuer) => {
+      const endpoint = addIntrospection(issuer)
+      endpoint.tokens.set('opaque', {
+        active: true,
+        aud: 'https://mcp.example.com/mcp',
+        sub: 'u1',
+        exp: 9_999_999_999,
+      })
+      return { issuer: { issuer: issuer.url, introspection: { clientId: 'c', clientSecret: 's' } } }
+    })
+    const asked = () => app.issuer.requests.filter((path) => path === '/introspect').length
+    for (let round = 0; round < 5; round += 1) expect(await outcome('opaque')).toBe('200 granted')
+    expect(asked()).toBe(1)
+    app.clock.advance(30_000)
+    expect(await outcome('opaque')).toBe('200 granted')
+    expect(asked()).toBe(2)
+  })
+
+  test('holds so many and no more, and can be off', async () => {
+    await start({ cache: { maxEntries: 2 } })
+    const tokens = await Promise.all([1, 2, 3].map((n) => app.token({ claims: { sub: `u${n}` } })))
+    for (let round = 0; round < 3; round += 1) {
+      for (const token of tokens) expect((await app.get(token)).status).toBe(200)
+    }
+    await app.stop()
+    await start({ cache: false })
+    const token = await app.token()
+    expect([await outcome(token), await outcome(token)]).toEqual(['200 granted', '200 granted'])
+  })
+})
+
+describe('the hot path', () => {
+  test('[oauth-hot-path] a cached decision makes no promise and goes on in the same tick', async () => {
+    const seen: { promises: number; isSameTick: boolean }[] = []
+    let promises = 0
+    const hook = createHook({
+      init: (_id, type) => {
+        if (type === 'PROMISE') promises += 1
+      },
+    })
+    await start({
+      routes: (routes, gate) => {
+        const write = gate.scopes('files:read')
+        const measured: RequestHandler = (request, response, next) => {
+          let isSameTick = false
+          promises = 0
+          hook.enable()
+          gate(request, response, () => {
+            write(request, response, () => {
+              isSameTick = true
+            })
+          })
+          hook.disable()
+          seen.push({ promises, isSameTick })
+          if (isSameTick) next()
+          else response.on('finish', () => undefined).end()
+        }
+        routes.get('/hot', measured, (_request, response) => void response.json({}))
+      },
+    })
+    const token = await app.token()
+    expect((await app.get(token)).status).toBe(200)
+    await app.get(token, '/hot')
+    await app.get(token, '/hot')
+    expect(seen).toEqual([
+      { promises: 0, isSameTick: true },
+      { promises: 0, isSameTick: true },
+    ])
+    // So are refusals that need nobody's word.
+    expect((await app.get(undefined, '/hot')).status).toBe(401)
+    expect(seen.at(-1)).toEqual({ promises: 0, isSameTick: false })
+  })
+
+  test('[oauth-hot-path] a second gate on a request reads no header, and the body is left alone', async () => {
+    const reads: string[] = []
+    await start({
+      routes: (routes, gate) => {
+        const watch: RequestHandler = (request, _response, next) => {
+          for (const name of ['headers', 'headersDistinct', 'rawHeaders', 'body'] as const) {
+            const value = request[name]
+            Object.defineProperty(request, name, {
+              get: () => {
+                reads.push(name)
+                return value
+              },
+              configurable: true,
+            })
+          }
+          next()
+        }
+        const mark: RequestHandler = (_request, _response, next) => {
+          reads.push('|')
+          next()
+        }
+        const { scopes } = gate
+        routes.post('/twice', watch, gate, mark, scopes('files:read'), (request, response) => {
+          response.json({ isUnread: !request.readableDidRead })
+        })
+      },
+    })
+    const token = await app.token()
+    const response = await fetch(`${app.url}/twice`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: 'x'.repeat(10_000),
+    })
+    expect(await response.json()).toEqual({ isUnread: true })
+    const second = reads.slice(reads.indexOf('|') + 1)
+    // The user agent of the audit event is the only header that is read again.
+    expect(second.filter((name) => name === 'headersDistinct' || name === 'body')).toEqual([])
+    expect(reads.slice(0, reads.indexOf('|')).filter((name) => name === 'headersDistinct')).toEqual(['headersDistinct'])
+  })
+})

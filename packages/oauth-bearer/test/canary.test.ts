@@ -1,0 +1,122 @@
+import { inspect } from 'node:util'
+import { VerifierUnavailable } from '@countersign/oauth-bearer'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { ErrorRequestHandler } from 'express'
+import { type Harness, oauthApp } from './harness.js'
+import { addIntrospection } from './introspector.js'
+import { makeKey } from './test-issuer.js'
+
+const CANARY = 'canary-4f7d2a91c6e84b3f'
+let app: Harness
+/** Everything that was written anywhere. */
+let written: string[]
+beforeEach(() => {
+  written = []
+  const record = (text: unknown) => {
+    written.push(String(text))
+    return true
+  }
+  jest.spyOn(process.stdout, 'write').mockImplementation(record)
+  jest.spyOn(process.stderr, 'write').mockImplementation(record)
+  jest.spyOn(process, 'emitWarning').mockImplementation((...words: unknown[]) => void record(inspect(words)))
+})
+afterEach(async () => {
+  jest.restoreAllMocks()
+  await app.stop()
+})
+
+function expectNoTrace(...tokens: readonly string[]) {
+  // Not even the part that cannot be guessed.
+  const secrets = [CANARY, ...tokens.flatMap((token) => [token, token.split('.').at(-1) ?? token])]
+  const all = `${written.join('\n')}\n${JSON.stringify(app.events)}\n${inspect(app.events, { depth: 9 })}`
+  for (const secret of secrets) expect(all.includes(secret)).toBe(false)
+}
+
+describe('a token', () => {
+  test('[oauth-canary] appears in no answer, no event, no warning and no error, whatever becomes of it', async () => {
+    const passOn: ErrorRequestHandler = (error, _request, response, _next) => {
+      written.push(inspect(error, { depth: 9, showHidden: true }), String(error.stack), JSON.stringify(error))
+      response
+        .status(error.status ?? 500)
+        .set(error.headers)
+        .send(JSON.stringify(error))
+    }
+    app = await oauthApp({
+      onDenied: 'next',
+      routes: (routes, gate) => {
+        routes.get('/write', gate.scopes('files:write'))
+        routes.get('/mfa', gate.stepUp({ acr: ['urn:mfa'] }))
+        routes.use(['/write', '/mfa'], passOn)
+      },
+    })
+    app.app.use(passOn)
+    const stranger = await makeKey('k1')
+    const claims = { canary: CANARY }
+    const tokens = [
+      await app.token({ claims }),
+      await app.token({ claims }, stranger),
+      await app.token({ claims: { ...claims, exp: 1 } }),
+      await app.token({ claims: { ...claims, aud: CANARY } }),
+      await app.token({ claims: { ...claims, iss: CANARY } }),
+      await app.token({ claims: { ...claims, cnf: {} } }),
+      await app.token({ header: { kid: CANARY } }),
+      await app.token({ header: { typ: CANARY } }),
+      await app.token({ header: { jku: CANARY } }),
+      CANARY,
+      `${CANARY}.${CANARY}.${CANARY}`,
+    ]
+    const [good = ''] = tokens
+    const requests = [
+      ...tokens.flatMap((token) => [`Bearer ${token}`, `DPoP ${token}`, `Token ${token}`, `Bearer ${token}!`]),
+      `Basic ${CANARY}`,
+      `Bearer ${CANARY.repeat(400)}`,
+    ]
+    for (const authorization of requests.filter((one) => one !== `Bearer ${good}`)) {
+      const { status, headers, text } = await app.get(authorization)
+      expect(status).toBeGreaterThanOrEqual(400)
+      written.push(text, inspect([...headers]))
+    }
+    for (const path of ['/write', '/mfa', `/?access_token=${CANARY}`]) {
+      const { status, headers, text } = await app.get(good, path)
+      expect(status).toBeGreaterThanOrEqual(400)
+      written.push(text, inspect([...headers]))
+    }
+    app.issuer.answer('/jwks', (_request, response) => void response.writeHead(500).end(CANARY))
+    app.clock.advance(86_400_000)
+    const { status, text } = await app.get(await app.token({ claims }))
+    expect(status).toBe(503)
+    written.push(text)
+    expect((await app.get(good)).status).toBeGreaterThanOrEqual(400)
+    expectNoTrace(...tokens.slice(0, 9))
+    // It goes to nobody either: only the issuer's own places were asked.
+    expect(new Set(app.issuer.requests)).toEqual(new Set(['/.well-known/oauth-authorization-server', '/jwks']))
+  })
+
+  test('[oauth-canary] goes to the one endpoint that it is for, and what that says goes nowhere', async () => {
+    app = await oauthApp((issuer) => {
+      const endpoint = addIntrospection(issuer)
+      endpoint.tokens.set(`${CANARY}-500`, (response) => void response.writeHead(500).end(`no ${CANARY}`))
+      endpoint.tokens.set(`${CANARY}-html`, (response) => void response.end(`<html>${CANARY}`))
+      return { issuer: { issuer: issuer.url, introspection: { clientId: 'c', clientSecret: CANARY } } }
+    })
+    for (const token of [CANARY, `${CANARY}-500`, `${CANARY}-html`]) {
+      const { text, headers } = await app.get(token)
+      written.push(text, inspect([...headers]))
+    }
+    expectNoTrace()
+    expect(app.issuer.requests.filter((path) => path === '/introspect')).toHaveLength(3)
+  })
+
+  test('[oauth-canary] is in no event of a verifier that fails, even when its error holds it', async () => {
+    const failing = { bug: new Error(CANARY), down: new VerifierUnavailable(CANARY) }
+    let next: Error = failing.bug
+    app = await oauthApp(({ url }) => ({ issuer: { issuer: url, verify: () => Promise.reject(next) } }))
+    for (const error of Object.values(failing)) {
+      next = error
+      const { text, headers, status } = await app.get(CANARY)
+      expect(status).toBeGreaterThanOrEqual(500)
+      written.push(text, inspect([...headers]))
+    }
+    expectNoTrace()
+  })
+})

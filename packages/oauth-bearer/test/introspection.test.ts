@@ -1,0 +1,350 @@
+import { generateKeyPairSync } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { IntrospectionOptions, IssuerOptions } from '@countersign/oauth-bearer'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { jwtVerify } from 'jose'
+import { type Harness, oauthApp } from './harness.js'
+import { addIntrospection, type Introspector } from './introspector.js'
+import { makeKey } from './test-issuer.js'
+
+let app: Harness
+let endpoint: Introspector
+afterEach(() => app.stop())
+
+const RESOURCE = 'https://mcp.example.com/mcp'
+const SECRET = 'the secret: of the resource & more'
+
+async function start(introspection: Partial<IntrospectionOptions> = {}, rest: Partial<IssuerOptions> = {}) {
+  app = await oauthApp((issuer) => {
+    endpoint = addIntrospection(issuer)
+    return {
+      issuer: {
+        issuer: issuer.url,
+        introspection: { clientId: 'mcp server:1', clientSecret: SECRET, ...introspection },
+        ...rest,
+      },
+    }
+  })
+}
+
+const seconds = () => Math.floor(app.clock.now() / 1000)
+const active = (rest: object = {}) => ({
+  active: true,
+  iss: app.issuer.url,
+  aud: RESOURCE,
+  sub: 'u1',
+  client_id: 'c1',
+  scope: 'files:read files:write',
+  exp: seconds() + 300,
+  token_type: 'Bearer',
+  ...rest,
+})
+const outcome = async (token: string) => `${(await app.get(token)).status} ${app.last()}`
+
+describe('what introspection says', () => {
+  test('an active token is let in, with the principal that it tells of', async () => {
+    await start()
+    endpoint.tokens.set('opaque-1', active())
+    const { status, json } = await app.get('opaque-1')
+    expect(status).toBe(200)
+    expect(json.principal).toEqual({
+      kind: 'oauth-bearer',
+      id: `${app.issuer.url}|u1`,
+      issuer: app.issuer.url,
+      subject: 'u1',
+      clientId: 'c1',
+      scopes: ['files:read', 'files:write'],
+      expiresAt: 1767225900000,
+      claims: {
+        iss: app.issuer.url,
+        aud: RESOURCE,
+        sub: 'u1',
+        client_id: 'c1',
+        scope: 'files:read files:write',
+        exp: 1767225900,
+        token_type: 'Bearer',
+      },
+      via: 'introspection',
+    })
+  })
+
+  test('[oauth-dotted-opaque] an opaque token with two dots is accepted by introspection', async () => {
+    await start()
+    for (const token of ['a.b.c', 'v4.public.AAAA', 'eyJhbGciOiJub25lIn0.e30.', '1.2.3.4', '...']) {
+      endpoint.tokens.set(token, active())
+      expect(await outcome(token)).toBe('200 granted')
+    }
+  })
+
+  test.each([
+    [{ active: false }, '401 inactive'],
+    [{ aud: 'https://other.example.com' }, '401 wrong_audience'],
+    [{ aud: undefined }, '401 missing_claim'],
+    [{ iss: 'https://other.example.com' }, '401 wrong_issuer'],
+    [{ iss: undefined }, '200 granted'],
+    [{ exp: 1 }, '401 expired'],
+    [{ exp: undefined }, '200 granted'],
+    [{ nbf: 9_999_999_999 }, '401 not_yet_valid'],
+    [{ sub: undefined }, '200 granted'],
+    [{ sub: undefined, client_id: undefined }, '401 missing_claim'],
+    [{ cnf: { jkt: 'x' } }, '401 bound_token'],
+    [{ token_type: 'DPoP' }, '401 bound_token'],
+    [{ token_type: 'bearer' }, '200 granted'],
+    [{ token_type: undefined }, '200 granted'],
+    [{ token_type: 'N_A' }, '401 wrong_type'],
+    [{ typ: 'Refresh' }, '401 wrong_type'],
+    [{ token_use: 'id' }, '401 wrong_type'],
+  ])('the same rules apply to what comes back: %j is %s', async (rest, expected) => {
+    await start()
+    endpoint.tokens.set('opaque', active(rest))
+    expect(await outcome('opaque')).toBe(expected)
+  })
+
+  test('a token without an audience is taken only where that was said', async () => {
+    await start({ allowMissingAudience: true })
+    endpoint.tokens.set('opaque', active({ aud: undefined }))
+    endpoint.tokens.set('other', active({ aud: 'https://other.example.com' }))
+    expect(await outcome('opaque')).toBe('200 granted')
+    expect(await outcome('other')).toBe('401 wrong_audience')
+  })
+})
+
+describe('what is no answer', () => {
+  const text = (status: number, body: string) => (response: ServerResponse) => void response.writeHead(status).end(body)
+  test.each([
+    ['its 500', text(500, '{"active":true}')],
+    ['its 429', text(429, '{}')],
+    ['its refusal of our credentials', text(401, '{"error":"invalid_client"}')],
+    ['its 403', text(403, '')],
+    ['its 400', text(400, '{"error":"invalid_request"}')],
+    ['a redirect', (response: ServerResponse) => void response.writeHead(302, { location: '/elsewhere' }).end()],
+    ['HTML', text(200, '<html>')],
+    ['an empty body', text(200, '')],
+    ['a list', text(200, '[{"active":true}]')],
+    ['active as a text', text(200, '{"active":"true"}')],
+    ['active as a number', text(200, '{"active":1}')],
+    ['no active at all', text(200, '{"sub":"u1"}')],
+    ['active twice', text(200, '{"active":false,"active":true}')],
+    ['a huge answer', text(200, `{"active":false,"x":"${'a'.repeat(64 * 1024)}"}`)],
+    ['a reset', (response: ServerResponse) => void response.socket?.destroy()],
+  ])('%s is 503 with Retry-After and without a challenge, and is not kept', async (_name, answer) => {
+    await start()
+    endpoint.tokens.set('opaque', answer)
+    const { status, headers } = await app.get('opaque')
+    expect([status, app.last()]).toEqual([503, 'introspection'])
+    expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    expect(headers.get('www-authenticate')).toBeNull()
+    endpoint.tokens.set('opaque', active())
+    expect(await outcome('opaque')).toBe('200 granted')
+  })
+
+  test('a connection that breaks is tried once more', async () => {
+    await start()
+    let broken = 0
+    endpoint.tokens.set('opaque', (response) => {
+      broken += 1
+      if (broken === 1) response.socket?.destroy()
+      else response.end(JSON.stringify(active()))
+    })
+    expect(await outcome('opaque')).toBe('200 granted')
+    expect(broken).toBe(2)
+  })
+
+  test('a hung endpoint and a slow body are 503 in time', async () => {
+    await start({ timeoutMs: 150 })
+    const timers: NodeJS.Timeout[] = []
+    endpoint.tokens.set('hung', () => undefined)
+    endpoint.tokens.set('slow', (response) => {
+      response.writeHead(200)
+      timers.push(setInterval(() => response.write(' '), 20))
+    })
+    const startedAt = performance.now()
+    expect(await outcome('hung')).toBe('503 introspection')
+    expect(await outcome('slow')).toBe('503 introspection')
+    expect(performance.now() - startedAt).toBeLessThan(5000)
+    for (const timer of timers) clearInterval(timer)
+  })
+
+  test('after five failures in a row the endpoint is left alone, and asked again after a while', async () => {
+    await start()
+    endpoint.tokens.set('opaque', text(500, ''))
+    for (let round = 0; round < 10; round += 1) expect(await outcome('opaque')).toBe('503 introspection')
+    expect(endpoint.asked).toHaveLength(5)
+    app.clock.advance(1000)
+    endpoint.tokens.set('opaque', active())
+    expect(await outcome('opaque')).toBe('200 granted')
+  })
+
+  test('an endpoint that the metadata does not name is an outage, too', async () => {
+    await start()
+    app.issuer.metadata = {}
+    expect(await outcome('opaque')).toBe('503 introspection')
+  })
+})
+
+describe('how it asks', () => {
+  test('once for all who come at once with one token', async () => {
+    await start()
+    endpoint.tokens.set('opaque', active())
+    const answers = await Promise.all(Array.from({ length: 30 }, () => app.get('opaque')))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(endpoint.asked).toHaveLength(1)
+  })
+
+  test('so many at once and no more: beyond that it is 503, without a queue', async () => {
+    await start({ maxConcurrent: 2 })
+    const open: ServerResponse[] = []
+    const hold = (response: ServerResponse) => void open.push(response)
+    for (const name of ['a', 'b', 'c']) endpoint.tokens.set(name, hold)
+    const first = [app.get('a'), app.get('b')]
+    while (open.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await outcome('c')).toBe('503 introspection')
+    for (const response of open) response.end(JSON.stringify(active()))
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200])
+    endpoint.tokens.set('c', active())
+    expect(await outcome('c')).toBe('200 granted')
+  })
+
+  test('an active answer counts for 30 s, and never past the expiry', async () => {
+    await start()
+    endpoint.tokens.set('opaque', active())
+    endpoint.tokens.set('short', active({ exp: seconds() + 10 }))
+    expect([await outcome('opaque'), await outcome('short')]).toEqual(['200 granted', '200 granted'])
+    app.clock.advance(29_999)
+    expect(await outcome('opaque')).toBe('200 granted')
+    expect(endpoint.asked).toHaveLength(2)
+    expect(await outcome('short')).toBe('401 expired')
+    endpoint.tokens.set('opaque', { active: false })
+    app.clock.advance(1)
+    expect(await outcome('opaque')).toBe('401 inactive')
+  })
+
+  test('an inactive answer counts for 10 s', async () => {
+    await start()
+    expect(await outcome('opaque')).toBe('401 inactive')
+    endpoint.tokens.set('opaque', active())
+    app.clock.advance(9999)
+    expect(await outcome('opaque')).toBe('401 inactive')
+    expect(endpoint.asked).toHaveLength(1)
+    app.clock.advance(1)
+    expect(await outcome('opaque')).toBe('200 granted')
+  })
+
+  test('with client_secret_basic id and secret are form-encoded; the form holds token and hint', async () => {
+    await start()
+    await app.get('opaque')
+    const [asked] = endpoint.asked
+    const [scheme, value = ''] = `${asked?.headers.authorization}`.split(' ')
+    expect(scheme).toBe('Basic')
+    expect(Buffer.from(value, 'base64').toString()).toBe('mcp+server%3A1:the+secret%3A+of+the+resource+%26+more')
+    expect(Object.fromEntries(asked?.form ?? [])).toEqual({ token: 'opaque', token_type_hint: 'access_token' })
+    expect(asked?.headers['content-type']).toBe('application/x-www-form-urlencoded')
+  })
+
+  test('with client_secret_post they are in the form', async () => {
+    await start({ authMethod: 'client_secret_post' })
+    await app.get('opaque')
+    expect(Object.fromEntries(endpoint.asked[0]?.form ?? [])).toEqual({
+      token: 'opaque',
+      token_type_hint: 'access_token',
+      client_id: 'mcp server:1',
+      client_secret: SECRET,
+    })
+    expect(endpoint.asked[0]?.headers.authorization).toBeUndefined()
+  })
+
+  test('with private_key_jwt each question carries an assertion of its own', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await start({ clientSecret: undefined, privateKey, keyId: 'me-1', signingAlgorithm: 'ES256' })
+    await app.get('opaque-1')
+    await app.get('opaque-2')
+    const assertions = endpoint.asked.map(({ form }) => form.get('client_assertion') ?? '')
+    const verified = await Promise.all(
+      assertions.map((assertion) =>
+        jwtVerify(assertion, publicKey, {
+          issuer: 'mcp server:1',
+          subject: 'mcp server:1',
+          audience: app.issuer.url,
+          currentDate: new Date(app.clock.now()),
+          requiredClaims: ['jti', 'exp', 'iat'],
+        }),
+      ),
+    )
+    expect(verified[0]?.protectedHeader).toEqual({ alg: 'ES256', kid: 'me-1' })
+    expect(verified[0]?.payload.exp).toBe(seconds() + 60)
+    expect(new Set(verified.map(({ payload }) => payload.jti)).size).toBe(2)
+    expect(endpoint.asked[0]?.form.get('client_assertion_type')).toBe(
+      'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    )
+  })
+
+  test('the endpoint can be configured, and then no metadata is read', async () => {
+    await start()
+    await app.stop()
+    app = await oauthApp((issuer) => {
+      endpoint = addIntrospection(issuer, '/own')
+      const introspection = { endpoint: `${issuer.url}/own`, clientId: 'c', clientSecret: 's' }
+      return { issuer: { issuer: issuer.url, kind: 'opaque', introspection } }
+    })
+    endpoint.tokens.set('opaque', active())
+    expect(await outcome('opaque')).toBe('200 granted')
+    expect(app.issuer.requests).toEqual(['/own'])
+  })
+})
+
+describe('a JWT of an issuer that also introspects', () => {
+  const cutKeys = () => app.issuer.answer('/jwks', (_request, response) => void response.writeHead(500).end())
+
+  test("mode 'opaque-only': a JWT is never introspected", async () => {
+    await start({ mode: 'opaque-only' })
+    cutKeys()
+    const token = await app.token()
+    endpoint.tokens.set(token, active())
+    expect(await outcome(token)).toBe('503 keys')
+    expect(endpoint.asked).toHaveLength(0)
+  })
+
+  test("mode 'keys-unavailable', the default: only when its keys cannot be had", async () => {
+    await start()
+    const good = await app.token()
+    const bad = await app.token({ claims: { aud: 'https://other.example.com' } })
+    endpoint.tokens.set(bad, active())
+    expect([await outcome(good), await outcome(bad)]).toEqual(['200 granted', '401 wrong_audience'])
+    expect(endpoint.asked).toHaveLength(0)
+    await app.stop()
+
+    await start()
+    cutKeys()
+    const token = await app.token()
+    endpoint.tokens.set(token, active())
+    const { json } = await app.get(token)
+    expect((json.principal as { via: string }).via).toBe('introspection')
+    expect(await outcome(await app.token({ claims: { sub: 'u2' } }))).toBe('401 inactive')
+  })
+
+  test("mode 'always': after it was verified it must be active as well", async () => {
+    await start({ mode: 'always' })
+    const token = await app.token()
+    endpoint.tokens.set(token, active())
+    expect(await outcome(token)).toBe('200 granted')
+    endpoint.tokens.set(token, { active: false })
+    app.clock.advance(30_000)
+    expect(await outcome(token)).toBe('401 inactive')
+    const stranger = await app.token({}, await makeKey('k1'))
+    endpoint.tokens.set(stranger, active())
+    expect(await outcome(stranger)).toBe('401 bad_signature')
+    expect(endpoint.asked).toHaveLength(2)
+  })
+
+  test("mode 'any-failure': whenever it was not verified, and by the same rules", async () => {
+    await start({ mode: 'any-failure' })
+    const stranger = await app.token({}, await makeKey('k1'))
+    endpoint.tokens.set(stranger, active())
+    expect(await outcome(stranger)).toBe('200 granted')
+    const elsewhere = await app.token({ claims: { aud: 'https://other.example.com' } })
+    endpoint.tokens.set(elsewhere, active({ aud: 'https://other.example.com' }))
+    expect(await outcome(elsewhere)).toBe('401 wrong_audience')
+    expect(await outcome(await app.token())).toBe('200 granted')
+    expect(endpoint.asked).toHaveLength(2)
+  })
+})
