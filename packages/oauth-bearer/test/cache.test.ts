@@ -62,9 +62,8 @@ describe('the cache of verified tokens', () => {
   })
 
   test('[oauth-cache] what one gate let in, a gate with another audience does not', async () => {
-    app = await oauthApp(({ url }) => ({
+    app = await oauthApp(({ url }, clock) => ({
       routes: (routes) => {
-        const clock = { now: () => app.clock.now(), monotonic: () => app.clock.monotonic() }
         const other = { resource: 'https://other.example.com', issuer: url, clock, audit: recordedAudit().audit }
         routes.get('/other', requireOAuthBearer(other), (_request, response) => void response.json({}))
       },

@@ -41,13 +41,13 @@ let firstKey: Promise<IssuerKey> | undefined
 
 /** An app whose every path is behind one gate, and the issuer of its tokens. */
 export async function oauthApp(
-  options: HarnessOptions | ((issuer: TestIssuer) => HarnessOptions) = {},
+  options: HarnessOptions | ((issuer: TestIssuer, clock: FakeClock) => HarnessOptions) = {},
 ): Promise<Harness> {
   firstKey ??= makeKey('k1')
   const key = await firstKey
   const issuer = await startIssuer(key)
-  const { routes, ...rest } = typeof options === 'function' ? options(issuer) : options
   const clock = fakeClock()
+  const { routes, ...rest } = typeof options === 'function' ? options(issuer, clock) : options
   const { audit, events } = recordedAudit()
   const gate = requireOAuthBearer({ resource: RESOURCE, issuer: issuer.url, clock, audit, ...rest })
   const app = express()

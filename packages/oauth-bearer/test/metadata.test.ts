@@ -1,0 +1,99 @@
+import type { MetadataOptions } from '@countersign/oauth-bearer'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
+import { wire } from './wire.js'
+
+let app: Harness
+afterEach(() => app.stop())
+
+const AT = '/.well-known/oauth-protected-resource'
+const start = async (metadata: MetadataOptions = {}, options: HarnessOptions = {}) => {
+  app = await oauthApp({
+    ...options,
+    routes: (routes, gate) => {
+      routes.use(gate.metadata(metadata))
+      routes.get('/files', gate.scopes('files:read'), (_request, response) => void response.end())
+    },
+  })
+}
+
+describe('metadata of RFC 9728', () => {
+  test('is served in its place and at the root, the resource byte for byte as it was configured', async () => {
+    await start({ resourceName: 'Files', resourceDocumentation: 'https://docs.example.com/files' })
+    for (const path of [`${AT}/mcp`, AT, `${AT}/mcp?x=1`]) {
+      const { status, json, headers } = await app.get(undefined, path, {
+        host: 'evil.example.com',
+        'x-forwarded-host': 'evil.example.com',
+        origin: 'https://client.example.com',
+      })
+      expect(status).toBe(200)
+      expect(json).toEqual({
+        resource: 'https://mcp.example.com/mcp',
+        authorization_servers: [app.issuer.url],
+        scopes_supported: ['files:read'],
+        bearer_methods_supported: ['header'],
+        resource_name: 'Files',
+        resource_documentation: 'https://docs.example.com/files',
+      })
+      expect(headers.get('access-control-allow-origin')).toBe('*')
+      expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+    }
+    expect((await app.get(undefined, `${AT}/other`)).status).toBe(401)
+    expect((await app.get(undefined, `${AT}/mcp/`)).status).toBe(401)
+  })
+
+  test.each([
+    ['https://mcp.example.com', AT],
+    ['https://mcp.example.com/', AT],
+    ['https://mcp.example.com/a/b', `${AT}/a/b`],
+    ['https://mcp.example.com/mcp/', `${AT}/mcp/`],
+  ])('of %s is at %s', async (resource, path) => {
+    await start({}, { resource })
+    const { json } = await app.get(undefined, path)
+    expect(json.resource).toBe(resource)
+    const challenge = (await app.get(undefined, '/files')).headers.get('www-authenticate')
+    expect(challenge).toContain(`resource_metadata="https://mcp.example.com${path}"`)
+  })
+
+  test('answers HEAD and OPTIONS, and 405 to the rest', async () => {
+    await start()
+    const head = await wire(app.port, { method: 'HEAD', path: AT })
+    expect([head.status, head.text]).toEqual([200, ''])
+    const options = await wire(app.port, {
+      method: 'OPTIONS',
+      path: AT,
+      headers: { origin: 'https://a.example.com', 'access-control-request-headers': 'mcp-protocol-version' },
+    })
+    expect(options.status).toBe(204)
+    expect(options.headers['access-control-allow-origin']).toBe('*')
+    expect(options.headers['access-control-allow-methods']).toBe('GET, HEAD, OPTIONS')
+    expect(options.headers['access-control-allow-headers']).toBe('*')
+    const post = await wire(app.port, { method: 'POST', path: AT })
+    expect([post.status, post.headers.allow]).toEqual([405, 'GET, HEAD, OPTIONS'])
+  })
+
+  test('lists all issuers, and the scopes that are given', async () => {
+    app = await oauthApp(({ url }) => ({
+      issuer: [url, 'https://auth.example.com'],
+      routes: (routes, gate) => routes.use(gate.metadata({ scopesSupported: ['a', 'b'] })),
+    }))
+    expect((await app.get(undefined, AT)).json).toMatchObject({
+      authorization_servers: [app.issuer.url, 'https://auth.example.com'],
+      scopes_supported: ['a', 'b'],
+    })
+  })
+
+  test('leads clients of before to the authorization server, only when it is told to', async () => {
+    const path = '/.well-known/oauth-authorization-server'
+    await start()
+    expect((await app.get(undefined, path)).status).toBe(401)
+    await app.stop()
+    await start({ authorizationServerRedirect: true })
+    for (const place of [path, `${path}/mcp`]) {
+      const { status, headers } = await app.get(undefined, place)
+      expect(status).toBe(302)
+      expect(headers.get('location')).toBe(`${app.issuer.url}${path}`)
+      expect(headers.get('access-control-allow-origin')).toBe('*')
+    }
+  })
+})

@@ -1,0 +1,144 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { type IssuerOptions, type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { describe, expect, test } from '@jest/globals'
+
+const RESOURCE = 'https://mcp.example.com/mcp'
+const ISSUER = 'https://auth.example.com'
+const introspection = { clientId: 'c', clientSecret: 's' }
+const verify = () => null
+
+/** `code option: message` of what creation throws. */
+function thrownBy(options: object): string {
+  try {
+    requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER, ...options } as RequireOAuthBearerOptions)
+  } catch (error) {
+    const { code, option, message } = error as { code: string; option: string; message: string }
+    expect(error).toBeInstanceOf(TypeError)
+    expect(message).toMatch(/^requireOAuthBearer: /)
+    return `${code} ${option}`
+  }
+  return 'nothing'
+}
+
+describe('options', () => {
+  test.each([
+    [{ resource: undefined }, 'ERR_OPTION_MISSING resource'],
+    [{ issuer: undefined }, 'ERR_OPTION_MISSING issuer'],
+    [{ resource: 'http://mcp.example.com' }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: 'mcp.example.com' }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: 'https://mcp.example.com/#a' }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: 'https://mcp.example.com/?a' }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: 'https://u:p@mcp.example.com/' }, 'ERR_OPTION_INVALID resource'],
+    [{ issuer: 'http://auth.example.com' }, 'ERR_OPTION_INVALID issuer.issuer'],
+    [{ issuer: [] }, 'ERR_OPTION_INVALID issuer'],
+    [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_OPTION_INVALID issuer[1].issuer'],
+    [{ issuer: [ISSUER, ISSUER] }, 'ERR_OPTION_INVALID issuer'],
+    [{ isuer: ISSUER }, 'ERR_OPTION_UNKNOWN isuer'],
+    [{ issuer: { issuer: ISSUER, audiense: 'x' } }, 'ERR_OPTION_UNKNOWN issuer.audiense'],
+    [{ clockToleranceSeconds: 61 }, 'ERR_OPTION_INVALID clockToleranceSeconds'],
+    [{ clockToleranceSeconds: -1 }, 'ERR_OPTION_INVALID clockToleranceSeconds'],
+    [{ maxTokenBytes: 10 }, 'ERR_OPTION_INVALID maxTokenBytes'],
+    [{ cache: true }, 'ERR_OPTION_INVALID cache'],
+    [{ cache: { maxEntries: 0 } }, 'ERR_OPTION_INVALID cache.maxEntries'],
+    [{ audience: [] }, 'ERR_OPTION_INVALID audience'],
+    [{ scopes: ['offline_access'] }, 'ERR_OPTION_INVALID scopes'],
+    [{ scopes: ['a b'] }, 'ERR_OPTION_INVALID scopes'],
+    [{ scopes: ['a"'] }, 'ERR_OPTION_INVALID scopes'],
+    [{ scopeImplies: { a: 'b' } }, 'ERR_OPTION_INVALID scopeImplies'],
+    [{ scopeImplies: { offline_access: ['b'] } }, 'ERR_OPTION_INVALID scopeImplies'],
+    [{ claims: { a: 1 } }, 'ERR_OPTION_INVALID claims'],
+    [{ isRevoked: true }, 'ERR_OPTION_INVALID isRevoked'],
+    [{ keyCache: {} }, 'ERR_OPTION_INVALID keyCache'],
+    [{ realm: 'a"b' }, 'ERR_OPTION_INVALID realm'],
+    [{ resourceMetadataUrl: 'http://a.example.com' }, 'ERR_OPTION_INVALID resourceMetadataUrl'],
+    [{ onDenied: 'redirect' }, 'ERR_OPTION_INVALID onDenied'],
+    [{ legacy: {} }, 'ERR_OPTION_MISSING legacy.until'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z' } }, 'ERR_OPTION_MISSING legacy.tokens'],
+    [{ legacy: { until: 'soon', verify } }, 'ERR_OPTION_INVALID legacy.until'],
+    [{ legacy: { until: '2027-01-01', verify } }, 'ERR_OPTION_INVALID legacy.until'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', verify, scheme: 'Bearer' } }, 'ERR_OPTION_INVALID legacy.scheme'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'short' } } }, 'ERR_OPTION_INVALID legacy.tokens'],
+    [
+      { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a-token-of-16-or-more', b: 'a-token-of-16-or-more' } } },
+      'ERR_OPTION_INVALID legacy.tokens',
+    ],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: [] } } }, 'ERR_OPTION_INVALID legacy.tokens'],
+  ])('%j: %s', (options, expected) => {
+    expect(thrownBy(options)).toBe(expected)
+  })
+
+  test.each([
+    [{ kind: 'opaque' }, 'kind'],
+    [{ kind: 'mixed' }, 'kind'],
+    [{ kind: 'jwt', introspection }, 'kind'],
+    [{ kind: 'jwt', verify }, 'kind'],
+    [{ kind: 'opaque', introspection, jwksUri: `${ISSUER}/keys` }, 'kind'],
+    [{ introspection, verify }, 'verify'],
+    [{ tokenPrefix: 'a_' }, 'tokenPrefix'],
+    [{ algorithms: ['none'] }, 'algorithms'],
+    [{ algorithms: [] }, 'algorithms'],
+    [{ algorithms: ['HS256'] }, 'algorithms'],
+    [{ secret: 'x'.repeat(32), algorithms: ['RS256'] }, 'algorithms'],
+    [{ secret: 'short' }, 'secret'],
+    [{ secret: 'x'.repeat(32), jwks: { keys: [] } }, 'jwks'],
+    [{ staleIfErrorSeconds: 86_401 }, 'staleIfErrorSeconds'],
+    [{ trustedHosts: ['https://a'] }, 'trustedHosts'],
+    [{ profile: 'loose' }, 'profile'],
+    [{ introspection: { clientId: 'c', clientSecret: 's', cacheSeconds: 31 } }, 'introspection.cacheSeconds'],
+    [{ introspection: { clientId: 'c', clientSecret: 's', mode: 'never' } }, 'introspection.mode'],
+    [
+      { introspection: { clientId: 'c', clientSecret: 's', endpoint: 'http://a.example.com' } },
+      'introspection.endpoint',
+    ],
+  ])('an issuer with %j is refused for its %s', (issuer: Partial<IssuerOptions> | object, name) => {
+    expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_OPTION_INVALID issuer.${name}`)
+  })
+
+  test('a client that asks needs what it proves itself with', () => {
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c' } } })).toBe(
+      'ERR_OPTION_MISSING issuer.introspection.clientSecret',
+    )
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const withPublic = { clientId: 'c', privateKey: publicKey }
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: withPublic } })).toBe(
+      'ERR_OPTION_INVALID issuer.introspection.privateKey',
+    )
+    const method = { clientId: 'c', clientSecret: 's', authMethod: 'private_key_jwt' }
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: method } })).toBe(
+      'ERR_OPTION_MISSING issuer.introspection.privateKey',
+    )
+  })
+
+  test('issuers of opaque tokens must be told apart', () => {
+    const issuers = (one?: string, two?: string) => [
+      { issuer: ISSUER, introspection, tokenPrefix: one },
+      { issuer: 'https://two.example.com', verify, tokenPrefix: two },
+    ]
+    expect(thrownBy({ issuer: issuers() })).toBe('ERR_OPTION_MISSING tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_') })).toBe('ERR_OPTION_MISSING tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_') })).toBe('ERR_OPTION_INVALID tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_b_') })).toBe('ERR_OPTION_INVALID tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'b_') })).toBe('nothing')
+  })
+
+  test('a secret is in no error', () => {
+    const options = { issuer: { issuer: ISSUER, secret: 'a-short-secret' } }
+    expect(() => requireOAuthBearer({ resource: RESOURCE, ...options })).toThrow(/^(?!.*a-short-secret)/)
+    const legacy = { until: '2027-01-01T00:00:00Z', tokens: { a: 'short-one' } }
+    expect(() => requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER, legacy })).toThrow(/^(?!.*short-one)/)
+  })
+
+  test('what a gate is asked for later is checked then', () => {
+    const gate = requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER })
+    expect(() => gate.scopes('offline_access')).toThrow(/offline_access, which is no scope of a resource/)
+    expect(() => gate.stepUp({ maxAgeSeconds: -1 })).toThrow(/stepUp.maxAgeSeconds/)
+    expect(() => gate.stepUp({ acr: ['a b'] })).toThrow(/stepUp.acr/)
+    expect(() => gate.metadata({ resourcename: 'x' } as object)).toThrow(/Did you mean "resourceName"/)
+    expect(() => gate.metadata({ scopesSupported: ['offline_access'] })).toThrow(/offline_access/)
+  })
+
+  test('creation asks nobody', () => {
+    requireOAuthBearer({ resource: RESOURCE, issuer: 'https://nowhere.invalid' })
+    requireOAuthBearer({ resource: 'http://localhost:3000/mcp', issuer: 'http://127.0.0.1:4000' })
+  })
+})
