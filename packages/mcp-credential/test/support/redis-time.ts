@@ -36,7 +36,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return 1`
 
-const mastersOf = (redis: Redis | Cluster): Redis[] => (redis.isCluster ? redis.nodes('master') : [redis as Redis])
+const mastersOf = (redis: Redis | Cluster): Redis[] => ('nodes' in redis ? redis.nodes('master') : [redis])
 
 /** Lets time pass for everything that is stored. */
 export async function passInRedis(redis: Redis | Cluster, ms: number): Promise<void> {
