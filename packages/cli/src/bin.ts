@@ -2,6 +2,8 @@
 import { main } from './main.js'
 import { Output } from './output.js'
 
+// What Node warns of is for whoever writes the command, not for whoever types it.
+process.removeAllListeners('warning')
 const interruption = new AbortController()
 process.once('SIGINT', () => interruption.abort())
 // Who reads our output may have seen enough, as `head` has: that is no error.

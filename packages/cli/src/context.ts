@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { Audit } from '@countersign/audit'
 import type { Environment } from '@countersign/core'
 import type { Output } from './output.js'
 
@@ -7,6 +8,8 @@ export interface Context {
   readonly env: Environment
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly output: Output
+  /** Where changes of state are told. */
+  readonly audit: Audit
   /** Aborted by Ctrl+C. */
   readonly signal: AbortSignal
 }

@@ -1,21 +1,27 @@
+import { openAudit } from './audit-sink.js'
 import type { Context } from './context.js'
 import { describeError } from './describe-error.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
 import { createProgram } from './program.js'
 
 /** Runs one command line to its end and tells how it ended. Never throws: what is wrong is one line on stderr. */
-export async function main(words: readonly string[], context: Context): Promise<ExitCode> {
+export async function main(words: readonly string[], world: Omit<Context, 'audit'>): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.ok
-  const program = createProgram(context, (ended) => {
-    exitCode = ended ?? exitCodes.ok
-  })
   try {
-    await program.parseAsync(words, { from: 'user' })
+    const { audit, close } = await openAudit(world.env)
+    const program = createProgram({ ...world, audit }, (ended) => {
+      exitCode = ended ?? exitCodes.ok
+    })
+    try {
+      await program.parseAsync(words, { from: 'user' })
+    } finally {
+      await close()
+    }
     return exitCode
   } catch (error) {
-    if (context.signal.aborted) return exitCodes.interrupted
+    if (world.signal.aborted) return exitCodes.interrupted
     const ending = describeError(error)
-    if (ending.message !== undefined) context.output.note(`countersign: ${ending.message}`)
+    if (ending.message !== undefined) world.output.note(`countersign: ${ending.message}`)
     return ending.exitCode
   }
 }

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { addAuditCommands } from './audit/commands.js'
 import { createDefine, createRoot } from './command.js'
 import type { Context } from './context.js'
+import { addDoctorCommand } from './doctor/commands.js'
 import type { ExitCode } from './exit-codes.js'
 import { addHmacCommands } from './hmac/commands.js'
+import { addMcpCommands } from './mcp/commands.js'
 import { addOAuthCommands } from './oauth/commands.js'
+import { addSessionCommands } from './session/commands.js'
 
 const EXITS = `
 Exit codes:
@@ -29,6 +33,10 @@ export function createProgram(context: Context, onEnd: (exitCode: ExitCode | und
   const define = createDefine(context, onEnd)
   addHmacCommands(program, define)
   addOAuthCommands(program, define)
+  addMcpCommands(program, define)
+  addSessionCommands(program, define)
+  addAuditCommands(program, define)
+  addDoctorCommand(program, define)
   return program
 }
 

@@ -1,7 +1,7 @@
-import type { Environment } from '@countersign/core'
 import type { HmacSecretVersion } from '@countersign/hmac'
 import { type Check, fail, pass, skip, warn } from '../checks.js'
 import { CommandError } from '../command-error.js'
+import type { Context } from '../context.js'
 import { relativeTime } from '../durations.js'
 import { stateOf } from './list.js'
 import { foreignKeks, postgresBackend, unreadableText } from './postgres-backend.js'
@@ -12,11 +12,12 @@ const LONG_PENDING_MS = 7 * 86_400_000
 const MOST_ACTIVE = 8
 
 /** Whether the secrets in PostgreSQL can be asked and opened, and whether a caller is about to be locked out. */
-export async function checkStore(env: Environment): Promise<Check[]> {
+export async function checkStore(context: Context): Promise<Check[]> {
+  const { env } = context
   if ((env.DATABASE_URL ?? env.DATABASE_URL_FILE) === undefined) return [skip('hmac-store', 'DATABASE_URL is not set')]
   const id = 'hmac-store'
   try {
-    const backend = await postgresBackend(env)
+    const backend = await postgresBackend(context)
     try {
       const secrets = await backend.list()
       const foreign = await foreignKeks(backend)

@@ -16,7 +16,7 @@ export async function hmacDoctor(context: Context, { url, json }: HmacDoctorOpti
     url === undefined
       ? skip('clock', 'no --url of a server to compare with')
       : await clockOrFailure(url, context.signal)
-  const checks = [...(await checkKeys(context.env)), clock, ...(await checkStore(context.env))]
+  const checks = [...(await checkKeys(context.env)), clock, ...(await checkStore(context))]
   if (!json) for (const check of checks) printCheck(context, check)
   return concludeChecks(context, checks, { json })
 }

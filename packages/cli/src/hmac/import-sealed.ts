@@ -21,7 +21,7 @@ export async function importSealed(context: Context, options: ImportOptions, fil
   }
   const kek = await readKek(context, options.kekFile)
   const rows = parseRows((await readInput(context, file, 'the sealed secrets')).toString('utf8'))
-  const backend = await postgresBackend(context.env)
+  const backend = await postgresBackend(context)
   const progress = context.output.progress('Imported')
   let imported = 0
   let existing = 0

@@ -2,6 +2,7 @@ import { type Environment, readVariable } from '@countersign/core'
 import type { PostgresSecretStore } from '@countersign/hmac/postgres'
 import { usageError } from '../command-error.js'
 import { type Database, openDatabase } from '../connect/postgres.js'
+import type { Context } from '../context.js'
 import type { SecretBackend } from './secret-backend.js'
 
 /** The secrets in PostgreSQL, with what only that store can do. */
@@ -22,7 +23,7 @@ export function readKeks(env: Environment): string {
   )
 }
 
-export async function postgresBackend(env: Environment): Promise<PostgresBackend> {
+export async function postgresBackend({ env, audit }: Pick<Context, 'env' | 'audit'>): Promise<PostgresBackend> {
   const keks = readKeks(env)
   const { postgresSecrets } = await import('@countersign/hmac/postgres')
   let database: Database | undefined
@@ -34,7 +35,7 @@ export async function postgresBackend(env: Environment): Promise<PostgresBackend
         return (database as Database).query(text, values)
       },
     },
-    { keks, ...(namespace === undefined ? {} : { namespace }) },
+    { keks, audit, ...(namespace === undefined ? {} : { namespace }) },
   )
   database = await openDatabase(env)
   const backend: PostgresBackend = {

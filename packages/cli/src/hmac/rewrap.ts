@@ -3,7 +3,7 @@ import type { Context } from '../context.js'
 import { foreignKeks, postgresBackend, unreadableText } from './postgres-backend.js'
 
 export async function rewrap(context: Context, options: { readonly json?: boolean }): Promise<undefined> {
-  const backend = await postgresBackend(context.env)
+  const backend = await postgresBackend(context)
   const progress = context.output.progress('Rewrapped')
   try {
     const total = (await backend.list()).length

@@ -52,7 +52,7 @@ export async function withSecrets<T>(
   const { DATABASE_URL, DATABASE_URL_FILE } = context.env
   const isPostgres = store === 'postgres' || (store === undefined && (DATABASE_URL ?? DATABASE_URL_FILE) !== undefined)
   const backend =
-    dotenv === undefined && isPostgres ? await postgresBackend(context.env) : environmentBackend(context.env, dotenv)
+    dotenv === undefined && isPostgres ? await postgresBackend(context) : environmentBackend(context.env, dotenv)
   try {
     return await work(backend)
   } finally {

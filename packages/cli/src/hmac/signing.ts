@@ -1,6 +1,7 @@
 import { readVariable } from '@countersign/core'
 import { rfc9421, type SignatureFormat, secretsFromEnv, sign, xHeaders } from '@countersign/hmac'
 import { type Command, Option } from 'commander'
+import { collect } from '../collect.js'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { parsePositive } from '../durations.js'
@@ -60,10 +61,6 @@ export function addSigningOptions(command: Command): Command {
       '--legacy <header>',
       'send the old key too, in this header; it is read from COUNTERSIGN_HMAC_LEGACY_<CALLER>',
     )
-}
-
-function collect(value: string, list: readonly string[]): readonly string[] {
-  return [...list, value]
 }
 
 /** Reads what is to be signed, and signs it. @throws {CommandError} or an `OptionError` for a wrong option. */

@@ -1,0 +1,32 @@
+import { type Audit, createAudit } from '@countersign/audit'
+import type { Environment } from '@countersign/core'
+import { unavailableError } from './command-error.js'
+
+export interface CommandAudit {
+  readonly audit: Audit
+  /** Waits until everything is written. @throws {CommandError} when a change was made and could not be recorded. */
+  close(): Promise<void>
+}
+
+/**
+ * The emitter that the changes of a command are told to. With `COUNTERSIGN_AUDIT_JSONL` they go to that file, a chain
+ * of its own: one file has one writer.
+ */
+export async function openAudit(env: Environment): Promise<CommandAudit> {
+  const audit = createAudit()
+  const path = env.COUNTERSIGN_AUDIT_JSONL
+  if (path !== undefined) {
+    const { jsonl } = await import('@countersign/audit/jsonl')
+    audit.subscribe(jsonl(path))
+  }
+  return {
+    audit,
+    async close() {
+      await audit.flush()
+      const isLost = audit.stats().sinks.some(({ failed, dropped }) => failed + dropped > 0)
+      await audit.close()
+      if (!isLost) return
+      throw unavailableError(`the change was made, and ${path} could not record it: check the file and its disk`)
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import { verifyJsonl } from '@countersign/audit/jsonl'
+import { usageError } from '../command-error.js'
+import type { Context } from '../context.js'
+import { type ExitCode, exitCodes } from '../exit-codes.js'
+
+export interface VerifyOptions {
+  readonly head?: string
+  readonly json?: boolean
+}
+
+/** Follows the chain of an audit file. A line that a crash cut short is named, and no alteration. */
+export async function verify({ output }: Context, { head, json }: VerifyOptions, file: string): Promise<ExitCode> {
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
+    throw usageError('--head must be 64 hexadecimal digits, as an earlier "audit verify" printed them')
+  }
+  const result = await verifyJsonl(file, head === undefined ? {} : { head }).catch((error: unknown) => {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException
+    throw usageError(`${file} cannot be read (${code}): correct its name or its permissions`)
+  })
+  const { isIntact, lines, torn, altered } = result
+  if (json) output.json({ file, ...result })
+  else {
+    const count = `${lines} ${lines === 1 ? 'line' : 'lines'}`
+    for (const line of torn)
+      output.line(`${output.style('yellow', '!')} line ${line} was cut short by a crash; what follows is whole`)
+    if (altered === undefined) output.line(`${output.style('green', '✓')} ${count} intact, head ${result.head}`)
+    else {
+      output.line(`${output.style('red', '✗')} line ${altered.line}: ${altered.problem}`)
+      output.line(`    ${count} before it are intact, head ${result.head}`)
+    }
+  }
+  return isIntact ? exitCodes.ok : exitCodes.failed
+}

@@ -1,0 +1,57 @@
+import type { LifeOptions, McpCredentials } from '@countersign/mcp-credential'
+import type { Command } from 'commander'
+import { addNamespaceOption, type NamespaceOption, namespaceOf } from '../connect/namespace.js'
+import { openRedis } from '../connect/redis.js'
+import type { Context } from '../context.js'
+import { parseSeconds } from '../durations.js'
+
+export interface RegistryOptions extends NamespaceOption {
+  readonly prefix?: string
+  readonly idleTimeout?: number
+  readonly maxLifetime?: number
+  readonly absoluteLifetime?: number
+}
+
+/** The registry's options: they must be those of the app. */
+export function addRegistryOptions(command: Command): Command {
+  return addNamespaceOption(command)
+    .option('--prefix <prefix>', 'what every token starts with (default: mcps)')
+    .option('--idle-timeout <time>', "the app's idleTimeoutMs (default: 30m)", parseSeconds)
+    .option('--max-lifetime <time>', "the app's maximumLifetimeMs (default: 30d)", parseSeconds)
+    .option('--absolute-lifetime <time>', "the app's absoluteLifetimeMs (default: none)", parseSeconds)
+}
+
+/** Opens the registry in Redis, hands it to `work` and closes it. */
+export async function withCredentials<T>(
+  context: Context,
+  options: RegistryOptions,
+  work: (credentials: McpCredentials) => Promise<T>,
+): Promise<T> {
+  const connection = await openRedis(context.env)
+  try {
+    const [{ createMcpCredentials }, { redisCredentials }] = await Promise.all([
+      import('@countersign/mcp-credential'),
+      import('@countersign/mcp-credential/redis'),
+    ])
+    const store = redisCredentials(connection.redis, { ...namespaceOf(context.env, options), commandTimeoutMs: 5000 })
+    const { prefix } = options
+    const credentials = createMcpCredentials({
+      store,
+      audit: context.audit,
+      ...lifeOf(options),
+      ...(prefix === undefined ? {} : { prefix }),
+    })
+    return await work(credentials)
+  } finally {
+    connection.close()
+  }
+}
+
+function lifeOf({ idleTimeout, maxLifetime, absoluteLifetime }: RegistryOptions): LifeOptions {
+  const ms = (name: string, seconds: number | undefined) => (seconds === undefined ? {} : { [name]: seconds * 1000 })
+  return {
+    ...ms('idleTimeoutMs', idleTimeout),
+    ...ms('maximumLifetimeMs', maxLifetime),
+    ...ms('absoluteLifetimeMs', absoluteLifetime),
+  }
+}
