@@ -1,0 +1,254 @@
+import { request as httpRequest } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import type { TestBrowser } from './browser.js'
+import { type Harness, settingsApp } from './harness.js'
+
+const SESSION = '__Host-countersign-settings'
+const OPEN = '__Host-countersign-settings-open'
+
+let app: Harness
+beforeAll(async () => {
+  app = await settingsApp({ before: (host) => host.use(express.urlencoded({ extended: false })) })
+})
+afterAll(() => app.close())
+
+async function signedIn(): Promise<TestBrowser> {
+  const browser = app.browser()
+  expect((await browser.confirm(await app.link())).status).toBe(303)
+  return browser
+}
+
+describe('[settings-session-life] a session', () => {
+  test('has a cookie that no script reads, no sibling sets and no other site sends', async () => {
+    const browser = app.browser()
+    const answer = await browser.confirm(await app.link())
+    expect(answer.headers.getSetCookie().map((line) => line.replace(/=s1[^;]*/, '=<token>'))).toEqual([
+      `${SESSION}=<token>; Max-Age=3600; Path=/; HttpOnly; Secure; SameSite=Lax`,
+      `${OPEN}=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax`,
+    ])
+  })
+
+  test('is never the one that a browser brought along', async () => {
+    const first = await signedIn()
+    const fixed = first.cookies.get(SESSION) as string
+    const victim = app.browser()
+    victim.cookies.set(SESSION, fixed)
+    await victim.confirm(await app.link({ userId: 'victim' }))
+    expect(victim.cookies.get(SESSION)).not.toBe(fixed)
+    const seen = (await (await first.send('/settings')).json()) as { principal: { userId: string } }
+    expect(seen.principal.userId).toBe('u1')
+  })
+
+  test('ends after 15 minutes without use, and after an hour whatever the use', async () => {
+    const idle = await signedIn()
+    app.clock.advance(15 * 60_000 - 1)
+    expect((await idle.send('/settings')).status).toBe(200)
+    app.clock.advance(15 * 60_000)
+    expect((await idle.send('/settings')).status).toBe(401)
+    expect(app.last()).toBe('idle')
+    const busy = await signedIn()
+    for (let minutes = 10; minutes < 60; minutes += 10) {
+      app.clock.advance(10 * 60_000)
+      expect((await busy.send('/settings')).status).toBe(200)
+    }
+    app.clock.advance(10 * 60_000)
+    expect((await busy.send('/settings')).status).toBe(401)
+    expect(app.last()).toBe('expired')
+  })
+})
+
+describe('[settings-tossed] what a neighbour or a proxy adds', () => {
+  test('two cookies of the name: neither counts, wherever the good one is', async () => {
+    const browser = await signedIn()
+    const good = browser.cookies.get(SESSION)
+    for (const cookie of [`${SESSION}=${good}; ${SESSION}=tossed`, `${SESSION}=tossed; ${SESSION}=${good}`]) {
+      expect((await browser.send('/settings', { headers: { cookie } })).status).toBe(401)
+      expect(app.last()).toBe('malformed')
+    }
+  })
+
+  test('a cookie of another name, without the prefix, is none', async () => {
+    const browser = await signedIn()
+    const cookie = `countersign-settings=${browser.cookies.get(SESSION)}; x${SESSION}=${browser.cookies.get(SESSION)}`
+    expect((await browser.send('/settings', { headers: { cookie } })).status).toBe(401)
+    expect(app.last()).toBe('missing')
+  })
+
+  test('two open cookies are none: the link is not opened, and not spent', async () => {
+    const link = await app.link()
+    const browser = app.browser()
+    const { action, fields } = await browser.form(await browser.open(link))
+    const other = app.browser()
+    await other.open(await app.link({ userId: 'thief' }))
+    const cookie = `${OPEN}=${other.cookies.get(OPEN)}; ${browser.cookie}`
+    expect((await browser.post(action, fields, { cookie })).status).toBe(401)
+    expect((await browser.post(action, fields)).status).toBe(303)
+  })
+
+  test("another browser's confirm form opens nothing", async () => {
+    const browser = app.browser()
+    await browser.open(await app.link())
+    const attacker = app.browser()
+    const { action, fields } = await attacker.form(await attacker.open(await app.link({ userId: 'attacker' })))
+    expect((await browser.post(action, fields)).status).toBe(403)
+    expect(app.last()).toBe('cross_site')
+  })
+
+  test('Host and X-Forwarded-* decide nothing: links, redirects and origins are those of baseUrl', async () => {
+    const poison = {
+      'x-forwarded-host': 'evil.example.com',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-for': '203.0.113.1',
+      forwarded: 'host=evil.example.com',
+    }
+    const link = new URL(await app.link())
+    const answer = await new Promise<{ status?: number; location?: string; cookie?: string[] }>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port: app.port, path: link.pathname + link.search }
+      httpRequest({ ...options, headers: { ...poison, host: 'evil.example.com' } }, (response) => {
+        response.resume()
+        resolve({
+          status: response.statusCode,
+          location: response.headers.location,
+          cookie: response.headers['set-cookie'],
+        })
+      })
+        .on('error', reject)
+        .end()
+    })
+    expect(answer.status).toBe(303)
+    expect(answer.location).toBe('/settings/open')
+    expect(answer.cookie?.join()).not.toMatch(/domain/i)
+    const browser = app.browser()
+    const { action, fields } = await browser.form(await browser.open(link))
+    expect(action).toBe('/settings/open')
+    const evil = { ...poison, origin: 'https://evil.example.com', 'sec-fetch-site': 'same-origin' }
+    expect((await browser.post(action, fields, evil)).status).toBe(403)
+    expect((await browser.post(action, fields)).status).toBe(303)
+  })
+})
+
+describe('[settings-csrf] an unsafe request', () => {
+  const cross = { origin: 'https://evil.example.com', 'sec-fetch-site': 'cross-site' }
+  const sibling = { origin: 'https://blog.example.com', 'sec-fetch-site': 'same-site' }
+
+  test.each([
+    ['of another site', cross],
+    ['of a sibling subdomain', sibling],
+    ['of another site, without Sec-Fetch-Site', { origin: 'https://evil.example.com' }],
+    ['of an opaque origin', { origin: 'null' }],
+    ['of an opaque origin that says cross-site', { origin: 'null', 'sec-fetch-site': 'cross-site' }],
+    ['with neither header', {}],
+    ['that the browser began by itself', { 'sec-fetch-site': 'none' }],
+    ['of two sites', { origin: 'https://evil.example.com', 'sec-fetch-site': 'same-origin' }],
+    ['of the other scheme', { origin: 'https://127.0.0.1' }],
+  ] as const)('%s is refused on every unsafe route', async (_name, headers) => {
+    const browser = await signedIn()
+    const opening = app.browser()
+    const link = await app.link()
+    const { action } = await opening.form(await opening.open(link))
+    const send = (from: TestBrowser, path: string, method: string) =>
+      from.send(path, { method, headers: { ...headers }, body: new URLSearchParams({ a: '1' }) })
+    for (const [from, path, method] of [
+      [browser, '/settings/profile', 'POST'],
+      [browser, '/settings/profile', 'PUT'],
+      [browser, '/settings/profile', 'PATCH'],
+      [browser, '/settings/profile', 'DELETE'],
+      [browser, '/settings/logout', 'POST'],
+      [opening, action, 'POST'],
+    ] as const) {
+      expect(`${path} ${(await send(from, path, method)).status}`).toBe(`${path} 403`)
+      expect(app.last()).toBe('cross_site')
+    }
+    expect((await browser.send('/settings')).status).toBe(200)
+    expect((await opening.confirm(link)).status).toBe(303)
+  })
+
+  test('is let in from our own origin, by either header', async () => {
+    const browser = await signedIn()
+    for (const headers of [
+      { 'sec-fetch-site': 'same-origin', origin: app.url },
+      { 'sec-fetch-site': 'same-origin' },
+      { origin: app.url },
+    ]) {
+      expect((await browser.send('/settings/profile', { method: 'POST', headers: headers as never })).status).toBe(200)
+    }
+  })
+
+  test("is let in with the session's token where the headers tell nothing, and only with that one", async () => {
+    const browser = await signedIn()
+    const { csrf } = (await (await browser.send('/settings')).json()) as { csrf: string }
+    const other = await signedIn()
+    const foreign = ((await (await other.send('/settings')).json()) as { csrf: string }).csrf
+    const send = (headers: Record<string, string>, body?: URLSearchParams) =>
+      browser.send('/settings/profile', { method: 'POST', headers, body })
+    for (const headers of [{}, { origin: 'null' }, { 'sec-fetch-site': 'none' }] as Record<string, string>[]) {
+      expect((await send({ ...headers, 'x-csrf-token': csrf })).status).toBe(200)
+      expect((await send(headers, new URLSearchParams({ _csrf: csrf }))).status).toBe(200)
+      expect((await send({ ...headers, 'x-csrf-token': foreign })).status).toBe(403)
+    }
+    expect((await send({ ...cross, 'x-csrf-token': csrf })).status).toBe(403)
+    expect((await send({ origin: 'null', 'x-csrf-token': `${csrf},${csrf}` })).status).toBe(403)
+  })
+
+  test('with JSON under text/plain is refused, even from our own origin', async () => {
+    const browser = await signedIn()
+    const headers = { origin: app.url, 'sec-fetch-site': 'same-origin', 'content-type': 'text/plain' }
+    for (const path of ['/settings/profile', '/settings/logout', '/settings/open']) {
+      expect((await browser.send(path, { method: 'POST', headers, body: '{"a":1}' })).status).toBe(403)
+      expect(app.last()).toBe('cross_site')
+    }
+  })
+
+  test('on a JSON route must be application/json', async () => {
+    const strict = await settingsApp({ gate: { json: true } })
+    const browser = strict.browser()
+    await browser.confirm(await strict.link())
+    const send = (type: string, body: string) =>
+      browser.send('/settings/api', {
+        method: 'POST',
+        headers: { origin: strict.url, 'content-type': type },
+        body,
+      })
+    expect((await send('application/json', '{}')).status).toBe(200)
+    expect((await send('application/x-www-form-urlencoded', 'a=1')).status).toBe(403)
+    expect((await send('multipart/form-data; boundary=x', '--x--')).status).toBe(403)
+    await strict.close()
+  })
+
+  test('safe methods need no origin', async () => {
+    const browser = await signedIn()
+    expect((await browser.send('/settings', { headers: cross })).status).toBe(200)
+    expect((await browser.send('/settings', { method: 'HEAD', headers: cross })).status).toBe(200)
+  })
+})
+
+test('signing out expires our own cookies and touches nothing of the app next door', async () => {
+  const browser = await signedIn()
+  const answer = await browser.post('/settings/logout')
+  expect(answer.headers.getSetCookie().every((line) => line.includes('__Host-countersign-settings'))).toBe(true)
+  expect(answer.headers.get('clear-site-data')).toBeNull()
+  expect(await answer.text()).toContain('You are signed out')
+  const again = await browser.post('/settings/logout', {}, { accept: 'application/json' })
+  expect(again.status).toBe(204)
+})
+
+test('a gate asks for a fresh session where it must', async () => {
+  const fresh = await settingsApp({ gate: { fresh: '5m' } })
+  const browser = fresh.browser()
+  await browser.confirm(await fresh.link())
+  fresh.clock.advance(5 * 60_000)
+  expect((await browser.send('/settings')).status).toBe(200)
+  fresh.clock.advance(1)
+  const stale = await browser.send('/settings', { headers: { accept: 'application/json' } })
+  expect(stale.status).toBe(403)
+  expect(await stale.json()).toEqual({
+    type: 'about:blank',
+    title: 'Forbidden',
+    status: 403,
+    error: 'reauthentication_required',
+    detail: 'Sign in again to do this',
+  })
+  await fresh.close()
+  await expect(settingsApp({ gate: { fresh: 'soon' } })).rejects.toThrow('"fresh"')
+})

@@ -1,0 +1,30 @@
+/** What the tests of this package must show. */
+export const requirements: Record<string, string> = {
+  'settings-reuse': 'Reuse after success is refused, and 200 POSTs at once give one session.',
+  'settings-preview': 'HEAD, GET, prefetch and preview robots a hundred times, then the person succeeds.',
+  'settings-wrong-place': 'A link as cookie, a cookie as link, and ?s= on an API route are refused.',
+  'settings-malformed': 'Malformed ids of every kind (arrays, objects, NUL, 1 MB) are refused.',
+  'settings-wrong-kind': 'Opening a link of the wrong kind does not burn it.',
+  'settings-session-life':
+    'Fixation, rotation, idle, absolute, touch racing revoke, create racing revokeAll: no session that should not live.',
+  'settings-tossed': 'Duplicate and tossed cookies, spoofed X-Forwarded-* and a poisoned Host change nothing.',
+  'settings-csrf':
+    'A cross-site form to every unsafe route, text/plain JSON, Origin: null and a sibling subdomain are refused.',
+  'settings-return-to': 'returnTo leads nowhere but below baseUrl.',
+  'settings-oauth':
+    "State replayed, missing, another browser's; wrong iss, nonce, aud, sub; mix-up; error text; provider dead or slow.",
+  'settings-identity':
+    'A stolen link with a fresh account, two users claiming one identity at once, a crash between the two writes.',
+  'settings-telegram': 'Flipped bits, a merged newline, duplicates and foreign group ids in initData are refused.',
+  'settings-canary': 'The link is in no log, error, event, Referer, history or page.',
+  'settings-outage': 'Redis down, hung, READONLY, LOADING, OOM: 503, the cookie kept, nothing made or lost.',
+  'settings-chromium':
+    "In Chromium: the whole flow against a real provider, with helmet's defaults on, without JavaScript, with Back and double click.",
+  'settings-contract': 'Memory, Redis and a Redis cluster pass one contract suite.',
+  'settings-model': 'Random sequences of operations agree with a small model, on memory and on Redis.',
+  'settings-hot-path': 'A decision that needs no I/O makes no promise; with Redis a decision is one command.',
+  'settings-leak': 'leakGuard, SensitiveUrl, AgentSafe and receipts keep links from agents.',
+  'settings-pages':
+    'The pages are accessible, themable, without script, and right in their headers; HTML or problem+json.',
+  'settings-init-links': 'An integration init link: the agent gets the receipt, the person the link.',
+}

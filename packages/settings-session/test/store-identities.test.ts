@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type StoreSubject, subjects } from './support/store-subjects.js'
+import { claim, issue, look, newIdentity, newUser, open, opened, peek } from './support/store-world.js'
+
+const awaiting = { state: 'awaiting_identity' } as const
+
+describe.each(subjects)('on %s', (_name, start) => {
+  let subject: StoreSubject
+  beforeAll(async () => {
+    subject = await start()
+  }, 60_000)
+  afterAll(() => subject?.close())
+
+  test('[settings-contract] a first claim binds user and identity, makes the session active and spends the link', async () => {
+    const { store } = subject
+    const user = newUser()
+    const identity = newIdentity()
+    const { link, session } = await opened(store, user, awaiting)
+    const first = await claim(store, session, identity)
+    expect(first.result).toMatchObject({ outcome: 'activated', isFirst: true, session: { state: 'active', identity } })
+    expect(await store.identityOf(user)).toEqual(identity)
+    expect(await peek(store, link)).toBe('spent')
+    expect((await store.list(user)).map(({ id }) => id)).toEqual([session.tag])
+  })
+
+  test('[settings-session-life] a claim gives the session a new secret: the one before opens nothing', async () => {
+    const { store } = subject
+    const { session } = await opened(store, newUser(), awaiting)
+    const { rotated } = await claim(store, session, newIdentity())
+    expect([await look(store, session), await look(store, rotated)]).toEqual(['unknown', 'found'])
+  })
+
+  test('later claims verify: the same identity gets in, another one ends the session and spends the link', async () => {
+    const { store } = subject
+    const user = newUser()
+    const identity = newIdentity()
+    await claim(store, (await opened(store, user, awaiting)).session, identity)
+    const later = await claim(store, (await opened(store, user, awaiting)).session, identity, false)
+    expect(later.result).toMatchObject({ outcome: 'activated', isFirst: false })
+    const stolen = await opened(store, user, awaiting)
+    const thief = newIdentity()
+    expect((await claim(store, stolen.session, thief)).outcome).toBe('mismatch')
+    expect([await look(store, stolen.session), await peek(store, stolen.link)]).toEqual(['revoked', 'spent'])
+    expect(await store.identityOf(user)).toEqual(identity)
+    // Nothing was noted of the thief's account: it can be its owner's.
+    const owner = await opened(store, newUser(), awaiting)
+    expect((await claim(store, owner.session, thief)).outcome).toBe('activated')
+  })
+
+  test("another user's identity is refused, and nothing is bound", async () => {
+    const { store } = subject
+    const identity = newIdentity()
+    await claim(store, (await opened(store, newUser(), awaiting)).session, identity)
+    const other = newUser()
+    const attempt = await opened(store, other, awaiting)
+    expect((await claim(store, attempt.session, identity)).outcome).toBe('mismatch')
+    expect([await look(store, attempt.session), await peek(store, attempt.link)]).toEqual(['revoked', 'spent'])
+    expect(await store.identityOf(other)).toBeUndefined()
+  })
+
+  test('one person may have an account on each platform and in each team', async () => {
+    const { store } = subject
+    const identity = newIdentity()
+    for (const user of [newUser(), newUser({ platform: 'telegram' }), newUser({ team: 'a' }), newUser({ team: 'b' })]) {
+      expect((await claim(store, (await opened(store, user, awaiting)).session, identity)).outcome).toBe('activated')
+    }
+  })
+
+  test('where nothing may be established, a first claim changes nothing', async () => {
+    const { store } = subject
+    const user = newUser()
+    const { session, link } = await opened(store, user, awaiting)
+    const identity = newIdentity()
+    expect((await claim(store, session, identity, false)).outcome).toBe('unbound')
+    expect([await look(store, session), await peek(store, link)]).toEqual(['found', 'open'])
+    expect(await store.identityOf(user)).toBeUndefined()
+    expect((await claim(store, session, identity, true)).outcome).toBe('activated')
+  })
+
+  test('a session that lost the link, or was revoked, binds nothing', async () => {
+    const { store } = subject
+    const user = newUser()
+    const link = await issue(store, user)
+    const thief = await open(store, link, awaiting)
+    const person = await open(store, link, awaiting)
+    expect((await claim(store, thief.session, newIdentity())).outcome).toBe('revoked')
+    await store.revokeAll(user)
+    expect((await claim(store, person.session, newIdentity())).outcome).toBe('revoked')
+    expect(await store.identityOf(user)).toBeUndefined()
+  })
+
+  test('a claim that races revokeAll leaves no session alive', async () => {
+    const { store } = subject
+    for (let run = 0; run < 30; run += 1) {
+      const user = newUser()
+      const { session } = await opened(store, user, awaiting)
+      const [claimed] = await Promise.all([claim(store, session, newIdentity()), store.revokeAll(user)])
+      expect([await look(store, claimed.rotated), await look(store, session)]).not.toContain('found')
+    }
+  })
+
+  test('parting frees both sides and ends the sessions', async () => {
+    const { store } = subject
+    const user = newUser()
+    const identity = newIdentity()
+    const { rotated } = await claim(store, (await opened(store, user, awaiting)).session, identity)
+    expect(await store.unlink(user)).toEqual(identity)
+    expect(await store.unlink(user)).toBeUndefined()
+    expect(await look(store, rotated)).toBe('revoked')
+    expect((await claim(store, (await opened(store, newUser(), awaiting)).session, identity)).outcome).toBe('activated')
+    expect((await claim(store, (await opened(store, user, awaiting)).session, newIdentity())).outcome).toBe('activated')
+  })
+
+  test('rebinding puts another identity in place, frees the old one, and refuses one that is taken', async () => {
+    const { store } = subject
+    const user = newUser()
+    const [old, fresh] = [newIdentity(), newIdentity()]
+    const { rotated } = await claim(store, (await opened(store, user, awaiting)).session, old)
+    expect(await store.rebind(user, fresh)).toBe('bound')
+    expect(await look(store, rotated)).toBe('revoked')
+    expect(await store.identityOf(user)).toEqual(fresh)
+    expect(await store.rebind(user, fresh)).toBe('bound')
+    const other = newUser()
+    expect(await store.rebind(other, fresh)).toBe('taken')
+    expect(await store.rebind(other, old)).toBe('bound')
+    expect((await claim(store, (await opened(store, user, awaiting)).session, fresh, false)).outcome).toBe('activated')
+  })
+
+  test('a held claim waits for one answer', async () => {
+    const { store } = subject
+    const { session } = await opened(store, newUser(), awaiting)
+    const identity = newIdentity()
+    expect(await store.answerClaim(session.tag, true)).toBe(false)
+    expect(await store.holdClaim(session, identity)).toMatchObject({
+      outcome: 'found',
+      session: { claim: { identity, answer: 'pending' } },
+    })
+    expect(await store.answerClaim(session.tag, true)).toBe(true)
+    expect(await store.answerClaim(session.tag, false)).toBe(false)
+    expect(await store.read(session)).toMatchObject({ session: { claim: { identity, answer: 'allowed' } } })
+    const { result } = await claim(store, session, identity)
+    expect(result).toMatchObject({ outcome: 'activated', session: { state: 'active' } })
+    expect((result as { session: { claim?: object } }).session.claim).toBeUndefined()
+  })
+
+  test('[settings-identity] of two users who claim one identity at once, one wins, 50 of 50', async () => {
+    const { store } = subject
+    for (let run = 0; run < 50; run += 1) {
+      const identity = newIdentity()
+      const people = [newUser(), newUser()] as const
+      const sessions = await Promise.all(people.map(async (user) => (await opened(store, user, awaiting)).session))
+      const claims = await Promise.all(sessions.map((session) => claim(store, session, identity)))
+      expect(claims.filter(({ outcome }) => outcome === 'activated')).toHaveLength(1)
+      expect(['mismatch', 'contended']).toContain(claims.find(({ outcome }) => outcome !== 'activated')?.outcome)
+      const bound = await Promise.all(people.map((user) => store.identityOf(user)))
+      expect(bound.filter((found) => found !== undefined)).toEqual([identity])
+    }
+  }, 60_000)
+
+  test('of two identities that claim one user at once, one wins, and the other stays free', async () => {
+    const { store } = subject
+    for (let run = 0; run < 20; run += 1) {
+      const user = newUser()
+      const identities = [newIdentity(), newIdentity()] as const
+      const sessions = [await opened(store, user, awaiting), await opened(store, user, awaiting)]
+      const claims = await Promise.all(
+        identities.map((identity, index) => claim(store, sessions[index]?.session as never, identity)),
+      )
+      expect(claims.map(({ outcome }) => outcome).sort()).toEqual(['activated', 'mismatch'])
+      const loser = identities[claims.findIndex(({ outcome }) => outcome === 'mismatch')]
+      const owner = await opened(store, newUser(), awaiting)
+      expect((await claim(store, owner.session, loser as never)).outcome).toBe('activated')
+    }
+  }, 60_000)
+})

@@ -1,0 +1,63 @@
+import { memorySessions, type SettingsStore } from '@countersign/settings-session'
+import { redisSessions } from '@countersign/settings-session/redis'
+import { Cluster, Redis } from 'ioredis'
+import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
+
+/** A store under test, and the passing of its time. */
+export interface StoreSubject {
+  readonly store: SettingsStore
+  /** Lets time pass on the store's clock. */
+  advance(ms: number): Promise<void>
+  close(): Promise<void>
+}
+
+let namespaces = 0
+const namespace = () => `test${namespaces++}`
+
+export async function memorySubject(): Promise<StoreSubject> {
+  const clock = fakeClock()
+  return { store: memorySessions({ clock }), advance: async (ms) => clock.advance(ms), close: async () => undefined }
+}
+
+export async function redisSubject(): Promise<StoreSubject> {
+  const server = await RedisServer.start()
+  const redis = new Redis(server.url)
+  const now = async () => {
+    const [seconds, micros] = await redis.time()
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  }
+  return {
+    store: redisSessions(redis, { namespace: namespace(), commandTimeoutMs: 5000 }),
+    advance: (ms) => untilPassed(now, ms),
+    close: async () => {
+      redis.disconnect()
+      await server.stop()
+    },
+  }
+}
+
+export async function clusterSubject(): Promise<StoreSubject> {
+  const { nodes, stop } = await startRedisCluster()
+  const cluster = new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+  return {
+    store: redisSessions(cluster, { namespace: namespace(), commandTimeoutMs: 5000 }),
+    // All nodes are on this machine.
+    advance: (ms) => untilPassed(async () => Date.now(), ms),
+    close: async () => {
+      cluster.disconnect()
+      await stop()
+    },
+  }
+}
+
+async function untilPassed(now: () => Promise<number>, ms: number): Promise<void> {
+  const until = (await now()) + ms
+  while ((await now()) < until) await new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20)))
+}
+
+export const subjects = [
+  ['memory', memorySubject],
+  ['Redis', redisSubject],
+  ['a Redis cluster', clusterSubject],
+] as const
