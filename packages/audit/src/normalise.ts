@@ -22,13 +22,17 @@ function text(value: unknown): string {
   return typeof value === 'object' || typeof value === 'function' ? `[${typeof value}]` : safeString(String(value))
 }
 
-function optionalString(value: unknown): string | undefined {
-  return value === undefined || value === null ? undefined : text(value)
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+// What is undefined is left out, so that an event reads the same before and after JSON. Setting it and deleting it again
+// would cost more than all the rest.
+function setString<K extends string>(target: { [_ in K]?: string }, name: K, value: unknown): void {
+  if (value !== undefined && value !== null) target[name] = text(value)
 }
 
-/** A number that JSON can hold. `NaN` and the infinities would become `null` there. */
-function optionalNumber(value: number | undefined): number | undefined {
-  return Number.isFinite(value) ? value : undefined
+/** Only a number that JSON can hold. `NaN` and the infinities would become `null` there. */
+function setNumber<K extends string>(target: { [_ in K]?: number }, name: K, value: unknown): void {
+  if (Number.isFinite(value)) target[name] = value as number
 }
 
 function safeAttributes(attributes: AuditAttributes): AuditAttributes {
@@ -43,51 +47,44 @@ function safeAttributes(attributes: AuditAttributes): AuditAttributes {
 }
 
 function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCredential {
-  return Object.freeze(
-    defined({ id: optionalString(id), version: optionalNumber(version), fingerprint: optionalString(fingerprint) }),
-  )
+  const safe: Mutable<AuditCredential> = {}
+  setString(safe, 'id', id)
+  setNumber(safe, 'version', version)
+  setString(safe, 'fingerprint', fingerprint)
+  return Object.freeze(safe)
 }
 
 function safeHttp(http: AuditHttp): AuditHttp {
-  return Object.freeze(
-    defined({
-      method: text(http.method),
-      route: text(http.route),
-      status: optionalNumber(http.status),
-      requestId: optionalString(http.requestId),
-      clientAddress: optionalString(http.clientAddress),
-      userAgent: optionalString(http.userAgent),
-    }),
-  )
-}
-
-/** Leaves out members that are undefined, so that an event reads the same before and after JSON. */
-function defined<T extends object>(value: T): T {
-  for (const key of Object.keys(value) as (keyof T)[]) if (value[key] === undefined) delete value[key]
-  return value
+  const safe: Mutable<AuditHttp> = { method: text(http.method), route: text(http.route) }
+  setNumber(safe, 'status', http.status)
+  setString(safe, 'requestId', http.requestId)
+  setString(safe, 'clientAddress', http.clientAddress)
+  setString(safe, 'userAgent', http.userAgent)
+  return Object.freeze(safe)
 }
 
 /** The event as sinks see it: completed, made safe, frozen. */
 export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
   // A caller without types may name one that is not in the catalogue: told all the same, and as an anomaly.
   const defaults = Object.hasOwn(auditEventTypes, input.type) ? auditEventTypes[input.type] : UNKNOWN_TYPE
-  return Object.freeze(
-    defined<AuditEvent>({
-      schema: 1,
-      id: randomUUID(),
-      time: new Date(nowMs).toISOString(),
-      type: text(input.type) as AuditEventType,
-      outcome: input.outcome ?? defaults.outcome,
-      severity: input.severity ?? defaults.severity,
-      gate: optionalString(input.gate),
-      reason: optionalString(input.reason),
-      owasp: optionalString(input.owasp),
-      principal: input.principal && Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) }),
-      credential: input.credential && safeCredential(input.credential),
-      http: input.http && safeHttp(input.http),
-      latencyMs: optionalNumber(input.latencyMs),
-      storeMs: optionalNumber(input.storeMs),
-      attributes: input.attributes && safeAttributes(input.attributes),
-    }),
-  )
+  const event: Mutable<AuditEvent> = {
+    schema: 1,
+    id: randomUUID(),
+    time: new Date(nowMs).toISOString(),
+    type: text(input.type) as AuditEventType,
+    outcome: input.outcome ?? defaults.outcome,
+    severity: input.severity ?? defaults.severity,
+  }
+  setString(event, 'gate', input.gate)
+  setString(event, 'reason', input.reason)
+  setString(event, 'owasp', input.owasp)
+  if (input.principal) {
+    event.principal = Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) })
+  }
+  if (input.credential) event.credential = safeCredential(input.credential)
+  if (input.http) event.http = safeHttp(input.http)
+  setNumber(event, 'latencyMs', input.latencyMs)
+  setNumber(event, 'storeMs', input.storeMs)
+  if (input.attributes) event.attributes = safeAttributes(input.attributes)
+  return Object.freeze(event)
 }

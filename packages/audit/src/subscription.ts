@@ -55,8 +55,20 @@ export class Subscription {
       this.#finish()
     }
     this.#taken += 1
-    this.#queue.push(event)
+    // With nothing before it, it need not be queued; what the sink itself emits meanwhile is.
+    if (!this.#writing && this.queued === 0) this.#begin(event)
+    else this.#queue.push(event)
     this.#pump()
+  }
+
+  #begin(event: AuditEvent): void {
+    this.#writing = true
+    const pending = this.#write(event)
+    if (isPromise(pending)) Promise.resolve(pending).then(this.#settled, this.#rejected)
+    else {
+      this.#writing = false
+      this.#finish()
+    }
   }
 
   #shift(): AuditEvent | undefined {
@@ -75,13 +87,7 @@ export class Subscription {
     while (!this.#writing) {
       const event = this.#shift()
       if (event === undefined) return
-      this.#writing = true
-      const pending = this.#write(event)
-      if (isPromise(pending)) Promise.resolve(pending).then(this.#settled, this.#rejected)
-      else {
-        this.#writing = false
-        this.#finish()
-      }
+      this.#begin(event)
     }
   }
 

@@ -20,31 +20,33 @@ export function decisionEvent(
   status: number | undefined,
   latencyMs: number,
 ): AuditEventInput {
-  const shared = {
+  const { outcome, detail } = verdict
+  const event = {
+    type: TYPES[outcome],
     gate: scheme,
-    credential: verdict.detail?.credential,
-    attributes: verdict.detail?.attributes,
-    storeMs: milliseconds(verdict.detail?.storeMs),
+    credential: detail?.credential,
+    attributes: detail?.attributes,
+    storeMs: milliseconds(detail?.storeMs),
     latencyMs: milliseconds(latencyMs),
     http: describeRequest(request, route, status),
   }
-  if (verdict.outcome === 'granted') {
+  if (outcome === 'granted') {
     const { kind, id } = verdict.principal
-    return { ...shared, type: 'access.granted', owasp: 'authn_login_success', principal: { kind, id } }
+    return Object.assign(event, { owasp: 'authn_login_success', principal: { kind, id } })
   }
-  const principal = { kind: scheme, id: verdict.detail?.principalId ?? 'unknown' }
-  if (verdict.outcome === 'unavailable') {
-    return {
-      ...shared,
-      type: 'access.unavailable',
-      reason: verdict.dependency,
-      owasp: 'sys_monitor_disabled',
-      principal,
-    }
+  const principal = { kind: scheme, id: detail?.principalId ?? 'unknown' }
+  if (outcome === 'unavailable') {
+    return Object.assign(event, { reason: verdict.dependency, owasp: 'sys_monitor_disabled', principal })
   }
   const { owasp, severity } = reasons[verdict.reason] ?? {}
-  return { ...shared, type: 'access.denied', reason: verdict.reason, owasp, severity, principal }
+  return Object.assign(event, { reason: verdict.reason, owasp, severity, principal })
 }
+
+const TYPES = {
+  granted: 'access.granted',
+  denied: 'access.denied',
+  unavailable: 'access.unavailable',
+} as const
 
 /** The event of a throw inside a gate. The message stays out: it may hold what the gate was reading. */
 export function bugEvent(
@@ -76,10 +78,14 @@ export function describeRequest(request: Request, route: string | undefined, sta
   }
 }
 
-/** By Express's `trust proxy`, which may be a function of the app's that throws. */
+/**
+ * `req.ip`, by Express's `trust proxy`, which may be a function of the app's that throws. Without `X-Forwarded-For` that is
+ * the peer's address whatever is trusted, and it need not be worked out.
+ */
 function clientAddress(request: Request): string | undefined {
   try {
-    return request.ip
+    const isDirect = request.headers['x-forwarded-for'] === undefined && !Object.hasOwn(request, 'ip')
+    return isDirect ? request.socket.remoteAddress : request.ip
   } catch {
     return undefined
   }
