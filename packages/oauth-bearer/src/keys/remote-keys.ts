@@ -145,6 +145,10 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       deadAtMs: loadedMs + freshMs + staleIfErrorMs,
     }
     if (removed.size > 0) for (const listener of listeners) listener(removed)
+    // That these are gone was said just now: nobody has to ask again.
+    for (const { kid } of removed) {
+      if (kid !== undefined) misses.set(missName(kid, ''), true, clock.monotonic() + MISS_MS)
+    }
     if (before.length > 0 && removed.size + added > 0) report.rotated(added, removed.size)
   }
 

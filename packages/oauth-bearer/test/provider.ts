@@ -1,0 +1,59 @@
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { exportJWK, generateKeyPair } from 'jose'
+import { startChildApp } from '../../../test/support/child-app.js'
+import type { Fault, ProviderCommand } from './provider-process.js'
+
+/** A real `oidc-provider` in its own process, with switches for what can go wrong. */
+export interface RealProvider {
+  readonly issuer: string
+  /** A token for a machine; for a resource that ends in `/opaque` it is an opaque one. */
+  machineToken(resource: string, scope?: string): Promise<string>
+  fault(path: string, fault: Fault | null): Promise<void>
+  listen(on: boolean): Promise<void>
+  rotate(keepOld: boolean): Promise<void>
+  /** The paths that were asked for since the last call. */
+  requests(): Promise<readonly string[]>
+  stop(): Promise<void>
+}
+
+/** `resourceJwk`: the public key that the resource `resource-jwt` proves itself with. */
+export async function startProvider(resourceJwk?: object): Promise<RealProvider> {
+  const { publicKey } = resourceJwk === undefined ? await generateKeyPair('ES256') : { publicKey: undefined }
+  const jwk = resourceJwk ?? (publicKey && (await exportJWK(publicKey)))
+  const file = join(dirname(fileURLToPath(import.meta.url)), 'provider-process.ts')
+  const child = await startChildApp(file, { RESOURCE_JWK: JSON.stringify({ ...jwk, alg: 'ES256', use: 'sig' }) })
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  let lastId = 0
+  child.process.on('message', ({ id, result, error }: { id: number; result: unknown; error?: string }) => {
+    const { resolve, reject } = waiting.get(id) ?? {}
+    waiting.delete(id)
+    if (error === undefined) resolve?.(result)
+    else reject?.(new Error(error))
+  })
+  const send = (command: ProviderCommand) =>
+    new Promise<unknown>((resolve, reject) => {
+      lastId += 1
+      waiting.set(lastId, { resolve, reject })
+      child.process.send({ ...command, id: lastId })
+    })
+
+  return {
+    issuer: child.url,
+    async machineToken(resource, scope = 'files:read') {
+      const response = await fetch(`${child.url}/token`, {
+        method: 'POST',
+        headers: { authorization: `Basic ${Buffer.from('machine:the-secret-of-the-machine').toString('base64')}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope }),
+      })
+      const body = (await response.json()) as { access_token?: string }
+      if (body.access_token === undefined) throw new Error(`the token endpoint answered ${JSON.stringify(body)}`)
+      return body.access_token
+    },
+    fault: async (path, fault) => void (await send({ command: 'fault', path, fault })),
+    listen: async (on) => void (await send({ command: 'listen', on })),
+    rotate: async (keepOld) => void (await send({ command: 'rotate', keepOld })),
+    requests: async () => (await send({ command: 'requests' })) as string[],
+    stop: () => child.stop(),
+  }
+}
