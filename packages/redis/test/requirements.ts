@@ -1,0 +1,25 @@
+/** What the architecture demands of Redis: id → demand. */
+export const requirements: Record<string, string> = {
+  'redis-replay-contract': 'the Redis replay store passes the contract of replay stores, on every kind of client',
+  'redis-versions': 'ioredis 5.9 and 6, with any settings of the client',
+  'redis-cluster': 'Redis Cluster works, and a master that is down costs the claims of its slots alone',
+  'redis-one-command': 'one command a decision',
+  'redis-deadline': 'every call has a deadline of its own',
+  'redis-ready-rule': 'nothing is sent unless the client is ready',
+  'redis-ping-rule': 'after a missed deadline nothing is sent but one probe, until it is answered',
+  'redis-late-effect':
+    'what timed out never takes effect later: SIGSTOP, kill, CLIENT PAUSE, a network that hangs, half-open',
+  'redis-resent':
+    'a command that ioredis sends again does nothing when it is late, and finds its own result when it is not',
+  'redis-recovery': 'recovery needs no restart of the app',
+  'redis-script-names': 'names carry a hash of the script: two versions on one client do not overwrite each other',
+  'redis-script-flush': 'SCRIPT FLUSH is survived',
+  'redis-server-error': 'an error of the server or of a script is unavailable, never an answer',
+  'redis-readonly': 'a READONLY replica is unavailable',
+  'redis-out-of-memory': 'OOM by maxmemory is unavailable, and the refused is not done',
+  'redis-loading': 'a server that is loading is unavailable',
+  'redis-key-tags': 'all keys of a call lie in one hash slot, and a store is spread over 16 partitions',
+  'redis-server-clock': "deadlines computed from the server's clock are never later than meant",
+  'redis-advice': 'adviseOnConnection warns, by name, about what would lose data or hang',
+  'redis-options': 'a wrong option or client is refused at creation, with a code',
+}

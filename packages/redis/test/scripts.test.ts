@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { RedisServer } from '../../../test/support/redis-server.js'
+import { createScriptRunner, defineScript, keyTag, PARTITIONS, partitionOf } from '../src/index.js'
+import { ServerClock } from '../src/server-clock.js'
+import { client, disconnectAll } from './harness.js'
+
+let server: RedisServer
+beforeAll(async () => {
+  server = await RedisServer.start()
+})
+afterAll(async () => {
+  disconnectAll()
+  await server.stop()
+})
+
+const patient = { commandTimeoutMs: 10_000 }
+const TAG = keyTag('cs', 'tests')
+const KEY = `${TAG}:a`
+
+describe('a script', () => {
+  test('[redis-script-names] is called by a name that carries its hash, so two versions on one client both work', async () => {
+    const redis = client(server.url)
+    const [one, two] = [defineScript('answer', 1, 'return 1'), defineScript('answer', 1, 'return 2')]
+    const runner = createScriptRunner(redis, 'tests', patient)
+    const answers = []
+    for (const script of [one, two, one, two]) answers.push(await runner.run(script, TAG, [KEY], []))
+    expect(answers).toEqual([1, 2, 1, 2])
+    const names = Object.keys(redis).filter((name) => /^countersign_answer_.*(?<!Buffer)$/.test(name))
+    expect(names).toEqual([
+      expect.stringMatching(/^countersign_answer_[0-9a-f]{16}$/),
+      expect.stringMatching(/^countersign_answer_[0-9a-f]{16}$/),
+    ])
+    expect(names[0]).not.toBe(names[1])
+  })
+
+  test('sees its keys, its own arguments alone, and the time of the server', async () => {
+    const runner = createScriptRunner(client(server.url), 'tests', patient)
+    const echo = defineScript('echo', 2, 'return {KEYS[1], KEYS[2], #ARGV, ARGV[1], ARGV[2], tostring(now)}')
+    const keys = [`${TAG}:a`, `${TAG}:b`]
+    const answer = (await runner.run(echo, TAG, keys, ['x', 7])) as unknown[]
+    expect(answer.slice(0, 5)).toEqual([`${TAG}:a`, `${TAG}:b`, 2, 'x', '7'])
+    const [seconds] = (await server.command('TIME')) as [string, string]
+    expect(Math.abs(Number(answer[5]) / 1000 - Number(seconds))).toBeLessThan(5)
+  })
+
+  test.each([
+    ['return nil', null],
+    ['return false', null],
+    ['return true', 1],
+    ['return 0', 0],
+    ["return 'text'", 'text'],
+    ['return {}', []],
+    ['return {1, {2, 3}}', [1, [2, 3]]],
+    ['local x = 1', null],
+  ])('answers %j with %j', async (body, expected) => {
+    const runner = createScriptRunner(client(server.url), 'tests', patient)
+    expect(await runner.run(defineScript('shape', 1, body), TAG, [KEY], [])).toEqual(expected)
+  })
+
+  test('[redis-server-error] that fails is unavailable, never an answer', async () => {
+    const runner = createScriptRunner(client(server.url), 'thing', patient)
+    for (const body of ["return redis.call('NO-SUCH-COMMAND')", "error('bug')", "return redis.call('INCR', KEYS[1])"]) {
+      await server.command('SET', KEY, 'text')
+      await expect(runner.run(defineScript('broken', 1, body), TAG, [KEY], [])).rejects.toMatchObject({
+        name: 'StoreUnavailableError',
+        store: 'thing',
+      })
+    }
+  })
+})
+
+describe('keys', () => {
+  test('[redis-key-tags] of one tag lie in one slot of a cluster: the first braces are what counts', () => {
+    expect(keyTag('cs', 'replay', 3)).toBe('{cs:replay:3}')
+    for (const name of ['a', 'b', 'c{x}', '{y}d']) {
+      expect(/\{([^}]+)\}/.exec(`${keyTag('cs', 'x')}:${name}`)?.[1]).toBe('cs:x')
+    }
+  })
+
+  test('[redis-key-tags] are spread over 16 partitions, by a function that never changes', () => {
+    expect(PARTITIONS).toBe(16)
+    expect(['', 'a', 'thread-1', 'thread-2', 'é', '🔑'].map(partitionOf)).toEqual([5, 12, 15, 2, 4, 11])
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const partition = partitionOf(text)
+        return Number.isInteger(partition) && partition >= 0 && partition < 16
+      }),
+    )
+    const counts = new Array<number>(16).fill(0)
+    for (let index = 0; index < 16_000; index += 1)
+      counts[partitionOf(`key-${index}`)] = (counts[partitionOf(`key-${index}`)] ?? 0) + 1
+    expect(Math.min(...counts)).toBeGreaterThan(700)
+  })
+})
+
+describe("what is known of the server's clock", () => {
+  test('[redis-server-clock] is never later than the server, whatever the network and the clocks do', () => {
+    const exchange = fc.record({
+      pause: fc.integer({ min: 0, max: 5_000 }),
+      there: fc.integer({ min: 0, max: 400 }),
+      back: fc.integer({ min: 0, max: 400 }),
+      /** Milliseconds that the server's clock is put forward, or back. */
+      step: fc.oneof({ weight: 5, arbitrary: fc.constant(0) }, fc.integer({ min: -5_000, max: 5_000 })),
+    })
+    fc.assert(
+      fc.property(fc.array(exchange, { minLength: 1, maxLength: 30 }), (exchanges) => {
+        const clock = new ServerClock()
+        let local = 1_000
+        let offset = 1_700_000_000_000
+        for (const { pause, there, back, step } of exchanges) {
+          local += pause
+          offset += step
+          const sent = local
+          const read = offset + local + there
+          local += there + back
+          clock.learn(read, sent, local)
+          // An upper bound one round trip wide, plus the millisecond that the server cuts off.
+          expect(clock.at(local)).toBeLessThanOrEqual(offset + local + there + back + 1)
+          // And with clocks that run evenly, never later at all.
+          if (exchanges.every((one) => one.step === 0)) expect(clock.at(local)).toBeLessThanOrEqual(offset + local)
+        }
+      }),
+    )
+  })
+
+  test('[redis-server-clock] keeps its tightest bound, and is forgotten with the connection', () => {
+    const clock = new ServerClock()
+    expect(clock.isKnown).toBe(false)
+    expect(() => clock.at(0)).toThrow('not read yet')
+    clock.learn(10_000, 0, 100)
+    expect(clock.at(100)).toBe(10_000)
+    clock.learn(10_150, 110, 112)
+    expect(clock.at(112)).toBe(10_150)
+    clock.learn(10_200, 120, 400)
+    expect(clock.at(400)).toBe(10_438)
+    clock.forget()
+    expect(clock.isKnown).toBe(false)
+  })
+})
