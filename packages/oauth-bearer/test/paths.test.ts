@@ -21,14 +21,19 @@ describe('one token in one place', () => {
     ['a token in the query, spelt another way', { path: '/?x=1&%61ccess%5ftoken=a' }],
     ['a token in the query beside a good one', { path: '/?access_token=a', withToken: true }],
     ['an empty one in the query', { path: '/?access_token' }],
-  ])('%s: 400 invalid_request', async (_name, request: { headers?: object; path?: string; withToken?: boolean }) => {
-    app = await oauthApp()
-    const headers = request.withToken ? { authorization: `Bearer ${await app.token()}` } : { ...request.headers }
-    const { status, text, headers: answered } = await wire(app.port, { ...request, headers })
-    expect([status, app.last(), JSON.parse(text).error]).toEqual([400, 'ambiguous', 'invalid_request'])
-    expect(answered['www-authenticate']).toContain('Bearer realm="mcp.example.com", error="invalid_request"')
-    expect(answered['cache-control']).toBe('no-store')
-  })
+  ])(
+    '%s: 400 invalid_request',
+    async (_name, request: { headers?: Record<string, string[]>; path?: string; withToken?: boolean }) => {
+      app = await oauthApp()
+      const headers: Record<string, string | string[]> = request.withToken
+        ? { authorization: `Bearer ${await app.token()}` }
+        : (request.headers ?? {})
+      const { status, text, headers: answered } = await wire(app.port, { ...request, headers })
+      expect([status, app.last(), JSON.parse(text).error]).toEqual([400, 'ambiguous', 'invalid_request'])
+      expect(answered['www-authenticate']).toContain('Bearer realm="mcp.example.com", error="invalid_request"')
+      expect(answered['cache-control']).toBe('no-store')
+    },
+  )
 
   test('a token in a form: 400; the same words in JSON are the app’s own', async () => {
     app = await oauthApp({

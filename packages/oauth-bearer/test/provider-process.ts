@@ -58,6 +58,13 @@ function createProvider(issuer: string): Provider {
         jwks: { keys: [JSON.parse(process.env.RESOURCE_JWK ?? '{}')] },
       }),
     ],
+    // A client registers with the scopes that it asks for first; the step-up asks for more.
+    extraClientMetadata: {
+      properties: ['x_any_scope'],
+      validator: (_context, _key, _value, metadata) => {
+        delete metadata.scope
+      },
+    },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },

@@ -1,0 +1,311 @@
+import { asOAuthTokenVerifier, type OAuthBearerGate, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import {
+  Client as ClientV2,
+  type OAuthDiscoveryState,
+  StreamableHTTPClientTransport as TransportV2,
+} from '@modelcontextprotocol/client'
+import { requireBearerAuth } from '@modelcontextprotocol/express'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { requireBearerAuth as requireBearerAuthV1 } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import express, { type RequestHandler } from 'express'
+import { z } from 'zod'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
+import { agree } from './oauth-person.js'
+import { type RealProvider, startProvider } from './provider.js'
+
+const REDIRECT = 'http://127.0.0.1:9/callback'
+let provider: RealProvider
+let server: RunningServer
+let gate: OAuthBearerGate
+let statuses: number[]
+let reasons: () => (string | undefined)[]
+beforeAll(async () => {
+  provider = await startProvider()
+}, 30_000)
+afterAll(() => provider.stop())
+
+/** An MCP server with a tool that reads and one that writes; the second one needs a scope more. */
+function mcpTools(): RequestHandler {
+  const handler = toNodeHandler(
+    createMcpHandler(() => {
+      const mcp = new McpServer({ name: 'files', version: '1.0.0' })
+      for (const name of ['read_file', 'write_file']) {
+        mcp.registerTool(name, { description: name, inputSchema: z.object({}) }, async (_input, context) => ({
+          content: [{ type: 'text', text: `${name} for ${context.http?.authInfo?.extra?.subject}` }],
+        }))
+      }
+      return mcp
+    }),
+  )
+  return (request, response) => handler(request, response, request.body)
+}
+
+beforeEach(async () => {
+  const recorded = recordedAudit()
+  reasons = recorded.reasons
+  statuses = []
+  const app = express()
+  server = await serve(app)
+  gate = requireOAuthBearer({
+    resource: `${server.url}/mcp`,
+    issuer: provider.issuer,
+    scopes: ['mcp'],
+    attachAuthInfo: true,
+    audit: recorded.audit,
+  })
+  const write = gate.scopes('files:write')
+  app.use((_request, response, next) => {
+    response.on('finish', () => void statuses.push(response.statusCode))
+    next()
+  })
+  app.use(gate.metadata({ scopesSupported: ['mcp'] }))
+  app.all('/mcp', express.json(), gate, (request, response, next) =>
+    request.body?.params?.name === 'write_file' ? write(request, response, next) : next(),
+  )
+  app.all('/mcp', mcpTools())
+})
+afterEach(() => server.close())
+
+/** What a client keeps, and how often its user was sent to authorize. */
+function clientStore() {
+  const kept: { information?: object; tokens?: object; verifier?: string; discovery?: object } = {}
+  const sent: URL[] = []
+  return {
+    sent,
+    kept,
+    redirectUrl: REDIRECT,
+    clientMetadata: {
+      client_name: 'a client of the tests',
+      redirect_uris: [REDIRECT],
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'none',
+      application_type: 'native',
+    },
+    clientInformation: () => kept.information as { client_id: string } | undefined,
+    saveClientInformation: (information: object) => {
+      kept.information = information
+    },
+    tokens: () => kept.tokens as { access_token: string; token_type: string } | undefined,
+    saveTokens: (tokens: object) => {
+      kept.tokens = tokens
+    },
+    discoveryState: () => kept.discovery as OAuthDiscoveryState | undefined,
+    saveDiscoveryState: (discovery: object) => {
+      kept.discovery = discovery
+    },
+    redirectToAuthorization: (url: URL) => void sent.push(url),
+    saveCodeVerifier: (verifier: string) => {
+      kept.verifier = verifier
+    },
+    codeVerifier: () => kept.verifier ?? '',
+  }
+}
+
+interface Session {
+  readonly store: ReturnType<typeof clientStore>
+  connect(): Promise<void>
+  call(name: string): Promise<string>
+  /** Lets the person agree to what the client asked last, and hands the code to the client. */
+  authorize(): Promise<void>
+  close(): Promise<void>
+}
+
+const textOf = (result: unknown) => (result as { content: { text: string }[] }).content[0]?.text ?? ''
+
+function sessionV1(): Session {
+  const store = clientStore()
+  const url = new URL(`${server.url}/mcp`)
+  let client = new ClientV1({ name: 'v1', version: '1.0.0' })
+  let transport = new TransportV1(url, { authProvider: store })
+  return {
+    store,
+    connect: async () => {
+      transport = new TransportV1(url, { authProvider: store })
+      client = new ClientV1({ name: 'v1', version: '1.0.0' })
+      await client.connect(transport)
+    },
+    call: async (name) => textOf(await client.callTool({ name, arguments: {} })),
+    authorize: async () => {
+      const parameters = await agree(store.sent.at(-1) as URL, REDIRECT)
+      await transport.finishAuth(parameters.get('code') ?? '')
+    },
+    close: () => client.close(),
+  }
+}
+
+function sessionV2(): Session {
+  const store = clientStore()
+  const url = new URL(`${server.url}/mcp`)
+  let client = new ClientV2({ name: 'v2', version: '1.0.0' })
+  let transport = new TransportV2(url, { authProvider: store })
+  return {
+    store,
+    connect: async () => {
+      transport = new TransportV2(url, { authProvider: store })
+      client = new ClientV2({ name: 'v2', version: '1.0.0' })
+      await client.connect(transport)
+    },
+    call: async (name) => textOf(await client.callTool({ name, arguments: {} })),
+    authorize: async () => {
+      await transport.finishAuth(await agree(store.sent.at(-1) as URL, REDIRECT))
+    },
+    close: () => client.close(),
+  }
+}
+
+describe('MCP clients', () => {
+  test.each([
+    ['v1, @modelcontextprotocol/sdk', sessionV1],
+    ['v2, @modelcontextprotocol/client', sessionV2],
+  ])(
+    '[oauth-mcp-clients] %s: 401, metadata, authorization, token, tool, 403, step-up, tool, and again after a rotation',
+    async (_name, start) => {
+      const session = start()
+      const { store } = session
+      try {
+        // 401 → metadata → authorization
+        await expect(session.connect()).rejects.toThrow(/unauthorized/i)
+        expect(store.sent).toHaveLength(1)
+        const asked = store.sent[0]?.searchParams
+        expect(asked?.get('resource')).toBe(`${server.url}/mcp`)
+        expect(asked?.get('scope')).toBe('mcp')
+        expect(asked?.get('code_challenge_method')).toBe('S256')
+        await session.authorize()
+
+        // token → tool
+        await session.connect()
+        expect(await session.call('read_file')).toBe('read_file for u1')
+        expect(store.sent).toHaveLength(1)
+
+        // 403 → step-up → tool
+        await expect(session.call('write_file')).rejects.toThrow(/unauthorized/i)
+        expect(store.sent).toHaveLength(2)
+        expect(new Set(store.sent[1]?.searchParams.get('scope')?.split(' '))).toEqual(new Set(['mcp', 'files:write']))
+        await session.authorize()
+        expect(await session.call('write_file')).toBe('write_file for u1')
+        expect(await session.call('read_file')).toBe('read_file for u1')
+        expect(store.sent).toHaveLength(2)
+
+        // The issuer signs with another key now: who has a token notices nothing.
+        await provider.rotate(true)
+        expect(await session.call('write_file')).toBe('write_file for u1')
+        await session.connect()
+        expect(await session.call('read_file')).toBe('read_file for u1')
+        expect(store.sent).toHaveLength(2)
+
+        // A client that comes anew gets a token of the new key.
+        const other = start()
+        await expect(other.connect()).rejects.toThrow(/unauthorized/i)
+        await other.authorize()
+        await other.connect()
+        expect(await other.call('read_file')).toBe('read_file for u1')
+        expect(other.store.sent).toHaveLength(1)
+        await other.close()
+        expect(await session.call('write_file')).toBe('write_file for u1')
+        expect(store.sent).toHaveLength(2)
+
+        expect(statuses.filter((status) => status === 401)).toHaveLength(2)
+        expect(statuses.filter((status) => status === 403)).toHaveLength(1)
+        expect(statuses.filter((status) => status >= 500)).toHaveLength(0)
+        expect(new Set(reasons())).toEqual(new Set(['missing', undefined, 'insufficient_scope']))
+      } finally {
+        await session.close()
+      }
+    },
+    60_000,
+  )
+
+  test.each([
+    ['v1', sessionV1],
+    ['v2', sessionV2],
+  ])(
+    'of %s keep their token through an outage of the keys: the answer is 503, and nobody is sent to authorize',
+    async (_name, start) => {
+      const session = start()
+      await expect(session.connect()).rejects.toThrow(/unauthorized/i)
+      await session.authorize()
+      await provider.fault('/jwks', '500')
+      try {
+        // This gate has never seen a key.
+        await expect(session.connect()).rejects.toThrow()
+        expect(statuses.at(-1)).toBe(503)
+      } finally {
+        await provider.fault('/jwks', null)
+      }
+      expect(session.store.sent).toHaveLength(1)
+      expect(session.store.kept.tokens).toBeDefined()
+      // The circuit lets the next one through after a second.
+      let isIn = false
+      while (!isIn) {
+        isIn = await session.connect().then(
+          () => true,
+          () => new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 100)),
+        )
+      }
+      expect(await session.call('read_file')).toBe('read_file for u1')
+      expect(session.store.sent).toHaveLength(1)
+      await session.close()
+    },
+    60_000,
+  )
+})
+
+describe("the MCP SDK's own middleware", () => {
+  const own = {
+    'v2, @modelcontextprotocol/express': () => requireBearerAuth({ verifier: asOAuthTokenVerifier(gate) }),
+    'v1, @modelcontextprotocol/sdk': () =>
+      requireBearerAuthV1({
+        verifier: asOAuthTokenVerifier(gate, { invalidToken: (message) => new InvalidTokenError(message) }),
+      }),
+  }
+
+  test.each(Object.keys(own) as (keyof typeof own)[])('%s verifies with this gate', async (name) => {
+    const app = express()
+    app.use(own[name](), (request, response) => void response.json((request as { auth?: object }).auth))
+    const guarded = await serve(app)
+    const get = (token: string) => fetch(guarded.url, { headers: { authorization: `Bearer ${token}` } })
+    const token = await provider.machineToken(`${server.url}/mcp`, 'mcp')
+
+    const granted = await get(token)
+    expect(granted.status).toBe(200)
+    const auth = (await granted.json()) as { expiresAt: number }
+    expect(auth).toMatchObject({
+      token,
+      clientId: 'machine',
+      scopes: ['mcp'],
+      resource: `${server.url}/mcp`,
+      extra: { issuer: provider.issuer },
+    })
+    expect(auth.expiresAt).toBeGreaterThan(Date.now() / 1000)
+
+    const refused = await get(`${token}x`)
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"')
+    expect((await get(await provider.machineToken('https://other.example.com/mcp'))).status).toBe(401)
+    expect((await get('a'.repeat(9000))).status).toBe(401)
+    expect(reasons()).toEqual([undefined, 'wrong_issuer', 'wrong_audience', 'malformed'])
+    await guarded.close()
+  })
+
+  test('an outage rejects with VerifierUnavailable, and a gate of another kind is refused', async () => {
+    const cold = requireOAuthBearer({ resource: `${server.url}/mcp`, issuer: provider.issuer })
+    await provider.fault('/jwks', 'reset')
+    try {
+      const token = await provider.machineToken(`${server.url}/mcp`, 'mcp')
+      await expect(asOAuthTokenVerifier(cold).verifyAccessToken(token)).rejects.toMatchObject({
+        code: 'ERR_VERIFIER_UNAVAILABLE',
+        retryAfterSeconds: 1,
+      })
+    } finally {
+      await provider.fault('/jwks', null)
+    }
+    expect(() => asOAuthTokenVerifier({} as OAuthBearerGate)).toThrow(/must be a gate of requireOAuthBearer/)
+  })
+})
