@@ -1,4 +1,3 @@
-import { OptionError, StoreUnavailableError } from '@countersign/core'
 import { CommanderError } from 'commander'
 import { CommandError } from './command-error.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
@@ -15,8 +14,12 @@ const SAID = new Set(['commander.helpDisplayed', 'commander.version'])
 const NOT_IN_ARGV =
   'Secrets are not taken from the command line, which everyone sees: use a file, standard input or the environment'
 
-/** Errors of the packages that are an answer, not a mistake of the command. */
+/** Errors of the packages that are an answer, not a mistake of the command, by code: not all of them are loaded. */
 const ANSWERS: Readonly<Record<string, ExitCode>> = {
+  ERR_OPTION_INVALID: exitCodes.usage,
+  ERR_OPTION_MISSING: exitCodes.usage,
+  ERR_OPTION_UNKNOWN: exitCodes.usage,
+  ERR_STORE_UNAVAILABLE: exitCodes.unavailable,
   ERR_HMAC_VERSION_EXISTS: exitCodes.failed,
   ERR_HMAC_ROTATION_CONFLICT: exitCodes.failed,
   ERR_HMAC_SEALED_UNREADABLE: exitCodes.failed,
@@ -26,13 +29,12 @@ const ANSWERS: Readonly<Record<string, ExitCode>> = {
 export function describeError(error: unknown): Ending {
   if (error instanceof CommanderError) return describeCommanderError(error)
   if (error instanceof CommandError) return { exitCode: error.exitCode, message: oneLine(error.message) }
-  if (error instanceof OptionError) return { exitCode: exitCodes.usage, message: oneLine(error.message) }
-  if (error instanceof StoreUnavailableError) {
-    return { exitCode: exitCodes.unavailable, message: oneLine(`${error.message}. Check the address and try again`) }
-  }
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
   const answer = typeof code === 'string' ? ANSWERS[code] : undefined
-  if (answer !== undefined) return { exitCode: answer, message: oneLine(String(message)) }
+  if (answer !== undefined) {
+    const advice = answer === exitCodes.unavailable ? '. Check the address and try again' : ''
+    return { exitCode: answer, message: oneLine(`${String(message)}${advice}`) }
+  }
   const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return {
     exitCode: exitCodes.internal,

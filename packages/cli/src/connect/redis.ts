@@ -25,6 +25,7 @@ export async function openRedis(env: Environment): Promise<RedisConnection> {
     lazyConnect: true,
     connectTimeout: CONNECT_MS,
     commandTimeout: CONNECT_MS,
+    socketTimeout: 2 * CONNECT_MS,
     maxRetriesPerRequest: 1,
     retryStrategy: () => null,
   }
@@ -43,7 +44,14 @@ export async function openRedis(env: Environment): Promise<RedisConnection> {
   const cluster = new Cluster([{ host: String(host), port: Number(port) }], {
     lazyConnect: true,
     clusterRetryStrategy: () => null,
-    redisOptions: { username, password, tls, connectTimeout: CONNECT_MS, commandTimeout: CONNECT_MS },
+    redisOptions: {
+      username,
+      password,
+      tls,
+      connectTimeout: CONNECT_MS,
+      commandTimeout: CONNECT_MS,
+      socketTimeout: 2 * CONNECT_MS,
+    },
   })
   const lastClusterError = rememberErrors(cluster)
   try {

@@ -8,9 +8,9 @@ import type { GenerateOptions } from './generate.js'
 import type { ImportOptions } from './import-sealed.js'
 import type { RevokeOptions } from './revoke.js'
 import type { RotateOptions } from './rotate.js'
-import { addStoreOptions, type StoreChoice } from './secret-backend.js'
 import type { SeedOptions } from './seed.js'
-import { addSigningOptions, type SigningOptions } from './signing.js'
+import { addSigningOptions, type SigningOptions } from './signing-options.js'
+import { addStoreOptions, type StoreChoice } from './store-options.js'
 
 export function addHmacCommands(program: Command, define: Define): void {
   const hmac = defineGroup(program, 'hmac', 'secrets of signed requests, and signing by hand', 'countersign hmac list')

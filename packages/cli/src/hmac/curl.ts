@@ -2,7 +2,8 @@ import { failedError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { type ExitCode, exitCodes } from '../exit-codes.js'
 import { sendRequest, unreachable } from './send-request.js'
-import { type SigningOptions, signRequest } from './signing.js'
+import { signRequest } from './signing.js'
+import type { SigningOptions } from './signing-options.js'
 
 export interface CurlOptions extends SigningOptions {
   readonly include?: boolean

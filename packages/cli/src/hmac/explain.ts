@@ -5,7 +5,8 @@ import { type ExitCode, exitCodes } from '../exit-codes.js'
 import { readInput } from '../secret-input.js'
 import { compareRefusal, type Difference } from './compare-refusal.js'
 import { parseRefusal } from './refusal.js'
-import { type SignedRequest, type SigningOptions, signRequest } from './signing.js'
+import { type SignedRequest, signRequest } from './signing.js'
+import type { SigningOptions } from './signing-options.js'
 
 export interface ExplainOptions extends SigningOptions {
   readonly refusal?: string

@@ -5,7 +5,8 @@ import { isoTime } from '../durations.js'
 import { type ExitCode, exitCodes } from '../exit-codes.js'
 import { requireCaller } from './generate.js'
 import { foreignKeks, type PostgresBackend, unreadableText } from './postgres-backend.js'
-import { type StoreChoice, withSecrets } from './secret-backend.js'
+import { withSecrets } from './secret-backend.js'
+import type { StoreChoice } from './store-options.js'
 
 export interface ListOptions extends StoreChoice {
   readonly json?: boolean

@@ -1,7 +1,8 @@
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { requireCaller } from './generate.js'
-import { type StoreChoice, withSecrets } from './secret-backend.js'
+import { withSecrets } from './secret-backend.js'
+import type { StoreChoice } from './store-options.js'
 
 export interface RevokeOptions extends StoreChoice {
   readonly keyVersion?: number

@@ -3,8 +3,9 @@ import type { Context } from '../context.js'
 import { readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
 import { handOver } from './hand-over.js'
-import { type StoreChoice, withSecrets } from './secret-backend.js'
+import { withSecrets } from './secret-backend.js'
 import { secretVariable } from './secret-variable.js'
+import type { StoreChoice } from './store-options.js'
 
 export interface RotateOptions extends StoreChoice {
   readonly grace?: number

@@ -1,10 +1,9 @@
 import type { HmacSecretVersion, RotatedSecret } from '@countersign/hmac'
-import type { Command } from 'commander'
-import { Option } from 'commander'
 import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { environmentBackend } from './environment-backend.js'
 import { postgresBackend } from './postgres-backend.js'
+import type { StoreChoice } from './store-options.js'
 
 /** Where the secrets are kept, as the commands see it. */
 export interface SecretBackend {
@@ -22,22 +21,6 @@ export interface RotateSettings {
   /** Undefined: the store's default, 24 h. */
   readonly graceSeconds: number | undefined
   readonly pending: boolean
-}
-
-export interface StoreChoice {
-  readonly store?: 'postgres' | 'env'
-  readonly dotenv?: string
-}
-
-export function addStoreOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option(
-        '--store <kind>',
-        'where the secrets are (default: postgres when DATABASE_URL is set, else env)',
-      ).choices(['postgres', 'env']),
-    )
-    .option('--dotenv <file>', 'the environment is this file of NAME=value lines, which may be changed')
 }
 
 /** Opens the store that the options, or else the environment, choose; hands it to `work` and closes it. */

@@ -5,8 +5,9 @@ import type { Context } from '../context.js'
 import { readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
 import { handOver } from './hand-over.js'
-import { type StoreChoice, withSecrets } from './secret-backend.js'
+import { withSecrets } from './secret-backend.js'
 import { hasSecret, secretVariable } from './secret-variable.js'
+import type { StoreChoice } from './store-options.js'
 
 export interface SeedOptions extends StoreChoice {
   readonly secretFile?: string

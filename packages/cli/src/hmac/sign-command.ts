@@ -1,5 +1,6 @@
 import type { Context } from '../context.js'
-import { type SigningOptions, signRequest } from './signing.js'
+import { signRequest } from './signing.js'
+import type { SigningOptions } from './signing-options.js'
 
 export async function signCommand(
   context: Context,

@@ -1,30 +1,12 @@
 import { readVariable } from '@countersign/core'
 import { rfc9421, type SignatureFormat, secretsFromEnv, sign, xHeaders } from '@countersign/hmac'
-import { type Command, Option } from 'commander'
-import { collect } from '../collect.js'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
-import { parsePositive } from '../durations.js'
 import { parseUrl } from '../parse-url.js'
 import { readInput, readSecret } from '../secret-input.js'
 import { requireCaller } from './generate.js'
 import { hasSecret, secretVariable, variablePart } from './secret-variable.js'
-
-export interface SigningOptions {
-  readonly caller: string
-  readonly keyVersion?: number
-  readonly secretFile?: string
-  readonly audience?: string
-  readonly format: 'rfc9421' | 'x-headers'
-  readonly tag?: string
-  readonly prefix?: string
-  readonly bindQuery: boolean
-  readonly bindAudience: boolean
-  readonly header: readonly string[]
-  readonly data?: string
-  readonly dataFile?: string
-  readonly legacy?: string
-}
+import type { SigningOptions } from './signing-options.js'
 
 /** A request with its signature, and the very text that was signed. */
 export interface SignedRequest {
@@ -41,26 +23,6 @@ export interface SignedRequest {
   readonly version: number
   readonly format: SignatureFormat
   readonly signedAtMs: number
-}
-
-export function addSigningOptions(command: Command): Command {
-  return command
-    .requiredOption('--caller <name>', 'the name that the verifier knows this service by')
-    .option('--key-version <n>', 'the version of the secret (default: the newest that is set)', parsePositive)
-    .option('--secret-file <file>', 'the secret; "-" is standard input (default: COUNTERSIGN_HMAC_SECRET_<CALLER>)')
-    .option('--audience <host>', "the verifier's audience (default: the host of the URL)")
-    .addOption(new Option('--format <name>', 'the wire format').choices(['rfc9421', 'x-headers']).default('rfc9421'))
-    .option('--tag <tag>', 'rfc9421: the tag of the signature (default: countersign)')
-    .option('--prefix <prefix>', 'x-headers: the first part of the header names (default: x-countersign)')
-    .option('--no-bind-query', 'x-headers: leave the query out of what is signed')
-    .option('--no-bind-audience', 'x-headers: leave the audience out of what is signed')
-    .option('-H, --header <field>', 'a header field that is sent, as "name: value"; may be repeated', collect, [])
-    .addOption(new Option('-d, --data <text>', 'the body').conflicts('dataFile'))
-    .option('--data-file <file>', 'the body, from a file; "-" is standard input')
-    .option(
-      '--legacy <header>',
-      'send the old key too, in this header; it is read from COUNTERSIGN_HMAC_LEGACY_<CALLER>',
-    )
 }
 
 /** Reads what is to be signed, and signs it. @throws {CommandError} or an `OptionError` for a wrong option. */

@@ -6,8 +6,8 @@ import type { ClientConfigCommandOptions } from './client-config.js'
 import type { IssueCommandOptions } from './issue.js'
 import type { ListCommandOptions } from './list.js'
 import type { PrintOptions } from './print.js'
+import { addRegistryOptions, type RegistryOptions } from './registry-options.js'
 import type { RevokeCommandOptions } from './revoke.js'
-import { addRegistryOptions, type RegistryOptions } from './with-credentials.js'
 
 export function addMcpCommands(program: Command, define: Define): void {
   const mcp = defineGroup(

@@ -2,7 +2,8 @@ import { writeCredentialFile } from '@countersign/mcp-credential'
 import { failedError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { describeCredential } from './describe-credential.js'
-import { type RegistryOptions, withCredentials } from './with-credentials.js'
+import type { RegistryOptions } from './registry-options.js'
+import { withCredentials } from './with-credentials.js'
 
 export interface IssueCommandOptions extends RegistryOptions {
   readonly thread: string

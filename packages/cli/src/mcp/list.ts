@@ -2,7 +2,8 @@ import type { Context } from '../context.js'
 import { relativeTime } from '../durations.js'
 import { type ExitCode, exitCodes } from '../exit-codes.js'
 import { describeCredential } from './describe-credential.js'
-import { type RegistryOptions, withCredentials } from './with-credentials.js'
+import type { RegistryOptions } from './registry-options.js'
+import { withCredentials } from './with-credentials.js'
 
 export interface ListCommandOptions extends RegistryOptions {
   readonly thread?: string

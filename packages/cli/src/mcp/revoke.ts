@@ -1,8 +1,9 @@
 import type { McpCredentials } from '@countersign/mcp-credential'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
+import type { RegistryOptions } from './registry-options.js'
 import { NOT_THERE, notAnId } from './show.js'
-import { type RegistryOptions, withCredentials } from './with-credentials.js'
+import { withCredentials } from './with-credentials.js'
 
 export interface RevokeCommandOptions extends RegistryOptions {
   readonly thread?: string

@@ -2,7 +2,8 @@ import { safeString } from '@countersign/audit'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { describeCredential } from './describe-credential.js'
-import { type RegistryOptions, withCredentials } from './with-credentials.js'
+import type { RegistryOptions } from './registry-options.js'
+import { withCredentials } from './with-credentials.js'
 
 export async function show(
   context: Context,

@@ -1,25 +1,8 @@
 import type { LifeOptions, McpCredentials } from '@countersign/mcp-credential'
-import type { Command } from 'commander'
-import { addNamespaceOption, type NamespaceOption, namespaceOf } from '../connect/namespace.js'
+import { namespaceOf } from '../connect/namespace.js'
 import { openRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
-import { parseSeconds } from '../durations.js'
-
-export interface RegistryOptions extends NamespaceOption {
-  readonly prefix?: string
-  readonly idleTimeout?: number
-  readonly maxLifetime?: number
-  readonly absoluteLifetime?: number
-}
-
-/** The registry's options: they must be those of the app. */
-export function addRegistryOptions(command: Command): Command {
-  return addNamespaceOption(command)
-    .option('--prefix <prefix>', 'what every token starts with (default: mcps)')
-    .option('--idle-timeout <time>', "the app's idleTimeoutMs (default: 30m)", parseSeconds)
-    .option('--max-lifetime <time>', "the app's maximumLifetimeMs (default: 30d)", parseSeconds)
-    .option('--absolute-lifetime <time>', "the app's absoluteLifetimeMs (default: none)", parseSeconds)
-}
+import type { RegistryOptions } from './registry-options.js'
 
 /** Opens the registry in Redis, hands it to `work` and closes it. */
 export async function withCredentials<T>(

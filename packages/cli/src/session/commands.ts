@@ -3,7 +3,7 @@ import { type Define, defineGroup } from '../command.js'
 import { addNamespaceOption, type NamespaceOption } from '../connect/namespace.js'
 import { parseSeconds } from '../durations.js'
 import type { LinkOptions } from './link.js'
-import { addUserOptions, type UserOptions } from './with-sessions.js'
+import { addUserOptions, type UserOptions } from './user-options.js'
 
 export function addSessionCommands(program: Command, define: Define): void {
   const session = defineGroup(

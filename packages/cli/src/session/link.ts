@@ -1,7 +1,8 @@
 import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { parseUrl } from '../parse-url.js'
-import { type UserOptions, userOf, withSessions } from './with-sessions.js'
+import type { UserOptions } from './user-options.js'
+import { userOf, withSessions } from './with-sessions.js'
 
 export interface LinkOptions extends UserOptions {
   readonly baseUrl: string

@@ -2,7 +2,8 @@ import { notFoundError } from '../command-error.js'
 import type { NamespaceOption } from '../connect/namespace.js'
 import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
-import { NO_ADDRESS, type UserOptions, userOf, withSessions } from './with-sessions.js'
+import type { UserOptions } from './user-options.js'
+import { NO_ADDRESS, userOf, withSessions } from './with-sessions.js'
 
 type Json = { readonly json?: boolean }
 

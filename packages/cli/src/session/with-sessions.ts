@@ -1,16 +1,8 @@
 import type { SettingsSessions, SettingsSessionsOptions, SettingsUser } from '@countersign/settings-session'
-import type { Command } from 'commander'
-import { addNamespaceOption, type NamespaceOption, namespaceOf } from '../connect/namespace.js'
+import { type NamespaceOption, namespaceOf } from '../connect/namespace.js'
 import { openRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
-
-export interface UserOptions extends NamespaceOption {
-  readonly team?: string
-}
-
-export function addUserOptions(command: Command): Command {
-  return addNamespaceOption(command).option('--team <id>', 'the team or workspace, where the platform has them')
-}
+import type { UserOptions } from './user-options.js'
 
 export function userOf(platform: string, userId: string, { team }: UserOptions): SettingsUser {
   return { platform, userId, ...(team === undefined ? {} : { team }) }
