@@ -14,11 +14,19 @@ const NOBODYS: TokenOutcome = Object.freeze(denied('wrong_issuer'))
 export function createTokenVerifier(issuers: readonly ResolvedIssuer[]): TokenVerifier {
   const route = createRouter(issuers)
   return (presented, now) => {
-    const { way, ...taken } = route(presented.token)
-    if (way === 'none') return NOBODYS
-    const { issuer, jws } = taken as { issuer: ResolvedIssuer; jws?: CompactJws }
-    return jws === undefined ? ask(issuer, presented, now) : verifyHere(jws, issuer, presented, now)
+    const taken = route(presented.token)
+    if (taken.way === 'none') return NOBODYS
+    const { issuer } = taken
+    const outcome = taken.way === 'jwt' ? verifyHere(taken.jws, issuer, presented, now) : ask(issuer, presented, now)
+    return andThen<TokenOutcome, TokenOutcome>(outcome, (value) => withIssuer(value, issuer))
   }
+}
+
+/** The audit learns whose tokens are refused, or cannot be judged: one of the configured issuers. */
+function withIssuer(outcome: TokenOutcome, { issuer }: ResolvedIssuer): TokenOutcome {
+  if (outcome.outcome === 'verified') return outcome
+  const { detail } = outcome
+  return { ...outcome, detail: { ...detail, attributes: { ...detail?.attributes, issuer } } }
 }
 
 function ask(issuer: ResolvedIssuer, presented: Presented, now: number): TokenOutcome | Promise<TokenOutcome> {

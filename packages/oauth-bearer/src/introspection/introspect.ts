@@ -12,9 +12,11 @@ import type { AskEndpoint } from './ask-endpoint.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
 
 const INACTIVE_MS = 10_000
-const MAX_ANSWERS = 10_000
+const MAX_ACTIVE = 1000
+/** Of digests alone: a flood of junk must not push out what is known of good tokens. */
+const MAX_INACTIVE = 10_000
 
-/** What an endpoint said of a token, and how long that counts. */
+/** What an endpoint said of an active token, and how long that counts. */
 interface Answer {
   readonly claims: JsonObject
   readonly keepUntil: number
@@ -35,7 +37,8 @@ export interface IntrospectionSetup {
  * Source: RFC 7662 §2.2, §4.
  */
 export function createIntrospection({ issuer, options, ask, clock }: IntrospectionSetup): OpaqueVerifier {
-  const answers = new LRUCache<string, Answer>({ max: MAX_ANSWERS })
+  const active = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
+  const inactiveUntil = new LRUCache<string, number>({ max: MAX_INACTIVE })
   const questions = new Map<string, Promise<TokenOutcome>>()
   const circuit = createCircuit(clock, { threshold: 5, baseMs: 1000, maxMs: 15_000 })
 
@@ -46,9 +49,12 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
       // Anything but true and false is no answer (RFC 7662 §2.2).
       if (typeof claims.active !== 'boolean') throw new FetchError('invalid', 200, 'active')
       circuit.succeeded()
-      const keepMs = claims.active ? options.cacheSeconds * 1000 : INACTIVE_MS
-      const answer = { claims, keepUntil: askedAt + keepMs }
-      if (keepMs > 0) answers.set(digest, answer)
+      if (!claims.active) {
+        inactiveUntil.set(digest, askedAt + INACTIVE_MS)
+        return INACTIVE
+      }
+      const answer = { claims, keepUntil: askedAt + options.cacheSeconds * 1000 }
+      if (options.cacheSeconds > 0) active.set(digest, answer)
       return judge(answer)
     } catch (error) {
       if (!(error instanceof FetchError)) throw error
@@ -58,7 +64,6 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
   }
 
   function judge({ claims, keepUntil }: Answer): TokenOutcome {
-    if (claims.active !== true) return denied('inactive')
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
     if (type !== 'bearer' || PROFILES.relaxed.isOtherToken(claims)) return denied('wrong_type')
@@ -72,8 +77,10 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
   }
 
   return ({ token, digest }) => {
-    const known = answers.get(digest)
-    if (known !== undefined && clock.now() < known.keepUntil) return judge(known)
+    const now = clock.now()
+    const known = active.get(digest)
+    if (known !== undefined && now < known.keepUntil) return judge(known)
+    if (now < (inactiveUntil.get(digest) ?? 0)) return INACTIVE
     const pending = questions.get(digest)
     if (pending !== undefined) return pending
     if (!circuit.mayTry()) return failed('circuit', circuit.retryAfterSeconds())
@@ -83,6 +90,8 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
     return asked
   }
 }
+
+const INACTIVE: TokenOutcome = Object.freeze(denied('inactive'))
 
 function failed(failure: string, retryAfterSeconds: number): TokenOutcome {
   return unavailable('introspection', { retryAfterSeconds, detail: { attributes: { failure } } })

@@ -1,4 +1,4 @@
-import type { Clock } from '@countersign/core'
+import { type Clock, withDeadline } from '@countersign/core'
 import type { Discovery } from '../discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
 import { FetchError } from '../http/request.js'
@@ -9,6 +9,8 @@ import type { LoadedKeys, RemoteKeysSetup } from './remote-keys.js'
 
 const TIMEOUT_MS = 3000
 const MAX_BYTES = 256 * 1024
+/** The cache is to save a start in an outage, not to slow down every other one. */
+const SEED_TIMEOUT_MS = 1000
 
 export interface FetchKeysSetup {
   readonly issuer: string
@@ -39,7 +41,8 @@ export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKe
   }
 
   async function seed(): Promise<LoadedKeys | undefined> {
-    const cached = await keyCache?.load(issuer).catch(() => undefined)
+    if (keyCache === undefined) return undefined
+    const cached = await withDeadline(keyCache.load(issuer), SEED_TIMEOUT_MS, 'the key cache').catch(() => undefined)
     if (cached === undefined) return undefined
     const keys = await trustedKeys(cached.jwks, algorithms)
     const ageMs = clock.now() - cached.fetchedAt
