@@ -57,9 +57,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
     pending ??= newBatch()
     pending.events.push(event)
     const { written } = pending
-    working ??= work().finally(() => {
-      working = undefined
-    })
+    working ??= work()
     return written
   }
 
@@ -78,6 +76,8 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
         batch.reject(error)
       }
     }
+    // In the very tick in which nothing was pending: an event that comes after it begins anew.
+    working = undefined
   }
 
   function reread(): ChainTail {
