@@ -18,7 +18,7 @@ test('a secret and a key-encryption key are made, in the form that the environme
   const line = await succeed(['hmac', 'generate', '--caller', 'scheduler'])
   const env = parseEnv(line) as Record<string, string>
   expect(secretsFromEnv(env, { callers: ['scheduler'] }).list('scheduler')).toHaveLength(1)
-  expect(await succeed(['hmac', 'generate', '--kek', 'k2'])).toMatch(/^k2:[A-Za-z0-9+/]{43}=\n$/)
+  expect(await succeed(['hmac', 'generate', '--kek-id', 'k2'])).toMatch(/^k2:[A-Za-z0-9+/]{43}=\n$/)
   await refuse(['hmac', 'generate', '--bytes', '16'], 2, /from 32 to 1024/)
   await refuse(['hmac', 'generate', '--caller', 'Not A Name'], 2, /a caller is a name of/)
 })

@@ -53,6 +53,6 @@ async function checkKeks(env: Environment): Promise<Check> {
     const ids = keks.split(',').map((entry) => entry.split(':', 1)[0]?.trim())
     return pass(id, `the ring holds ${ids.join(', ')}; the first one seals`)
   } catch (error) {
-    return fail(id, (error as Error).message, 'Make a key with "countersign hmac generate --kek k1".')
+    return fail(id, (error as Error).message, 'Make a key with "countersign hmac generate --kek-id k1".')
   }
 }

@@ -23,13 +23,13 @@ function addSecretCommands(hmac: Command, define: Define): void {
     usage: 'generate',
     summary: 'print a new secret, or a new key-encryption key',
     details: 'Nothing is stored.',
-    examples: ['countersign hmac generate --caller scheduler >> .env', 'countersign hmac generate --kek k2'],
+    examples: ['countersign hmac generate --caller scheduler >> .env', 'countersign hmac generate --kek-id k2'],
     options: (command) =>
       command
         .option('--bytes <count>', 'random bytes of the secret (default: 48)', parsePositive)
         .option('--caller <name>', 'print the line for the environment')
         .addOption(
-          new Option('--kek <id>', 'a key-encryption key for COUNTERSIGN_HMAC_KEKS instead').conflicts([
+          new Option('--kek-id <id>', 'a key-encryption key for COUNTERSIGN_HMAC_KEKS instead').conflicts([
             'bytes',
             'caller',
           ]),

@@ -7,19 +7,19 @@ import { secretVariable } from './secret-variable.js'
 export interface GenerateOptions {
   readonly bytes?: number
   readonly caller?: string
-  readonly kek?: string
+  readonly kekId?: string
   readonly json?: boolean
 }
 
 const CALLER = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
 export async function generate({ output }: Context, options: GenerateOptions): Promise<undefined> {
-  const { bytes = 48, caller, kek, json } = options
-  if (kek !== undefined) {
-    if (!/^[A-Za-z0-9._-]{1,64}$/.test(kek)) {
-      throw new OptionError('ERR_OPTION_INVALID', 'kek', '--kek must be an id of 1 to 64 of A-Z a-z 0-9 . _ -')
+  const { bytes = 48, caller, kekId, json } = options
+  if (kekId !== undefined) {
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(kekId)) {
+      throw new OptionError('ERR_OPTION_INVALID', 'kekId', '--kek-id must be an id of 1 to 64 of A-Z a-z 0-9 . _ -')
     }
-    const value = `${kek}:${randomBytes(32).toString('base64')}`
+    const value = `${kekId}:${randomBytes(32).toString('base64')}`
     if (json) output.json({ kek: value })
     else output.line(value)
     return

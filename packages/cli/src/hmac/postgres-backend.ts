@@ -19,7 +19,7 @@ export function readKeks(env: Environment): string {
   if (keks !== undefined && keks !== '') return keks
   throw usageError(
     'COUNTERSIGN_HMAC_KEKS is not set: set it, or COUNTERSIGN_HMAC_KEKS_FILE, to the ring of key-encryption keys; ' +
-      '"countersign hmac generate --kek k1" makes one',
+      '"countersign hmac generate --kek-id k1" makes one',
   )
 }
 

@@ -1,0 +1,93 @@
+import { createAudit } from '@countersign/audit'
+import { describe, expect, test } from '@jest/globals'
+import type { Command } from 'commander'
+import { exitCodes } from '../src/index.js'
+import { Output } from '../src/output.js'
+import { createProgram } from '../src/program.js'
+import { countersign, refuse, succeed } from './command.js'
+
+const program = createProgram(
+  {
+    env: {},
+    stdin: process.stdin,
+    output: new Output(process.stdout, process.stderr, {}),
+    audit: createAudit(),
+    signal: new AbortController().signal,
+  },
+  () => undefined,
+)
+
+function commandsBelow(command: Command, path: readonly string[] = []): [string, Command][] {
+  return command.commands.flatMap((child) => {
+    const own = [...path, child.name()]
+    return [[own.join(' '), child] as [string, Command], ...commandsBelow(child, own)]
+  })
+}
+const commands = commandsBelow(program)
+
+describe('help', () => {
+  test('is there for every command, with an example that the command itself takes', () => {
+    expect(commands.map(([name]) => name)).toEqual([
+      ...[
+        'hmac',
+        'hmac generate',
+        'hmac migrate',
+        'hmac seed',
+        'hmac rotate',
+        'hmac revoke',
+        'hmac list',
+        'hmac rewrap',
+      ],
+      ...['hmac import', 'hmac sign', 'hmac curl', 'hmac explain', 'hmac doctor'],
+      ...['oauth', 'oauth smoke', 'oauth inspect'],
+      ...['mcp', 'mcp issue', 'mcp list', 'mcp show', 'mcp revoke', 'mcp print', 'mcp client-config'],
+      ...['session', 'session list', 'session revoke', 'session revoke-all', 'session link'],
+      ...['audit', 'audit tail', 'audit verify'],
+      'doctor',
+    ])
+    for (const [name, command] of commands) {
+      const written: string[] = []
+      command.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp()
+      const help = written.join('')
+      const [, examples = ''] = /Examples?:\n((?: {2}\$ .+\n?)+)/.exec(help) ?? []
+      expect([name, examples]).toEqual([name, expect.stringContaining(`countersign ${name}`)])
+      const flags = Array.from(examples.matchAll(/ (--[a-z][a-z-]*)/g), ([, flag]) => flag)
+      const known = command.options.map(({ long }) => long)
+      const own = commands.some(([other]) => other.startsWith(`${name} `)) ? [] : flags
+      expect([name, own.filter((flag) => !known.includes(flag))]).toEqual([name, []])
+    }
+  })
+
+  test('and --json are options of every command, and no option takes a secret', () => {
+    for (const [name, command] of commands) {
+      if (command.commands.length > 0) continue
+      expect([name, command.options.map(({ long }) => long)]).toEqual([name, expect.arrayContaining(['--json'])])
+      for (const { flags } of command.options) {
+        expect(flags).not.toMatch(/--(secret|token|kek|password|key) </)
+      }
+    }
+  })
+
+  test('is printed on request with 0, and for half a command with 2', async () => {
+    const help = await succeed(['hmac', 'rotate', '--help'])
+    expect(help).toMatch(/^Usage: countersign hmac rotate \[options\] <caller>\n/)
+    expect(help).toMatch(/Examples:\n {2}\$ countersign hmac rotate scheduler --pending\n/)
+    const overview = await succeed(['--help'])
+    for (const [name, exitCode] of Object.entries(exitCodes)) {
+      if (name !== 'interrupted') expect(overview).toMatch(new RegExp(`^  ${exitCode} +\\S`, 'm'))
+    }
+    expect(await succeed(['--version'])).toMatch(/^\d+\.\d+\.\d+\n$/)
+    for (const words of [[], ['hmac']]) {
+      const half = await countersign(words)
+      expect(half).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringMatching(/^Usage: countersign/) })
+    }
+  })
+})
+
+test('[cli-bad-inputs] a misspelt command or option is met with what may have been meant', async () => {
+  await refuse(['hmca'], 2, /unknown command 'hmca' \(Did you mean hmac\?\)/)
+  await refuse(['hmac', 'rotat', 'x'], 2, /unknown command 'rotat' \(Did you mean rotate\?\)/)
+  await refuse(['hmac', 'rotate', 'x', '--pendng'], 2, /unknown option '--pendng' \(Did you mean --pending\?\)/)
+  await refuse(['hmac', 'rotate', 'x', '--grace', 'soon'], 2, /It must look like 90s, 15m, 24h or 7d/)
+  await refuse(['hmac', 'revoke', 'x', '--key-version', '1', '--all'], 2, /cannot be used with/)
+})
