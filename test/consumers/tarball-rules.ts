@@ -1,7 +1,9 @@
 /** What is wrong with a packed package, by its paths and the text of its manifest, in words. */
 export function checkTarball(packed: { name: string; paths: readonly string[]; manifestText: string }): string[] {
   const { name, paths, manifestText } = packed
-  const lacks = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts'].filter(
+  const { bin = {} } = JSON.parse(manifestText) as { bin?: Record<string, string> }
+  const commands = Object.values(bin).map((path) => path.replace(/^\.\//, ''))
+  const lacks = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', ...commands].filter(
     (path) => !paths.includes(path),
   )
   const strays = paths.filter(

@@ -88,6 +88,14 @@ test('a tarball with sources, tests or a stray file, or without its README, is f
   expect(check([...good, 'dist/a.js'])).toEqual(['x: dist/a.js has no types'])
 })
 
+test('a command that is not packed is found', () => {
+  const paths = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  const manifestText = JSON.stringify({ bin: { tool: './dist/bin.js' } })
+  expect(checkTarball({ name: 'x', paths, manifestText })).toEqual(['x lacks dist/bin.js'])
+  const packed = [...paths, 'dist/bin.js', 'dist/bin.d.ts']
+  expect(checkTarball({ name: 'x', paths: packed, manifestText })).toEqual([])
+})
+
 test('a manifest that only the workspace understands is found', () => {
   const paths = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
   for (const word of ['dev-source', 'workspace:', 'catalog:']) {

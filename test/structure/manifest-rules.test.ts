@@ -88,3 +88,18 @@ test('an export that leads nowhere, or whose conditions stand in the wrong order
     'core: "." must be {"dev-source":"./src/index.ts","types":"./dist/index.d.ts","default":"./dist/index.js"}',
   ])
 })
+
+test('a command that no source becomes, or whose source does not say what runs it, is found', () => {
+  const command = (path: string, text = '#!/usr/bin/env node\n') => {
+    const one = madeUp({ bin: { tool: path } })
+    return checkManifest({ ...one, sources: [...one.sources, { path: 'packages/core/src/bin.ts', text }] })
+  }
+  expect(command('./dist/bin.js')).toEqual([])
+  expect(command('./dist/other.js')).toEqual([
+    'core: the command tool leads to ./dist/other.js, which no source becomes',
+  ])
+  expect(command('./src/bin.ts')).toEqual(['core: the command tool leads to ./src/bin.ts, which no source becomes'])
+  expect(command('./dist/bin.js', 'run()')).toEqual([
+    'core: packages/core/src/bin.ts must begin with #!/usr/bin/env node',
+  ])
+})

@@ -32,6 +32,18 @@ function checkSubPath(folder: string, one: WorkspacePackage, subPath: string): s
   ]
 }
 
+/** A command must be built from a source that says what runs it. */
+function checkCommand(folder: string, one: WorkspacePackage, name: string, path: string): string[] {
+  const source = path.replace(/^\.\/dist\//, `packages/${folder}/src/`).replace(/\.js$/, '.ts')
+  const file = one.sources.find((candidate) => candidate.path === source)
+  if (!/^\.\/dist\/[a-z0-9/-]+\.js$/.test(path) || file === undefined) {
+    return [`${folder}: the command ${name} leads to ${path}, which no source becomes`]
+  }
+  return file.text.startsWith('#!/usr/bin/env node\n')
+    ? []
+    : [`${folder}: ${source} must begin with #!/usr/bin/env node`]
+}
+
 /** What a package's manifest and folder lack. */
 export function checkManifest(one: WorkspacePackage): string[] {
   const { folder, manifest, files } = one
@@ -68,5 +80,6 @@ export function checkManifest(one: WorkspacePackage): string[] {
   return [
     ...rules.filter(([holds]) => !holds).map(([, words]) => `${folder} ${words}`),
     ...Object.keys(exports).flatMap((subPath) => checkSubPath(folder, one, subPath)),
+    ...Object.entries(manifest.bin ?? {}).flatMap(([name, path]) => checkCommand(folder, one, name, path)),
   ]
 }

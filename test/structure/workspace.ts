@@ -14,6 +14,7 @@ export interface Manifest {
   readonly sideEffects?: boolean
   readonly engines?: { readonly node?: string }
   readonly exports?: Exports
+  readonly bin?: Readonly<Record<string, string>>
   readonly files?: readonly string[]
   readonly publishConfig?: { readonly access?: string; readonly provenance?: boolean; readonly exports?: Exports }
   readonly dependencies?: Readonly<Record<string, string>>
