@@ -9,8 +9,12 @@ export interface ChildApp {
 }
 
 /** Runs a TypeScript file as a process of its own, from the packages' sources. It prints the port it listens on. */
-export async function startChildApp(file: string, env: Record<string, string>): Promise<ChildApp> {
-  const child = spawn(process.execPath, ['--conditions=dev-source', '--import', 'tsx', file], {
+export async function startChildApp(
+  file: string,
+  env: Record<string, string>,
+  args: readonly string[] = [],
+): Promise<ChildApp> {
+  const child = spawn(process.execPath, ['--conditions=dev-source', '--import', 'tsx', file, ...args], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })

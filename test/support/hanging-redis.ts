@@ -62,8 +62,10 @@ export async function hangingRedis(port: number): Promise<HangingRedis> {
     const link: Link = { client, server: connect(port, '127.0.0.1'), isDead: false }
     links.add(link)
     const end = (other: Socket) => () => {
+      // Half-open: one end is gone, and the other one does not hear of it.
+      if (link.isDead && !client.destroyed) return
       links.delete(link)
-      if (!link.isDead) other.destroy()
+      other.destroy()
     }
     client.on('data', (chunk) => forward(link, 'to server', chunk))
     link.server.on('data', (chunk) => forward(link, 'to client', chunk))

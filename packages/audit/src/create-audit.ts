@@ -130,7 +130,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
   }
 
   async function flushAll(): Promise<boolean> {
-    await Promise.all(undecided)
+    if (undecided.size > 0) await Promise.all(undecided)
     const flushed = await Promise.allSettled([
       ...Array.from(subscriptions, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
       ...Array.from(required, async (entry) => entry.sink.flush?.()),

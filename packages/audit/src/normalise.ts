@@ -30,9 +30,9 @@ function setString<K extends string>(target: { [_ in K]?: string }, name: K, val
   if (value !== undefined && value !== null) target[name] = text(value)
 }
 
-/** Only a number that JSON can hold. `NaN` and the infinities would become `null` there. */
+/** Only a number that JSON can hold: `NaN` and the infinities would become `null` there, and -0 becomes 0. */
 function setNumber<K extends string>(target: { [_ in K]?: number }, name: K, value: unknown): void {
-  if (Number.isFinite(value)) target[name] = value as number
+  if (Number.isFinite(value)) target[name] = (value as number) + 0
 }
 
 function safeAttributes(attributes: AuditAttributes): AuditAttributes {
@@ -40,7 +40,7 @@ function safeAttributes(attributes: AuditAttributes): AuditAttributes {
   for (const name of Object.keys(attributes).slice(0, MAX_ATTRIBUTES)) {
     const value = attributes[name]
     if (typeof value === 'boolean') safe[safeString(name)] = value
-    else if (typeof value === 'number' && Number.isFinite(value)) safe[safeString(name)] = value
+    else if (typeof value === 'number' && Number.isFinite(value)) safe[safeString(name)] = value + 0
     else if (value !== undefined && value !== null) safe[safeString(name)] = text(value)
   }
   return Object.freeze(safe)

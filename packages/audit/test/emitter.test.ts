@@ -1,0 +1,411 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { AUDIT_CHANNEL, type AuditEvent, createAudit } from '../src/index.js'
+import { decision, heldSink, settled } from './harness.js'
+
+let warn: jest.SpiedFunction<typeof process.emitWarning>
+beforeEach(() => {
+  warn = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+})
+afterEach(() => warn.mockRestore())
+
+const collect = () => {
+  const got: AuditEvent[] = []
+  return { got, write: (event: AuditEvent) => void got.push(event) }
+}
+const reasons = (events: readonly AuditEvent[]) => events.map(({ reason }) => reason)
+
+describe('sinks', () => {
+  test('get every event until they are unsubscribed, a filtered one what its filter takes', () => {
+    const audit = createAudit()
+    const [all, some] = [collect(), collect()]
+    const stop = audit.subscribe(all.write)
+    audit.subscribe(some.write, ({ reason }) => reason === 'b')
+    for (const reason of ['a', 'b', 'c']) audit.emit(decision({ reason }))
+    stop()
+    stop()
+    audit.emit(decision({ reason: 'd' }))
+    expect([reasons(all.got), reasons(some.got)]).toEqual([['a', 'b', 'c'], ['b']])
+  })
+
+  test.each<[string, () => void | Promise<void>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('a bug')
+      },
+    ],
+    ['rejects', async () => Promise.reject(new Error('a bug'))],
+    ['hangs', async () => new Promise(() => undefined)],
+    ['throws what is no error', () => Promise.reject(undefined)],
+  ])('[audit-isolation] one that %s harms neither the emitter nor another sink', async (_name, write) => {
+    const audit = createAudit()
+    const good = collect()
+    audit.subscribe({ name: 'bad', write })
+    audit.subscribe(good.write)
+    for (let count = 0; count < 50; count += 1) expect(audit.emit(decision())).toBe(true)
+    await settled()
+    expect(good.got.filter(({ type }) => type === 'access.denied')).toHaveLength(50)
+  })
+
+  test('[audit-isolation] a filter that throws fails its own sink alone', async () => {
+    const audit = createAudit()
+    const good = collect()
+    audit.subscribe(good.write)
+    audit.subscribe(
+      () => undefined,
+      () => {
+        throw new Error('a bug')
+      },
+    )
+    audit.emit(decision())
+    expect(good.got).toHaveLength(1)
+    expect(audit.stats().sinks).toMatchObject([{ failed: 0 }, { failed: 1 }])
+  })
+
+  test('[audit-isolation] a sink that emits while it is written to is heard in order', () => {
+    const audit = createAudit()
+    const got: (string | undefined)[] = []
+    audit.subscribe(({ reason }) => {
+      got.push(reason)
+      if (reason === 'a') audit.emit(decision({ reason: 'nested' }))
+    })
+    audit.emit(decision({ reason: 'a' }))
+    audit.emit(decision({ reason: 'b' }))
+    expect(got).toEqual(['a', 'nested', 'b'])
+  })
+
+  test.each<[unknown, unknown, string]>([
+    [undefined, undefined, 'option "sink" is required'],
+    [{ writ: () => undefined }, undefined, 'option "sink" must be a function or an object with a `write` method'],
+    [() => undefined, { requird: true }, 'unknown option "requird". Did you mean "required"?'],
+    [() => undefined, { maxQueue: 0 }, 'option "maxQueue" must be an integer from 1'],
+    [() => undefined, { required: 'yes' }, 'option "required" must be true or false, got "yes"'],
+    [() => undefined, { deadlineMs: 0.5 }, 'option "deadlineMs" must be an integer from 1'],
+    [() => undefined, { filter: 'all' }, 'option "filter" must be a function'],
+  ])('[audit-options] %p with %p is refused at once', (sink, options, message) => {
+    const audit = createAudit()
+    expect(() => audit.subscribe(sink as () => void, options as object)).toThrow(message)
+    expect(audit.active).toBe(false)
+  })
+
+  test('[audit-options] the options of createAudit are checked', () => {
+    expect(() => createAudit({ sink: [] } as object)).toThrow('unknown option "sink". Did you mean "sinks"?')
+    expect(() => createAudit({ now: 5 } as object)).toThrow('option "now" must be a function')
+  })
+})
+
+describe('the queue of an asynchronous sink', () => {
+  test('[audit-bounded-queue] drops the oldest beyond its bound, keeps the order, and counts', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink, { maxQueue: 3 })
+    for (let count = 0; count < 10; count += 1) audit.emit(decision({ reason: `r${count}` }))
+    // One is being written; of the nine others, the last three wait.
+    expect(audit.stats().sinks).toEqual([{ name: 'held', required: false, queued: 3, dropped: 6, failed: 0 }])
+    for (let count = 0; count < 4; count += 1) {
+      sink.release()
+      await settled()
+    }
+    expect(reasons(sink.got).filter(Boolean)).toEqual(['r0', 'r7', 'r8', 'r9'])
+  })
+
+  test('[audit-bounded-queue] writes one event at a time, and goes on after a failure', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink)
+    for (const reason of ['a', 'b', 'c']) audit.emit(decision({ reason }))
+    expect([sink.got.length, sink.waiting()]).toEqual([1, 1])
+    sink.release(new Error('failed'))
+    await settled()
+    sink.release()
+    await settled()
+    sink.release()
+    await settled()
+    expect(reasons(sink.got).filter(Boolean)).toEqual(['a', 'b', 'c'])
+    expect(audit.stats().sinks).toMatchObject([{ failed: 1, queued: 0, dropped: 0 }])
+  })
+
+  test('[audit-bounded-queue] holds no more memory for a million events than its bound', () => {
+    const audit = createAudit()
+    audit.subscribe(heldSink(), { maxQueue: 100 })
+    for (let count = 0; count < 100_000; count += 1) audit.emit(decision())
+    expect(audit.stats().sinks).toMatchObject([{ queued: 100, dropped: 99_899 }])
+  })
+})
+
+describe('what sinks lose', () => {
+  beforeEach(() => {
+    jest.useFakeTimers()
+  })
+  afterEach(() => {
+    jest.useRealTimers()
+  })
+
+  test('[audit-dropped-event] is counted in an event, to every sink, once a minute at most', async () => {
+    const audit = createAudit()
+    const good = collect()
+    audit.subscribe(heldSink('slow'), { maxQueue: 1 })
+    audit.subscribe(good.write, ({ type }) => type.startsWith('audit.'))
+    const flood = (count: number) => {
+      for (let index = 0; index < count; index += 1) audit.emit(decision())
+    }
+    flood(12)
+    await jest.advanceTimersByTimeAsync(1)
+    expect(good.got).toMatchObject([
+      {
+        type: 'audit.events.dropped',
+        outcome: 'error',
+        severity: 'warning',
+        attributes: { sink: 'slow', dropped: 10 },
+      },
+    ])
+    flood(5)
+    await jest.advanceTimersByTimeAsync(59_000)
+    flood(5)
+    expect(good.got).toHaveLength(1)
+    await jest.advanceTimersByTimeAsync(1_000)
+    // The report went into the queue of the slow sink, too, and pushed one event out of it.
+    expect(good.got.map(({ attributes }) => attributes?.dropped)).toEqual([10, 11])
+  })
+
+  test('[audit-failures-reported] is reported once a minute at most, as an event to the others and as a warning', async () => {
+    const audit = createAudit()
+    const good = collect()
+    const bad = collect()
+    audit.subscribe(good.write, ({ type }) => type.startsWith('audit.'))
+    audit.subscribe({
+      name: 'bad',
+      write: (event) => {
+        bad.write(event)
+        throw new Error('the secret is hunter2')
+      },
+    })
+    for (let index = 0; index < 1_000; index += 1) audit.emit(decision())
+    await jest.advanceTimersByTimeAsync(1)
+    audit.emit(decision())
+    await jest.advanceTimersByTimeAsync(59_999)
+    await jest.advanceTimersByTimeAsync(120_000)
+    expect(good.got.map(({ type, attributes }) => [type, attributes])).toEqual([
+      ['audit.sink.failed', { sink: 'bad', failures: 1000 }],
+      ['audit.sink.failed', { sink: 'bad', failures: 1 }],
+    ])
+    expect(bad.got.filter(({ type }) => type === 'audit.sink.failed')).toEqual([])
+    expect(warn.mock.calls).toMatchObject([
+      ['The audit sink "bad" failed 1000 time(s)', { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
+      ['The audit sink "bad" failed 1 time(s)', { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
+    ])
+    expect(JSON.stringify(warn.mock.calls)).not.toContain('hunter2')
+  })
+
+  test('[audit-failures-reported] keeps no process alive, and leaves no timer when nothing is lost', () => {
+    const audit = createAudit({ sinks: [() => undefined] })
+    audit.emit(decision())
+    expect(jest.getTimerCount()).toBe(0)
+  })
+})
+
+describe('required sinks', () => {
+  test('[audit-required] say whether the event was written, at once when they are synchronous', () => {
+    const audit = createAudit()
+    const stop = audit.subscribe(() => undefined, { required: true })
+    expect(audit.emit(decision())).toBe(true)
+    audit.subscribe(
+      () => {
+        throw new Error('full')
+      },
+      { required: true },
+    )
+    expect(audit.emit(decision())).toBe(false)
+    stop()
+    expect(audit.emit(decision())).toBe(false)
+  })
+
+  test('[audit-required] that fail have the others told what was done instead, once', async () => {
+    for (const write of [() => Promise.reject(new Error('full')), async () => undefined]) {
+      const audit = createAudit()
+      const { got, write: take } = collect()
+      audit.subscribe(take, ({ gate }) => gate === 'hmac')
+      audit.subscribe(write, { required: true })
+      const isWritten = await audit.emit(decision({ reason: 'asked' }), () => decision({ reason: 'instead' }))
+      expect(reasons(got)).toEqual([isWritten ? 'asked' : 'instead'])
+    }
+  })
+
+  test('[audit-required] that hang fail after their deadline, once, whatever comes later', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink, { required: true, deadlineMs: 20 })
+    expect(await audit.emit(decision())).toBe(false)
+    sink.release(new Error('late'))
+    await settled()
+    expect(audit.stats().sinks).toEqual([{ name: 'held', required: true, queued: 0, dropped: 0, failed: 1 }])
+  })
+
+  test('[audit-required] that hang are not handed one event after another for ever', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink, { required: true, deadlineMs: 10_000, maxQueue: 5 })
+    const results = Array.from({ length: 8 }, () => audit.emit(decision()))
+    expect(results.slice(5)).toEqual([false, false, false])
+    expect(sink.got).toHaveLength(5)
+    while (sink.waiting() > 0) sink.release()
+    expect(await Promise.all(results)).toEqual([true, true, true, true, true, false, false, false])
+  })
+
+  test('[audit-required] do not ask for an event that their filter leaves out, and fail when it throws', () => {
+    const audit = createAudit()
+    const write = () => {
+      throw new Error('full')
+    }
+    audit.subscribe(write, { required: true, filter: ({ type }) => type === 'access.granted' })
+    expect(audit.emit(decision())).toBe(true)
+    expect(audit.emit(decision({ type: 'access.granted' }))).toBe(false)
+    audit.subscribe(() => undefined, {
+      required: true,
+      filter: () => {
+        throw new Error('a bug')
+      },
+    })
+    expect(audit.emit(decision())).toBe(false)
+  })
+})
+
+describe('flush and close', () => {
+  test('[audit-flush] waits until what was emitted is written, then flushes the sink itself', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    const order: string[] = []
+    audit.subscribe({
+      ...sink,
+      flush: async () => {
+        order.push(`flush after ${sink.got.length}`)
+      },
+    })
+    audit.emit(decision())
+    audit.emit(decision())
+    const flushed = audit.flush().then((result) => order.push(`flushed: ${result}`))
+    await settled()
+    expect(order).toEqual([])
+    sink.release()
+    await settled()
+    sink.release()
+    await flushed
+    expect(order).toEqual(['flush after 2', 'flushed: true'])
+  })
+
+  test('[audit-flush] does not wait for what comes after it', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink)
+    audit.emit(decision())
+    const flushed = audit.flush()
+    audit.emit(decision())
+    sink.release()
+    expect(await flushed).toBe(true)
+    expect(sink.waiting()).toBe(1)
+  })
+
+  test('[audit-flush] is false when a sink hangs, or when its own flush fails', async () => {
+    const audit = createAudit()
+    audit.subscribe(heldSink())
+    audit.emit(decision())
+    expect(await audit.flush(20)).toBe(false)
+    const other = createAudit()
+    other.subscribe({ write: () => undefined, flush: () => Promise.reject(new Error('full')) })
+    expect(await other.flush()).toBe(false)
+  })
+
+  test('[audit-flush] waits for required sinks and for what the others are told after them', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    const { got, write } = collect()
+    audit.subscribe(sink, { required: true })
+    audit.subscribe(write)
+    const emitted = audit.emit(decision())
+    let isFlushed = false
+    const flushed = audit.flush().then(() => {
+      isFlushed = true
+    })
+    await settled()
+    expect(isFlushed).toBe(false)
+    sink.release()
+    await Promise.all([emitted, flushed])
+    expect(got).toHaveLength(1)
+  })
+
+  test('[audit-close] flushes, closes every sink once, and takes no more events', async () => {
+    const audit = createAudit()
+    const { got, write } = collect()
+    let closed = 0
+    const close = () => {
+      closed += 1
+    }
+    audit.subscribe({ write, close })
+    audit.subscribe({ write: () => undefined, close: () => Promise.reject(new Error('no')) })
+    audit.emit(decision())
+    await Promise.all([audit.close(), audit.close()])
+    await audit.close()
+    expect(audit.emit(decision())).toBe(true)
+    expect([got.length, closed, audit.active]).toEqual([1, 1, false])
+  })
+
+  test('[audit-close] with a required sink leaves nothing that lets in', async () => {
+    const audit = createAudit()
+    audit.subscribe(() => undefined, { required: true })
+    await audit.close()
+    expect(audit.emit(decision({ type: 'access.granted' }))).toBe(false)
+    expect(audit.active).toBe(true)
+  })
+
+  test('[audit-close] reports what was lost before it closes', async () => {
+    const audit = createAudit()
+    const { got, write } = collect()
+    audit.subscribe(write)
+    const sink = heldSink('slow')
+    audit.subscribe(sink, { maxQueue: 1 })
+    for (let count = 0; count < 5; count += 1) audit.emit(decision())
+    const closing = audit.close(50)
+    await closing
+    expect(got.map(({ type }) => type)).toContain('audit.events.dropped')
+  })
+
+  test('[audit-close] takes no longer in all than it may, with sinks that hang in every way', async () => {
+    const audit = createAudit()
+    const never = () => new Promise<void>(() => undefined)
+    audit.subscribe({ write: never, flush: never, close: never })
+    audit.emit(decision())
+    const startedMs = performance.now()
+    await audit.close(200)
+    expect(performance.now() - startedMs).toBeLessThan(2_000)
+  })
+})
+
+describe('the diagnostics channel', () => {
+  test('[audit-diagnostics-channel] gets every event of every emitter', () => {
+    expect(AUDIT_CHANNEL).toBe('countersign:audit')
+    const got: AuditEvent[] = []
+    const listen = (message: unknown) => void got.push(message as AuditEvent)
+    subscribe('countersign:audit', listen)
+    const [one, two] = [createAudit(), createAudit({ sinks: [() => undefined] })]
+    expect([one.active, two.active]).toEqual([true, true])
+    one.emit(decision({ reason: 'one' }))
+    two.emit(decision({ reason: 'two' }))
+    unsubscribe('countersign:audit', listen)
+    one.emit(decision({ reason: 'three' }))
+    expect(reasons(got)).toEqual(['one', 'two'])
+  })
+
+  test('[audit-diagnostics-channel] costs nothing when nobody listens: not even the event is made', () => {
+    let asked = 0
+    const audit = createAudit({
+      now: () => {
+        asked += 1
+        return 0
+      },
+    })
+    expect(audit.active).toBe(false)
+    expect(audit.emit(decision())).toBe(true)
+    expect(asked).toBe(0)
+  })
+})

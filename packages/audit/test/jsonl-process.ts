@@ -1,0 +1,12 @@
+// Writes audit events as fast as the file takes them, until it is killed. argv: the file.
+import { createAudit } from '@countersign/audit'
+import { jsonl } from '@countersign/audit/jsonl'
+
+const [, , path = ''] = process.argv
+const audit = createAudit()
+audit.subscribe(jsonl(path), { maxQueue: 100_000 })
+console.log('0')
+for (let count = 0; ; count += 1) {
+  audit.emit({ type: 'access.denied', gate: 'hmac', reason: `r${count}`, attributes: { padding: 'x'.repeat(200) } })
+  if (count % 50 === 0) await audit.flush()
+}

@@ -1,0 +1,343 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { startChildApp } from '../../../test/support/child-app.js'
+import { createAudit } from '../src/index.js'
+import { readLink } from '../src/jsonl/chain.js'
+import { splitLines } from '../src/jsonl/split-lines.js'
+import { jsonl, verifyJsonl } from '../src/jsonl.js'
+import { decision, inFolder } from './harness.js'
+
+const ZEROS = '0'.repeat(64)
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+
+/** Appends one event for each reason and closes the file. */
+async function write(path: string, ...names: string[]): Promise<void> {
+  const audit = createAudit({ sinks: [jsonl(path)] })
+  for (const reason of names) audit.emit(decision({ reason }))
+  await audit.close()
+}
+
+const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1)
+const reasonsOf = (path: string) => linesOf(path).map((line) => (JSON.parse(line) as { reason: string }).reason)
+
+describe('the jsonl sink', () => {
+  test('[audit-jsonl-chain] writes one event a line, each with the hash of the one before it', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a', 'b', 'c')
+      const lines = linesOf(path)
+      const events = lines.map((line) => JSON.parse(line) as Record<string, string>)
+      expect(events).toMatchObject([
+        { previous: ZEROS, schema: 1, type: 'access.denied', reason: 'a' },
+        { previous: events[0]?.hash, reason: 'b' },
+        { previous: events[1]?.hash, reason: 'c' },
+      ])
+      for (const line of lines) {
+        const body = line.slice(0, line.lastIndexOf(',"hash":"'))
+        expect(JSON.parse(line)).toHaveProperty('hash', sha256(body))
+      }
+      expect(await verifyJsonl(path)).toEqual({ isIntact: true, lines: 3, head: events[2]?.hash, torn: [] })
+    }))
+
+  test('[audit-jsonl-chain] can be checked with a shell, which knows nothing of JSON', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a', 'é€😀')
+      const script = `tail -n 1 "$1" | sed 's/,"hash":"[0-9a-f]*"}$//' | tr -d '\\n' | sha256sum | cut -d ' ' -f 1`
+      const { stdout } = spawnSync('sh', ['-c', script, 'sh', path], { encoding: 'utf8' })
+      expect(stdout.trim()).toBe((await verifyJsonl(path)).head)
+    }))
+
+  test('[audit-jsonl-reopen] continues the chain of a file that is there', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a', 'b')
+      await write(path, 'c')
+      await write(path)
+      await write(path, 'd', 'e')
+      expect(reasonsOf(path)).toEqual(['a', 'b', 'c', 'd', 'e'])
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 5, torn: [] })
+    }))
+
+  test('[audit-jsonl-append-only] only ever appends, and keeps the file to its owner', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a')
+      const before = readFileSync(path)
+      await write(path, 'b')
+      expect(readFileSync(path).subarray(0, before.length)).toEqual(before)
+      expect(statSync(path).mode & 0o777).toBe(0o600)
+    }))
+
+  test('keeps the order of thousands of events, written in few writes', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      const sink = jsonl(path)
+      const names = Array.from({ length: 3_000 }, (_, index) => `r${index}`)
+      const audit = createAudit()
+      audit.subscribe(sink, { required: true, maxQueue: 10_000 })
+      const results = await Promise.all(names.map((reason) => audit.emit(decision({ reason }))))
+      expect(new Set(results)).toEqual(new Set([true]))
+      await audit.close()
+      expect(reasonsOf(path)).toEqual(names)
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 3_000, head: sink.head })
+    }))
+
+  test('as a required sink has written the line before the event counts as told', () =>
+    inFolder(async (folder) => {
+      for (const syncEachWrite of [false, true]) {
+        const path = join(folder, `${syncEachWrite}.jsonl`)
+        const audit = createAudit()
+        audit.subscribe(jsonl(path, { syncEachWrite }), { required: true })
+        expect(await audit.emit(decision({ reason: 'a' }))).toBe(true)
+        expect(reasonsOf(path)).toEqual(['a'])
+        await audit.close()
+        expect(await audit.emit(decision({ reason: 'b' }))).toBe(false)
+      }
+    }))
+
+  test('[audit-jsonl-foreign] notices what another process appended or cut, says so, and goes on from there', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      const sink = jsonl(path)
+      const event = (await events('a', 'b', 'c', 'd', 'e')) as [never, never, never, never, never]
+      await sink.write(event[0])
+      await write(path, 'foreign')
+      await expect(sink.write(event[1])).rejects.toThrow('was changed by another')
+      await sink.write(event[2])
+      truncateSync(path, 0)
+      await expect(sink.write(event[3])).rejects.toThrow('was changed by another')
+      await sink.write(event[4])
+      await sink.close()
+      expect(reasonsOf(path)).toEqual(['e'])
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1 })
+    }))
+
+  test('[audit-options] refuses a path that cannot be a file of its own, at creation', () =>
+    inFolder(async (folder) => {
+      mkdirSync(join(folder, 'directory'))
+      writeFileSync(join(folder, 'other.txt'), 'something else\n')
+      const refused: [unknown, string][] = [
+        ['', 'must be the path of a file'],
+        [undefined, 'must be the path of a file'],
+        [join(folder, 'directory'), 'cannot be opened (EISDIR)'],
+        [join(folder, 'absent', 'audit.jsonl'), 'cannot be opened (ENOENT)'],
+        [join(folder, 'other.txt'), 'holds something else than audit events: name another file'],
+      ]
+      for (const [path, message] of refused) {
+        expect(() => jsonl(path as string)).toThrow(
+          expect.objectContaining({ code: 'ERR_OPTION_INVALID', message: expect.stringContaining(message) }),
+        )
+      }
+      expect(readFileSync(join(folder, 'other.txt'), 'utf8')).toBe('something else\n')
+      expect(() => jsonl(join(folder, 'a'), { sync: true } as object)).toThrow('unknown option "sync"')
+      expect(existsSync(join(folder, 'a'))).toBe(false)
+    }))
+})
+
+/** Completed events with these reasons. */
+async function events(...names: string[]): Promise<unknown[]> {
+  const got: unknown[] = []
+  const audit = createAudit({ sinks: [(event) => void got.push(event)] })
+  for (const reason of names) audit.emit(decision({ reason }))
+  return got
+}
+
+describe('the verifier', () => {
+  const NAMES = ['a', 'b', 'c', 'd', 'e']
+
+  async function tampered(change: (lines: string[]) => string[]): Promise<Awaited<ReturnType<typeof verifyJsonl>>> {
+    return inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, ...NAMES)
+      writeFileSync(
+        path,
+        change(linesOf(path))
+          .map((line) => `${line}\n`)
+          .join(''),
+      )
+      return verifyJsonl(path)
+    })
+  }
+
+  test.each([1, 2, 3, 4, 5])('[audit-jsonl-altered] finds an altered line: %d', async (line) => {
+    const result = await tampered((lines) =>
+      lines.map((text, index) =>
+        index === line - 1 ? text.replace('"severity":"warning"', '"severity":"info"') : text,
+      ),
+    )
+    expect(result).toMatchObject({ isIntact: false, lines: line - 1, torn: [] })
+    expect(result.altered).toEqual({ line, problem: 'does not have the hash that it names' })
+  })
+
+  test('[audit-jsonl-altered] finds a line whose hash was computed anew: the next one does not name it', async () => {
+    const result = await tampered((lines) =>
+      lines.map((text, index) => {
+        if (index !== 2) return text
+        const body = text.slice(0, text.lastIndexOf(',"hash":"')).replace('"reason":"c"', '"reason":"x"')
+        return `${body},"hash":"${sha256(body)}"}`
+      }),
+    )
+    expect(result.altered).toEqual({
+      line: 3,
+      problem: 'line 4 names another line before it: that one was altered, or lines between them were taken out',
+    })
+  })
+
+  test.each<[string, (lines: string[]) => string[], number]>([
+    ['the first line is taken out', (lines) => lines.slice(1), 1],
+    ['a line is taken out', (lines) => lines.filter((_, index) => index !== 2), 2],
+    ['two lines are swapped', ([a = '', b = '', c = '', ...rest]) => [a, c, b, ...rest], 1],
+    ['a line is there twice', ([a = '', b = '', ...rest]) => [a, b, b, ...rest], 2],
+    ['a line is replaced by other text', ([a = '', , ...rest]) => [a, 'nothing happened', ...rest], 2],
+    ['a line is replaced by an empty one', ([a = '', , ...rest]) => [a, '', ...rest], 2],
+    ['two lines are replaced by other text', ([a = '', , , ...rest]) => [a, 'x', 'y', ...rest], 2],
+    ['a line is cut in the middle', ([a = '', b = '', ...rest]) => [a, b.slice(0, 100), ...rest], 2],
+  ])('[audit-jsonl-altered] finds that %s', async (_name, change, line) => {
+    const result = await tampered(change)
+    expect(result).toMatchObject({ isIntact: false, altered: { line } })
+  })
+
+  test('[audit-jsonl-altered] finds that the end was cut off, given a head that was noted before', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a', 'b')
+      const { head } = await verifyJsonl(path)
+      await write(path, 'c')
+      expect(await verifyJsonl(path, { head })).toMatchObject({ isIntact: true, lines: 3 })
+      const [first = ''] = linesOf(path)
+      writeFileSync(path, `${first}\n`)
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1 })
+      expect(await verifyJsonl(path, { head })).toMatchObject({
+        isIntact: false,
+        altered: { problem: 'the chain does not hold the head that was noted: its end was cut off or written anew' },
+      })
+    }))
+
+  test('[audit-jsonl-torn] names a last line that was cut anywhere, and the rest is intact', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, ...NAMES)
+      const whole = readFileSync(path)
+      const ends = [...whole.entries()].filter(([, byte]) => byte === 0x0a).map(([index]) => index + 1)
+      await fc.assert(
+        fc.asyncProperty(fc.integer({ min: 0, max: whole.length }), async (length) => {
+          writeFileSync(path, whole.subarray(0, length))
+          const result = await verifyJsonl(path)
+          // A line that lacks its newline alone is whole.
+          const lines = ends.filter((end) => end <= length + 1).length
+          const isTorn = !ends.includes(length) && !ends.includes(length + 1) && length > 0
+          expect(result).toMatchObject({ isIntact: true, lines, torn: isTorn ? [lines + 1] : [] })
+
+          // Opened again, the chain goes on after the torn line, which stays where it is.
+          await write(path, 'after', 'the crash')
+          expect(await verifyJsonl(path)).toMatchObject({
+            isIntact: true,
+            lines: lines + 2,
+            torn: isTorn ? [lines + 1] : [],
+          })
+        }),
+        { numRuns: 60 },
+      )
+    }))
+
+  test('[audit-jsonl-torn] passes a file after kill -9 of a process that writes', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      const script = join(dirname(fileURLToPath(import.meta.url)), 'jsonl-process.ts')
+      for (let round = 0; round < 2; round += 1) {
+        const child = await startChildApp(script, {}, [path])
+        const size = () => (existsSync(path) ? statSync(path).size : 0)
+        const start = size()
+        while (size() < start + 200_000) await new Promise((resolve) => setTimeout(resolve, 5))
+        await child.stop()
+        const result = await verifyJsonl(path)
+        expect(result).toMatchObject({ isIntact: true })
+        expect(result.lines).toBeGreaterThan(300 * (round + 1))
+      }
+      await write(path, 'after')
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true })
+    }))
+
+  test('[audit-jsonl-torn] names the line that the system cut in the middle of a write', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      const script = join(dirname(fileURLToPath(import.meta.url)), 'jsonl-process.ts')
+      // The limit on a file's size is in blocks of 512 bytes or 1 KiB, and no multiple of a line.
+      const command = 'ulimit -f 64; exec "$0" --conditions=dev-source --import tsx "$1" "$2"'
+      const child = spawn('sh', ['-c', command, process.execPath, script, path], {
+        env: { ...process.env, NODE_OPTIONS: '' },
+        stdio: 'ignore',
+      })
+      const gone = once(child, 'exit')
+      let before = -1
+      while (child.exitCode === null && child.signalCode === null) {
+        const size = existsSync(path) ? statSync(path).size : 0
+        if (size > 0 && size === before) break
+        before = size
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+      child.kill('SIGKILL')
+      await gone
+      const result = await verifyJsonl(path)
+      expect(result.isIntact).toBe(true)
+      expect(result.torn).toEqual([result.lines + 1])
+      await write(path, 'after')
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: result.lines + 1, torn: result.torn })
+    }))
+
+  test('passes an empty file, and rejects for one that cannot be read', () =>
+    inFolder(async (folder) => {
+      writeFileSync(join(folder, 'empty'), '')
+      expect(await verifyJsonl(join(folder, 'empty'))).toEqual({ isIntact: true, lines: 0, head: ZEROS, torn: [] })
+      await expect(verifyJsonl(join(folder, 'absent'))).rejects.toThrow('ENOENT')
+    }))
+
+  test('[audit-jsonl-altered] finds a line that is longer than any event, in memory that does not grow with it', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a')
+      appendFileSync(path, `${'x'.repeat(20_000_000)}\n`)
+      appendFileSync(path, `${'y'.repeat(10)}\n`)
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: false, altered: { line: 2 } })
+    }))
+})
+
+describe('the parsers of the file', () => {
+  test('[audit-jsonl-parsers] a link never throws, and what it accepts is printed back identically', async () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)),
+    )
+    fc.assert(fc.property(bytes, (line) => readLink(Buffer.from(line)) === undefined))
+    const hex = fc.stringMatching(/^[0-9a-f]{64}$/)
+    fc.assert(
+      fc.property(hex, hex, fc.json(), (previous, hash, json) => {
+        const line = `{"previous":"${previous}","event":${json},"hash":"${hash}"}`
+        expect(readLink(Buffer.from(line))).toEqual({ previous, hash, isTrue: false })
+      }),
+    )
+  })
+
+  test('[audit-jsonl-parsers] lines are the same however the file is cut into chunks', async () => {
+    const chunks = fc.array(fc.oneof(fc.string({ maxLength: 20 }), fc.constant('\n')), { maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(chunks, async (parts) => {
+        async function* stream() {
+          for (const part of parts) yield Buffer.from(part)
+        }
+        const lines: string[] = []
+        for await (const { bytes, isEnded } of splitLines(stream()))
+          lines.push(bytes.toString() + (isEnded ? '\n' : ''))
+        expect(lines.join('')).toBe(parts.join(''))
+        expect(lines.every((line) => line.indexOf('\n') === -1 || line.indexOf('\n') === line.length - 1)).toBe(true)
+      }),
+    )
+  })
+})
