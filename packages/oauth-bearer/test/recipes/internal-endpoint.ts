@@ -1,4 +1,4 @@
-import { VerifierUnavailable, type VerifyFunction } from '@countersign/oauth-bearer'
+import { requireOAuthBearer, VerifierUnavailable, type VerifyFunction } from '@countersign/oauth-bearer'
 
 /** Asks an internal endpoint: POST { token } → { active, user_id, account_id }. */
 export function verifyAtEndpoint(url: string, key: string): VerifyFunction {
@@ -25,3 +25,11 @@ export function verifyAtEndpoint(url: string, key: string): VerifyFunction {
     return { subject: answer.user_id, claims: { accountId: answer.account_id } }
   }
 }
+
+export const oauth = requireOAuthBearer({
+  resource: 'https://mcp.example.com/mcp',
+  issuer: {
+    issuer: 'https://app.example.com',
+    verify: verifyAtEndpoint('https://app.internal/verify-token', process.env.INTERNAL_KEY ?? ''),
+  },
+})

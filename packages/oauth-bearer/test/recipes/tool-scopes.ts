@@ -1,0 +1,18 @@
+import type { OAuthBearerGate } from '@countersign/oauth-bearer'
+import type { RequestHandler } from 'express'
+
+/** Asks for more scopes for some tools: with 403 and what is lacking, so that the client steps up. */
+export function toolScopes(oauth: OAuthBearerGate, scopes: Readonly<Record<string, string>>): RequestHandler {
+  const gates = new Map(Object.entries(scopes).map(([tool, scope]) => [tool, oauth.scopes(scope)]))
+  return (request, response, next) => {
+    const messages: unknown[] = Array.isArray(request.body) ? request.body : [request.body]
+    const tools = messages.map((message) => (message as { params?: { name?: unknown } } | undefined)?.params?.name)
+    const needed = tools.flatMap((tool) => (typeof tool === 'string' ? (gates.get(tool) ?? []) : []))
+    const pass = (index: number): void => {
+      const gate = needed[index]
+      if (gate === undefined) next()
+      else gate(request, response, () => pass(index + 1))
+    }
+    pass(0)
+  }
+}
