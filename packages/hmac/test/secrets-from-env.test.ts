@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { secretsFromEnv } from '@countersign/hmac'
 import { describe, expect, test } from '@jest/globals'
 
@@ -22,7 +25,32 @@ describe('secretsFromEnv', () => {
       { COUNTERSIGN_HMAC_SECRET_JOB_RUNNER: SECRET, COUNTERSIGN_HMAC_SECRET_JOB_RUNNER_V1: SECRET },
       'both version 1',
     ],
+    [
+      'a variable and its file',
+      { COUNTERSIGN_HMAC_SECRET_JOB_RUNNER: SECRET, COUNTERSIGN_HMAC_SECRET_JOB_RUNNER_FILE: '/x' },
+      'both set',
+    ],
   ])('fails the start with %s', (_what, env, message) => {
-    expect(() => secretsFromEnv(env, { callers })).toThrow(message)
+    const read = () => secretsFromEnv(env, { callers })
+    expect(read).toThrow(message)
+    expect(read).not.toThrow(SECRET)
+  })
+
+  test.each([
+    [['job', 'job-v2'], {}],
+    [['a.b', 'a-b'], {}],
+    [['a', 'b'], { a: 'KEY', b: 'KEY' }],
+    [['a', 'b'], { a: 'KEY_V2', b: 'KEY' }],
+  ])('fails the start when one variable could be read for two of %j', (two, names) => {
+    expect(() => secretsFromEnv({}, { callers: two, names })).toThrow('would be read for both')
+  })
+
+  test('reads each version from a file, without the newline at its end', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'countersign-env-'))
+    writeFileSync(join(folder, 'secret'), `${SECRET}\n`)
+    const env = { COUNTERSIGN_HMAC_SECRET_JOB_RUNNER_V7_FILE: join(folder, 'secret') }
+    const secret = await secretsFromEnv(env, { callers }).get('job-runner', 7)
+    expect(secret?.key?.export().toString()).toBe(SECRET)
+    rmSync(folder, { recursive: true })
   })
 })

@@ -1,0 +1,101 @@
+import { memorySecrets, type RequireHmacOptions, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
+import { postgresSecrets } from '@countersign/hmac/postgres'
+import { describe, expect, test } from '@jest/globals'
+import { AUDIENCE, SECRET } from './harness.js'
+
+const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
+const good: RequireHmacOptions = { secrets, audience: AUDIENCE }
+
+/** The code, the option and the message of the error, which says what to do. */
+function errorOf(work: () => unknown): { code?: string; option?: string; message?: string } {
+  try {
+    work()
+  } catch (error) {
+    return error as { code?: string; option?: string; message?: string }
+  }
+  return {}
+}
+
+describe('a wrong option throws at creation', () => {
+  test.each<[string, object, string, string]>([
+    ['secrets left out', { secrets: undefined }, 'ERR_OPTION_MISSING', 'secrets'],
+    ['secrets that are no store', { secrets: {} }, 'ERR_OPTION_INVALID', 'secrets'],
+    ['a misspelt one', { audiense: AUDIENCE }, 'ERR_OPTION_UNKNOWN', 'audiense'],
+    ['no audience', { audience: undefined }, 'ERR_OPTION_MISSING', 'audience'],
+    ['an empty list of audiences', { audience: [] }, 'ERR_OPTION_INVALID', 'audience'],
+    ['an audience with a scheme', { audience: 'https://billing.example.com' }, 'ERR_OPTION_INVALID', 'audience'],
+    ['an audience with a path', { audience: 'billing.example.com/' }, 'ERR_OPTION_INVALID', 'audience'],
+    ['no formats', { formats: [] }, 'ERR_OPTION_INVALID', 'formats'],
+    ['a format by name', { formats: ['rfc9421'] }, 'ERR_OPTION_INVALID', 'formats'],
+    ['the same format twice', { formats: [rfc9421(), rfc9421({ tag: 'other' })] }, 'ERR_OPTION_INVALID', 'formats'],
+    ['callers that are no names', { callers: ['Scheduler'] }, 'ERR_OPTION_INVALID', 'callers'],
+    ['a replay store that is none', { replay: {} }, 'ERR_OPTION_INVALID', 'replay'],
+    ['another mode of the body', { body: 'stream' }, 'ERR_OPTION_INVALID', 'body'],
+    ['a limit that is none', { maxBodyBytes: Number.POSITIVE_INFINITY }, 'ERR_OPTION_INVALID', 'maxBodyBytes'],
+    ['enforce as a text', { enforce: 'false' }, 'ERR_OPTION_INVALID', 'enforce'],
+    ['enforce with a text in it', { enforce: { scheduler: 'false' } }, 'ERR_OPTION_INVALID', 'enforce'],
+    ['another mode', { mode: 'off' }, 'ERR_OPTION_INVALID', 'mode'],
+    ['report mode without an old key', { mode: 'report' }, 'ERR_OPTION_INVALID', 'mode'],
+    [
+      'an old key that is empty',
+      { legacy: { headers: ['x-a'], keys: { a: [''] } } },
+      'ERR_OPTION_INVALID',
+      'legacy.keys',
+    ],
+    ['an old key without headers', { legacy: { keys: { a: ['k'] } } }, 'ERR_OPTION_MISSING', 'legacy.headers'],
+    [
+      'an old key of no caller',
+      { legacy: { headers: ['x-a'], keys: { 'A b': ['k'] } } },
+      'ERR_OPTION_INVALID',
+      'legacy.keys',
+    ],
+    [
+      'an old key in the header of a format',
+      { legacy: { headers: ['Signature'], keys: { a: ['k'] } } },
+      'ERR_OPTION_INVALID',
+      'formats',
+    ],
+  ])('%s', (_what, wrong, code, option) => {
+    const error = errorOf(() => requireHmac({ ...good, ...wrong } as RequireHmacOptions))
+    expect([error.code, error.option]).toEqual([code, option])
+    expect(error.message).toMatch(/requireHmac/)
+  })
+
+  test.each<[string, () => unknown, string]>([
+    ['a window of rfc9421', () => rfc9421({ windowBackSeconds: 0 }), 'windowBackSeconds'],
+    ['a tag with a quote', () => rfc9421({ tag: '"' }), 'tag'],
+    ['a prefix in upper case', () => xHeaders({ prefix: 'X-Kh' }), 'prefix'],
+    ['a switch as a text', () => xHeaders({ bindAudience: 'no' as never }), 'bindAudience'],
+    ['a window of a day', () => xHeaders({ windowAheadSeconds: 86_400 }), 'windowAheadSeconds'],
+    ['a clock that is none', () => memorySecrets([], { clock: {} as never }), 'clock'],
+    ['secrets that are no list', () => memorySecrets({} as never), 'secrets'],
+    ['a short secret in a list', () => memorySecrets([{ caller: 'a', version: 1, secret: 'x' }]), '[0].secret'],
+    ['a secret left out', () => memorySecrets([{ caller: 'a', version: 1, secret: undefined }]), '[0].secret'],
+    ['no ring', () => postgresSecrets({ query: async () => ({ rows: [] }) }, {} as never), 'keks'],
+    [
+      'a cache of a minute',
+      () => postgresSecrets({ query: async () => ({ rows: [] }) }, { keks: 'x', cacheSeconds: 60 }),
+      'cacheSeconds',
+    ],
+  ])('%s', (_what, work, option) => {
+    expect(errorOf(work).option).toBe(option)
+  })
+
+  test('callers left out, with a store that cannot tell them without asking anyone', () => {
+    const { knows: _, ...asking } = secrets
+    expect(errorOf(() => requireHmac({ ...good, secrets: asking }))).toMatchObject({
+      code: 'ERR_OPTION_MISSING',
+      option: 'callers',
+    })
+    expect(errorOf(() => requireHmac({ ...good, secrets: asking, callers: ['scheduler'] }))).toEqual({})
+  })
+
+  test('and no value of a secret is shown', () => {
+    const error = errorOf(() => memorySecrets([{ caller: 'a', version: 1, secret: 'short-secret' }]))
+    expect(error.message).not.toContain('short-secret')
+  })
+})
+
+test('the window of a format without an audience needs none', () => {
+  expect(errorOf(() => requireHmac({ secrets, formats: [xHeaders({ bindAudience: false })] }))).toEqual({})
+})
