@@ -1,0 +1,136 @@
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { type Harness, oauthApp } from './harness.js'
+import { makeKey } from './test-issuer.js'
+
+let app: Harness
+afterEach(() => app.stop())
+
+const MINUTE = 60_000
+const start = async () => {
+  app = await oauthApp()
+}
+const status = async (token: string | Promise<string>) => (await app.get(await token)).status
+
+/** Waits until something that goes on in the background has come to an end. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+const fail = (code: number) => app.issuer.answer('/jwks', (_request, response) => void response.writeHead(code).end())
+
+describe('freshness', () => {
+  test.each([
+    [{}, 10],
+    [{ 'cache-control': 'max-age=300' }, 5],
+    [{ 'cache-control': 'public, max-age=1' }, 1],
+    [{ 'cache-control': 'max-age=86400' }, 60],
+    [{ 'cache-control': 'no-store' }, 1],
+    [{ 'cache-control': 'max-age=300', age: '120' }, 3],
+    [{ 'cache-control': 'max-age=soon' }, 10],
+  ])(
+    'with %j a set is fresh for %i min, and renewed ahead of that without anyone waiting',
+    async (headers, minutes) => {
+      await start()
+      app.issuer.jwksHeaders = headers as Record<string, string>
+      expect(await status(app.token())).toBe(200)
+      app.clock.advance(minutes * MINUTE * 0.8 - 1)
+      expect(await status(app.token())).toBe(200)
+      expect(app.issuer.fetches()).toBe(1)
+      app.clock.advance(1)
+      expect(await status(app.token())).toBe(200)
+      await until(() => app.issuer.fetches() === 2)
+    },
+  )
+
+  test('who comes at once to a cold gate waits for one fetch', async () => {
+    await start()
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => app.token()))
+    expect(await Promise.all(tokens.map((token) => status(token)))).toEqual(Array(50).fill(200))
+    expect(app.issuer.fetches()).toBe(1)
+  })
+
+  test('the metadata is read once, and again when the key set is not where it said', async () => {
+    await start()
+    expect(await status(app.token())).toBe(200)
+    app.issuer.metadata = { jwks_uri: `${app.issuer.url}/moved` }
+    app.issuer.answer('/moved', (_request, response) => void response.end(JSON.stringify({ keys: app.issuer.keys })))
+    fail(404)
+    app.clock.advance(10 * MINUTE)
+    expect(await status(app.token())).toBe(200)
+    app.clock.advance(MINUTE)
+    expect(await status(app.token())).toBe(200)
+    await until(() => app.issuer.requests.includes('/moved'))
+  })
+})
+
+describe('rotation', () => {
+  test('[oauth-rotation] a key that appears just after a fetch is found', async () => {
+    await start()
+    expect(await status(app.token())).toBe(200)
+    const next = await makeKey('k2')
+    app.issuer.keys = [app.key.jwk, next.jwk]
+    expect(await status(app.token({}, next))).toBe(200)
+    expect(app.issuer.fetches()).toBe(2)
+    expect(await status(app.token())).toBe(200)
+    expect(app.events.find(({ type }) => type === 'oauth.keys.rotated')?.attributes).toMatchObject({
+      added: 1,
+      removed: 0,
+    })
+  })
+
+  test('[oauth-rotation] a key that is gone from a fresh set is distrusted at once, and so is what it verified', async () => {
+    await start()
+    const now = Math.floor(app.clock.now() / 1000)
+    const old = await app.token({ claims: { exp: now + 86_400 } })
+    expect(await status(old)).toBe(200)
+    const next = await makeKey('k2')
+    app.issuer.keys = [next.jwk]
+    expect(await status(app.token({}, next))).toBe(200)
+    expect(await status(old)).toBe(401)
+    expect(app.last()).toBe('unknown_key')
+    // Even without another key to bring it to light: with the next refresh.
+    app.issuer.keys = [app.key.jwk]
+    app.clock.advance(10 * MINUTE)
+    expect(await status(old)).toBe(200)
+    app.issuer.keys = [next.jwk]
+    app.clock.advance(10 * MINUTE)
+    expect(await status(old)).toBe(401)
+  })
+
+  test('[oauth-rotation] another key under the same name is another key', async () => {
+    await start()
+    const now = Math.floor(app.clock.now() / 1000)
+    const old = await app.token({ claims: { exp: now + 86_400 } })
+    expect(await status(old)).toBe(200)
+    const next = await makeKey('k1')
+    app.issuer.keys = [next.jwk]
+    app.clock.advance(10 * MINUTE)
+    expect(await status(app.token({}, next))).toBe(200)
+    expect(await status(old)).toBe(401)
+    expect(app.last()).toBe('bad_signature')
+  })
+
+  test('an unknown kid is 401 when the issuer says so, and 503 when it cannot be asked', async () => {
+    await start()
+    const stranger = await makeKey('k9')
+    expect(await status(app.token({}, stranger))).toBe(401)
+    expect(app.last()).toBe('unknown_key')
+    // Its word counts for 15 s.
+    expect(await status(app.token({}, stranger))).toBe(401)
+    expect(app.issuer.fetches()).toBe(1)
+    fail(500)
+    const other = await makeKey('k8')
+    expect(await status(app.token({}, other))).toBe(503)
+    expect(app.last()).toBe('keys')
+    expect(await status(app.token())).toBe(200)
+  })
+
+  test('a token without a kid is tried with the keys it could be from', async () => {
+    await start()
+    const next = await makeKey('k2')
+    app.issuer.keys = [next.jwk, app.key.jwk]
+    expect(await status(app.token({ header: { kid: undefined } }))).toBe(200)
+    const ec = await makeKey('k3', 'ES256')
+    expect(await status(app.token({ header: { kid: undefined } }, ec))).toBe(401)
+  })
+})
