@@ -1,0 +1,299 @@
+import { firstPresented, type Gate } from '@countersign/core'
+import { type McpCredentialStore, principalOf, requireMcpCredential } from '@countersign/mcp-credential'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import { serve } from '../../../test/support/http-server.js'
+import { agent, type Harness, mcpApp, send, withOtherSecret } from './harness.js'
+
+let app: Harness
+beforeAll(async () => {
+  app = await mcpApp()
+})
+afterAll(() => app.close())
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const INVALID =
+  '{"type":"about:blank","title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The credential is not valid"}'
+
+test('a good credential gives its principal, req.auth in the SDK’s shape, and is taken out of the request', async () => {
+  const issued = await app.credentials.issue({ ...agent, providerSessionId: 's1' })
+  const answer = await send(app.port, { authorization: `bEaReR ${issued.token}` })
+  const { principal, auth, authorization } = JSON.parse(answer.text)
+  expect(principal).toEqual({
+    kind: 'mcp-credential',
+    id: issued.credentialId,
+    threadId: 't1',
+    providerInstanceId: 'p1',
+    providerSessionId: 's1',
+    capabilities: ['preview'],
+    expiresAt: issued.expiresAt,
+  })
+  expect(auth).toEqual({
+    token: issued.credentialId,
+    clientId: 'p1',
+    scopes: ['preview'],
+    expiresAt: Math.floor(issued.expiresAt / 1000),
+    extra: {
+      credentialId: issued.credentialId,
+      threadId: 't1',
+      providerInstanceId: 'p1',
+      providerSessionId: 's1',
+    },
+  })
+  expect(authorization).toEqual([null, null, []])
+  expect(answer.text).not.toContain(issued.token.slice(-49))
+  expect(app.events.at(-1)).toMatchObject({ type: 'access.granted', principal: { id: issued.credentialId } })
+})
+
+test('stripHeader and attachAuthInfo can be turned off', async () => {
+  const plain = await mcpApp({ stripHeader: false, attachAuthInfo: false })
+  const { authorizationHeader } = await plain.credentials.issue(agent)
+  const { auth, authorization } = JSON.parse((await send(plain.port, { authorization: authorizationHeader })).text)
+  expect(auth).toBeUndefined()
+  expect(authorization).toEqual([authorizationHeader, [authorizationHeader], ['authorization']])
+  await plain.close()
+})
+
+test('nothing presented is 401 with a bare challenge; another scheme is nothing presented', async () => {
+  for (const headers of [{} as Record<string, string>, { authorization: 'Basic dXNlcjpwYXNz' }]) {
+    const answer = await send(app.port, headers)
+    expect([answer.status, answer.headers['www-authenticate'], app.last()]).toEqual([401, 'Bearer', 'missing'])
+    expect(answer.headers['cache-control']).toBe('no-store')
+  }
+})
+
+test('[mcp-identical-401s] malformed, unknown and wrong secret get one answer, byte for byte', async () => {
+  const issued = await app.credentials.issue({ ...agent, threadId: 'identical' })
+  const unknown = await (async () => {
+    const other = await mcpApp()
+    const { token } = await other.credentials.issue(agent)
+    await other.close()
+    return token
+  })()
+  const tokens = {
+    malformed: 'mcps_junk',
+    unknown,
+    wrong_secret: await withOtherSecret(issued.token),
+  }
+  const answers: unknown[] = []
+  for (const [reason, token] of Object.entries(tokens)) {
+    const { status, headers, text } = await send(app.port, bearer(token))
+    expect(app.last()).toBe(reason)
+    answers.push({ status, text, headers: { ...headers, date: '' } })
+  }
+  expect(answers[1]).toEqual(answers[0])
+  expect(answers[2]).toEqual(answers[0])
+  expect(answers[0]).toMatchObject({
+    status: 401,
+    text: INVALID,
+    headers: {
+      'www-authenticate': 'Bearer error="invalid_token", error_description="The credential is not valid"',
+    },
+  })
+  expect(JSON.stringify(answers)).not.toContain('resource_metadata')
+})
+
+test('[mcp-identical-401s] an unknown id takes as long as a wrong secret', async () => {
+  const issued = await app.credentials.issue({ ...agent, threadId: 'timing' })
+  const other = await mcpApp()
+  const unknown = (await other.credentials.issue(agent)).token
+  await other.close()
+  const wrong = await withOtherSecret(issued.token)
+  const ROUNDS = 41
+  const CALLS = 400
+  const time = (token: string) => {
+    const from = process.hrtime.bigint()
+    for (let call = 0; call < CALLS; call += 1) void app.credentials.resolve(token)
+    return Number(process.hrtime.bigint() - from)
+  }
+  const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
+  const times: Record<'unknown' | 'wrong', number[]> = { unknown: [], wrong: [] }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    times.unknown.push(time(unknown))
+    times.wrong.push(time(wrong))
+  }
+  const ratio = median(times.wrong) / median(times.unknown)
+  expect(ratio).toBeGreaterThan(0.4)
+  expect(ratio).toBeLessThan(2.5)
+})
+
+test('a proven secret is told why it is refused, in words to act on', async () => {
+  const told: string[] = []
+  const ask = async (header: string) => {
+    const answer = await send(app.port, { authorization: header })
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token", error_description="/)
+    told.push(`${app.last()}: ${JSON.parse(answer.text).detail}`)
+  }
+  const idle = await app.credentials.issue({ ...agent, threadId: 'a' })
+  app.pass(32 * 60_000)
+  await ask(idle.authorizationHeader)
+  const revoked = await app.credentials.issue({ ...agent, threadId: 'b' })
+  await app.credentials.revokeThread('b')
+  await ask(revoked.authorizationHeader)
+  const superseded = await app.credentials.issue({ ...agent, threadId: 'c' })
+  await app.credentials.issue({ ...agent, threadId: 'c' })
+  await ask(superseded.authorizationHeader)
+  const short = await mcpApp({ registry: { absoluteLifetimeMs: 60_000 } })
+  const expired = await short.credentials.issue(agent)
+  short.pass(61_000)
+  expect((await send(short.port, { authorization: expired.authorizationHeader })).status).toBe(401)
+  expect(short.last()).toBe('expired')
+  await short.close()
+  const ASK = 'Stop calling this server and tell the user; the app must start this session anew.'
+  expect(told).toEqual([
+    `idle: This session was idle for too long and has ended. ${ASK}`,
+    `revoked: This session was ended by the app. ${ASK}`,
+    'superseded: A newer credential took the place of this one. Use the newer one, or start the session anew.',
+  ])
+})
+
+test('an unexpanded variable, and an empty one, get an answer that says so', async () => {
+  const values = [
+    `Bearer \${MCP_CRED_APP}`,
+    'bearer $MCP_CRED',
+    'Bearer {env:MCP}',
+    'Bearer %MCP_CRED%',
+    'Bearer {{x}}',
+    'Bearer',
+  ]
+  for (const authorization of values) {
+    const answer = await send(app.port, { authorization })
+    expect([answer.status, app.last()]).toEqual([401, 'placeholder'])
+    expect(answer.text).toContain('environment variable')
+  }
+  await send(app.port, { authorization: 'Bearer two words' })
+  expect(app.last()).toBe('malformed')
+})
+
+test('two Authorization fields are 400, and a credential in query or body is none', async () => {
+  const { authorizationHeader, token } = await app.credentials.issue(agent)
+  const twice = await send(app.port, { authorization: [authorizationHeader, authorizationHeader] })
+  expect([twice.status, app.last()]).toEqual([400, 'ambiguous'])
+  const elsewhere = await send(app.port, {}, { access_token: token }, 'POST', `/?access_token=${token}`)
+  expect([elsewhere.status, app.last()]).toEqual([401, 'missing'])
+})
+
+test('a token longer than any is refused before it is looked at', async () => {
+  app.calls.length = 0
+  const answer = await send(app.port, bearer(`mcps_${'a'.repeat(8000)}`))
+  expect([answer.status, app.last(), app.calls]).toEqual([401, 'malformed', []])
+})
+
+test('a store that is down is 503 with words to wait, and no challenge', async () => {
+  const { StoreUnavailableError } = await import('@countersign/core')
+  const down = (store: McpCredentialStore): McpCredentialStore => ({
+    ...store,
+    issue: (credential, life) => store.issue(credential, life),
+    resolve: () => Promise.reject(new StoreUnavailableError('test', 'down')),
+  })
+  const broken = await mcpApp({ wrapStore: down })
+  const { authorizationHeader } = await broken.credentials.issue(agent)
+  const answer = await send(broken.port, { authorization: authorizationHeader })
+  expect([answer.status, answer.headers['retry-after'], answer.headers['www-authenticate']]).toEqual([
+    503,
+    '1',
+    undefined,
+  ])
+  expect(JSON.parse(answer.text).detail).toContain('Wait and retry this call')
+  expect(broken.last()).toBe('credential_store')
+  await broken.close()
+})
+
+describe('isAlive', () => {
+  test('that throws, rejects or hangs is 503, and asked for nobody who is not proven', async () => {
+    const answers: (() => boolean | Promise<boolean>)[] = [
+      () => {
+        throw new Error('boom')
+      },
+      () => Promise.reject(new Error('boom')),
+      () => new Promise(() => undefined),
+    ]
+    for (const isAlive of answers) {
+      let asked = 0
+      const registry = {
+        livenessTimeoutMs: 20,
+        isAlive: () => {
+          asked += 1
+          return isAlive()
+        },
+      }
+      const one = await mcpApp({ registry })
+      const issued = await one.credentials.issue(agent)
+      one.pass(60 * 60_000)
+      expect((await send(one.port, bearer(await withOtherSecret(issued.token)))).status).toBe(401)
+      expect(asked).toBe(0)
+      const answer = await send(one.port, { authorization: issued.authorizationHeader })
+      expect([answer.status, one.last(), asked]).toEqual([503, 'liveness', 1])
+      await one.close()
+    }
+  })
+
+  test('that says yes lets an idle holder in, over a promise too', async () => {
+    const one = await mcpApp({ registry: { isAlive: async ({ threadId }) => threadId === 't1' } })
+    const issued = await one.credentials.issue(agent)
+    one.pass(10 * 3_600_000)
+    expect((await send(one.port, { authorization: issued.authorizationHeader })).status).toBe(200)
+    await one.close()
+  })
+})
+
+test('presents is true for our prefix alone, so that an OAuth client can share the route', async () => {
+  const { audit, credentials } = { audit: undefined, credentials: app.credentials }
+  const gate = requireMcpCredential({ credentials, audit })
+  const reached: string[] = []
+  const other = Object.assign(
+    ((_request, response) => {
+      reached.push('other')
+      response.status(418).end()
+    }) as express.RequestHandler,
+    {
+      scheme: 'other',
+      reads: ['authorization'],
+      presents: (request: express.Request) => request.headers.authorization?.startsWith('Bearer ') === true,
+      challenge: () => [{ scheme: 'Bearer' }],
+      optional: () => other,
+    },
+  ) as Gate
+  const shared = express()
+  shared.use(firstPresented(gate, other), (request, response) => {
+    response.json(principalOf(request, 'mcp-credential').threadId)
+  })
+  const running = await serve(shared)
+  const { authorizationHeader } = await credentials.issue(agent)
+  expect((await send(running.port, { authorization: authorizationHeader })).text).toBe('"t1"')
+  expect((await send(running.port, bearer('eyJhbGciOiJub25lIn0.e30.x'))).status).toBe(418)
+  expect((await send(running.port, bearer('mcps_bad'))).status).toBe(401)
+  expect(reached).toEqual(['other'])
+  await running.close()
+})
+
+test('mounted twice, the gate asks the store once and lets the request through', async () => {
+  const { credentials } = app
+  const gate = requireMcpCredential({ credentials })
+  const twice = express()
+  twice.use(gate)
+  twice.get('/', gate, (request, response) => void response.json(request.principal?.kind))
+  const running = await serve(twice)
+  const { authorizationHeader } = await credentials.issue(agent)
+  app.calls.length = 0
+  expect((await send(running.port, { authorization: authorizationHeader })).text).toBe('"mcp-credential"')
+  expect(app.calls).toEqual(['resolve'])
+  await running.close()
+})
+
+test('a decision in memory is made in the same tick, without a promise', async () => {
+  const issued = await app.credentials.issue(agent)
+  const found = app.credentials.resolve(issued.token)
+  expect(found).not.toBeInstanceOf(Promise)
+  expect((found as { standing: string }).standing).toBe('live')
+})
+
+test('a wrong option throws at creation with its name and the remedy', () => {
+  const { credentials } = app
+  const wrong = (options: object) => () => requireMcpCredential(options as never)
+  expect(wrong({})).toThrow('option "credentials" is required')
+  expect(wrong({ credentials, tool: {} })).toThrow('Did you mean "tools"?')
+  expect(wrong({ credentials, tools: { a: 1 } })).toThrow('"tools"')
+  expect(wrong({ credentials, denyAs: 'html' })).toThrow(`'http', 'jsonrpc'`)
+})

@@ -1,0 +1,153 @@
+import { request as httpRequest } from 'node:http'
+import type { AuditEvent } from '@countersign/audit'
+import {
+  createMcpCredentials,
+  type IssueOptions,
+  type McpCredentialGate,
+  type McpCredentialStore,
+  type McpCredentials,
+  type McpCredentialsOptions,
+  memoryCredentials,
+  type RequireMcpCredentialOptions,
+  requireMcpCredential,
+} from '@countersign/mcp-credential'
+import express, { type RequestHandler } from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
+
+export const agent: IssueOptions = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
+
+export interface Harness extends RunningServer {
+  readonly clock: FakeClock
+  readonly events: AuditEvent[]
+  readonly credentials: McpCredentials
+  readonly gate: McpCredentialGate
+  /** Calls of the store by name. */
+  readonly calls: string[]
+  /** Lets time pass while the process runs. */
+  pass(ms: number): void
+  /** The reason of the last decision, or `granted`. */
+  last(): string | undefined
+}
+
+export interface HarnessOptions extends Partial<Omit<RequireMcpCredentialOptions, 'credentials'>> {
+  readonly registry?: Omit<McpCredentialsOptions, 'store' | 'audit'>
+  readonly before?: readonly RequestHandler[]
+  readonly handler?: RequestHandler
+  readonly wrapStore?: (store: McpCredentialStore) => McpCredentialStore
+}
+
+/** An app whose every path is behind one gate on a memory store; what follows answers with what it was given. */
+export async function mcpApp(options: HarnessOptions = {}): Promise<Harness> {
+  const { registry, before = [express.json()], handler, wrapStore = (one) => one, ...gateOptions } = options
+  const clock = fakeClock()
+  const { audit, events } = recordedAudit()
+  const memory = memoryCredentials({ clock })
+  const calls: string[] = []
+  const counted = new Proxy(memory, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        calls.push(String(name))
+        return value.apply(target, args)
+      }
+    },
+  })
+  const credentials = createMcpCredentials({ store: wrapStore(counted), audit, ...registry })
+  const gate = requireMcpCredential({ credentials, audit, clock, ...gateOptions })
+  const app = express()
+  app.use(...before, gate)
+  app.use(
+    handler ??
+      ((request, response) => {
+        response.json({
+          principal: request.principal,
+          auth: (request as { auth?: unknown }).auth,
+          authorization: [
+            request.headers.authorization,
+            request.headersDistinct.authorization,
+            request.rawHeaders.filter((text) => /^authorization$/i.test(text)),
+          ],
+        })
+      }),
+  )
+  const running = await serve(app)
+  return {
+    ...running,
+    clock,
+    events,
+    credentials,
+    gate,
+    calls,
+    pass(ms) {
+      for (let left = ms; left > 0; left -= 15_000) {
+        clock.advance(Math.min(left, 15_000))
+        memory.tick()
+      }
+    },
+    last() {
+      const event = events.findLast(({ type }) => type.startsWith('access.'))
+      return event?.reason ?? (event?.type === 'access.granted' ? 'granted' : undefined)
+    },
+    close: async () => {
+      await credentials.close()
+      await running.close()
+    },
+  }
+}
+
+export interface Sent {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | undefined>
+  readonly text: string
+}
+
+/** One request as it is written; a header may be a list of fields. */
+export function send(
+  port: number,
+  headers: Record<string, string | string[]> = {},
+  body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
+  path = '/',
+): Promise<Sent> {
+  const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+  const type: Record<string, string> =
+    payload === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { host: '127.0.0.1', port, method, path, agent: false, headers: { ...type, ...headers } },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString(),
+          }),
+        )
+      },
+    )
+    request.on('error', reject)
+    request.end(payload)
+  })
+}
+
+export const toolCall = (name: unknown, id: unknown = 1) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: {} },
+})
+
+/** A well-formed token with another secret: the id of one, the secret of nobody. */
+export async function withOtherSecret(token: string): Promise<string> {
+  const { crc32 } = await import('node:zlib')
+  const { numberToBase62, randomBase62 } = await import('../src/base62.js')
+  const body = `${token.slice(0, token.lastIndexOf('_'))}_${randomBase62(43)}`
+  return body + numberToBase62(crc32(body), 6)
+}

@@ -1,0 +1,150 @@
+import { get } from 'node:http'
+import { StoreUnavailableError } from '@countersign/core'
+import type { McpCredentialStore } from '@countersign/mcp-credential'
+import { expect, test } from '@jest/globals'
+import type { RequestHandler } from 'express'
+import { agent, mcpApp, send } from './harness.js'
+
+/** Opens a stream, and tells what came and when it ended. */
+async function openStream(port: number, authorization: string) {
+  const state = { text: '', isOpen: true }
+  await new Promise<void>((resolve, reject) => {
+    const headers = { authorization, accept: 'text/event-stream' }
+    get({ host: '127.0.0.1', port, path: '/', headers, agent: false }, (response) => {
+      response.on('data', (chunk: Buffer) => {
+        state.text += chunk.toString()
+        resolve()
+      })
+      response.on('close', () => {
+        state.isOpen = false
+      })
+      response.on('error', () => undefined)
+    }).on('error', reject)
+  })
+  return state
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+/** Sends an event at once and goes on sending, also to a response that was cut. */
+const streaming: RequestHandler = (_request, response) => {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+  response.write('data: 0\n\n')
+  const timer = setInterval(() => response.write('data: more\n\n'), 20)
+  response.on('close', () => setTimeout(() => clearInterval(timer), 200))
+}
+
+test('[mcp-stream-ends] an open stream ends at once when its credential is revoked, and no other does', async () => {
+  const app = await mcpApp({ handler: streaming, recheckMs: 3_600_000 })
+  const issue = (threadId: string) => app.credentials.issue({ ...agent, threadId })
+  const [a, b, c, d] = [await issue('a'), await issue('b'), await issue('c'), await issue('d')]
+  const streams = await Promise.all([a, b, c, d].map((one) => openStream(app.port, one.authorizationHeader)))
+  const open = () => streams.map(({ isOpen }) => isOpen)
+  await a.revoke()
+  await until(() => !open()[0])
+  expect(open()).toEqual([false, true, true, true])
+  await app.credentials.revokeThread('b')
+  await until(() => !open()[1])
+  await app.credentials.issue({ ...agent, threadId: 'c' })
+  await until(() => !open()[2])
+  expect(open()).toEqual([false, false, false, true])
+  await app.credentials.revokeAll()
+  await until(() => !open()[3])
+  await app.close()
+})
+
+test('[mcp-stream-ends] a stream ends when its credential goes idle: being open is no sign of life', async () => {
+  const app = await mcpApp({ handler: streaming, recheckMs: 20 })
+  const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
+  app.pass(20 * 60_000)
+  await app.credentials.touch('t1')
+  app.pass(20 * 60_000)
+  const seen = stream.text.length
+  await until(() => stream.text.length > seen + 100)
+  expect(stream.isOpen).toBe(true)
+  app.pass(12 * 60_000)
+  await until(() => !stream.isOpen)
+  await app.close()
+})
+
+test('a stream outlives a short outage of the store, and ends in a long one', async () => {
+  let isDown = false
+  let looks = 0
+  const wrapStore = (store: McpCredentialStore): McpCredentialStore =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name !== 'peek') return Reflect.get(target, name)
+        return (...args: Parameters<McpCredentialStore['peek']>) => {
+          looks += 1
+          if (isDown) throw new StoreUnavailableError('test', 'down')
+          return target.peek(...args)
+        }
+      },
+    })
+  const app = await mcpApp({ handler: streaming, recheckMs: 20, wrapStore })
+  const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
+  isDown = true
+  const from = looks
+  await until(() => looks >= from + 5)
+  expect(stream.isOpen).toBe(true)
+  isDown = false
+  const back = looks
+  await until(() => looks >= back + 5)
+  expect(stream.isOpen).toBe(true)
+  isDown = true
+  await until(() => !stream.isOpen)
+  await app.close()
+})
+
+/** Makes a session at `initialize`, in each of the ways that a server may write headers. */
+const stateful =
+  (write: 'setHeader' | 'object' | 'list'): RequestHandler =>
+  (request, response) => {
+    const id = `session-${request.principal?.id}`
+    if (request.body?.method === 'initialize' && write === 'setHeader') response.setHeader('Mcp-Session-Id', id)
+    if (request.body?.method === 'initialize' && write === 'object') response.writeHead(200, { 'mcp-session-id': id })
+    if (request.body?.method === 'initialize' && write === 'list') response.writeHead(200, ['Mcp-Session-Id', id])
+    response.end('{}')
+  }
+
+test.each(['setHeader', 'object', 'list'] as const)(
+  'an Mcp-Session-Id belongs to the thread and provider it was made for, not to the token (%s)',
+  async (write) => {
+    const app = await mcpApp({ handler: stateful(write) })
+    const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize' }
+    const ping = { jsonrpc: '2.0', id: 2, method: 'ping' }
+    const owner = await app.credentials.issue(agent)
+    const made = await send(app.port, { authorization: owner.authorizationHeader }, initialize)
+    const session = String(made.headers['mcp-session-id'])
+    const use = async (authorization: string) =>
+      (await send(app.port, { authorization, 'mcp-session-id': session }, ping)).status
+    const stranger = await app.credentials.issue({ ...agent, threadId: 't2' })
+    const otherProvider = await app.credentials.issue({ ...agent, providerInstanceId: 'p2' })
+    expect(await use(stranger.authorizationHeader)).toBe(403)
+    expect(app.last()).toBe('session_mismatch')
+    expect(await use(otherProvider.authorizationHeader)).toBe(403)
+    expect(await use(owner.authorizationHeader)).toBe(200)
+    const next = await app.credentials.issue(agent)
+    expect(await use(owner.authorizationHeader)).toBe(401)
+    expect(await use(next.authorizationHeader)).toBe(200)
+    await app.close()
+  },
+)
+
+test('a session that nobody saw being made belongs to who comes with it first, and one owner cannot claim too many', async () => {
+  const app = await mcpApp()
+  const first = (await app.credentials.issue(agent)).authorizationHeader
+  const second = (await app.credentials.issue({ ...agent, threadId: 't2' })).authorizationHeader
+  const use = async (authorization: string, session: string) =>
+    (await send(app.port, { authorization, 'mcp-session-id': session })).status
+  expect(await use(first, 'found')).toBe(200)
+  expect(await use(second, 'found')).toBe(403)
+  expect(await use(second, '__proto__')).toBe(200)
+  const claims: number[] = []
+  for (let index = 0; index < 100; index += 1) claims.push(await use(first, `claimed-${index}`))
+  expect([claims[98], claims[99]]).toEqual([200, 403])
+  expect(await use(second, 'another')).toBe(200)
+  await app.close()
+})

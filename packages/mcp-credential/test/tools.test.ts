@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import { agent, type Harness, mcpApp, send, toolCall } from './harness.js'
+
+let app: Harness
+let headers: Record<string, string>
+beforeAll(async () => {
+  app = await mcpApp({
+    tools: { 'preview_*': 'preview', preview_delete: ['admin', 'audit'], '*_export': 'export', free: [] },
+  })
+  headers = { authorization: (await app.credentials.issue(agent)).authorizationHeader }
+})
+afterAll(() => app.close())
+
+const status = async (body: unknown, extra: Record<string, string> = {}) =>
+  (await send(app.port, { ...headers, ...extra }, body)).status
+
+test('a tool needs the capability of every pattern that matches it, and one that no pattern matches is refused', async () => {
+  expect(await status(toolCall('preview_open'))).toBe(200)
+  expect(await status(toolCall('free'))).toBe(200)
+  const refused = await send(app.port, headers, toolCall('preview_delete'))
+  expect([refused.status, app.last()]).toEqual([403, 'capability_missing'])
+  expect(refused.headers['www-authenticate']).toBe(
+    'Bearer error="insufficient_scope", error_description="This session may not use that tool. Go on without it.", scope="preview admin audit"',
+  )
+  expect(JSON.parse(refused.text)).toMatchObject({ error: 'insufficient_scope', scope: 'preview admin audit' })
+  expect(app.events.at(-1)?.attributes).toEqual({ why: 'tool', tool: 'preview_delete' })
+  expect(await status(toolCall('preview_export'))).toBe(403)
+  const unmatched = await send(app.port, headers, toolCall('shell'))
+  expect(unmatched.status).toBe(403)
+  expect(unmatched.text).not.toContain('scope":')
+  expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern', tool: 'shell' })
+})
+
+test('[mcp-prototype-names] tools named like members of Object.prototype match only what names them', async () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    expect(await status(toolCall(name))).toBe(403)
+  }
+  const raw = '{"jsonrpc":"2.0","id":1,"__proto__":{"method":"ping"},"method":"tools/call","params":{"name":"shell"}}'
+  expect(await status(raw)).toBe(403)
+})
+
+test('[mcp-batch] a batch is looked at element by element', async () => {
+  const open = toolCall('preview_open')
+  expect(await status([open, open])).toBe(200)
+  expect(await status([open, toolCall('shell', 2)])).toBe(403)
+  expect(await status([toolCall('preview_delete', 2), open])).toBe(403)
+  expect(await status([open, null])).toBe(403)
+  expect(await status([open, [toolCall('shell')]])).toBe(403)
+  expect(await status([])).toBe(200)
+})
+
+test('handshake methods, notifications and answers are never refused for a capability', async () => {
+  const nothing = await app.credentials.issue({ threadId: 't2', providerInstanceId: 'p1' })
+  const own = { authorization: nothing.authorizationHeader }
+  for (const method of [
+    'initialize',
+    'notifications/initialized',
+    'ping',
+    'tools/list',
+    'prompts/list',
+    'server/discover',
+  ]) {
+    expect((await send(app.port, own, { jsonrpc: '2.0', id: 1, method })).status).toBe(200)
+  }
+  expect((await send(app.port, own, { jsonrpc: '2.0', id: 1, result: {} })).status).toBe(200)
+  expect((await send(app.port, own, toolCall('preview_open'))).status).toBe(403)
+  expect((await send(app.port, own)).status).toBe(200)
+  expect((await send(app.port, own, undefined, 'DELETE')).status).toBe(200)
+})
+
+test('Mcp-Method and Mcp-Name must say what the body says', async () => {
+  const open = toolCall('preview_open')
+  expect(await status(open, { 'mcp-method': 'tools/call', 'mcp-name': 'preview_open' })).toBe(200)
+  expect(await status(open, { 'mcp-method': 'tools/list' })).toBe(403)
+  expect(app.events.at(-1)?.attributes).toEqual({ why: 'header_mismatch' })
+  expect(await status(open, { 'mcp-name': 'preview_close' })).toBe(403)
+  expect(await status([open, { jsonrpc: '2.0', id: 2, method: 'ping' }], { 'mcp-method': 'tools/call' })).toBe(403)
+  const encoded = `=?base64?${Buffer.from('preview_öffnen').toString('base64')}?=`
+  expect(await status(toolCall('preview_öffnen'), { 'mcp-name': encoded })).toBe(200)
+  expect(await status(toolCall('preview_open'), { 'mcp-name': encoded })).toBe(403)
+  const prompt = { jsonrpc: '2.0', id: 1, method: 'prompts/get', params: { name: 'a' } }
+  expect(await status(prompt, { 'mcp-name': 'b' })).toBe(403)
+  const resource = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'file:///a' } }
+  expect(await status(resource, { 'mcp-name': 'file:///a' })).toBe(200)
+})
+
+test('a name that is no text, and a body that is no JSON-RPC, are refused', async () => {
+  for (const name of [undefined, 1, null, ['preview_open'], { toString: 'preview_open' }]) {
+    expect(await status(toolCall(name))).toBe(403)
+  }
+  expect(await status({ jsonrpc: '2.0', id: 1, method: 'tools/call' })).toBe(403)
+})
+
+test('a body that nobody parsed is refused, whatever it is', async () => {
+  for (const before of [[], [express.text({ type: '*/*' })], [express.raw({ type: '*/*' })]]) {
+    const unparsed = await mcpApp({ before, tools: { '*': [] } })
+    const own = { authorization: (await unparsed.credentials.issue(agent)).authorizationHeader }
+    expect((await send(unparsed.port, own, toolCall('preview_open'))).status).toBe(403)
+    expect(unparsed.last()).toBe('capability_missing')
+    expect((await send(unparsed.port, own)).status).toBe(200)
+    const chunked = { ...own, 'transfer-encoding': 'chunked' }
+    expect((await send(unparsed.port, chunked, undefined, 'DELETE')).status).toBe(before.length === 0 ? 403 : 403)
+    await unparsed.close()
+  }
+})
+
+test('without the option every tool may be called', async () => {
+  const open = await mcpApp()
+  const own = { authorization: (await open.credentials.issue(agent)).authorizationHeader }
+  expect((await send(open.port, own, toolCall('shell'))).status).toBe(200)
+  await open.close()
+})
+
+describe('denyAs: jsonrpc', () => {
+  test('answers a refused tool as a JSON-RPC error that the model reads, and everything else over HTTP', async () => {
+    const rpc = await mcpApp({ tools: { 'preview_*': 'preview' }, denyAs: 'jsonrpc' })
+    const own = { authorization: (await rpc.credentials.issue({ ...agent, capabilities: [] })).authorizationHeader }
+    const one = await send(rpc.port, own, toolCall('preview_open', 'call-7'))
+    expect([one.status, one.headers['content-type']]).toEqual([200, 'application/json; charset=utf-8'])
+    expect(JSON.parse(one.text)).toEqual({
+      jsonrpc: '2.0',
+      id: 'call-7',
+      error: {
+        code: -32003,
+        message: 'This session may not use that tool. Go on without it.',
+        data: { error: 'insufficient_scope', scope: 'preview' },
+      },
+    })
+    const batch = await send(rpc.port, own, [toolCall('preview_open', 1), { jsonrpc: '2.0', method: 'ping', id: 2 }])
+    expect(JSON.parse(batch.text).map(({ id }: { id: number }) => id)).toEqual([1, 2])
+    const notified = await send(rpc.port, own, { ...toolCall('preview_open'), id: undefined })
+    expect(notified.status).toBe(403)
+    expect((await send(rpc.port, {}, toolCall('preview_open'))).status).toBe(401)
+    expect(rpc.events.filter(({ reason }) => reason === 'capability_missing')).toHaveLength(3)
+    await rpc.close()
+  })
+})
+
+test('filterTools keeps what the holder may call', () => {
+  const tools = ['preview_open', 'preview_delete', 'free', 'shell', '__proto__'].map((name) => ({ name }))
+  expect(app.gate.filterTools(tools, ['preview']).map(({ name }) => name)).toEqual(['preview_open', 'free'])
+  expect(app.gate.filterTools(tools, ['preview', 'admin', 'audit']).map(({ name }) => name)).toEqual([
+    'preview_open',
+    'preview_delete',
+    'free',
+  ])
+})
+
+test('patterns are matched in linear time, and stars stand for any text', async () => {
+  const wild = await mcpApp({ tools: { '**a**a**a**a**b': 'x', 'a.c': 'y' } })
+  const started = performance.now()
+  expect(wild.gate.filterTools([{ name: 'a'.repeat(5000) }], [])).toEqual([])
+  expect(performance.now() - started).toBeLessThan(2000)
+  expect(wild.gate.filterTools([{ name: 'abc' }], ['y'])).toEqual([])
+  await wild.close()
+})
