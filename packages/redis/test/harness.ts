@@ -1,3 +1,4 @@
+import type { ReplayStore } from '@countersign/core'
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis-5'
 import type { RedisClient } from '../src/index.js'
@@ -49,3 +50,12 @@ export async function eventually<T>(work: () => Promise<T>, holds: (value: T) =>
 
 /** What a call rejects with when Redis cannot be asked. */
 export const unavailable = { name: 'StoreUnavailableError', code: 'ERR_STORE_UNAVAILABLE' } as const
+
+/** What a claim comes to: `fresh`, `seen`, or the text of its error. */
+export async function outcomeOf(store: ReplayStore, key: string, ttlMs = 60_000): Promise<string> {
+  try {
+    return await store.claim(key, ttlMs)
+  } catch (error) {
+    return String(error)
+  }
+}

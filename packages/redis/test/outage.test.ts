@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type HangingRedis, hangingRedis } from '../../../test/support/hanging-redis.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { type RedisClient, redisReplay } from '../src/index.js'
-import { client, client5, disconnectAll, eventually, unavailable } from './harness.js'
+import { client, client5, disconnectAll, eventually, outcomeOf, unavailable } from './harness.js'
 
 let server: RedisServer
 let proxy: HangingRedis
@@ -142,12 +142,8 @@ describe.each(versions)('with %s on its defaults', (_name, make) => {
     for (let round = 0; round < 2; round += 1) {
       await server.kill()
       await eventually(
-        async () =>
-          store.claim('probe', TTL).then(
-            () => 'up',
-            () => 'down',
-          ),
-        (state) => state === 'down',
+        async () => outcomeOf(store, 'probe'),
+        (outcome) => outcome.startsWith('StoreUnavailableError'),
       )
       const startedMs = performance.now()
       await Promise.all(

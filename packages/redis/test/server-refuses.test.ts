@@ -2,7 +2,7 @@ import type { ReplayStore } from '@countersign/core'
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
 import { redisReplay } from '../src/index.js'
-import { client, client5, clusterClient, disconnectAll, eventually, unavailable } from './harness.js'
+import { client, client5, clusterClient, disconnectAll, eventually, outcomeOf, unavailable } from './harness.js'
 
 const TTL = 60_000
 const servers: { stop(): Promise<void> }[] = []
@@ -66,7 +66,7 @@ describe('a server that answers and refuses', () => {
     for (let round = 0; isLoading; round += 1) {
       const claims = stores.map(async (store, index) => {
         const key = `loading-${round}-${index}`
-        return { store, key, answer: await store.claim(key, TTL).then(String, String) }
+        return { store, key, answer: await outcomeOf(store, key) }
       })
       const results = await Promise.all(claims)
       if (isLoading) refused.push(...results)
@@ -104,21 +104,23 @@ describe('a Redis Cluster', () => {
     const redis = clusterClient(nodes.map(({ port }) => port))
     const store = redisReplay(redis, { commandTimeoutMs: 400 })
     const keys = Array.from({ length: 48 }, (_, index) => `key-${index}`)
-    const claimAll = async (suffix: string) =>
-      Promise.all(keys.map(async (key) => store.claim(key + suffix, TTL).catch((error) => error.code as string)))
+    const isRefused = (outcome: string) => outcome.startsWith('StoreUnavailableError')
+    const claimAll = async (suffix: string) => Promise.all(keys.map(async (key) => outcomeOf(store, key + suffix)))
     await eventually(
       async () => claimAll('-warm-up'),
-      (results) => !results.includes('ERR_STORE_UNAVAILABLE'),
+      (outcomes) => !outcomes.some(isRefused),
     )
     expect(new Set(await claimAll('-warm-up'))).toEqual(new Set(['seen']))
 
     nodes[0]?.pause()
     const during = await claimAll('-lost')
-    expect(new Set(during)).toEqual(new Set(['fresh', 'ERR_STORE_UNAVAILABLE']))
+    expect(new Set(during.map((outcome) => (isRefused(outcome) ? 'refused' : outcome)))).toEqual(
+      new Set(['fresh', 'refused']),
+    )
     nodes[0]?.resume()
     await eventually(
       async () => claimAll('-after'),
-      (results) => !results.includes('ERR_STORE_UNAVAILABLE'),
+      (outcomes) => !outcomes.some(isRefused),
     )
     const afterwards = await claimAll('-lost')
     // What was refused then is fresh now, what was fresh then is seen now.

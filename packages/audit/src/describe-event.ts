@@ -1,0 +1,6 @@
+import type { AuditEvent } from './event.js'
+
+/** An event in one line: its type, and the gate and reason where it has them. */
+export function describeEvent({ type, gate, reason }: AuditEvent): string {
+  return [type, gate, reason].filter((part) => part !== undefined).join(' ')
+}

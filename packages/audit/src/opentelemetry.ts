@@ -1,0 +1,59 @@
+import { type Attributes, type MeterProvider, metrics, trace } from '@opentelemetry/api'
+import type { AuditEvent } from './event.js'
+import { option, resolveOptions } from './options.js'
+import type { AuditSink } from './sink.js'
+
+export interface OpenTelemetrySinkOptions {
+  /** Default: the global one, asked for at the first event, so that the SDK may start after the sink is made. */
+  readonly meterProvider?: MeterProvider
+}
+
+const RULES = { meterProvider: option.port<MeterProvider>('a MeterProvider', 'getMeter') }
+const METER = '@countersign/audit'
+
+/**
+ * Measures decisions with OpenTelemetry, and describes them on the span that is active: the metrics
+ * `countersign.decisions` and `countersign.decision.duration` (seconds), and the span's attributes `countersign.gate`,
+ * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`. Of stacked gates the last one stays on the span.
+ *
+ * @throws {OptionError}
+ * @example
+ * audit.subscribe(openTelemetrySink())
+ */
+export function openTelemetrySink(options: OpenTelemetrySinkOptions = {}): AuditSink {
+  const { meterProvider } = resolveOptions('openTelemetrySink', options, RULES)
+  let instruments: ReturnType<typeof createInstruments> | undefined
+
+  function write(event: AuditEvent): void {
+    if (!event.type.startsWith('access.')) return
+    instruments ??= createInstruments(meterProvider ?? metrics.getMeterProvider())
+    const { latencyMs } = event
+    instruments.decisions.add(1, attributesOf(event, ['gate', 'outcome', 'reason']))
+    if (latencyMs !== undefined) {
+      instruments.duration.record(latencyMs / 1000, attributesOf(event, ['gate', 'outcome']))
+    }
+    trace.getActiveSpan()?.setAttributes({
+      ...attributesOf(event, ['gate', 'outcome', 'reason', 'owasp']),
+      'countersign.principal.kind': event.principal?.kind,
+      'countersign.principal.id': event.principal?.id,
+    })
+  }
+  return { name: 'opentelemetry', write }
+}
+
+function createInstruments(provider: MeterProvider) {
+  const meter = provider.getMeter(METER)
+  return {
+    decisions: meter.createCounter('countersign.decisions', { description: 'Decisions of the gates', unit: '{decision}' }),
+    duration: meter.createHistogram('countersign.decision.duration', {
+      description: 'What the gates took for their decisions',
+      unit: 's',
+      advice: { explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1] },
+    }),
+  }
+}
+
+function attributesOf(event: AuditEvent, names: readonly ('gate' | 'outcome' | 'reason' | 'owasp')[]): Attributes {
+  const present = names.filter((name) => event[name] !== undefined)
+  return Object.fromEntries(present.map((name) => [`countersign.${name}`, event[name]]))
+}
