@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { sign, xHeaders } from '@countersign/hmac'
+import { rfc9421, type SigningInput, sign, xHeaders } from '@countersign/hmac'
 import { describe, expect, test } from '@jest/globals'
 
 const { secret, options, vectors } = JSON.parse(
@@ -22,6 +22,51 @@ describe('[hmac-known-answers] the known answers', () => {
       'x-kh-timestamp': '1700000000',
       'x-kh-signature': signature,
     })
+  })
+
+  interface Bound {
+    readonly method: string
+    readonly target: string
+    readonly headers?: Record<string, string>
+    readonly body: string
+    readonly caller: string
+    readonly version?: number
+    readonly audience: string
+    readonly timestamp: number
+    readonly nonce?: string
+    readonly base: string
+    readonly signed: Record<string, string>
+  }
+  const read = (file: string) =>
+    JSON.parse(readFileSync(new URL(`vectors/${file}.json`, import.meta.url), 'utf8')) as {
+      secret: string
+      vectors: Bound[]
+    }
+  const rows = [
+    ...read('rfc9421').vectors.map((vector) => ({ format: 'rfc9421', ...vector })),
+    ...read('x-headers-bound').vectors.map((vector) => ({ format: 'xHeaders', ...vector })),
+  ]
+
+  test.each(rows)('$method $target is signed in $format as other languages do', (vector) => {
+    const { method, target, headers = {}, body, caller, version, audience, timestamp, nonce, base, signed } = vector
+    const format = vector.format === 'rfc9421' ? rfc9421() : xHeaders()
+    const texts: string[] = []
+    const recording = {
+      ...format,
+      sign: (input: SigningInput) =>
+        format.sign({
+          ...input,
+          mac: (text) => {
+            texts.push(text)
+            return input.mac(text)
+          },
+        }),
+    }
+    const options = { caller, secret, audience, format: recording, now: timestamp * 1000 }
+    const optional = { ...(version === undefined ? {} : { version }), ...(nonce === undefined ? {} : { nonce }) }
+    const made = sign({ method, url: target, headers, body: Buffer.from(body) }, { ...options, ...optional })
+    expect(texts).toEqual([base])
+    expect(made).toEqual(signed)
   })
 
   test('a secret of less than 32 bytes signs nothing', () => {

@@ -1,27 +1,104 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import type { IncomingHttpHeaders } from 'node:http'
 import { promisify } from 'node:util'
 import { systemClock } from '@countersign/core'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { rfc9421, xHeaders } from '@countersign/hmac'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { AUDIENCE, type Harness, hmacApp, SECRET } from './harness.js'
 
 const run = promisify(execFile)
 const guide = readFileSync(new URL('../../../docs/guides/hmac.md', import.meta.url), 'utf8')
-const snippet = (language: string) => guide.split(`\`\`\`${language}\n`)[1]?.split('```')[0] ?? ''
-const env = { ...process.env, HMAC_SECRET: SECRET, HMAC_AUDIENCE: AUDIENCE }
+
+/** The signers of the guide: of each section the one for RFC 9421 comes first. */
+function signersOf(section: string, language: string): string[] {
+  const text = guide.split(`\n## ${section}\n`)[1]?.split('\n## ')[0] ?? ''
+  return text
+    .split(`\`\`\`${language}\n`)
+    .slice(1)
+    .map((part) => part.split('```')[0] ?? '')
+}
+
+interface Vector {
+  readonly method: string
+  readonly target: string
+  readonly body: string
+  readonly caller: string
+  readonly version?: number
+  readonly audience: string
+  readonly timestamp: number
+  readonly nonce?: string
+  readonly signed: Record<string, string>
+}
+
+function firstVector(file: string): Vector & { readonly secret: string } {
+  const text = readFileSync(new URL(`vectors/${file}.json`, import.meta.url), 'utf8')
+  const { secret, vectors } = JSON.parse(text) as { secret: string; vectors: [Vector] }
+  return { secret, ...vectors[0] }
+}
 
 let app: Harness
+let recorder: RunningServer
+let seen: IncomingHttpHeaders = {}
 beforeAll(async () => {
-  app = await hmacApp({ clock: systemClock }, { clock: systemClock })
+  app = await hmacApp({ clock: systemClock, formats: [rfc9421(), xHeaders()] }, { clock: systemClock })
+  recorder = await serve((request, response) => {
+    seen = request.headers
+    request.resume().on('end', () => response.end())
+  })
 })
-afterAll(() => app.close())
+afterAll(async () => {
+  await app.close()
+  await recorder.close()
+})
 
-test.each([
-  ['a shell with curl and openssl', 'sh', (text: string) => ['-c', text, 'sign']],
-  ['Python on its standard library', 'python3', (text: string) => ['-c', text]],
-])('%s signs as the guide says', async (_what, command, argumentsFor) => {
-  const text = snippet(command === 'sh' ? 'sh' : 'python')
-  const target = `/jobs?from=${command}&x=%2e`
-  const { stdout } = await run(command, [...argumentsFor(text), 'POST', app.url, target, '{"a": 1}'], { env })
-  expect(stdout).toBe('200')
+const signers = [
+  ['a shell with curl and openssl', 'sh', signersOf('Signing from a shell', 'sh')],
+  ['Python on its standard library', 'python3', signersOf('Signing from Python', 'python')],
+] as const
+
+describe.each(signers)('%s', (_what, command, [signature = '', headers = '']) => {
+  const sign = (script: string, words: string[], env: Record<string, string>) => {
+    const args = command === 'sh' ? ['-c', script, 'sign', ...words] : ['-c', script, ...words]
+    return run(command, args, { env: { PATH: process.env.PATH ?? '', ...env } })
+  }
+
+  test.each([
+    ['rfc9421', signature, 'rfc9421'],
+    ['xHeaders', headers, 'xHeaders'],
+  ])('signs in %s as the guide says', async (_format, script, format) => {
+    const env = { HMAC_SECRET: SECRET, HMAC_AUDIENCE: AUDIENCE, HMAC_CALLER: 'scheduler', HMAC_VERSION: '3' }
+    for (const target of ['/jobs?from=a&x=%2e', '/jobs/../jobs']) {
+      const { stdout } = await sign(script, ['POST', app.url, target, `{"a": "ü", "command": "${command}"}`], env)
+      expect([stdout, app.events.at(-1)?.attributes?.format]).toEqual(['200', format])
+    }
+  })
+
+  test.each([
+    ['rfc9421', signature, 'rfc9421'],
+    ['xHeaders', headers, 'x-headers-bound'],
+  ])('[hmac-known-answers] gives the known answer in %s', async (_format, script, file) => {
+    const {
+      secret,
+      method,
+      target,
+      body,
+      caller,
+      version = 1,
+      audience,
+      timestamp,
+      nonce = '',
+      signed,
+    } = firstVector(file)
+    await sign(script, [method, recorder.url, target, body], {
+      HMAC_SECRET: secret,
+      HMAC_AUDIENCE: audience,
+      HMAC_CALLER: caller,
+      HMAC_VERSION: String(version),
+      HMAC_NOW: String(timestamp),
+      HMAC_NONCE: nonce,
+    })
+    for (const [name, value] of Object.entries(signed)) expect(seen[name.toLowerCase()]).toBe(value)
+  })
 })
