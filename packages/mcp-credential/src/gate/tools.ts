@@ -7,7 +7,7 @@ export type ToolRules = Readonly<Record<string, string | readonly string[]>>
 export type CapabilitiesOf = (tool: string) => readonly string[] | undefined
 
 interface ToolRule {
-  readonly pattern: RegExp
+  readonly matches: (name: string) => boolean
   readonly needs: readonly string[]
 }
 
@@ -32,20 +32,35 @@ export function compileTools(rules: ToolRules): CapabilitiesOf {
   const compiled = Object.entries(rules).map(([pattern, need]): ToolRule => {
     if (pattern === '')
       throw new OptionError('ERR_OPTION_INVALID', 'tools', 'option "tools": a pattern must not be empty')
-    return { pattern: patternOf(pattern), needs: typeof need === 'string' ? [need] : need }
+    return { matches: matcherOf(pattern), needs: typeof need === 'string' ? [need] : need }
   })
   const remembered = new Map<string, readonly string[] | undefined>()
   return (tool) => {
     if (remembered.has(tool)) return remembered.get(tool)
-    const matching = compiled.filter(({ pattern }) => pattern.test(tool))
+    const matching = compiled.filter(({ matches }) => matches(tool))
     const needs = matching.length === 0 ? undefined : [...new Set(matching.flatMap((rule) => rule.needs))]
     if (remembered.size < MAX_REMEMBERED) remembered.set(tool, needs)
     return needs
   }
 }
 
-/** Runs of stars are one star, so that matching cannot take long. */
-function patternOf(glob: string): RegExp {
-  const parts = glob.split(/\*+/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${parts.join('[^]*')}$`)
+/**
+ * A matcher of names, `*` standing for any text. The parts between the stars are looked for from left to right, the
+ * first place each time, so it takes time proportional to the name: names come from agents, and a regular expression
+ * with several stars would try all ways to part them.
+ */
+function matcherOf(glob: string): (name: string) => boolean {
+  const [first = '', ...rest] = glob.split(/\*+/)
+  const last = rest.pop()
+  if (last === undefined) return (name) => name === glob
+  return (name) => {
+    if (!name.startsWith(first) || !name.endsWith(last)) return false
+    let from = first.length
+    for (const part of rest) {
+      const found = name.indexOf(part, from)
+      if (found === -1) return false
+      from = found + part.length
+    }
+    return from + last.length <= name.length
+  }
 }
