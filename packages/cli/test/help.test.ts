@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createAudit } from '@countersign/audit'
 import { describe, expect, test } from '@jest/globals'
 import type { Command } from 'commander'
@@ -82,6 +83,43 @@ describe('help', () => {
       expect(half).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringMatching(/^Usage: countersign/) })
     }
   })
+})
+
+/** The commands of a page's shell examples, and between backticks. */
+function commandsIn(page: string): string[] {
+  const text = readFileSync(new URL(`../../../${page}`, import.meta.url), 'utf8')
+  const fenced = Array.from(text.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm), ([, code = '']) => code.split('\n')).flat()
+  const inline = Array.from(
+    text.replace(/^ *```[\s\S]*?^ *```/gm, '').matchAll(/`(countersign [^`]+)`/g),
+    ([, code = '']) => code,
+  )
+  return [...fenced.map((line) => line.trim()), ...inline].filter((line) => line.startsWith('countersign '))
+}
+
+test.each(['packages/cli/README.md', 'docs/operations/incident-playbook.md'])(
+  'every command in %s is one, with its options',
+  (page) => {
+    const lines = commandsIn(page)
+    expect(lines.length).toBeGreaterThan(20)
+    for (const line of lines) {
+      const words = line
+        .replace(/\s#.*$/, '')
+        .split(/\s+/)
+        .slice(1)
+      const name = words.slice(0, words[0] === 'doctor' ? 1 : 2).join(' ')
+      const found = commands.find(([known]) => known === name)
+      expect([line, found?.[0]]).toEqual([line, name])
+      const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []
+      const flags = words.filter((word) => /^-{1,2}[A-Za-z]/.test(word))
+      expect([line, flags.filter((flag) => !known.includes(flag))]).toEqual([line, []])
+    }
+  },
+)
+
+test("the package's README names every command", () => {
+  const named = commandsIn('packages/cli/README.md')
+  const leaves = commands.filter(([, command]) => command.commands.length === 0).map(([name]) => name)
+  expect(leaves.filter((name) => !named.some((line) => line.startsWith(`countersign ${name}`)))).toEqual([])
 })
 
 test('[cli-bad-inputs] a misspelt command or option is met with what may have been meant', async () => {

@@ -2,8 +2,13 @@ import { createCipheriv, randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { requireHmac } from '@countersign/hmac'
+import { postgresSecrets } from '@countersign/hmac/postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import express from 'express'
 import pg from 'pg'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { serve } from '../../../test/support/http-server.js'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { freePort } from '../../../test/support/redis-server.js'
 import { countersign, refuse, succeed, succeedJson } from './command.js'
@@ -162,6 +167,43 @@ describe('the secrets in PostgreSQL', () => {
     await refuse(['hmac', 'import'], 2, /line 2 must be/, { env: withKek, input: `${rows[0]}\n{"caller":1}` })
     await refuse(['hmac', 'import'], 2, /--kek-file or set COUNTERSIGN_HMAC_IMPORT_KEK/, { env, input: rows[0] })
   })
+})
+
+describe('a gate on the same database', () => {
+  test('takes what the command stored, and refuses within its cache time what the command ended', async () => {
+    const client = { query: (text: string, values?: unknown[]) => db.query(text, values) }
+    const { audit, reasons } = recordedAudit()
+    const secrets = postgresSecrets(client, { keks: KEK, cacheSeconds: 1, audit })
+    const app = express()
+    app.get(
+      '/jobs',
+      requireHmac({ secrets, audience: 'a.example.com', callers: ['scheduler'], audit }),
+      (_request, response) => {
+        response.end('done')
+      },
+    )
+    const running = await serve(app)
+    try {
+      await succeed(['hmac', 'seed', 'scheduler', '--generate', '--out', join(folder, 'v1')], { env })
+      const curl = (version: number) =>
+        countersign([
+          ...['hmac', 'curl', 'GET', `${running.url}/jobs`, '--caller', 'scheduler', '--audience', 'a.example.com'],
+          ...['--secret-file', join(folder, `v${version}`), '--key-version', String(version)],
+        ])
+      const untilRefused = async (version: number) => {
+        while ((await curl(version)).exitCode === 0);
+      }
+      expect(await curl(1)).toMatchObject({ exitCode: 0, stdout: 'done' })
+      await succeed(['hmac', 'rotate', 'scheduler', '--grace', '0s', '--out', join(folder, 'v2')], { env })
+      await untilRefused(1)
+      expect(await curl(2)).toMatchObject({ exitCode: 0 })
+      await succeed(['hmac', 'revoke', 'scheduler', '--key-version', '2'], { env })
+      await untilRefused(2)
+      expect(reasons().at(-1)).toBe('no_active_secret')
+    } finally {
+      await running.close()
+    }
+  }, 60_000)
 })
 
 describe('what is wrong is said in one line', () => {

@@ -12,7 +12,7 @@ export interface SigningOptions {
   readonly prefix?: string
   readonly bindQuery: boolean
   readonly bindAudience: boolean
-  readonly header: readonly string[]
+  readonly header?: readonly string[]
   readonly data?: string
   readonly dataFile?: string
   readonly legacy?: string
@@ -29,7 +29,7 @@ export function addSigningOptions(command: Command): Command {
     .option('--prefix <prefix>', 'x-headers: the first part of the header names (default: x-countersign)')
     .option('--no-bind-query', 'x-headers: leave the query out of what is signed')
     .option('--no-bind-audience', 'x-headers: leave the audience out of what is signed')
-    .option('-H, --header <field>', 'a header field that is sent, as "name: value"; may be repeated', collect, [])
+    .option('-H, --header <field>', 'a header field that is sent, as "name: value"; may be repeated', collect)
     .addOption(new Option('-d, --data <text>', 'the body').conflicts('dataFile'))
     .option('--data-file <file>', 'the body, from a file; "-" is standard input')
     .option(

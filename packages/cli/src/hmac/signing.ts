@@ -36,7 +36,7 @@ export async function signRequest(
   const { host } = parseUrl(url)
   const audience = options.audience ?? host
   const format = createFormat(options)
-  const headers = parseHeaders(options.header)
+  const headers = parseHeaders(options.header ?? [])
   const body = await readBody(context, options)
   const { secret, version } = await findSecret(context, options)
   const signedAtMs = Date.now()

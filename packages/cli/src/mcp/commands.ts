@@ -27,7 +27,7 @@ export function addMcpCommands(program: Command, define: Define): void {
         .requiredOption('--thread <id>', 'the thread that the agent works in')
         .requiredOption('--provider <id>', 'the agent, as the host configured it')
         .option('--provider-session <id>', "the provider's own session")
-        .option('--capability <name>', 'what the agent may do; may be repeated', collect, [])
+        .option('--capability <name>', 'what the agent may do; may be repeated', collect)
         .addOption(
           new Option(
             '--on-existing <how>',

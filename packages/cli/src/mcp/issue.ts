@@ -9,7 +9,7 @@ export interface IssueCommandOptions extends RegistryOptions {
   readonly thread: string
   readonly provider: string
   readonly providerSession?: string
-  readonly capability: readonly string[]
+  readonly capability?: readonly string[]
   readonly onExisting?: 'supersede' | 'keep' | 'carry'
   readonly overlap?: number
   readonly file?: string
@@ -23,7 +23,7 @@ export async function issue(context: Context, options: IssueCommandOptions): Pro
       .issue({
         threadId: thread,
         providerInstanceId: provider,
-        capabilities: capability,
+        capabilities: capability ?? [],
         ...(providerSession === undefined ? {} : { providerSessionId: providerSession }),
         ...(onExisting === undefined ? {} : { onExisting }),
         ...(overlap === undefined ? {} : { overlapMs: overlap * 1000 }),
