@@ -39,11 +39,22 @@ export interface HarnessOptions extends Partial<SettingsSessionsOptions> {
 
 /** An app with helmet's defaults, the routes at /settings, and a gate on everything below it. */
 export async function settingsApp(options: HarnessOptions = {}): Promise<Harness> {
+  let handler: Express | undefined
+  const running = await serve((request, response) => handler?.(request, response))
+  try {
+    return createHarness(running, options, (app) => {
+      handler = app
+    })
+  } catch (error) {
+    await running.close()
+    throw error
+  }
+}
+
+function createHarness(running: RunningServer, options: HarnessOptions, listen: (app: Express) => void): Harness {
   const { gate, before, realTime = false, ...rest } = options
   const clock = fakeClock(realTime ? Date.now() : undefined)
   const { audit, events } = recordedAudit()
-  let handler: Express | undefined
-  const running = await serve((request, response) => handler?.(request, response))
   const baseUrl = `${running.url}/settings`
   const times = realTime ? {} : { clock }
   const store = rest.store ?? memorySessions(times)
@@ -55,7 +66,7 @@ export async function settingsApp(options: HarnessOptions = {}): Promise<Harness
   app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }), (request, response) => {
     response.json({ principal: request.principal, csrf: settings.csrfToken(request) })
   })
-  handler = app
+  listen(app)
   return {
     ...running,
     clock,
