@@ -44,11 +44,16 @@ export function openTelemetrySink(options: OpenTelemetrySinkOptions = {}): Audit
 function createInstruments(provider: MeterProvider) {
   const meter = provider.getMeter(METER)
   return {
-    decisions: meter.createCounter('countersign.decisions', { description: 'Decisions of the gates', unit: '{decision}' }),
+    decisions: meter.createCounter('countersign.decisions', {
+      description: 'Decisions of the gates',
+      unit: '{decision}',
+    }),
     duration: meter.createHistogram('countersign.decision.duration', {
       description: 'What the gates took for their decisions',
       unit: 's',
-      advice: { explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1] },
+      advice: {
+        explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1],
+      },
     }),
   }
 }

@@ -88,6 +88,19 @@ export function sentrySink(sdk: SentrySdk): AuditSink {
 
 function dataOf({ id, outcome, owasp, principal, credential, http, latencyMs, storeMs, attributes }: AuditEvent) {
   const { method, route, status, requestId } = http ?? {}
-  const all = { id, outcome, owasp, principal, credential, method, route, status, requestId, latencyMs, storeMs, attributes }
+  const all = {
+    id,
+    outcome,
+    owasp,
+    principal,
+    credential,
+    method,
+    route,
+    status,
+    requestId,
+    latencyMs,
+    storeMs,
+    attributes,
+  }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }

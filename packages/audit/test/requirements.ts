@@ -21,4 +21,9 @@ export const requirements: Record<string, string> = {
   'audit-jsonl-altered': 'the verifier finds the first altered line',
   'audit-jsonl-torn': 'the verifier names a line that a crash cut short, and passes the rest',
   'audit-jsonl-parsers': 'the parsers of the file never throw, and print back identically what they accept',
+  'audit-pino': 'the pino sink writes one line an event, at the level of its severity',
+  'audit-prometheus': 'the Prometheus sink has exactly the named series, and a flood of unknown callers adds none',
+  'audit-opentelemetry': 'the OpenTelemetry sink measures decisions and describes them on the active span',
+  'audit-sentry': 'the Sentry sink leaves breadcrumbs, and captures unavailable as an error',
+  'audit-ocsf': 'the OCSF sink maps to 3002, 3003 and 6003, valid in each class',
 }

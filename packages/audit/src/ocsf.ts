@@ -1,0 +1,165 @@
+import { describeEvent } from './describe-event.js'
+import type { AuditEvent } from './event.js'
+import { ACTIVITY_NAMES, activityOf, CLASS_NAMES, type OcsfClass } from './ocsf/classes.js'
+import { option, resolveOptions } from './options.js'
+import type { AuditSink } from './sink.js'
+
+/** The version of the Open Cybersecurity Schema Framework that the events are written in. */
+export const OCSF_VERSION = '1.5.0'
+
+/** An event of OCSF: what every class has, and the objects of its own class. */
+export interface OcsfEvent {
+  readonly class_uid: OcsfClass
+  readonly category_uid: 3 | 6
+  readonly activity_id: number
+  readonly type_uid: number
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  readonly severity_id: number
+  readonly status_id: number
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly [attribute: string]: unknown
+}
+
+export interface OcsfOptions {
+  /** What the app is called, as the service that is logged on to. Default `countersign`. */
+  readonly service?: string
+}
+
+export interface OcsfSinkOptions extends OcsfOptions {
+  /** Takes each event: to a file, a queue, a collector. */
+  readonly write: (event: OcsfEvent) => void | PromiseLike<void>
+}
+
+const SEVERITIES = {
+  info: { severity_id: 1, severity: 'Informational' },
+  warning: { severity_id: 3, severity: 'Medium' },
+  critical: { severity_id: 5, severity: 'Critical' },
+} as const
+
+const STATUSES = {
+  success: { status_id: 1, status: 'Success' },
+  failure: { status_id: 2, status: 'Failure' },
+  error: { status_id: 2, status: 'Failure' },
+} as const
+
+const OAUTH_2 = { auth_protocol_id: 6, auth_protocol: 'OAUTH 2.0' }
+const USER_TYPES: Readonly<Record<string, { type_id: number; type: string }>> = {
+  hmac: { type_id: 4, type: 'Service' },
+  'settings-session': { type_id: 1, type: 'User' },
+}
+
+/**
+ * An event in the Open Cybersecurity Schema Framework: decisions as Authentication (3002), what gives a session or an
+ * agent its rights as Authorize Session (3003), and refusals for want of rights and changes of state as API Activity
+ * (6003). What OCSF has no attribute for is under `unmapped`.
+ *
+ * Source: https://schema.ocsf.io/1.5.0
+ */
+export function toOcsf(event: AuditEvent, { service = 'countersign' }: OcsfOptions = {}): OcsfEvent {
+  const { class: classUid, activity } = activityOf(event)
+  return defined({
+    class_uid: classUid,
+    class_name: CLASS_NAMES[classUid],
+    ...(classUid === 6003
+      ? { category_uid: 6 as const, category_name: 'Application Activity' }
+      : { category_uid: 3 as const, category_name: 'Identity & Access Management' }),
+    activity_id: activity,
+    activity_name: ACTIVITY_NAMES[classUid][activity],
+    type_uid: classUid * 100 + activity,
+    type_name: `${CLASS_NAMES[classUid]}: ${ACTIVITY_NAMES[classUid][activity]}`,
+    time: Date.parse(event.time),
+    ...SEVERITIES[event.severity],
+    ...STATUSES[event.outcome],
+    status_code: event.reason,
+    message: describeEvent(event),
+    duration: event.latencyMs === undefined ? undefined : Math.round(event.latencyMs),
+    metadata: metadataOf(event),
+    src_endpoint: sourceOf(event, service),
+    http_request: requestOf(event),
+    http_response: event.http?.status === undefined ? undefined : { code: event.http.status },
+    ...ofClass[classUid](event, service),
+    unmapped: unmappedOf(event),
+  })
+}
+
+/**
+ * A sink that hands each event on in OCSF.
+ *
+ * @throws {OptionError}
+ * @example
+ * audit.subscribe(ocsfSink({ service: 'billing', write: (event) => collector.send(event) }))
+ */
+export function ocsfSink(options: OcsfSinkOptions): AuditSink {
+  const rules = {
+    service: option.string().default('countersign'),
+    write: option.func<OcsfSinkOptions['write']>().required(),
+  }
+  const { service, write } = resolveOptions('ocsfSink', options, rules)
+  return { name: 'ocsf', write: (event) => write(toOcsf(event, { service })) }
+}
+
+type OfClass = (event: AuditEvent, service: string) => Record<string, unknown>
+
+const ofClass: Readonly<Record<OcsfClass, OfClass>> = {
+  3002: (event, service) => ({
+    user: userOf(event),
+    service: { name: service },
+    session: sessionOf(event),
+    is_remote: true,
+    ...(event.gate === 'oauth-bearer' ? OAUTH_2 : { auth_protocol_id: 99, auth_protocol: event.gate ?? 'other' }),
+  }),
+  3003: (event) => ({
+    user: userOf(event),
+    session: sessionOf(event),
+    privileges: [event.type],
+  }),
+  6003: (event, service) => ({
+    actor: { app_name: service, ...(event.principal && { user: userOf(event) }) },
+    api: {
+      operation: event.type,
+      service: { name: service },
+      ...(event.reason && { response: { error: event.reason } }),
+    },
+    resources: event.credential?.id === undefined ? undefined : [{ uid: event.credential.id, type: 'credential' }],
+  }),
+}
+
+function metadataOf({ id, type, time, http }: AuditEvent) {
+  return defined({
+    version: OCSF_VERSION,
+    product: { name: 'Countersign', vendor_name: 'Countersign' },
+    uid: id,
+    event_code: type,
+    log_name: 'audit',
+    original_time: time,
+    correlation_uid: http?.requestId,
+  })
+}
+
+function userOf({ principal }: AuditEvent) {
+  const { id, kind } = principal ?? { id: 'unknown', kind: 'unknown' }
+  return { uid: id, name: id, ...(USER_TYPES[kind] ?? { type_id: 99, type: kind }) }
+}
+
+function sessionOf({ credential }: AuditEvent) {
+  return credential?.id === undefined ? undefined : { uid: credential.id }
+}
+
+function sourceOf({ http }: AuditEvent, service: string) {
+  return http?.clientAddress === undefined ? { svc_name: service } : { ip: http.clientAddress }
+}
+
+function requestOf({ http }: AuditEvent) {
+  if (http === undefined) return undefined
+  const { method, route, requestId, userAgent } = http
+  return defined({ http_method: method, url: { path: route }, uid: requestId, user_agent: userAgent })
+}
+
+function unmappedOf({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes }: AuditEvent) {
+  return defined({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes })
+}
+
+function defined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T
+}
