@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { type HmacSecretStore, rfc9421 } from '@countersign/hmac'
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { redisReplay } from '@countersign/redis'
@@ -11,9 +10,9 @@ import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { type Harness, hmacApp, SECRET, send, signed } from './harness.js'
+import { migration } from './postgres-harness.js'
 
 const keks = `k1:${randomBytes(32).toString('base64')}`
-const migration = readFileSync(new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url), 'utf8')
 const format = rfc9421()
 /** A deadline is proven with room for whatever else the machine does. */
 const IN_TIME_MS = 5000

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
 import { type PostgresSecretStore, postgresSecrets } from '@countersign/hmac/postgres'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -9,10 +8,10 @@ import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { AUDIENCE, SECRET, send, signed } from './harness.js'
+import { migration } from './postgres-harness.js'
 
 const key = () => randomBytes(32).toString('base64')
 const [K1, K2] = [`k1:${key()}`, `k2:${key()}`]
-const migration = readFileSync(new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url), 'utf8')
 /** What the stores promise: within it a change reaches every verifier. */
 const BOUND_MS = 1000
 

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { memorySecrets, secretsFromEnv } from '@countersign/hmac'
 import { type PostgresClient, postgresSecrets } from '@countersign/hmac/postgres'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, test } from '@jest/globals'
 import pg from 'pg'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
+import { migration } from './postgres-harness.js'
 import { type MakeSecretStore, secretStoreContract } from './secret-store-contract.js'
 
 const keks = `k1:${randomBytes(32).toString('base64')}`
-const migration = readFileSync(new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url), 'utf8')
 const audited = (audit: Parameters<MakeSecretStore>[0]) => (audit === undefined ? {} : { audit })
 
 function contract(make: MakeSecretStore): void {
