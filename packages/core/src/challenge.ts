@@ -30,9 +30,16 @@ export function formatChallenge({ scheme, parameters }: Challenge): string {
   return list.length === 0 ? token(scheme) : `${token(scheme)} ${list.join(', ')}`
 }
 
-/** One field value; `Bearer` goes first, because clients read the first challenge only. */
+/**
+ * One field value; `Bearer` goes first, because clients read the first challenge only. For the same reason a scheme
+ * without parameters is left out where the same one with parameters is there: it would hide them.
+ */
 export function formatChallenges(challenges: readonly Challenge[]): string {
-  const isBearer = (challenge: Challenge) => challenge.scheme.toLowerCase() === 'bearer'
-  const ordered = [...challenges.filter(isBearer), ...challenges.filter((challenge) => !isBearer(challenge))]
+  const schemeOf = ({ scheme }: Challenge) => scheme.toLowerCase()
+  const isBare = ({ parameters }: Challenge) => Object.keys(parameters ?? {}).length === 0
+  const told = new Set(challenges.filter((challenge) => !isBare(challenge)).map(schemeOf))
+  const telling = challenges.filter((challenge) => !isBare(challenge) || !told.has(schemeOf(challenge)))
+  const isBearer = (challenge: Challenge) => schemeOf(challenge) === 'bearer'
+  const ordered = [...telling.filter(isBearer), ...telling.filter((challenge) => !isBearer(challenge))]
   return [...new Set(ordered.map(formatChallenge))].join(', ')
 }
