@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { afterAll, beforeAll, expect } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { buildCommand } from './build.js'
+
+// Many processes a test, on machines that have other work to do.
+jest.setTimeout(60_000)
 
 let build: ReturnType<typeof buildCommand>
 beforeAll(() => {

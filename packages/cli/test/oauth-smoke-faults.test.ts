@@ -94,7 +94,7 @@ const challengeFaults: Fault[] = [
   },
   {
     what: 'Bearer comes second',
-    challenge: (url) => `DPoP algs="ES256", Bearer resource_metadata="${url}"`,
+    challenge: (url) => `DPoP algs="ES256", Bearer, Bearer resource_metadata="${url}"`,
     warned: 'challenge-order',
   },
 ]

@@ -49,13 +49,14 @@ export function createDemo({ baseUrl, issuer, state, audit }: DemoSetup): Demo {
   const oauthOptions = { resource: `${baseUrl}/api`, issuer, audit }
   const oauth = requireOAuthBearer(oauthOptions)
   const cold = requireOAuthBearer(oauthOptions)
+  const oauthForTools = requireOAuthBearer({ ...oauthOptions, resource: `${baseUrl}/mcp` })
   const mcp = requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' }, audit })
   const person = requireSettingsSession({ settings, audit })
 
   const app = express()
   app.use(helmet())
   app.use(live.routes)
-  app.use(oauth.metadata())
+  app.use(oauth.metadata(), oauthForTools.metadata())
 
   // Another service.
   app.post('/internal/executions', hmac, express.json(), (request, response) => {
@@ -79,7 +80,7 @@ export function createDemo({ baseUrl, issuer, state, audit }: DemoSetup): Demo {
   // An agent session that this app started; on /mcp an OAuth client may come as well.
   const tools = mcpEndpoint()
   app.all('/agent/mcp', express.json(), mcp, tools)
-  app.all('/mcp', express.json(), firstPresented(mcp, oauth), tools)
+  app.all('/mcp', express.json(), firstPresented(mcp, oauthForTools), tools)
 
   // A router that takes either of two callers.
   const either = express.Router().use(firstPresented(hmac, oauth))

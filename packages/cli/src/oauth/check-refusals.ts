@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { fail, pass, warn } from '../checks.js'
 import { unavailableError } from '../command-error.js'
 import { exchange, type HttpAnswer, HttpFailure, isSecure, parseAbsolute } from './http.js'
-import { type ParsedChallenge, parseChallenges } from './parse-challenges.js'
+import { bearerParameter, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
 import { answerOf, firstRequest, type SmokeRun } from './smoke-run.js'
 
 const NOT_401: Readonly<Record<string, string>> = {
@@ -75,13 +75,15 @@ function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefine
     run.add(fail('challenge', 'WWW-Authenticate departs from its grammar', 'Quote its parameters (RFC 9110 §11.6.1).'))
     return undefined
   }
-  const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
+  const bearers = challenges.filter(({ scheme }) => scheme === 'bearer')
+  const bearer = bearers.find(({ parameters }) => parameters.has('resource_metadata')) ?? bearers[0]
   if (bearer === undefined) {
     run.add(
       fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy),
     )
   } else if (challenges[0] !== bearer) {
-    run.add(warn('challenge-order', 'Bearer is not the first challenge', 'Some clients read the first one alone.'))
+    const words = `it is not the first challenge: before it stands ${challenges[0]?.scheme}`
+    run.add(warn('challenge-order', words, 'Some clients read the first one alone.'))
   }
   return bearer
 }
@@ -105,7 +107,7 @@ export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
     return
   }
   const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '') ?? []
-  const error = challenges.find(({ scheme }) => scheme === 'bearer')?.parameters.get('error')
+  const error = bearerParameter(challenges, 'error')
   if (error === 'invalid_token') run.add(pass(id, 'a made-up token is refused: 401 invalid_token'))
   else {
     const words = error === undefined ? 'no error' : `error="${error}"`

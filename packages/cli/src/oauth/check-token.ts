@@ -1,7 +1,7 @@
 import { type Check, fail, pass, skip } from '../checks.js'
 import { decodeToken } from './decode-token.js'
 import { exchange } from './http.js'
-import { parseChallenges } from './parse-challenges.js'
+import { bearerParameter, parseChallenges } from './parse-challenges.js'
 import { answerOf, firstRequest, type SmokeRun } from './smoke-run.js'
 
 /** The eras of the protocol: by `initialize`, and by `server/discover`. */
@@ -102,9 +102,9 @@ async function listTools(client: ToolLister, eraId: string, timeoutMs: number): 
 }
 
 function refusal(run: SmokeRun, id: string, token: string, status: number, challenge: string | null): Check {
-  const bearer = parseChallenges(challenge ?? '')?.find(({ scheme }) => scheme === 'bearer')
-  const error = bearer?.parameters.get('error')
-  const scope = bearer?.parameters.get('scope')
+  const challenges = parseChallenges(challenge ?? '') ?? []
+  const error = bearerParameter(challenges, 'error')
+  const scope = bearerParameter(challenges, 'scope')
   const words = `with the token the answer is ${status}${error === undefined ? '' : ` ${error}`}`
   if (status === 403 && scope !== undefined) return fail(id, words, `Get a token with the scopes: ${scope}`)
   return fail(id, words, tokenAdvice(token, run.url))

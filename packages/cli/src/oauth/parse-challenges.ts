@@ -43,3 +43,8 @@ export function parseChallenges(field: string): readonly ParsedChallenge[] | und
   }
   return challenges
 }
+
+/** A parameter of the Bearer challenges: of the first one that has it. */
+export function bearerParameter(challenges: readonly ParsedChallenge[], name: string): string | undefined {
+  return challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has(name))?.parameters.get(name)
+}
