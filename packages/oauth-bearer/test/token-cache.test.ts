@@ -1,0 +1,90 @@
+import { granted } from '@countersign/core'
+import { describe, expect, test } from '@jest/globals'
+import { fakeClock } from '../../../test/support/fake-clock.js'
+import type { KeyAnswer, KeySource, TrustedKey } from '../src/keys/key-source.js'
+import { createTokenCache } from '../src/token-cache.js'
+import type { Verified } from '../src/token-outcome.js'
+
+const principal = { kind: 'oauth-bearer', id: 'i|u', issuer: 'i', scopes: [], claims: {}, via: 'jwt' } as const
+const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', cryptoKeys: new Map() })
+
+function setUp() {
+  const clock = fakeClock()
+  const listeners: ((removed: ReadonlySet<TrustedKey>) => void)[] = []
+  let answer: KeyAnswer | Promise<KeyAnswer> = { outcome: 'unknown' }
+  const source: KeySource = { find: () => answer, onRemoval: (listener) => void listeners.push(listener) }
+  const cache = createTokenCache(2, clock, [source])
+  const key = makeKey()
+  answer = { outcome: 'found', keys: [key] }
+  const verified = (rest: Partial<Verified> = {}): Verified => ({
+    outcome: 'verified',
+    verdict: granted(principal),
+    toleranceMs: 5000,
+    expiresAt: clock.now() + 60_000,
+    keepUntil: clock.now() + 65_000,
+    key: { source, key, algorithm: 'RS256' },
+    ...rest,
+  })
+  return {
+    cache,
+    clock,
+    key,
+    verified,
+    remove: (...keys: TrustedKey[]) => {
+      for (const listener of listeners) listener(new Set(keys))
+    },
+    say: (next: KeyAnswer | Promise<KeyAnswer>) => {
+      answer = next
+    },
+  }
+}
+
+describe('the cache of verified tokens, by itself', () => {
+  test('[oauth-rotation] drops what a key verified when that is withdrawn, and keeps the rest', () => {
+    const { cache, verified, key, remove } = setUp()
+    cache.set('a', verified())
+    cache.set('b', verified({ key: undefined }))
+    remove(makeKey())
+    expect(cache.size).toBe(2)
+    remove(key)
+    expect(cache.size).toBe(1)
+    expect(cache.get('b')).toBeDefined()
+  })
+
+  test.each<[string, KeyAnswer | Promise<KeyAnswer>]>([
+    ['another key of that name', { outcome: 'found', keys: [makeKey()] }],
+    ['no key of that name', { outcome: 'unknown' }],
+    ['that it is of another algorithm', { outcome: 'wrong_algorithm' }],
+    ['that it cannot know', { outcome: 'unavailable', retryAfterSeconds: 1 }],
+    ['that it has to ask', new Promise(() => undefined)],
+  ])('believes no entry when the source of its key says %s', (_name, answer) => {
+    const { cache, verified, say } = setUp()
+    cache.set('a', verified())
+    expect(cache.get('a')).toBeDefined()
+    say(answer)
+    expect(cache.get('a')).toBeUndefined()
+    expect(cache.size).toBe(0)
+  })
+
+  test('keeps nothing that is not to be kept, and holds no more than it may', () => {
+    const { cache, verified, clock } = setUp()
+    cache.set('a', verified({ keepUntil: undefined }))
+    cache.set('b', verified({ keepUntil: clock.now() }))
+    expect(cache.size).toBe(0)
+    for (const digest of ['a', 'b', 'c']) cache.set(digest, verified())
+    expect(cache.size).toBe(2)
+    expect(cache.get('a')).toBeUndefined()
+  })
+
+  test('believes an entry until its time, and after a clock that went back not before its time', () => {
+    const { cache, verified, clock } = setUp()
+    cache.set('short', verified({ keepUntil: clock.now() + 1000 }))
+    cache.set('early', verified({ notBefore: clock.now() }))
+    clock.advance(999)
+    expect(cache.get('short')).toBeDefined()
+    clock.advance(1)
+    expect(cache.get('short')).toBeUndefined()
+    clock.jump(-10_000)
+    expect(cache.get('early')).toBeUndefined()
+  })
+})
