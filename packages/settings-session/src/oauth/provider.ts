@@ -69,7 +69,7 @@ export function createProvider(options: ResolvedOAuth): Provider {
       })
       if (options.mode.kind === 'endpoints') return askUserinfo(config, options.mode, tokens.access_token)
       const { iss, sub } = tokens.claims() as client.IDToken
-      return { issuer: iss, subject: sub }
+      return { issuer: iss, subject: subjectFrom(sub) }
     },
   }
 }
@@ -123,10 +123,14 @@ async function askUserinfo(
   const text = await response.text()
   if (text.length > MAX_USERINFO_BYTES) throw new Error('the userinfo answer is too long')
   const subject = (JSON.parse(text) as Readonly<Record<string, unknown>> | null)?.[subjectClaim]
-  if (typeof subject === 'string' && subject !== '' && subject.length <= 256) return { issuer: issuerId, subject }
-  if (typeof subject === 'number' && Number.isSafeInteger(subject))
-    return { issuer: issuerId, subject: String(subject) }
-  throw new Error(`the userinfo answer has no "${subjectClaim}"`)
+  return { issuer: issuerId, subject: subjectFrom(subject) }
+}
+
+/** A subject that is somebody: OpenID Connect Core §2 has at most 255 characters; some providers have numbers. */
+function subjectFrom(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= 255) return value
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
+  throw new Error('the answer names nobody')
 }
 
 /** Whether an error is an outage of the provider, however deep openid-client wrapped it. */
