@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readPackages } from '../structure/workspace.js'
 import { createConsumer } from './consumer.js'
-import { packAll, type Tarball } from './tarballs.js'
+import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
 
@@ -152,4 +152,27 @@ describe('apps in TypeScript', () => {
       INSTALL_MS,
     )
   }
+})
+
+describe('the command', () => {
+  test(
+    'is installed with what it needs, and runs',
+    () => {
+      const project = { folders: [], type: 'module' as const, dependencies: [] }
+      const consumer = createConsumer(join(folder, 'command'), project, withItsOwn('@countersign/cli'))
+      const command = (...words: string[]) =>
+        run(join(consumer.folder, 'node_modules', '.bin', 'countersign'), words, consumer.folder)
+      expect(command('--version').trim()).toBe(consumer.versionOf('@countersign/cli'))
+      expect(command('hmac', 'generate', '--caller', 'scheduler')).toMatch(
+        /^COUNTERSIGN_HMAC_SECRET_SCHEDULER=\S{64}\n$/,
+      )
+      // The migrations are those of the installed @countersign/hmac.
+      expect(command('hmac', 'migrate', '--print')).toContain(
+        'CREATE TABLE IF NOT EXISTS internal_service_hmac_secrets',
+      )
+      expect(command('doctor')).toMatch(/0 failed/)
+      expect(() => command('mcp', 'list')).toThrow(/ended with 2:\n[^\n]*countersign: REDIS_URL is not set/)
+    },
+    INSTALL_MS,
+  )
 })
