@@ -1,0 +1,146 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+
+/** A TCP proxy in front of a Redis, for the faults that a network has. */
+export interface HangingRedis {
+  readonly port: number
+  /** For a client: `redis://127.0.0.1:<port>`. */
+  readonly url: string
+  /** Connections taken so far. */
+  readonly connections: number
+  /** Bytes that clients sent so far. */
+  readonly bytesSent: number
+  /** Holds back every byte, in both directions, until {@link resume}: nothing is lost. New connections hang, too. */
+  hang(): void
+  /** Holds back what the server answers, until {@link resume} or {@link reset}; what clients send arrives. */
+  hangReplies(): void
+  /** Adds this many milliseconds to every byte, in both directions. */
+  delay(ms: number): void
+  /** Makes the present connections half-open: they stay, and every byte on them is lost. New ones work. */
+  halfOpen(): void
+  /** Cuts every connection with a reset; what was held back is lost. */
+  reset(): void
+  /** Ends {@link hang}, {@link hangReplies} and {@link delay}. */
+  resume(): void
+  /** Cuts every connection and takes no more. */
+  close(): Promise<void>
+}
+
+interface Link {
+  readonly client: Socket
+  readonly server: Socket
+  isDead: boolean
+}
+
+type Direction = 'to server' | 'to client'
+
+/**
+ * Puts a proxy on a loopback port of its own before a Redis: a port of this machine, or a `redis://` URL.
+ *
+ * @throws {TypeError} when `target` is neither. A TLS connection (`rediss://`) cannot be passed on: its certificate is
+ * for another name.
+ * @example
+ * const proxy = await hangingRedis('redis://127.0.0.1:6379')
+ * const replay = redisReplay(new Redis(proxy.url))
+ * proxy.hang()
+ */
+export async function hangingRedis(target: number | string): Promise<HangingRedis> {
+  const { host, port, credentials } = readTarget(target)
+  const links = new Set<Link>()
+  const held: { link: Link; direction: Direction; chunk: Buffer }[] = []
+  const holding: Record<Direction, boolean> = { 'to server': false, 'to client': false }
+  let delayMs = 0
+  let connections = 0
+  let bytesSent = 0
+
+  function pass(link: Link, direction: Direction, chunk: Buffer): void {
+    if (link.isDead) return
+    const target = direction === 'to server' ? link.server : link.client
+    if (!target.destroyed) target.write(chunk)
+  }
+
+  function forward(link: Link, direction: Direction, chunk: Buffer): void {
+    if (direction === 'to server') bytesSent += chunk.length
+    if (link.isDead) return
+    if (holding[direction]) held.push({ link, direction, chunk })
+    else if (delayMs > 0) setTimeout(() => pass(link, direction, chunk), delayMs)
+    else pass(link, direction, chunk)
+  }
+
+  const proxy = createServer((client) => {
+    connections += 1
+    const link: Link = { client, server: connect(port, host), isDead: false }
+    links.add(link)
+    const end = (other: Socket) => () => {
+      // Half-open: one end is gone, and the other one does not hear of it.
+      if (link.isDead && !client.destroyed) return
+      links.delete(link)
+      other.destroy()
+    }
+    client.on('data', (chunk) => forward(link, 'to server', chunk))
+    link.server.on('data', (chunk) => forward(link, 'to client', chunk))
+    client.on('error', () => undefined).on('close', end(link.server))
+    link.server.on('error', () => undefined).on('close', end(client))
+  }).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const address = proxy.address() as { port: number }
+
+  function reset(): void {
+    held.length = 0
+    for (const { client, server } of links) {
+      client.resetAndDestroy()
+      server.destroy()
+    }
+    links.clear()
+  }
+
+  return {
+    port: address.port,
+    url: `redis://${credentials}127.0.0.1:${address.port}`,
+    get connections() {
+      return connections
+    },
+    get bytesSent() {
+      return bytesSent
+    },
+    hang: () => {
+      holding['to server'] = true
+      holding['to client'] = true
+    },
+    hangReplies: () => {
+      holding['to client'] = true
+    },
+    delay: (ms) => {
+      delayMs = ms
+    },
+    halfOpen: () => {
+      for (const link of links) {
+        link.isDead = true
+        link.server.destroy()
+      }
+    },
+    reset,
+    resume: () => {
+      holding['to server'] = false
+      holding['to client'] = false
+      delayMs = 0
+      for (const { link, direction, chunk } of held.splice(0)) pass(link, direction, chunk)
+    },
+    close: async () => {
+      proxy.close()
+      reset()
+      if (proxy.listening) await once(proxy, 'close')
+    },
+  }
+}
+
+function readTarget(target: number | string): { host: string; port: number; credentials: string } {
+  if (typeof target === 'number') return { host: '127.0.0.1', port: target, credentials: '' }
+  if (!URL.canParse(target) || new URL(target).protocol !== 'redis:') {
+    const error = new TypeError('hangingRedis: the target must be a port or a redis:// URL')
+    throw Object.assign(error, { code: 'ERR_OPTION_INVALID' })
+  }
+  const { hostname, port, username, password } = new URL(target)
+  const credentials = password === '' ? '' : `${username}:${password}@`
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379), credentials }
+}

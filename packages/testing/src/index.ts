@@ -1,0 +1,8 @@
+export type { ContractCase } from './contracts/contract.js'
+export { replayStoreContract } from './contracts/replay-store.js'
+export type { FakeClock } from './fake-clock.js'
+export { fakeClock } from './fake-clock.js'
+export type { HangingRedis } from './hanging-redis.js'
+export { hangingRedis } from './hanging-redis.js'
+export type { RecordedAudit } from './record-audit.js'
+export { recordAudit } from './record-audit.js'
