@@ -13,7 +13,7 @@ app.use(
     secrets: memorySecrets([{ caller: 'scheduler', version: 1, secret }]),
     audience,
     formats: [rfc9421()],
-    replay: redisReplay(redis),
+    replay: redisReplay(redis, { commandTimeoutMs: 10_000 }),
   }),
   (_request, response) => void response.end('ok'),
 )

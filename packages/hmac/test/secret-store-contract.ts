@@ -129,9 +129,9 @@ const cases: Record<string, SecretStoreCase['run']> = {
     assert.equal(await store.revoke('a', 1), true)
     const { revokedAt } = (await store.get('a', 1)) ?? {}
     assertNear(revokedAt, Date.now(), 'revokedAt')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
     assert.equal(await store.revoke('a', 1), true)
-    assert.ok(Math.abs(((await store.get('a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 45, 'revokedAt moved')
+    assert.ok(Math.abs(((await store.get('a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 900, 'revokedAt moved')
     assert.deepEqual(await activeOf(store, 'a'), [])
   },
   async 'rotates to the next version, and gives the previous ones a grace'(make) {

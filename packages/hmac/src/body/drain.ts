@@ -5,25 +5,33 @@ const MAX_BYTES = 256 * 1024
 const TIMEOUT_MS = 1000
 
 /**
- * Discards what a refused client still sends, so that it reads the status instead of a reset: up to 256 KiB or for 1 s,
- * then no more is read, and when the answer is out the connection is closed. A body that ends within that leaves the
- * connection as good as new.
+ * Discards what a refused client still sends once the answer is out, so that it reads the status instead of a reset: up
+ * to 256 KiB, then no more is read; after 1 s the connection is closed. A body that ends within that leaves the
+ * connection as good as new. Until the answer is out nothing more is read than a stream's buffer holds.
  */
 export function drain(request: Request): void {
+  const { res } = request
   if (!hasBody(request) || request.readableEnded || request.destroyed) return
+  // Else Node would take a body that nobody has touched for its own to discard, without a bound.
+  request.read(0)
+  if (res === undefined || res.writableFinished) discard(request)
+  else res.once('finish', () => discard(request))
+}
+
+function discard(request: Request): void {
   const { socket } = request
   let received = 0
   const timer = setTimeout(() => {
     stop()
     // Complete, and only not read to the end by whoever else listens: nothing is on its way.
-    if (!request.complete) onceAnswered(request, () => socket.destroy())
+    if (!request.complete) socket.destroy()
   }, TIMEOUT_MS)
   function onData(chunk: Buffer): void {
     received += chunk.length
     if (received <= MAX_BYTES) return
     request.off('data', onData).pause()
     // With a FIN: a client that looks sees the answer before the connection is closed.
-    onceAnswered(request, () => socket.end())
+    socket.end()
   }
   function stop(): void {
     clearTimeout(timer)
@@ -31,10 +39,4 @@ export function drain(request: Request): void {
   }
   request.on('end', stop).on('close', stop).on('error', stop).on('data', onData)
   request.resume()
-}
-
-/** An app's own `onDenied`, or its error handler, may take its time. */
-function onceAnswered({ res }: Request, work: () => void): void {
-  if (res === undefined || res.writableFinished || res.destroyed) work()
-  else res.once('finish', work)
 }
