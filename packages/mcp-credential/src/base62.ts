@@ -1,27 +1,40 @@
-import { randomBytes } from 'node:crypto'
-import { sha256 } from '@countersign/core'
+import { hash, randomFillSync } from 'node:crypto'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** The largest multiple of 62 in a byte: bytes from there on would favour the first letters. */
 const FAIR = 248
 
+/** Random bytes are fetched in bulk: a call for each would be most of the cost of a token. */
+const pool = Buffer.alloc(4096)
+let used = pool.length
+
+function randomByte(): number {
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
+  }
+  const byte = pool[used] as number
+  pool[used] = 0
+  used += 1
+  return byte
+}
+
 /** `length` letters of base62, each equally likely: 43 of them hold 256 bits. */
 export function randomBase62(length: number): string {
   let text = ''
   while (text.length < length) {
-    for (const byte of randomBytes(length)) {
-      if (byte < FAIR && text.length < length) text += ALPHABET[byte % 62]
-    }
+    const byte = randomByte()
+    if (byte < FAIR) text += ALPHABET[byte % 62]
   }
   return text
 }
 
 /** A short hash of a text: `length` letters, at most 32, of its SHA-256. It names, it does not prove. */
 export function shortHash(domain: string, text: string, length: number): string {
-  const digest = sha256(`${domain}\0${text}`)
-  let hash = ''
-  for (let index = 0; index < length; index += 1) hash += ALPHABET[(digest[index] as number) % 62]
-  return hash
+  const digest = hash('sha256', `${domain}\0${text}`, 'buffer')
+  let letters = ''
+  for (let index = 0; index < length; index += 1) letters += ALPHABET[(digest[index] as number) % 62]
+  return letters
 }
 
 /** A number below 62^length with leading zeros. */

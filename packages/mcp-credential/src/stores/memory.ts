@@ -20,6 +20,8 @@ export interface MemoryCredentialsOptions {
 export interface MemoryCredentialStore extends McpCredentialStore {
   /** Takes note of the time. Called by a timer every 15 s; call it when the clock is one that you move. */
   tick(): void
+  /** Entries in memory, those included that are kept only for the reason that a refusal gives. */
+  held(): number
 }
 
 const rules = {
@@ -127,6 +129,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       journal.open(file)
       return readSnapshot(file, table, moment, life)
     },
+    held: () => table.size,
     close: () => clearInterval(timer),
   }
 }

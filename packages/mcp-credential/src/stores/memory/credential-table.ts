@@ -26,6 +26,8 @@ const BUCKET_MS = 15_000
 /** Entries that are ended for good and kept only for the reason that they give. The oldest go first. */
 const MAX_TOMBSTONES = 10_000
 const MAX_CAPABILITY_LISTS = 1000
+/** Entries that one sweep visits, so that it never holds up the process. */
+const MAX_SWEPT = 20_000
 
 type Subject = Pick<NewCredential, 'id' | 'threadId' | 'providerInstanceId' | 'capabilities'> & {
   readonly providerSessionId?: string | undefined
@@ -162,7 +164,9 @@ export class CredentialTable {
       isRevoked: false,
       isDropped: false,
     }
-    thread.entries.push(entry)
+    // The first push on an empty list would make room for 17; most threads have one credential.
+    if (thread.entries.length === 0) thread.entries = [entry]
+    else thread.entries.push(entry)
     this.latestExpiry = Math.max(this.latestExpiry, entry.expires)
     this.#entries.set(id, entry)
     this.#wheel.file(entry, this.#dueAt(entry, at, life))
@@ -275,22 +279,26 @@ export class CredentialTable {
     this.#dropped = 0
   }
 
-  /** Drops what has been dead for as long as it was to be remembered. */
+  /** Drops what has been dead for as long as it was to be remembered; the rest of very many next time. */
   sweep(): void {
     const at = this.#limits.moment()
     this.retired.sweep(at.now)
-    this.#wheel.sweep(at.running, (entry) => {
-      if (entry.isDropped) {
+    this.#wheel.sweep(
+      at.running,
+      (entry) => {
+        if (entry.isDropped) {
+          this.#dropped -= 1
+          return undefined
+        }
+        const life = this.#life as CredentialLife
+        const dueAt = this.#dueAt(entry, at, life)
+        if (dueAt > at.running) return dueAt
+        this.#drop(entry)
         this.#dropped -= 1
         return undefined
-      }
-      const life = this.#life as CredentialLife
-      const dueAt = this.#dueAt(entry, at, life)
-      if (dueAt > at.running) return dueAt
-      this.#drop(entry)
-      this.#dropped -= 1
-      return undefined
-    })
+      },
+      MAX_SWEPT,
+    )
   }
 
   /** The running time from which an entry may be forgotten. The clock runs no slower than running time. */

@@ -21,22 +21,23 @@ export class ExpiryWheel<T> {
     else entries.push(entry)
   }
 
-  /** Visits what is due. `visit` returns the entry's deadline when that has moved, or undefined when it was dropped. */
-  sweep(now: number, visit: (entry: T) => number | undefined): void {
+  /**
+   * Visits at most `limit` entries that are due; what is left is due the next time. `visit` returns the entry's deadline
+   * when that has moved, or undefined when it was dropped.
+   */
+  sweep(now: number, visit: (entry: T) => number | undefined, limit: number): void {
     const current = Math.floor(now / this.#bucketMs)
-    if (current < this.#next) return
-    const due =
-      current - this.#next < this.#buckets.size
-        ? Array.from({ length: current - this.#next + 1 }, (_, index) => this.#next + index)
-        : [...this.#buckets.keys()].filter((bucket) => bucket <= current)
-    this.#next = current + 1
-    for (const bucket of due) {
-      const entries = this.#buckets.get(bucket) ?? []
-      this.#buckets.delete(bucket)
-      for (const entry of entries) {
+    let left = limit
+    for (; this.#next <= current && left > 0; this.#next += 1) {
+      const entries = this.#buckets.get(this.#next) ?? []
+      const due = entries.splice(Math.max(0, entries.length - left))
+      left -= due.length
+      for (const entry of due) {
         const dueAt = visit(entry)
-        if (dueAt !== undefined) this.file(entry, dueAt)
+        if (dueAt !== undefined) this.file(entry, Math.max(dueAt, (this.#next + 1) * this.#bucketMs))
       }
+      if (entries.length > 0) return
+      this.#buckets.delete(this.#next)
     }
   }
 

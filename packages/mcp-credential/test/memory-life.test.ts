@@ -1,0 +1,170 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { createMcpCredentials, type McpCredentialsOptions, memoryCredentials } from '@countersign/mcp-credential'
+import { expect, test } from '@jest/globals'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { fakeClock } from '../../../test/support/fake-clock.js'
+import { agent } from './harness.js'
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+function memory(options: Omit<McpCredentialsOptions, 'store'> = {}, limits: { maxCredentials?: number } = {}) {
+  const clock = fakeClock()
+  const store = memoryCredentials({ clock, ...limits })
+  const credentials = createMcpCredentials({ store, audit: recordedAudit().audit, ...options })
+  const standing = (token: string) => (credentials.resolve(token) as { standing: string }).standing
+  const pass = (ms: number) => {
+    for (let left = ms; left > 0; left -= 15 * SECOND) {
+      clock.advance(Math.min(left, 15 * SECOND))
+      store.tick()
+    }
+  }
+  return { clock, store, credentials, standing, pass }
+}
+
+test('[mcp-slides] the edge is exact: good at idle timeout plus coalesce, gone a millisecond later', async () => {
+  const { credentials, standing, pass } = memory()
+  const at = async (ms: number) => {
+    const { token } = await credentials.issue(agent)
+    pass(ms)
+    return standing(token)
+  }
+  expect(await at(31 * MINUTE)).toBe('live')
+  expect(await at(31 * MINUTE + 1)).toBe('idle')
+})
+
+test('[mcp-slides] a use is written when a deadline moves by a minute or more, and never ends one early', async () => {
+  const { credentials, pass } = memory()
+  const { token } = await credentials.issue(agent)
+  const idleAt = async () => (await credentials.resolve(token)).credential?.idleAt ?? 0
+  const first = await idleAt()
+  pass(59 * SECOND)
+  expect(await idleAt()).toBe(first)
+  pass(1 * SECOND)
+  expect(await idleAt()).toBe(first + MINUTE)
+  let last = 0
+  for (let round = 0; round < 200; round += 1) {
+    pass(37 * SECOND)
+    const next = await idleAt()
+    expect(next).toBeGreaterThanOrEqual(last)
+    last = next
+  }
+})
+
+test('[mcp-sleep-and-jumps] a night’s sleep ends no session, and counts as half a minute', async () => {
+  const { credentials, standing, pass, clock, store } = memory()
+  const { token } = await credentials.issue(agent)
+  pass(29 * MINUTE)
+  clock.advance(9 * HOUR)
+  store.tick()
+  const other = await credentials.issue({ ...agent, threadId: 't2' })
+  expect(standing(token)).toBe('live')
+  clock.advance(9 * HOUR)
+  expect(standing(token)).toBe('live')
+  expect(standing(other.token)).toBe('live')
+  clock.advance(9 * HOUR)
+  store.tick()
+  pass(32 * MINUTE)
+  expect(standing(token)).toBe('idle')
+})
+
+test('[mcp-sleep-and-jumps] a clock set a year ahead or back ends nothing and lengthens nothing', async () => {
+  const { credentials, standing, pass, clock } = memory()
+  const { token } = await credentials.issue(agent)
+  clock.jump(365 * DAY)
+  expect(standing(token)).toBe('live')
+  clock.jump(-2 * 365 * DAY)
+  expect(standing(token)).toBe('live')
+  pass(31 * MINUTE + 1)
+  expect(standing(token)).toBe('idle')
+})
+
+test('a day in the life: 40 hours in which an agent thinks for 25 minutes at a time, and one goes quiet', async () => {
+  const { credentials, standing, pass } = memory()
+  const thinking = await credentials.issue(agent)
+  const watched = await credentials.issue({ ...agent, threadId: 'watched' })
+  const quiet = await credentials.issue({ ...agent, threadId: 'quiet' })
+  const ended = await credentials.issue({ ...agent, threadId: 'ended' })
+  let calls = 0
+  for (let ms = 0; ms < 40 * HOUR; ms += 25 * MINUTE) {
+    pass(25 * MINUTE)
+    expect(standing(thinking.token)).toBe('live')
+    await credentials.touch('watched')
+    calls += 1
+    if (ms === 0) expect(standing(quiet.token)).toBe('live')
+    if (ms === 25 * MINUTE) {
+      pass(6 * MINUTE)
+      expect(standing(quiet.token)).toBe('live')
+    }
+    if (ms === 75 * MINUTE) expect(standing(quiet.token)).toBe('live')
+    if (ms === 10 * HOUR) {
+      await credentials.revokeThread('ended')
+      expect(standing(ended.token)).toBe('revoked')
+    } else if (ms < 10 * HOUR) expect(standing(ended.token)).toBe('live')
+  }
+  expect(calls).toBe(96)
+  expect(standing(watched.token)).toBe('live')
+  const last = await credentials.issue({ ...agent, threadId: 'last' })
+  pass(30 * MINUTE)
+  pass(MINUTE)
+  expect(standing(last.token)).toBe('live')
+  pass(31 * MINUTE + 1)
+  expect(standing(last.token)).toBe('idle')
+})
+
+test('a full store refuses to issue and evicts nobody; what is dead makes room', async () => {
+  const { credentials, standing, pass } = memory({}, { maxCredentials: 50 })
+  const issued = []
+  for (let index = 0; index < 50; index += 1) issued.push(await credentials.issue({ ...agent, threadId: `t${index}` }))
+  const more = () => credentials.issue({ ...agent, threadId: 'more' })
+  await expect(more()).rejects.toMatchObject({ code: 'ERR_TOO_MANY_CREDENTIALS' })
+  expect(issued.every(({ token }) => standing(token) === 'live')).toBe(true)
+  await issued[0]?.revoke()
+  pass(16 * SECOND)
+  expect(standing((await more()).token)).toBe('live')
+  await expect(credentials.issue({ ...agent, threadId: 'x' })).rejects.toMatchObject({
+    code: 'ERR_TOO_MANY_CREDENTIALS',
+  })
+  pass(40 * MINUTE)
+  expect(standing((await credentials.issue({ ...agent, threadId: 'y' })).token)).toBe('live')
+})
+
+test('an idle credential that may be revived is not dropped to make room', async () => {
+  const { credentials, standing, pass } = memory({ isAlive: () => true }, { maxCredentials: 2 })
+  const first = await credentials.issue(agent)
+  await credentials.issue({ ...agent, threadId: 't2' })
+  pass(2 * HOUR)
+  await expect(credentials.issue({ ...agent, threadId: 't3' })).rejects.toMatchObject({
+    code: 'ERR_TOO_MANY_CREDENTIALS',
+  })
+  expect(standing(first.token)).toBe('live')
+})
+
+/** Measured in a process of its own: the test runner's own memory moves too much. */
+function measure(what: string): Record<string, number> {
+  const file = fileURLToPath(new URL('support/memory-process.ts', import.meta.url))
+  const flags = ['--expose-gc', '--max-old-space-size=3000', '--conditions=dev-source', '--import', 'tsx', file, what]
+  const run = spawnSync(process.execPath, flags, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
+  if (run.status !== 0) throw new Error(run.stderr)
+  const figures = JSON.parse(run.stdout) as Record<string, number>
+  console.log(what, figures)
+  return figures
+}
+
+test('a million credentials take at most 1000 bytes each, slide at a constant cost, and are the limit', () => {
+  const { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs } = measure('million')
+  expect(bytesEach).toBeLessThanOrEqual(1000)
+  expect(slideMicrosecondsFull).toBeLessThan(8 * (slideMicrosecondsEmpty as number))
+  expect(refused).toBe(1)
+  expect(sweepMs).toBeLessThan(5000)
+}, 300_000)
+
+test('[mcp-million-issues] a million issues for one thread, and for threads that are ended, leave memory bounded', () => {
+  const { heldAfterOneThread, heldAfterManyThreads, grownMegabytes } = measure('issues')
+  expect(heldAfterOneThread).toBeLessThanOrEqual(20_001)
+  expect(heldAfterManyThreads).toBeLessThanOrEqual(20_002)
+  expect(grownMegabytes).toBeLessThan(100)
+}, 300_000)

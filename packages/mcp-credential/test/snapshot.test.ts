@@ -1,0 +1,158 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createMcpCredentials, type IssuedCredential, memoryCredentials } from '@countersign/mcp-credential'
+import { redisCredentials } from '@countersign/mcp-credential/redis'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
+import { agent } from './harness.js'
+
+const MINUTE = 60_000
+let folder: string
+let file: string
+let clock: FakeClock
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-snapshot-'))
+  file = join(folder, 'credentials')
+  clock = fakeClock()
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+function process(maxCredentials = 1000) {
+  const store = memoryCredentials({ clock, maxCredentials })
+  const credentials = createMcpCredentials({ store, audit: recordedAudit().audit })
+  const standing = (issued: IssuedCredential) => (credentials.resolve(issued.token) as { standing: string }).standing
+  const pass = (ms: number) => {
+    for (let left = ms; left > 0; left -= 15_000) {
+      clock.advance(Math.min(left, 15_000))
+      store.tick()
+    }
+  }
+  return { credentials, standing, pass }
+}
+
+test('a restart is not a revocation: credentials, aliases, overlaps and retirements go on', async () => {
+  const one = process()
+  const plain = await one.credentials.issue({ ...agent, providerSessionId: 's1' })
+  const old = await one.credentials.issue({ ...agent, threadId: 't2' })
+  const holder = await one.credentials.issue({ ...agent, threadId: 't2', onExisting: 'carry' })
+  const overlapping = await one.credentials.issue({ ...agent, threadId: 't3' })
+  await one.credentials.issue({ ...agent, threadId: 't3', overlapMs: 10 * MINUTE })
+  const revoked = await one.credentials.issue({ ...agent, threadId: 't4' })
+  await revoked.revoke()
+  await one.credentials.retire('t5')
+  one.pass(20 * MINUTE - 15_000)
+  expect(one.standing(plain)).toBe('live')
+  one.pass(5 * MINUTE)
+  await one.credentials.touch('t2')
+  expect(await one.credentials.snapshot(file)).toBe(4)
+  clock.advance(5 * 60 * MINUTE)
+
+  const two = process()
+  expect(await two.credentials.restore(file)).toBe(4)
+  expect([plain, old, holder, revoked].map(two.standing)).toEqual(['live', 'live', 'live', 'unknown'])
+  expect(((await two.credentials.resolve(old.token)).credential ?? holder).credentialId).toBe(holder.credentialId)
+  expect(two.standing(overlapping)).toBe('unknown')
+  await expect(two.credentials.issue({ ...agent, threadId: 't5' })).rejects.toMatchObject({
+    code: 'ERR_THREAD_RETIRED',
+  })
+  await two.credentials.revokeProviderSession('s1')
+  expect(two.standing(plain)).toBe('revoked')
+  await two.credentials.revoke(holder.credentialId)
+  expect(two.standing(old)).toBe('revoked')
+})
+
+test('[mcp-token-nowhere] a snapshot is private, and holds hashes only', async () => {
+  const { credentials } = process()
+  const issued = await credentials.issue(agent)
+  await credentials.snapshot(file)
+  await issued.revoke()
+  for (const name of readdirSync(folder)) {
+    expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600)
+    const text = readFileSync(join(folder, name), 'utf8')
+    expect(text).toContain(issued.credentialId)
+    expect(text).not.toContain(issued.token.slice(issued.token.lastIndexOf('_') + 1, -6))
+  }
+  expect(readdirSync(folder).sort()).toEqual(['credentials', 'credentials.ended'])
+})
+
+test('[mcp-lost-epochs] a restart from an old snapshot brings back nothing that was ended since', async () => {
+  const one = process()
+  const issue = (threadId: string, more: object = {}) => one.credentials.issue({ ...agent, threadId, ...more })
+  const byId = await issue('by-id')
+  const byThread = await issue('by-thread')
+  const byProvider = await issue('by-provider', { providerInstanceId: 'p2' })
+  const bySession = await issue('by-session', { providerSessionId: 's1' })
+  const retired = await issue('retired')
+  const superseded = await issue('superseded')
+  const overlapping = await issue('overlapping')
+  const alias = await issue('carried')
+  const kept = await issue('kept')
+  await one.credentials.snapshot(file)
+  const old = readFileSync(file)
+  await one.credentials.snapshot(file)
+  await byId.revoke()
+  await one.credentials.revokeThread('by-thread')
+  const after = await issue('by-thread')
+  await one.credentials.revokeProvider('p2')
+  await one.credentials.revokeProviderSession('s1')
+  await one.credentials.retire('retired')
+  await issue('superseded')
+  await issue('overlapping', { overlapMs: 10 * MINUTE })
+  const holder = await issue('carried', { onExisting: 'carry' })
+  await holder.revoke()
+  await one.credentials.snapshot(file)
+  const afterwards = process()
+  await afterwards.credentials.restore(file)
+  expect([after, kept, overlapping].map(afterwards.standing)).toEqual(['live', 'live', 'live'])
+  // Somebody puts the old file back.
+  writeFileSync(file, old)
+  const two = process()
+  await two.credentials.restore(file)
+  const ended = [byId, byThread, byProvider, bySession, retired, superseded, alias]
+  expect(ended.map(two.standing)).toEqual(ended.map(() => 'unknown'))
+  expect([overlapping, kept].map(two.standing)).toEqual(['live', 'live'])
+  two.pass(11 * MINUTE)
+  expect([overlapping, kept].map(two.standing)).toEqual(['superseded', 'live'])
+  await two.credentials.revokeAll()
+  const three = process()
+  await three.credentials.restore(file)
+  expect(three.standing(kept)).toBe('unknown')
+})
+
+test('a revocation that cannot be noted on disk is reported, and still counts', async () => {
+  const { credentials, standing } = process()
+  const issued = await credentials.issue(agent)
+  await credentials.snapshot(file)
+  rmSync(folder, { recursive: true })
+  await expect(issued.revoke()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  expect(standing(issued)).toBe('revoked')
+})
+
+test('a damaged snapshot restores nothing, a missing one is a first start, and too large a one is refused', async () => {
+  const one = process()
+  const issued = await one.credentials.issue(agent)
+  await one.credentials.issue({ ...agent, threadId: 't2' })
+  await one.credentials.snapshot(file)
+  const whole = readFileSync(file, 'utf8')
+  const two = process()
+  for (const text of ['', '{}', whole.slice(0, -20), whole.split('\n').slice(0, 2).join('\n'), `${whole}{}\n`]) {
+    writeFileSync(file, text)
+    const error = await two.credentials.restore(file).catch((one: Error) => one)
+    expect(error).toMatchObject({ code: 'ERR_SNAPSHOT_INVALID' })
+    expect(two.standing(issued)).toBe('unknown')
+  }
+  expect(await two.credentials.restore(join(folder, 'none'))).toBe(0)
+  writeFileSync(file, whole)
+  await expect(process(1).credentials.restore(file)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  expect(existsSync(file)).toBe(true)
+})
+
+test('a Redis store keeps its state itself, and says so', async () => {
+  const redis = new Redis({ lazyConnect: true })
+  const credentials = createMcpCredentials({ store: redisCredentials(redis), audit: recordedAudit().audit })
+  await expect(credentials.snapshot(file)).rejects.toMatchObject({ code: 'ERR_SNAPSHOT_UNSUPPORTED' })
+  redis.disconnect()
+})

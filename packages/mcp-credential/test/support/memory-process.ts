@@ -1,0 +1,92 @@
+// Measures the memory store, and prints the figures as JSON. Run with --expose-gc.
+import { createAudit } from '@countersign/audit'
+import { createMcpCredentials, memoryCredentials } from '@countersign/mcp-credential'
+import { fakeClock } from '../../../../test/support/fake-clock.js'
+
+const MILLION = 1_000_000
+const clock = fakeClock()
+const collect = (globalThis as { gc?: () => void }).gc ?? (() => undefined)
+
+/** Resident memory once the collector has had its turns. */
+async function resident(): Promise<number> {
+  for (let turn = 0; turn < 4; turn += 1) {
+    collect()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return process.memoryUsage().rss
+}
+
+function registry(maxCredentials: number) {
+  const store = memoryCredentials({ clock, maxCredentials })
+  return { store, credentials: createMcpCredentials({ store, audit: createAudit() }) }
+}
+
+type Credentials = ReturnType<typeof registry>['credentials']
+
+/** Microseconds of CPU that a use takes which writes its deadlines: each comes a minute after the last. */
+async function slideOnce(credentials: Credentials, tokens: readonly string[]): Promise<number> {
+  clock.advance(61_000)
+  const from = process.cpuUsage()
+  for (const token of tokens) await credentials.resolve(token)
+  const { user, system } = process.cpuUsage(from)
+  return (user + system) / tokens.length
+}
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
+
+async function million(): Promise<object> {
+  const few = registry(10_000)
+  const fewTokens: string[] = []
+  for (let index = 0; index < 5000; index += 1) {
+    fewTokens.push((await few.credentials.issue({ threadId: `few-${index}`, providerInstanceId: 'p' })).token)
+  }
+  const { store, credentials } = registry(MILLION)
+  const tokens: string[] = []
+  const before = await resident()
+  for (let index = 0; index < MILLION; index += 1) {
+    const { token } = await credentials.issue({
+      threadId: `thread-${index}`,
+      providerInstanceId: `provider-${index % 50}`,
+      capabilities: ['preview', 'edit'],
+    })
+    if (index % 200 === 0) tokens.push(token)
+  }
+  const bytesEach = ((await resident()) - before) / MILLION
+  const rounds: { few: number[]; full: number[] } = { few: [], full: [] }
+  for (let round = 0; round < 15; round += 1) {
+    rounds.few.push(await slideOnce(few.credentials, fewTokens))
+    rounds.full.push(await slideOnce(credentials, tokens))
+  }
+  const slideMicrosecondsEmpty = median(rounds.few)
+  const slideMicrosecondsFull = median(rounds.full)
+  const refused = await credentials.issue({ threadId: 'one-more', providerInstanceId: 'p' }).then(
+    () => 0,
+    () => 1,
+  )
+  let sweepMs = 0
+  for (let tick = 0; tick < 500; tick += 1) {
+    clock.advance(15_000)
+    const from = performance.now()
+    store.tick()
+    sweepMs = Math.max(sweepMs, performance.now() - from)
+  }
+  const left = store.held()
+  return { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs, left }
+}
+
+async function issues(): Promise<object> {
+  const { credentials, store } = registry(100_000)
+  const before = await resident()
+  for (let index = 0; index < 800_000; index += 1) await credentials.issue({ threadId: 't', providerInstanceId: 'p' })
+  const heldAfterOneThread = store.held()
+  for (let index = 0; index < 200_000; index += 1) {
+    await credentials.issue({ threadId: `t${index}`, providerInstanceId: 'p' })
+    await credentials.revokeThread(`t${index}`)
+  }
+  const heldAfterManyThreads = store.held()
+  const grownMegabytes = ((await resident()) - before) / 1e6
+  return { heldAfterOneThread, heldAfterManyThreads, grownMegabytes }
+}
+
+console.log(JSON.stringify(process.argv[2] === 'million' ? await million() : await issues()))
+process.exit()
