@@ -58,9 +58,13 @@ if row and row.p ~= ARGV[2] then
   local seen = row.p == ARGV[5] and row.at == ARGV[6]
   if not seen then return {'other', row.p, row.w, row.at} end
   if now < row.at + ${ONE_SIDED_MS} then return {'contended'} end
-  redis.call('DEL', KEYS[1])
 end
 redis.call('HSET', KEYS[1], 'p', ARGV[2], 'w', ARGV[3], 'at', now, 'a:' .. ARGV[4], 1)
+if row and row.p ~= ARGV[2] then
+  for name in pairs(row) do
+    if string.sub(name, 1, 2) == 'a:' then redis.call('HDEL', KEYS[1], name) end
+  end
+end
 return {'reserved', tostring(now)}`,
 )
 

@@ -33,7 +33,8 @@ local function epochOf(user, fallback, ttl)
     redis.call('SET', key, fallback, 'PX', ttl)
     return fallback
   end
-  if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+  -- A SET and not a PEXPIRE: what comes first must be refused when memory is full.
+  if redis.call('PTTL', key) < tonumber(ttl) then redis.call('SET', key, current, 'PX', ttl) end
   return current
 end
 local function finish(id, row)
@@ -65,8 +66,8 @@ local function create(id, row)
     flat[#flat + 1] = value
   end
   local key = prefix .. 's:' .. id
-  redis.call('DEL', key)
   redis.call('HSET', key, unpack(flat))
+  redis.call('HDEL', key, 'id', 'q', 'qa')
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   if row.st == 'active' then enter(id, row) end
 end

@@ -1,0 +1,107 @@
+import type { SettingsStore } from '@countersign/settings-session'
+import { redisSessions } from '@countersign/settings-session/redis'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { RedisServer } from '../../../test/support/redis-server.js'
+import { claim, newIdentity, newUser, opened } from './support/store-world.js'
+
+const awaiting = { state: 'awaiting_identity' } as const
+
+let server: RedisServer
+let healthy: SettingsStore
+let client: Redis
+beforeAll(async () => {
+  server = await RedisServer.start()
+  client = new Redis(server.url)
+  healthy = redisSessions(client)
+})
+afterAll(async () => {
+  client?.disconnect()
+  await server?.stop()
+})
+
+type Command = (...args: (string | number)[]) => Promise<unknown>
+
+/** A process whose second write of a claim is replaced. Its first claim, of another user, defines the commands. */
+async function processWith(secondWrite: (command: Command, args: (string | number)[]) => Promise<unknown>) {
+  const redis = new Redis(server.url)
+  const store = redisSessions(redis)
+  await claim(store, (await opened(store, newUser(), awaiting)).session, newIdentity())
+  const commands = redis as unknown as Record<string, Command>
+  const name = Object.keys(redis).find((key) => key.startsWith('countersign_settings_claim_')) as string
+  const command = (commands[name] as Command).bind(redis)
+  let calls = 0
+  commands[name] = (...args) => {
+    calls += 1
+    return calls % 2 === 0 ? secondWrite(command, args) : command(...args)
+  }
+  return { store, close: () => redis.disconnect() }
+}
+
+/** Lets a minute pass for the entries of identities. */
+async function aMinutePasses(): Promise<void> {
+  for (const key of await client.keys('*:r:*')) await client.hincrby(key, 'at', -60_000)
+}
+
+test('[settings-identity] a crash between the two writes blocks nobody for longer than a minute', async () => {
+  const crashing = await processWith(async () => {
+    crashing.close()
+    throw new Error('killed')
+  })
+  const identity = newIdentity()
+  const user = newUser()
+  await expect(claim(crashing.store, (await opened(healthy, user, awaiting)).session, identity)).rejects.toMatchObject({
+    code: 'ERR_STORE_UNAVAILABLE',
+  })
+  expect(await healthy.identityOf(user)).toBeUndefined()
+  // Somebody else waits, and is not refused for good.
+  const other = newUser()
+  const waiting = (await opened(healthy, other, awaiting)).session
+  expect((await claim(healthy, waiting, identity)).outcome).toBe('contended')
+  expect(await healthy.read(waiting)).toMatchObject({ outcome: 'found' })
+  await aMinutePasses()
+  expect((await claim(healthy, waiting, identity)).outcome).toBe('activated')
+  // And the one whose process died is not the identity's user any more.
+  expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('mismatch')
+})
+
+test('[settings-identity] after a crash the same user claims at once', async () => {
+  const crashing = await processWith(async () => {
+    throw new Error('killed')
+  })
+  const identity = newIdentity()
+  const user = newUser()
+  await expect(claim(crashing.store, (await opened(healthy, user, awaiting)).session, identity)).rejects.toThrow()
+  expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('activated')
+  crashing.close()
+})
+
+test('[settings-identity] a process that slept between the two writes comes too late, and takes nothing from the new owner', async () => {
+  const identity = newIdentity()
+  const other = newUser()
+  const sleeping = await processWith(async (command, args) => {
+    await aMinutePasses()
+    const taken = await claim(healthy, (await opened(healthy, other, awaiting)).session, identity)
+    expect(taken.outcome).toBe('activated')
+    // What it knows of its reservation is a minute old by now.
+    return command(...args.slice(0, -1), Number(args.at(-1)) - 60_000)
+  })
+  const user = newUser()
+  expect((await claim(sleeping.store, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe(
+    'contended',
+  )
+  expect(await healthy.identityOf(user)).toBeUndefined()
+  expect(await healthy.identityOf(other)).toEqual(identity)
+  // Its undoing left the new owner's entry alone.
+  expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('mismatch')
+  sleeping.close()
+})
+
+test('an entry whose user is bound is nobody else’s, however old it is', async () => {
+  const identity = newIdentity()
+  await claim(healthy, (await opened(healthy, newUser(), awaiting)).session, identity)
+  await aMinutePasses()
+  expect((await claim(healthy, (await opened(healthy, newUser(), awaiting)).session, identity)).outcome).toBe(
+    'mismatch',
+  )
+})

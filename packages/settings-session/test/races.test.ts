@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type StoreSubject, subjects } from './support/store-subjects.js'
+import { issue, LIMITS, newSessionToken, newUser } from './support/store-world.js'
+
+describe.each(subjects)('on %s', (_name, start) => {
+  let subject: StoreSubject
+  beforeAll(async () => {
+    subject = await start()
+  }, 60_000)
+  afterAll(() => subject?.close())
+
+  test('[settings-reuse] 200 exchanges of one link at once give one session, 50 runs of 50', async () => {
+    const { store } = subject
+    for (let run = 0; run < 50; run += 1) {
+      const user = newUser()
+      const link = await issue(store, user)
+      const results = await Promise.all(
+        Array.from({ length: 200 }, async (_value, index) =>
+          store.exchange({
+            link,
+            session: newSessionToken(link),
+            attempt: `attempt ${index}`,
+            state: 'active',
+            limits: { ...LIMITS, maxSessions: 100 },
+          }),
+        ),
+      )
+      const opened = results.filter(({ outcome }) => outcome === 'opened')
+      expect(opened).toHaveLength(1)
+      expect(results.filter((result) => result.outcome === 'refused' && result.reason === 'spent')).toHaveLength(199)
+      expect(await store.list(user)).toHaveLength(1)
+    }
+  }, 90_000)
+})
