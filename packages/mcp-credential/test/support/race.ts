@@ -1,0 +1,122 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { createMcpCredentials } from '@countersign/mcp-credential'
+import { redisCredentials } from '@countersign/mcp-credential/redis'
+import { Cluster, Redis } from 'ioredis'
+import { recordedAudit } from '../../../../test/support/audit-recorder.js'
+import type { IssuedNote, RaceReport } from './race-process.js'
+import { keysWithoutTtl } from './redis-time.js'
+
+export interface RaceOptions {
+  /** Ports of one Redis, or of the nodes of a cluster. */
+  readonly nodes: readonly number[]
+  readonly processes: number
+  readonly threads: number
+  readonly milliseconds: number
+  /** Called once while the race is on. */
+  readonly meanwhile?: () => Promise<void>
+}
+
+/** A success of a resolve that had begun after the credential's revocation was acknowledged. */
+export interface Violation {
+  readonly thread: string
+  readonly acknowledgedAt: number
+  readonly lateByMs: number
+}
+
+export interface RaceResult {
+  readonly violations: readonly Violation[]
+  readonly withoutTtl: readonly string[]
+  readonly revocations: number
+  readonly resolves: number
+  readonly granted: number
+  readonly unavailable: number
+}
+
+const clientOf = (nodes: readonly number[]) =>
+  nodes.length > 1
+    ? new Cluster(nodes.map((port) => ({ host: '127.0.0.1', port })))
+    : new Redis({ host: '127.0.0.1', port: nodes[0] as number })
+
+export const monotonicNow = (): number => Number(process.hrtime.bigint()) / 1e6
+
+const messageOf = <T>(child: ChildProcess, pick: (message: Record<string, unknown>) => T | undefined) =>
+  new Promise<T>((resolve, reject) => {
+    const listen = (message: unknown) => {
+      const value = pick(message as Record<string, unknown>)
+      if (value === undefined) return
+      child.off('message', listen)
+      resolve(value)
+    }
+    child.on('message', listen)
+    child.once('exit', (code) => reject(new Error(`a racing process ended with ${code}`)))
+  })
+
+/** Lets processes race on one Redis, and finds what was let in after it was ended. */
+export async function race({ nodes, processes, threads, milliseconds, meanwhile }: RaceOptions): Promise<RaceResult> {
+  const redis = clientOf(nodes)
+  redis.on('error', () => undefined)
+  const file = fileURLToPath(new URL('race-process.ts', import.meta.url))
+  const children = Array.from({ length: processes }, () =>
+    fork(file, [JSON.stringify({ nodes, threads })], {
+      execArgv: ['--conditions=dev-source', '--import', 'tsx'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    }),
+  )
+  try {
+    await Promise.all(children.map((child) => messageOf(child, ({ ready }) => ready)))
+    const issued: IssuedNote[] = []
+    const spread = (note: IssuedNote) => {
+      issued.push(note)
+      for (const child of children) if (child.connected) child.send({ issued: note })
+    }
+    for (const child of children) {
+      child.on('message', (message: { issued?: IssuedNote }) => message.issued !== undefined && spread(message.issued))
+    }
+    const credentials = createMcpCredentials({
+      store: redisCredentials(redis, { commandTimeoutMs: 5000 }),
+      audit: recordedAudit().audit,
+      idleTimeoutMs: 60_000,
+      maximumLifetimeMs: 600_000,
+    })
+    for (let index = 0; index < threads; index += 1) {
+      const thread = `t${index}`
+      const { credentialId, token } = await credentials.issue({ threadId: thread, providerInstanceId: 'p' })
+      spread({ id: credentialId, token, thread, at: monotonicNow() })
+    }
+    for (const child of children) child.send({ start: true })
+    await Promise.all([new Promise((resolve) => setTimeout(resolve, milliseconds)), meanwhile?.()])
+    const reports = children.map((child) => messageOf(child, ({ report }) => report as RaceReport | undefined))
+    for (const child of children) child.send({ stop: true })
+    const all = await Promise.all(reports)
+    const sum = (pick: (report: RaceReport) => number) => all.reduce((total, report) => total + pick(report), 0)
+    return {
+      violations: judge(issued, all),
+      withoutTtl: await keysWithoutTtl(redis),
+      revocations: sum(({ revoked }) => revoked.length),
+      resolves: sum(({ resolves }) => resolves),
+      granted: sum(({ granted }) => granted),
+      unavailable: sum(({ unavailable }) => unavailable),
+    }
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    redis.disconnect()
+  }
+}
+
+function judge(issued: readonly IssuedNote[], reports: readonly RaceReport[]): Violation[] {
+  const lastSuccess = new Map<string, number>()
+  for (const [id, from] of reports.flatMap((report) => report.lastSuccess)) {
+    lastSuccess.set(id, Math.max(from, lastSuccess.get(id) ?? 0))
+  }
+  const byThread = new Map<string, IssuedNote[]>()
+  for (const note of issued) byThread.set(note.thread, [...(byThread.get(note.thread) ?? []), note])
+  return reports.flatMap(({ revoked }) =>
+    revoked.flatMap(({ thread, id, from, at }) =>
+      (byThread.get(thread) ?? [])
+        .filter((note) => (id === undefined ? note.at < from : note.id === id))
+        .filter((note) => (lastSuccess.get(note.id) ?? 0) > at)
+        .map((note) => ({ thread, acknowledgedAt: at, lateByMs: (lastSuccess.get(note.id) as number) - at })),
+    ),
+  )
+}
