@@ -29,7 +29,7 @@ export function toVerified(
   claims: JsonObject,
   times: Times,
   via: Via,
-  rest: Pick<Verified, 'key' | 'keepUntil'>,
+  rest: Pick<Verified, 'key' | 'keepUntilMs'>,
 ): Verified {
   const principal = toPrincipal({
     issuer: issuer.issuer,

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { denied, OptionError, option, resolveOptions, sha256 } from '@countersign/core'
+import { type Clock, denied, OptionError, option, resolveOptions, sha256 } from '@countersign/core'
 import type { Presented } from './issuers/issuer.js'
 import { isJsonObject } from './jwt/strict-json.js'
 import { andThen } from './maybe.js'
@@ -72,7 +72,7 @@ const rules = {
 }
 
 /** @throws {OptionError} */
-export function createLegacy(options: LegacyTokenOptions, timeoutMs: number): Legacy {
+export function createLegacy(options: LegacyTokenOptions, timeoutMs: number, clock: Clock): Legacy {
   const { scheme, tokens, verify, scopes, until } = resolveOptions('requireOAuthBearer', options, rules, 'legacy.')
   assertScopes(scopes, 'legacy.scopes')
   if ((tokens === undefined) === (verify === undefined)) {
@@ -90,6 +90,7 @@ export function createLegacy(options: LegacyTokenOptions, timeoutMs: number): Le
       }),
     issuer: ISSUER,
     via: 'legacy',
+    clock,
     timeoutMs,
     toleranceMs: 0,
     claims: {},
@@ -121,7 +122,7 @@ export function createLegacy(options: LegacyTokenOptions, timeoutMs: number): Le
             const { subject, clientId = '' } = outcome.verdict.principal
             count(subject ?? clientId, true, now)
             // Kept by no cache: the deadline and each use are to be seen.
-            return { ...outcome, keepUntil: undefined }
+            return { ...outcome, keepUntilMs: undefined }
           }),
     usage: () => [...usage.values()],
   }

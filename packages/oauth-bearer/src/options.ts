@@ -123,7 +123,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions) {
     ...resolved,
     audit: context.audit,
     issuers,
-    legacy: resolved.legacy && createLegacy(resolved.legacy, LEGACY_TIMEOUT_MS),
+    legacy: resolved.legacy && createLegacy(resolved.legacy, LEGACY_TIMEOUT_MS, clock),
     maxCacheEntries: cacheOptions?.maxEntries ?? 0,
     hasScopes: createScopeCheck(resolved.scopeImplies),
     realm: resolved.realm ?? new URL(resource).host,

@@ -27,15 +27,14 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
     get(digest) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
-      const now = clock.now()
-      const untimely = checkTimes(entry, now)
-      const isKept = entry.keepUntil !== undefined && now < entry.keepUntil && untimely === undefined
+      const untimely = checkTimes(entry, clock.now())
+      const isKept = untimely === undefined && clock.monotonic() < (entry.keepUntilMs ?? 0)
       if (isKept && (entry.key === undefined || isTrusted(entry.key))) return entry
       entries.delete(digest)
       return untimely === 'expired' ? untimely : undefined
     },
     set(digest, verified) {
-      if (verified.keepUntil !== undefined && verified.keepUntil > clock.now()) entries.set(digest, verified)
+      if (clock.monotonic() < (verified.keepUntilMs ?? 0)) entries.set(digest, verified)
     },
     get size() {
       return entries.size

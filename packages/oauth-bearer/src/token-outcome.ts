@@ -14,8 +14,8 @@ export interface Verified {
   readonly toleranceMs: number
   /** What the signature was verified with; it must still be trusted on each hit. */
   readonly key?: { readonly source: KeySource; readonly key: TrustedKey; readonly algorithm: string }
-  /** Until when it may be kept, ms since the epoch; absent: not at all. */
-  readonly keepUntil?: number
+  /** Until when it may be kept, on the monotonic clock: a correction of the other one must not prolong it. Absent: not. */
+  readonly keepUntilMs?: number
 }
 
 export type Refused = Denied<OAuthBearerReason> | Unavailable<OAuthBearerDependency>

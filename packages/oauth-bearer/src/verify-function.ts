@@ -1,4 +1,5 @@
 import {
+  type Clock,
   DeadlineError,
   denied,
   isPromise,
@@ -47,6 +48,7 @@ export interface VerifySetup {
   readonly verify: VerifyFunction
   readonly issuer: string
   readonly via: Via
+  readonly clock: Clock
   readonly timeoutMs: number
   readonly toleranceMs: number
   readonly claims: Readonly<Record<string, string>>
@@ -58,15 +60,16 @@ const MIN_MILLISECONDS = 100_000_000_000
 
 /** Asks the app's own function, with a deadline. */
 export function createVerifyFunction(setup: VerifySetup) {
-  const { verify, timeoutMs } = setup
+  const { verify, timeoutMs, clock } = setup
   return ({ token, scheme, request }: Presented, now: number): TokenOutcome | Promise<TokenOutcome> => {
     const controller = new AbortController()
+    const askedMs = clock.monotonic()
     const outcome = settle<VerifiedToken | null, TokenOutcome>(
       () => {
         const answer = verify(token, { signal: controller.signal, scheme, req: request })
         return isPromise(answer) ? withDeadline(answer, timeoutMs, 'verify') : answer
       },
-      (answer) => conclude(answer, setup, now),
+      (answer) => conclude(answer, setup, now, askedMs),
       (error) => {
         controller.abort(error)
         return unavailableOr(error)
@@ -85,7 +88,7 @@ export function unavailableOr(error: unknown): TokenOutcome & { readonly outcome
   throw error
 }
 
-function conclude(answer: VerifiedToken | null, setup: VerifySetup, now: number): TokenOutcome {
+function conclude(answer: VerifiedToken | null, setup: VerifySetup, now: number, askedMs: number): TokenOutcome {
   const { via, issuer, toleranceMs } = setup
   if (answer === null) return denied(via === 'legacy' ? 'legacy_refused' : 'inactive')
   assertVerified(answer)
@@ -102,8 +105,8 @@ function conclude(answer: VerifiedToken | null, setup: VerifySetup, now: number)
     claims: mapClaims(structuredClone(claims), setup.claims),
     via,
   })
-  const keepUntil = expiresAt === undefined ? undefined : Math.min(expiresAt, now + MAX_KEEP_MS)
-  return { outcome: 'verified', verdict: toVerdict(principal), expiresAt, toleranceMs, keepUntil }
+  const keepUntilMs = expiresAt === undefined ? undefined : askedMs + MAX_KEEP_MS
+  return { outcome: 'verified', verdict: toVerdict(principal), expiresAt, toleranceMs, keepUntilMs }
 }
 
 /** @throws {TypeError} what a verifier returns that it must not is a mistake in the app: 500, never a way in. */

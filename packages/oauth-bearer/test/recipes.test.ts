@@ -136,7 +136,7 @@ describe('recipes', () => {
   )
 
   test('[oauth-recipes] the guides show the recipes that are compiled and tried here, word for word', () => {
-    const text = readdirSync(guides)
+    const text = ['oauth-bearer.md', 'hosted-mcp-server.md']
       .map((name) => readFileSync(join(guides, name), 'utf8'))
       .join('\n')
     for (const name of readdirSync(join(here, 'recipes'))) {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
-import { makeKey } from './test-issuer.js'
+import { type IssuerKey, makeKey } from './test-issuer.js'
 
 let app: Harness
 afterEach(() => app.stop())
@@ -123,6 +123,27 @@ describe('rotation', () => {
     expect(await status(app.token({}, other))).toBe(503)
     expect(app.last()).toBe('keys')
     expect(await status(app.token())).toBe(200)
+  })
+
+  test('[oauth-rotation] an issuer that names no keys can rotate as well, and forgeries make it no work', async () => {
+    await start()
+    const nameless = (key: IssuerKey) => ({ ...key.jwk, kid: undefined })
+    const unnamed = { header: { kid: undefined } }
+    app.issuer.keys = [nameless(app.key)]
+    const old = await app.token(unnamed)
+    expect(await status(old)).toBe(200)
+    const next = await makeKey('k2')
+    app.issuer.keys = [nameless(next)]
+    expect(await status(app.token(unnamed, next))).toBe(200)
+    expect(await status(old)).toBe(401)
+    expect(app.last()).toBe('bad_signature')
+    const fetches = app.issuer.fetches()
+    const forger = await makeKey('k3')
+    for (let round = 0; round < 20; round += 1) {
+      expect(await status(app.token(unnamed, forger))).toBe(401)
+    }
+    expect(app.issuer.fetches() - fetches).toBeLessThanOrEqual(1)
+    expect(await status(app.token(unnamed, next))).toBe(200)
   })
 
   test('a token without a kid is tried with the keys it could be from', async () => {

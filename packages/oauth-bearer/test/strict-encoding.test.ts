@@ -119,16 +119,17 @@ describe('what is signed but not in one form alone', () => {
 })
 
 describe('bounded parsing', () => {
-  const median = (times: number[]) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
-
-  /** The gate's own time, by the audit's account; the clock of this app is the system's. */
+  /**
+   * The gate's own time, by the audit's account; the clock of this app is the system's. The best of nine: others' work on
+   * the machine can only add to it.
+   */
   async function timed(live: Harness, token: string, status: number) {
     const times: number[] = []
     for (let round = 0; round < 9; round += 1) {
       expect((await live.get(token)).status).toBe(status)
       times.push(live.events.findLast(({ type }) => type.startsWith('access.'))?.latencyMs ?? Number.NaN)
     }
-    return median(times)
+    return Math.min(...times)
   }
 
   test('[oauth-bounded-parsing] 8 KiB are looked at, 8 KiB and one byte are not: 400', async () => {

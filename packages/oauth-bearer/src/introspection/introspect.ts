@@ -19,7 +19,7 @@ const MAX_INACTIVE = 10_000
 /** What an endpoint said of an active token, and how long that counts. */
 interface Answer {
   readonly claims: JsonObject
-  readonly keepUntil: number
+  readonly keepUntilMs: number
 }
 
 export interface IntrospectionSetup {
@@ -38,22 +38,22 @@ export interface IntrospectionSetup {
  */
 export function createIntrospection({ issuer, options, ask, clock }: IntrospectionSetup): OpaqueVerifier {
   const active = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
-  const inactiveUntil = new LRUCache<string, number>({ max: MAX_INACTIVE })
+  const inactiveUntilMs = new LRUCache<string, number>({ max: MAX_INACTIVE })
   const questions = new Map<string, Promise<TokenOutcome>>()
   const circuit = createCircuit(clock, { threshold: 5, baseMs: 1000, maxMs: 15_000 })
 
   async function question(token: string, digest: string): Promise<TokenOutcome> {
-    const askedAt = clock.now()
+    const askedMs = clock.monotonic()
     try {
       const claims = await ask(token)
       // Anything but true and false is no answer (RFC 7662 §2.2).
       if (typeof claims.active !== 'boolean') throw new FetchError('invalid', 200, 'active')
       circuit.succeeded()
       if (!claims.active) {
-        inactiveUntil.set(digest, askedAt + INACTIVE_MS)
+        inactiveUntilMs.set(digest, askedMs + INACTIVE_MS)
         return INACTIVE
       }
-      const answer = { claims, keepUntil: askedAt + options.cacheSeconds * 1000 }
+      const answer = { claims, keepUntilMs: askedMs + options.cacheSeconds * 1000 }
       if (options.cacheSeconds > 0) active.set(digest, answer)
       return judge(answer)
     } catch (error) {
@@ -63,7 +63,7 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
     }
   }
 
-  function judge({ claims, keepUntil }: Answer): TokenOutcome {
+  function judge({ claims, keepUntilMs }: Answer): TokenOutcome {
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
     if (type !== 'bearer' || PROFILES.relaxed.isOtherToken(claims)) return denied('wrong_type')
@@ -71,16 +71,14 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
     const times = checkClaims(claims, issuer(), required, clock.now())
     if (typeof times === 'string') return denied(times)
     const { active: _active, ...rest } = claims
-    return toVerified(issuer(), rest, times, 'introspection', {
-      keepUntil: Math.min(keepUntil, times.expiresAt ?? keepUntil),
-    })
+    return toVerified(issuer(), rest, times, 'introspection', { keepUntilMs })
   }
 
   return ({ token, digest }) => {
-    const now = clock.now()
+    const nowMs = clock.monotonic()
     const known = active.get(digest)
-    if (known !== undefined && now < known.keepUntil) return judge(known)
-    if (now < (inactiveUntil.get(digest) ?? 0)) return INACTIVE
+    if (known !== undefined && nowMs < known.keepUntilMs) return judge(known)
+    if (nowMs < (inactiveUntilMs.get(digest) ?? 0)) return INACTIVE
     const pending = questions.get(digest)
     if (pending !== undefined) return pending
     if (!circuit.mayTry()) return failed('circuit', circuit.retryAfterSeconds())

@@ -81,7 +81,7 @@ function askingOf(
     return createIntrospection({ issuer: resolved, options: introspection, ask, clock })
   }
   if (verify === undefined) return undefined
-  return createVerifyFunction({ verify, issuer, via: 'verify', timeoutMs: verifyTimeoutMs, toleranceMs, claims })
+  return createVerifyFunction({ verify, issuer, via: 'verify', clock, timeoutMs: verifyTimeoutMs, toleranceMs, claims })
 }
 
 function warnOnce(issuer: string): () => void {

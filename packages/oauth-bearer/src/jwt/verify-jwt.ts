@@ -29,7 +29,7 @@ export function verifyJwt(
   return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
     if (answer.outcome === 'unavailable') return unavailable('keys', { retryAfterSeconds: answer.retryAfterSeconds })
     if (answer.outcome !== 'found') return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
-    return verifySignature(jws, answer.keys).then((key) =>
+    return findSigner(jws, answer.keys, keys).then((key) =>
       key === undefined ? denied('bad_signature') : judge(jws, issuer, { source: keys, key, algorithm: alg }, now),
     )
   })
@@ -48,6 +48,13 @@ function checkHeader({ header, payload }: CompactJws, issuer: ResolvedIssuer): O
     return 'wrong_type'
   }
   return kid === undefined || typeof kid === 'string' ? undefined : 'unknown_key'
+}
+
+/** The key that a token was signed with. Where it names none, that can also be one that the issuer has only now. */
+async function findSigner(jws: CompactJws, candidates: readonly TrustedKey[], source: KeySource) {
+  const key = await verifySignature(jws, candidates)
+  if (key !== undefined || jws.header.kid !== undefined || source.findMore === undefined) return key
+  return verifySignature(jws, await source.findMore(candidates, jws.header.alg))
 }
 
 async function verifySignature({ token, header }: CompactJws, keys: readonly TrustedKey[]) {
@@ -72,5 +79,5 @@ function judge(
   const times = checkClaims(payload, issuer, issuer.profile.requiredClaims, now)
   if (typeof times === 'string') return denied(times)
   // A signature does not age: the verdict stands until the token expires or its key is withdrawn.
-  return toVerified(issuer, payload, times, 'jwt', { key, keepUntil: (times.expiresAt ?? now) + issuer.toleranceMs })
+  return toVerified(issuer, payload, times, 'jwt', { key, keepUntilMs: Number.POSITIVE_INFINITY })
 }

@@ -22,6 +22,11 @@ export type KeyAnswer =
 export interface KeySource {
   /** Without a promise when the answer is known. */
   find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer>
+  /**
+   * For a token that names no key and that none of `tried` verified: the keys that the issuer has beside those. Asks it, if
+   * that was not done just now.
+   */
+  findMore?(tried: readonly TrustedKey[], algorithm: string): readonly TrustedKey[] | Promise<readonly TrustedKey[]>
   /** Calls back with keys that the issuer withdrew: what they verified is to be forgotten. */
   onRemoval(listener: (removed: ReadonlySet<TrustedKey>) => void): void
 }

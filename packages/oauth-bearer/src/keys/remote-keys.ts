@@ -83,6 +83,18 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     return refresh().then((refreshed) => answerAfter(refreshed, kid, algorithm))
   }
 
+  function findMore(tried: readonly TrustedKey[], algorithm: string) {
+    const name = missName(undefined, algorithm)
+    const mayAsk = misses.get(name) === undefined && (refreshing !== undefined || (circuit.mayTry() && bucket.take()))
+    if (!mayAsk) return []
+    return refresh().then(() => {
+      const answer = selectKeys(set?.keys ?? [], undefined, algorithm)
+      const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
+      if (more.length === 0) misses.set(name, true, clock.monotonic() + MISS_MS)
+      return more
+    })
+  }
+
   function answerAfter(
     refreshed: Refreshed,
     kid: string | undefined,
@@ -152,7 +164,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     if (before.length > 0 && removed.size + added > 0) report.rotated(added, removed.size)
   }
 
-  return { find, onRemoval: (listener) => void listeners.push(listener) }
+  return { find, findMore, onRemoval: (listener) => void listeners.push(listener) }
 }
 
 /** What is missed is a key for an algorithm, when a token names none. */
