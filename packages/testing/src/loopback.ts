@@ -1,0 +1,26 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+
+/** An HTTP server on a loopback port. */
+export interface Loopback {
+  readonly port: number
+  /** `http://127.0.0.1:<port>`, without a trailing slash. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+export async function listen(handler: RequestListener, port = 0): Promise<Loopback> {
+  const server = createServer(handler).listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address() as { port: number }
+  return {
+    port: address.port,
+    url: `http://127.0.0.1:${address.port}`,
+    close: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,21 @@
+// The contracts under node:test. Started by runners.test.ts.
+import { describe, test } from 'node:test'
+import { memoryReplay } from '@countersign/core'
+import { memoryCredentials } from '@countersign/mcp-credential'
+import { memorySessions } from '@countersign/settings-session'
+import { credentialStoreContract, replayStoreContract, settingsStoreContract } from '@countersign/testing'
+
+const suites = {
+  replay: replayStoreContract(() => memoryReplay()),
+  credentials: credentialStoreContract(() => memoryCredentials()),
+  settings: settingsStoreContract(() => memorySessions()),
+}
+for (const [name, cases] of Object.entries(suites)) {
+  describe(name, () => {
+    for (const { title, run } of cases) test(title, run)
+  })
+}
+describe('a store that forgets', () => {
+  // Must fail: what passes whatever the store does would prove nothing.
+  for (const { title, run } of replayStoreContract(() => ({ claim: () => 'fresh' })).slice(0, 1)) test(title, run)
+})

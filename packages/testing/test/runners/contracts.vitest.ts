@@ -1,0 +1,21 @@
+// The contracts under Vitest. Started by runners.test.ts.
+import { memoryReplay } from '@countersign/core'
+import { memoryCredentials } from '@countersign/mcp-credential'
+import { memorySessions } from '@countersign/settings-session'
+import { credentialStoreContract, replayStoreContract, settingsStoreContract } from '@countersign/testing'
+import { describe, test } from 'vitest'
+
+const suites = {
+  replay: replayStoreContract(() => memoryReplay()),
+  credentials: credentialStoreContract(() => memoryCredentials()),
+  settings: settingsStoreContract(() => memorySessions()),
+}
+for (const [name, cases] of Object.entries(suites)) {
+  describe(name, () => {
+    for (const { title, run } of cases) test(title, run)
+  })
+}
+describe('a store that forgets', () => {
+  // Must fail: what passes whatever the store does would prove nothing.
+  for (const { title, run } of replayStoreContract(() => ({ claim: () => 'fresh' })).slice(0, 1)) test(title, run)
+})
