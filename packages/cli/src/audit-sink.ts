@@ -4,6 +4,8 @@ import { unavailableError } from './command-error.js'
 
 export interface CommandAudit {
   readonly audit: Audit
+  /** Opens what changes are recorded in, before the first one is made. @throws when it cannot be opened. */
+  record(): Promise<void>
   /** Waits until everything is written. @throws {CommandError} when a change was made and could not be recorded. */
   close(): Promise<void>
 }
@@ -12,15 +14,16 @@ export interface CommandAudit {
  * The emitter that the changes of a command are told to. With `COUNTERSIGN_AUDIT_JSONL` they go to that file, a chain
  * of its own: one file has one writer.
  */
-export async function openAudit(env: Environment): Promise<CommandAudit> {
+export function createCommandAudit(env: Environment): CommandAudit {
   const audit = createAudit()
   const path = env.COUNTERSIGN_AUDIT_JSONL
-  if (path !== undefined) {
-    const { jsonl } = await import('@countersign/audit/jsonl')
-    audit.subscribe(jsonl(path))
-  }
   return {
     audit,
+    async record() {
+      if (path === undefined) return
+      const { jsonl } = await import('@countersign/audit/jsonl')
+      audit.subscribe(jsonl(path))
+    },
     async close() {
       await audit.flush()
       const isLost = audit.stats().sinks.some(({ failed, dropped }) => failed + dropped > 0)

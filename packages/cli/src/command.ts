@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { Context } from './context.js'
-import type { ExitCode } from './exit-codes.js'
+import { type ExitCode, exitCodes } from './exit-codes.js'
 
 /** One command as it is described to commander. */
 export interface CommandDefinition<O> {
@@ -12,6 +12,8 @@ export interface CommandDefinition<O> {
   readonly details?: string
   /** At least one, as it is typed. */
   readonly examples: readonly [string, ...string[]]
+  /** Whether it changes what is stored: then it is recorded. */
+  readonly changesState?: boolean
   /** Adds the command's options; `--json` is there always. */
   readonly options?: (command: Command) => unknown
   /** Does it. Without an exit code it ends with 0. */
@@ -25,9 +27,16 @@ export interface JsonOption {
 
 export type Define = <O = object>(parent: Command, definition: CommandDefinition<O>) => void
 
-/** Makes the function that adds commands; `onEnd` learns each command's exit code. */
-export function createDefine(context: Context, onEnd: (exitCode: ExitCode | undefined) => void): Define {
-  return (parent, { usage, summary, details, examples, options, run }) => {
+/** What happens around a command. */
+export interface CommandHooks {
+  /** Called before a command that changes what is stored. */
+  record(): Promise<void>
+  onEnd(exitCode: ExitCode): void
+}
+
+/** Makes the function that adds commands. */
+export function createDefine(context: Context, { record, onEnd }: CommandHooks): Define {
+  return (parent, { usage, summary, details, examples, changesState = false, options, run }) => {
     const command = parent
       .command(usage)
       .summary(summary)
@@ -37,7 +46,8 @@ export function createDefine(context: Context, onEnd: (exitCode: ExitCode | unde
     command.addHelpText('after', exampleText(examples))
     command.action(async (...given: unknown[]) => {
       const values = given.slice(0, -2).flat() as string[]
-      onEnd(await run(context, given.at(-2) as never, ...values))
+      if (changesState) await record()
+      onEnd((await run(context, given.at(-2) as never, ...values)) ?? exitCodes.ok)
     })
   }
 }

@@ -1,4 +1,4 @@
-import { openAudit } from './audit-sink.js'
+import { createCommandAudit } from './audit-sink.js'
 import type { Context } from './context.js'
 import { describeError } from './describe-error.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
@@ -8,10 +8,16 @@ import { createProgram } from './program.js'
 export async function main(words: readonly string[], world: Omit<Context, 'audit'>): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.ok
   try {
-    const { audit, close } = await openAudit(world.env)
-    const program = createProgram({ ...world, audit }, (ended) => {
-      exitCode = ended ?? exitCodes.ok
-    })
+    const { audit, record, close } = createCommandAudit(world.env)
+    const program = createProgram(
+      { ...world, audit },
+      {
+        record,
+        onEnd: (ended) => {
+          exitCode = ended
+        },
+      },
+    )
     try {
       await program.parseAsync(words, { from: 'user' })
     } finally {

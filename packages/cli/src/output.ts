@@ -44,8 +44,8 @@ export class Output {
 
   /** Coloured on a terminal, plain in a pipe; `NO_COLOR` and `FORCE_COLOR` decide otherwise. */
   style(style: Style, text: string): string {
-    // In the version of Node that is the oldest, the option that validates the stream is not there yet.
-    return this.#isColoured ? styleText(style, text) : text
+    // Decided here, by the stream that is written to: Node would ask the process's own.
+    return this.#isColoured ? styleText(style, text, { validateStream: false }) : text
   }
 
   /**

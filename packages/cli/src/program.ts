@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { addAuditCommands } from './audit/commands.js'
-import { createDefine, createRoot } from './command.js'
+import { type CommandHooks, createDefine, createRoot } from './command.js'
 import type { Context } from './context.js'
 import { addDoctorCommand } from './doctor/commands.js'
-import type { ExitCode } from './exit-codes.js'
 import { addHmacCommands } from './hmac/commands.js'
 import { addMcpCommands } from './mcp/commands.js'
 import { addOAuthCommands } from './oauth/commands.js'
@@ -21,8 +20,8 @@ Exit codes:
 
 Secrets are never taken from the command line: they come from the environment, a file or standard input.`
 
-/** The command with all its commands; `onEnd` learns the exit code of the one that ran. */
-export function createProgram(context: Context, onEnd: (exitCode: ExitCode | undefined) => void): Command {
+/** The command with all its commands. */
+export function createProgram(context: Context, hooks: CommandHooks): Command {
   const program = createRoot()
     .description('Operates the gates of Countersign: secrets, credentials, sessions, audit files, deployments.')
     .version(readVersion())
@@ -30,7 +29,7 @@ export function createProgram(context: Context, onEnd: (exitCode: ExitCode | und
     .configureOutput({ writeErr: (text) => context.output.note(text.trimEnd()), outputError: () => undefined })
     .exitOverride()
     .addHelpText('after', EXITS)
-  const define = createDefine(context, onEnd)
+  const define = createDefine(context, hooks)
   addHmacCommands(program, define)
   addOAuthCommands(program, define)
   addMcpCommands(program, define)

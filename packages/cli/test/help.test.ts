@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createAudit } from '@countersign/audit'
 import { describe, expect, test } from '@jest/globals'
 import type { Command } from 'commander'
@@ -15,7 +15,7 @@ const program = createProgram(
     audit: createAudit(),
     signal: new AbortController().signal,
   },
-  () => undefined,
+  { record: async () => undefined, onEnd: () => undefined },
 )
 
 function commandsBelow(command: Command, path: readonly string[] = []): [string, Command][] {
@@ -96,30 +96,50 @@ function commandsIn(page: string): string[] {
   return [...fenced.map((line) => line.trim()), ...inline].filter((line) => line.startsWith('countersign '))
 }
 
-test.each(['packages/cli/README.md', 'docs/operations/incident-playbook.md'])(
-  'every command in %s is one, with its options',
-  (page) => {
-    const lines = commandsIn(page)
-    expect(lines.length).toBeGreaterThan(20)
-    for (const line of lines) {
-      const words = line
-        .replace(/\s#.*$/, '')
-        .split(/\s+/)
-        .slice(1)
-      const name = words.slice(0, words[0] === 'doctor' ? 1 : 2).join(' ')
-      const found = commands.find(([known]) => known === name)
-      expect([line, found?.[0]]).toEqual([line, name])
-      const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []
-      const flags = words.filter((word) => /^-{1,2}[A-Za-z]/.test(word))
-      expect([line, flags.filter((flag) => !known.includes(flag))]).toEqual([line, []])
-    }
-  },
-)
+test.each([
+  ['packages/cli/README.md', 30],
+  ['docs/operations/incident-playbook.md', 30],
+  ['docs/operations/doctor.md', 5],
+] as const)('every command in %s is one, with its options', (page, least) => {
+  const lines = commandsIn(page)
+  expect(lines.length).toBeGreaterThanOrEqual(least)
+  for (const line of lines) {
+    const words = line
+      .replace(/\s#.*$/, '')
+      .split(/\s+/)
+      .slice(1)
+    const name = words.slice(0, words[0] === 'doctor' ? 1 : 2).join(' ')
+    const found = commands.find(([known]) => known === name)
+    expect([line, found?.[0]]).toEqual([line, name])
+    const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []
+    const flags = words.filter((word) => /^-{1,2}[A-Za-z]/.test(word))
+    expect([line, flags.filter((flag) => !known.includes(flag))]).toEqual([line, []])
+  }
+})
 
 test("the package's README names every command", () => {
   const named = commandsIn('packages/cli/README.md')
   const leaves = commands.filter(([, command]) => command.commands.length === 0).map(([name]) => name)
   expect(leaves.filter((name) => !named.some((line) => line.startsWith(`countersign ${name}`)))).toEqual([])
+})
+
+/** The ids that the sources give their checks; what stands for a name in them is left out. */
+function checkIds(folder = new URL('../src/', import.meta.url)): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const place = new URL(entry.isDirectory() ? `${entry.name}/` : entry.name, folder)
+    if (entry.isDirectory()) return checkIds(place)
+    const found = readFileSync(place, 'utf8').matchAll(
+      /(?:\b(?:pass|warn|fail|skip)\(\s*|\bid = |\bid: )['`]([a-z][a-z-]*[a-z])/g,
+    )
+    return Array.from(found, ([, id = '']) => id)
+  })
+}
+
+test('the page of the checks has every one of them', () => {
+  const ids = [...new Set(checkIds())]
+  expect(ids).toEqual(expect.arrayContaining(['redis-clock', 'made-up-token', 'initialize', 'hmac-keks', 'type']))
+  const page = readFileSync(new URL('../../../docs/operations/doctor.md', import.meta.url), 'utf8')
+  expect(ids.filter((id) => !page.includes(`\`${id}`))).toEqual([])
 })
 
 test('[cli-bad-inputs] a misspelt command or option is met with what may have been meant', async () => {

@@ -13,10 +13,16 @@ export async function verify({ output }: Context, { head, json }: VerifyOptions,
   if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
     throw usageError('--head must be 64 hexadecimal digits, as an earlier "audit verify" printed them')
   }
-  const result = await verifyJsonl(file, head === undefined ? {} : { head }).catch((error: unknown) => {
-    const { code = 'unreadable' } = error as NodeJS.ErrnoException
-    throw usageError(`${file} cannot be read (${code}): correct its name or its permissions`)
-  })
+  const progress = output.progress('Lines verified')
+  const onLine = (line: number) => {
+    if (line % 1000 === 0) progress.report(line)
+  }
+  const result = await verifyJsonl(file, { onLine, ...(head === undefined ? {} : { head }) })
+    .catch((error: unknown) => {
+      const { code = 'unreadable' } = error as NodeJS.ErrnoException
+      throw usageError(`${file} cannot be read (${code}): correct its name or its permissions`)
+    })
+    .finally(() => progress.done())
   const { isIntact, lines, torn, altered } = result
   if (json) output.json({ file, ...result })
   else {

@@ -46,6 +46,7 @@ function addSecretCommands(hmac: Command, define: Define): void {
   })
   define<SeedOptions>(hmac, {
     usage: 'seed <caller>',
+    changesState: true,
     summary: "store a caller's first secret",
     details:
       'It comes from --secret-file, is made by --generate and printed, or is what the variables of the environment ' +
@@ -65,6 +66,7 @@ function addSecretCommands(hmac: Command, define: Define): void {
   })
   define<RotateOptions>(hmac, {
     usage: 'rotate <caller>',
+    changesState: true,
     summary: "store the next version of a caller's secret and print it",
     details: 'The previous versions go on for the grace. A pending version is put in force by the next rotation.',
     examples: ['countersign hmac rotate scheduler --pending', 'countersign hmac rotate scheduler --grace 24h'],
@@ -78,6 +80,7 @@ function addSecretCommands(hmac: Command, define: Define): void {
   })
   define<RevokeOptions>(hmac, {
     usage: 'revoke <caller>',
+    changesState: true,
     summary: "end a version of a caller's secret at once",
     details: 'It counts within 30 s in every process.',
     examples: ['countersign hmac revoke scheduler --key-version 3', 'countersign hmac revoke scheduler --all'],
@@ -97,6 +100,7 @@ function addSecretCommands(hmac: Command, define: Define): void {
   })
   define(hmac, {
     usage: 'rewrap',
+    changesState: true,
     summary: 'seal every stored secret anew with the first key-encryption key of the ring',
     details: 'Put the new key first in COUNTERSIGN_HMAC_KEKS everywhere, rewrap, then remove the old one.',
     examples: ['COUNTERSIGN_HMAC_KEKS=k2:…,k1:… countersign hmac rewrap'],
@@ -104,6 +108,7 @@ function addSecretCommands(hmac: Command, define: Define): void {
   })
   define<ImportOptions>(hmac, {
     usage: 'import [file]',
+    changesState: true,
     summary: 'take over secrets that another system sealed',
     details:
       'The file, or standard input, holds a JSON object per line: {"caller":…,"version":…,"envelope":"iv:tag:ciphertext"}, ' +
@@ -162,7 +167,7 @@ function addSigningCommands(hmac: Command, define: Define): void {
   })
   define<HmacDoctorOptions>(hmac, {
     usage: 'doctor',
-    summary: 'check the keys, the clock and the store of secrets',
+    summary: 'check the keys, the clock, the store of secrets and that of replays',
     examples: ['countersign hmac doctor --url https://billing.example.com'],
     options: (command) => command.option('--url <url>', 'a server whose clock is compared with this one'),
     run: async (context, options) => (await import('./doctor-command.js')).hmacDoctor(context, options),

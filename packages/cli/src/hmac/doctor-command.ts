@@ -1,6 +1,7 @@
 import { concludeChecks, fail, printCheck, skip } from '../checks.js'
 import { CommandError } from '../command-error.js'
 import type { Context } from '../context.js'
+import { checkRedis } from '../doctor/check-redis.js'
 import { type ExitCode, exitCodes } from '../exit-codes.js'
 import { checkClock } from './check-clock.js'
 import { checkKeys } from './check-keys.js'
@@ -16,7 +17,12 @@ export async function hmacDoctor(context: Context, { url, json }: HmacDoctorOpti
     url === undefined
       ? skip('clock', 'no --url of a server to compare with')
       : await clockOrFailure(url, context.signal)
-  const checks = [...(await checkKeys(context.env)), clock, ...(await checkStore(context))]
+  const checks = [
+    ...(await checkKeys(context.env)),
+    clock,
+    ...(await checkStore(context)),
+    ...(await checkRedis(context)),
+  ]
   if (!json) for (const check of checks) printCheck(context, check)
   return concludeChecks(context, checks, { json })
 }

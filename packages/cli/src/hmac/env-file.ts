@@ -25,18 +25,24 @@ export function removeVariable(file: string, name: string): void {
   const text = readText(file)
   const { [name]: removed, ...rest } = parse(text)
   if (removed === undefined) return
+  if (removed.includes('\n')) throw notByLine(file)
   const line = new RegExp(`^[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*=.*(?:\\r?\\n|$)`, 'gm')
   write(file, text.replace(line, ''), rest)
 }
 
-/** Only when the file then says exactly what is meant: a value over several lines would leave its rest behind. */
+/** Only when the file then says exactly what is meant. */
 function write(file: string, text: string, meant: Environment): void {
   const got = parse(text)
   const isAsMeant =
     Object.keys(got).length === Object.keys(meant).length &&
     Object.entries(meant).every(([name, value]) => got[name] === value)
-  if (!isAsMeant) throw usageError(`${file} cannot be changed line by line: edit it by hand`)
+  if (!isAsMeant) throw notByLine(file)
   writePrivateFile(file, text)
+}
+
+/** A value over several lines would leave its rest behind. */
+function notByLine(file: string) {
+  return usageError(`${file} cannot be changed line by line: edit it by hand`)
 }
 
 function quoted(name: string, value: string): string {

@@ -18,6 +18,7 @@ export function addMcpCommands(program: Command, define: Define): void {
   )
   define<IssueCommandOptions>(mcp, {
     usage: 'issue',
+    changesState: true,
     summary: 'issue a credential for a thread and print its token',
     examples: [
       'countersign mcp issue --thread t-1 --provider claude-1 --capability preview --file ~/.config/app/credential.json',
@@ -59,6 +60,7 @@ export function addMcpCommands(program: Command, define: Define): void {
   })
   define<RevokeCommandOptions>(mcp, {
     usage: 'revoke [credential-id]',
+    changesState: true,
     summary: 'end one credential, or all of a thread, a provider, or everyone, at once',
     examples: [
       'countersign mcp revoke 4fT9bQ…',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type Define, defineGroup } from '../command.js'
-import { addNamespaceOption, type NamespaceOption } from '../connect/namespace.js'
+import { addNamespaceOption, type NamespaceOption } from '../connect/namespace-option.js'
 import { parseSeconds } from '../durations.js'
 import type { LinkOptions } from './link.js'
 import { addUserOptions, type UserOptions } from './user-options.js'
@@ -24,6 +24,7 @@ export function addSessionCommands(program: Command, define: Define): void {
   })
   define<NamespaceOption>(session, {
     usage: 'revoke <session-id>',
+    changesState: true,
     summary: 'end one session at once',
     examples: ['countersign session revoke 3f8Jc…'],
     options: addNamespaceOption,
@@ -31,6 +32,7 @@ export function addSessionCommands(program: Command, define: Define): void {
   })
   define<UserOptions>(session, {
     usage: 'revoke-all <platform> <user-id>',
+    changesState: true,
     summary: 'end every session of a person and void every link, those under way included',
     examples: ['countersign session revoke-all telegram 4711'],
     options: addUserOptions,
@@ -39,6 +41,7 @@ export function addSessionCommands(program: Command, define: Define): void {
   })
   define<LinkOptions>(session, {
     usage: 'link <platform> <user-id>',
+    changesState: true,
     summary: 'make a settings link, for development',
     details: 'The base URL must be on localhost.',
     examples: ['countersign session link demo you --base-url http://localhost:3000/settings'],

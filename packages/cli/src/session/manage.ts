@@ -1,5 +1,5 @@
 import { notFoundError } from '../command-error.js'
-import type { NamespaceOption } from '../connect/namespace.js'
+import type { NamespaceOption } from '../connect/namespace-option.js'
 import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
 import type { UserOptions } from './user-options.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { addNamespaceOption, type NamespaceOption } from '../connect/namespace.js'
+import { addNamespaceOption, type NamespaceOption } from '../connect/namespace-option.js'
 
 export interface UserOptions extends NamespaceOption {
   readonly team?: string

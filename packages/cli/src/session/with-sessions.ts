@@ -1,5 +1,6 @@
 import type { SettingsSessions, SettingsSessionsOptions, SettingsUser } from '@countersign/settings-session'
-import { type NamespaceOption, namespaceOf } from '../connect/namespace.js'
+import { namespaceOf } from '../connect/namespace.js'
+import type { NamespaceOption } from '../connect/namespace-option.js'
 import { openRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import type { UserOptions } from './user-options.js'

@@ -1,0 +1,191 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { parseEvent } from '../src/audit/event-line.js'
+import { readBack } from '../src/audit/read-back.js'
+import { parseSeconds, relativeTime } from '../src/durations.js'
+import { addVariable, removeVariable } from '../src/hmac/env-file.js'
+import { escapedLines } from '../src/hmac/explain.js'
+import { parseRefusal } from '../src/hmac/refusal.js'
+import { rawTarget } from '../src/hmac/send-request.js'
+import { decodeToken } from '../src/oauth/decode-token.js'
+import { parseChallenges } from '../src/oauth/parse-challenges.js'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('challenges', () => {
+  const read = (field: string) =>
+    parseChallenges(field)?.map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)])
+
+  test.each([
+    ['Bearer', [['bearer', {}]]],
+    ['Bearer realm="a, b", scope=x', [['bearer', { realm: 'a, b', scope: 'x' }]]],
+    ['Bearer realm="a \\"quoted\\" b"', [['bearer', { realm: 'a "quoted" b' }]]],
+    [
+      'Negotiate YWJj==, Bearer error = "x"',
+      [
+        ['negotiate', {}],
+        ['bearer', { error: 'x' }],
+      ],
+    ],
+    [
+      'Basic,Bearer a=1 , b=2',
+      [
+        ['basic', {}],
+        ['bearer', { a: '1', b: '2' }],
+      ],
+    ],
+    ['', []],
+  ])('%j', (field, expected) => {
+    expect(read(field)).toEqual(expected)
+  })
+
+  test.each([['Bearer "'], ['realm="x"'], ['Bearer a=1, a=2'], ['Bearer a="unterminated'], ['@'], ['Bearer a=1;b=2']])(
+    'outside the grammar: %j',
+    (field) => {
+      expect(read(field)).toBeUndefined()
+    },
+  )
+
+  test('are read without a throw whatever comes, and back as they were written', () => {
+    fc.assert(fc.property(fc.string(), (field) => void parseChallenges(field)))
+    const token = fc.stringMatching(/^[a-z][a-z0-9_-]{0,8}$/)
+    const challenge = fc.tuple(
+      token,
+      fc.dictionary(token, fc.stringMatching(/^[\x20-\x7e]{0,12}$/), { noNullPrototype: true }),
+    )
+    fc.assert(
+      fc.property(fc.array(challenge, { maxLength: 4 }), (challenges) => {
+        const write = ([scheme, parameters]: (typeof challenges)[number]) =>
+          [
+            scheme,
+            Object.entries(parameters)
+              .map(([name, value]) => `${name}="${value.replace(/["\\]/g, '\\$&')}"`)
+              .join(', '),
+          ]
+            .filter(Boolean)
+            .join(' ')
+        expect(read(challenges.map(write).join(', '))).toEqual(challenges)
+      }),
+    )
+  })
+
+  test.each([
+    ['quotes', 'Bearer a="'.repeat(20_000)],
+    ['schemes', 'a '.repeat(50_000)],
+    ['token68', `Bearer ${'a'.repeat(100_000)}:`],
+    ['backslashes', `Bearer a="${'\\'.repeat(100_001)}`],
+    ['commas', ','.repeat(100_000)],
+  ])('are read in linear time: %s', (_what, field) => {
+    const started = performance.now()
+    parseChallenges(field)
+    expect(performance.now() - started).toBeLessThan(2000)
+  })
+})
+
+describe('a file of variables', () => {
+  const NAME = fc.stringMatching(/^[A-Z][A-Z0-9_]{0,10}$/)
+  const VALUE = fc.stringMatching(/^[A-Za-z0-9+/=._ #'"-]{0,20}$/)
+
+  test('says after a change what it said before, and the change', () => {
+    const file = join(folder, 'variables')
+    const lines = fc.array(
+      fc.oneof(
+        fc.tuple(NAME, VALUE).map(([name, value]) => `${name}='${value.replaceAll("'", '')}'`),
+        fc.constant('# a comment'),
+        fc.constant(''),
+      ),
+    )
+    fc.assert(
+      fc.property(lines, fc.stringMatching(/^[A-Za-z0-9+/=]{1,40}$/), (text, value) => {
+        writeFileSync(file, text.join('\n'))
+        const before = parseEnv(readFileSync(file, 'utf8'))
+        addVariable(file, 'ZZ_NEW_NAME', value)
+        expect(parseEnv(readFileSync(file, 'utf8'))).toEqual({ ...before, ZZ_NEW_NAME: value })
+        expect(() => addVariable(file, 'ZZ_NEW_NAME', value)).toThrow('is set in')
+        removeVariable(file, 'ZZ_NEW_NAME')
+        expect(parseEnv(readFileSync(file, 'utf8'))).toEqual(before)
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('is left as it is when a value goes over several lines', () => {
+    const file = join(folder, 'several-lines')
+    const text = 'A="first\nrest"\nB=1\n'
+    writeFileSync(file, text)
+    expect(() => removeVariable(file, 'A')).toThrow('edit it by hand')
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+})
+
+test('the last lines of a file are the same as when all of it is read', () => {
+  const file = join(folder, 'lines')
+  const line = fc.oneof(fc.stringMatching(/^[a-z€]{1,10}$/), fc.constant('x'.repeat(70_000)))
+  fc.assert(
+    fc.property(
+      fc.array(line, { maxLength: 8 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.boolean(),
+      (lines, count, isEnded) => {
+        writeFileSync(file, lines.join('\n') + (isEnded && lines.length > 0 ? '\n' : ''))
+        expect(readBack(file, count, (text) => text).kept).toEqual(lines.slice(-count))
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+test('what comes from a network or a file never throws but as told', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      decodeToken(text)
+      parseEvent(text)
+      expect(() => parseRefusal(text)).toThrow('--refusal must be')
+    }),
+  )
+  for (const text of [
+    'null',
+    '1',
+    '[]',
+    '{}',
+    '{"type":1,"time":2}',
+    'a.b.c',
+    `${Buffer.from('[]').toString('base64url')}.e30.x`,
+  ]) {
+    expect([decodeToken(text), parseEvent(text)]).toEqual([undefined, undefined])
+  }
+})
+
+test.each([
+  ['https://host', '/'],
+  ['https://host?a=1', '/?a=1'],
+  ['https://host/a/../b?c=%2e#d', '/a/../b?c=%2e'],
+  ['http://[::1]:80//x', '//x'],
+])('the target of %s is %s, untouched', (url, target) => {
+  expect(rawTarget(url)).toBe(target)
+})
+
+test('a signed text is shown with each line end, and with what is not ASCII', () => {
+  expect(escapedLines('GET\n/a\u007fé\n\nlast')).toEqual(['"GET\\n"', '"/a\\x7f\\xe9\\n"', '"\\n"', '"last"'])
+})
+
+test('times are read and said in one way', () => {
+  expect(['90', '90s', '15m', '24h', '7d', '0s'].map(parseSeconds)).toEqual([90, 90, 900, 86_400, 604_800, 0])
+  for (const text of ['', 'soon', '1w', '-1s', '1.5h', ' 1s', '999999999s'])
+    expect(() => parseSeconds(text)).toThrow('It must look like')
+  const now = 1_000_000_000_000
+  expect([1000, 180_000, -7_200_000, 864_000_000].map((ms) => relativeTime(now + ms, now))).toEqual([
+    'in 1 s',
+    'in 3 min',
+    '2 h ago',
+    'in 10 d',
+  ])
+})
