@@ -42,7 +42,10 @@ describe('the jsonl sink', () => {
         const body = line.slice(0, line.lastIndexOf(',"hash":"'))
         expect(JSON.parse(line)).toHaveProperty('hash', sha256(body))
       }
-      expect(await verifyJsonl(path)).toEqual({ isIntact: true, lines: 3, head: events[2]?.hash, torn: [] })
+      const seen: number[] = []
+      const onLine = (line: number) => void seen.push(line)
+      expect(await verifyJsonl(path, { onLine })).toEqual({ isIntact: true, lines: 3, head: events[2]?.hash, torn: [] })
+      expect(seen).toEqual([1, 2, 3])
     }))
 
   test('[audit-jsonl-chain] can be checked with a shell, which knows nothing of JSON', () =>

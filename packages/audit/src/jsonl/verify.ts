@@ -18,6 +18,8 @@ export interface JsonlVerification {
 export interface VerifyJsonlOptions {
   /** A head that was noted before: the chain must still hold it. */
   readonly head?: string
+  /** Called with the number of each line that was read: a long file takes a while. */
+  readonly onLine?: (line: number) => void
 }
 
 interface Reader {
@@ -44,6 +46,7 @@ export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}
   for await (const { bytes } of splitLines(createReadStream(path))) {
     altered = follow(reader, readLink(bytes))
     if (altered !== undefined) break
+    options.onLine?.(reader.line)
     isFound ||= reader.head === wanted
   }
   if (altered === undefined && reader.doubtful !== undefined) reader.torn.push(reader.doubtful)
