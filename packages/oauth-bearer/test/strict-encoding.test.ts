@@ -2,7 +2,7 @@ import { sign } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { exportPKCS8 } from 'jose'
 import { encode, forge, parts } from './forge.js'
-import { type Harness, oauthApp } from './harness.js'
+import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
 import { wire } from './wire.js'
 
 let app: Harness
@@ -119,17 +119,24 @@ describe('what is signed but not in one form alone', () => {
 })
 
 describe('bounded parsing', () => {
-  /**
-   * The gate's own time, by the audit's account; the clock of this app is the system's. The best of nine: others' work on
-   * the machine can only add to it.
-   */
-  async function timed(live: Harness, token: string, status: number) {
-    const times: number[] = []
-    for (let round = 0; round < 9; round += 1) {
-      expect((await live.get(token)).status).toBe(status)
-      times.push(live.events.findLast(({ type }) => type.startsWith('access.'))?.latencyMs ?? Number.NaN)
-    }
-    return Math.min(...times)
+  /** ms of CPU that each decision took; none of these waits for anything, and other processes' work does not count. */
+  const costs: number[] = []
+  const measured: HarnessOptions = {
+    routes: (routes, gate) =>
+      routes.use((request, response, next) => {
+        const before = process.cpuUsage()
+        gate(request, response, next)
+        const { user, system } = process.cpuUsage(before)
+        costs.push((user + system) / 1000)
+      }),
+  }
+
+  /** The least of several, for the first ones have the engine compile, too. */
+  async function costOf(live: Harness, token: string) {
+    costs.length = 0
+    for (let round = 0; round < 15; round += 1) expect((await live.get(token)).status).toBe(401)
+    expect(costs).toHaveLength(15)
+    return Math.min(...costs)
   }
 
   test('[oauth-bounded-parsing] 8 KiB are looked at, 8 KiB and one byte are not: 400', async () => {
@@ -139,15 +146,15 @@ describe('bounded parsing', () => {
   })
 
   test('[oauth-bounded-parsing] dots without end, and JSON without a bottom, cost less than 5 ms', async () => {
-    const { systemClock } = await import('@countersign/core')
-    const live = await oauthApp({ clock: systemClock, maxTokenBytes: 65_536 })
+    const live = await oauthApp(measured)
     try {
-      expect(await timed(live, '.'.repeat(8000), 401)).toBeLessThan(5)
+      expect(await costOf(live, '.'.repeat(8000))).toBeLessThan(5)
       const { header } = parts(await app.token())
-      const deep = `{"iss":"${live.issuer.url}","a":${'['.repeat(2700)}${']'.repeat(2700)}}`
-      expect(await timed(live, forge(header, deep), 401)).toBeLessThan(5)
+      // Of nobody's issuer: what is measured is reading it, not the verification of a signature.
+      const deep = `{"iss":"https://elsewhere.example.com","a":${'['.repeat(2700)}${']'.repeat(2700)}}`
+      expect(await costOf(live, forge(header, deep))).toBeLessThan(5)
       const wide = `{${Array.from({ length: 400 }, (_, i) => `"k${i}":{}`).join(',')}}`
-      expect(await timed(live, `${encode(header)}.${encode(wide)}.${encode('s')}`, 401)).toBeLessThan(5)
+      expect(await costOf(live, `${encode(header)}.${encode(wide)}.${encode('s')}`)).toBeLessThan(5)
     } finally {
       await live.stop()
     }
