@@ -5,14 +5,14 @@ import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, test } from '@jest/globals'
 import pg from 'pg'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
+import { type MakeSecretStore, secretStoreContract } from '../../../test/support/secret-store-contract.js'
 import { migration } from './postgres-harness.js'
-import { type MakeSecretStore, secretStoreContract } from './secret-store-contract.js'
 
 const keks = `k1:${randomBytes(32).toString('base64')}`
 const audited = (audit: Parameters<MakeSecretStore>[0]) => (audit === undefined ? {} : { audit })
 
 function contract(make: MakeSecretStore): void {
-  for (const { title, run } of secretStoreContract) test(title, () => run(make))
+  for (const { title, run } of secretStoreContract(make)) test(title, run)
 }
 
 function postgresStore(client: () => PostgresClient): MakeSecretStore {

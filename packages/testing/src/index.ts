@@ -1,6 +1,8 @@
 export type { ContractCase } from './contracts/contract.js'
 export { credentialStoreContract } from './contracts/credential-store.js'
 export { replayStoreContract } from './contracts/replay-store.js'
+export type { MakeSecretStore } from './contracts/secret-store.js'
+export { secretStoreContract } from './contracts/secret-store.js'
 export { settingsStoreContract } from './contracts/settings-store.js'
 export type { FakeClock } from './fake-clock.js'
 export { fakeClock } from './fake-clock.js'

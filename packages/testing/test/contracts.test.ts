@@ -1,9 +1,15 @@
 import { memoryReplay, type ReplayStore } from '@countersign/core'
+import { memorySecrets } from '@countersign/hmac'
 import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { memorySessions, type SettingsStore } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
-import { credentialStoreContract, replayStoreContract, settingsStoreContract } from '@countersign/testing'
+import {
+  credentialStoreContract,
+  replayStoreContract,
+  secretStoreContract,
+  settingsStoreContract,
+} from '@countersign/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
@@ -35,6 +41,10 @@ describe('[testing-contracts] the contract of credential stores holds', () => {
   describe('on a Redis Cluster', () => {
     test.each(credentialStoreContract(() => redisCredentials(clustered, patient)))('$title', ({ run }) => run())
   })
+})
+
+describe('[testing-contracts] the contract of secret stores holds in memory', () => {
+  test.each(secretStoreContract((audit) => memorySecrets([], audit && { audit })))('$title', ({ run }) => run())
 })
 
 describe('[testing-contracts] the contract of settings stores holds', () => {

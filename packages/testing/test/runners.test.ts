@@ -4,14 +4,21 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { memoryReplay } from '@countersign/core'
+import { memorySecrets } from '@countersign/hmac'
 import { memoryCredentials } from '@countersign/mcp-credential'
 import { memorySessions } from '@countersign/settings-session'
-import { credentialStoreContract, replayStoreContract, settingsStoreContract } from '@countersign/testing'
+import {
+  credentialStoreContract,
+  replayStoreContract,
+  secretStoreContract,
+  settingsStoreContract,
+} from '@countersign/testing'
 import { expect, test } from '@jest/globals'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const cases =
   replayStoreContract(() => memoryReplay()).length +
+  secretStoreContract(() => memorySecrets([])).length +
   credentialStoreContract(() => memoryCredentials()).length +
   settingsStoreContract(() => memorySessions()).length
 

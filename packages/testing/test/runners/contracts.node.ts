@@ -1,12 +1,19 @@
 // The contracts under node:test. Started by runners.test.ts.
 import { describe, test } from 'node:test'
 import { memoryReplay } from '@countersign/core'
+import { memorySecrets } from '@countersign/hmac'
 import { memoryCredentials } from '@countersign/mcp-credential'
 import { memorySessions } from '@countersign/settings-session'
-import { credentialStoreContract, replayStoreContract, settingsStoreContract } from '@countersign/testing'
+import {
+  credentialStoreContract,
+  replayStoreContract,
+  secretStoreContract,
+  settingsStoreContract,
+} from '@countersign/testing'
 
 const suites = {
   replay: replayStoreContract(() => memoryReplay()),
+  secrets: secretStoreContract((audit) => memorySecrets([], audit && { audit })),
   credentials: credentialStoreContract(() => memoryCredentials()),
   settings: settingsStoreContract(() => memorySessions()),
 }

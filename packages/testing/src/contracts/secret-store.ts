@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { type Audit, type AuditEvent, createAudit } from '@countersign/audit'
 import type { HmacSecretStore } from '@countersign/hmac'
+import type { ContractCase } from './contract.js'
 
 /** Makes a store that holds nothing of the callers `a`, `b` and `*shared*`, on the system's clock. */
 export type MakeSecretStore = (audit?: Audit) => HmacSecretStore | Promise<HmacSecretStore>
-
-/** One demand on every {@link HmacSecretStore}. It rejects when it is not met; no test framework is needed. */
-export interface SecretStoreCase {
-  readonly title: string
-  run(make: MakeSecretStore): Promise<void>
-}
 
 const SECRET = 'the-secret-of-the-contract-number-one'
 const SECOND = 'the-secret-of-the-contract-number-two'
@@ -41,7 +36,7 @@ async function assertRefused(work: () => unknown, code: string): Promise<void> {
   await assert.rejects(async () => work(), { code })
 }
 
-const cases: Record<string, SecretStoreCase['run']> = {
+const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> = {
   async 'gives back what was inserted'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 3, secret: SECRET })
@@ -229,8 +224,13 @@ const cases: Record<string, SecretStoreCase['run']> = {
   },
 }
 
-/** What every {@link HmacSecretStore} keeps to. */
-export const secretStoreContract: readonly SecretStoreCase[] = Object.entries(cases).map(([title, run]) => ({
-  title,
-  run,
-}))
+/**
+ * What every store of HMAC secrets keeps to. `makeStore` is called once or more for each case; what it makes holds nothing
+ * of the callers `a`, `b` and `*shared*`, and reports to the emitter that it is given.
+ *
+ * @example
+ * for (const { title, run } of secretStoreContract((audit) => mySecrets(database, { audit }))) test(title, run)
+ */
+export function secretStoreContract(makeStore: MakeSecretStore): readonly ContractCase[] {
+  return Object.entries(cases).map(([title, check]) => ({ title, run: () => check(makeStore) }))
+}
