@@ -49,11 +49,23 @@ type Chunk = string | Uint8Array
 type Report = (where: 'header' | 'body', status: number | undefined) => void
 
 function guard(request: Request, response: Response, maxHeldBytes: number, report: Report): void {
+  // Node writes the head through the response's own `writeHead` when the first byte goes out.
+  let isSending = false
+  const sending =
+    <A extends unknown[], R>(method: (...args: A) => R) =>
+    (...args: A): R => {
+      isSending = true
+      try {
+        return method.apply(response, args)
+      } finally {
+        isSending = false
+      }
+    }
   const original = {
-    write: response.write.bind(response) as (chunk: Chunk) => boolean,
-    end: response.end.bind(response) as (chunk?: Chunk) => Response,
-    flushHeaders: response.flushHeaders.bind(response),
-    writeHead: response.writeHead.bind(response),
+    write: sending(response.write as (chunk: Chunk) => boolean),
+    end: sending(response.end as (chunk?: Chunk) => Response),
+    flushHeaders: sending(response.flushHeaders),
+    writeHead: response.writeHead as (...args: unknown[]) => Response,
   }
   // Bytes as Latin-1, one character each: what is scanned is what is sent.
   let held = ''
@@ -99,6 +111,7 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
 
   Object.assign(response, {
     writeHead(status: number, ...rest: readonly unknown[]) {
+      if (isSending) return original.writeHead.call(response, status, ...rest)
       const [message] = typeof rest[0] === 'string' ? (rest as [string]) : []
       response.statusCode = status
       if (message !== undefined) response.statusMessage = message

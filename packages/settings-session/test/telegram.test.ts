@@ -1,0 +1,290 @@
+import { createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { createSettingsSessions, type SettingsTelegram } from '@countersign/settings-session'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { parseFields } from '../src/telegram/init-data.js'
+import type { TestBrowser } from './browser.js'
+import { type Harness, settingsApp } from './harness.js'
+
+const BOT_TOKEN = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
+const DEVICE = '__Host-countersign-settings-device'
+const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+const PUBLIC_KEY = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex')
+
+type Fields = Record<string, string>
+
+const checkString = (fields: Fields) =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}=${value}`)
+    .sort()
+    .join('\n')
+
+function hashOf(text: string, token = BOT_TOKEN): string {
+  const key = createHmac('sha256', 'WebAppData').update(token).digest()
+  return createHmac('sha256', key).update(text).digest('hex')
+}
+
+/** What Telegram's client hands to a page. */
+function initData(fields: Fields, token = BOT_TOKEN): string {
+  return new URLSearchParams({ ...fields, hash: hashOf(checkString(fields), token) }).toString()
+}
+
+function signed(fields: Fields, botId = '7342037359'): string {
+  const text = Buffer.from(`${botId}:WebAppData\n${checkString(fields)}`)
+  return new URLSearchParams({
+    ...fields,
+    signature: signWith(null, text, privateKey).toString('base64url'),
+  }).toString()
+}
+
+let app: Harness
+let ids = 100
+const allowed: [string, string][] = []
+const allowChat: SettingsTelegram['allowChat'] = (user, chatId) => {
+  allowed.push([user.id, chatId])
+  return chatId === '-1001'
+}
+beforeAll(async () => {
+  app = await settingsApp({ telegram: { botToken: BOT_TOKEN, allowChat } })
+})
+afterAll(() => app.close())
+
+const fields = (more: Fields = {}): Fields => ({
+  query_id: 'AAHdF6IQAAAAAN0XohDhrOrc',
+  user: JSON.stringify({ id: ids++, first_name: 'A b', username: 'a', language_code: 'en' }),
+  auth_date: String(Math.floor(app.clock.now() / 1000)),
+  ...more,
+})
+
+function post(browser: TestBrowser, data: unknown, headers: Record<string, string> = {}, at: Harness = app) {
+  return browser.send('/settings/telegram', {
+    method: 'POST',
+    headers: { origin: at.url, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json', ...headers },
+    body: typeof data === 'string' && headers['content-type'] !== undefined ? data : JSON.stringify({ initData: data }),
+  })
+}
+
+async function expectInvalid(data: unknown): Promise<void> {
+  const browser = app.browser()
+  expect((await post(browser, data)).status).toBe(401)
+  expect(app.last()).toBe('telegram_invalid')
+  expect(browser.cookies.size).toBe(0)
+}
+
+test('what Telegram signed opens a session for the user that it names', async () => {
+  const browser = app.browser()
+  const answer = await post(browser, initData(fields({ user: '{"id":42,"first_name":"A"}' })))
+  expect([answer.status, await answer.json()]).toEqual([200, { goTo: '/settings' }])
+  const { principal } = (await (await browser.send('/settings')).json()) as { principal: object }
+  expect(principal).toMatchObject({ id: 'telegram:42', platform: 'telegram', userId: '42' })
+})
+
+describe('[settings-telegram] data that is', () => {
+  test('changed in any one character is refused', async () => {
+    const good = initData(fields())
+    for (let index = 0; index < good.length; index += 1) {
+      const flipped = String.fromCharCode(good.charCodeAt(index) ^ 1)
+      const changed = good.slice(0, index) + flipped + good.slice(index + 1)
+      expect(`${index} ${(await post(app.browser(), changed)).status}`).toBe(`${index} 401`)
+    }
+    expect((await post(app.browser(), good)).status).toBe(200)
+  }, 60_000)
+
+  test('merged by a newline, with the same signature, is refused', async () => {
+    const whole = fields()
+    const hash = hashOf(checkString(whole))
+    // The same string to sign: auth_date now holds the next field's name and value.
+    const merged = new URLSearchParams({
+      auth_date: `${whole.auth_date}\nquery_id=${whole.query_id}`,
+      user: whole.user as string,
+      hash,
+    })
+    await expectInvalid(merged.toString())
+  })
+
+  test.each([
+    ['with a field twice', (data: string) => `${data}&auth_date=1`],
+    ['with the hash twice', (data: string) => `${data}&hash=${'0'.repeat(64)}`],
+    ['with the user before it twice', (data: string) => `user=%7B%22id%22%3A1%7D&${data}`],
+    ['with an unsigned field', (data: string) => `${data}&chat=%7B%22id%22%3A1%7D`],
+    ['with an empty part', (data: string) => `${data}&`],
+    ['with a part without a name', (data: string) => `${data}&=x`],
+    ['with a NUL', (data: string) => `${data}&a=%00`],
+    ['with broken encoding', (data: string) => `${data}&a=%E0%A4%A`],
+    ['longer than 8 KiB', (data: string) => `${data}&a=${'x'.repeat(8192)}`],
+    [
+      'with the hash in capitals',
+      (data: string) => data.replace(/hash=([0-9a-f]+)/, (_all, hash: string) => `hash=${hash.toUpperCase()}`),
+    ],
+    ['without the hash', (data: string) => data.replace(/&hash=[0-9a-f]+/, '')],
+    ['nothing', () => ''],
+  ])('%s is refused', async (_name, change) => {
+    await expectInvalid(change(initData(fields())))
+  })
+
+  test.each([
+    ['a number', 1],
+    ['a list', ['x']],
+    ['an object', {}],
+    ['null', null],
+  ])('%s is refused', async (_name, data) => {
+    await expectInvalid(data)
+  })
+
+  test.each([
+    ['signed for another bot', () => initData(fields(), '1:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4')],
+    ['too old', () => initData(fields({ auth_date: String(Math.floor(app.clock.now() / 1000) - 86_401) }))],
+    ['from the future', () => initData(fields({ auth_date: String(Math.floor(app.clock.now() / 1000) + 61) }))],
+    ['without a date', () => initData({ user: '{"id":1}' })],
+    ['with an odd date', () => initData(fields({ auth_date: '1e9' }))],
+    ['without a user', () => initData({ auth_date: String(Math.floor(app.clock.now() / 1000)) })],
+    ['of a bot', () => initData(fields({ user: '{"id":1,"is_bot":true}' }))],
+    ['of a user without a safe id', () => initData(fields({ user: '{"id":9007199254740993}' }))],
+    ['of a user whose id is text', () => initData(fields({ user: '{"id":"1"}' }))],
+    ['of a user that is a list', () => initData(fields({ user: '[1]' }))],
+    ['of a negative user', () => initData(fields({ user: '{"id":-5}' }))],
+  ])('%s is refused', async (_name, data) => {
+    await expectInvalid(data())
+  })
+
+  test('signed a day or a minute off is still good', async () => {
+    const seconds = Math.floor(app.clock.now() / 1000)
+    for (const date of [seconds - 86_400, seconds + 60]) {
+      expect((await post(app.browser(), initData(fields({ auth_date: String(date) })))).status).toBe(200)
+    }
+  })
+})
+
+describe('[settings-telegram] the settings of a chat', () => {
+  test.each([
+    ['a group in chat', { chat: '{"id":-2002,"type":"group"}' }, '-2002'],
+    ['a group in start_param', { start_param: 'chat_-2002' }, '-2002'],
+    ['an unnamed group', { chat_type: 'group', chat_instance: '77' }, 'instance:77'],
+    ['a private chat with somebody else', { chat: '{"id":9,"type":"private"}' }, '9'],
+  ])('%s is refused when the app does not allow it', async (_name, more, chatId) => {
+    allowed.length = 0
+    await expectInvalid(initData(fields({ ...(more as Fields), user: '{"id":7}' })))
+    expect(allowed).toEqual([['7', chatId]])
+  })
+
+  test.each([
+    ['of an odd id', { chat: '{"id":"-1001"}' }],
+    ['of no id', { chat: '{}' }],
+    ['of a type alone', { chat_type: 'group' }],
+  ])('%s is refused', async (_name, more) => {
+    await expectInvalid(initData(fields(more as Fields)))
+  })
+
+  test('is opened for whom the app allows, as a team of its own', async () => {
+    const browser = app.browser()
+    const data = initData(fields({ user: '{"id":7}', chat: '{"id":-1001,"type":"supergroup"}' }))
+    expect((await post(browser, data)).status).toBe(200)
+    const { principal } = (await (await browser.send('/settings')).json()) as { principal: object }
+    expect(principal).toMatchObject({ id: 'telegram:-1001:7', team: '-1001', userId: '7' })
+  })
+
+  test("the user's own chat with the bot needs no leave", async () => {
+    allowed.length = 0
+    for (const more of [
+      { chat: '{"id":7,"type":"private"}' },
+      { chat_type: 'sender', chat_instance: '5' },
+    ] as Fields[]) {
+      expect((await post(app.browser(), initData(fields({ ...more, user: '{"id":7}' })))).status).toBe(200)
+    }
+    expect(allowed).toEqual([])
+  })
+})
+
+test('[settings-telegram] used again, it is good in the browser that used it first, and nowhere else', async () => {
+  const data = initData(fields())
+  const browser = app.browser()
+  expect((await post(browser, data)).status).toBe(200)
+  expect(browser.cookies.get(DEVICE)).toMatch(/^d1\./)
+  expect((await post(browser, data)).status).toBe(200)
+  const thief = app.browser()
+  expect((await post(thief, data)).status).toBe(401)
+  expect(app.last()).toBe('telegram_replayed')
+  // In another order, and encoded otherwise, it is the same.
+  const again = data.split('&').reverse().join('&').replaceAll('+', '%20')
+  expect((await post(thief, again)).status).toBe(401)
+  expect(app.last()).toBe('telegram_replayed')
+  thief.cookies.set(DEVICE, `d1.0${'A'.repeat(16)}.${'A'.repeat(43)}`)
+  expect((await post(thief, data)).status).toBe(401)
+})
+
+test('[settings-csrf] the data is taken from our own page alone, as JSON', async () => {
+  const data = initData(fields())
+  const body = JSON.stringify({ initData: data })
+  for (const headers of [
+    { 'content-type': 'text/plain' },
+    { 'content-type': 'application/x-www-form-urlencoded' },
+    { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site', origin: 'https://evil.example.com' },
+    { 'content-type': 'application/json', 'sec-fetch-site': 'same-site' },
+    { 'content-type': 'application/json', 'sec-fetch-site': 'none', origin: 'null' },
+  ] as Record<string, string>[]) {
+    expect((await post(app.browser(), body, headers)).status).toBe(403)
+    expect(app.last()).toBe('cross_site')
+  }
+  expect((await post(app.browser(), '{"initData":', { 'content-type': 'application/json' })).status).toBe(401)
+  expect((await post(app.browser(), 'x'.repeat(20_000), { 'content-type': 'application/json' })).status).toBe(401)
+  expect((await post(app.browser(), body, { 'content-type': 'application/json' })).status).toBe(200)
+})
+
+describe('[settings-telegram] without the bot token', () => {
+  let thirdParty: Harness
+  beforeAll(async () => {
+    thirdParty = await settingsApp({ telegram: { botId: '7342037359', publicKey: PUBLIC_KEY } })
+  })
+  afterAll(() => thirdParty.close())
+
+  test("Telegram's own signature opens a session, for our bot only, and no other does", async () => {
+    const whole = fields()
+    const send = (data: string) => post(thirdParty.browser(), data, {}, thirdParty)
+    expect((await send(signed(whole))).status).toBe(200)
+    expect((await send(signed(whole, '1'))).status).toBe(401)
+    expect((await send(initData(whole))).status).toBe(401)
+    const good = signed(fields())
+    const at = good.indexOf('signature=') + 15
+    const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1)
+    expect((await send(changed)).status).toBe(401)
+    expect((await send(`${good}&hash=${'0'.repeat(64)}`)).status).toBe(200)
+  })
+})
+
+test('the stable link has no secret and its page posts what the fragment holds', async () => {
+  const page = await app.browser().send('/settings/telegram')
+  expect(page.status).toBe(200)
+  const text = await page.text()
+  expect(text).toContain('data-action="/settings/telegram"')
+  expect(text).toContain('<noscript>')
+  expect(text).not.toMatch(/src=/)
+})
+
+test('parsing never throws, and what it takes it takes without loss', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 300 }), (text) => {
+      const parsed = parseFields(text)
+      if (parsed !== undefined) expect(new URLSearchParams([...parsed]).size).toBe(text.split('&').length)
+    }),
+    { numRuns: 5000 },
+  )
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9_]{0,9}$/), fc.stringMatching(/^[ -~é]{0,20}$/)),
+      (given) => {
+        const text = new URLSearchParams(given).toString()
+        if (text !== '') expect(Object.fromEntries(parseFields(text) ?? [])).toEqual({ ...given })
+      },
+    ),
+    { numRuns: 2000 },
+  )
+})
+
+test('a wrong Telegram option throws at creation, and shows no token', () => {
+  const make = (telegram: object) => () => createSettingsSessions({ baseUrl: 'https://a.example.com/s', telegram })
+  expect(make({})).toThrow('telegram.botToken')
+  expect(make({ botToken: BOT_TOKEN, botId: '1' })).toThrow('telegram.botToken')
+  expect(make({ botToken: 'secret-thing' })).toThrow(/telegram\.botToken.*another value/)
+  expect(make({ botId: 'x' })).toThrow('telegram.botId')
+  expect(make({ botTokn: BOT_TOKEN })).toThrow('Did you mean "botToken"')
+})
