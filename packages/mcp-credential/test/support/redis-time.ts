@@ -36,6 +36,12 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return 1`
 
+const WITHOUT_TTL = `local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('PTTL', key) == -1 then found[#found + 1] = key end
+end
+return found`
+
 const mastersOf = (redis: Redis | Cluster): Redis[] => ('nodes' in redis ? redis.nodes('master') : [redis])
 
 /** Lets time pass for everything that is stored. */
@@ -47,7 +53,7 @@ export async function passInRedis(redis: Redis | Cluster, ms: number): Promise<v
 export async function keysWithoutTtl(redis: Redis | Cluster): Promise<string[]> {
   const found: string[] = []
   for (const node of mastersOf(redis)) {
-    for (const key of await node.keys('*')) if ((await node.pttl(key)) === -1) found.push(key)
+    found.push(...((await node.eval(WITHOUT_TTL, 0)) as string[]))
   }
   return found
 }
