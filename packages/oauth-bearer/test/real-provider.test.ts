@@ -56,7 +56,7 @@ async function guarded(options: Partial<RequireOAuthBearerOptions> = {}): Promis
   }
 }
 
-const introspection = { clientId: 'resource', clientSecret: 'the-secret-of-the-resource', timeoutMs: 700 }
+const introspection = { clientId: 'resource', clientSecret: 'the-secret-of-the-resource' }
 const opaque = () => guarded({ resource: OPAQUE_RESOURCE, issuer: { issuer: provider.issuer, introspection } })
 
 describe('oidc-provider in its own process', () => {
