@@ -27,7 +27,7 @@ export const reasons = {
   /** A link that opened a session before. */
   spent: { status: 401, owasp: 'authn_token_reuse' },
   /** A link for another part of the app, or with metadata that is no longer understood. It is not spent by this. */
-  wrong_kind: { status: 400, owasp: 'input_validation_fail' },
+  wrong_kind: { status: 403, owasp: 'authz_fail' },
   /** The digits are not those that the chat shows. */
   wrong_code: { status: 403, owasp: 'authn_login_fail' },
   awaiting_identity: identity,

@@ -210,7 +210,7 @@ test('[settings-wrong-kind] a link for another part of the app is refused there,
     metadata: { integrationId: 'i1' },
   })
   const link = issued.url.reveal('deliver-to-user')
-  expect((await app.browser().open(link)).status).toBe(400)
+  expect((await app.browser().open(link)).status).toBe(403)
   expect(app.last()).toBe('wrong_kind')
   // Posting by a page that was shown before changes nothing either.
   expect(await app.store.peekLink({ tag: issued.receipt.linkId, hash: 'x' })).toMatchObject({ reason: 'unknown' })

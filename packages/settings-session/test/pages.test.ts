@@ -1,0 +1,109 @@
+import { createSettingsSessions } from '@countersign/settings-session'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type Harness, settingsApp } from './harness.js'
+
+let app: Harness
+beforeAll(async () => {
+  app = await settingsApp({ pages: { theme: { brand: 'Acme <3', lang: 'en-GB', css: ':root{--accent:#a00}' } } })
+})
+afterAll(() => app.close())
+
+describe('[settings-pages] the pages', () => {
+  test('have headers of their own over those of the app: no framing, no caching, no indexing, no script', async () => {
+    const page = await app.browser().open(await app.link())
+    const headers = Object.fromEntries(page.headers)
+    const nonce = /<style nonce="([\w-]{22})">/.exec(await page.text())?.[1]
+    expect(headers['content-security-policy']?.split(';')).toEqual([
+      "default-src 'none'",
+      `style-src 'nonce-${nonce}'`,
+      `script-src 'nonce-${nonce}'`,
+      "connect-src 'self'",
+      "form-action 'self'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ])
+    expect(headers).toMatchObject({
+      'cache-control': 'no-store',
+      'referrer-policy': 'strict-origin',
+      'x-frame-options': 'DENY',
+      'x-robots-tag': 'noindex, nofollow',
+      'x-content-type-options': 'nosniff',
+      'content-type': 'text/html; charset=utf-8',
+    })
+    const again = await app.browser().open(await app.link())
+    expect(again.headers.get('content-security-policy')).not.toContain(String(nonce))
+  })
+
+  test('say what is opened, for whom, masked, and until when, in a document that a reader can follow', async () => {
+    const text = await (
+      await app.browser().open(await app.link({ userId: 'josephine', agentId: '<b>agent</b>' }))
+    ).text()
+    expect(text).toMatch(/^<!doctype html>\n<html lang="en-GB">/)
+    expect(text).toContain('<title>Open your settings – Acme &lt;3</title>')
+    expect(text.match(/<h1>/g)).toHaveLength(1)
+    expect(text.match(/<main>/g)).toHaveLength(1)
+    expect(text).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
+    expect(text).toContain('<dd>j•••e on telegram</dd>')
+    expect(text).not.toContain('josephine')
+    expect(text).toContain('<dd>&lt;b&gt;agent&lt;/b&gt;</dd>')
+    expect(text).toContain('<time datetime="2026-01-01T00:10:00.000Z">00:10 UTC</time>')
+    expect(text).toContain(':root{--accent:#a00}')
+    expect(text).not.toMatch(/<script| on\w+=| style="/)
+  })
+
+  test('are problem+json for a program, and HTML for a person', async () => {
+    const link = await app.link()
+    await app.browser().confirm(link)
+    for (const accept of ['application/json', '*/*', 'application/problem+json, */*;q=0.1']) {
+      const answer = await app.browser().send(link, { headers: { accept } })
+      expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8')
+      expect(await answer.json()).toEqual({ type: 'about:blank', title: 'Unauthorized', status: 401 })
+      expect(answer.headers.get('www-authenticate')).toBe('Countersign-Settings-Session')
+    }
+    const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+    for (const path of [link, '/settings']) {
+      const answer = await app.browser().send(path, { headers: { accept } })
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=utf-8'])
+      expect(answer.headers.get('www-authenticate')).toBe('Countersign-Settings-Session')
+      expect(await answer.text()).toContain('Ask for a new link in the chat')
+    }
+  })
+
+  test('can be the own pages of the app', async () => {
+    const own = await settingsApp({
+      pages: {
+        confirm: ({ action, fields, user }) =>
+          `<form method="post" action="${action}"><input type="hidden" name="token" value="${fields.token}">${user}</form>`,
+        error: ({ status, title }) => `own ${status} ${title}`,
+      },
+    })
+    const person = own.browser()
+    expect((await person.confirm(await own.link({ userId: 'me' }))).status).toBe(303)
+    expect(await (await own.browser().send('/settings')).text()).toBe('own 401 You are not signed in')
+    await own.close()
+  })
+})
+
+describe('a wrong option', () => {
+  const make = (options: object) => () => createSettingsSessions({ baseUrl: 'https://a.example.com/s', ...options })
+  test.each([
+    ['baseUrl', { baseUrl: undefined }],
+    ['baseUrl', { baseUrl: 'http://a.example.com/s' }],
+    ['baseUrl', { baseUrl: 'https://a.example.com/s?x=1' }],
+    ['baseUrl', { baseUrl: 'https://user:pw@a.example.com/' }],
+    ['baseUrl', { baseUrl: '/settings' }],
+    ['linkTtlMs', { linkTtlMs: 86_400_001 }],
+    ['idleTtlMs', { idleTtlMs: 7_200_000 }],
+    ['maxSessions', { maxSessions: 0 }],
+    ['cookieName', { cookieName: 'a b' }],
+    ['sameSite', { sameSite: 'none' }],
+    ['kinds', { kinds: { settings: () => 1 } }],
+    ['kinds', { kinds: { Integration: () => 1 } }],
+    ['store', { store: {} }],
+    ['pages.confirm', { pages: { confirm: 'x' } }],
+    ['pages.theme', { pages: { theme: { brand: 1 } } }],
+    ['baseUrls', { baseUrls: 'x' }],
+  ])('%s throws at creation, by name', (option, options) => {
+    expect(make(options)).toThrow(expect.objectContaining({ name: 'OptionError', option }))
+  })
+})
