@@ -32,7 +32,8 @@ export interface SignedRequest {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Buffer | undefined
+  /** A Buffer, typed as `fetch` wants it. */
+  readonly body: Uint8Array<ArrayBuffer> | undefined
 }
 
 const HOUR_MS = 3_600_000
@@ -74,7 +75,7 @@ export function signedRequest(options: SignedRequestOptions): SignedRequest {
   return after === undefined ? request : after(request)
 }
 
-function bytesOf(body: unknown): Buffer | undefined {
+function bytesOf(body: unknown): Buffer<ArrayBuffer> | undefined {
   if (body === undefined) return undefined
   if (body instanceof Uint8Array) return Buffer.from(body)
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
