@@ -108,6 +108,20 @@ describe('audit tail', () => {
     expect(seen.match(/ first /g)).toHaveLength(1)
   })
 
+  test('ends without a word when whoever reads it has seen enough', async () => {
+    const line = `${JSON.stringify({ type: 'access.granted', time: 'now', attributes: { filler: 'x'.repeat(200) } })}\n`
+    const file = join(folder, 'enough.jsonl')
+    writeFileSync(file, line.repeat(5000))
+    const child = spawnCountersign(['audit', 'tail', file, '-n', '5000', '--json'])
+    let said = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    expect([await once(child, 'exit'), said]).toEqual([[0, null], ''])
+  })
+
   test('cannot be made to steer the terminal by what stands in a file', async () => {
     const file = join(folder, 'hostile.jsonl')
     const event = {

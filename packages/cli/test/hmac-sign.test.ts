@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { freePort } from '../../../test/support/redis-server.js'
-import { countersign, refuse, succeed, succeedJson } from './command.js'
+import { countersign, refuse, spawnCountersign, succeed, succeedJson } from './command.js'
 
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 const OLD_KEY = 'the-old-shared-key'
@@ -17,6 +18,7 @@ const AUDIENCE = 'billing.example.com'
 const env = { COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: SECRET }
 
 const { audit, events } = recordedAudit()
+const slow = new EventEmitter()
 let server: RunningServer
 let folder: string
 beforeAll(async () => {
@@ -34,7 +36,7 @@ beforeAll(async () => {
   app.use('/tagged', requireHmac({ secrets, audience: AUDIENCE, formats: [rfc9421({ tag: 'other' })], audit }), echo)
   app.use('/legacy', requireHmac({ secrets, audience: AUDIENCE, legacy, audit }), echo)
   app.get('/moved', (_request, response) => response.redirect('/rfc9421'))
-  app.get('/slow', () => undefined)
+  app.get('/slow', () => void slow.emit('request'))
   server = await serve((request, response) => {
     if (request.url === '/late') response.setHeader('Date', new Date(Date.now() - 90_000).toUTCString())
     app(request, response)
@@ -211,9 +213,17 @@ describe('hmac doctor', () => {
       ['hmac-keks', 'fail'],
       ['clock', 'fail'],
       ['hmac-store', 'fail'],
+      ['redis', 'skip'],
     ])
     expect(result.stdout).not.toContain(SECRET)
   })
+})
+
+test('a command that waits is ended by Ctrl+C, with 130', async () => {
+  const child = spawnCountersign(curl('GET', '/slow'), env)
+  await once(slow, 'request')
+  child.kill('SIGINT')
+  expect(await once(child, 'exit')).toEqual([130, null])
 })
 
 describe('what is wrong is said in one line', () => {
