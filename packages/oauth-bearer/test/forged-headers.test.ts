@@ -3,13 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { forge, parts } from './forge.js'
 import { type Harness, oauthApp } from './harness.js'
-import { makeKey } from './test-issuer.js'
+import { type IssuerKey, makeKey } from './test-issuer.js'
 
 let app: Harness
 let attacker: RunningServer
 let seenByAttacker = 0
+/** The attacker's own, under the issuer's name for one. */
+let own: IssuerKey
 beforeAll(async () => {
   app = await oauthApp()
+  own = await makeKey('k1')
   attacker = await serve((_request, response) => {
     seenByAttacker += 1
     response.end('{}')
@@ -76,7 +79,6 @@ describe('forged headers', () => {
   })
 
   test("[oauth-forged-headers] a key in the header is not used, and the attacker's server sees no request", async () => {
-    const own = await makeKey('k1')
     const at = `${attacker.url}/keys.json`
     for (const header of [{ jwk: own.jwk }, { jku: at }, { x5u: at }, { jku: at, jwk: own.jwk, kid: 'elsewhere' }]) {
       await expectRefused(await app.token({ header }, own), 'unknown_key')
@@ -103,7 +105,6 @@ describe('forged headers', () => {
     'k1 ',
     'http://169.254.169.254/',
   ])('[oauth-forged-headers] kid %j is nothing but an unknown name', async (kid) => {
-    const own = await makeKey('k1')
     app.clock.advance(60_000)
     await expectRefused(await app.token({ header: { kid } }, own), 'unknown_key')
   })

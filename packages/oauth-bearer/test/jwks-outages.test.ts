@@ -86,6 +86,24 @@ describe('an outage of the key set', () => {
     expect(app.issuer.fetches()).toBe(3)
   })
 
+  test('[oauth-jwks-outages] hung after an idle time: a known key waits a moment once, and not for the 3 s', async () => {
+    await start({ cache: false })
+    expect(await status(app.token())).toBe(200)
+    let isOpen = false
+    app.issuer.answer('/jwks', (_request, response) => {
+      isOpen = true
+      response.on('close', () => {
+        isOpen = false
+      })
+    })
+    app.clock.advance(20 * MINUTE)
+    const tokens = await Promise.all(Array.from({ length: 10 }, () => app.token()))
+    // The fetch is still under way when all have been answered.
+    expect(await Promise.all(tokens.map((token) => status(token)))).toEqual(Array(10).fill(200))
+    expect(isOpen).toBe(true)
+    expect(app.issuer.fetches()).toBe(2)
+  })
+
   test('[oauth-jwks-outages] a slow body counts into the 3 s', async () => {
     await start()
     let timer: NodeJS.Timeout | undefined

@@ -1,4 +1,4 @@
-import { BoundedTtlMap, type Clock } from '@countersign/core'
+import { BoundedTtlMap, type Clock, withDeadline } from '@countersign/core'
 import { type Circuit, createCircuit } from '../http/circuit.js'
 import { createTokenBucket } from '../http/token-bucket.js'
 import { MAX_KID_LENGTH } from './key-policy.js'
@@ -39,6 +39,8 @@ const UNKNOWN_KID_PERIOD_MS = 30_000
 /** How long the issuer's word that it has no such key counts. */
 const MISS_MS = 15_000
 const MAX_MISSES = 1000
+/** How long a request with a known key waits for a set whose freshness has run out. */
+const PATIENCE_MS = 250
 
 /**
  * The keys that an issuer publishes. Fresh ones answer at once and are renewed ahead of time; when the issuer fails,
@@ -53,6 +55,8 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   const listeners: ((removed: ReadonlySet<TrustedKey>) => void)[] = []
   let set: KeySet | undefined
   let refreshing: Promise<Refreshed> | undefined
+  /** The refresh that is under way has taken longer than a request waits. */
+  let isSlow = false
   let isSeeded = seed === undefined
 
   function find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
@@ -63,12 +67,23 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     }
     if (now >= set.refreshAtMs && (refreshing !== undefined || circuit.mayTry())) {
       const pending = refresh()
-      // Past its freshness a set answers only while the issuer is known to fail: a key that it withdrew must go.
-      if (now >= set.staleAtMs && circuit.isHealthy) {
-        return pending.then((refreshed) => answerAfter(refreshed, kid, algorithm))
+      // Past its freshness a set answers while the issuer fails or is slow. One that answers gets the time to say that it
+      // withdrew a key: nobody waits longer than that, and nobody else waits as long.
+      if (now >= set.staleAtMs && circuit.isHealthy && !isSlow) {
+        return withDeadline(pending, PATIENCE_MS, 'the keys').then(
+          (refreshed) => answerAfter(refreshed, kid, algorithm),
+          () => {
+            isSlow = refreshing === pending
+            return answerNow(kid, algorithm)
+          },
+        )
       }
     }
-    const answer = selectKeys(set.keys, kid, algorithm)
+    return answerNow(kid, algorithm)
+  }
+
+  function answerNow(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
+    const answer = selectKeys(set?.keys ?? [], kid, algorithm)
     return answer.outcome === 'unknown' ? findUnknown(kid, algorithm) : answer
   }
 
@@ -117,6 +132,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   function refresh(): Promise<Refreshed> {
     refreshing ??= load().finally(() => {
       refreshing = undefined
+      isSlow = false
     })
     return refreshing
   }
