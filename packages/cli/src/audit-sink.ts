@@ -2,6 +2,7 @@ import { type Audit, createAudit } from '@countersign/audit'
 import type { Environment } from '@countersign/core'
 import { unavailableError } from './command-error.js'
 
+/** The emitter of one run of the command. */
 export interface CommandAudit {
   readonly audit: Audit
   /** Opens what changes are recorded in, before the first one is made. @throws when it cannot be opened. */

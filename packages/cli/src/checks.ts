@@ -2,6 +2,7 @@ import { safeString } from '@countersign/audit'
 import type { Context } from './context.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
 
+/** `warn` works, and will not for long or not for everyone; `skip` was not looked at. */
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip'
 
 /** One thing that was looked at. */
@@ -15,9 +16,13 @@ export interface Check {
   readonly remedy?: string
 }
 
+/** A check that passed. */
 export const pass = (id: string, detail: string): Check => ({ id, status: 'pass', detail })
+/** A check that was not made, and why. */
 export const skip = (id: string, detail: string): Check => ({ id, status: 'skip', detail })
+/** A check that found what will go wrong. */
 export const warn = (id: string, detail: string, remedy: string): Check => ({ id, status: 'warn', detail, remedy })
+/** A check that found what is wrong. */
 export const fail = (id: string, detail: string, remedy: string): Check => ({ id, status: 'fail', detail, remedy })
 
 const SIGNS = {

@@ -20,11 +20,13 @@ export interface CommandDefinition<O> {
   readonly run: (context: Context, options: O & JsonOption, ...args: string[]) => Promise<ExitCode | undefined>
 }
 
+/** What every command has. */
 export interface JsonOption {
   /** Machine-readable output. */
   readonly json?: boolean
 }
 
+/** Adds a command to its parent. */
 export type Define = <O = object>(parent: Command, definition: CommandDefinition<O>) => void
 
 /** What happens around a command. */
@@ -61,6 +63,7 @@ export function defineGroup(parent: Command, name: string, summary: string, exam
     .addHelpText('after', exampleText([example]))
 }
 
+/** The command that holds all others. */
 export function createRoot(): Command {
   return new Command('countersign')
 }

@@ -14,4 +14,5 @@ export interface Context {
   readonly signal: AbortSignal
 }
 
+/** Where output goes: a terminal, a pipe, a file. */
 export type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }

@@ -26,6 +26,7 @@ const ANSWERS: Readonly<Record<string, ExitCode>> = {
   ERR_HMAC_URL_INVALID: exitCodes.usage,
 }
 
+/** How a command ends that threw: its exit code, and the one line that is said. Never throws. */
 export function describeError(error: unknown): Ending {
   if (error instanceof CommanderError) return describeCommanderError(error)
   if (error instanceof CommandError) return { exitCode: error.exitCode, message: oneLine(error.message) }

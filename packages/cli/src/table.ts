@@ -1,5 +1,6 @@
 import { safeString } from '@countersign/audit'
 
+/** What stands in a table; undefined is shown as `-`. */
 export type Cell = string | number | undefined
 
 /** Columns as wide as they need to be. What comes from a store or a network cannot steer the terminal. */

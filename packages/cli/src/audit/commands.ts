@@ -5,6 +5,7 @@ import { parsePositive, parseSeconds } from '../durations.js'
 import type { TailOptions } from './tail.js'
 import type { VerifyOptions } from './verify.js'
 
+/** Adds `audit tail` and `audit verify`. */
 export function addAuditCommands(program: Command, define: Define): void {
   const audit = defineGroup(
     program,

@@ -1,5 +1,6 @@
 import type { AuditEvent } from '@countersign/audit'
 
+/** Which events are wanted; what is left out wants all. */
 export interface FilterOptions {
   readonly type?: readonly string[]
   readonly gate?: readonly string[]

@@ -7,12 +7,17 @@ import { formatEvent, parseEvent } from './event-line.js'
 import { follow } from './follow.js'
 import { readBack } from './read-back.js'
 
+/** The options of `audit tail`. */
 export interface TailOptions extends FilterOptions {
   readonly lines?: number
   readonly follow?: boolean
   readonly json?: boolean
 }
 
+/**
+ * `audit tail`: the last events that are wanted and, on demand, those that follow. Throws for a file that cannot be
+ * read.
+ */
 export async function tail(context: Context, options: TailOptions, file: string): Promise<ExitCode> {
   const { output, signal } = context
   const isWanted = createFilter(options)

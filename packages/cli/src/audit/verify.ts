@@ -3,6 +3,7 @@ import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { type ExitCode, exitCodes } from '../exit-codes.js'
 
+/** The options of `audit verify`. */
 export interface VerifyOptions {
   readonly head?: string
   readonly json?: boolean

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 
+/** The option of every command on Redis. */
 export interface NamespaceOption {
   readonly namespace?: string
 }
 
+/** Adds `--namespace`. */
 export function addNamespaceOption(command: Command): Command {
   return command.option(
     '--namespace <name>',

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Define } from '../command.js'
 
+/** Adds `doctor`. */
 export function addDoctorCommand(program: Command, define: Define): void {
   define(program, {
     usage: 'doctor',

@@ -12,6 +12,7 @@ import type { SeedOptions } from './seed.js'
 import { addSigningOptions, type SigningOptions } from './signing-options.js'
 import { addStoreOptions, type StoreChoice } from './store-options.js'
 
+/** Adds the commands of `hmac`. */
 export function addHmacCommands(program: Command, define: Define): void {
   const hmac = defineGroup(program, 'hmac', 'secrets of signed requests, and signing by hand', 'countersign hmac list')
   addSecretCommands(hmac, define)

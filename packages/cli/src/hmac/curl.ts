@@ -5,6 +5,7 @@ import { sendRequest, unreachable } from './send-request.js'
 import { signRequest } from './signing.js'
 import type { SigningOptions } from './signing-options.js'
 
+/** The options of `hmac curl`. */
 export interface CurlOptions extends SigningOptions {
   readonly include?: boolean
   readonly maxTime?: number
@@ -20,6 +21,7 @@ const HINTS: Readonly<Record<number, string>> = {
   503: 'it cannot reach its own secret or replay store: try again',
 }
 
+/** `hmac curl`: signs a request, sends it as it was typed, and prints the answer. Throws when it is not 2xx. */
 export async function curl(context: Context, options: CurlOptions, method: string, url: string): Promise<ExitCode> {
   const { output, signal } = context
   const signed = await signRequest(context, options, method, url)

@@ -7,11 +7,13 @@ import { checkClock } from './check-clock.js'
 import { checkKeys } from './check-keys.js'
 import { checkStore } from './check-store.js'
 
+/** The options of `hmac doctor`. */
 export interface HmacDoctorOptions {
   readonly url?: string
   readonly json?: boolean
 }
 
+/** `hmac doctor`: keys, clock, the store of secrets and that of replays. */
 export async function hmacDoctor(context: Context, { url, json }: HmacDoctorOptions): Promise<ExitCode> {
   const clock =
     url === undefined

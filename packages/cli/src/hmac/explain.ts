@@ -8,6 +8,7 @@ import { parseRefusal } from './refusal.js'
 import { type SignedRequest, signRequest } from './signing.js'
 import type { SigningOptions } from './signing-options.js'
 
+/** The options of `hmac explain`. */
 export interface ExplainOptions extends SigningOptions {
   readonly refusal?: string
   readonly json?: boolean

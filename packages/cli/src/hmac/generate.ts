@@ -4,6 +4,7 @@ import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { secretVariable } from './secret-variable.js'
 
+/** The options of `hmac generate`. */
 export interface GenerateOptions {
   readonly bytes?: number
   readonly caller?: string
@@ -13,6 +14,7 @@ export interface GenerateOptions {
 
 const CALLER = /^[a-z0-9][a-z0-9._-]{0,63}$/
 
+/** `hmac generate`: a random secret or key-encryption key, in the form that the environment takes. */
 export async function generate({ output }: Context, options: GenerateOptions): Promise<undefined> {
   const { bytes = 48, caller, kekId, json } = options
   if (kekId !== undefined) {

@@ -3,6 +3,7 @@ import type { Context } from '../context.js'
 import { readInput, readSecret } from '../secret-input.js'
 import { postgresBackend, requireReadable } from './postgres-backend.js'
 
+/** The options of `hmac import`. */
 export interface ImportOptions {
   readonly kekFile?: string
   readonly skipExisting?: boolean
@@ -15,6 +16,10 @@ interface SealedRow {
   readonly envelope: string
 }
 
+/**
+ * `hmac import`: opens what another system sealed and seals it with the ring. Stops at the first row that does not
+ * open.
+ */
 export async function importSealed(context: Context, options: ImportOptions, file = '-'): Promise<undefined> {
   if (file === '-' && options.kekFile === '-') {
     throw usageError('standard input cannot hold both the rows and the key: name a file for one of them')

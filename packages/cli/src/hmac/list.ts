@@ -8,10 +8,12 @@ import { foreignKeks, type PostgresBackend, unreadableText } from './postgres-ba
 import { withSecrets } from './secret-backend.js'
 import type { StoreChoice } from './store-options.js'
 
+/** The options of `hmac list`. */
 export interface ListOptions extends StoreChoice {
   readonly json?: boolean
 }
 
+/** What a version is worth now. */
 export type SecretState = 'active' | 'pending' | 'not yet' | 'expired' | 'revoked' | 'unreadable'
 
 /** What a version is worth at a moment. A pending one verifies already, and is not yet to be signed with. */
@@ -23,6 +25,7 @@ export function stateOf(secret: HmacSecretVersion, now: number): SecretState {
   return secret.notBefore > now ? 'not yet' : 'active'
 }
 
+/** `hmac list`: versions and until when they count, never secrets. Ends with 2 when some do not open with this ring. */
 export async function list(context: Context, options: ListOptions, caller: string | undefined): Promise<ExitCode> {
   requireCaller(caller)
   return withSecrets(context, options, async (backend) => {

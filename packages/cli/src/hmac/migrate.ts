@@ -12,6 +12,7 @@ function migrations(): { name: string; sql: string }[] {
     .map((name) => ({ name, sql: readFileSync(new URL(name, folder), 'utf8') }))
 }
 
+/** `hmac migrate`: runs, or prints, the SQL of @countersign/hmac. */
 export async function migrate(
   { env, output }: Context,
   options: { readonly print?: boolean; readonly json?: boolean },

@@ -14,6 +14,7 @@ export interface PostgresBackend extends SecretBackend {
   onStatement: ((text: string) => void) | undefined
 }
 
+/** The ring of key-encryption keys. Throws when there is none. */
 export function readKeks(env: Environment): string {
   const keks = readVariable(env, 'COUNTERSIGN_HMAC_KEKS')
   if (keks !== undefined && keks !== '') return keks
@@ -23,6 +24,7 @@ export function readKeks(env: Environment): string {
   )
 }
 
+/** Connects to the secrets in PostgreSQL. Throws when the ring or the database is not to be had. */
 export async function postgresBackend({ env, audit }: Pick<Context, 'env' | 'audit'>): Promise<PostgresBackend> {
   const keks = readKeks(env)
   const { postgresSecrets } = await import('@countersign/hmac/postgres')
@@ -81,6 +83,7 @@ export async function requireReadable(backend: PostgresBackend): Promise<void> {
   throw usageError(unreadableText(foreign))
 }
 
+/** What is said of secrets that these foreign keys sealed. */
 export function unreadableText(foreign: readonly string[]): string {
   return (
     `stored secrets do not open: COUNTERSIGN_HMAC_KEKS lacks, or has another, key-encryption key ` +

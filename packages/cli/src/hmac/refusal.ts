@@ -19,6 +19,7 @@ export interface AuditRefusal {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
+/** What a server said of a request that it did not take. */
 export type Refusal = HttpRefusal | AuditRefusal
 
 /** @throws {CommandError} when the text is neither. */

@@ -4,12 +4,14 @@ import { requireCaller } from './generate.js'
 import { withSecrets } from './secret-backend.js'
 import type { StoreChoice } from './store-options.js'
 
+/** The options of `hmac revoke`. */
 export interface RevokeOptions extends StoreChoice {
   readonly keyVersion?: number
   readonly all?: boolean
   readonly json?: boolean
 }
 
+/** `hmac revoke`: ends one version, or all. Throws when there is none. */
 export async function revoke(context: Context, options: RevokeOptions, caller: string): Promise<undefined> {
   requireCaller(caller)
   const { keyVersion, all = false, json } = options

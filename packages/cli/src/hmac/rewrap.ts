@@ -2,6 +2,7 @@ import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { foreignKeks, postgresBackend, unreadableText } from './postgres-backend.js'
 
+/** `hmac rewrap`: seals every row anew with the first key of the ring. Throws when some did not open. */
 export async function rewrap(context: Context, options: { readonly json?: boolean }): Promise<undefined> {
   const backend = await postgresBackend(context)
   const progress = context.output.progress('Rewrapped')

@@ -7,6 +7,7 @@ import { withSecrets } from './secret-backend.js'
 import { secretVariable } from './secret-variable.js'
 import type { StoreChoice } from './store-options.js'
 
+/** The options of `hmac rotate`. */
 export interface RotateOptions extends StoreChoice {
   readonly grace?: number
   readonly pending?: boolean
@@ -15,6 +16,7 @@ export interface RotateOptions extends StoreChoice {
   readonly json?: boolean
 }
 
+/** `hmac rotate`: stores the next version, or puts the pending one in force. Throws for a caller that has none. */
 export async function rotate(context: Context, options: RotateOptions, caller: string): Promise<undefined> {
   requireCaller(caller)
   const { grace, pending = false, secretFile, out } = options

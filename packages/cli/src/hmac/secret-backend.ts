@@ -16,6 +16,7 @@ export interface SecretBackend {
   close(): Promise<void>
 }
 
+/** How a secret is rotated. */
 export interface RotateSettings {
   readonly secret: string | undefined
   /** Undefined: the store's default, 24 h. */

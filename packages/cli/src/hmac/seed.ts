@@ -9,6 +9,7 @@ import { withSecrets } from './secret-backend.js'
 import { hasSecret, secretVariable } from './secret-variable.js'
 import type { StoreChoice } from './store-options.js'
 
+/** The options of `hmac seed`. */
 export interface SeedOptions extends StoreChoice {
   readonly secretFile?: string
   readonly generate?: boolean
@@ -23,6 +24,7 @@ interface Seed {
   readonly secret: string
 }
 
+/** `hmac seed`: stores the first versions of a caller. Throws when there are some, unless `--if-absent`. */
 export async function seed(context: Context, options: SeedOptions, caller: string): Promise<undefined> {
   requireCaller(caller)
   const { keyVersion = 1, ifAbsent = false, json } = options

@@ -43,6 +43,7 @@ export async function sendRequest(
   }
 }
 
+/** The error of a server that gave no answer. */
 export function unreachable(host: string, error: unknown, timeoutMs: number) {
   const { code, name, errors, message } = error as {
     code?: string

@@ -2,6 +2,7 @@ import type { Context } from '../context.js'
 import { signRequest } from './signing.js'
 import type { SigningOptions } from './signing-options.js'
 
+/** `hmac sign`: prints the header fields that a request needs. */
 export async function signCommand(
   context: Context,
   options: SigningOptions & { readonly json?: boolean },

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { collect } from '../collect.js'
 import { parsePositive } from '../durations.js'
 
+/** The options that `sign`, `curl` and `explain` share. */
 export interface SigningOptions {
   readonly caller: string
   readonly keyVersion?: number
@@ -18,6 +19,7 @@ export interface SigningOptions {
   readonly legacy?: string
 }
 
+/** Adds {@link SigningOptions} to a command. */
 export function addSigningOptions(command: Command): Command {
   return command
     .requiredOption('--caller <name>', 'the name that the verifier knows this service by')

@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander'
 
+/** Which store a command works on. */
 export interface StoreChoice {
   readonly store?: 'postgres' | 'env'
   readonly dotenv?: string
 }
 
+/** Adds {@link StoreChoice} to a command. */
 export function addStoreOptions(command: Command): Command {
   return command
     .addOption(

@@ -3,6 +3,7 @@ import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { readCredential } from './print.js'
 
+/** The options of `mcp client-config`. */
 export interface ClientConfigCommandOptions {
   readonly url: string
   readonly serverName: string
@@ -18,6 +19,10 @@ const DIRECT: readonly string[] = ['acp', 'sdk']
 /** Stands where no token is needed: the configuration names a variable or a helper. */
 const NO_TOKEN = { token: '', authorizationHeader: '' }
 
+/**
+ * `mcp client-config`: an agent's configuration, and on standard error where it belongs. Holds the token for acp and
+ * sdk alone.
+ */
 export async function clientConfig(
   { output }: Context,
   { url, serverName, envName, file, json }: ClientConfigCommandOptions,

@@ -9,6 +9,7 @@ import type { PrintOptions } from './print.js'
 import { addRegistryOptions, type RegistryOptions } from './registry-options.js'
 import type { RevokeCommandOptions } from './revoke.js'
 
+/** Adds the commands of `mcp`. */
 export function addMcpCommands(program: Command, define: Define): void {
   const mcp = defineGroup(
     program,

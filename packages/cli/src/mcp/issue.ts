@@ -5,6 +5,7 @@ import { describeCredential } from './describe-credential.js'
 import type { RegistryOptions } from './registry-options.js'
 import { withCredentials } from './with-credentials.js'
 
+/** The options of `mcp issue`. */
 export interface IssueCommandOptions extends RegistryOptions {
   readonly thread: string
   readonly provider: string
@@ -16,6 +17,10 @@ export interface IssueCommandOptions extends RegistryOptions {
   readonly json?: boolean
 }
 
+/**
+ * `mcp issue`: mints a credential and prints its token once, or writes it to a file. Throws when the thread is
+ * retired.
+ */
 export async function issue(context: Context, options: IssueCommandOptions): Promise<undefined> {
   const { thread, provider, providerSession, capability, onExisting, overlap, file, json } = options
   await withCredentials(context, options, async (credentials) => {

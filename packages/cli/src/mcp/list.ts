@@ -5,6 +5,7 @@ import { describeCredential } from './describe-credential.js'
 import type { RegistryOptions } from './registry-options.js'
 import { withCredentials } from './with-credentials.js'
 
+/** The options of `mcp list`. */
 export interface ListCommandOptions extends RegistryOptions {
   readonly thread?: string
   readonly provider?: string
@@ -14,6 +15,7 @@ export interface ListCommandOptions extends RegistryOptions {
 
 type Listed = ReturnType<typeof describeCredential>
 
+/** `mcp list`: the credentials that are not ended, page after page. */
 export async function listCredentials(context: Context, options: ListCommandOptions): Promise<ExitCode> {
   const { thread, provider, limit = Number.POSITIVE_INFINITY, json } = options
   const filter = {

@@ -2,6 +2,7 @@ import { readCredentialFile } from '@countersign/mcp-credential'
 import { usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 
+/** The options of `mcp print`. */
 export interface PrintOptions {
   readonly file: string
   readonly token?: boolean

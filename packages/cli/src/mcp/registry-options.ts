@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { addNamespaceOption, type NamespaceOption } from '../connect/namespace-option.js'
 import { parseSeconds } from '../durations.js'
 
+/** The options of every command on the registry. */
 export interface RegistryOptions extends NamespaceOption {
   readonly prefix?: string
   readonly idleTimeout?: number

@@ -5,6 +5,7 @@ import type { RegistryOptions } from './registry-options.js'
 import { NOT_THERE, notAnId } from './show.js'
 import { withCredentials } from './with-credentials.js'
 
+/** The options of `mcp revoke`. */
 export interface RevokeCommandOptions extends RegistryOptions {
   readonly thread?: string
   readonly provider?: string
@@ -21,6 +22,7 @@ interface Target {
   end(credentials: McpCredentials): Promise<boolean>
 }
 
+/** `mcp revoke`: ends one credential, or every one of a scope. Throws when the one that is named is not there. */
 export async function revokeCredentials(
   context: Context,
   options: RevokeCommandOptions,

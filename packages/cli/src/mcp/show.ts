@@ -5,6 +5,7 @@ import { describeCredential } from './describe-credential.js'
 import type { RegistryOptions } from './registry-options.js'
 import { withCredentials } from './with-credentials.js'
 
+/** `mcp show`: one credential and what became of it. Throws when it is not there. */
 export async function show(
   context: Context,
   options: RegistryOptions & { readonly json?: boolean },
@@ -25,6 +26,7 @@ export async function show(
   })
 }
 
+/** What is said of an id that nothing is known of. */
 export const NOT_THERE = 'there is no such credential: it was never issued, or ended some time ago; see "mcp list"'
 
 /** The text itself may be a token, so it is not repeated. */

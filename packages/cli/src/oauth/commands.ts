@@ -6,6 +6,7 @@ import type { SmokeOptions } from './smoke-command.js'
 
 const TOKEN_FILE = 'the access token; "-" is standard input (or COUNTERSIGN_TOKEN)'
 
+/** Adds `oauth smoke` and `oauth inspect`. */
 export function addOAuthCommands(program: Command, define: Define): void {
   const oauth = defineGroup(
     program,

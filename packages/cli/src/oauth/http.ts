@@ -8,6 +8,7 @@ export interface HttpAnswer {
   readonly json: Readonly<Record<string, unknown>> | undefined
 }
 
+/** What every request of a run shares. */
 export interface HttpSettings {
   readonly timeoutMs: number
   readonly signal: AbortSignal

@@ -10,6 +10,7 @@ import { redactClaims } from './redact-claims.js'
 import { findServerMetadata } from './server-metadata.js'
 import { verifyWithIssuer } from './verify-with-issuer.js'
 
+/** The options of `oauth inspect`. */
 export interface InspectOptions {
   readonly tokenFile?: string
   readonly issuer?: string

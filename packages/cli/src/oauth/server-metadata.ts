@@ -12,6 +12,7 @@ export function placesOf(issuer: string): readonly string[] {
   ]
 }
 
+/** An issuer's metadata and where it was. */
 export interface FoundMetadata {
   readonly place: string
   readonly answer: HttpAnswer

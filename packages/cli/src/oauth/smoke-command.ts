@@ -7,6 +7,7 @@ import { isSecure } from './http.js'
 import { readToken } from './read-token.js'
 import { smokeTest } from './smoke-test.js'
 
+/** The options of `oauth smoke`. */
 export interface SmokeOptions {
   readonly tokenFile?: string
   readonly register?: boolean
@@ -15,6 +16,7 @@ export interface SmokeOptions {
   readonly json?: boolean
 }
 
+/** `oauth smoke`: prints each check as it is made. Throws when the resource cannot be reached. */
 export async function smoke(context: Context, options: SmokeOptions, url: string): Promise<ExitCode> {
   const { json, register, api, timeout } = options
   const parsed = parseUrl(url)

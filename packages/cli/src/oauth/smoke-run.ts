@@ -29,6 +29,7 @@ export async function answerOf(
   }
 }
 
+/** What an MCP client sends first. */
 export const INITIALIZE = JSON.stringify({
   jsonrpc: '2.0',
   id: 1,

@@ -6,6 +6,7 @@ import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
 import type { SmokeRun } from './smoke-run.js'
 
+/** How a resource is tested. */
 export interface SmokeTestOptions {
   /** An access token for the resource; without one, what needs it is left out. */
   readonly token?: string | undefined

@@ -5,6 +5,7 @@ import { parseSeconds } from '../durations.js'
 import type { LinkOptions } from './link.js'
 import { addUserOptions, type UserOptions } from './user-options.js'
 
+/** Adds the commands of `session`. */
 export function addSessionCommands(program: Command, define: Define): void {
   const session = defineGroup(
     program,

@@ -4,6 +4,7 @@ import { parseUrl } from '../parse-url.js'
 import type { UserOptions } from './user-options.js'
 import { userOf, withSessions } from './with-sessions.js'
 
+/** The options of `session link`. */
 export interface LinkOptions extends UserOptions {
   readonly baseUrl: string
   readonly agent?: string

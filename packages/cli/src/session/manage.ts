@@ -7,6 +7,7 @@ import { NO_ADDRESS, userOf, withSessions } from './with-sessions.js'
 
 type Json = { readonly json?: boolean }
 
+/** `session list`: the active sessions of a person, oldest first. */
 export async function listSessions(
   context: Context,
   options: UserOptions & Json,
@@ -43,6 +44,7 @@ export async function listSessions(
   }
 }
 
+/** `session revoke`: ends one session. Throws when there is none. */
 export async function revokeSession(context: Context, options: NamespaceOption & Json, id: string): Promise<undefined> {
   const ended = await withSessions(context, options, NO_ADDRESS, (settings) => settings.revoke(id))
   if (!ended) throw notFoundError('there is no such session: it ended, or this is no id; "session list" has them')
@@ -50,6 +52,7 @@ export async function revokeSession(context: Context, options: NamespaceOption &
   else context.output.line(`revoked ${id}`)
 }
 
+/** `session revoke-all`: ends every session of a person and voids every link. */
 export async function revokeAllSessions(
   context: Context,
   options: UserOptions & Json,

@@ -5,6 +5,7 @@ import { openRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import type { UserOptions } from './user-options.js'
 
+/** The person that the arguments name. */
 export function userOf(platform: string, userId: string, { team }: UserOptions): SettingsUser {
   return { platform, userId, ...(team === undefined ? {} : { team }) }
 }
