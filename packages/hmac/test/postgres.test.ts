@@ -1,6 +1,7 @@
+import { postgresSecrets } from '@countersign/hmac/postgres'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
-import { post, usePostgres } from './postgres-harness.js'
+import { KEK, post, usePostgres } from './postgres-harness.js'
 
 const { countedClient, storeOf } = usePostgres()
 let app: Harness | undefined
@@ -107,6 +108,28 @@ describe('postgresSecrets behind a gate', () => {
     app.clock.advance(1000)
     expect(await post(app, 3)).toBe(401)
     expect(app.last()).toBe('no_active_secret')
+  })
+
+  test('[hmac-revoked] counts its cache time from the start of a read, however slow: a revocation may have been behind it', async () => {
+    await storeOf().insert({ caller: 'scheduler', version: 3, secret: SECRET })
+    const client = countedClient()
+    let advanceMs = 20_000
+    const slow = {
+      async query(text: string, values?: unknown[]) {
+        const answer = await client.query(text, values)
+        app?.clock.advance(advanceMs)
+        advanceMs = 0
+        return answer
+      },
+    }
+    app = await hmacApp({ secrets: postgresSecrets(slow, { keks: KEK }), callers: ['scheduler'] })
+    app.clock.jump(Date.now() - app.clock.now())
+    expect(await post(app, 3)).toBe(200)
+    await storeOf().revoke('scheduler', 3)
+    // With the second of the helper: 30 s after the read began.
+    app.clock.advance(9000)
+    expect(await post(app, 3)).toBe(401)
+    expect(client.queries).toBe(2)
   })
 
   test('never goes on past an expiry, however stale', async () => {
