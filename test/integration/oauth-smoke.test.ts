@@ -50,7 +50,7 @@ async function smoke(path: string, scope: string, ...words: string[]) {
   return { exitCode, failed: found('fail'), warned: found('warn'), passed: found('pass') }
 }
 
-test("a client's path to the demo's tools has no fault, in either era, beside the agents' own credentials", async () => {
+test("[cli-smoke-demo] a client's path to the demo's tools has no fault, in either era, beside the agents' own credentials", async () => {
   const { exitCode, failed, warned, passed } = await smoke('/mcp', 'mcp')
   expect({ exitCode, failed, warned }).toEqual({ exitCode: 0, failed: [], warned: ['server-registration'] })
   expect(passed).toEqual(

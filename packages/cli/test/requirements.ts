@@ -3,6 +3,7 @@ export const requirements: Record<string, string> = {
   'cli-bad-inputs':
     'unreachable store, wrong key-encryption key, unknown caller, bad URL: one line that says what is wrong and what to do, exit code not 0, no stack',
   'cli-smoke-broken-metadata': 'oauth smoke against a broken metadata document of each kind',
+  'cli-smoke-demo': 'oauth smoke against the demo',
   'cli-smoke-sdk-server': "oauth smoke against the MCP SDK's own example server",
   'cli-audit-torn-line':
     'the audit file after kill -9 in the middle of a write: audit verify names the torn last line and passes the rest',

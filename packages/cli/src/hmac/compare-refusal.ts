@@ -1,3 +1,4 @@
+import type { HmacDependency, HmacReason } from '@countersign/hmac'
 import type { AuditRefusal, HttpRefusal, Refusal } from './refusal.js'
 import type { SignedRequest } from './signing.js'
 
@@ -13,7 +14,7 @@ const certain = (what: string, remedy: string): Difference => ({ what, remedy, i
 const likely = (what: string, remedy: string): Difference => ({ what, remedy, isCertain: false })
 
 /** What each reason of an audit event means for the one who signs. */
-const REASONS: Readonly<Record<string, readonly [string, string]>> = {
+const REASONS: Readonly<Record<HmacReason | HmacDependency, readonly [string, string]>> = {
   missing: [
     'no header of the signature arrived',
     'See whether a proxy removes it, and that both use one --format and --prefix.',
@@ -73,8 +74,8 @@ function compareAnswer(signed: SignedRequest, { status, headers }: HttpRefusal):
     return [likely(`the answer is ${status}, no refusal`, 'There is nothing to explain.')]
   if (status === 503)
     return [certain('the verifier answered 503: it could not decide', 'Try again; see its audit events.')]
-  if (status === 400) return [certain(...(REASONS.ambiguous as [string, string]))]
-  if (status === 413) return [certain(...(REASONS.body_too_large as [string, string]))]
+  if (status === 400) return [certain(...REASONS.ambiguous)]
+  if (status === 413) return [certain(...REASONS.body_too_large)]
   if (status !== 401) {
     return [
       certain(
@@ -90,7 +91,7 @@ function compareAnswer(signed: SignedRequest, { status, headers }: HttpRefusal):
     )
   }
   const isExplained = differences.some(({ isCertain }) => isCertain)
-  if (!isExplained) differences.push(likely(...(REASONS.bad_signature as [string, string])))
+  if (!isExplained) differences.push(likely(...REASONS.bad_signature))
   return differences
 }
 
@@ -132,7 +133,7 @@ function compareFormat({ format, added }: SignedRequest, headers: ReadonlyMap<st
 function compareEvent(signed: SignedRequest, refusal: AuditRefusal): Difference[] {
   const { type, reason = '', caller, method, attributes } = refusal
   if (type === 'access.granted') return [likely('the event is a grant, no refusal', 'There is nothing to explain.')]
-  const known = REASONS[reason]
+  const known = Object.hasOwn(REASONS, reason) ? REASONS[reason as HmacReason | HmacDependency] : undefined
   const differences = [
     known === undefined
       ? likely(`the reason is "${reason}"`, 'It is none of a signed-request gate.')
