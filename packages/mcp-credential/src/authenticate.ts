@@ -49,5 +49,12 @@ function conclude(request: Request, options: ResolvedGateOptions, resolution: Re
       ...(needs.length === 0 ? {} : { parameters: { scope }, members: { scope } }),
     })
   }
+  // Watched by the token's own id: an alias may be revoked without what it stands for.
+  const { res: response } = request
+  if (response !== undefined && isStreamAccepted(request)) options.streams.watch(response, resolution.tokenId)
   return granted(principal, detail)
+}
+
+function isStreamAccepted({ headers }: Request): boolean {
+  return headers.accept?.includes('text/event-stream') === true
 }

@@ -1,6 +1,7 @@
 import { type GateOptions, gateOptionRules, option, resolveOptions } from '@countersign/core'
 import type { McpCredentials } from './create-mcp-credentials.js'
 import { McpSessions } from './gate/mcp-sessions.js'
+import { StreamWatch } from './gate/stream-watch.js'
 import { compileTools, type ToolRules, toolsOption } from './gate/tools.js'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
 
@@ -43,5 +44,6 @@ export function resolveGateOptions(options: RequireMcpCredentialOptions) {
   const resolved = resolveOptions('requireMcpCredential', options, rules)
   const { tools } = resolved
   const sessions = new McpSessions(resolved.clock)
-  return { ...resolved, sessions, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
+  const streams = new StreamWatch(resolved.credentials, resolved.recheckMs)
+  return { ...resolved, sessions, streams, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
 }

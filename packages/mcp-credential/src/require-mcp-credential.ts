@@ -4,7 +4,6 @@ import { authenticate } from './authenticate.js'
 import { shapeAnswer } from './gate/answers.js'
 import { authInfoFrom } from './gate/auth-info.js'
 import { filterTools } from './gate/filter-tools.js'
-import { StreamWatch } from './gate/stream-watch.js'
 import { stripAuthorization } from './gate/strip-header.js'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
@@ -34,7 +33,6 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
   const { credentials, stripHeader, attachAuthInfo, denyAs, capabilitiesOf } = resolved
-  const streams = new StreamWatch(credentials, resolved.recheckMs)
   /** Mounted on a router and on its route, a gate meets a request twice, the second time without its header. */
   const grants = new WeakMap<Request, McpCredentialVerdict>()
 
@@ -51,7 +49,6 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     if (stripHeader && (verdict.outcome === 'granted' || presents(request))) stripAuthorization(request)
     if (verdict.outcome !== 'granted') return verdict
     grants.set(request, verdict)
-    if (request.res !== undefined && isStreamAccepted(request)) streams.watch(request.res, verdict.principal.id)
     if (attachAuthInfo) Object.assign(request, { auth: authInfoFrom(verdict.principal) })
     return verdict
   }
@@ -75,10 +72,6 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     filterTools: <T extends { readonly name: string }>(tools: readonly T[], capabilities: readonly string[]) =>
       filterTools(tools, capabilities, capabilitiesOf),
   })
-}
-
-function isStreamAccepted({ headers }: Request): boolean {
-  return headers.accept?.includes('text/event-stream') === true
 }
 
 function challengeParameters(

@@ -10,7 +10,12 @@ import type {
 
 /** What a token stands for. A credential is named only when its secret was proven. */
 export type Resolution =
-  | { readonly standing: Standing; readonly credential: CredentialRecord }
+  | {
+      readonly standing: Standing
+      readonly credential: CredentialRecord
+      /** The id that the token itself carries: another one than the credential's when it is an alias. */
+      readonly tokenId: string
+    }
   | { readonly standing: 'malformed' | 'unknown'; readonly credential?: undefined }
   | { readonly standing: 'wrong_secret'; readonly credential?: undefined; readonly credentialId: string }
 
@@ -79,7 +84,7 @@ export function createResolver({ store, life, isAlive, livenessTimeoutMs }: Reso
 function conclude(id: string, found: FoundCredential | undefined): Resolution {
   if (found === undefined) return UNKNOWN
   if (!found.isProven) return { standing: 'wrong_secret', credentialId: id }
-  return { standing: found.standing, credential: found.credential }
+  return { standing: found.standing, credential: found.credential, tokenId: id }
 }
 
 /** Goes on without a promise where there is none. */

@@ -55,6 +55,19 @@ test('[mcp-stream-ends] an open stream ends at once when its credential is revok
   await app.close()
 })
 
+test('[mcp-stream-ends] an alias that is revoked takes its own stream with it, and no other', async () => {
+  const app = await mcpApp({ handler: streaming, recheckMs: 3_600_000 })
+  const alias = await app.credentials.issue(agent)
+  const holder = await app.credentials.issue({ ...agent, onExisting: 'carry' })
+  const streams = await Promise.all([alias, holder].map((one) => openStream(app.port, one.authorizationHeader)))
+  await alias.revoke()
+  await until(() => streams[0]?.isOpen === false)
+  expect(streams[1]?.isOpen).toBe(true)
+  await holder.revoke()
+  await until(() => streams[1]?.isOpen === false)
+  await app.close()
+})
+
 test('[mcp-stream-ends] a stream ends when its credential goes idle: being open is no sign of life', async () => {
   const app = await mcpApp({ handler: streaming, recheckMs: 20 })
   const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
