@@ -23,6 +23,7 @@ export const requirements: Record<string, string> = {
   'core-bearer-first': 'challenges are one field, Bearer first',
   'core-unavailable': 'unavailable is 503 with Retry-After and without WWW-Authenticate',
   'core-required-sink': 'a required sink that fails turns a grant into 503, with one event',
+  'core-bad-sinks': 'a sink that throws, rejects, hangs or is slow makes no request slower by 5 %',
   'core-quoting': 'header text cannot be forged: values are quoted and cleaned, names are tokens',
   'core-authorization': 'Authorization is parsed strictly and capped',
   'core-duplicated-authorization': 'more than one Authorization is told from one',
