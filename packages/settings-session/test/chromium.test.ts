@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -212,6 +213,27 @@ describe('[settings-chromium] with helmet on its defaults', () => {
 })
 
 describe('where the link is enough', () => {
+  test('[settings-chromium] [settings-telegram] the stable page posts what Telegram put into the fragment', async () => {
+    const botToken = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
+    const plain = await settingsApp({ realTime: true, telegram: { botToken } })
+    const fields = { auth_date: String(Math.floor(Date.now() / 1000)), user: '{"id":42,"first_name":"A"}' }
+    const key = createHmac('sha256', 'WebAppData').update(botToken).digest()
+    const text = `auth_date=${fields.auth_date}\nuser=${fields.user}`
+    const data = new URLSearchParams({ ...fields, hash: createHmac('sha256', key).update(text).digest('hex') })
+    const { context, page, problems } = await person()
+    await page.goto(
+      `${plain.url}/settings/telegram#tgWebAppData=${encodeURIComponent(data.toString())}&tgWebAppVersion=8`,
+    )
+    await page.waitForURL(`${plain.url}/settings`)
+    expect(await bodyOf(page)).toContain('"userId":"42"')
+    await page.goto(`${plain.url}/settings/telegram`)
+    await page.getByText('Open this page again from the chat').waitFor()
+    await shot(page, 'telegram')
+    expect(problems).toEqual([])
+    await context.close()
+    await plain.close()
+  }, 60_000)
+
   test('[settings-chromium] a double click opens one session and ends in the settings', async () => {
     const plain = await settingsApp({ realTime: true })
     const { context, page, problems } = await person()

@@ -31,12 +31,15 @@ async function start(options: HarnessOptions = {}): Promise<Harness> {
 
 let users = 0
 /** A browser that confirmed a link and went to the provider, and where the provider sends it back to. */
-async function asked(from: Harness = app): Promise<{ browser: TestBrowser; callback: string; userId: string }> {
+async function asked(
+  from: Harness = app,
+): Promise<{ browser: TestBrowser; url: string; callback: string; userId: string }> {
   const userId = `user${users++}`
   const browser = from.browser()
   await browser.confirm(await from.link({ userId }))
   const answer = await browser.send('/settings/oauth/start')
-  return { browser, callback: provider.answerTo(answer.headers.get('location') as string), userId }
+  const url = answer.headers.get('location') as string
+  return { browser, url, callback: provider.answerTo(url), userId }
 }
 
 async function expectRefused(answer: Response, browser: TestBrowser, cause: string): Promise<string> {
@@ -46,8 +49,12 @@ async function expectRefused(answer: Response, browser: TestBrowser, cause: stri
   return answer.text()
 }
 
-test('a right answer signs in, with PKCE', async () => {
-  const { browser, callback } = await asked()
+test('[settings-oauth] a right answer signs in; what was asked for is no more than is needed', async () => {
+  const { browser, callback, url } = await asked()
+  const asks = Object.fromEntries(new URL(url).searchParams)
+  expect(asks).toMatchObject({ scope: 'openid', response_type: 'code', code_challenge_method: 'S256' })
+  expect(asks.redirect_uri).toBe(`${app.baseUrl}/oauth/callback`)
+  expect([asks.state, asks.nonce, asks.code_challenge].map((part) => part?.length)).toEqual([43, 43, 43])
   expect((await browser.send(callback)).status).toBe(303)
   expect((await browser.send('/settings')).status).toBe(200)
   expect(provider.pkceFailures).toEqual([])
@@ -209,6 +216,20 @@ describe('[settings-oauth] a provider that is', () => {
     const again = await browser.send('/settings/oauth/start')
     expect((await browser.send(provider.answerTo(again.headers.get('location') as string))).status).toBe(303)
   })
+})
+
+test('[settings-oauth] metadata that names another issuer is not followed', async () => {
+  const fresh = await start()
+  provider.overrides.set('/.well-known/openid-configuration', (_request, response) => {
+    response.setHeader('content-type', 'application/json')
+    const { url } = provider
+    const endpoints = { authorization_endpoint: `${url}/authorize`, token_endpoint: `${url}/token` }
+    response.end(JSON.stringify({ issuer: 'https://evil.example.com', ...endpoints }))
+  })
+  const browser = fresh.browser()
+  await browser.confirm(await fresh.link({ userId: 'metadata' }))
+  expect((await browser.send('/settings/oauth/start')).status).toBe(503)
+  expect(fresh.last()).toBe('identity_provider')
 })
 
 test('a HEAD takes no answer', async () => {

@@ -141,7 +141,7 @@ describe('[settings-telegram] data that is', () => {
     ['of a bot', () => initData(fields({ user: '{"id":1,"is_bot":true}' }))],
     ['of a user without a safe id', () => initData(fields({ user: '{"id":9007199254740993}' }))],
     ['of a user whose id is text', () => initData(fields({ user: '{"id":"1"}' }))],
-    ['of a user that is a list', () => initData(fields({ user: '[1]' }))],
+    ['of a user that is a list', () => initData(fields({ user: '[ 1 ]' }))],
     ['of a negative user', () => initData(fields({ user: '{"id":-5}' }))],
   ])('%s is refused', async (_name, data) => {
     await expectInvalid(data())

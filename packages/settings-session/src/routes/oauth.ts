@@ -33,8 +33,8 @@ export async function startSignIn(
   let url: URL
   try {
     url = await provider.authorizationUrl(redirectUri(engine), bindingOf(signIn, provider.id, isAgain))
-  } catch (error) {
-    if (!isProviderOutage(error)) throw error
+  } catch {
+    // Down, or its metadata is not that of the issuer that was configured: nobody can be sent there.
     return answerUnavailable(engine, request, response, 'identity_provider')
   }
   await engine.options.store.beginOAuth({
