@@ -110,6 +110,34 @@ describe('rotation', () => {
     expect(app.last()).toBe('bad_signature')
   })
 
+  test('[oauth-rotation] a key that is published while a fetch is under way is found, not missed for 15 s', async () => {
+    let begun = 0
+    app = await oauthApp({
+      routes: (routes, gate) =>
+        routes.use((request, response, next) => {
+          gate(request, response, next)
+          // Decided, or waiting for the fetch.
+          begun += 1
+        }),
+    })
+    expect(await status(app.token())).toBe(200)
+    const next = await makeKey('k2')
+    let release = () => undefined as unknown
+    app.issuer.answer('/jwks', (_request, response) => {
+      const before = JSON.stringify({ keys: [app.key.jwk] })
+      release = () => response.end(before)
+      app.issuer.answer('/jwks', undefined)
+    })
+    const stranger = status(app.token({}, await makeKey('k9')))
+    await until(() => app.issuer.fetches() === 2)
+    app.issuer.keys = [app.key.jwk, next.jwk]
+    const early = status(app.token({}, next))
+    await until(() => begun === 3)
+    release()
+    expect([await stranger, await early]).toEqual([401, 200])
+    expect(app.issuer.fetches()).toBe(3)
+  })
+
   test('an unknown kid is 401 when the issuer says so, and 503 when it cannot be asked', async () => {
     await start()
     const stranger = await makeKey('k9')

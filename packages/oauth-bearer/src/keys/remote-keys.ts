@@ -91,23 +91,34 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     const name = missName(kid, algorithm)
     // No key that is trusted has so long a name.
     if (name.length > MAX_KID_LENGTH + 16 || misses.get(name) !== undefined) return { outcome: 'unknown' }
-    if (refreshing === undefined) {
-      if (!circuit.mayTry()) return unavailable()
-      if (!bucket.take()) return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds() }
+    if (refreshing !== undefined) {
+      // What is under way may have been answered before this key was published: its "no" is asked once more, if it may be.
+      return refreshing.then((refreshed) => {
+        const answer = selectKeys(set?.keys ?? [], kid, algorithm)
+        const isOpen = refreshed !== 'failed' && answer.outcome === 'unknown' && (refreshing !== undefined || mayAsk())
+        return isOpen
+          ? refresh().then((again) => answerAfter(again, kid, algorithm))
+          : answerAfter(refreshed, kid, algorithm)
+      })
     }
+    if (!circuit.mayTry()) return unavailable()
+    if (!mayAsk()) return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds() }
     return refresh().then((refreshed) => answerAfter(refreshed, kid, algorithm))
   }
 
   function findMore(tried: readonly TrustedKey[], algorithm: string) {
     const name = missName(undefined, algorithm)
-    const mayAsk = misses.get(name) === undefined && (refreshing !== undefined || (circuit.mayTry() && bucket.take()))
-    if (!mayAsk) return []
+    if (misses.get(name) !== undefined || (refreshing === undefined && !mayAsk())) return []
     return refresh().then(() => {
       const answer = selectKeys(set?.keys ?? [], undefined, algorithm)
       const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
       if (more.length === 0) misses.set(name, true, clock.monotonic() + MISS_MS)
       return more
     })
+  }
+
+  function mayAsk(): boolean {
+    return circuit.mayTry() && bucket.take()
   }
 
   function answerAfter(
