@@ -25,7 +25,7 @@ test('each change of state is one event, and each decision is one', async () => 
   await send(app.port, { authorization: first.authorizationHeader })
   expect(events.map(({ type, reason, principal, http }) => [type, reason, principal?.id, http?.status])).toEqual([
     ['access.denied', 'missing', 'unknown', 401],
-    ['access.denied', 'superseded', first.credentialId, 401],
+    ['access.denied', 'revoked', first.credentialId, 401],
   ])
   await app.close()
 })
