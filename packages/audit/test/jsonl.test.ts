@@ -84,7 +84,7 @@ describe('the jsonl sink', () => {
       const sink = jsonl(path)
       const names = Array.from({ length: 3_000 }, (_, index) => `r${index}`)
       const audit = createAudit()
-      audit.subscribe(sink, { required: true, maxQueue: 10_000 })
+      audit.subscribe(sink, { required: true, maxQueue: 10_000, deadlineMs: 60_000 })
       const results = await Promise.all(names.map((reason) => audit.emit(decision({ reason }))))
       expect(new Set(results)).toEqual(new Set([true]))
       await audit.close()
@@ -97,7 +97,7 @@ describe('the jsonl sink', () => {
       for (const syncEachWrite of [false, true]) {
         const path = join(folder, `${syncEachWrite}.jsonl`)
         const audit = createAudit()
-        audit.subscribe(jsonl(path, { syncEachWrite }), { required: true })
+        audit.subscribe(jsonl(path, { syncEachWrite }), { required: true, deadlineMs: 60_000 })
         expect(await audit.emit(decision({ reason: 'a' }))).toBe(true)
         expect(reasonsOf(path)).toEqual(['a'])
         await audit.close()

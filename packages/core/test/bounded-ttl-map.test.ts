@@ -88,7 +88,7 @@ describe('the bounded map', () => {
           expectSame(model, map, clock.now())
         })
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
