@@ -57,7 +57,7 @@ describe.each(versions)('with %s on its defaults', (_name, make) => {
   test('[redis-late-effect] [redis-deadline] a server that is stopped: refused in time, nothing later', async () => {
     const store = await warm(make(server.url))
     server.pause()
-    expect(await claimInVain(store)).toBeLessThan(3_000)
+    expect(await claimInVain(store)).toBeLessThan(8_000)
     server.resume()
     await expectNoLateEffect(store)
   })
@@ -131,7 +131,7 @@ describe.each(versions)('with %s on its defaults', (_name, make) => {
   test('[redis-late-effect] [redis-deadline] a client that gives up before the store does: its timeout counts', async () => {
     const store = await warm(make(server.url, { commandTimeout: 200 }), { commandTimeoutMs: 5_000 })
     server.pause()
-    expect(await claimInVain(store)).toBeLessThan(3_000)
+    expect(await claimInVain(store)).toBeLessThan(8_000)
     await expect(store.claim('other', TTL)).rejects.toMatchObject(unavailable)
     server.resume()
     await expectNoLateEffect(store)
@@ -149,7 +149,7 @@ describe.each(versions)('with %s on its defaults', (_name, make) => {
       await Promise.all(
         Array.from({ length: 20 }, async () => expect(store.claim('probe', TTL)).rejects.toMatchObject(unavailable)),
       )
-      expect(performance.now() - startedMs).toBeLessThan(3_000)
+      expect(performance.now() - startedMs).toBeLessThan(8_000)
       await server.restart()
       expect(await eventually(async () => store.claim(`round-${round}`, TTL))).toBe('fresh')
     }
@@ -167,7 +167,7 @@ describe('the PING rule', () => {
       await expect(store.claim(`refused-${count}`, TTL)).rejects.toMatchObject(unavailable)
     }
     // 50 deadlines would be 15 s: these are refused at once.
-    expect(performance.now() - startedMs).toBeLessThan(5_000)
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
     expect(proxy.bytesSent).toBe(sent)
     proxy.resume()
     expect(await eventually(async () => store.claim('after', TTL))).toBe('fresh')
@@ -226,7 +226,7 @@ describe('the ready rule', () => {
     proxy.hang()
     for (const [, make] of versions) {
       const store = redisReplay(make(proxy.url), quick)
-      expect(await claimInVain(store)).toBeLessThan(3_000)
+      expect(await claimInVain(store)).toBeLessThan(8_000)
     }
   })
 })
