@@ -39,7 +39,10 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly onMismatch?: (mismatch: Mismatch) => unknown
   /** Lets people in by what Telegram signed when they open the page from a chat there. */
   readonly telegram?: SettingsTelegram
-  /** Called when a session has become active; may send the person on. What it throws is answered with 500. */
+  /**
+   * Called when a session has become active; may send the person on. A double click calls it once more, for the same
+   * session. What it throws goes to the app's error handler; the session stays.
+   */
   readonly onOpen?: OnOpen<M>
   /** Kinds of links beside `settings`, each with what validates its metadata. */
   readonly kinds?: LinkKinds<M>

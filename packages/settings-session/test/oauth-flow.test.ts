@@ -1,9 +1,17 @@
+import { createHmac } from 'node:crypto'
 import type { FirstClaimRequest, Mismatch } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, settingsApp } from './harness.js'
 import { openWithSignIn, type RunningProvider, signInAgain, signInAt, startProvider } from './support/provider.js'
 
 const SESSION = '__Host-countersign-settings'
+
+function initDataOf(user: string, botToken: string): string {
+  const date = String(Math.floor(Date.now() / 1000))
+  const key = createHmac('sha256', 'WebAppData').update(botToken).digest()
+  const hash = createHmac('sha256', key).update(`auth_date=${date}\nuser=${user}`).digest('hex')
+  return new URLSearchParams({ auth_date: date, user, hash }).toString()
+}
 
 let provider: RunningProvider
 const apps: Harness[] = []
@@ -200,6 +208,37 @@ describe('who may be the first', () => {
     expect((await other.send('/settings/waiting')).status).toBe(403)
     expect((await other.send('/settings')).status).toBe(401)
   })
+})
+
+test('whom Telegram vouches for signs in as well, and is the first without being asked', async () => {
+  const botToken = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
+  const app = await start({ firstClaim: 'deny', telegram: { botToken } })
+  const person = app.browser()
+  const answer = await person.send('/settings/telegram', {
+    method: 'POST',
+    headers: { origin: app.url, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' },
+    body: JSON.stringify({ initData: initDataOf('{"id":42}', botToken) }),
+  })
+  expect(await answer.json()).toEqual({ goTo: '/settings/oauth/start' })
+  expect((await person.send('/settings')).status).toBe(403)
+  expect((await signInAgain(person, 'alice')).status).toBe(303)
+  expect(await principalOf(await person.send('/settings'))).toMatchObject({
+    id: 'telegram:42',
+    identity: { subject: 'alice' },
+  })
+})
+
+test('an onOpen that throws is a 500 of the app, one event, and costs nobody the session', async () => {
+  const app = await settingsApp({
+    onOpen: () => {
+      throw new Error('the app fails')
+    },
+  })
+  apps.push(app)
+  const person = app.browser()
+  expect((await person.confirm(await app.link())).status).toBe(500)
+  expect(app.last()).toBe('internal_error')
+  expect((await person.send('/settings')).status).toBe(200)
 })
 
 test('the digits of the chat are asked for, and a forwarded link is not enough', async () => {

@@ -41,12 +41,12 @@ export function refuse(engine: Engine, request: Request, response: Response, ref
   const { reason, event = {}, isOfLink = false, link } = refusal
   const { status, problem, owasp, severity } = { severity: undefined, problem: undefined, ...reasons[reason] }
   engine.emit({
-    type: 'settings.link.refused',
+    type: isOfLink ? 'settings.link.refused' : 'access.denied',
     reason,
     owasp,
     severity,
     principal: { kind: 'settings-session', id: 'unknown' },
-    http: describeRequest(request, engine.options.route ?? `${engine.path}${request.path}`, status),
+    http: describeRequest(request, routeOf(engine, request), status),
     ...event,
   })
   const answer = problemAnswer(status, problem, status === 401 ? [challenge] : [])
@@ -65,24 +65,49 @@ export function answerUnavailable(
     reason: dependency,
     owasp: 'sys_monitor_disabled',
     principal: { kind: 'settings-session', id: 'unknown' },
-    http: describeRequest(request, `${engine.path}${request.path}`, 503),
+    http: describeRequest(request, routeOf(engine, request), 503),
   })
-  response.removeHeader('Set-Cookie')
+  keepCookies(engine, response)
   const answer = problemAnswer(503, {}, [], { 'Retry-After': '1' })
   sendAnswer(response, asPage(engine, request, answer, dependency))
 }
 
-/** A handler of ours: an outage of the store is 503, anything else that is thrown goes to the app's error handler. */
+/** Takes back what would change a cookie of ours; those of the app stay. */
+function keepCookies({ cookies }: Engine, response: Response): void {
+  const lines = [response.getHeader('Set-Cookie') ?? []].flat().map(String)
+  const foreign = lines.filter((line) => !Object.values(cookies).some((name) => line.startsWith(`${name}=`)))
+  if (foreign.length > 0) response.setHeader('Set-Cookie', foreign)
+  else response.removeHeader('Set-Cookie')
+}
+
+/**
+ * A handler of ours: an outage of the store is 503. Anything else that is thrown is a fault, of the app's own functions
+ * or of ours: one event, and on to the app's error handler.
+ */
 export function route(
   engine: Engine,
   handler: (request: Request, response: Response) => Promise<void> | void,
 ): RequestHandler {
-  return async function countersignSettings(request, response) {
+  return async function countersignSettings(request, response, next) {
     try {
       await handler(request, response)
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
-      answerUnavailable(engine, request, response, 'session_store')
+      if (error instanceof StoreUnavailableError) {
+        return answerUnavailable(engine, request, response, 'session_store')
+      }
+      engine.emit({
+        type: 'access.unavailable',
+        reason: 'internal_error',
+        owasp: 'sys_crash',
+        principal: { kind: 'settings-session', id: 'unknown' },
+        http: describeRequest(request, routeOf(engine, request), 500),
+        attributes: { error: error instanceof Error ? error.name : typeof error },
+      })
+      next(error)
     }
   }
+}
+
+function routeOf({ options, path }: Engine, request: Request): string {
+  return options.route ?? `${path}${request.path}`
 }

@@ -1,4 +1,4 @@
-import { secretsEqual } from '@countersign/core'
+import { describeRequest, secretsEqual } from '@countersign/core'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
@@ -120,7 +120,14 @@ export async function openLink(engine: Engine, request: Request, response: Respo
     )
   }
   if (result.reason === 'wrong_code' && found.outcome === 'open') {
-    engine.emit({ type: 'settings.link.refused', reason: 'wrong_code', credential: { id: link.tag } })
+    engine.emit({
+      type: 'settings.link.refused',
+      reason: 'wrong_code',
+      owasp: 'authn_login_fail',
+      principal: { kind: 'settings-session', id: 'unknown' },
+      credential: { id: link.tag },
+      http: describeRequest(request, pathTo(engine, '/open'), 403),
+    })
     return showConfirm(engine, request, response, opening, found, typeof code === 'string')
   }
   refuseLink(engine, request, response, result.reason, link)

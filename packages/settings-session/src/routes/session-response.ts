@@ -74,11 +74,12 @@ export async function welcome(
       attributes: { kind, ...(session.linkId === undefined ? {} : { link: session.linkId }) },
     })
   }
+  // Before the app is told: what it throws must not cost the person the session.
+  setSessionCookie(engine, response, token)
+  expireCookie(response, engine.cookies.open)
   const { onOpen } = engine.options
   const opened = { principal: principalOfSession(session), kind, ...checkMetadata(engine, kind, metadata) }
   const result = await onOpen?.(opened as Parameters<typeof onOpen>[0])
-  setSessionCookie(engine, response, token)
-  expireCookie(response, engine.cookies.open)
   if (result === undefined) return continueTo(engine, request, response, session.returnTo)
   const { goTo } = result
   const url = goTo instanceof SensitiveUrl ? goTo.reveal('deliver-to-user') : new URL(goTo, engine.origin).href
