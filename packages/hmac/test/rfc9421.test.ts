@@ -173,7 +173,7 @@ describe('a signature by RFC 9421', () => {
     },
   )
 
-  const edits: [string, (headers: Record<string, string>) => Record<string, string | string[]>, number, string][] = [
+  test.each<[string, (headers: Record<string, string>) => Record<string, string | string[]>, number, string]>([
     ['an empty Signature alone', () => ({ signature: '' }), 401, 'malformed'],
     ['no Signature', ({ Signature: _, ...rest }) => rest, 401, 'malformed'],
     ['another content type', (all) => ({ ...all, 'content-type': 'text/plain' }), 401, 'bad_signature'],
@@ -229,8 +229,7 @@ describe('a signature by RFC 9421', () => {
     ['a parameter twice', (all) => edit(all, ';alg', ';tag="countersign";alg'), 401, 'malformed'],
     ['[hmac-weak-extra] a weak signature appended', (all) => weak(all, false), 401, 'malformed'],
     ['[hmac-weak-extra] a weak signature prepended', (all) => weak(all, true), 401, 'malformed'],
-  ]
-  test.each(edits)('%s is refused', async (_what, change, status, reason) => {
+  ])('%s is refused', async (_what, change, status, reason) => {
     expect((await post(change(ours()))).status).toBe(status)
     expect(app.last()).toBe(reason)
   })
