@@ -95,11 +95,7 @@ test('a day in the life: 40 hours in which an agent thinks for 25 minutes at a t
     await credentials.touch('watched')
     calls += 1
     if (ms === 0) expect(standing(quiet.token)).toBe('live')
-    if (ms === 25 * MINUTE) {
-      pass(6 * MINUTE)
-      expect(standing(quiet.token)).toBe('live')
-    }
-    if (ms === 75 * MINUTE) expect(standing(quiet.token)).toBe('live')
+    if (ms === 50 * MINUTE) expect(standing(quiet.token)).toBe('idle')
     if (ms === 10 * HOUR) {
       await credentials.revokeThread('ended')
       expect(standing(ended.token)).toBe('revoked')
@@ -160,11 +156,11 @@ test('a million credentials take at most 1000 bytes each, slide at a constant co
   expect(slideMicrosecondsFull).toBeLessThan(8 * (slideMicrosecondsEmpty as number))
   expect(refused).toBe(1)
   expect(sweepMs).toBeLessThan(5000)
-}, 300_000)
+}, 600_000)
 
 test('[mcp-million-issues] a million issues for one thread, and for threads that are ended, leave memory bounded', () => {
   const { heldAfterOneThread, heldAfterManyThreads, grownMegabytes } = measure('issues')
   expect(heldAfterOneThread).toBeLessThanOrEqual(20_001)
   expect(heldAfterManyThreads).toBeLessThanOrEqual(20_002)
   expect(grownMegabytes).toBeLessThan(100)
-}, 300_000)
+}, 600_000)
