@@ -5,6 +5,9 @@ import {
   type Entry,
   expiryDeadline,
   idleDeadline,
+  isCurrent,
+  isWanted,
+  leave,
   type Moment,
   recordOf,
   type Scope,
@@ -85,7 +88,8 @@ export class CredentialTable {
     const others = this.ofThread(credential.threadId).filter((entry) => isWanted(entry, at, life))
     const kept = ends ? others.filter((entry) => !existing.includes(entry)) : others
     if (kept.length >= this.#limits.maxPerThread) return { outcome: 'full', limit: 'maxPerThread' }
-    if (this.#isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
+    const replaced = ends ? existing : []
+    if (replaced.length === 0 && this.#isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
     const entry = this.#add(credential, at, life)
     const ids: string[] = []
     if (credential.onExisting === 'supersede') {
@@ -94,6 +98,8 @@ export class CredentialTable {
         ids.push(old.id)
       }
     }
+    // In a full table the new one has the place of those that it replaced.
+    if (this.#entries.size > this.#limits.maxCredentials) for (const old of replaced) this.#drop(old)
     const carried = credential.onExisting === 'carry' ? this.#carry(existing, entry, at, life) : []
     return { outcome: 'issued', credential: recordOf(entry, at, life), superseded: ids, carried }
   }
@@ -332,18 +338,4 @@ export class CredentialTable {
     this.#refile(at)
     return this.#entries.size >= maxCredentials
   }
-}
-
-/** Whether an entry is usable, or idle and may be revived. */
-function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolean {
-  const standing = entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
-  return standing === 'live' || (standing === 'idle' && life.revivesIdle)
-}
-
-const isCurrent = (standing: string): boolean => standing !== 'revoked' && standing !== 'superseded'
-
-function leave(entry: Entry): void {
-  const { thread } = entry
-  const index = thread.entries.indexOf(entry)
-  if (index !== -1) thread.entries.splice(index, 1)
 }

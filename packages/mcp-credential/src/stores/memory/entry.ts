@@ -120,3 +120,19 @@ export function recordOf(entry: Entry, { now, running }: Moment, life: Credentia
     idleAt: Math.floor(now + idleDeadline(entry, life) - running),
   }
 }
+
+/** Whether an entry is usable, or idle and may be revived. */
+export function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolean {
+  const standing = entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
+  return standing === 'live' || (standing === 'idle' && life.revivesIdle)
+}
+
+/** Whether nothing ended it, be it usable or not. */
+export const isCurrent = (standing: Standing): boolean => standing !== 'revoked' && standing !== 'superseded'
+
+/** Takes an entry from its thread. */
+export function leave(entry: Entry): void {
+  const { thread } = entry
+  const index = thread.entries.indexOf(entry)
+  if (index !== -1) thread.entries.splice(index, 1)
+}
