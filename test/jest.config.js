@@ -11,5 +11,5 @@ export default {
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline' }],
   },
-  testTimeout: 20_000,
+  testTimeout: 60_000,
 }
