@@ -131,7 +131,7 @@ test('[mcp-redis-faults] a master that is cut off from its replicas lets nobody 
 })
 
 test('[mcp-redis-faults] a Redis that stands still is unavailable, and what timed out has no effect when it goes on', async () => {
-  const credentials = registry(redis, { commandTimeoutMs: 300 })
+  const credentials = registry(redis, { commandTimeoutMs: 1500 })
   const { token } = await credentials.issue(agent)
   server.pause()
   const held = await Promise.allSettled([
