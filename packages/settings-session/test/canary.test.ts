@@ -38,7 +38,7 @@ test('[settings-canary] no token is in any event, log, error, answer or Redis ke
   redis.on('error', hear)
   const provider = await startHostileProvider()
   const app = await settingsApp({
-    store: redisSessions(redis, { commandTimeoutMs: 300 }),
+    store: redisSessions(redis, { commandTimeoutMs: 1200 }),
     oauth: provider.oauth,
     firstClaim: 'trust-link',
     realTime: true,

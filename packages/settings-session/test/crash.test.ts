@@ -13,7 +13,7 @@ let client: Redis
 beforeAll(async () => {
   server = await RedisServer.start()
   client = new Redis(server.url)
-  healthy = redisSessions(client)
+  healthy = redisSessions(client, { commandTimeoutMs: 5000 })
 })
 afterAll(async () => {
   client?.disconnect()
@@ -25,7 +25,7 @@ type Command = (...args: (string | number)[]) => Promise<unknown>
 /** A process whose second write of a claim is replaced. Its first claim, of another user, defines the commands. */
 async function processWith(secondWrite: (command: Command, args: (string | number)[]) => Promise<unknown>) {
   const redis = new Redis(server.url)
-  const store = redisSessions(redis)
+  const store = redisSessions(redis, { commandTimeoutMs: 5000 })
   await claim(store, (await opened(store, newUser(), awaiting)).session, newIdentity())
   const commands = redis as unknown as Record<string, Command>
   const name = Object.keys(redis).find((key) => key.startsWith('countersign_settings_claim_')) as string

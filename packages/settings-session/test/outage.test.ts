@@ -19,7 +19,7 @@ beforeAll(async () => {
   redis.on('error', () => undefined)
   provider = await startHostileProvider()
   app = await settingsApp({
-    store: redisSessions(redis, { commandTimeoutMs: 400 }),
+    store: redisSessions(redis, { commandTimeoutMs: 1200 }),
     oauth: provider.oauth,
     firstClaim: 'trust-link',
     realTime: true,
@@ -141,7 +141,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectAllRefused(people)
     server.resume()
     await expectRecovered(people)
-  })
+  }, 60_000)
 
   test('down is 503', async () => {
     const people = await prepare()
@@ -149,7 +149,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectAllRefused(people)
     await server.restart()
     await expectRecovered(people)
-  })
+  }, 60_000)
 
   test('loading is 503, and it goes on when the data is there', async () => {
     const people = await prepare()
@@ -172,7 +172,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectAllRefused(people)
     await server.command('REPLICAOF', 'NO', 'ONE')
     await expectRecovered(people)
-  })
+  }, 60_000)
 
   test('full makes nothing, and still ends sessions and lets the living in', async () => {
     const people = await prepare()

@@ -75,7 +75,7 @@ export async function startHostileProvider(): Promise<HostileProvider> {
   })
   const provider: HostileProvider = {
     ...running,
-    oauth: { issuer: running.url, clientId: 'settings', clientSecret: 'a-secret-of-the-tests', timeoutMs: 400 },
+    oauth: { issuer: running.url, clientId: 'settings', clientSecret: 'a-secret-of-the-tests', timeoutMs: 1500 },
     claims: {},
     responseIssuer: running.url,
     overrides,
