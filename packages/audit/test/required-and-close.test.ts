@@ -109,6 +109,18 @@ describe('flush and close', () => {
     expect(sink.waiting()).toBe(1)
   })
 
+  test('[audit-flush] does not wait for what was dropped', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink, { maxQueue: 1 })
+    for (let count = 0; count < 5; count += 1) audit.emit(decision())
+    const flushed = audit.flush()
+    sink.release()
+    await settled()
+    sink.release()
+    expect(await flushed).toBe(true)
+  })
+
   test('[audit-flush] is false when a sink hangs, or when its own flush fails', async () => {
     const audit = createAudit()
     audit.subscribe(heldSink())

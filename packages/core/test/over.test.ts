@@ -1,12 +1,22 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate as tick } from 'node:timers/promises'
-import { describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { serve } from '../../../test/support/http-server.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { denied, granted } from '../src/index.js'
 import { deciding, type KeyVerdict, keyGate } from './harness.js'
+
+const open: RunningServer[] = []
+async function served(app: express.Express): Promise<RunningServer> {
+  const running = await serve(app)
+  open.push(running)
+  return running
+}
+afterEach(async () => {
+  for (const running of open.splice(0)) await running.close()
+})
 
 const grant = () => granted({ kind: 'key' as const, id: 'the-key' })
 
@@ -35,7 +45,7 @@ describe('a request that is over', () => {
       isStarted()
       built.app(incoming, response, next)
     })
-    const running = await serve(outer)
+    const running = await served(outer)
     const socket = connect(running.port, '127.0.0.1')
     socket.write('GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\n')
     await started
@@ -44,7 +54,6 @@ describe('a request that is over', () => {
     await closed
     go()
     await tick()
-    await running.close()
     return built
   }
 
@@ -99,12 +108,11 @@ describe('a request that is over', () => {
         errors.push(error)
         next(error)
       }) as express.ErrorRequestHandler)
-      const running = await serve(app)
+      const running = await served(app)
       const response = await fetch(`${running.url}/1`)
       expect([response.status, await response.text()]).toEqual([504, 'too slow'])
       await tick()
       expect([handled, errors, events.length]).toEqual([0, [], 1])
-      await running.close()
     }
   })
 })
