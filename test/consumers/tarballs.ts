@@ -20,7 +20,9 @@ export interface Tarball {
 export function cleanEnvironment(): Record<string, string | undefined> {
   const entries = Object.entries(process.env).filter(
     ([name]) =>
-      !/^npm_(config_(local_)?prefix|package|lifecycle|command|execpath)|^(NODE_OPTIONS|INIT_CWD)$/i.test(name),
+      !/^npm_(config_(local_)?prefix|package|lifecycle|command|execpath)|^(NODE_OPTIONS|INIT_CWD)$/i.test(name) &&
+      // What the command would take for its own.
+      !/^(REDIS_URL|DATABASE_URL)$|^COUNTERSIGN_/.test(name),
   )
   return Object.fromEntries(entries)
 }
