@@ -29,10 +29,13 @@ export const reasons = {
     owasp: 'input_validation_fail',
     problem: { error: 'invalid_request', detail: 'Send exactly one Authorization header field' },
   },
-  placeholder: dead(
-    'The Authorization header holds a placeholder or nothing where the credential should be.',
-    'The environment variable that the configuration names was not set when this agent was started.',
-  ),
+  placeholder: {
+    ...dead(
+      'The Authorization header holds a placeholder or nothing where the credential should be.',
+      'The environment variable that the configuration names was not set when this agent was started.',
+    ),
+    owasp: 'authn_login_fail',
+  },
   unknown: unproven,
   wrong_secret: unproven,
   idle: dead('This session was idle for too long and has ended.'),

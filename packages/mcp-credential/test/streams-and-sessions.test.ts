@@ -161,3 +161,45 @@ test('a session that nobody saw being made belongs to who comes with it first, a
   expect(await use(second, 'another')).toBe(200)
   await app.close()
 })
+
+test('a client that is gone before the store answers leaves nothing behind to be watched', async () => {
+  let answer: (() => void) | undefined
+  let peeks = 0
+  const wrapStore = (store: McpCredentialStore): McpCredentialStore =>
+    new Proxy(store, {
+      get(target, name) {
+        if (name === 'peek') peeks += 1
+        if (name !== 'resolve') return Reflect.get(target, name)
+        return async (...args: Parameters<McpCredentialStore['resolve']>) => {
+          await new Promise<void>((resolve) => {
+            answer = resolve
+          })
+          return target.resolve(...args)
+        }
+      },
+    })
+  let closed = false
+  const app = await mcpApp({
+    wrapStore,
+    recheckMs: 10,
+    before: [
+      (_request, response, next) => {
+        response.on('close', () => {
+          closed = true
+        })
+        next()
+      },
+    ],
+  })
+  const { authorizationHeader: authorization } = await app.credentials.issue(agent)
+  const request = get({ port: app.port, headers: { authorization, accept: 'text/event-stream' }, agent: false })
+  request.on('error', () => undefined)
+  await until(() => answer !== undefined)
+  request.destroy()
+  await until(() => closed)
+  answer?.()
+  await until(() => app.last() === 'granted')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(peeks).toBe(0)
+  await app.close()
+})

@@ -29,6 +29,8 @@ export class StreamWatch {
   }
 
   watch(response: ServerResponse, credentialId: string): void {
+    // The client may have gone while the store was asked: then no close will come any more.
+    if (response.destroyed || response.writableFinished) return
     const entry: Watched = { response, credentialId, failed: 0 }
     this.#watched.add(entry)
     response.once('close', () => {
