@@ -218,6 +218,25 @@ test('[settings-wrong-kind] a link for another part of the app is refused there,
   expect(await app.store.peekLink(parseToken('l', tokenOf(link)) as never)).toMatchObject({ outcome: 'open' })
 })
 
+test('[settings-wrong-kind] posting a link of another kind does not spend it', async () => {
+  const kinds = { integration: (value: unknown) => value } as never
+  const other = await settingsApp({ store: app.store, clock: app.clock, kinds })
+  const issued = await other.settings.issueLink({
+    platform: 'slack',
+    userId: 'kind',
+    kind: 'integration',
+    metadata: { integrationId: 'i1' },
+  } as never)
+  const browser = other.browser()
+  const { action, fields } = await browser.form(await browser.open(issued.url.reveal('deliver-to-user')))
+  const wrong = app.browser()
+  for (const [name, value] of browser.cookies) wrong.cookies.set(name, value)
+  expect((await wrong.post(action, fields)).status).toBe(403)
+  expect(app.last()).toBe('wrong_kind')
+  expect((await browser.post(action, fields)).status).toBe(303)
+  await other.close()
+})
+
 describe('[settings-return-to] returnTo', () => {
   test.each([
     'https://evil.example.com/',
