@@ -181,6 +181,7 @@ test('a client that is gone before the store answers leaves nothing behind to be
   let closed = false
   const app = await mcpApp({
     wrapStore,
+    handler: streaming,
     recheckMs: 10,
     before: [
       (_request, response, next) => {
