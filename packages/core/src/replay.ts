@@ -30,12 +30,14 @@ const RULES = {
  */
 export function memoryReplay(options: MemoryReplayOptions = {}): ReplayStore {
   const { maxEntries, clock } = resolveOptions('memoryReplay', options, RULES)
-  const claims = new BoundedTtlMap<string, true>({ maxEntries, clock })
+  // Of the monotonic clock: a wall clock that jumps ahead and back must not let what was used be used again.
+  const monotonic = () => clock.monotonic()
+  const claims = new BoundedTtlMap<string, true>({ maxEntries, clock: { now: monotonic, monotonic } })
   return {
     claim(key, ttlMs) {
       assertTtl(ttlMs)
       if (claims.get(key) !== undefined) return 'seen'
-      if (!claims.set(key, true, clock.now() + ttlMs)) {
+      if (!claims.set(key, true, monotonic() + ttlMs)) {
         throw new StoreUnavailableError('replay', `the memory replay store holds ${maxEntries} live claims`)
       }
       return 'fresh'

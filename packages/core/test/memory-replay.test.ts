@@ -31,4 +31,25 @@ describe('the memory replay store', () => {
     clock.advance(3000)
     expect([store.claim('c', 1000), store.claim('b', 1000)]).toEqual(['fresh', 'seen'])
   })
+
+  test.each([
+    ['ahead, and is put right', [3_600_000, -3_600_000]],
+    ['back', [-3_600_000]],
+  ])('[core-memory-replay] remembers as long when the wall clock jumps %s', (_what, jumps) => {
+    const clock = fakeClock()
+    const store = memoryReplay({ clock, maxEntries: 2 })
+    store.claim('a', 10_000)
+    for (const jump of jumps) {
+      clock.jump(jump)
+      // Each claim sweeps.
+      expect(store.claim('b', 10_000)).toBe(jump === jumps[0] ? 'fresh' : 'seen')
+      expect(store.claim('a', 10_000)).toBe('seen')
+    }
+    clock.advance(9999)
+    expect(store.claim('a', 10_000)).toBe('seen')
+    clock.advance(1)
+    expect(store.claim('a', 10_000)).toBe('fresh')
+    clock.advance(11_000)
+    expect([store.claim('c', 10_000), store.claim('d', 10_000)]).toEqual(['fresh', 'fresh'])
+  })
 })
