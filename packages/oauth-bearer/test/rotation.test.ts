@@ -174,6 +174,35 @@ describe('rotation', () => {
     expect(await status(app.token(unnamed, next))).toBe(200)
   })
 
+  test('[oauth-rotation] while an issuer that names no keys cannot say whether it has a new one, the answer is 503', async () => {
+    await start()
+    const nameless = (key: IssuerKey) => ({ ...key.jwk, kid: undefined })
+    const unnamed = { header: { kid: undefined } }
+    app.issuer.keys = [nameless(app.key)]
+    expect(await status(app.token(unnamed))).toBe(200)
+    const next = await makeKey('k2')
+    app.issuer.keys = [nameless(next)]
+    fail(500)
+    const good = await app.token(unnamed, next)
+    const outage = await app.get(good)
+    expect([outage.status, app.last()]).toEqual([503, 'keys'])
+    expect(outage.headers.get('www-authenticate')).toBeNull()
+    // Its circuit is open: nobody is asked, and nobody knows.
+    expect(await status(good)).toBe(503)
+    expect(app.issuer.fetches()).toBe(2)
+    app.issuer.answer('/jwks', undefined)
+    app.clock.advance(1000)
+    // The second question in 30 s is the last one: beyond it nobody knows either.
+    expect(await status(good)).toBe(200)
+    const stranger = await makeKey('k3')
+    const beyond = await app.get(await app.token(unnamed, stranger))
+    expect(beyond.status).toBe(503)
+    expect(Number(beyond.headers.get('retry-after'))).toBeLessThanOrEqual(15)
+    app.clock.advance(30_000)
+    expect(await status(app.token(unnamed, stranger))).toBe(401)
+    expect(app.last()).toBe('bad_signature')
+  })
+
   test('a token without a kid is tried with the keys it could be from', async () => {
     await start()
     const next = await makeKey('k2')

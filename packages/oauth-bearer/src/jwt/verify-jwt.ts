@@ -6,7 +6,7 @@ import type { ResolvedIssuer } from '../issuers/issuer.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../keys/key-source.js'
 import { andThen } from '../maybe.js'
 import type { OAuthBearerReason } from '../reasons.js'
-import type { TokenOutcome } from '../token-outcome.js'
+import type { Refused, TokenOutcome } from '../token-outcome.js'
 import type { CompactJws } from './parse-jws.js'
 
 /** Header parameters that would have the sender choose the key. */
@@ -27,10 +27,9 @@ export function verifyJwt(
   if (refusal !== undefined) return denied(refusal)
   const { kid, alg } = jws.header
   return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
-    if (answer.outcome === 'unavailable') return unavailable('keys', { retryAfterSeconds: answer.retryAfterSeconds })
-    if (answer.outcome !== 'found') return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
-    return findSigner(jws, answer.keys, keys).then((key) =>
-      key === undefined ? denied('bad_signature') : judge(jws, issuer, { source: keys, key, algorithm: alg }, now),
+    if (answer.outcome !== 'found') return keyless(answer)
+    return findSigner(jws, answer.keys, keys).then((signer) =>
+      'outcome' in signer ? signer : judge(jws, issuer, { source: keys, key: signer, algorithm: alg }, now),
     )
   })
 }
@@ -50,11 +49,24 @@ function checkHeader({ header, payload }: CompactJws, issuer: ResolvedIssuer): O
   return kid === undefined || typeof kid === 'string' ? undefined : 'unknown_key'
 }
 
+function keyless(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
+  if (answer.outcome === 'unavailable') return unavailable('keys', { retryAfterSeconds: answer.retryAfterSeconds })
+  return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
+}
+
 /** The key that a token was signed with. Where it names none, that can also be one that the issuer has only now. */
-async function findSigner(jws: CompactJws, candidates: readonly TrustedKey[], source: KeySource) {
+async function findSigner(
+  jws: CompactJws,
+  candidates: readonly TrustedKey[],
+  source: KeySource,
+): Promise<TrustedKey | Refused> {
   const key = await verifySignature(jws, candidates)
-  if (key !== undefined || jws.header.kid !== undefined || source.findMore === undefined) return key
-  return verifySignature(jws, await source.findMore(candidates, jws.header.alg))
+  if (key !== undefined) return key
+  if (jws.header.kid !== undefined || source.findMore === undefined) return denied('bad_signature')
+  const more = await source.findMore(candidates, jws.header.alg)
+  if (more.outcome === 'unavailable') return keyless(more)
+  const later = more.outcome === 'found' ? await verifySignature(jws, more.keys) : undefined
+  return later ?? denied('bad_signature')
 }
 
 async function verifySignature({ token, header }: CompactJws, keys: readonly TrustedKey[]) {

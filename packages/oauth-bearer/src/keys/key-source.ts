@@ -23,10 +23,10 @@ export interface KeySource {
   /** Without a promise when the answer is known. */
   find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer>
   /**
-   * For a token that names no key and that none of `tried` verified: the keys that the issuer has beside those. Asks it, if
-   * that was not done just now.
+   * For a token that names no key and that none of `tried` verified: whether the issuer has others. Asks it, if that was not
+   * done just now.
    */
-  findMore?(tried: readonly TrustedKey[], algorithm: string): readonly TrustedKey[] | Promise<readonly TrustedKey[]>
+  findMore?(tried: readonly TrustedKey[], algorithm: string): KeyAnswer | Promise<KeyAnswer>
   /** Calls back with keys that the issuer withdrew: what they verified is to be forgotten. */
   onRemoval(listener: (removed: ReadonlySet<TrustedKey>) => void): void
 }

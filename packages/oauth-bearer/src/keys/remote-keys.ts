@@ -102,18 +102,25 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       })
     }
     if (!circuit.mayTry()) return unavailable()
-    if (!mayAsk()) return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds() }
+    if (!bucket.take()) return outOfQuestions()
     return refresh().then((refreshed) => answerAfter(refreshed, kid, algorithm))
   }
 
-  function findMore(tried: readonly TrustedKey[], algorithm: string) {
+  function findMore(tried: readonly TrustedKey[], algorithm: string): KeyAnswer | Promise<KeyAnswer> {
     const name = missName(undefined, algorithm)
-    if (misses.get(name) !== undefined || (refreshing === undefined && !mayAsk())) return []
-    return refresh().then(() => {
+    if (misses.get(name) !== undefined) return { outcome: 'unknown' }
+    if (refreshing === undefined) {
+      if (!circuit.mayTry()) return unavailable()
+      if (!bucket.take()) return outOfQuestions()
+    }
+    return refresh().then((refreshed): KeyAnswer => {
       const answer = selectKeys(set?.keys ?? [], undefined, algorithm)
       const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
-      if (more.length === 0) misses.set(name, true, clock.monotonic() + MISS_MS)
-      return more
+      if (more.length > 0) return { outcome: 'found', keys: more }
+      // Only the issuer can say that it has no other.
+      if (refreshed === 'failed') return unavailable()
+      misses.set(name, true, clock.monotonic() + MISS_MS)
+      return { outcome: 'unknown' }
     })
   }
 
@@ -138,6 +145,10 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
 
   function unavailable(): KeyAnswer {
     return { outcome: 'unavailable', retryAfterSeconds: circuit.retryAfterSeconds() }
+  }
+
+  function outOfQuestions(): KeyAnswer {
+    return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds() }
   }
 
   function refresh(): Promise<Refreshed> {
