@@ -1,4 +1,4 @@
-import { denied, type Granted, isPromise, settle } from '@countersign/core'
+import { denied, type Granted, isPromise, settle, withDeadline } from '@countersign/core'
 import type { Request } from 'express'
 import { toAuthInfo } from './auth-info.js'
 import type { Presented } from './issuers/issuer.js'
@@ -12,6 +12,9 @@ import { createTokenCache } from './token-cache.js'
 import type { TokenOutcome } from './token-outcome.js'
 import { unavailableOr } from './verify-function.js'
 import { createTokenVerifier } from './verify-token.js'
+
+/** How long `isRevoked` may take. */
+const REVOCATION_TIMEOUT_MS = 2000
 
 type Step = OAuthBearerVerdict | Promise<OAuthBearerVerdict>
 
@@ -74,7 +77,10 @@ export function createAuthenticator(options: ResolvedOAuthOptions): Authenticato
     if (isRevoked === undefined) return verdict
     const { principal } = verdict
     const revocation = settle<boolean, OAuthBearerVerdict>(
-      () => isRevoked(principal),
+      () => {
+        const answer = isRevoked(principal)
+        return isPromise(answer) ? withDeadline(answer, REVOCATION_TIMEOUT_MS, 'isRevoked') : answer
+      },
       // Only false is a "no".
       (revoked) => (revoked === false ? verdict : denied('revoked', { detail: { principalId: principal.id } })),
       unavailableOr,

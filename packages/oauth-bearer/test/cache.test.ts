@@ -109,6 +109,11 @@ describe('the cache of verified tokens', () => {
     expect(await outcome(token)).toBe(expected)
   })
 
+  test('isRevoked does not answer: 503 in time, and not a request that hangs', async () => {
+    await start({ isRevoked: () => new Promise(() => undefined) })
+    expect(await outcome(await app.token())).toBe('503 verifier')
+  })
+
   test('an introspected token is believed for 30 s, a refused one is never kept', async () => {
     app = await oauthApp((issuer) => {
       const endpoint = addIntrospection(issuer)
