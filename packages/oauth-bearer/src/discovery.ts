@@ -1,12 +1,17 @@
-import type { Clock } from '@countersign/core'
+import { type Clock, withDeadline } from '@countersign/core'
 import { type Destination, destinationFromMetadata } from './http/destination.js'
 import { fetchJson } from './http/fetch-json.js'
 import { FetchError } from './http/request.js'
 import type { JsonObject } from './jwt/strict-json.js'
 
+/** For all the places that are asked. */
 const TIMEOUT_MS = 3000
 const MAX_BYTES = 256 * 1024
 const FRESH_MS = 3_600_000
+/** How long a known document goes on, when a fresh one cannot be had. */
+const RETRY_MS = 60_000
+/** How long who has a known document waits for a fresh one. */
+const PATIENCE_MS = 250
 
 /** An issuer's own metadata. */
 export interface Discovery {
@@ -36,6 +41,7 @@ export function createDiscovery(issuer: string, trustedHosts: readonly string[],
       return known
     } catch (error) {
       if (known === undefined) throw error
+      freshUntilMs = clock.monotonic() + RETRY_MS
       return known
     }
   }
@@ -45,7 +51,8 @@ export function createDiscovery(issuer: string, trustedHosts: readonly string[],
     loading ??= load().finally(() => {
       loading = undefined
     })
-    return loading
+    const before = known
+    return before === undefined ? loading : withDeadline(loading, PATIENCE_MS, 'the metadata').catch(() => before)
   }
 
   return {
@@ -62,9 +69,11 @@ export function createDiscovery(issuer: string, trustedHosts: readonly string[],
 
 async function fetchMetadata(issuer: string): Promise<JsonObject> {
   let failure: unknown
+  const untilMs = performance.now() + TIMEOUT_MS
   for (const url of metadataUrls(issuer)) {
     try {
-      const { json } = await fetchJson({ url }, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+      const timeoutMs = Math.max(1, untilMs - performance.now())
+      const { json } = await fetchJson({ url }, { timeoutMs, maxBytes: MAX_BYTES })
       if (json.issuer === issuer) return json
       failure = new FetchError('invalid', undefined, 'issuer')
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { metadataUrls } from '../src/discovery.js'
@@ -64,6 +65,20 @@ describe('an issuer’s metadata', () => {
     expect((await app.get(await app.token())).status).toBe(503)
     expect(app.issuer.fetches()).toBe(0)
     expect(app.events.find(({ type }) => type === 'oauth.keys.unavailable')?.attributes?.failure).toBe('invalid issuer')
+  })
+})
+
+describe('an issuer’s metadata that cannot be had', () => {
+  test('is given up 3 s after the first question, however many places there are', async () => {
+    app = await oauthApp()
+    const late = (_request: unknown, response: ServerResponse) => {
+      setTimeout(() => response.writeHead(404).end(), 2000)
+    }
+    app.issuer.answer('/.well-known/oauth-authorization-server', late)
+    app.issuer.answer('/.well-known/openid-configuration', late)
+    expect((await app.get(await app.token())).status).toBe(503)
+    const told = app.events.find(({ type }) => type === 'oauth.keys.unavailable')
+    expect(told?.attributes?.failure).toBe('timeout')
   })
 })
 

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import type { Clock } from '@countersign/core'
+import { type Clock, withDeadline } from '@countersign/core'
 import type { Discovery } from '../discovery.js'
 import type { Destination } from '../http/destination.js'
 import { fetchJson } from '../http/fetch-json.js'
@@ -43,10 +43,17 @@ export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndp
     return json
   }
 
+  /** By the metadata, and within the time that there is for all of it. */
+  function discover(): Promise<Destination> {
+    const place = discovery.endpoint('introspection_endpoint')
+    return withDeadline(place, timeoutMs, 'the metadata').catch((error: unknown) => {
+      throw error instanceof FetchError ? error : new FetchError('timeout')
+    })
+  }
+
   return async (token) => {
     const untilMs = performance.now() + timeoutMs
-    const destination =
-      endpoint === undefined ? await discovery.endpoint('introspection_endpoint') : { url: new URL(endpoint) }
+    const destination = endpoint === undefined ? await discover() : { url: new URL(endpoint) }
     try {
       return await send(destination, token, untilMs)
     } catch (error) {
