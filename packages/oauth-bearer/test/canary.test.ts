@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { VerifierUnavailable } from '@countersign/oauth-bearer'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { ErrorRequestHandler } from 'express'
-import { type Harness, oauthApp } from './harness.js'
-import { addIntrospection } from './introspector.js'
+import { type Harness, oauthApp, RESOURCE } from './harness.js'
+import { addIntrospection, type Introspector } from './introspector.js'
 import { makeKey } from './test-issuer.js'
 
 const CANARY = 'canary-4f7d2a91c6e84b3f'
@@ -76,6 +76,8 @@ describe('a token', () => {
       expect(status).toBeGreaterThanOrEqual(400)
       written.push(text, inspect([...headers]))
     }
+    // Let in, it stands in the principal, and still in no event.
+    expect((await app.get(good)).status).toBe(200)
     for (const path of ['/write', '/mfa', `/?access_token=${CANARY}`]) {
       const { status, headers, text } = await app.get(good, path)
       expect(status).toBeGreaterThanOrEqual(400)
@@ -93,18 +95,25 @@ describe('a token', () => {
   })
 
   test('[oauth-canary] goes to the one endpoint that it is for, and what that says goes nowhere', async () => {
+    let endpoint = {} as Introspector
     app = await oauthApp((issuer) => {
-      const endpoint = addIntrospection(issuer)
+      endpoint = addIntrospection(issuer)
       endpoint.tokens.set(`${CANARY}-500`, (response) => void response.writeHead(500).end(`no ${CANARY}`))
       endpoint.tokens.set(`${CANARY}-html`, (response) => void response.end(`<html>${CANARY}`))
       return { issuer: { issuer: issuer.url, introspection: { clientId: 'c', clientSecret: CANARY } } }
     })
+    // An endpoint that repeats the token, as what it calls the token's id for one.
+    const echo = { active: true, aud: RESOURCE, sub: 'u1', exp: 9_999_999_999, jti: `${CANARY}-echo` }
+    endpoint.tokens.set(`${CANARY}-echo`, { ...echo, token: `${CANARY}-echo` })
+    const echoed = await app.get(`${CANARY}-echo`)
+    expect([echoed.status, app.last()]).toEqual([200, 'granted'])
+    written.push(echoed.text)
     for (const token of [CANARY, `${CANARY}-500`, `${CANARY}-html`]) {
       const { text, headers } = await app.get(token)
       written.push(text, inspect([...headers]))
     }
     expectNoTrace()
-    expect(app.issuer.requests.filter((path) => path === '/introspect')).toHaveLength(3)
+    expect(app.issuer.requests.filter((path) => path === '/introspect')).toHaveLength(4)
   })
 
   test('[oauth-canary] is in no event of a verifier that fails, even when its error holds it', async () => {

@@ -173,6 +173,58 @@ describe('what is no answer', () => {
     expect(await outcome('opaque')).toBe('200 granted')
   })
 
+  test('failures of one moment count once, however many met it', async () => {
+    await start()
+    const open: ServerResponse[] = []
+    for (let n = 0; n < 30; n += 1) endpoint.tokens.set(`t${n}`, (response) => void open.push(response))
+    const met = Array.from({ length: 30 }, (_, n) => app.get(`t${n}`))
+    while (open.length < 30) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const response of open) response.writeHead(500).end()
+    expect(new Set((await Promise.all(met)).map(({ status }) => status))).toEqual(new Set([503]))
+    endpoint.tokens.set('opaque', active())
+    expect(await outcome('opaque')).toBe('503 introspection')
+    app.clock.advance(1000)
+    expect(await outcome('opaque')).toBe('200 granted')
+  })
+
+  test.each([
+    ['its 400', text(400, '{"error":"invalid_request"}')],
+    ['a huge answer', text(200, `{"active":true,"x":"${'a'.repeat(64 * 1024)}"}`)],
+    ['no answer of its kind', text(200, '{"active":1}')],
+  ])('%s for some tokens does not shut out the others', async (_name, answer) => {
+    await start()
+    for (let n = 0; n < 8; n += 1) {
+      endpoint.tokens.set(`bad-${n}`, answer)
+      expect(await outcome(`bad-${n}`)).toBe('503 introspection')
+    }
+    endpoint.tokens.set('opaque', active())
+    expect(await outcome('opaque')).toBe('200 granted')
+  })
+
+  test('metadata that hangs is 503 in the time that there is for all of it', async () => {
+    await start({ timeoutMs: 150 })
+    app.issuer.answer('/.well-known/oauth-authorization-server', () => undefined)
+    const startedAt = performance.now()
+    expect(await outcome('opaque')).toBe('503 introspection')
+    // And not only when the 3 s of the metadata are over.
+    expect(performance.now() - startedAt).toBeLessThan(2500)
+  })
+
+  test('metadata that hangs when it is to be renewed is no outage of the endpoint', async () => {
+    await start()
+    for (const name of ['one', 'two', 'three']) endpoint.tokens.set(name, active({ exp: seconds() + 86_400 }))
+    expect(await outcome('one')).toBe('200 granted')
+    let asked = 0
+    app.issuer.answer('/.well-known/oauth-authorization-server', (_request, response) => {
+      asked += 1
+      response.on('close', () => undefined)
+    })
+    app.clock.advance(3_600_001)
+    expect(await outcome('two')).toBe('200 granted')
+    expect(await outcome('three')).toBe('200 granted')
+    expect(asked).toBe(1)
+  })
+
   test('an endpoint that the metadata does not name is an outage, too', async () => {
     await start()
     app.issuer.metadata = {}

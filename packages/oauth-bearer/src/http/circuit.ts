@@ -32,6 +32,8 @@ export function createCircuit(clock: Clock, { threshold, baseMs, maxMs }: Circui
       openUntilMs = Number.NEGATIVE_INFINITY
     },
     failed() {
+      // What was asked before it opened says nothing new: a moment's fault under load must not count fifty times.
+      if (clock.monotonic() < openUntilMs) return
       failures += 1
       if (failures < threshold) return
       const delayMs = Math.min(maxMs, baseMs * 2 ** Math.min(30, failures - threshold))

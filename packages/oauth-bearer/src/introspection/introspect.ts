@@ -53,12 +53,12 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
         inactiveUntilMs.set(digest, askedMs + INACTIVE_MS)
         return INACTIVE
       }
-      const answer = { claims, keepUntilMs: askedMs + options.cacheSeconds * 1000 }
+      const answer = { claims: withoutToken(claims, token), keepUntilMs: askedMs + options.cacheSeconds * 1000 }
       if (options.cacheSeconds > 0) active.set(digest, answer)
       return judge(answer)
     } catch (error) {
       if (!(error instanceof FetchError)) throw error
-      circuit.failed()
+      if (concernsAll(error)) circuit.failed()
       return failed(error.message, circuit.retryAfterSeconds())
     }
   }
@@ -89,7 +89,23 @@ export function createIntrospection({ issuer, options, ask, clock }: Introspecti
   }
 }
 
+/**
+ * Whether the next token would fare no better. What can be the fault of one token alone, a status like 400 or an answer
+ * that is too large, must not shut out all the others.
+ */
+function concernsAll({ status }: FetchError): boolean {
+  return status === undefined || status >= 500 || OF_ALL.includes(status)
+}
+
+/** Our credentials, the place, the rate. */
+const OF_ALL = [401, 403, 404, 429]
+
 const INACTIVE: TokenOutcome = Object.freeze(denied('inactive'))
+
+/** What an endpoint says without the token itself, which some say as its `jti`: that goes into the audit. */
+function withoutToken(claims: JsonObject, token: string): JsonObject {
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== token))
+}
 
 function failed(failure: string, retryAfterSeconds: number): TokenOutcome {
   return unavailable('introspection', { retryAfterSeconds, detail: { attributes: { failure } } })
