@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { KeyCache } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
 
@@ -14,6 +15,10 @@ const status = async (token: string | Promise<string>) => (await app.get(await t
 /** Waits until something that goes on in the background has come to an end. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+const never = (message: string): never => {
+  throw new Error(message)
 }
 
 /** How a key set can fail to come. */
@@ -175,6 +180,15 @@ describe('an outage of the key set', () => {
     expect(app.issuer.fetches() - before).toBeGreaterThanOrEqual(8)
     expect(app.events.filter(({ type }) => type === 'oauth.keys.unavailable')).toHaveLength(1)
   }, 30_000)
+
+  test.each<[string, KeyCache]>([
+    ['throws', { load: () => never('no cache'), save: () => never('no cache') }],
+    ['rejects', { load: async () => never('no cache'), save: async () => never('no cache') }],
+    ['holds something else', { load: async () => ({ jwks: null }) as never, save: async () => undefined }],
+  ])('a key cache of the app that %s is no outage', async (_name, keyCache) => {
+    await start({ keyCache })
+    expect(await status(app.token())).toBe(200)
+  })
 
   test('in an outage each request is answered at once, and the issuer is asked again as its circuit allows', async () => {
     await start()

@@ -3,7 +3,7 @@ import type { Discovery } from '../discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
 import { FetchError } from '../http/request.js'
 import { freshMs } from './freshness.js'
-import type { KeyCache } from './key-cache.js'
+import type { CachedKeySet, KeyCache } from './key-cache.js'
 import { trustedKeys } from './key-policy.js'
 import type { LoadedKeys, RemoteKeysSetup } from './remote-keys.js'
 
@@ -31,8 +31,7 @@ export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKe
       const keys = await trustedKeys(json, algorithms)
       if (keys === undefined) throw new FetchError('invalid', 200, 'keys')
       const fresh = freshMs(headers)
-      // The cache is an extra: what it does not take now, the next fetch brings.
-      keyCache?.save(issuer, { jwks: json, fetchedAt: clock.now(), freshMs: fresh }).catch(() => undefined)
+      void save({ jwks: json, fetchedAt: clock.now(), freshMs: fresh })
       return { keys, freshMs: fresh, ageMs: 0 }
     } catch (error) {
       place.distrust()
@@ -40,13 +39,24 @@ export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKe
     }
   }
 
+  /** The cache is an extra: what it does not take now, the next fetch brings. */
+  async function save(keySet: CachedKeySet): Promise<void> {
+    try {
+      await keyCache?.save(issuer, keySet)
+    } catch {}
+  }
+
   async function seed(): Promise<LoadedKeys | undefined> {
-    if (keyCache === undefined) return undefined
-    const cached = await withDeadline(keyCache.load(issuer), SEED_TIMEOUT_MS, 'the key cache').catch(() => undefined)
-    if (cached === undefined) return undefined
-    const keys = await trustedKeys(cached.jwks, algorithms)
-    const ageMs = clock.now() - cached.fetchedAt
-    return keys === undefined || ageMs < 0 ? undefined : { keys, freshMs: cached.freshMs, ageMs }
+    try {
+      const cached = await withDeadline(Promise.resolve(keyCache?.load(issuer)), SEED_TIMEOUT_MS, 'the key cache')
+      if (cached === undefined) return undefined
+      const keys = await trustedKeys(cached.jwks, algorithms)
+      const ageMs = clock.now() - cached.fetchedAt
+      // Not for a time in the future, and not for what is no number.
+      return keys !== undefined && ageMs >= 0 ? { keys, freshMs: cached.freshMs, ageMs } : undefined
+    } catch {
+      return undefined
+    }
   }
 
   return { fetchKeys: fetchNow, seed: keyCache === undefined ? undefined : seed }
