@@ -1,5 +1,5 @@
 import type { Audit } from '@countersign/audit'
-import { denied } from '@countersign/core'
+import { denied, unavailable } from '@countersign/core'
 import { toAuthInfo } from './auth-info.js'
 import type { Authenticator } from './authenticate.js'
 import { present } from './read-credential.js'
@@ -17,24 +17,37 @@ export interface LoneVerifierSetup {
 export function createLoneVerifier({ authenticator, audit, resource, maxTokenBytes }: LoneVerifierSetup): VerifyAlone {
   return async (token) => {
     const isToken = typeof token === 'string' && token !== '' && token.length <= maxTokenBytes
-    const verdict = isToken ? await authenticator.verify(present('bearer', token)) : denied('malformed' as const)
-    report(audit, verdict)
+    let verdict: OAuthBearerVerdict
+    try {
+      verdict = isToken ? await authenticator.verify(present('bearer', token)) : denied('malformed')
+    } catch (error) {
+      if (audit.active) void audit.emit({ ...BUG, gate: 'oauth-bearer', principal: UNKNOWN })
+      throw error
+    }
+    const isRecorded = await report(audit, verdict)
     if (verdict.outcome !== 'granted') return verdict
+    // No audit, no service: the same as at a gate.
+    if (!isRecorded) return unavailable('audit_sink')
     return { outcome: 'granted', authInfo: toAuthInfo(verdict.principal, token, resource) }
   }
 }
 
-function report(audit: Audit, verdict: OAuthBearerVerdict): void {
-  if (!audit.active) return
+const UNKNOWN = { kind: 'oauth-bearer', id: 'unknown' }
+const BUG = { type: 'access.unavailable', reason: 'internal_error', owasp: 'sys_crash' } as const
+const UNRECORDED = { type: 'access.unavailable', reason: 'audit_sink', owasp: 'sys_monitor_disabled' } as const
+
+/** Tells the audit. False when a sink that is required did not take it. */
+function report(audit: Audit, verdict: OAuthBearerVerdict): boolean | Promise<boolean> {
+  if (!audit.active) return true
   const { credential, attributes } = verdict.detail ?? {}
   const shared = { gate: 'oauth-bearer', credential, attributes }
   if (verdict.outcome === 'granted') {
     const { kind, id } = verdict.principal
-    void audit.emit({ ...shared, type: 'access.granted', owasp: 'authn_login_success', principal: { kind, id } })
-    return
+    const event = { ...shared, type: 'access.granted', owasp: 'authn_login_success', principal: { kind, id } } as const
+    return audit.emit(event, () => ({ ...UNRECORDED, gate: 'oauth-bearer', principal: UNKNOWN }))
   }
-  const principal = { kind: 'oauth-bearer', id: verdict.detail?.principalId ?? 'unknown' }
-  void audit.emit(
+  const principal = { kind: 'oauth-bearer', id: verdict.detail?.principalId ?? UNKNOWN.id }
+  return audit.emit(
     verdict.outcome === 'denied'
       ? { ...shared, type: 'access.denied', reason: verdict.reason, owasp: reasons[verdict.reason].owasp, principal }
       : { ...shared, type: 'access.unavailable', reason: verdict.dependency, owasp: 'sys_monitor_disabled', principal },

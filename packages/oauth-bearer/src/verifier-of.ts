@@ -8,7 +8,7 @@ export type VerifyAlone = (
 ) => Promise<
   | { readonly outcome: 'granted'; readonly authInfo: McpAuthInfo }
   | Denied<OAuthBearerReason>
-  | Unavailable<OAuthBearerDependency>
+  | Unavailable<OAuthBearerDependency | 'audit_sink'>
 >
 
 const verifiers = new WeakMap<object, VerifyAlone>()

@@ -1,5 +1,5 @@
-import { createAudit } from '@countersign/audit'
-import { VerifierUnavailable } from '@countersign/oauth-bearer'
+import { type AuditEvent, createAudit } from '@countersign/audit'
+import { asOAuthTokenVerifier, VerifierUnavailable } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
 import { makeKey } from './test-issuer.js'
@@ -100,6 +100,45 @@ describe('the audit', () => {
     )
     app = await oauthApp({ audit })
     expect((await app.get(await app.token())).status).toBe(503)
+  })
+
+  test('that must be written and cannot be: the verifier for the MCP SDK lets nobody in either', async () => {
+    const audit = createAudit()
+    const told: AuditEvent[] = []
+    audit.subscribe((event) => void told.push(event))
+    audit.subscribe(
+      () => {
+        throw new Error('the disk is full')
+      },
+      { required: true },
+    )
+    app = await oauthApp({ audit })
+    const verifying = asOAuthTokenVerifier(app.gate).verifyAccessToken(await app.token())
+    await expect(verifying).rejects.toMatchObject({ code: 'ERR_VERIFIER_UNAVAILABLE' })
+    expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
+      { type: 'access.unavailable', reason: 'audit_sink' },
+    ])
+  })
+
+  test('gets one event from the verifier for the MCP SDK as well, of a bug too', async () => {
+    let isBroken = false
+    app = await oauthApp({
+      isRevoked: () => {
+        if (isBroken) throw new Error('bug')
+        return false
+      },
+    })
+    const verifier = asOAuthTokenVerifier(app.gate)
+    const token = await app.token()
+    await verifier.verifyAccessToken(token)
+    await expect(verifier.verifyAccessToken('junk')).rejects.toMatchObject({ code: 'invalid_token' })
+    isBroken = true
+    await expect(verifier.verifyAccessToken(token)).rejects.toThrow('bug')
+    expect(decisions().map(({ type, reason }) => [type, reason])).toEqual([
+      ['access.granted', undefined],
+      ['access.denied', 'wrong_issuer'],
+      ['access.unavailable', 'internal_error'],
+    ])
   })
 
   test('tells why an endpoint could not be asked, in words of our own', async () => {
