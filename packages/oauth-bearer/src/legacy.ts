@@ -46,7 +46,9 @@ const MAX_SUBJECTS = 10_000
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
-const isToken = (value: unknown) => typeof value === 'string' && value.length >= MIN_TOKEN_LENGTH
+/** A token68 (RFC 9110 §11.2): another could not be presented. */
+const isToken = (value: unknown) =>
+  typeof value === 'string' && value.length >= MIN_TOKEN_LENGTH && /^[A-Za-z0-9\-._~+/]+=*$/.test(value)
 
 const rules = {
   scheme: option
@@ -54,7 +56,7 @@ const rules = {
     .default('Token'),
   tokens: option
     .custom<Readonly<Record<string, string | readonly string[]>>>(
-      'an object of subject: a token of 16 characters or more, or a list of them',
+      'an object of subject: a token68 of 16 characters or more, or a list of them',
       (value) =>
         isJsonObject(value) && Object.values(value).every((one) => listOf(one).length > 0 && listOf(one).every(isToken))
           ? (value as Record<string, string>)

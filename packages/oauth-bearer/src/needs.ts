@@ -1,4 +1,4 @@
-import { denied, option, resolveOptions } from '@countersign/core'
+import { denied, OptionError, option, resolveOptions } from '@countersign/core'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerVerdict } from './reasons.js'
 import { assertScopes, type ScopeCheck } from './scopes.js'
@@ -32,6 +32,13 @@ const rules = {
 export function resolveStepUp(options: StepUpOptions): Needs {
   const { acr, maxAgeSeconds, scopes } = resolveOptions('requireOAuthBearer', options, rules, 'stepUp.')
   assertScopes(scopes, 'stepUp.scopes')
+  if (acr?.length === 0 || (acr ?? maxAgeSeconds) === undefined) {
+    throw new OptionError(
+      'ERR_OPTION_MISSING',
+      'stepUp.acr',
+      'requireOAuthBearer: stepUp() asks for nothing: set "acr", "maxAgeSeconds" or both',
+    )
+  }
   return { scopes, stepUp: { acr, maxAgeSeconds } }
 }
 

@@ -1,12 +1,11 @@
 import type { Audit } from '@countersign/audit'
 import { audit as defaultAudit } from '@countersign/audit'
 import { type GateOptions, gateOptionRules, OptionError, option, resolveOptions } from '@countersign/core'
-import { isSafeUrl } from './http/destination.js'
 import type { ResolvedIssuer } from './issuers/issuer.js'
 import { audienceRule, checkIssuerOptions, claimMapRule, type IssuerOptions } from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
 import { resolveIssuer } from './issuers/resolve-issuer.js'
-import { urlRule } from './issuers/url-rule.js'
+import { isSafeUrlText, urlRule } from './issuers/url-rule.js'
 import { isJsonObject } from './jwt/strict-json.js'
 import type { KeyCache } from './keys/key-cache.js'
 import { createLegacy, type LegacyTokenOptions } from './legacy.js'
@@ -29,7 +28,7 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   readonly claims?: Readonly<Record<string, string>>
   /** Tokens of before OAuth, under a scheme of their own, until a day that is set. */
   readonly legacy?: LegacyTokenOptions
-  /** Asked on every request, cached or not. What it throws as `VerifierUnavailable` is a 503. */
+  /** Asked on every request, cached or not. No answer within 2 s is a 503, and so is a `VerifierUnavailable`. */
   readonly isRevoked?: (principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>
   /** Default 8192. */
   readonly maxTokenBytes?: number
@@ -51,9 +50,7 @@ const rules = {
   ...gateOptionRules,
   resource: option
     .custom<string>('an https URL (http on loopback only) without query, fragment and credentials', (value) =>
-      typeof value === 'string' && URL.canParse(value) && isSafeUrl(new URL(value)) && !value.includes('?')
-        ? value
-        : undefined,
+      isSafeUrlText(value) && !value.includes('?') ? value : undefined,
     )
     .required(),
   issuer: option

@@ -30,6 +30,11 @@ describe('options', () => {
     [{ resource: 'https://mcp.example.com/?a' }, 'ERR_OPTION_INVALID resource'],
     [{ resource: 'https://u:p@mcp.example.com/' }, 'ERR_OPTION_INVALID resource'],
     [{ issuer: 'http://auth.example.com' }, 'ERR_OPTION_INVALID issuer.issuer'],
+    // As they come from files and variables: no token would ever be for `resource\n`.
+    [{ resource: `${RESOURCE}\n` }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: ` ${RESOURCE}` }, 'ERR_OPTION_INVALID resource'],
+    [{ resource: `${RESOURCE}#` }, 'ERR_OPTION_INVALID resource'],
+    [{ issuer: `${ISSUER}\n` }, 'ERR_OPTION_INVALID issuer.issuer'],
     [{ issuer: [] }, 'ERR_OPTION_INVALID issuer'],
     [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_OPTION_INVALID issuer[1].issuer'],
     [{ issuer: [ISSUER, ISSUER] }, 'ERR_OPTION_INVALID issuer'],
@@ -62,6 +67,10 @@ describe('options', () => {
       { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a-token-of-16-or-more', b: 'a-token-of-16-or-more' } } },
       'ERR_OPTION_INVALID legacy.tokens',
     ],
+    [
+      { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a token with spaces in it' } } },
+      'ERR_OPTION_INVALID legacy.tokens',
+    ],
     [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: [] } } }, 'ERR_OPTION_INVALID legacy.tokens'],
   ])('%j: %s', (options, expected) => {
     expect(thrownBy(options)).toBe(expected)
@@ -81,6 +90,22 @@ describe('options', () => {
     [{ secret: 'x'.repeat(32), algorithms: ['RS256'] }, 'algorithms'],
     [{ secret: 'short' }, 'secret'],
     [{ secret: 'x'.repeat(32), jwks: { keys: [] } }, 'jwks'],
+    [{ jwks: { keys: [] } }, 'jwks'],
+    [
+      {
+        jwks: {
+          keys: [
+            { kty: 'oct', k: 'c2VjcmV0' },
+            { kty: 'RSA', n: 'AQAB', e: 'AQAB' },
+          ],
+        },
+      },
+      'jwks',
+    ],
+    [{ jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] }, algorithms: ['RS256'] }, 'jwks'],
+    [{ verify, audience: 'a' }, 'audience'],
+    [{ verify, checkAudience: () => true }, 'checkAudience'],
+    [{ verify, clientIds: ['c1'] }, 'clientIds'],
     [{ staleIfErrorSeconds: 86_401 }, 'staleIfErrorSeconds'],
     [{ trustedHosts: ['https://a'] }, 'trustedHosts'],
     [{ profile: 'loose' }, 'profile'],
@@ -103,6 +128,12 @@ describe('options', () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: withPublic } })).toBe(
       'ERR_OPTION_INVALID issuer.introspection.privateKey',
     )
+    const { privateKey } = generateKeyPairSync('ed25519')
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c', privateKey } } })).toBe(
+      'ERR_OPTION_INVALID issuer.introspection.signingAlgorithm',
+    )
+    const fitting = { clientId: 'c', privateKey, signingAlgorithm: 'EdDSA' }
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: fitting } })).toBe('nothing')
     const method = { clientId: 'c', clientSecret: 's', authMethod: 'private_key_jwt' }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: method } })).toBe(
       'ERR_OPTION_MISSING issuer.introspection.privateKey',
@@ -132,6 +163,8 @@ describe('options', () => {
     const gate = requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER })
     expect(() => gate.scopes('offline_access')).toThrow(/offline_access, which is no scope of a resource/)
     expect(() => gate.stepUp({ maxAgeSeconds: -1 })).toThrow(/stepUp.maxAgeSeconds/)
+    expect(() => gate.stepUp({})).toThrow(/stepUp\(\) asks for nothing/)
+    expect(() => gate.stepUp({ acr: [] })).toThrow(/stepUp\(\) asks for nothing/)
     expect(() => gate.stepUp({ acr: ['a b'] })).toThrow(/stepUp.acr/)
     expect(() => gate.metadata({ resourcename: 'x' } as object)).toThrow(/Did you mean "resourceName"/)
     expect(() => gate.metadata({ scopesSupported: ['offline_access'] })).toThrow(/offline_access/)

@@ -3,7 +3,7 @@ import { OptionError, option, resolveOptions } from '@countersign/core'
 import type { CryptoKey } from 'jose'
 import type { IntrospectionMode } from '../issuers/issuer.js'
 import { urlRule } from '../issuers/url-rule.js'
-import { ASYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
+import { ASYMMETRIC_ALGORITHMS, keyTypeOf } from '../jwt/algorithms.js'
 
 /** How this resource asks an issuer about a token (RFC 7662). */
 export interface IntrospectionOptions {
@@ -61,6 +61,13 @@ const rules = {
   cacheSeconds: option.integer(0, 30).default(30),
 }
 
+const KEY_TYPES: Readonly<Record<string, string>> = { rsa: 'RSA', ec: 'EC', ed25519: 'OKP' }
+
+function canSign(privateKey: CryptoKey | KeyObject, algorithm: string): boolean {
+  const { asymmetricKeyType = '' } = privateKey instanceof KeyObject ? privateKey : KeyObject.from(privateKey)
+  return KEY_TYPES[asymmetricKeyType] === keyTypeOf(algorithm)
+}
+
 export type CheckedIntrospectionOptions = ReturnType<typeof checkIntrospectionOptions>
 
 /** @throws {OptionError} */
@@ -74,6 +81,13 @@ export function checkIntrospectionOptions(options: object, path: string) {
       'ERR_OPTION_MISSING',
       `${path}${name}`,
       `requireOAuthBearer: option "${path}${name}" is required for ${authMethod}`,
+    )
+  }
+  if (authMethod === 'private_key_jwt' && privateKey !== undefined && !canSign(privateKey, checked.signingAlgorithm)) {
+    throw new OptionError(
+      'ERR_OPTION_INVALID',
+      `${path}signingAlgorithm`,
+      `requireOAuthBearer: option "${path}signingAlgorithm" ${checked.signingAlgorithm} is none of this private key's`,
     )
   }
   return { ...checked, authMethod }

@@ -1,8 +1,9 @@
 import { OptionError, option, resolveOptions } from '@countersign/core'
 import { checkIntrospectionOptions, type IntrospectionOptions } from '../introspection/introspection-options.js'
-import { ASYMMETRIC_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
+import { ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
 import type { ProfileName } from '../jwt/profile.js'
 import { isJsonObject, type JsonObject } from '../jwt/strict-json.js'
+import { hasTrustableKey } from '../keys/key-policy.js'
 import type { VerifyFunction } from '../verify-function.js'
 import type { IssuerKind } from './issuer.js'
 import { urlRule } from './url-rule.js'
@@ -84,8 +85,8 @@ const rules = {
   scopeClaims: option.strings().default(Object.freeze(['scope', 'scp'])),
   claims: claimMapRule().default({}),
   jwksUri: urlRule(),
-  jwks: option.custom<JsonObject>('a JWK set, { keys: […] }', (value) =>
-    isJsonObject(value) && Array.isArray(value.keys) ? value : undefined,
+  jwks: option.custom<JsonObject & { readonly keys: readonly unknown[] }>('a JWK set, { keys: […] }', (value) =>
+    isJsonObject(value) && Array.isArray(value.keys) ? { ...value, keys: value.keys } : undefined,
   ),
   secret: option
     .custom<Uint8Array>('a secret of 32 bytes or more', (value) => {
@@ -101,6 +102,9 @@ const rules = {
   verify: option.func<VerifyFunction>(),
   verifyTimeoutMs: option.integer(1, 60_000).default(2000),
 }
+
+/** What would seem to limit the tokens that a function lets in, and does not. */
+const UNASKED_OF_VERIFY = ['audience', 'checkAudience', 'clientIds'] as const
 
 export type CheckedIssuerOptions = ReturnType<typeof checkIssuerOptions>
 
@@ -121,6 +125,9 @@ export function checkIssuerOptions(options: string | IssuerOptions, path: string
   if (wrong !== undefined) fail('algorithms', `has ${wrong}: HS algorithms go with a "secret", the others with keys`)
   const sources = [checked.jwksUri, checked.jwks, checked.secret].filter((source) => source !== undefined)
   if (sources.length > 1) fail('jwks', 'goes without "jwksUri" and "secret": set one of the three')
+  if (checked.jwks !== undefined && !hasTrustableKey(checked.jwks.keys, checked.algorithms ?? DEFAULT_ALGORITHMS)) {
+    fail('jwks', 'has no key to verify with: public, for signatures, not weak, of one of the "algorithms"')
+  }
   if (checked.introspection !== undefined && checked.verify !== undefined) {
     fail('verify', 'goes without "introspection": a token is sent to one place only')
   }
@@ -130,6 +137,10 @@ export function checkIssuerOptions(options: string | IssuerOptions, path: string
     fail('kind', asks ? `is 'jwt', which asks nobody: say 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
   }
   if (kind === 'opaque' && sources.length > 0) fail('kind', `is 'opaque', which has no keys: say 'mixed'`)
+  const unasked = UNASKED_OF_VERIFY.find((name) => checked[name] !== undefined)
+  if (kind === 'opaque' && checked.verify !== undefined && unasked !== undefined) {
+    fail(unasked, 'is for tokens that are verified here: "verify" is to see to it itself')
+  }
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =
     checked.introspection && checkIntrospectionOptions(checked.introspection, `${path}introspection.`)

@@ -21,6 +21,11 @@ export const ASYMMETRIC_ALGORITHMS: readonly string[] = Object.keys(KEY_TYPES)
 export const SYMMETRIC_ALGORITHMS: readonly string[] = ['HS256', 'HS384', 'HS512']
 export const DEFAULT_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
+/** The `kty` of an asymmetric algorithm's keys. */
+export function keyTypeOf(algorithm: string): string | undefined {
+  return KEY_TYPES[algorithm]?.kty
+}
+
 /** Whether a public key can be one of this algorithm. */
 export function fitsAlgorithm({ kty, crv, alg }: JsonObject, algorithm: string): boolean {
   const wanted = KEY_TYPES[algorithm]

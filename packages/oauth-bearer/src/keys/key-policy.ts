@@ -27,6 +27,11 @@ export async function trustedKeys(
   return trusted.length > 0 ? trusted : undefined
 }
 
+/** Whether any of these keys may be trusted, as far as that can be told without importing them. */
+export function hasTrustableKey(keys: readonly unknown[], algorithms: readonly string[]): boolean {
+  return keys.some((jwk) => isStrongKey(jwk) && algorithms.some((algorithm) => fitsAlgorithm(jwk, algorithm)))
+}
+
 /** A public signature key, not weak: RSA of 2048 bits or more with an odd exponent of 3 or more, or an elliptic curve. */
 function isStrongKey(jwk: unknown): jwk is JsonObject {
   if (!isJsonObject(jwk) || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return false
