@@ -1,6 +1,6 @@
 import { denied, type Granted, isPromise, settle, withDeadline } from '@countersign/core'
 import type { Request } from 'express'
-import { toAuthInfo } from './auth-info.js'
+import { type McpAuthInfo, toAuthInfo } from './auth-info.js'
 import type { Presented } from './issuers/issuer.js'
 import { andThen } from './maybe.js'
 import { lacking, type Needs } from './needs.js'
@@ -48,7 +48,7 @@ export function createAuthenticator(options: ResolvedOAuthOptions): Authenticato
       if (verdict.outcome !== 'granted') return verdict
       const checked = check(verdict, needs)
       if (attachAuthInfo && checked.outcome === 'granted') {
-        Object.assign(request, { auth: toAuthInfo(verdict.principal, presented.token, resource) })
+        ;(request as { auth?: McpAuthInfo }).auth = toAuthInfo(verdict.principal, presented.token, resource)
       }
       return checked
     })
