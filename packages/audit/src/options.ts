@@ -104,11 +104,10 @@ export function resolveOptions<S extends OptionRules>(
   path = '',
 ): Resolved<S> {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new OptionError(
-      'ERR_OPTION_INVALID',
-      path,
-      `${owner}: ${path || 'options'} must be an object, got ${show(options)}`,
-    )
+    // A text in place of an object may be the secret that was to be in it.
+    const shown = typeof options === 'string' ? 'a string' : show(options)
+    const name = path.replace(/\.$/, '')
+    throw new OptionError('ERR_OPTION_INVALID', name, `${owner}: ${name || 'options'} must be an object, got ${shown}`)
   }
   const given = options as Record<string, unknown>
   for (const name of Object.keys(given)) {

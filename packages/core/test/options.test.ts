@@ -151,7 +151,7 @@ describe('options', () => {
       'requireThing: option "audience" must be a string that is not empty, got null',
     ],
     [null, 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got null'],
-    ['x', 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got "x"'],
+    ['x', 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got a string'],
     [[], 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got an array'],
   ])('[core-options] that are wrong name the option, the value and the remedy: %j', (options, code, name, message) => {
     const error = refused(options)
@@ -167,6 +167,7 @@ describe('options', () => {
     )
     expect(JSON.stringify({ ...error, message: error.message, stack: error.stack })).not.toContain('hunter2')
     expect(refused({ audience: 'app', secrets: 'hunter2-hunter2-hunter2' }).message).not.toContain('hunter2')
+    expect(refused('hunter2').message).not.toContain('hunter2')
   })
 
   test('that are nested are named with their path', () => {
