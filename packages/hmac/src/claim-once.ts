@@ -1,11 +1,22 @@
 import { createHash } from 'node:crypto'
-import { denied, granted, type ReplayStore, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import {
+  denied,
+  granted,
+  isPromise,
+  type ReplayStore,
+  settle,
+  unavailable,
+  type VerdictDetail,
+  withDeadline,
+} from '@countersign/core'
 import type { Request } from 'express'
 import type { Attempt } from './authenticate.js'
 import type { HmacVerdict } from './reasons.js'
 
 /** Machines' clocks may differ by so much. */
 const SLACK_SECONDS = 120
+/** A store has a deadline of its own; this one is for a store that never answers. */
+const CLAIM_TIMEOUT_MS = 5000
 /** What a request itself has claimed: another gate on its way must not take it for a copy. */
 const claimed = new WeakMap<Request, { readonly store: ReplayStore; readonly key: string }[]>()
 
@@ -27,17 +38,23 @@ export function claimOnce(attempt: Attempt, version: number, mac: Buffer): HmacV
   const startedMs = clock.monotonic()
   // Constant: one computed from the verifier's own clock would reopen a replay when clocks differ.
   const ttlMs = (format.windowBackSeconds + format.windowAheadSeconds + SLACK_SECONDS) * 1000
+  const cannotTell = (): HmacVerdict =>
+    unavailable('replay_store', { detail: { ...detail, storeMs: clock.monotonic() - startedMs } })
   return settle<'fresh' | 'seen', HmacVerdict>(
-    () => store.claim(key, ttlMs),
+    () => {
+      const answer = store.claim(key, ttlMs)
+      return isPromise(answer) ? withDeadline(answer, CLAIM_TIMEOUT_MS, 'claiming a signature') : answer
+    },
     (answer) => {
-      if (answer !== 'fresh') return denied('replayed', { detail })
+      if (answer === 'seen') return denied('replayed', { detail })
+      if (answer !== 'fresh') return cannotTell()
       const entry = { store, key }
       const list = claimed.get(request)
       if (list === undefined) claimed.set(request, [entry])
       else list.push(entry)
       return accept()
     },
-    () => unavailable('replay_store', { detail: { ...detail, storeMs: clock.monotonic() - startedMs } }),
+    cannotTell,
   )
 }
 

@@ -15,7 +15,7 @@ import { migration } from './postgres-harness.js'
 const keks = `k1:${randomBytes(32).toString('base64')}`
 const format = rfc9421()
 /** A deadline is proven with room for whatever else the machine does. */
-const IN_TIME_MS = 5000
+const IN_TIME_MS = 8000
 
 let app: Harness
 let clock: FakeClock
@@ -215,6 +215,28 @@ test('[hmac-store-down] a store that throws or rejects is 503 wherever it does, 
     expect(await attempt()).toMatchObject({ status: 503, reason })
     expect(await attempt()).toMatchObject({ status: 503, reason })
     expect(app.events).toHaveLength(2)
+  }
+})
+
+test('[hmac-store-hung] a replay store that never answers is 503 in time, in report mode too, and never a way in', async () => {
+  clock = fakeClock()
+  const replay = { claim: () => new Promise<'fresh'>(() => undefined) }
+  app = await hmacApp({ formats: [format], clock, replay })
+  expect(await attempt()).toMatchObject({ status: 503, reason: 'replay_store' })
+  await app.close()
+  const legacy = { headers: ['x-service-key'], keys: { scheduler: ['old-key'] } }
+  app = await hmacApp({ formats: [format], clock, replay, legacy, mode: 'report' })
+  const headers = { ...signed({ format, version: 3, now: clock.now() }), 'x-service-key': 'old-key' }
+  expect(await attempt(headers)).toMatchObject({ status: 200 })
+  expect(app.events.at(-1)?.attributes).toMatchObject({ format: 'legacy', signature: 'replay_store' })
+}, 30_000)
+
+test('[hmac-store-down] a replay store that answers neither fresh nor seen is 503, not a replay', async () => {
+  clock = fakeClock()
+  for (const answer of [undefined, null, 'OK', 1, true]) {
+    await app?.close()
+    app = await hmacApp({ formats: [format], clock, replay: { claim: async () => answer as never } })
+    expect(await attempt()).toMatchObject({ status: 503, reason: 'replay_store' })
   }
 })
 
