@@ -72,6 +72,20 @@ describe('[hmac-rotated] a rotated secret', () => {
   })
 })
 
+test('a secret that was valid from its beginning stays so when the clock is put back, and one for later is not yet', async () => {
+  app = await hmacApp()
+  const { clock, secrets } = app
+  secrets.insert({ caller: 'new', version: 1, secret: secretOf(1) })
+  secrets.insert({ caller: 'early', version: 1, secret: secretOf(2), notBefore: clock.now() + 1000 })
+  secrets.insert({ caller: 'late', version: 1, secret: secretOf(3), expiresAt: clock.now() - 3_500_000 })
+  clock.jump(-3_600_000)
+  expect(await reasonOf({ caller: 'new', secret: secretOf(1) })).toBe('granted')
+  expect(await reasonOf({ caller: 'early', secret: secretOf(2) })).toBe('no_active_secret')
+  expect(await reasonOf({ caller: 'late', secret: secretOf(3) })).toBe('granted')
+  secrets.revoke('new', 1)
+  expect(await reasonOf({ caller: 'new', secret: secretOf(1) })).toBe('no_active_secret')
+})
+
 describe('the shared secret', () => {
   const callers = ['scheduler', 'worker', 'reports']
   const shared = 'the-secret-that-all-named-callers-share'

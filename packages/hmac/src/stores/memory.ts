@@ -11,7 +11,8 @@ export interface MemorySecretsOptions {
   readonly audit?: Audit
 }
 
-const rules = {
+/** The rules of {@link MemorySecretsOptions}. */
+export const memorySecretsRules = {
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
 }
@@ -30,7 +31,7 @@ export function memorySecrets(
   if (!Array.isArray(secrets)) {
     throw new OptionError('ERR_OPTION_INVALID', 'secrets', 'memorySecrets: "secrets" must be a list')
   }
-  const { clock, audit } = resolveOptions('memorySecrets', options, rules)
+  const { clock, audit } = resolveOptions('memorySecrets', options, memorySecretsRules)
   /** By caller, newest first. */
   const versions = new Map<string, HmacSecretVersion[]>()
   const ofCaller = (caller: string): readonly HmacSecretVersion[] => versions.get(caller) ?? []
@@ -87,7 +88,7 @@ export function memorySecrets(
     },
     rotate(caller, options = {}) {
       const [newest] = ofCaller(caller)
-      const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest)
+      const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest, clock.now())
       const made = secret === undefined && !isPutInForce ? randomBytes(48).toString('base64') : undefined
       const version = isPutInForce && newest !== undefined ? newest.version : (newest?.version ?? 0) + 1
       if (isPutInForce) change(caller, version, { isPending: false })

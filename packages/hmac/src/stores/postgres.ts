@@ -54,6 +54,14 @@ const rules = {
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
 }
 
+const clientRule = {
+  // Where a URL is given in its place, that has a password.
+  client: option
+    .port<PostgresClient>('a client with query(text, values), such as a Pool of pg', 'query')
+    .secret()
+    .required(),
+}
+
 /**
  * The options of {@link postgresSecrets} that the environment has: the ring, in `COUNTERSIGN_HMAC_KEKS` or the variable
  * that `names.keks` names, or in the file that `<NAME>_FILE` names.
@@ -97,7 +105,8 @@ const INSERT = `INSERT INTO ${TABLE} (caller, key_version, ciphertext, kek_id, i
 const EXPIRE = `UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $8::float8))
  WHERE caller = $1 AND key_version < $2 AND NOT $5 AND EXISTS (SELECT 1 FROM added)`
 const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
-  WHERE caller = $1 AND key_version = $2 AND is_pending RETURNING key_version), expired AS (
+  WHERE caller = $1 AND key_version = $2 AND is_pending AND revoked_at IS NULL
+   AND (expires_at IS NULL OR now() < expires_at) RETURNING key_version), expired AS (
   UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $3::float8))
   WHERE caller = $1 AND key_version < $2 AND EXISTS (SELECT 1 FROM added))
  SELECT key_version FROM added`
@@ -110,6 +119,7 @@ const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
  */
 export function postgresSecrets(client: PostgresClient, options: PostgresSecretsOptions): PostgresSecretStore {
   const { keks, namespace, cacheSeconds, audit, clock } = resolveOptions('postgresSecrets', options, rules)
+  resolveOptions('postgresSecrets', { client }, clientRule)
   const ring = parseKekRing(keks)
   const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
 
@@ -155,7 +165,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
   /** One statement is one transaction, on a pool too; of two at once the primary key lets one through. */
   async function rotate(caller: string, options: RotateOptions = {}) {
     const [newest] = await select('WHERE caller = $1', [caller])
-    const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest)
+    const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest, clock.now())
     const version = isPutInForce && newest !== undefined ? newest.version : (newest?.version ?? 0) + 1
     const made = secret === undefined && !isPutInForce ? randomBytes(48).toString('base64') : undefined
     const { rows } = isPutInForce

@@ -1,7 +1,7 @@
 import type { Audit, AuditAttributes } from '@countersign/audit'
 import { OptionError, option, resolveOptions } from '@countersign/core'
 import { CALLER_PATTERN, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
-import type { RotateOptions } from './store.js'
+import { type HmacSecretVersion, hasEnded, type RotateOptions } from './store.js'
 
 /** The last moment that a `Date` can hold, in ms since the epoch. */
 const MAX_MOMENT = 8_640_000_000_000_000
@@ -35,13 +35,18 @@ const rotateRules = {
 
 /**
  * The options of a rotation. `isPutInForce`: the newest version is pending and this rotation is what it waits for; it
- * has its secret.
+ * has its secret. One that has ended meanwhile waits for nothing: in force, it would leave none when the others expire.
  *
  * @throws {OptionError}
  */
-export function resolveRotation(owner: string, options: RotateOptions, newest: { isPending: boolean } | undefined) {
+export function resolveRotation(
+  owner: string,
+  options: RotateOptions,
+  newest: HmacSecretVersion | undefined,
+  now: number,
+) {
   const resolved = resolveOptions(owner, options, rotateRules)
-  const isPutInForce = newest?.isPending === true && !resolved.pending
+  const isPutInForce = newest?.isPending === true && !hasEnded(newest, now) && !resolved.pending
   if (isPutInForce && resolved.secret !== undefined) {
     throw new OptionError(
       'ERR_OPTION_INVALID',

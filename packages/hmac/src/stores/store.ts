@@ -75,9 +75,12 @@ export interface HmacSecretStore {
 
 /** Whether a version verifies at a moment. */
 export function isActive(secret: HmacSecretVersion, now: number): boolean {
-  return (
-    secret.revokedAt === undefined &&
-    secret.notBefore <= now &&
-    (secret.expiresAt === undefined || now < secret.expiresAt)
-  )
+  // What was valid when it was made stays so when the clock is put back.
+  const hasBegun = secret.notBefore <= secret.createdAt || secret.notBefore <= now
+  return hasBegun && !hasEnded(secret, now)
+}
+
+/** Whether a version is revoked, or has expired at a moment. */
+export function hasEnded({ revokedAt, expiresAt }: HmacSecretVersion, now: number): boolean {
+  return revokedAt !== undefined || (expiresAt !== undefined && expiresAt <= now)
 }

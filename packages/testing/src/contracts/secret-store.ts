@@ -161,6 +161,18 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     assertNear((await store.get('a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
     assert.deepEqual(await versionsOf(store, 'a'), [2, 1])
   },
+  async 'puts no pending version in force that has ended meanwhile'(make) {
+    const store = await make()
+    await store.insert({ caller: 'a', version: 1, secret: SECRET })
+    await store.rotate('a', { pending: true })
+    await store.revoke('a', 2)
+    const third = await store.rotate('a', { pending: true })
+    await store.retire('a', 3, Date.now() - 1000)
+    const fourth = await store.rotate('a', { graceSeconds: 0 })
+    assert.deepEqual([third.version, fourth.version, fourth.secret?.length], [3, 4, 64])
+    assert.deepEqual([(await store.get('a', 2))?.isPending, (await store.get('a', 3))?.isPending], [true, true])
+    assert.deepEqual(await activeOf(store, 'a'), [4])
+  },
   async 'makes one version of each rotation that succeeds, however many run at once'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 1, secret: SECRET })
