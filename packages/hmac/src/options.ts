@@ -26,7 +26,10 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
   readonly formats?: readonly SignatureFormat[]
   /** The closed list of callers. Default: those that the store names; required for a store that cannot. */
   readonly callers?: readonly string[]
-  /** Where used signatures are remembered. Default: this process's memory; give `redisReplay(redis)` to more than one. */
+  /**
+   * Where used signatures are remembered. Default: this process's memory; give `redisReplay(redis)` to more than one. A
+   * store that has not answered after 5 s is unavailable, whatever deadline of its own it has.
+   */
   readonly replay?: ReplayStore
   /** `'buffer'` (default) reads the stream and feeds it back; `'rawBody'` takes the bytes that the platform kept. */
   readonly body?: 'buffer' | 'rawBody'
@@ -42,7 +45,7 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
 
 const rules = {
   ...gateOptionRules,
-  secrets: option.port<HmacSecretStore>('a secret store, such as memorySecrets([…])', 'versions').required(),
+  secrets: option.port<HmacSecretStore>('a secret store, such as memorySecrets([…])', 'versions').secret().required(),
   audience: option.custom<readonly string[]>('a host, such as "billing.example.com", or a list of hosts', (value) => {
     const hosts: readonly unknown[] = Array.isArray(value) ? value : [value]
     const isValid = hosts.length > 0 && hosts.every((host) => typeof host === 'string' && AUDIENCE_PATTERN.test(host))
@@ -57,9 +60,11 @@ const rules = {
   replay: option.port<ReplayStore>('a replay store, such as redisReplay(redis)', 'claim'),
   body: option.oneOf('buffer', 'rawBody').default('buffer'),
   maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(1024 * 1024),
-  legacy: option.custom<LegacyOptions>('an object of headers and keys', (value) =>
-    value !== null && typeof value === 'object' ? (value as LegacyOptions) : undefined,
-  ),
+  legacy: option
+    .custom<LegacyOptions>('an object of headers and keys', (value) =>
+      value !== null && typeof value === 'object' ? (value as LegacyOptions) : undefined,
+    )
+    .secret(),
   enforce: option.custom<Enforce>('true, false, an object of caller: boolean, or a function', (value) =>
     isEnforce(value) ? value : undefined,
   ),

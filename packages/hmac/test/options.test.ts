@@ -1,8 +1,16 @@
-import { memorySecrets, type RequireHmacOptions, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
+import {
+  memorySecrets,
+  type RequireHmacOptions,
+  requireHmac,
+  rfc9421,
+  secretsFromEnv,
+  xHeaders,
+} from '@countersign/hmac'
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { describe, expect, test } from '@jest/globals'
 import { AUDIENCE, SECRET } from './harness.js'
 
+const KEK = `k1:${Buffer.alloc(32).toString('base64')}`
 const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
 const good: RequireHmacOptions = { secrets, audience: AUDIENCE }
 
@@ -71,6 +79,12 @@ describe('a wrong option throws at creation', () => {
     ['secrets that are no list', () => memorySecrets({} as never), 'secrets'],
     ['a short secret in a list', () => memorySecrets([{ caller: 'a', version: 1, secret: 'x' }]), 'secret'],
     ['a secret left out', () => memorySecrets([{ caller: 'a', version: 1, secret: undefined }]), 'secret'],
+    ['a secret in place of an entry', () => memorySecrets([SECRET as never]), '[0]'],
+    ['no options of the environment', () => secretsFromEnv({}, undefined as never), ''],
+    ['callers left out', () => secretsFromEnv({}, {} as never), 'callers'],
+    ['a misspelt option of the environment', () => secretsFromEnv({}, { callers: ['a'], name: {} } as never), 'name'],
+    ['no client', () => postgresSecrets(undefined as never, { keks: KEK }), 'client'],
+    ['a client that cannot be asked', () => postgresSecrets({} as never, { keks: KEK }), 'client'],
     ['no ring', () => postgresSecrets({ query: async () => ({ rows: [] }) }, {} as never), 'keks'],
     [
       'a cache of a minute',
@@ -92,8 +106,21 @@ describe('a wrong option throws at creation', () => {
   })
 
   test('and no value of a secret is shown', () => {
-    const error = errorOf(() => memorySecrets([{ caller: 'a', version: 1, secret: 'short-secret' }]))
-    expect(error.message).not.toContain('short-secret')
+    const wrong = [
+      () => memorySecrets([{ caller: 'a', version: 1, secret: 'short-secret' }]),
+      () => memorySecrets(['short-secret' as never]),
+      () => memorySecrets('short-secret' as never),
+      () => requireHmac({ ...good, legacy: 'short-secret' as never }),
+      () => requireHmac({ ...good, legacy: { headers: ['x-a'], keys: ['short-secret'] as never } }),
+      () => requireHmac({ ...good, secrets: 'short-secret' as never }),
+      () => postgresSecrets('short-secret' as never, { keks: KEK }),
+      () => postgresSecrets({ query: async () => ({ rows: [] }) }, 'short-secret' as never),
+    ]
+    for (const work of wrong) {
+      const error = errorOf(work)
+      expect(error.code).toMatch(/^ERR_OPTION_/)
+      expect(error.message).not.toContain('short-secret')
+    }
   })
 })
 

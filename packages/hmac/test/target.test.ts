@@ -98,7 +98,7 @@ describe.each(formats)('a target signed in %s', (name, format) => {
 
   test('cannot be signed with a space, or as a name without a slash', () => {
     const options = { caller: 'scheduler', version: 3, secret: SECRET, audience: AUDIENCE, format }
-    for (const url of ['/a b', 'jobs', '', '/ä', '/a\nb']) {
+    for (const url of ['/a b', 'jobs', '', '/ä', '/a\nb', undefined as never, {} as never]) {
       expect(() => sign({ method: 'POST', url }, options)).toThrow('"url" must be')
     }
   })

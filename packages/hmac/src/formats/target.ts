@@ -24,7 +24,7 @@ export function splitTarget(target: string): Target | undefined {
  * @throws {TypeError} for what cannot go on a request line.
  */
 export function targetOf(url: string | URL): string {
-  const text = typeof url === 'string' ? url : url.href
+  const text = typeof url === 'string' ? url : String(url?.href)
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(text)?.[0]
   const withoutFragment = text.split('#', 1)[0] as string
   const rest = scheme === undefined ? withoutFragment : afterAuthority(withoutFragment.slice(scheme.length))

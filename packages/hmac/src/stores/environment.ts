@@ -1,13 +1,21 @@
-import { type Environment, OptionError, readVariable } from '@countersign/core'
+import { type Environment, OptionError, option, readVariable, resolveOptions } from '@countersign/core'
 import { parseVersion } from '../formats/grammar.js'
 import { assertCallers, variablesOf } from '../variables.js'
-import { type MemorySecretsOptions, memorySecrets } from './memory.js'
+import { type MemorySecretsOptions, memorySecrets, memorySecretsRules } from './memory.js'
 
 export interface SecretsFromEnvOptions extends MemorySecretsOptions {
   /** The callers that must have a secret. */
   readonly callers: readonly string[]
   /** Another variable name for a caller. Default: `COUNTERSIGN_HMAC_SECRET_<CALLER>`, with `_` for `.` and `-`. */
   readonly names?: Readonly<Record<string, string>>
+}
+
+const rules = {
+  ...memorySecretsRules,
+  callers: option.custom<unknown>('a list of callers', (value) => value),
+  names: option.custom<Readonly<Record<string, string>>>('an object of caller: variable', (value) =>
+    value !== null && typeof value === 'object' ? (value as Record<string, string>) : undefined,
+  ),
 }
 
 /**
@@ -19,7 +27,8 @@ export interface SecretsFromEnvOptions extends MemorySecretsOptions {
  * @example
  * const secrets = secretsFromEnv(process.env, { callers: ['scheduler'] })
  */
-export function secretsFromEnv(env: Environment, { callers, names = {}, ...options }: SecretsFromEnvOptions) {
+export function secretsFromEnv(env: Environment, options: SecretsFromEnvOptions) {
+  const { callers, names = {}, clock, audit } = resolveOptions('secretsFromEnv', options, rules)
   assertCallers('secretsFromEnv', callers)
   const variables = variablesOf('secretsFromEnv', 'COUNTERSIGN_HMAC_SECRET_', callers, names)
   const secrets = [...variables].flatMap(([caller, name]) => {
@@ -31,7 +40,7 @@ export function secretsFromEnv(env: Environment, { callers, names = {}, ...optio
     if (found.length > 0) return found
     throw new OptionError('ERR_OPTION_MISSING', name, `secretsFromEnv: ${name} must hold the secret of "${caller}"`)
   })
-  return memorySecrets(secrets, options)
+  return memorySecrets(secrets, { clock, audit })
 }
 
 function versionsOf(env: Environment, name: string): readonly { version: number; variable: string }[] {
