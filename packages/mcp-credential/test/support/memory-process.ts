@@ -9,7 +9,7 @@ const collect = (globalThis as { gc?: () => void }).gc ?? (() => undefined)
 
 /** Resident memory once the collector has had its turns. */
 async function resident(): Promise<number> {
-  for (let turn = 0; turn < 2; turn += 1) {
+  for (let turn = 0; turn < 5; turn += 1) {
     collect()
     await new Promise((resolve) => setTimeout(resolve, 50))
   }

@@ -22,7 +22,10 @@ async function answer(message: { issue?: string; resolve?: string; revokeThread?
   return { standing, expiresAt: credential?.expiresAt, idleAt: credential?.idleAt, clock }
 }
 
-process.on('message', (message: object) => void answer(message).then((reply) => process.send?.(reply)))
+process.on('message', (message: object) => {
+  const told = answer(message).catch((error: unknown) => ({ error: String(error) }))
+  void told.then((reply) => process.send?.(reply))
+})
 process.on('disconnect', () => process.exit())
 process.send?.({ ready: true })
 
