@@ -12,6 +12,10 @@ export function hostCookie(name: string): string {
   return `__Host-${name}`
 }
 
+// Spaces and tabs alone (RFC 6265 §5.2): `trim` also takes a byte A0, and a sibling host may set a cookie whose name is
+// that byte and then ours, since to its browser the name has no `__Host-` prefix.
+const strip = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
+
 /** Every value of a cookie that the request carries, in its order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
   const header = request.headers.cookie
@@ -19,7 +23,7 @@ export function cookieValues(request: IncomingMessage, name: string): readonly s
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')
-    if (equals !== -1 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim())
+    if (equals !== -1 && strip(pair.slice(0, equals)) === name) values.push(strip(pair.slice(equals + 1)))
   }
   return values
 }

@@ -76,6 +76,16 @@ describe('[settings-tossed] what a neighbour or a proxy adds', () => {
     expect(app.last()).toBe('missing')
   })
 
+  test('a name behind a byte that only looks like a space is another name: a sibling host can set it', async () => {
+    const browser = await signedIn()
+    const tossed = `\u00a0${SESSION}=${browser.cookies.get(SESSION)}`
+    expect((await app.browser().send('/settings', { headers: { cookie: tossed } })).status).toBe(401)
+    expect(app.last()).toBe('missing')
+    // Nor does it stand beside the good one.
+    const cookie = `${tossed}; ${browser.cookie}`
+    expect((await browser.send('/settings', { headers: { cookie } })).status).toBe(200)
+  })
+
   test('two open cookies are none: the link is not opened, and not spent', async () => {
     const link = await app.link()
     const browser = app.browser()
