@@ -2,7 +2,7 @@ import { denied, granted, settle, unavailable, type VerdictDetail } from '@count
 import type { Request } from 'express'
 import { cookieValues } from './cookies.js'
 import { carriesToken, isPlainText, isSafeMethod, mediaTypeOf, siteOf } from './csrf.js'
-import { csrfTokenOf, pathTo, principalOfSession } from './engine.js'
+import { csrfTokenOf, isWhole, pathTo, principalOfSession } from './engine.js'
 import type { ResolvedGateOptions } from './gate-options.js'
 import { principalId } from './principal.js'
 import type { SettingsSessionVerdict } from './reasons.js'
@@ -50,7 +50,8 @@ function decide(result: ReadResult, options: ResolvedGateOptions, detail: Verdic
   if (result.outcome === 'refused') return denied(result.reason, { detail })
   const { session } = result
   const known = { ...detail, principalId: principalId(session.user) }
-  if (session.state !== 'active') return denied('awaiting_identity', { detail: known, members: whereTo(options) })
+  if (!isWhole(options.engine, session))
+    return denied('awaiting_identity', { detail: known, members: whereTo(options) })
   if (!options.kinds.includes(session.kind)) return denied('wrong_kind', { detail: known })
   if (options.freshMs !== undefined && session.verifiedMsAgo > options.freshMs) {
     return denied('stale', { detail: known, members: whereTo(options) })

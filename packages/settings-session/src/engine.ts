@@ -40,6 +40,14 @@ export function createEngine(options: ResolvedSettingsOptions): Engine {
   }
 }
 
+/**
+ * Whether a session opens anything here. One that another engine on the same store made active without an identity is
+ * half a session where identity is required: else a stolen link would be opened over there, and its cookie renamed.
+ */
+export function isWhole({ provider }: Engine, { state, identity }: StoredSession): boolean {
+  return state === 'active' && (provider === undefined || identity !== undefined)
+}
+
 /** The path and query of one of our pages. */
 export function pathTo(
   engine: Engine,

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { FirstClaimRequest, Mismatch } from '@countersign/settings-session'
+import { type FirstClaimRequest, type Mismatch, memorySessions } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, settingsApp } from './harness.js'
 import { openWithSignIn, type RunningProvider, signInAgain, signInAt, startProvider } from './support/provider.js'
@@ -139,6 +139,24 @@ test('[settings-return-to] a returnTo that leads elsewhere is ignored', async ()
     const again = await signInAgain(person, 'alice', `/settings/oauth/start${query}`)
     expect(again.headers.get('location')).toBe('/settings')
   }
+})
+
+test('[settings-identity] a stolen link opened at an engine without sign-in, on the same store, opens nothing where identity is required', async () => {
+  const store = memorySessions()
+  const app = await start({ store })
+  const careless = await settingsApp({ store, realTime: true, cookieName: 'other' })
+  apps.push(careless)
+  const link = new URL(await app.link())
+  const thief = careless.browser()
+  expect((await thief.confirm(`/settings${link.search}`)).status).toBe(303)
+  const stolen = thief.cookies.get('__Host-other') as string
+  const browser = app.browser()
+  browser.cookies.set(SESSION, stolen)
+  expect((await browser.send('/settings')).status).toBe(403)
+  expect(app.last()).toBe('awaiting_identity')
+  // The sign-in that is missing can be made up for.
+  expect((await signInAgain(browser, 'alice')).status).toBe(303)
+  expect(await principalOf(await browser.send('/settings'))).toMatchObject({ identity: { subject: 'alice' } })
 })
 
 describe('who may be the first', () => {

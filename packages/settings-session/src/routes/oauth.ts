@@ -1,7 +1,7 @@
 import { secretsEqual } from '@countersign/core'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
-import { type Engine, pathTo } from '../engine.js'
+import { type Engine, isWhole, pathTo } from '../engine.js'
 import { isProviderOutage, type Provider } from '../oauth/provider.js'
 import { bindingOf } from '../oauth/sign-in.js'
 import type { SettingsIdentity } from '../principal.js'
@@ -28,7 +28,7 @@ export async function startSignIn(
   if (read === undefined) return refuse(engine, request, response, { reason: 'missing' })
   const { token, result } = read
   if (result.outcome === 'refused') return refuse(engine, request, response, { reason: result.reason })
-  const isAgain = result.session.state === 'active'
+  const isAgain = isWhole(engine, result.session)
   const signIn = mintToken('t', mintTag(partitionOfTag(token.tag)))
   let url: URL
   try {

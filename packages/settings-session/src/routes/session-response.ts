@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
-import { type Engine, eventPrincipal, pathTo, principalOfSession } from '../engine.js'
+import { type Engine, eventPrincipal, isWhole, pathTo, principalOfSession } from '../engine.js'
 import { checkMetadata } from '../links.js'
 import { sendPage } from '../pages/send-page.js'
 import { SensitiveUrl } from '../sensitive-url.js'
@@ -19,7 +19,7 @@ export async function readSession(
 /** Whether the browser's own session is an active one. */
 export async function isSignedIn(engine: Engine, request: Request): Promise<boolean> {
   const result = (await readSession(engine, request))?.result
-  return result?.outcome === 'found' && result.session.state === 'active'
+  return result?.outcome === 'found' && isWhole(engine, result.session)
 }
 
 /** On to the settings. */

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import { type Engine, pathTo } from '../engine.js'
+import { type Engine, isWhole, pathTo } from '../engine.js'
 import { sendPage } from '../pages/send-page.js'
 import { refuse } from './answers.js'
 import { refuseFirst, settleIdentity } from './identity.js'
@@ -11,7 +11,7 @@ export async function waitForAnswer(engine: Engine, request: Request, response: 
   if (read === undefined) return refuse(engine, request, response, { reason: 'missing' })
   if (read.result.outcome === 'refused') return refuse(engine, request, response, { reason: read.result.reason })
   const { session } = read.result
-  if (session.state === 'active') return goOn(engine, response)
+  if (isWhole(engine, session)) return goOn(engine, response)
   if (session.claim === undefined) return goOn(engine, response, pathTo(engine, '/oauth/start'))
   const { identity, answer } = session.claim
   if (answer === 'denied') return refuseFirst(engine, request, response, session)
