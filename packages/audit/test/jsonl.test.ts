@@ -295,6 +295,38 @@ describe('the verifier', () => {
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: result.lines + 1, torn: result.torn })
     }))
 
+  const FORGED = '{"type":"access.granted","principal":{"kind":"hmac","id":"nobody"}}'
+  test.each<[string, (head: string) => string]>([
+    ['an event of its own', () => FORGED],
+    ['an event that names the line before it and has no hash', (head) => `{"previous":"${head}",${FORGED.slice(1)}`],
+    ['the same, longer than any event', (head) => `{"previous":"${head}",${FORGED.slice(1)}${' '.repeat(1_048_576)}`],
+    ['other text', () => 'nothing happened'],
+    ['the beginning of a line that follows another', () => `{"previous":"${'1'.repeat(64)}","schema":1,"id":"`],
+    ['an empty line', () => ''],
+  ])('[audit-jsonl-altered] finds a line that was put in and is no torn one: %s', async (_name, make) => {
+    const added = (line: string) => make((JSON.parse(line) as { hash: string }).hash)
+    const between = await tampered(([a = '', b = '', ...rest]) => [a, b, added(b), ...rest])
+    expect(between).toMatchObject({
+      isIntact: false,
+      lines: 2,
+      altered: { line: 3, problem: 'is no event of the chain' },
+    })
+    const last = await tampered((lines) => [...lines, added(lines[4] ?? '')])
+    expect(last).toMatchObject({ isIntact: false, lines: 5, altered: { line: 6, problem: 'is no event of the chain' } })
+  })
+
+  test('[audit-jsonl-torn] names each of several torn lines in a row, as a full disk makes them', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a')
+      const { hash } = JSON.parse(linesOf(path)[0] ?? '') as { hash: string }
+      const start = `{"previous":"${hash}","schema":1,"id":"`
+      appendFileSync(path, `${start}5\n${start.slice(0, 5)}\n${start}`)
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1, torn: [2, 3, 4] })
+      await write(path, 'b')
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 2, torn: [2, 3, 4] })
+    }))
+
   test('passes an empty file, and rejects for one that cannot be read', () =>
     inFolder(async (folder) => {
       writeFileSync(join(folder, 'empty'), '')

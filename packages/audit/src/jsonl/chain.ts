@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AuditEvent } from '../event.js'
+import { MAX_LINE_BYTES } from './split-lines.js'
 
 /** What the first line of a file names as the line before it. */
 export const GENESIS = '0'.repeat(64)
@@ -21,7 +22,7 @@ export interface ChainLink {
  * `previous` and any language can check it without a canonical form of JSON.
  */
 export function chainLine(event: AuditEvent, previous: string): { readonly line: string; readonly hash: string } {
-  const body = `{"previous":"${previous}",${JSON.stringify(event).slice(1, -1)}`
+  const body = `${startAfter(previous)}${JSON.stringify(event).slice(1, -1)}`
   const hash = hashOf(body)
   return { line: `${body},"hash":"${hash}"}\n`, hash }
 }
@@ -31,6 +32,30 @@ export function readLink(line: Buffer): ChainLink | undefined {
   const [, body, previous, hash] = LINE.exec(line.toString('latin1')) ?? []
   if (body === undefined || previous === undefined || hash === undefined) return undefined
   return { previous, hash, isTrue: hashOf(line.subarray(0, body.length)) === hash }
+}
+
+/**
+ * Whether a line may be the beginning of the one that follows the line whose hash is `head`. Whole JSON never is: it
+ * would be an event that a person added, which no hash covers and every reader shows.
+ */
+export function isCutShort(line: Buffer, head: string): boolean {
+  const text = line.toString('latin1')
+  const start = startAfter(head)
+  const isOurs = text.length < start.length ? start.startsWith(text) : text.startsWith(start)
+  return isOurs && text !== '' && text.length < MAX_LINE_BYTES && !isJson(text)
+}
+
+function startAfter(previous: string): string {
+  return `{"previous":"${previous}",`
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function hashOf(body: string | Buffer): string {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { type ChainLink, GENESIS, readLink } from './chain.js'
+import { type ChainLink, GENESIS, isCutShort, readLink } from './chain.js'
 import { splitLines } from './split-lines.js'
 
 export interface JsonlVerification {
@@ -9,7 +9,10 @@ export interface JsonlVerification {
   readonly lines: number
   /** The hash of the last of them. Keep it elsewhere now and then: whoever can rewrite the whole file cannot undo that. */
   readonly head: string
-  /** Lines that were cut short, counted from 1: the last one, or one after which the file was opened again. */
+  /**
+   * Lines that were cut short, counted from 1: at the end, or where the file was opened again. No hash covers what they
+   * hold, but none of them is an event: no reader of JSON takes it for one.
+   */
   readonly torn: readonly number[]
   /** The first line that is not as it was written, and in which way. */
   readonly altered?: { readonly line: number; readonly problem: string }
@@ -28,8 +31,8 @@ interface Reader {
   head: string
   headLine: number
   torn: number[]
-  /** A line that is none of the chain's, until the next one tells whether a crash or a person made it so. */
-  doubtful: number | undefined
+  /** Lines that look cut short, until the next whole one tells whether a crash or a person made them so. */
+  doubtful: number[]
 }
 
 type Alteration = NonNullable<JsonlVerification['altered']>
@@ -39,37 +42,40 @@ type Alteration = NonNullable<JsonlVerification['altered']>
  * short. Rejects when the file cannot be read.
  */
 export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}): Promise<JsonlVerification> {
-  const reader: Reader = { line: 0, lines: 0, head: GENESIS, headLine: 0, torn: [], doubtful: undefined }
+  const reader: Reader = { line: 0, lines: 0, head: GENESIS, headLine: 0, torn: [], doubtful: [] }
   const wanted = options.head
   let isFound = wanted === undefined || wanted === GENESIS
   let altered: Alteration | undefined
   for await (const { bytes } of splitLines(createReadStream(path))) {
-    altered = follow(reader, readLink(bytes))
+    altered = follow(reader, bytes)
     if (altered !== undefined) break
     options.onLine?.(reader.line)
     isFound ||= reader.head === wanted
   }
-  if (altered === undefined && reader.doubtful !== undefined) reader.torn.push(reader.doubtful)
+  if (altered === undefined) reader.torn.push(...reader.doubtful)
   if (altered === undefined && !isFound) altered = { line: reader.line + 1, problem: HEAD_GONE }
   const { lines, head, torn } = reader
   return { isIntact: altered === undefined, lines, head, torn, ...(altered === undefined ? {} : { altered }) }
 }
 
-function follow(reader: Reader, link: ChainLink | undefined): Alteration | undefined {
+function follow(reader: Reader, bytes: Buffer): Alteration | undefined {
   reader.line += 1
-  if (link === undefined) {
-    if (reader.doubtful !== undefined) return { line: reader.doubtful, problem: NO_EVENT }
-    reader.doubtful = reader.line
-    return undefined
-  }
+  const link = readLink(bytes)
+  if (link !== undefined) return followLink(reader, link)
+  if (!isCutShort(bytes, reader.head)) return { line: reader.doubtful[0] ?? reader.line, problem: NO_EVENT }
+  // A full disk tears one line after the other.
+  reader.doubtful.push(reader.line)
+  return undefined
+}
+
+function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
   // What the sink writes after a torn line names the whole line before that as the one before it.
   if (link.previous !== reader.head) {
-    if (reader.doubtful !== undefined) return { line: reader.doubtful, problem: NO_EVENT }
+    if (reader.doubtful[0] !== undefined) return { line: reader.doubtful[0], problem: NO_EVENT }
     if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
     return { line: Math.max(1, reader.headLine), problem: `line ${reader.line} ${NOT_AS_RECORDED}` }
   }
-  if (reader.doubtful !== undefined) reader.torn.push(reader.doubtful)
-  reader.doubtful = undefined
+  reader.torn.push(...reader.doubtful.splice(0))
   if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
   reader.lines += 1
   reader.head = link.hash
