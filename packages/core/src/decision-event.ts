@@ -93,20 +93,38 @@ function clientAddress(request: Request): string | undefined {
 
 /** The app's own `req.id`, or a random one: never the caller's header as it came. */
 function requestId(request: Request): string {
-  const { id } = request as { id?: unknown }
-  return typeof id === 'string' || typeof id === 'number' ? String(id) : randomUUID()
+  try {
+    const { id } = request as { id?: unknown }
+    if (typeof id === 'string' || typeof id === 'number') return String(id)
+  } catch {
+    // A getter of the app's that throws costs the event its id and nothing else.
+  }
+  return randomUUID()
 }
 
-/** Name, code and place of an error. */
+/** Name, code and place of what was thrown. That may be anything, and the event must not be lost with it. */
 function describeError(error: unknown): Record<string, string> {
-  if (!(error instanceof Error)) return { error: typeof error }
-  const code = (error as { code?: unknown }).code
-  const place = error.stack?.split('\n').find((line) => line.trimStart().startsWith('at '))
-  return {
-    error: error.name,
-    ...(typeof code === 'string' ? { code } : {}),
-    ...(place === undefined ? {} : { at: place.trim().slice(3) }),
+  try {
+    if (!(error instanceof Error)) return { error: typeof error }
+    const { name, message, stack, code } = error as Error & { code?: unknown }
+    const at = placeOf(stack, message)
+    return { error: name, ...(typeof code === 'string' ? { code } : {}), ...(at === undefined ? {} : { at }) }
+  } catch {
+    return { error: 'unreadable' }
   }
+}
+
+const FRAME = /^\s*at (.*:\d+:\d+\)?)$/
+
+/** The first frame of a stack. What stands before it is the message, of any number of lines, and may look like one. */
+function placeOf(stack: unknown, message: string): string | undefined {
+  if (typeof stack !== 'string') return undefined
+  const start = stack.includes(message) ? stack.indexOf(message) + message.length : 0
+  for (const line of stack.slice(start).split('\n')) {
+    const place = FRAME.exec(line)?.[1]
+    if (place !== undefined) return place
+  }
+  return undefined
 }
 
 function milliseconds(value: number | undefined): number | undefined {

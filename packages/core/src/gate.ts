@@ -152,6 +152,7 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
       attachPrincipal(passage.request, freezePrincipal(verdict))
       recorded = recordGrant(passage, verdict)
     } catch (error) {
+      if ((passage.request.principal as unknown) === verdict.principal) detachPrincipal(passage.request)
       return fail(passage, error)
     }
     if (typeof recorded === 'boolean') return admitIf(recorded, passage)

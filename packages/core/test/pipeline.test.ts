@@ -1,7 +1,7 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { createAudit, audit as defaultAudit } from '@countersign/audit'
 import { describe, expect, test } from '@jest/globals'
-import express, { type Request } from 'express'
+import express, { type ErrorRequestHandler, type Request } from 'express'
 import request from 'supertest'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { fakeClock } from '../../../test/support/fake-clock.js'
@@ -224,6 +224,84 @@ describe('a bug in a gate', () => {
       code: 'ERR_TEST',
       at: expect.stringContaining('pipeline.test'),
     })
+  })
+
+  test.each<[string, () => never, object]>([
+    [
+      'whose message has a line like a frame',
+      () => JSON.parse('{\n    at hunter2 (hunter2:1:1)'),
+      { error: 'SyntaxError', at: expect.not.stringContaining('hunter2') },
+    ],
+    [
+      'whose message was changed later',
+      () => {
+        const error = new Error('x\n  at hunter2')
+        error.message = 'y'
+        throw error
+      },
+      { error: 'Error', at: expect.stringContaining('pipeline.test') },
+    ],
+    [
+      'whose stack is no text',
+      () => {
+        throw Object.assign(new Error('hunter2'), { stack: ['hunter2'] })
+      },
+      { error: 'Error' },
+    ],
+    [
+      'that throws when it is read',
+      () => {
+        throw Object.defineProperty(new Error('hunter2'), 'code', {
+          get: () => {
+            throw new Error('hunter2')
+          },
+        })
+      },
+      { error: 'unreadable' },
+    ],
+  ])('[core-throw] of an error %s is one event without its message', async (_name, decide, attributes) => {
+    for (const authenticate of [decide, async () => decide()]) {
+      const { app, events, handled } = deciding(authenticate)
+      const response = await request(app).get('/1')
+      expect(response.status).toBe(500)
+      expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
+      expect(events).toMatchObject([{ reason: 'internal_error', attributes }])
+      expect(JSON.stringify(events)).not.toContain('hunter2')
+      expect(handled()).toBe(0)
+    }
+  })
+
+  test('[core-throw] while the grant is told leaves no principal to the error handlers', async () => {
+    const unreadable = {
+      kind: 'key' as const,
+      get id(): string {
+        throw new Error('no id')
+      },
+    }
+    const { audit, events } = recordedAudit()
+    const seen: unknown[] = []
+    const gate = keyGate({ audit, onDenied: 'next' }, { authenticate: () => granted(unreadable) })
+    const answer: ErrorRequestHandler = (error, incoming, response, _next) => {
+      seen.push(error.code, incoming.principal)
+      response.status(error.status).end()
+    }
+    await request(express().use(gate, answer)).get('/').expect(500)
+    expect(seen).toEqual(['ERR_GATE_FAILED', undefined])
+    expect(events.map((event) => event.reason)).toEqual(['internal_error'])
+  })
+
+  test('[core-one-event] in the request id of the app costs the event that id and nothing else', async () => {
+    const { audit, events } = recordedAudit()
+    const app = express().use((incoming, _response, next) => {
+      Object.defineProperty(incoming, 'id', {
+        get: () => {
+          throw new Error('no id')
+        },
+      })
+      next()
+    }, keyGate({ audit }))
+    await request(app).get('/').expect(401)
+    expect(events).toMatchObject([{ http: { requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) } }])
   })
 
   test('[core-throw] in the hook of an answer is found before anything is told or sent', async () => {
