@@ -95,8 +95,15 @@ const SHAPES: Record<string, { recipe: IssuerOptions; good: TokenParts; principa
       },
     },
     principal: { clientId: 'c1', scopes: ['Files.Read', 'Files.Write'], claims: { objectId: 'o1', tenantId: 't1' } },
-    // A token for Microsoft's own API.
-    bad: [{ header: { typ: 'JWT' }, claims: { aud: '00000003-0000-0000-c000-000000000000' } }],
+    bad: [
+      // A token for Microsoft's own API.
+      { header: { typ: 'JWT' }, claims: { azp: 'c1', aud: '00000003-0000-0000-c000-000000000000' } },
+      // An ID token of the same application, asked for without a nonce.
+      {
+        header: { typ: 'JWT' },
+        claims: { aud: '66666666-7777-8888-9999-000000000000', client_id: undefined, scope: undefined, ver: '2.0' },
+      },
+    ],
   },
   cognito: {
     recipe: cognito,

@@ -4,10 +4,11 @@ const TENANT = '11111111-2222-3333-4444-555555555555'
 const APPLICATION = '66666666-7777-8888-9999-000000000000'
 
 // Tokens of version 2: set `requestedAccessTokenVersion` to 2 in the application's manifest. They name the application's
-// id as audience, and their scopes in `scp`. Never take the issuer `common`: each tenant has its own.
+// id as audience, and their scopes in `scp`. Never take the issuer `common`: each tenant has its own. An ID token for the
+// same application names the same audience: what tells it apart is that an access token names the client, in `azp`.
 export const entra: IssuerOptions = {
   issuer: `https://login.microsoftonline.com/${TENANT}/v2.0`,
-  audience: [APPLICATION, `api://${APPLICATION}`],
+  checkAudience: ({ aud, azp }) => azp !== undefined && (aud === APPLICATION || aud === `api://${APPLICATION}`),
   profile: 'relaxed',
   algorithms: ['RS256'],
   claims: { objectId: 'oid', tenantId: 'tid' },
