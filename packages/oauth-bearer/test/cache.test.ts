@@ -1,6 +1,7 @@
 import { createHook } from 'node:async_hooks'
+import { webcrypto } from 'node:crypto'
 import { requireOAuthBearer, VerifierUnavailable } from '@countersign/oauth-bearer'
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import type { RequestHandler } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
@@ -134,15 +135,23 @@ describe('the cache of verified tokens', () => {
   })
 
   test('holds so many and no more, and can be off', async () => {
-    await start({ cache: { maxEntries: 2 } })
-    const tokens = await Promise.all([1, 2, 3].map((n) => app.token({ claims: { sub: `u${n}` } })))
-    for (let round = 0; round < 3; round += 1) {
-      for (const token of tokens) expect((await app.get(token)).status).toBe(200)
+    const verified = jest.spyOn(webcrypto.subtle, 'verify')
+    /** How many signatures are verified when so many tokens come in turn, three times. */
+    const verifications = async (cache: HarnessOptions['cache'], count: number) => {
+      await start({ cache })
+      const tokens = await Promise.all(Array.from({ length: count }, () => app.token()))
+      verified.mockClear()
+      for (const token of [...tokens, ...tokens, ...tokens]) expect(await outcome(token)).toBe('200 granted')
+      const { calls } = verified.mock
+      await app.stop()
+      return calls.length
     }
-    await app.stop()
-    await start({ cache: false })
-    const token = await app.token()
-    expect([await outcome(token), await outcome(token)]).toEqual(['200 granted', '200 granted'])
+    expect(await verifications({ maxEntries: 2 }, 2)).toBe(2)
+    // The least recently used one goes, and that is the next that comes.
+    expect(await verifications({ maxEntries: 2 }, 3)).toBe(9)
+    expect(await verifications(undefined, 3)).toBe(3)
+    expect(await verifications(false, 1)).toBe(3)
+    verified.mockRestore()
   })
 })
 
