@@ -133,6 +133,7 @@ async function play(subject: StoreSubject, sequence: readonly Step[]): Promise<v
       const session = pick(model.sessions, first)
       if (session === undefined) continue
       expect((await store.revoke(session.token.tag)) !== undefined).toBe(session.state !== 'ended')
+      if (session.state !== 'ended') session.link.isSpent = true
       session.state = 'ended'
     } else if (operation === 'revokeAll') {
       await store.revokeAll(users[user] as SettingsUser)

@@ -191,7 +191,11 @@ describe('who may be the first', () => {
         return request.identity.subject === 'alice'
       },
     })
-    expect((await openWithSignIn(app.browser(), await app.link(), 'mallory')).status).toBe(403)
+    const stolen = await app.link()
+    expect((await openWithSignIn(app.browser(), stolen, 'mallory')).status).toBe(403)
+    // Nor may the user be asked again and again.
+    expect((await app.browser().open(stolen)).status).toBe(401)
+    expect(app.last()).toBe('spent')
     expect((await openWithSignIn(app.browser(), await app.link(), 'alice')).status).toBe(303)
     expect(asked.map(({ identity, provider: name }) => [identity.subject, name])).toEqual([
       ['mallory', 'Example ID'],

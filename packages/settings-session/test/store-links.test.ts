@@ -128,6 +128,13 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await look(store, session)).toBe('revoked')
   })
 
+  test('revoking a session that waits for an identity spends its link', async () => {
+    const { store } = subject
+    const { link, session } = await opened(store, newUser(), { state: 'awaiting_identity' })
+    expect(await store.revoke(session.tag)).toMatchObject({ id: session.tag })
+    expect((await open(store, link, { state: 'awaiting_identity' })).outcome).toBe('spent')
+  })
+
   test('revoking everything of a user ends sessions of every state and voids links, and nothing of others', async () => {
     const { store } = subject
     const user = newUser()

@@ -1,6 +1,6 @@
 import { BoundedTtlMap, StoreUnavailableError } from '@countersign/core'
 import { identityKey, type SettingsIdentity, type SettingsUser, userKey } from '../principal.js'
-import { endSession, indexSession, type MemoryState, refusalOf, type SessionRow, viewOf } from './memory-state.js'
+import { endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './memory-state.js'
 import type { ClaimResult, IdentityClaim, SettingsStore, SignIn } from './store.js'
 
 type Identities = Pick<
@@ -20,7 +20,7 @@ const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issu
 
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(state: MemoryState, maxEntries: number): Identities {
-  const { clock, sessions, links } = state
+  const { clock, sessions } = state
   const identities = new Map<string, SettingsIdentity>()
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
@@ -47,11 +47,6 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     state.index.delete(userKey(user))
   }
 
-  function spendLink(row: SessionRow): void {
-    const link = row.linkId === undefined ? undefined : links.get(row.linkId)
-    if (link !== undefined) link.spentAt = clock.now()
-  }
-
   return {
     claimIdentity({ session, newHash, identity, mayEstablish }: IdentityClaim): ClaimResult {
       const row = sessions.get(session.tag)
@@ -63,7 +58,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(row, clock.now()) }
       if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
         endSession(state, row)
-        spendLink(row)
+        spendLink(state, row)
         return { outcome: 'mismatch', session: viewOf(row, clock.now()) }
       }
       if (bound === undefined) bind(user, identity)
@@ -74,7 +69,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       row.lastSeenAt = clock.now()
       row.identity = identity
       row.claim = undefined
-      spendLink(row)
+      spendLink(state, row)
       if (!wasActive) indexSession(state, row)
       return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined }
     },

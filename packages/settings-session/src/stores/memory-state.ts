@@ -128,6 +128,12 @@ export function indexSession(state: MemoryState, row: SessionRow): void {
   }
 }
 
+/** Spends the link that a session holds, or was opened with. */
+export function spendLink({ links, clock }: MemoryState, { linkId }: SessionRow): void {
+  const link = linkId === undefined ? undefined : links.get(linkId)
+  if (link !== undefined) link.spentAt = clock.now()
+}
+
 export function endSession(state: MemoryState, row: SessionRow): void {
   row.state = 'ended'
   const ids = state.index.get(row.userKey)

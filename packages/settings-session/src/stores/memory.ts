@@ -11,7 +11,7 @@ import type { TokenRef } from '../tokens.js'
 import { memoryIdentities } from './memory-identities.js'
 import { memoryLinks } from './memory-links.js'
 import type { MemoryState, SessionRow } from './memory-state.js'
-import { createSession, endSession, epochOf, refusalOf, viewOf } from './memory-state.js'
+import { createSession, endSession, epochOf, refusalOf, spendLink, viewOf } from './memory-state.js'
 import { TOUCH_PART } from './rules.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './store.js'
 
@@ -75,6 +75,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
       if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined
       const view = viewOf(row, clock.now())
       endSession(state, row)
+      spendLink(state, row)
       return view
     },
     revokeAll(user: SettingsUser): void {

@@ -91,6 +91,7 @@ export const revokeScript = defineSettingsScript(
 if not row then return nil end
 if refusal(row, ARGV[2] == '' and row.h or ARGV[2]) then return nil end
 finish(ARGV[3], row)
+spendLink(row)
 return view(ARGV[3], row)`,
 )
 

@@ -136,7 +136,7 @@ export interface SettingsStore {
   openSession(session: NewSession): Awaitable<ReadResult>
   /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
   read(ref: TokenRef): Awaitable<ReadResult>
-  /** Ends one session; with a hash only when it is the session's. Resolves the session that it ended. */
+  /** Ends one session and spends its link; with a hash only when it is the session's. Resolves what it ended. */
   revoke(id: string, hash?: string): Awaitable<StoredSession | undefined>
   /** Ends all sessions of a user and voids the links, at once, those under way included. */
   revokeAll(user: SettingsUser): Awaitable<void>
