@@ -42,7 +42,10 @@ export interface SettingsSessions<M extends object = NoKinds> {
   revoke(sessionId: string): Promise<boolean>
   /** Ends all sessions of a user and voids the user's links, at once: those under way included. */
   revokeAll(user: SettingsUser): Promise<void>
-  /** The app's answer to a first claim that `onFirstClaim` left open. False when none waits under this id. */
+  /**
+   * The app's answer to a first claim that `onFirstClaim` left open. False when none waits under this id: it was answered,
+   * or its person has signed in as somebody else since.
+   */
   answerFirstClaim(claimId: string, isAllowed: boolean): Promise<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined>
@@ -106,8 +109,10 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
       await store.revokeAll(user)
       emitRevoked(engine, user)
     },
-    answerFirstClaim: async (claimId, isAllowed) =>
-      isTag(claimId) ? await store.answerClaim(claimId, isAllowed === true) : false,
+    async answerFirstClaim(claimId, isAllowed) {
+      const [sessionId, key = ''] = String(claimId).split('.')
+      return isTag(sessionId) ? await store.answerClaim(sessionId, key, isAllowed === true) : false
+    },
     identityOf: async (user) => store.identityOf(user),
     async unlink(user) {
       const identity = await store.unlink(user)

@@ -46,6 +46,11 @@ export function identityKey({ issuer, subject }: SettingsIdentity, { platform, t
   return digest([issuer, subject, platform, team ?? null])
 }
 
+/** A claim's name in answers: it names who claims, so that a yes to one is never a yes to another. */
+export function claimKey({ issuer, subject }: SettingsIdentity): string {
+  return digest([issuer, subject])
+}
+
 function digest(parts: readonly (string | null)[]): string {
   return sha256(JSON.stringify(parts)).subarray(0, 16).toString('base64url')
 }

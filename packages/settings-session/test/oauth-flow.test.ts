@@ -232,6 +232,26 @@ describe('who may be the first', () => {
   })
 })
 
+test("[settings-identity] a yes to one person's claim is no yes to another's who came after, in the same session", async () => {
+  const asked: FirstClaimRequest[] = []
+  const app = await start({
+    firstClaim: undefined,
+    onFirstClaim: (request) => {
+      asked.push(request)
+      return undefined
+    },
+  })
+  const thief = app.browser()
+  await openWithSignIn(thief, await app.link(), 'alice')
+  expect((await signInAgain(thief, 'mallory')).status).toBe(303)
+  const [alice, mallory] = asked.map(({ claimId }) => claimId) as [string, string]
+  expect(await app.settings.answerFirstClaim(alice, true)).toBe(false)
+  expect((await thief.send('/settings/waiting')).status).toBe(200)
+  expect(await app.settings.identityOf({ platform: 'telegram', userId: 'u1' })).toBeUndefined()
+  expect(await app.settings.answerFirstClaim(mallory, false)).toBe(true)
+  expect((await thief.send('/settings/waiting')).status).toBe(403)
+})
+
 test('whom Telegram vouches for signs in as well, and is the first without being asked', async () => {
   const botToken = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
   const app = await start({ firstClaim: 'deny', telegram: { botToken } })

@@ -130,13 +130,14 @@ describe.each(subjects)('on %s', (_name, start) => {
     const { store } = subject
     const { session } = await opened(store, newUser(), awaiting)
     const identity = newIdentity()
-    expect(await store.answerClaim(session.tag, true)).toBe(false)
-    expect(await store.holdClaim(session, identity)).toMatchObject({
+    expect(await store.answerClaim(session.tag, 'k1', true)).toBe(false)
+    expect(await store.holdClaim(session, identity, 'k1')).toMatchObject({
       outcome: 'found',
       session: { claim: { identity, answer: 'pending' } },
     })
-    expect(await store.answerClaim(session.tag, true)).toBe(true)
-    expect(await store.answerClaim(session.tag, false)).toBe(false)
+    expect(await store.answerClaim(session.tag, 'k2', true)).toBe(false)
+    expect(await store.answerClaim(session.tag, 'k1', true)).toBe(true)
+    expect(await store.answerClaim(session.tag, 'k1', false)).toBe(false)
     expect(await store.read(session)).toMatchObject({ session: { claim: { identity, answer: 'allowed' } } })
     const { result } = await claim(store, session, identity)
     expect(result).toMatchObject({ outcome: 'activated', session: { state: 'active' } })

@@ -9,7 +9,7 @@ export type FirstClaim = 'trust-link' | 'ask' | 'deny'
 
 /** Somebody wants to be bound to a user who has no identity yet. */
 export interface FirstClaimRequest {
-  /** For `answerFirstClaim`, when the answer comes later. */
+  /** For `answerFirstClaim`, when the answer comes later: of this session and this identity, at most 64 characters. */
   readonly claimId: string
   readonly principal: SettingsSessionPrincipal
   readonly identity: SettingsIdentity

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
 import { type Engine, eventPrincipal, pathTo, principalOfSession } from '../engine.js'
-import type { SettingsIdentity } from '../principal.js'
+import { claimKey, type SettingsIdentity } from '../principal.js'
 import type { StoredSession } from '../stores/store.js'
 import { mintToken, type TokenRef } from '../tokens.js'
 import { answerUnavailable, refuse } from './answers.js'
@@ -62,9 +62,11 @@ async function firstClaim(
   if (isVouched) return settleIdentity(engine, request, response, { ...proof, mayEstablish: true })
   if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(engine, request, response, session)
   const { identity } = proof
-  await store.holdClaim(proof.session, identity)
+  const key = claimKey(identity)
+  const held = await store.holdClaim(proof.session, identity, key)
+  if (held.outcome === 'refused') return refuse(engine, request, response, { reason: held.reason })
   const answer = await onFirstClaim({
-    claimId: session.id,
+    claimId: `${session.id}.${key}`,
     principal: principalOfSession(session),
     identity,
     provider: engine.provider?.name ?? '',

@@ -73,17 +73,18 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       if (!wasActive) indexSession(state, row)
       return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined }
     },
-    holdClaim({ tag, hash }, identity) {
+    holdClaim({ tag, hash }, identity, key) {
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
       if (row === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
       row.claim = { identity, answer: 'pending' }
+      row.claimKey = key
       return { outcome: 'found', session: viewOf(row, clock.now()) }
     },
-    answerClaim(sessionId, isAllowed) {
+    answerClaim(sessionId, key, isAllowed) {
       const row = sessions.get(sessionId)
       if (row === undefined || refusalOf(state, row, row.hash) !== undefined) return false
-      if (row.claim?.answer !== 'pending') return false
+      if (row.claim?.answer !== 'pending' || row.claimKey !== key) return false
       row.claim = { ...row.claim, answer: isAllowed ? 'allowed' : 'denied' }
       return true
     },

@@ -29,6 +29,8 @@ export interface SessionRow {
   readonly linkId: string | undefined
   identity: SettingsIdentity | undefined
   claim: HeldClaim | undefined
+  /** Names the identity of `claim`. */
+  claimKey: string | undefined
   readonly createdAt: number
   readonly expiresAt: number
   lastSeenAt: number
@@ -100,6 +102,7 @@ export function createSession(state: MemoryState, seed: SessionSeed): SessionRow
     linkId: seed.linkId,
     identity: undefined,
     claim: undefined,
+    claimKey: undefined,
     createdAt: now,
     expiresAt: now + seed.limits.absoluteMs,
     lastSeenAt: now,

@@ -95,16 +95,15 @@ export function redisIdentities(places: Places): Identities {
       if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
       return claimed
     },
-    async holdClaim({ tag, hash }, identity) {
+    async holdClaim({ tag, hash }, identity, claimant) {
       const place = places.ofTag(tag)
-      return readFrom(
-        await place.run(scripts.holdClaimScript, [place.key('s', tag)], hash, tag, identityText(identity)),
-      )
+      const args = [hash, tag, identityText(identity), claimant]
+      return readFrom(await place.run(scripts.holdClaimScript, [place.key('s', tag)], ...args))
     },
-    async answerClaim(sessionId, isAllowed) {
+    async answerClaim(sessionId, claimant, isAllowed) {
       const place = places.ofTag(sessionId)
       const answer = isAllowed ? 'allowed' : 'denied'
-      return (await place.run(scripts.answerClaimScript, [place.key('s', sessionId)], answer)) === 1
+      return (await place.run(scripts.answerClaimScript, [place.key('s', sessionId)], claimant, answer)) === 1
     },
     async identityOf(user) {
       const key = userKey(user)

@@ -30,7 +30,7 @@ if not bound then
 end
 local wasActive = row.st == 'active'
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
-redis.call('HDEL', KEYS[1], 'q', 'qa')
+redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
@@ -100,24 +100,24 @@ if not old then return {'bound'} end
 return {'bound', old.id, old.a}`,
 )
 
-/** KEYS: session. ARGV: prefix, hash, id, identity. */
+/** KEYS: session. ARGV: prefix, hash, id, identity, its key. */
 export const holdClaimScript = define(
   'hold_claim',
   1,
   `local row = load(KEYS[1])
 local reason = refusal(row, ARGV[2])
 if reason then return {reason} end
-redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qa', 'pending')
+redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
 return {'found', view(ARGV[3], load(KEYS[1]))}`,
 )
 
-/** KEYS: session. ARGV: prefix, answer. */
+/** KEYS: session. ARGV: prefix, key of the identity, answer. */
 export const answerClaimScript = define(
   'answer_claim',
   1,
   `local row = load(KEYS[1])
-if not row or refusal(row, row.h) or row.qa ~= 'pending' then return 0 end
-redis.call('HSET', KEYS[1], 'qa', ARGV[2])
+if not row or refusal(row, row.h) or row.qa ~= 'pending' or row.qk ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'qa', ARGV[3])
 return 1`,
 )
 

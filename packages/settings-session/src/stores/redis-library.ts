@@ -4,7 +4,8 @@ import { TOMBSTONE_MS } from './rules.js'
 // Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag; the keys that
 // a script works out from a record (epoch, index, another session) begin with it. Fields of a session: h hash, p user
 // key, e epoch, st state, c created, x expires, t last seen, i idle ms, v verified, d content, l link, id identity,
-// m most sessions, q claimed identity, qa the answer to the claim. Of a link: h, p, e, d, x, k code hash, n wrong codes, s holder, at attempt, o spent at.
+// m most sessions, q claimed identity, qk its key, qa the answer to the claim.
+// Of a link: h, p, e, d, x, k code hash, n wrong codes, s holder, at attempt, o spent at.
 const LIBRARY = `local prefix = ARGV[1]
 local function load(key)
   local flat = redis.call('HGETALL', key)
@@ -67,7 +68,7 @@ local function create(id, row)
   end
   local key = prefix .. 's:' .. id
   redis.call('HSET', key, unpack(flat))
-  redis.call('HDEL', key, 'id', 'q', 'qa')
+  redis.call('HDEL', key, 'id', 'q', 'qk', 'qa')
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   if row.st == 'active' then enter(id, row) end
 end

@@ -149,10 +149,13 @@ export interface SettingsStore {
    * platform and team.
    */
   claimIdentity(claim: IdentityClaim): Awaitable<ClaimResult>
-  /** Keeps a first claim until the app decides. */
-  holdClaim(session: TokenRef, identity: SettingsIdentity): Awaitable<ReadResult>
-  /** The app's decision on a held claim, by the session's id. False when there is none that waits. */
-  answerClaim(sessionId: string, isAllowed: boolean): Awaitable<boolean>
+  /** Keeps a first claim, in place of one before, until the app decides; `key` names its identity. */
+  holdClaim(session: TokenRef, identity: SettingsIdentity, key: string): Awaitable<ReadResult>
+  /**
+   * The app's decision on a held claim, by the session's id and the identity's `key` (`holdClaim`'s). False when there
+   * is none that waits, or it is another identity's by now.
+   */
+  answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
   identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
   /** Parts user and identity and ends the user's sessions. Resolves the identity that was bound. */
   unlink(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
