@@ -190,13 +190,13 @@ describe('recipes', () => {
       },
     })
     app = running
-    const call = async (scope: string, body: unknown) => {
+    const call = async (scope: string, body: unknown, type = 'application/json') => {
       const { status, headers } = await wire(running.port, {
         method: 'POST',
         path: '/mcp',
         headers: {
           authorization: `Bearer ${await running.token({ claims: { scope } })}`,
-          'content-type': 'application/json',
+          'content-type': type,
         },
         body: JSON.stringify(body),
       })
@@ -210,5 +210,7 @@ describe('recipes', () => {
     expect(await call('files:read', toolCall('__proto__'))).toBe('200')
     expect(await call('files:read', toolCall(['write_file']))).toBe('200')
     expect(await call('files:read', { method: 'ping' })).toBe('200')
+    // Express reads no JSON in it, and version 1 of the SDK would.
+    expect(await call('files:read', toolCall('write_file'), 'text/plain; a=application/json')).toBe('415')
   })
 })

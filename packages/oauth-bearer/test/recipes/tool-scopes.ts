@@ -5,6 +5,8 @@ import type { RequestHandler } from 'express'
 export function toolScopes(oauth: OAuthBearerGate, scopes: Readonly<Record<string, string>>): RequestHandler {
   const gates = new Map(Object.entries(scopes).map(([tool, scope]) => [tool, oauth.scopes(scope)]))
   return (request, response, next) => {
+    // A body that no parser read would be judged as one that calls no tool, and the MCP handler might read it all the same.
+    if (request.method === 'POST' && request.body === undefined) return void response.status(415).end()
     const messages: unknown[] = Array.isArray(request.body) ? request.body : [request.body]
     const tools = messages.map((message) => (message as { params?: { name?: unknown } } | undefined)?.params?.name)
     const needed = tools.flatMap((tool) => (typeof tool === 'string' ? (gates.get(tool) ?? []) : []))
