@@ -64,7 +64,7 @@ export class BoundedTtlMap<K, V> {
       const isEarlier = expiresAt < entry.expiresAt
       entry.value = value
       entry.expiresAt = expiresAt
-      if (isEarlier) this.#file(key, expiresAt)
+      if (isEarlier) this.#fileEarlier(key, expiresAt)
       return true
     }
     if (this.#entries.size >= this.#maxEntries) return false
@@ -79,14 +79,13 @@ export class BoundedTtlMap<K, V> {
     if (entry === undefined || entry.expiresAt <= this.#clock.now()) return false
     const isEarlier = expiresAt < entry.expiresAt
     entry.expiresAt = expiresAt
-    if (isEarlier) this.#file(key, expiresAt)
+    if (isEarlier) this.#fileEarlier(key, expiresAt)
     return true
   }
 
   delete(key: K): boolean {
     const existed = this.#entries.delete(key)
-    // The key stays in its bucket until that is due; when the dead outnumber the living, everything is filed anew.
-    if (existed && this.#filed > 2 * this.#entries.size + 1024) this.#refile()
+    if (existed) this.#tidy()
     return existed
   }
 
@@ -139,7 +138,14 @@ export class BoundedTtlMap<K, V> {
     this.#filed += 1
   }
 
-  #refile(): void {
+  #fileEarlier(key: K, expiresAt: number): void {
+    this.#file(key, expiresAt)
+    this.#tidy()
+  }
+
+  /** A key stays in its old bucket until that is due; when the dead outnumber the living, everything is filed anew. */
+  #tidy(): void {
+    if (this.#filed <= 2 * this.#entries.size + 1024) return
     this.#buckets = new Map()
     this.#filed = 0
     for (const [key, entry] of this.#entries) this.#file(key, entry.expiresAt)

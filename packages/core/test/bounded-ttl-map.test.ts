@@ -1,9 +1,14 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import { BoundedTtlMap } from '../src/index.js'
 
 const MAX = 8
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 /** What the map must do, as plainly as it can be said. */
 interface Entry {
@@ -133,14 +138,39 @@ describe('the bounded map', () => {
     expect(map.set('b', 2, clock.now() + 1000)).toBe(true)
   })
 
-  test('does not grow with keys that come and go', () => {
-    const clock = fakeClock()
-    const map = new BoundedTtlMap<number, number>({ maxEntries: 10, clock })
-    for (let round = 0; round < 20_000; round += 1) {
-      expect(map.set(round, round, clock.now() + 3_600_000)).toBe(true)
-      map.delete(round)
-    }
-    expect(map.size).toBe(0)
+  test.each<[string, (map: BoundedTtlMap<number, number>, round: number) => void]>([
+    [
+      'keys that come and go',
+      (map, round) => {
+        map.set(round, round, 3_600_000)
+        map.delete(round)
+      },
+    ],
+    [
+      'an expiry that is moved to and fro',
+      (map) => {
+        map.extend(-1, 3_600_000)
+        map.set(-1, 0, 1_800_000)
+      },
+    ],
+    [
+      'a value that is set for a shorter time, again and again',
+      (map) => {
+        map.set(-1, 0, 3_600_000)
+        map.set(-1, 0, 1_800_000)
+      },
+    ],
+  ])('does not grow with %s', (_name, work) => {
+    const clock = { now: () => 0, monotonic: () => 0 }
+    const map = new BoundedTtlMap<number, number>({ maxEntries: 2, clock })
+    map.set(-1, 0, 3_600_000)
+    collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    for (let round = 0; round < 700_000; round += 1) work(map, round)
+    collectGarbage()
+    // A key that stays filed costs 8 bytes or more.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(3_000_000)
+    expect(map.size).toBe(1)
   })
 
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('cannot be made without a bound: %d', (maxEntries) => {
