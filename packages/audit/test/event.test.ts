@@ -156,6 +156,11 @@ describe('an event', () => {
     })
   })
 
+  test('[audit-json-safe] of an outcome or a severity that does not exist has those of its type', () => {
+    const event = completed(decision({ outcome: 'ok\n' as 'success', severity: {} as unknown as 'info' }))
+    expect(event).toMatchObject({ outcome: 'failure', severity: 'warning' })
+  })
+
   test('[audit-never-throws] of a name that every object has does not reach the prototype', () => {
     const event = completed(decision({ attributes: JSON.parse('{"__proto__":"x","constructor":"y"}') }))
     expect(Object.entries(event.attributes ?? {})).toEqual([
