@@ -1,7 +1,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createMcpCredentials, type IssuedCredential, memoryCredentials } from '@countersign/mcp-credential'
+import {
+  createMcpCredentials,
+  type IssuedCredential,
+  type LifeOptions,
+  memoryCredentials,
+} from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -20,9 +25,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-function process(maxCredentials = 1000) {
+function process(maxCredentials = 1000, life: LifeOptions = {}) {
   const store = memoryCredentials({ clock, maxCredentials })
-  const credentials = createMcpCredentials({ store, audit: recordedAudit().audit })
+  const credentials = createMcpCredentials({ store, audit: recordedAudit().audit, ...life })
   const standing = (issued: IssuedCredential) => (credentials.resolve(issued.token) as { standing: string }).standing
   const pass = (ms: number) => {
     for (let left = ms; left > 0; left -= 15_000) {
@@ -120,6 +125,75 @@ test('[mcp-lost-epochs] a restart from an old snapshot brings back nothing that 
   const three = process()
   await three.credentials.restore(file)
   expect(three.standing(kept)).toBe('unknown')
+})
+
+test('[mcp-lost-epochs] a revocation that is noted after a line that a crash cut off is not lost with it', async () => {
+  const one = process()
+  const issued = await one.credentials.issue(agent)
+  await one.credentials.snapshot(file)
+  writeFileSync(`${file}.ended`, '{"at":17', { flag: 'a' })
+  const two = process()
+  await two.credentials.restore(file)
+  expect(await two.credentials.revoke(issued.credentialId)).toBe(true)
+  const three = process()
+  await three.credentials.restore(file)
+  expect(three.standing(issued)).toBe('unknown')
+})
+
+test('[mcp-lost-epochs] what is revoked while a snapshot is written and the journal compacted stays revoked', async () => {
+  const { credentials } = process()
+  const waiting: IssuedCredential[] = []
+  for (let index = 0; index < 500; index += 1) {
+    waiting.push(await credentials.issue({ ...agent, threadId: `t${index}` }))
+  }
+  writeFileSync(`${file}.ended`, '{"at":1,"scope":"credential","id":"long-gone","until":1}\n')
+  let isWritten = false
+  const written = credentials.snapshot(file).then(() => {
+    isWritten = true
+  })
+  const revoked: IssuedCredential[] = []
+  while (!isWritten && waiting.length > 0) {
+    const next = waiting.pop() as IssuedCredential
+    await next.revoke()
+    revoked.push(next)
+    await new Promise(setImmediate)
+  }
+  await written
+  expect(readFileSync(`${file}.ended`, 'utf8')).not.toContain('long-gone')
+  const two = process()
+  await two.credentials.restore(file)
+  expect(revoked.length).toBeGreaterThan(1)
+  expect(revoked.map(two.standing)).toEqual(revoked.map(() => 'unknown'))
+})
+
+test('[mcp-lost-epochs] a revocation is noted for as long as touches let an old snapshot live', async () => {
+  const life = { idleTimeoutMs: 30 * MINUTE, maximumLifetimeMs: 60 * MINUTE }
+  const one = process(1000, life)
+  const issued = await one.credentials.issue(agent)
+  one.pass(25 * MINUTE)
+  await one.credentials.touch('t1')
+  await one.credentials.snapshot(file)
+  const old = readFileSync(file)
+  await issued.revoke()
+  one.pass(45 * MINUTE)
+  await one.credentials.snapshot(file)
+  writeFileSync(file, old)
+  const two = process(1000, life)
+  await two.credentials.restore(file)
+  expect(two.standing(issued)).toBe('unknown')
+})
+
+test('[mcp-lost-epochs] a later overlap gives one that was superseded before no time back', async () => {
+  const one = process()
+  const first = await one.credentials.issue(agent)
+  await one.credentials.snapshot(file)
+  await one.credentials.issue({ ...agent, overlapMs: MINUTE })
+  await one.credentials.issue({ ...agent, overlapMs: 20 * MINUTE })
+  one.pass(2 * MINUTE)
+  expect(one.standing(first)).toBe('superseded')
+  const two = process()
+  await two.credentials.restore(file)
+  expect(two.standing(first)).toBe('unknown')
 })
 
 test('a revocation that cannot be noted on disk is reported, and still counts', async () => {

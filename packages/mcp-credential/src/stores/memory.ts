@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
 import { CredentialTable } from './memory/credential-table.js'
 import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
-import { compactJournal, type Ended, Journal } from './memory/journal.js'
+import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
 import { readSnapshot, writeSnapshot } from './memory/snapshot.js'
@@ -122,7 +122,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       // Journalled from before it is written: what is ended meanwhile is in the snapshot or in the journal.
       journal.open(file)
       const count = await writeSnapshot(file, table, moment(), life)
-      await compactJournal(file, time.now())
+      await journal.compact(file, time.now())
       return count
     },
     async restore(file, life) {

@@ -214,6 +214,7 @@ export class CredentialTable {
     if (thread === undefined) return false
     if (!life.slidesOnTouch) return true
     const { now, running } = this.#limits.moment()
+    this.latestExpiry = Math.max(this.latestExpiry, now + life.maximumLifetimeMs)
     const until = running + life.idleTimeoutMs + life.coalesceMs
     const { alive } = thread
     const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs

@@ -39,10 +39,10 @@ export function importEntries(
   at: Moment,
   life: CredentialLife,
 ): number {
-  const isEnded = endedFilter(ended, at.now)
+  const endings = endingsOf(ended)
+  const isEnded = endedFilter(ended, endings, at.now)
   const kept = entries.filter((entry) => !isEnded(entry) && table.get(entry.id) === undefined)
   table.reserve(kept.length)
-  const endings = new Map(ended.filter(({ scope }) => scope === 'credential').map(({ id, at: end }) => [id, end]))
   for (const entry of kept) {
     const end = endings.get(entry.id)
     const usableUntil = end === undefined ? entry.usableUntil : Math.min(entry.usableUntil ?? end, end)
@@ -63,7 +63,20 @@ function link(table: CredentialTable, id: string, holderId: string): boolean {
   return true
 }
 
-function endedFilter(ended: readonly Ended[], now: number): (entry: StoredEntry) => boolean {
+/** When each credential ends: the earliest counts, for an overlap gives no time back. */
+function endingsOf(ended: readonly Ended[]): Map<string, number> {
+  const endings = new Map<string, number>()
+  for (const { scope, id, at } of ended) {
+    if (scope === 'credential') endings.set(id, Math.min(endings.get(id) ?? at, at))
+  }
+  return endings
+}
+
+function endedFilter(
+  ended: readonly Ended[],
+  endings: ReadonlyMap<string, number>,
+  now: number,
+): (entry: StoredEntry) => boolean {
   const latest = new Map<string, number>()
   for (const { scope, id, at } of ended) {
     const key = `${scope}\0${id}`
@@ -71,7 +84,7 @@ function endedFilter(ended: readonly Ended[], now: number): (entry: StoredEntry)
   }
   const endOf = (scope: Ended['scope'], id: string) => latest.get(`${scope}\0${id}`) ?? Number.NEGATIVE_INFINITY
   return ({ id, threadId, providerInstanceId, providerSessionId, issuedAt }) =>
-    now >= (latest.get(`credential\0${id}`) ?? Number.POSITIVE_INFINITY) ||
+    now >= (endings.get(id) ?? Number.POSITIVE_INFINITY) ||
     issuedAt <= endOf('thread', threadId) ||
     issuedAt <= endOf('provider', providerInstanceId) ||
     (providerSessionId !== undefined && issuedAt <= endOf('session', providerSessionId)) ||

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
+import { appendFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { StoreUnavailableError } from '@countersign/core'
 import { writePrivateFile } from '../../atomic-file.js'
@@ -22,6 +22,8 @@ export const journalFile = (snapshot: string): string => `${snapshot}.ended`
  */
 export class Journal {
   #file: string | undefined
+  /** What was noted since a compaction began, for each that is under way: the file that it read lacks it. */
+  readonly #compactions = new Set<string[]>()
 
   /** Journals beside this snapshot from now on. */
   open(snapshot: string): void {
@@ -35,20 +37,33 @@ export class Journal {
   /** @throws {StoreUnavailableError} when it cannot be written: what was ended is ended, but not for a restart. */
   append(entries: readonly Ended[]): void {
     if (this.#file === undefined || entries.length === 0) return
+    // On a line of its own, also after one that a crash or a full disk cut off.
+    const text = `\n${linesOf(entries).join('')}`
     try {
-      const descriptor = openSync(this.#file, 'a', 0o600)
-      try {
-        writeSync(descriptor, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
-        fdatasyncSync(descriptor)
-      } finally {
-        closeSync(descriptor)
-      }
+      appendFileSync(this.#file, text, { mode: 0o600, flush: true })
     } catch (cause) {
       const { message } = cause as Error
       throw new StoreUnavailableError('memoryCredentials', `the revocation is not on disk: ${message}`, { cause })
     }
+    for (const meanwhile of this.#compactions) meanwhile.push(text)
+  }
+
+  /** Drops what can be in no snapshot any more, and nothing that is noted while it does. */
+  async compact(snapshot: string, now: number): Promise<void> {
+    const meanwhile: string[] = []
+    this.#compactions.add(meanwhile)
+    try {
+      const entries = await readJournal(snapshot)
+      const kept = entries.filter(({ until }) => until >= now)
+      if (kept.length === entries.length) return
+      await writePrivateFile(journalFile(snapshot), linesOf(kept), () => meanwhile.join(''))
+    } finally {
+      this.#compactions.delete(meanwhile)
+    }
   }
 }
+
+const linesOf = (entries: readonly Ended[]): string[] => entries.map((entry) => `${JSON.stringify(entry)}\n`)
 
 /** What the journal beside a snapshot says. A last line that was cut off by a crash was never acknowledged. */
 export async function readJournal(snapshot: string): Promise<Ended[]> {
@@ -63,16 +78,4 @@ export async function readJournal(snapshot: string): Promise<Ended[]> {
       return []
     }
   })
-}
-
-/** Drops what can be in no snapshot any more. */
-export async function compactJournal(snapshot: string, now: number): Promise<void> {
-  const entries = await readJournal(snapshot)
-  const kept = entries.filter(({ until }) => until >= now)
-  if (kept.length < entries.length) {
-    await writePrivateFile(
-      journalFile(snapshot),
-      kept.map((entry) => `${JSON.stringify(entry)}\n`),
-    )
-  }
 }
