@@ -102,7 +102,7 @@ describe('a Redis Cluster', () => {
     const { nodes, stop } = await startRedisCluster()
     servers.push({ stop })
     const redis = clusterClient(nodes.map(({ port }) => port))
-    const store = redisReplay(redis, { commandTimeoutMs: 400 })
+    const store = redisReplay(redis, { commandTimeoutMs: 4_000 })
     const keys = Array.from({ length: 48 }, (_, index) => `key-${index}`)
     const isRefused = (outcome: string) => outcome.startsWith('StoreUnavailableError')
     const claimAll = async (suffix: string) => Promise.all(keys.map(async (key) => outcomeOf(store, key + suffix)))
