@@ -196,6 +196,24 @@ test('[mcp-lost-epochs] a later overlap gives one that was superseded before no 
   expect(two.standing(first)).toBe('unknown')
 })
 
+test('[mcp-lost-epochs] a clock that is put back before a restart brings nothing back, and ends nothing new', async () => {
+  const one = process()
+  const byId = await one.credentials.issue(agent)
+  const byThread = await one.credentials.issue({ ...agent, threadId: 't2' })
+  await one.credentials.snapshot(file)
+  await byId.revoke()
+  await one.credentials.revokeThread('t2')
+  clock.jump(-60 * MINUTE)
+  const two = process()
+  await two.credentials.restore(file)
+  expect([byId, byThread].map(two.standing)).toEqual(['unknown', 'unknown'])
+  const fresh = await two.credentials.issue({ ...agent, threadId: 't2' })
+  await two.credentials.snapshot(file)
+  const three = process()
+  await three.credentials.restore(file)
+  expect(three.standing(fresh)).toBe('live')
+})
+
 test('a revocation that cannot be noted on disk is reported, and still counts', async () => {
   const { credentials, standing } = process()
   const issued = await credentials.issue(agent)

@@ -90,7 +90,10 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     tick,
     issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
       const outcome = table.issue(credential, life)
-      if (outcome.outcome === 'issued') end('credential', outcome.superseded, credential.overlapMs)
+      const { overlapMs } = credential
+      if (outcome.outcome === 'issued') {
+        end(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
+      }
       return outcome
     },
     resolve: (id, digest, life) => use(id, digest, life, false),

@@ -138,8 +138,13 @@ export class CredentialTable {
 
   /** A moment for the journal. */
   markEnd(): number {
-    this.#endedAt = Math.max(this.#endedAt, this.#limits.moment().now)
+    this.issueAfter(this.#limits.moment().now)
     return this.#endedAt
+  }
+
+  /** Nothing is issued up to a moment that the journal names: also when the clock was put back since. */
+  issueAfter(end: number): void {
+    this.#endedAt = Math.max(this.#endedAt, end)
   }
 
   #insert(

@@ -43,6 +43,7 @@ export function importEntries(
   const isEnded = endedFilter(ended, endings, at.now)
   const kept = entries.filter((entry) => !isEnded(entry) && table.get(entry.id) === undefined)
   table.reserve(kept.length)
+  for (const { scope, at: end } of ended) if (scope !== 'overlap') table.issueAfter(end)
   for (const entry of kept) {
     const end = endings.get(entry.id)
     const usableUntil = end === undefined ? entry.usableUntil : Math.min(entry.usableUntil ?? end, end)
@@ -67,7 +68,10 @@ function link(table: CredentialTable, id: string, holderId: string): boolean {
 function endingsOf(ended: readonly Ended[]): Map<string, number> {
   const endings = new Map<string, number>()
   for (const { scope, id, at } of ended) {
-    if (scope === 'credential') endings.set(id, Math.min(endings.get(id) ?? at, at))
+    if (scope !== 'credential' && scope !== 'overlap') continue
+    // A clock that was put back since gives no time back either.
+    const end = scope === 'credential' ? Number.NEGATIVE_INFINITY : at
+    endings.set(id, Math.min(endings.get(id) ?? end, end))
   }
   return endings
 }

@@ -7,7 +7,8 @@ import type { RevocableScope } from '../store.js'
 /** Something that was ended: everything of this scope that was issued until then. */
 export interface Ended {
   readonly at: number
-  readonly scope: RevocableScope | 'credential'
+  /** `credential` is ended whatever a clock says; `overlap` was superseded, and may be used until `at`. */
+  readonly scope: RevocableScope | 'credential' | 'overlap'
   readonly id: string
   /** From then on nothing that it ended can be alive in any snapshot. */
   readonly until: number
