@@ -22,6 +22,8 @@ export class Connection {
   readonly #redis: RedisClient
   readonly #lanes = new Map<string, Lane>()
   #opening: Promise<void> | undefined
+  /** A call missed its deadline while it waited for that. */
+  #isOpeningLate = false
 
   constructor(redis: RedisClient) {
     this.#redis = redis
@@ -72,10 +74,18 @@ export class Connection {
     const { status } = this.#redis
     if (status === 'ready') return
     if (status !== 'wait' && status !== 'connecting' && status !== 'connect') throw new Error(`the client is ${status}`)
+    // A server may take the connection and then say nothing for hours: nobody else waits for it, or is kept waiting.
+    if (this.#isOpeningLate) throw new Error('the client has not connected since a missed deadline')
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
+      this.#isOpeningLate = false
     })
-    await withDeadline(this.#opening, untilMs - performance.now(), 'connecting to Redis')
+    try {
+      await withDeadline(this.#opening, untilMs - performance.now(), 'connecting to Redis')
+    } catch (error) {
+      this.#isOpeningLate = this.#opening !== undefined
+      throw error
+    }
   }
 
   #open(): Promise<void> {
@@ -96,7 +106,12 @@ export class Connection {
     if (lane.clock.isKnown && !lane.isSuspect) return
     if (lane.isSuspect && lane.probe !== undefined)
       throw new Error('the server has not answered since a missed deadline')
-    await withDeadline(this.#probe(lane, key), untilMs - performance.now(), 'a probe of Redis')
+    try {
+      await withDeadline(this.#probe(lane, key), untilMs - performance.now(), 'a probe of Redis')
+    } catch (error) {
+      if (isMissedDeadline(error)) lane.isSuspect = true
+      throw error
+    }
   }
 
   /** One probe at a time; it has no deadline of its own, for it is what waits for a stopped server to go on. */

@@ -53,6 +53,14 @@ async function expectNoLateEffect(store: ReplayStore): Promise<void> {
   expect(await store.claim('lost', TTL)).toBe('fresh')
 }
 
+/** Refused without a wait, so that an outage of hours neither holds requests back nor fills the memory with them. */
+async function expectRefusedAtOnce(store: ReplayStore, why: string): Promise<void> {
+  const startedMs = performance.now()
+  for (let count = 0; count < 50; count += 1) await expect(store.claim('lost', TTL)).rejects.toThrow(why)
+  // 50 deadlines would be 15 s.
+  expect(performance.now() - startedMs).toBeLessThan(10_000)
+}
+
 describe.each(versions)('with %s on its defaults', (_name, make) => {
   test('[redis-late-effect] [redis-deadline] a server that is stopped: refused in time, nothing later', async () => {
     const store = await warm(make(server.url))
@@ -162,16 +170,25 @@ describe('the PING rule', () => {
     proxy.hang()
     await claimInVain(store)
     const sent = proxy.bytesSent
-    const startedMs = performance.now()
-    for (let count = 0; count < 50; count += 1) {
-      await expect(store.claim(`refused-${count}`, TTL)).rejects.toMatchObject(unavailable)
-    }
-    // 50 deadlines would be 15 s: these are refused at once.
-    expect(performance.now() - startedMs).toBeLessThan(10_000)
+    await expectRefusedAtOnce(store, 'the server has not answered since a missed deadline')
     expect(proxy.bytesSent).toBe(sent)
     proxy.resume()
     expect(await eventually(async () => store.claim('after', TTL))).toBe('fresh')
     expect(await claimsLeft()).toBe(0)
+  })
+
+  test('[redis-ping-rule] a server that falls silent before its first answer makes one call wait, and no other', async () => {
+    const redis = client(proxy.url)
+    await eventually(
+      async () => redis.status,
+      (status) => status === 'ready',
+    )
+    proxy.hang()
+    const store = redisReplay(redis, quick)
+    await claimInVain(store)
+    await expectRefusedAtOnce(store, 'the server has not answered since a missed deadline')
+    proxy.resume()
+    await expectNoLateEffect(store)
   })
 
   test('[redis-ping-rule] what one store learns of a client, all stores on it know', async () => {
@@ -220,6 +237,16 @@ describe('the ready rule', () => {
 
     const lost = redisReplay(client('redis://127.0.0.1:1', { lazyConnect: true }), quick)
     await expect(lost.claim('a', TTL)).rejects.toMatchObject(unavailable)
+  })
+
+  test('[redis-ready-rule] a server that takes connections and says nothing makes one call wait, and no other', async () => {
+    proxy.hang()
+    const store = redisReplay(client(proxy.url), quick)
+    await claimInVain(store)
+    await expectRefusedAtOnce(store, 'the client has not connected since a missed deadline')
+    proxy.resume()
+    await expectNoLateEffect(store)
+    expect(await store.claim('ready', TTL)).toBe('fresh')
   })
 
   test('[redis-ready-rule] [redis-deadline] a server that takes connections and says nothing: refused in time', async () => {
