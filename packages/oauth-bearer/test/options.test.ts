@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { type IssuerOptions, type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { describe, expect, test } from '@jest/globals'
+import { generateKeyPair } from 'jose'
 
 const RESOURCE = 'https://mcp.example.com/mcp'
 const ISSUER = 'https://auth.example.com'
@@ -119,7 +120,7 @@ describe('options', () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_OPTION_INVALID issuer.${name}`)
   })
 
-  test('a client that asks needs what it proves itself with', () => {
+  test('a client that asks needs what it proves itself with', async () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c' } } })).toBe(
       'ERR_OPTION_MISSING issuer.introspection.clientSecret',
     )
@@ -134,6 +135,9 @@ describe('options', () => {
     )
     const fitting = { clientId: 'c', privateKey, signingAlgorithm: 'EdDSA' }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: fitting } })).toBe('nothing')
+    const { privateKey: cryptoKey } = await generateKeyPair('ES256')
+    const withCryptoKey = { clientId: 'c', privateKey: cryptoKey, signingAlgorithm: 'ES256' }
+    expect(thrownBy({ issuer: { issuer: ISSUER, introspection: withCryptoKey } })).toBe('nothing')
     const method = { clientId: 'c', clientSecret: 's', authMethod: 'private_key_jwt' }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: method } })).toBe(
       'ERR_OPTION_MISSING issuer.introspection.privateKey',

@@ -1,4 +1,5 @@
-import { KeyObject, webcrypto } from 'node:crypto'
+import { KeyObject } from 'node:crypto'
+import { types } from 'node:util'
 import { OptionError, option, resolveOptions } from '@countersign/core'
 import type { CryptoKey } from 'jose'
 import type { IntrospectionMode } from '../issuers/issuer.js'
@@ -46,9 +47,7 @@ const rules = {
   clientSecret: option.string().secret(),
   privateKey: option
     .custom<CryptoKey | KeyObject>('a private CryptoKey or KeyObject', (value) =>
-      (value instanceof KeyObject || value instanceof webcrypto.CryptoKey) && value.type === 'private'
-        ? (value as CryptoKey | KeyObject)
-        : undefined,
+      (value instanceof KeyObject || types.isCryptoKey(value)) && value.type === 'private' ? value : undefined,
     )
     .secret(),
   keyId: option.string(),
