@@ -213,7 +213,7 @@ export function defineGate<P extends PrincipalBase, R extends string, D extends 
     const respond = () => send(answer)
     const pass = (error: unknown) => {
       if (!(error instanceof Error)) return respond()
-      if (isPassed) return
+      if (isPassed || isOver(response)) return
       isPassed = true
       next(error)
     }

@@ -164,6 +164,18 @@ describe('onDenied: a function', () => {
     expect([response.status, response.text, heard]).toEqual([409, 'handled', 1])
   })
 
+  test('[core-next-once] that answers and then passes an error leaves its answer alone', async () => {
+    const { app, errors } = keyApp({
+      onDenied: ({ respond }, _request, _response, next) => {
+        respond()
+        next(new Error('too late'))
+      },
+    })
+    const response = await request(app).get('/1').set('x-key', 'bad')
+    expect([response.status, response.text]).toEqual([401, REFUSAL])
+    expect(errors).toEqual([])
+  })
+
   test('is not asked about a bug: that goes to the error handlers', async () => {
     let asked = 0
     const { app, errors } = keyApp(
