@@ -1,4 +1,4 @@
-import { createSettingsSessions, settingsOAuthFromEnv } from '@countersign/settings-session'
+import { createSettingsSessions, memorySessions, settingsOAuthFromEnv } from '@countersign/settings-session'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { TestBrowser } from './browser.js'
 import { type Harness, type HarnessOptions, settingsApp } from './harness.js'
@@ -180,6 +180,16 @@ test("[settings-oauth] the provider's own words are on no page and in no event",
   expect(JSON.stringify(app.events)).not.toContain('alert(')
 })
 
+interface Begun {
+  writeHead(status: number, headers: object): Begun
+  write(text: string): unknown
+  end(text: string): unknown
+}
+function begin(response: Begun): Begun {
+  response.writeHead(200, { 'content-type': 'application/json' }).write('{"a')
+  return response
+}
+
 describe('[settings-oauth] a provider that is', () => {
   test('dead at the start is 503, the cookie kept, and it works when it is back', async () => {
     const fresh = await start()
@@ -202,6 +212,15 @@ describe('[settings-oauth] a provider that is', () => {
       (_request: unknown, response: { statusCode: number; end(): void }) => {
         response.statusCode = 502
         response.end()
+      },
+    ],
+    ['slow in the middle of its answer', (_request: unknown, response: Begun) => void begin(response)],
+    ['too long', (_request: unknown, response: Begun) => void begin(response).end('x'.repeat(2 ** 21))],
+    [
+      'cut off in the middle of its answer',
+      (request: { socket: { destroy(): void } }, response: Begun) => {
+        begin(response)
+        setImmediate(() => request.socket.destroy())
       },
     ],
     ['cut off', (request: { socket: { destroy(): void } }) => request.socket.destroy()],
@@ -230,6 +249,15 @@ test('[settings-oauth] metadata that names another issuer is not followed', asyn
   await browser.confirm(await fresh.link({ userId: 'metadata' }))
   expect((await browser.send('/settings/oauth/start')).status).toBe(503)
   expect(fresh.last()).toBe('identity_provider')
+})
+
+test('a session that begins to sign in again and again takes one place in the store', async () => {
+  const small = await start({ store: memorySessions({ maxEntries: 3 }) })
+  const { browser } = await asked(small)
+  let answer = await browser.send('/settings/oauth/start')
+  for (let count = 0; count < 5; count += 1) answer = await browser.send('/settings/oauth/start')
+  expect(answer.status).toBe(302)
+  expect((await browser.send(provider.answerTo(answer.headers.get('location') as string))).status).toBe(303)
 })
 
 test('a HEAD takes no answer', async () => {

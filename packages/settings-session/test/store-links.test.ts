@@ -209,6 +209,15 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await store.useInitData(data, 'device2', 200)).toBe('fresh')
   })
 
+  test('of two sign-ins under one tag the later one counts', async () => {
+    const { store } = subject
+    const { session } = await opened(store, newUser(), { state: 'awaiting_identity' })
+    const [first, second] = [mintToken('t', session.tag), mintToken('t', session.tag)]
+    for (const ref of [first, second]) await store.beginOAuth({ ref, session, isAgain: false, ttlMs: 1000 })
+    expect(await store.takeOAuth(first)).toBeUndefined()
+    expect(await store.takeOAuth(second)).toMatchObject({ isAgain: false })
+  })
+
   test('a sign-in is taken once, with its own secret only', async () => {
     const { store } = subject
     const { session } = await opened(store, newUser(), { state: 'awaiting_identity' })

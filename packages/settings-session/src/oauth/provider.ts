@@ -26,7 +26,7 @@ export interface Provider {
   identify(answer: URL, binding: SignInBinding): Promise<SettingsIdentity>
 }
 
-const MAX_USERINFO_BYTES = 64 * 1024
+const MAX_ANSWER_BYTES = 1024 * 1024
 /** Seconds that a sign-in may be old when the person was asked to sign in again. */
 const AGAIN_SECONDS = 60
 
@@ -101,15 +101,27 @@ async function configure({ mode, clientId, clientSecret, timeoutMs }: ResolvedOA
 }
 
 const providerFetch: client.CustomFetch = async (url, options) => {
-  let response: Response
   try {
-    response = await fetch(url, options as RequestInit)
+    const response = await fetch(url, options as RequestInit)
+    const { status, headers } = response
+    // Read to its end here: one that stops in the middle is an outage, too, and no answer.
+    const body = await bodyOf(response)
+    if (status < 500 && status !== 429) return new Response(body.length === 0 ? null : body, { status, headers })
   } catch (error) {
-    throw new ProviderUnavailableError('the provider cannot be reached', { cause: error })
+    throw new ProviderUnavailableError('the provider gave no whole answer', { cause: error })
   }
-  if (response.status < 500 && response.status !== 429) return response
-  await response.body?.cancel()
-  throw new ProviderUnavailableError(`the provider answered ${response.status}`)
+  throw new ProviderUnavailableError('the provider answered with a fault of its own')
+}
+
+async function bodyOf({ body }: Response): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 async function askUserinfo(
@@ -120,9 +132,7 @@ async function askUserinfo(
   const headers = new Headers({ accept: 'application/json' })
   const response = await client.fetchProtectedResource(config, accessToken, userinfoUrl, 'GET', undefined, headers)
   if (response.status !== 200) throw new Error(`userinfo answered ${response.status}`)
-  const text = await response.text()
-  if (text.length > MAX_USERINFO_BYTES) throw new Error('the userinfo answer is too long')
-  const subject = (JSON.parse(text) as Readonly<Record<string, unknown>> | null)?.[subjectClaim]
+  const subject = ((await response.json()) as Readonly<Record<string, unknown>> | null)?.[subjectClaim]
   return { issuer: issuerId, subject: subjectFrom(subject) }
 }
 

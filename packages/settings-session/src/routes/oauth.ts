@@ -7,7 +7,7 @@ import { bindingOf } from '../oauth/sign-in.js'
 import type { SettingsIdentity } from '../principal.js'
 import { parseReturnTo } from '../return-to.js'
 import type { TakenSignIn } from '../stores/store.js'
-import { mintTag, mintToken, parseToken, partitionOfTag, type Token } from '../tokens.js'
+import { mintToken, parseToken, type Token } from '../tokens.js'
 import { answerUnavailable, refuse } from './answers.js'
 import { settleIdentity } from './identity.js'
 import { isSignedIn, readSession } from './session-response.js'
@@ -29,7 +29,8 @@ export async function startSignIn(
   const { token, result } = read
   if (result.outcome === 'refused') return refuse(engine, request, response, { reason: result.reason })
   const isAgain = isWhole(engine, result.session)
-  const signIn = mintToken('t', mintTag(partitionOfTag(token.tag)))
+  // Under the session's own tag: a session has one sign-in under way, however often it begins one.
+  const signIn = mintToken('t', token.tag)
   let url: URL
   try {
     url = await provider.authorizationUrl(redirectUri(engine), bindingOf(signIn, provider.id, isAgain))
