@@ -97,16 +97,15 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
     original.end(request.method === 'HEAD' ? undefined : answer.body)
   }
 
-  /** False when something was stopped. */
+  /** Sends what is surely no token. False when the client must read it before more comes (`'drain'`). */
   function pass(isLast: boolean): boolean {
     if (!response.headersSent && headersLeak()) stop('header')
     else if (TOKEN_ANYWHERE.test(held)) stop('body')
-    if (isStopped) return false
+    if (isStopped) return true
     const keep = isLast ? held.length : (BEGINNING.exec(held)?.index ?? held.length)
     const ready = held.slice(0, keep)
     held = held.slice(keep)
-    if (ready !== '') original.write(Buffer.from(ready, 'latin1'))
-    return true
+    return ready === '' || original.write(Buffer.from(ready, 'latin1'))
   }
 
   Object.assign(response, {
@@ -121,8 +120,9 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
     },
     flushHeaders() {
       isStream = true
-      if (isStopped || !pass(false)) return
-      original.flushHeaders()
+      if (isStopped) return
+      pass(false)
+      if (!isStopped) original.flushHeaders()
     },
     write(chunk: unknown, ...rest: readonly unknown[]) {
       const done = rest.find((item): item is () => void => typeof item === 'function')
@@ -130,8 +130,7 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
       if (isStopped) return true
       held += bytesOf(chunk, rest[0])
       isStream ||= held.length > maxHeldBytes
-      if (isStream) pass(false)
-      return true
+      return isStream ? pass(false) : true
     },
     end(...given: readonly unknown[]) {
       const [chunk, encoding] = typeof given[0] === 'function' ? [] : given
@@ -139,7 +138,10 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
       if (done !== undefined) response.once('finish', done)
       if (isStopped) return response
       if (chunk !== undefined && chunk !== null) held += bytesOf(chunk, encoding)
-      if (isStream) return pass(true) ? original.end() : response
+      if (isStream) {
+        pass(true)
+        return isStopped ? response : original.end()
+      }
       if (headersLeak()) stop('header')
       else if (TOKEN_ANYWHERE.test(held)) stop('body')
       else original.end(held === '' ? undefined : Buffer.from(held, 'latin1'))
