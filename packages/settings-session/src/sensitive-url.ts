@@ -9,8 +9,10 @@ const REDACTED = '[SensitiveUrl]'
 export class SensitiveUrl {
   readonly #url: string
 
-  constructor(url: string | URL) {
-    this.#url = new URL(url).href
+  /** @throws {TypeError} for what is no URL; the error does not hold it, as Node's own would. */
+  constructor(url: string | URL, base?: string) {
+    if (!URL.canParse(String(url), base)) throw refusal('what was given is not a URL')
+    this.#url = new URL(url, base).href
   }
 
   /**
@@ -20,8 +22,7 @@ export class SensitiveUrl {
    */
   reveal(purpose: 'deliver-to-user'): string {
     if (purpose === 'deliver-to-user') return this.#url
-    const error = new TypeError("SensitiveUrl: reveal('deliver-to-user') is the only way to read it")
-    throw Object.assign(error, { code: 'ERR_SENSITIVE_URL' })
+    throw refusal("reveal('deliver-to-user') is the only way to read it")
   }
 
   toString(): string {
@@ -43,4 +44,8 @@ export class SensitiveUrl {
   get [Symbol.toStringTag](): string {
     return 'SensitiveUrl'
   }
+}
+
+function refusal(why: string): TypeError {
+  return Object.assign(new TypeError(`SensitiveUrl: ${why}`), { code: 'ERR_SENSITIVE_URL' })
 }

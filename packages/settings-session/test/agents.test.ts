@@ -43,6 +43,20 @@ describe('[settings-leak] a SensitiveUrl', () => {
     expect(inspect(structuredClone(url))).not.toContain('l1.')
   })
 
+  test('is not in the error for a text that is no URL, nor in that of wrapUrl', () => {
+    const broken = 'https//provider.example.com/authorize?state=secret'
+    for (const make of [() => new SensitiveUrl(broken), () => wrapUrl('oauth', broken, new Date(0))]) {
+      let error: unknown
+      try {
+        make()
+      } catch (thrown) {
+        error = thrown
+      }
+      expect(error).toMatchObject({ name: 'TypeError', code: 'ERR_SENSITIVE_URL' })
+      expect(inspect(error, { showHidden: true })).not.toContain('state=secret')
+    }
+  })
+
   test('gives itself out for the one purpose', () => {
     expect(url.reveal('deliver-to-user')).toBe(LINK)
     expect(() => (url.reveal as (purpose?: string) => string)('log')).toThrow()
@@ -216,6 +230,24 @@ describe('[settings-leak] leakGuard', () => {
       expect(app.events.map(({ type }) => type)).toEqual(['settings.leak.stopped'])
       await app.close()
     }
+  })
+
+  test('tells a writer to wait while the client reads slowly, and when to go on', async () => {
+    const chunk = Buffer.alloc(64 * 1024, 'x')
+    let written = 0
+    const app = await guarded(
+      (host) => {
+        host.get('/slow', (_request, response) => {
+          while (written < 640 && response.write(chunk)) written += 1
+          response.once('drain', () => response.end())
+        })
+      },
+      { maxHeldBytes: 1000 },
+    )
+    const response = await fetch(`${app.url}/slow`)
+    expect((await response.arrayBuffer()).byteLength).toBe((written + 1) * chunk.length)
+    expect(written).toBeLessThan(64)
+    await app.close()
   })
 
   test('holds a large body only as long as it may', async () => {

@@ -82,8 +82,8 @@ export async function welcome(
   const result = await onOpen?.(opened as Parameters<typeof onOpen>[0])
   if (result === undefined) return continueTo(engine, request, response, session.returnTo)
   const { goTo } = result
-  const url = goTo instanceof SensitiveUrl ? goTo.reveal('deliver-to-user') : new URL(goTo, engine.origin).href
-  leaveFor(engine, request, response, url, 'Everything is ready.')
+  const url = goTo instanceof SensitiveUrl ? goTo : new SensitiveUrl(goTo, engine.origin)
+  leaveFor(engine, request, response, url.reveal('deliver-to-user'), 'Everything is ready.')
 }
 
 /** Goes on by a page: a redirect that answers a form is blocked where `form-action 'self'` holds (helmet's default). */
