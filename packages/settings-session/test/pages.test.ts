@@ -1,4 +1,5 @@
-import { createSettingsSessions } from '@countersign/settings-session'
+import { StoreUnavailableError } from '@countersign/core'
+import { createSettingsSessions, memorySessions } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, settingsApp } from './harness.js'
 
@@ -67,6 +68,30 @@ describe('[settings-pages] the pages', () => {
       expect(answer.headers.get('www-authenticate')).toBe('Countersign-Settings-Session')
       expect(await answer.text()).toContain('Ask for a new link in the chat')
     }
+  })
+
+  test('of the app that throw are a 500 of the app, whatever the refusal, and take no process down', async () => {
+    const store = memorySessions()
+    const down = () => {
+      throw new StoreUnavailableError('memorySessions', 'down')
+    }
+    const broken = await settingsApp({
+      store: { ...store, peekLink: down, revoke: down },
+      pages: {
+        error: () => {
+          throw new Error('a fault of the page')
+        },
+      },
+    })
+    const browser = broken.browser()
+    const session = `s1.0${'A'.repeat(16)}.${'A'.repeat(43)}`
+    const link = `l1.0${'A'.repeat(16)}.${'A'.repeat(43)}`
+    browser.cookies.set('__Host-countersign-settings', session)
+    expect((await browser.send(`/settings?s=${link}`)).status).toBe(500)
+    expect((await browser.post('/settings/logout')).status).toBe(500)
+    expect((await browser.post('/settings/logout', { a: 'x'.repeat(5000) })).status).toBe(500)
+    expect((await browser.send('/settings?s=x')).status).toBe(500)
+    await broken.close()
   })
 
   test('can be the own pages of the app', async () => {

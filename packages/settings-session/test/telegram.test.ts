@@ -1,5 +1,11 @@
 import { createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto'
-import { createSettingsSessions, type SettingsTelegram } from '@countersign/settings-session'
+import { StoreUnavailableError } from '@countersign/core'
+import {
+  createSettingsSessions,
+  memorySessions,
+  type SettingsStore,
+  type SettingsTelegram,
+} from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseFields } from '../src/telegram/init-data.js'
@@ -210,6 +216,40 @@ test('[settings-telegram] used again, it is good in the browser that used it fir
   expect(app.last()).toBe('telegram_replayed')
   thief.cookies.set(DEVICE, `d1.0${'A'.repeat(16)}.${'A'.repeat(43)}`)
   expect((await post(thief, data)).status).toBe(401)
+})
+
+test('[settings-outage] data that was used up when the store failed is good again in the browser that sent it', async () => {
+  const store = memorySessions()
+  let isDown = true
+  const failing: SettingsStore = {
+    ...store,
+    openSession: (session) => {
+      if (isDown) throw new StoreUnavailableError('memorySessions', 'down')
+      return store.openSession(session)
+    },
+  }
+  const flaky = await settingsApp({ store: failing, telegram: { botToken: BOT_TOKEN }, realTime: true })
+  const date = { auth_date: String(Math.floor(Date.now() / 1000)) }
+  const browser = flaky.browser()
+  const data = initData(fields(date))
+  expect((await post(browser, data, {}, flaky)).status).toBe(503)
+  expect([...browser.cookies.keys()]).toEqual([DEVICE])
+  isDown = false
+  expect((await post(browser, data, {}, flaky)).status).toBe(200)
+  expect((await post(flaky.browser(), data, {}, flaky)).status).toBe(401)
+  await flaky.close()
+})
+
+test('an answer that was lost locks nobody out: the browser is known from the page on', async () => {
+  const browser = app.browser()
+  await browser.send('/settings/telegram')
+  const data = initData(fields())
+  const known = new Map(browser.cookies)
+  expect((await post(browser, data)).status).toBe(200)
+  // What the answer set never came.
+  browser.cookies.clear()
+  for (const [name, value] of known) browser.cookies.set(name, value)
+  expect((await post(browser, data)).status).toBe(200)
 })
 
 test('[settings-csrf] the data is taken from our own page alone, as JSON', async () => {

@@ -72,10 +72,13 @@ export function answerUnavailable(
   sendAnswer(response, asPage(engine, request, answer, dependency))
 }
 
-/** Takes back what would change a cookie of ours; those of the app stay. */
-function keepCookies({ cookies }: Engine, response: Response): void {
+/**
+ * Takes back what would change a cookie of ours; those of the app stay. So does the device's: what Telegram signed may be
+ * used up, and the browser that used it must be known when it comes again.
+ */
+function keepCookies({ cookies: { device: _device, ...ours } }: Engine, response: Response): void {
   const lines = [response.getHeader('Set-Cookie') ?? []].flat().map(String)
-  const foreign = lines.filter((line) => !Object.values(cookies).some((name) => line.startsWith(`${name}=`)))
+  const foreign = lines.filter((line) => !Object.values(ours).some((name) => line.startsWith(`${name}=`)))
   if (foreign.length > 0) response.setHeader('Set-Cookie', foreign)
   else response.removeHeader('Set-Cookie')
 }
@@ -91,10 +94,9 @@ export function route(
   return async function countersignSettings(request, response, next) {
     try {
       await handler(request, response)
-    } catch (error) {
-      if (error instanceof StoreUnavailableError) {
-        return answerUnavailable(engine, request, response, 'session_store')
-      }
+    } catch (thrown) {
+      const error = thrown instanceof StoreUnavailableError ? answerOutage(engine, request, response) : thrown
+      if (error === undefined) return
       engine.emit({
         type: 'access.unavailable',
         reason: 'internal_error',
@@ -105,6 +107,15 @@ export function route(
       })
       next(error)
     }
+  }
+}
+
+/** What the app's own error page threw, if it did. */
+function answerOutage(engine: Engine, request: Request, response: Response): unknown {
+  try {
+    return void answerUnavailable(engine, request, response, 'session_store')
+  } catch (error) {
+    return error ?? new Error('the error page threw nothing')
   }
 }
 

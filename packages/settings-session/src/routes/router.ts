@@ -22,9 +22,10 @@ export function createRouter(engine: Engine): Router {
   /** A body that cannot be read is refused like any other that is wrong. */
   const after = (parse: RequestHandler, reason: SettingsSessionReason, handler: Handler): RequestHandler => {
     const handle = on(handler)
+    const refuseBody = on((_engine, request, response) => refuse(engine, request, response, { reason }))
     return (request, response, next) =>
       parse(request, response, (error?: unknown) =>
-        error === undefined ? handle(request, response, next) : refuse(engine, request, response, { reason }),
+        (error === undefined ? handle : refuseBody)(request, response, next),
       )
   }
 
@@ -53,7 +54,10 @@ export function createRouter(engine: Engine): Router {
     router.get('/waiting', on(waitForAnswer))
   }
   if (telegram !== undefined) {
-    router.get('/telegram', on(telegramPage))
+    router.get(
+      '/telegram',
+      on((_engine, request, response) => telegramPage(engine, telegram, request, response)),
+    )
     router.post(
       '/telegram',
       after(jsonBody, 'telegram_invalid', (_engine, request, response) =>

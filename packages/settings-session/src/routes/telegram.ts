@@ -7,15 +7,19 @@ import { sendPage } from '../pages/send-page.js'
 import { principalId, type SettingsUser, userKey } from '../principal.js'
 import { type InitData, verifyInitData } from '../telegram/init-data.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
-import { mintTag, mintToken, parseToken } from '../tokens.js'
+import { mintTag, mintToken, parseToken, type Token } from '../tokens.js'
 import { refuse } from './answers.js'
 import { setSessionCookie } from './session-response.js'
 
 /** Milliseconds by which Telegram's clock may be ahead of ours. */
 const FUTURE_MS = 60_000
 
-/** `GET /telegram`: the stable link's page. It holds no secret; it posts what Telegram handed to it. */
-export function telegramPage(engine: Engine, request: Request, response: Response): void {
+/**
+ * `GET /telegram`: the stable link's page. It holds no secret; it posts what Telegram handed to it. The browser is known
+ * from here on: an answer to the post that is lost must not lock it out.
+ */
+export function telegramPage(engine: Engine, telegram: ResolvedTelegram, request: Request, response: Response): void {
+  knowDevice(engine, telegram, request, response)
   sendPage(engine.options.pages, request, response, 'telegram', { action: pathTo(engine, '/telegram') })
 }
 
@@ -41,8 +45,8 @@ export async function openByTelegram(
     return refuse(engine, request, response, { reason: 'telegram_invalid', event })
   }
   const lastsMs = Math.max(1000, data.authDate + telegram.maxAgeMs + FUTURE_MS - clock.now())
-  const known = parseToken('d', onlyCookie(request, engine.cookies.device))
-  const device = known ?? mintToken('d', mintTag(partitionOf(data.fingerprint)))
+  // Before the data is used up: whatever comes after, this browser may come again.
+  const device = knowDevice(engine, telegram, request, response)
   if ((await store.useInitData(data.fingerprint, device.hash, lastsMs)) === 'replayed') {
     return refuse(engine, request, response, { reason: 'telegram_replayed', event: { principal } })
   }
@@ -59,10 +63,16 @@ export async function openByTelegram(
       attributes: { kind: 'settings', by: 'telegram' },
     })
   }
-  setCookie(response, engine.cookies.device, device.text, { maxAgeSeconds: telegram.maxAgeMs / 1000 })
   setSessionCookie(engine, response, token)
   response.setHeader('Cache-Control', 'no-store')
   response.json({ goTo: pathTo(engine, state === 'active' ? '' : '/oauth/start') })
+}
+
+/** The browser's device token, a new one when it has none, and its cookie. */
+function knowDevice(engine: Engine, { maxAgeMs }: ResolvedTelegram, request: Request, response: Response): Token {
+  const device = parseToken('d', onlyCookie(request, engine.cookies.device)) ?? mintToken('d', mintTag(0))
+  setCookie(response, engine.cookies.device, device.text, { maxAgeSeconds: maxAgeMs / 1000 })
+  return device
 }
 
 /** The settings of a group are those of its member within the group: the group is the team. */
