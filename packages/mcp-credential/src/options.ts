@@ -43,7 +43,7 @@ export type ResolvedGateOptions = ReturnType<typeof resolveGateOptions>
 export function resolveGateOptions(options: RequireMcpCredentialOptions) {
   const resolved = resolveOptions('requireMcpCredential', options, rules)
   const { tools } = resolved
-  const sessions = new McpSessions(resolved.clock)
+  const sessions = new McpSessions()
   const streams = new StreamWatch(resolved.credentials, resolved.recheckMs)
   return { ...resolved, sessions, streams, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
 }

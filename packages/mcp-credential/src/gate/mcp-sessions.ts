@@ -1,29 +1,25 @@
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { BoundedTtlMap, type Clock } from '@countersign/core'
 import type { McpCredentialPrincipal } from '../principal.js'
 
 const HEADER = 'mcp-session-id'
 const MAX_SESSIONS = 100_000
 /** So that no agent can use up the room of the others. */
 const MAX_PER_OWNER = 100
-const TTL_MS = 86_400_000
 const MAX_ID_LENGTH = 256
 
 /**
  * Binds the sessions of MCP's older revisions to the thread and the provider that they were made for, not to a token:
- * a token that was superseded leaves the session to the next one. A session that this gate did not see being made
- * belongs to who is seen with it first.
+ * a token that was superseded leaves the session to the next one. A session that this gate did not see being made, in
+ * another process or before a restart, belongs to who is seen with it first.
+ *
+ * Nobody is refused for having had many sessions: an agent that is started anew for each turn makes one each time. The
+ * one longest unused is forgotten instead, first of the same owner, and belongs to who is seen with it next.
  */
 export class McpSessions {
-  readonly #owners: BoundedTtlMap<string, string>
-  readonly #counts: BoundedTtlMap<string, number>
-  readonly #clock: Clock
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-    this.#owners = new BoundedTtlMap({ maxEntries: MAX_SESSIONS, clock, bucketMs: 60_000 })
-    this.#counts = new BoundedTtlMap({ maxEntries: MAX_SESSIONS, clock, bucketMs: 60_000 })
-  }
+  /** The owner of each session, the one longest unused first. */
+  readonly #owners = new Map<string, string>()
+  /** The sessions of each owner, in the same order. */
+  readonly #sessions = new Map<string, Set<string>>()
 
   /** False when the request names a session of somebody else. */
   admits(request: IncomingMessage, response: ServerResponse | undefined, principal: McpCredentialPrincipal): boolean {
@@ -36,18 +32,27 @@ export class McpSessions {
 
   #isOwn(id: string, owner: string): boolean {
     if (id.length > MAX_ID_LENGTH) return false
-    const known = this.#owners.get(id)
-    if (known === undefined) return this.#bind(id, owner)
-    if (known !== owner) return false
-    this.#owners.extend(id, this.#clock.now() + TTL_MS)
+    if ((this.#owners.get(id) ?? owner) !== owner) return false
+    this.#bind(id, owner)
     return true
   }
 
-  #bind(id: string, owner: string): boolean {
-    const count = this.#counts.get(owner) ?? 0
-    const until = this.#clock.now() + TTL_MS
-    if (count >= MAX_PER_OWNER || !this.#counts.set(owner, count + 1, until)) return false
-    return this.#owners.set(id, owner, until)
+  #bind(id: string, owner: string): void {
+    this.#forget(id)
+    const own = this.#sessions.get(owner) ?? new Set<string>()
+    if (own.size >= MAX_PER_OWNER) this.#forget(firstOf(own))
+    else if (this.#owners.size >= MAX_SESSIONS) this.#forget(firstOf(this.#owners.keys()))
+    this.#owners.set(id, owner)
+    this.#sessions.set(owner, own.add(id))
+  }
+
+  #forget(id: string): void {
+    const owner = this.#owners.get(id)
+    if (owner === undefined) return
+    this.#owners.delete(id)
+    const own = this.#sessions.get(owner)
+    own?.delete(id)
+    if (own?.size === 0) this.#sessions.delete(owner)
   }
 
   /** The session's id is in the headers of the answer to `initialize`. */
@@ -62,6 +67,11 @@ export class McpSessions {
       return writeHead.apply(this, args)
     } as typeof response.writeHead
   }
+}
+
+function firstOf(ids: Iterable<string>): string {
+  const [first = ''] = ids
+  return first
 }
 
 function isInitialize(request: IncomingMessage & { body?: unknown }): boolean {
