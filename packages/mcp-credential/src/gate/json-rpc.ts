@@ -30,10 +30,10 @@ export function checkBody(
   capabilitiesOf: CapabilitiesOf,
 ): BodyRefusal | undefined {
   const { body } = request
-  if (body === undefined) return hasBody(request) ? { why: 'not_parsed', needs: NOTHING } : undefined
+  if (isUnparsed(body)) return hasBody(request) ? { why: 'not_parsed', needs: NOTHING } : undefined
   const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
   for (const message of messages) {
-    if (!isMessage(message)) return { why: 'not_json_rpc', needs: NOTHING }
+    if (!isMessage(message) || !hasMeaning(message)) return { why: 'not_json_rpc', needs: NOTHING }
     const refusal = checkHeaders(request, message) ?? checkCall(message, capabilities, capabilitiesOf)
     if (refusal !== undefined) return refusal
   }
@@ -44,6 +44,16 @@ function hasBody({ method = '', headers }: IncomingMessage): boolean {
   if (BODY_METHODS.has(method)) return true
   const length = headers['content-length']
   return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+/** Some parsers leave `{}` in place of what they did not read, and a handler might read it then. */
+function isUnparsed(body: unknown): boolean {
+  return body === undefined || (isMessage(body) && Object.keys(body).length === 0)
+}
+
+/** A request or a notification, or an answer (JSON-RPC 2.0 §4 and §5). */
+function hasMeaning(message: Message): boolean {
+  return typeof message.method === 'string' || Object.hasOwn(message, 'result') || Object.hasOwn(message, 'error')
 }
 
 function isMessage(message: unknown): message is Message {
