@@ -45,16 +45,17 @@ function conclude(request: Request, options: ResolvedGateOptions, resolution: Re
     const { why, tool, needs } = refusal
     const scope = needs.join(' ')
     return denied('capability_missing', {
-      detail: { ...detail, attributes: { why, ...(tool === undefined ? {} : { tool }) } },
+      detail: { ...detail, attributes: { why, ...(tool === undefined || holdsToken(tool, options) ? {} : { tool }) } },
       ...(needs.length === 0 ? {} : { parameters: { scope }, members: { scope } }),
     })
   }
   // Watched by the token's own id: an alias may be revoked without what it stands for.
-  const { res: response } = request
-  if (response !== undefined && isStreamAccepted(request)) options.streams.watch(response, resolution.tokenId)
+  // Whatever the request accepts: it is the handler that makes a stream.
+  if (request.res !== undefined) options.streams.watch(request.res, resolution.tokenId)
   return granted(principal, detail)
 }
 
-function isStreamAccepted({ headers }: Request): boolean {
-  return headers.accept?.includes('text/event-stream') === true
+/** An agent may send anything for a name, its own credential too, and the audit is not to keep that. */
+function holdsToken(tool: string, { credentials }: ResolvedGateOptions): boolean {
+  return tool.toLowerCase().includes(`${credentials.prefix.toLowerCase()}_`) && /[0-9A-Za-z]{43}/.test(tool)
 }

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import express from 'express'
+import express, { type RequestHandler } from 'express'
 import { agent, type Harness, mcpApp, send, toolCall } from './harness.js'
 
 let app: Harness
@@ -90,10 +92,18 @@ test('a name that is no text, and a body that is no JSON-RPC, are refused', asyn
     expect(await status(toolCall(name))).toBe(403)
   }
   expect(await status({ jsonrpc: '2.0', id: 1, method: 'tools/call' })).toBe(403)
+  for (const method of [undefined, null, ['tools/call'], { toString: 'tools/call' }]) {
+    expect(await status({ ...toolCall('preview_open'), method })).toBe(403)
+  }
+  expect(await status([toolCall('preview_open'), {}])).toBe(403)
 })
 
 test('a body that nobody parsed is refused, whatever it is', async () => {
-  for (const before of [[], [express.text({ type: '*/*' })], [express.raw({ type: '*/*' })]]) {
+  const placeholder: RequestHandler = (request, _response, next) => {
+    request.body = {}
+    next()
+  }
+  for (const before of [[], [placeholder], [express.text({ type: '*/*' })], [express.raw({ type: '*/*' })]]) {
     const unparsed = await mcpApp({ before, tools: { '*': [] } })
     const own = { authorization: (await unparsed.credentials.issue(agent)).authorizationHeader }
     expect((await send(unparsed.port, own, toolCall('preview_open'))).status).toBe(403)
@@ -103,6 +113,27 @@ test('a body that nobody parsed is refused, whatever it is', async () => {
     expect((await send(unparsed.port, chunked, undefined, 'DELETE')).status).toBe(403)
     await unparsed.close()
   }
+})
+
+test('[mcp-token-nowhere] an agent that sends its credential for the name of a tool does not get it into the audit', async () => {
+  const token = (headers.authorization as string).slice('Bearer '.length)
+  for (const name of [token, `preview-${token.toUpperCase()}`, `a ${token}`.slice(0, -6)]) {
+    expect(await status(toolCall(name))).toBe(403)
+    expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern' })
+  }
+  expect(await status(toolCall('mcps_tool'))).toBe(403)
+  expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern', tool: 'mcps_tool' })
+})
+
+test('names without end that an agent makes up are not kept', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const { filterTools } = app.gate
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let index = 0; index < 500; index += 1) filterTools([{ name: `${'x'.repeat(100_000)}${index}` }], [])
+  collect()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000)
 })
 
 test('without the option every tool may be called', async () => {

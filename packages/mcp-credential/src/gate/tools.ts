@@ -11,8 +11,9 @@ interface ToolRule {
   readonly needs: readonly string[]
 }
 
-/** Names that were asked for are remembered: there are few, and the rules never change. */
+/** Names that were asked for are remembered: there are few, and the rules never change. Long ones are made up. */
 const MAX_REMEMBERED = 1000
+const MAX_REMEMBERED_LENGTH = 128
 
 export const toolsOption = option.custom<ToolRules>(
   'an object of tool-name pattern: capability, or a list of them',
@@ -39,7 +40,7 @@ export function compileTools(rules: ToolRules): CapabilitiesOf {
     if (remembered.has(tool)) return remembered.get(tool)
     const matching = compiled.filter(({ matches }) => matches(tool))
     const needs = matching.length === 0 ? undefined : [...new Set(matching.flatMap((rule) => rule.needs))]
-    if (remembered.size < MAX_REMEMBERED) remembered.set(tool, needs)
+    if (tool.length <= MAX_REMEMBERED_LENGTH && remembered.size < MAX_REMEMBERED) remembered.set(tool, needs)
     return needs
   }
 }
