@@ -1,6 +1,6 @@
 import type { AuditEvent } from './event.js'
 import type { AuditFilter, AuditSink } from './sink.js'
-import { isPromise } from './subscription.js'
+import { isPromise, nameOf } from './subscription.js'
 
 /** A sink without which nothing may be decided: each event is written at once and the outcome is waited for. */
 export class RequiredSink {
@@ -8,16 +8,15 @@ export class RequiredSink {
   queued = 0
   readonly dropped = 0
   failed = 0
+  readonly name: string
 
   constructor(
     readonly sink: AuditSink,
     readonly filter: AuditFilter | undefined,
     readonly limits: { readonly maxQueue: number; readonly deadlineMs: number },
     readonly onFailure: () => void,
-  ) {}
-
-  get name(): string {
-    return this.sink.name ?? 'anonymous'
+  ) {
+    this.name = nameOf(sink)
   }
 
   /** True when the event was written. A filter that throws counts as a failed write. */

@@ -21,7 +21,8 @@ export interface SubscribeOptions {
   readonly filter?: AuditFilter
   /**
    * No audit, no service: when this sink fails, gates deny with 503. Default false. Of two required sinks, one may have
-   * written the grant that the other one's failure turned into a 503; every other sink is told of the 503 alone.
+   * written the grant that the other one's failure turned into a 503, and so may one that wrote later than `deadlineMs`;
+   * every other sink is told of the 503 alone.
    */
   readonly required?: boolean
   /**

@@ -20,16 +20,15 @@ export class Subscription {
   #waiters: { readonly until: number; readonly resolve: () => void }[] = []
   dropped = 0
   failed = 0
+  readonly name: string
 
   constructor(
     readonly sink: AuditSink,
     readonly filter: AuditFilter | undefined,
     readonly maxQueue: number,
     readonly report: SubscriptionReport,
-  ) {}
-
-  get name(): string {
-    return this.sink.name ?? 'anonymous'
+  ) {
+    this.name = nameOf(sink)
   }
 
   get queued(): number {
@@ -64,7 +63,7 @@ export class Subscription {
   #begin(event: AuditEvent): void {
     this.#writing = true
     const pending = this.#write(event)
-    if (isPromise(pending)) Promise.resolve(pending).then(this.#settled, this.#rejected)
+    if (pending !== undefined) pending.then(this.#settled, this.#rejected)
     else {
       this.#writing = false
       this.#finish()
@@ -91,12 +90,14 @@ export class Subscription {
     }
   }
 
-  #write(event: AuditEvent): void | PromiseLike<void> {
+  #write(event: AuditEvent): Promise<unknown> | undefined {
     try {
-      return this.sink.write(event)
+      const pending = this.sink.write(event)
+      if (isPromise(pending)) return Promise.resolve(pending)
     } catch {
       this.#fail()
     }
+    return undefined
   }
 
   readonly #settled = (): void => {
@@ -125,6 +126,11 @@ export class Subscription {
     const until = this.#taken
     if (this.#done < until) await new Promise<void>((resolve) => this.#waiters.push({ until, resolve }))
   }
+}
+
+/** Read once, when the sink is subscribed: what throws there is a mistake of whoever subscribes it. */
+export function nameOf({ name }: AuditSink): string {
+  return name ?? 'anonymous'
 }
 
 export function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -63,6 +63,35 @@ describe('sinks', () => {
     expect(audit.stats().sinks).toMatchObject([{ failed: 0 }, { failed: 1 }])
   })
 
+  test('[audit-isolation] a sink whose answer throws when it is looked at fails alone, and goes on', () => {
+    const told: string[] = []
+    const refuse = (): never => {
+      throw new Error('no')
+    }
+    const refusing = new Proxy({}, { get: refuse })
+    const audit = createAudit()
+    audit.subscribe({ name: 'bad', write: () => refusing as unknown as Promise<void> })
+    audit.subscribe((event) => void told.push(event.type))
+    expect([audit.emit(decision()), audit.emit(decision())]).toEqual([true, true])
+    expect(told).toHaveLength(2)
+    expect(audit.stats().sinks).toMatchObject([{ name: 'bad', queued: 0, failed: 2 }, { failed: 0 }])
+  })
+
+  test('[audit-isolation] the name of a sink is read when it is subscribed, and not at a request', () => {
+    const audit = createAudit()
+    let reads = 0
+    audit.subscribe({
+      get name(): string {
+        reads += 1
+        if (reads > 1) throw new Error('no')
+        return 'shy'
+      },
+      write: () => undefined,
+    })
+    audit.emit(decision())
+    expect(audit.stats().sinks).toMatchObject([{ name: 'shy' }])
+  })
+
   test('[audit-isolation] a sink that emits while it is written to is heard in order', () => {
     const audit = createAudit()
     const got: (string | undefined)[] = []
