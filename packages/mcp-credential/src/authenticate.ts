@@ -22,7 +22,8 @@ export function authenticate(request: Request, options: ResolvedGateOptions): St
   ) as Step
 }
 
-function dependencyOf(error: unknown): 'credential_store' | 'liveness' {
+/** What could not be asked, by the error that says so; any other error is thrown on. */
+export function dependencyOf(error: unknown): 'credential_store' | 'liveness' {
   const code = (error as { code?: unknown } | undefined)?.code
   if (code === 'ERR_LIVENESS_UNKNOWN') return 'liveness'
   if (code === 'ERR_STORE_UNAVAILABLE') return 'credential_store'

@@ -84,7 +84,7 @@ export function mintToken(prefix: string, subject: TokenSubject): MintedToken {
 /** The parts of a well-formed token, or undefined: a typing error is found here, without asking any store. */
 export function parseToken(prefix: string, token: string): { id: string; secret: string } | undefined {
   const start = prefix.length + 1
-  if (!hasPrefix(prefix, token) || !BODY_PATTERN.test(token.slice(start))) return undefined
+  if (typeof token !== 'string' || !hasPrefix(prefix, token) || !BODY_PATTERN.test(token.slice(start))) return undefined
   const end = token.length - CRC_LENGTH
   if (token.slice(end) !== checksum(token.slice(0, end))) return undefined
   return { id: token.slice(start, start + ID_LENGTH), secret: token.slice(start + ID_LENGTH + 1, end) }

@@ -1,5 +1,9 @@
+import { type AuditEvent, createAudit } from '@countersign/audit'
+import { StoreUnavailableError } from '@countersign/core'
+import { asOAuthTokenVerifier, type McpCredentialStore } from '@countersign/mcp-credential'
 import { expect, test } from '@jest/globals'
-import { agent, mcpApp, send } from './harness.js'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { agent, mcpApp, send, withOtherSecret } from './harness.js'
 
 test('each change of state is one event, and each decision is one', async () => {
   const app = await mcpApp()
@@ -28,6 +32,70 @@ test('each change of state is one event, and each decision is one', async () => 
     ['access.denied', 'revoked', first.credentialId, 401],
   ])
   await app.close()
+})
+
+const invalidToken = (message: string) => Object.assign(new Error(message), { code: 'invalid_token' })
+
+test('each decision of the verifier for the MCP SDK is one event, an outage and a bug included', async () => {
+  let failure: Error | undefined
+  const wrapStore = (store: McpCredentialStore): McpCredentialStore => ({
+    ...store,
+    resolve: (...args) => {
+      if (failure !== undefined) throw failure
+      return store.resolve(...args)
+    },
+  })
+  const { credentials, close } = await mcpApp({ wrapStore })
+  const { audit, events } = recordedAudit()
+  const verifier = asOAuthTokenVerifier(credentials, { invalidToken, audit })
+  const { token, credentialId, revoke } = await credentials.issue(agent).then((issued) => ({
+    token: issued.token,
+    credentialId: issued.credentialId,
+    revoke: () => issued.revoke(),
+  }))
+  expect(await verifier.verifyAccessToken(token)).toMatchObject({ token: credentialId, clientId: 'p1' })
+  const refused = { code: 'invalid_token', message: 'The credential is not valid' }
+  for (const wrong of ['junk', undefined as unknown as string, await withOtherSecret(token)]) {
+    await expect(verifier.verifyAccessToken(wrong)).rejects.toMatchObject(refused)
+  }
+  await revoke()
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ message: 'The credential is revoked' })
+  failure = new StoreUnavailableError('test', 'down')
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  failure = new Error('bug')
+  await expect(verifier.verifyAccessToken(token)).rejects.toThrow('bug')
+  expect(
+    events.map(({ type, reason, principal, credential }) => [type, reason, principal?.id, credential?.id]),
+  ).toEqual([
+    ['access.granted', undefined, credentialId, credentialId],
+    ['access.denied', 'malformed', 'unknown', undefined],
+    ['access.denied', 'malformed', 'unknown', undefined],
+    ['access.denied', 'wrong_secret', 'unknown', credentialId],
+    ['access.denied', 'revoked', credentialId, credentialId],
+    ['access.unavailable', 'credential_store', 'unknown', undefined],
+    ['access.unavailable', 'internal_error', 'unknown', undefined],
+  ])
+  await close()
+})
+
+test('the verifier for the MCP SDK lets nobody in whom a required sink did not record', async () => {
+  const { credentials, close } = await mcpApp()
+  const audit = createAudit()
+  const told: AuditEvent[] = []
+  audit.subscribe((event) => void told.push(event))
+  audit.subscribe(
+    () => {
+      throw new Error('the disk is full')
+    },
+    { required: true },
+  )
+  const verifier = asOAuthTokenVerifier(credentials, { invalidToken, audit })
+  const { token } = await credentials.issue(agent)
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
+    { type: 'access.unavailable', reason: 'audit_sink' },
+  ])
+  await close()
 })
 
 test('wrong input to the registry is refused with the option’s name', async () => {
