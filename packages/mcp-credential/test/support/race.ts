@@ -68,7 +68,8 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
     const issued: IssuedNote[] = []
     const spread = (note: IssuedNote) => {
       issued.push(note)
-      for (const child of children) if (child.connected) child.send({ issued: note })
+      // One that has ended meanwhile need not know.
+      for (const child of children) if (child.connected) child.send({ issued: note }, () => undefined)
     }
     for (const child of children) {
       child.on('message', (message: { issued?: IssuedNote }) => message.issued !== undefined && spread(message.issued))
