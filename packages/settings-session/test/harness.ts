@@ -10,12 +10,13 @@ import {
   type SettingsSessionsOptions,
   type SettingsStore,
 } from '@countersign/settings-session'
-import express, { type Express } from 'express'
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { TestBrowser } from './browser.js'
+import { hear } from './support/canary.js'
 
 export interface Harness extends RunningServer {
   readonly clock: FakeClock
@@ -65,6 +66,10 @@ function createHarness(running: RunningServer, options: HarnessOptions, listen: 
   app.use('/settings', settings.routes())
   app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }), (request, response) => {
     response.json({ principal: request.principal, csrf: settings.csrfToken(request) })
+  })
+  app.use((error: unknown, _request: Request, _response: Response, next: NextFunction) => {
+    hear(error)
+    next(error)
   })
   listen(app)
   return {

@@ -1,0 +1,26 @@
+// A process that is killed between the two writes of a claim: when its third command would go out, after the one that
+// verifies and the one that reserves the identity's side. Its first claim, of another user, loads the scripts.
+import type { SettingsIdentity } from '@countersign/settings-session'
+import { redisSessions } from '@countersign/settings-session/redis'
+import { Redis } from 'ioredis'
+import type { Token } from '../../src/tokens.js'
+import { claim, opened } from './store-world.js'
+
+const { session, identity } = JSON.parse(process.env.CLAIM ?? '') as {
+  readonly session: Token
+  readonly identity: SettingsIdentity
+}
+const redis = new Redis(process.env.REDIS_URL ?? '')
+const store = redisSessions(redis, { commandTimeoutMs: 5000 })
+const name = `of process ${process.pid}`
+const first = { platform: 'slack', userId: name }
+const other = { issuer: 'https://id.example.com', subject: name }
+await claim(store, (await opened(store, first, { state: 'awaiting_identity' })).session, other)
+let commands = 0
+const send = redis.sendCommand.bind(redis)
+redis.sendCommand = (...args) => {
+  commands += 1
+  if (commands === 3) process.kill(process.pid, 'SIGKILL')
+  return send(...args)
+}
+await claim(store, session, identity)
