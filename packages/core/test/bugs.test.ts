@@ -53,7 +53,7 @@ describe('a bug in a gate', () => {
   test.each<[string, () => never, object]>([
     [
       'whose message has a line like a frame',
-      () => JSON.parse('{\n    at hunter2 (hunter2:1:1)'),
+      () => JSON.parse('{\n    at hunter2 (hunter2:1:1)') as never,
       { error: 'SyntaxError', at: expect.not.stringContaining('hunter2') },
     ],
     [
