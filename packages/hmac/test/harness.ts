@@ -7,6 +7,7 @@ import express, { type RequestHandler } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
+import { readAnswer, type Sent } from '../../../test/support/wire.js'
 
 export const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 export const AUDIENCE = 'billing.example.com'
@@ -45,11 +46,7 @@ export async function hmacApp(
   return { ...running, clock, events, secrets, last }
 }
 
-export interface Sent {
-  readonly status: number
-  readonly headers: Record<string, string | string[] | undefined>
-  readonly text: string
-}
+export type { Sent }
 
 /** One request as it is written: the target is not normalised, and a header may be a list of fields. */
 export function send(
@@ -67,16 +64,9 @@ export function send(
     const request = httpRequest(
       { host: '127.0.0.1', port, method, path: target, agent: false, headers: { ...length, ...headers } },
       (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () => {
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString(),
-          })
-          if (body instanceof Readable) request.destroy()
-        })
+        readAnswer(response)
+          .then(resolve, reject)
+          .finally(() => (body instanceof Readable ? request.destroy() : undefined))
       },
     )
     request.on('error', reject)

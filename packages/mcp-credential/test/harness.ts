@@ -1,4 +1,3 @@
-import { request as httpRequest } from 'node:http'
 import type { AuditEvent } from '@countersign/audit'
 import {
   createMcpCredentials,
@@ -15,6 +14,7 @@ import express, { type RequestHandler } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
+import { type Sent, wire } from '../../../test/support/wire.js'
 
 export const agent: IssueOptions = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
@@ -98,12 +98,6 @@ export async function mcpApp(options: HarnessOptions = {}): Promise<Harness> {
   }
 }
 
-export interface Sent {
-  readonly status: number
-  readonly headers: Record<string, string | string[] | undefined>
-  readonly text: string
-}
-
 /** One request as it is written; a header may be a list of fields. */
 export function send(
   port: number,
@@ -117,23 +111,11 @@ export function send(
     payload === undefined
       ? {}
       : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      { host: '127.0.0.1', port, method, path, agent: false, headers: { ...type, ...headers } },
-      (response) => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(chunks).toString(),
-          }),
-        )
-      },
-    )
-    request.on('error', reject)
-    request.end(payload)
+  return wire(port, {
+    method,
+    path,
+    headers: { ...type, ...headers },
+    ...(payload === undefined ? {} : { body: payload }),
   })
 }
 
