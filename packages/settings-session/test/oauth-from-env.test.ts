@@ -1,0 +1,59 @@
+import { createSettingsSessions, settingsOAuthFromEnv } from '@countersign/settings-session'
+import { describe, expect, test } from '@jest/globals'
+
+describe('settingsOAuthFromEnv', () => {
+  const whole = {
+    SETTINGS_OAUTH_ISSUER: 'https://id.example.com',
+    SETTINGS_OAUTH_CLIENT_ID: 'c',
+    SETTINGS_OAUTH_CLIENT_SECRET: 's',
+  }
+
+  test('is undefined without any of the variables, and whole with all that are needed', () => {
+    expect(settingsOAuthFromEnv({ PATH: '/bin' })).toBeUndefined()
+    expect(settingsOAuthFromEnv({ ...whole, SETTINGS_OAUTH_SCOPES: 'openid email' })).toEqual({
+      issuer: 'https://id.example.com',
+      clientId: 'c',
+      clientSecret: 's',
+      scopes: ['openid', 'email'],
+    })
+  })
+
+  test.each([
+    ['SETTINGS_OAUTH_CLIENT_ID', { ...whole, SETTINGS_OAUTH_CLIENT_ID: undefined }],
+    ['SETTINGS_OAUTH_CLIENT_SECRET', { ...whole, SETTINGS_OAUTH_CLIENT_SECRET: undefined }],
+    ['SETTINGS_OAUTH_ISSUER', { ...whole, SETTINGS_OAUTH_ISSUER: undefined }],
+    ['SETTINGS_OAUTH_TOKEN_URL', { ...whole, SETTINGS_OAUTH_ISSUER: undefined, SETTINGS_OAUTH_AUTH_URL: 'https://a/' }],
+    ['SETTINGS_OAUTH_SCOPES', { SETTINGS_OAUTH_SCOPES: '' }],
+    ['SETTINGS_OAUTH_SCOPE', { ...whole, SETTINGS_OAUTH_SCOPE: 'openid' }],
+    ['SETTINGS_OAUTH_CLIENT_ID', { SETTINGS_OAUTH_PROVIDER_NAME: 'x' }],
+  ])('fails the start over %s', (name, env) => {
+    expect(() => settingsOAuthFromEnv(env)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION_INVALID', option: name }),
+    )
+  })
+
+  test('takes other names', () => {
+    const names = { issuer: 'APP_ISSUER', clientId: 'APP_ID', clientSecret: 'APP_SECRET' }
+    expect(
+      settingsOAuthFromEnv({ APP_ISSUER: 'https://a.example.com', APP_ID: 'c', APP_SECRET: 's' }, { names }),
+    ).toEqual({
+      issuer: 'https://a.example.com',
+      clientId: 'c',
+      clientSecret: 's',
+    })
+  })
+
+  test('what it returns is checked when the app is made', () => {
+    const make = (oauth: object) => () =>
+      createSettingsSessions({ baseUrl: 'https://a.example.com/s', firstClaim: 'deny', oauth: oauth as never })
+    const one = { clientId: 'c', clientSecret: 's' }
+    expect(make({ ...one, issuer: 'http://id.example.com' })).toThrow('oauth.issuer')
+    expect(make({ ...one })).toThrow('oauth.issuer')
+    expect(make({ ...one, issuer: 'https://id.example.com', authUrl: 'https://id.example.com' })).toThrow(
+      'oauth.issuer',
+    )
+    expect(make({ ...one, issuer: 'https://id.example.com', scopes: ['email'] })).toThrow('oauth.scopes')
+    expect(make({ issuer: 'https://id.example.com', clientId: 'c' })).toThrow('oauth.clientSecret')
+    expect(make({ ...one, issuer: 'https://id.example.com', issur: 'x' })).toThrow('Did you mean "issuer"')
+  })
+})
