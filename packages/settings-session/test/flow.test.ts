@@ -17,7 +17,7 @@ afterAll(async () => {
 
 describe.each([
   ['memory', () => settingsApp()],
-  ['redis', () => settingsApp({ store: redisSessions(redis, { commandTimeoutMs: 5000 }), realTime: true })],
+  ['redis', () => settingsApp({ store: redisSessions(redis, { commandTimeoutMs: 20_000 }), realTime: true })],
 ] as const)('with the %s store', (_name, start) => {
   let app: Harness
   beforeAll(async () => {

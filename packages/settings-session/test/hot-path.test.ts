@@ -37,7 +37,7 @@ test('[settings-hot-path] with the memory store a decision is made in the same t
 test('[settings-hot-path] with Redis a decision is one command, and one without a session is none', async () => {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
-  const app = await settingsApp({ store: redisSessions(redis, { commandTimeoutMs: 5000 }), realTime: true })
+  const app = await settingsApp({ store: redisSessions(redis, { commandTimeoutMs: 20_000 }), realTime: true })
   const person = app.browser()
   await person.confirm(await app.link())
   await person.send('/settings')

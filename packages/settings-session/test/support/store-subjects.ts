@@ -28,7 +28,7 @@ export async function redisSubject(): Promise<StoreSubject> {
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
   return {
-    store: redisSessions(redis, { namespace: namespace(), commandTimeoutMs: 5000 }),
+    store: redisSessions(redis, { namespace: namespace(), commandTimeoutMs: 20_000 }),
     advance: (ms) => untilPassed(now, ms),
     close: async () => {
       redis.disconnect()
@@ -41,7 +41,7 @@ export async function clusterSubject(): Promise<StoreSubject> {
   const { nodes, stop } = await startRedisCluster()
   const cluster = new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   return {
-    store: redisSessions(cluster, { namespace: namespace(), commandTimeoutMs: 5000 }),
+    store: redisSessions(cluster, { namespace: namespace(), commandTimeoutMs: 20_000 }),
     // All nodes are on this machine.
     advance: (ms) => untilPassed(async () => Date.now(), ms),
     close: async () => {
