@@ -1,9 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import type { AuditAttributes, AuditCredential, AuditEvent, AuditEventInput, AuditHttp } from './event.js'
+import type {
+  AuditAttributes,
+  AuditCredential,
+  AuditEvent,
+  AuditEventInput,
+  AuditHttp,
+  AuditOutcome,
+  AuditSeverity,
+} from './event.js'
 import { type AuditEventType, auditEventTypes } from './event-types.js'
 
 const MAX_STRING = 256
 const MAX_ATTRIBUTES = 32
+const OUTCOMES: ReadonlySet<unknown> = new Set<AuditOutcome>(['success', 'failure', 'error'])
+const SEVERITIES: ReadonlySet<unknown> = new Set<AuditSeverity>(['info', 'warning', 'critical'])
 const UNKNOWN_TYPE = { outcome: 'error', severity: 'warning' } as const
 // C0, DEL, C1, the line and paragraph separators, and the bidirectional controls that make a terminal lie.
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
@@ -72,8 +82,8 @@ export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent
     id: randomUUID(),
     time: new Date(nowMs).toISOString(),
     type: text(input.type) as AuditEventType,
-    outcome: input.outcome ?? defaults.outcome,
-    severity: input.severity ?? defaults.severity,
+    outcome: OUTCOMES.has(input.outcome) ? (input.outcome as AuditOutcome) : defaults.outcome,
+    severity: SEVERITIES.has(input.severity) ? (input.severity as AuditSeverity) : defaults.severity,
   }
   setString(event, 'gate', input.gate)
   setString(event, 'reason', input.reason)
