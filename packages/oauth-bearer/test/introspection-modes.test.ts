@@ -1,40 +1,19 @@
 import type { IntrospectionOptions } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { type Harness, oauthApp } from './harness.js'
-import { addIntrospection, type Introspector } from './introspector.js'
+import type { Harness } from './harness.js'
+import { type IntrospectedApp, introspectedApp } from './introspected-app.js'
+import type { Introspector } from './introspector.js'
 import { makeKey } from './test-issuer.js'
 
 let app: Harness
 let endpoint: Introspector
+let active: IntrospectedApp['active']
+let outcome: IntrospectedApp['outcome']
 afterEach(() => app.stop())
 
-const RESOURCE = 'https://mcp.example.com/mcp'
-
 async function start(introspection: Partial<IntrospectionOptions> = {}) {
-  app = await oauthApp((issuer) => {
-    endpoint = addIntrospection(issuer)
-    return {
-      issuer: {
-        issuer: issuer.url,
-        introspection: { clientId: 'resource', clientSecret: 'the secret', ...introspection },
-      },
-    }
-  })
+  ;({ app, endpoint, active, outcome } = await introspectedApp(introspection))
 }
-
-const seconds = () => Math.floor(app.clock.now() / 1000)
-const active = (rest: object = {}) => ({
-  active: true,
-  iss: app.issuer.url,
-  aud: RESOURCE,
-  sub: 'u1',
-  client_id: 'c1',
-  scope: 'files:read files:write',
-  exp: seconds() + 300,
-  token_type: 'Bearer',
-  ...rest,
-})
-const outcome = async (token: string) => `${(await app.get(token)).status} ${app.last()}`
 
 describe('a JWT of an issuer that also introspects', () => {
   const cutKeys = () => app.issuer.answer('/jwks', (_request, response) => void response.writeHead(500).end())

@@ -1,41 +1,21 @@
 import type { ServerResponse } from 'node:http'
 import type { IntrospectionOptions } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { type Harness, oauthApp } from './harness.js'
-import { addIntrospection, type Introspector } from './introspector.js'
+import type { Harness } from './harness.js'
+import { type IntrospectedApp, introspectedApp } from './introspected-app.js'
+import type { Introspector } from './introspector.js'
 
 let app: Harness
 let endpoint: Introspector
+let active: IntrospectedApp['active']
+let outcome: IntrospectedApp['outcome']
 afterEach(() => app.stop())
 
-const RESOURCE = 'https://mcp.example.com/mcp'
-const SECRET = 'the secret: of the resource & more'
-
 async function start(introspection: Partial<IntrospectionOptions> = {}) {
-  app = await oauthApp((issuer) => {
-    endpoint = addIntrospection(issuer)
-    return {
-      issuer: {
-        issuer: issuer.url,
-        introspection: { clientId: 'mcp server:1', clientSecret: SECRET, ...introspection },
-      },
-    }
-  })
+  ;({ app, endpoint, active, outcome } = await introspectedApp(introspection))
 }
 
 const seconds = () => Math.floor(app.clock.now() / 1000)
-const active = (rest: object = {}) => ({
-  active: true,
-  iss: app.issuer.url,
-  aud: RESOURCE,
-  sub: 'u1',
-  client_id: 'c1',
-  scope: 'files:read files:write',
-  exp: seconds() + 300,
-  token_type: 'Bearer',
-  ...rest,
-})
-const outcome = async (token: string) => `${(await app.get(token)).status} ${app.last()}`
 
 describe('what is no answer', () => {
   const text = (status: number, body: string) => (response: ServerResponse) => void response.writeHead(status).end(body)

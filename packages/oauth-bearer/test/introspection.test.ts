@@ -3,41 +3,21 @@ import type { ServerResponse } from 'node:http'
 import type { IntrospectionOptions } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { jwtVerify } from 'jose'
-import { type Harness, oauthApp } from './harness.js'
-import { addIntrospection, type Introspector } from './introspector.js'
+import type { Harness } from './harness.js'
+import { type IntrospectedApp, introspectedApp, RESOURCE, SECRET } from './introspected-app.js'
+import type { Introspector } from './introspector.js'
 
 let app: Harness
 let endpoint: Introspector
+let active: IntrospectedApp['active']
+let outcome: IntrospectedApp['outcome']
 afterEach(() => app.stop())
 
-const RESOURCE = 'https://mcp.example.com/mcp'
-const SECRET = 'the secret: of the resource & more'
-
 async function start(introspection: Partial<IntrospectionOptions> = {}) {
-  app = await oauthApp((issuer) => {
-    endpoint = addIntrospection(issuer)
-    return {
-      issuer: {
-        issuer: issuer.url,
-        introspection: { clientId: 'mcp server:1', clientSecret: SECRET, ...introspection },
-      },
-    }
-  })
+  ;({ app, endpoint, active, outcome } = await introspectedApp(introspection))
 }
 
 const seconds = () => Math.floor(app.clock.now() / 1000)
-const active = (rest: object = {}) => ({
-  active: true,
-  iss: app.issuer.url,
-  aud: RESOURCE,
-  sub: 'u1',
-  client_id: 'c1',
-  scope: 'files:read files:write',
-  exp: seconds() + 300,
-  token_type: 'Bearer',
-  ...rest,
-})
-const outcome = async (token: string) => `${(await app.get(token)).status} ${app.last()}`
 
 describe('what introspection says', () => {
   test('an active token is let in, with the principal that it tells of', async () => {
@@ -215,13 +195,7 @@ describe('how it asks', () => {
   })
 
   test('the endpoint can be configured, and then no metadata is read', async () => {
-    await start()
-    await app.stop()
-    app = await oauthApp((issuer) => {
-      endpoint = addIntrospection(issuer, '/own')
-      const introspection = { endpoint: `${issuer.url}/own`, clientId: 'c', clientSecret: 's' }
-      return { issuer: { issuer: issuer.url, kind: 'opaque', introspection } }
-    })
+    ;({ app, endpoint, active, outcome } = await introspectedApp({ clientId: 'c', clientSecret: 's' }, '/own'))
     endpoint.tokens.set('opaque', active())
     expect(await outcome('opaque')).toBe('200 granted')
     expect(app.issuer.requests).toEqual(['/own'])
