@@ -1,25 +1,12 @@
 import { BoundedTtlMap, StoreUnavailableError } from '@countersign/core'
 import { identityKey, type SettingsIdentity, type SettingsUser, userKey } from '../principal.js'
 import { endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './memory-state.js'
-import type { ClaimResult, IdentityClaim, SettingsStore, SignIn } from './store.js'
-
-type Identities = Pick<
-  SettingsStore,
-  | 'claimIdentity'
-  | 'holdClaim'
-  | 'answerClaim'
-  | 'identityOf'
-  | 'unlink'
-  | 'rebind'
-  | 'beginOAuth'
-  | 'takeOAuth'
-  | 'useInitData'
->
+import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from './store.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
 /** The part of the memory store that keeps identities. */
-export function memoryIdentities(state: MemoryState, maxEntries: number): Identities {
+export function memoryIdentities(state: MemoryState, maxEntries: number): IdentityStore {
   const { clock, sessions } = state
   const identities = new Map<string, SettingsIdentity>()
   const users = new Map<string, string>()

@@ -5,20 +5,7 @@ import type { TokenRef } from '../tokens.js'
 import * as scripts from './redis-identity-scripts.js'
 import type { Places } from './redis-places.js'
 import { identityFrom, identityText, readFrom, type SessionReply, sessionFrom } from './redis-reply.js'
-import type { ClaimResult, IdentityClaim, SessionRefusal, SettingsStore } from './store.js'
-
-type Identities = Pick<
-  SettingsStore,
-  | 'claimIdentity'
-  | 'holdClaim'
-  | 'answerClaim'
-  | 'identityOf'
-  | 'unlink'
-  | 'rebind'
-  | 'beginOAuth'
-  | 'takeOAuth'
-  | 'useInitData'
->
+import type { ClaimResult, IdentityClaim, IdentityStore, SessionRefusal } from './store.js'
 
 type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readonly at: string }
 
@@ -27,7 +14,7 @@ type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readon
  * reserves the identity's side, then writes the user's side together with the session, and takes its reservation back
  * when that did not come about. Only the user's side counts; what a crash leaves of the other is free after a minute.
  */
-export function redisIdentities(places: Places): Identities {
+export function redisIdentities(places: Places): IdentityStore {
   const reverseKeyOf = (identity: SettingsIdentity, user: SettingsUser) => {
     const key = identityKey(identity, user)
     const place = places.of(partitionOf(key))

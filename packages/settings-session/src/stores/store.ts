@@ -167,3 +167,17 @@ export interface SettingsStore {
   /** Notes the use of a platform's signed data by a browser. */
   useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
 }
+
+/** The part of a store that keeps identities. */
+export type IdentityStore = Pick<
+  SettingsStore,
+  | 'claimIdentity'
+  | 'holdClaim'
+  | 'answerClaim'
+  | 'identityOf'
+  | 'unlink'
+  | 'rebind'
+  | 'beginOAuth'
+  | 'takeOAuth'
+  | 'useInitData'
+>
