@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { fieldLines } from './field-lines.js'
 
 /** What a request's `Authorization` header field holds. */
 export type Authorization =
@@ -22,8 +23,8 @@ const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
  * Source: RFC 9110 §11.4 and §11.6.2, RFC 6750 §2.1.
  */
 export function parseAuthorization(request: IncomingMessage, maxTokenBytes = 8192): Authorization {
-  const values = request.headersDistinct.authorization
-  if (values === undefined || values.length === 0) return NONE
+  const values = fieldLines(request, 'authorization')
+  if (values.length === 0) return NONE
   if (values.length > 1) return DUPLICATED
   const value = values[0] as string
   const space = value.indexOf(' ')

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEventInput, AuditHttp } from '@countersign/audit'
 import type { Request } from 'express'
+import { fieldLines } from './field-lines.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
 import type { Verdict } from './verdict.js'
@@ -20,26 +21,24 @@ export function decisionEvent(
   status: number | undefined,
   latencyMs: number,
 ): AuditEventInput {
-  const { outcome, detail } = verdict
-  const event = {
-    type: TYPES[outcome],
+  const { detail } = verdict
+  const { reason, owasp, severity } = meaningOf(verdict, reasons)
+  return {
+    type: TYPES[verdict.outcome],
     gate: scheme,
+    reason,
+    owasp,
+    severity,
+    principal:
+      verdict.outcome === 'granted'
+        ? { kind: verdict.principal.kind, id: verdict.principal.id }
+        : { kind: scheme, id: detail?.principalId ?? 'unknown' },
     credential: detail?.credential,
     attributes: detail?.attributes,
     storeMs: milliseconds(detail?.storeMs),
     latencyMs: milliseconds(latencyMs),
     http: describeRequest(request, route, status),
   }
-  if (outcome === 'granted') {
-    const { kind, id } = verdict.principal
-    return Object.assign(event, { owasp: 'authn_login_success', principal: { kind, id } })
-  }
-  const principal = { kind: scheme, id: detail?.principalId ?? 'unknown' }
-  if (outcome === 'unavailable') {
-    return Object.assign(event, { reason: verdict.dependency, owasp: 'sys_monitor_disabled', principal })
-  }
-  const { owasp, severity } = reasons[verdict.reason] ?? {}
-  return Object.assign(event, { reason: verdict.reason, owasp, severity, principal })
 }
 
 const TYPES = {
@@ -47,6 +46,17 @@ const TYPES = {
   denied: 'access.denied',
   unavailable: 'access.unavailable',
 } as const
+
+const GRANTED: Meaning = { owasp: 'authn_login_success' }
+
+type Meaning = Pick<AuditEventInput, 'reason' | 'owasp' | 'severity'>
+
+function meaningOf(verdict: Verdict<PrincipalBase, string, string>, reasons: ReasonTable<string>): Meaning {
+  if (verdict.outcome === 'granted') return GRANTED
+  if (verdict.outcome === 'unavailable') return { reason: verdict.dependency, owasp: 'sys_monitor_disabled' }
+  const { owasp, severity } = reasons[verdict.reason] ?? {}
+  return { reason: verdict.reason, owasp, severity }
+}
 
 /** The event of a throw inside a gate. The message stays out: it may hold what the gate was reading. */
 export function bugEvent(
@@ -74,7 +84,7 @@ export function describeRequest(request: Request, route: string | undefined, sta
     status,
     requestId: requestId(request),
     clientAddress: clientAddress(request),
-    userAgent: request.headers['user-agent'],
+    userAgent: fieldLines(request, 'user-agent')[0],
   }
 }
 
@@ -84,7 +94,7 @@ export function describeRequest(request: Request, route: string | undefined, sta
  */
 function clientAddress(request: Request): string | undefined {
   try {
-    const isDirect = request.headers['x-forwarded-for'] === undefined && !Object.hasOwn(request, 'ip')
+    const isDirect = !Object.hasOwn(request, 'ip') && fieldLines(request, 'x-forwarded-for').length === 0
     return isDirect ? request.socket.remoteAddress : request.ip
   } catch {
     return undefined

@@ -6,7 +6,7 @@ import { createTokenCache } from '../src/token-cache.js'
 import type { Verified } from '../src/token-outcome.js'
 
 const principal = { kind: 'oauth-bearer', id: 'i|u', issuer: 'i', scopes: [], claims: {}, via: 'jwt' } as const
-const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', cryptoKeys: new Map() })
+const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', verifiers: new Map() })
 
 function setUp() {
   const clock = fakeClock()

@@ -3,7 +3,9 @@ import { type JsonObject, parseJsonObject } from './strict-json.js'
 
 /** A compact JWS whose payload is a JSON object. Nothing in it is proven. */
 export interface CompactJws {
-  readonly token: string
+  /** The bytes that are signed. */
+  readonly signed: Buffer
+  readonly signature: Buffer
   readonly header: JsonObject & { readonly alg: string }
   readonly payload: JsonObject
 }
@@ -20,8 +22,10 @@ export function parseJws(token: string): CompactJws | undefined {
   const header = decodeObject(token.slice(0, first))
   if (header === undefined || typeof header.alg !== 'string') return undefined
   const payload = decodeObject(token.slice(first + 1, second))
-  if (payload === undefined || decodeBase64url(token.slice(second + 1)) === undefined) return undefined
-  return { token, header: header as CompactJws['header'], payload }
+  const signature = decodeBase64url(token.slice(second + 1))
+  if (payload === undefined || signature === undefined) return undefined
+  const signed = Buffer.from(token.slice(0, second), 'latin1')
+  return { signed, signature, header: header as CompactJws['header'], payload }
 }
 
 function decodeObject(part: string): JsonObject | undefined {

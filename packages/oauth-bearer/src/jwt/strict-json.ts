@@ -1,4 +1,5 @@
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+import { isUtf8 } from 'node:buffer'
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
@@ -10,9 +11,10 @@ export type JsonObject = Readonly<Record<string, unknown>>
  * The object in these bytes, or undefined when they are not UTF-8, not JSON, not an object, or hold an object with one
  * member twice: parsers differ on which of the two counts (RFC 7519 §4, RFC 8725 §2.4).
  */
-export function parseJsonObject(bytes: Uint8Array): JsonObject | undefined {
+export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
+  if (!isUtf8(bytes)) return undefined
   try {
-    const text = utf8.decode(bytes)
+    const text = bytes.toString('utf8')
     const value: unknown = JSON.parse(text)
     if (!isJsonObject(value) || countColons(text) !== countMembers(value)) return undefined
     return value

@@ -1,5 +1,4 @@
 import { denied, unavailable } from '@countersign/core'
-import { compactVerify } from 'jose'
 import { toVerified } from '../build-verified.js'
 import { checkClaims } from '../check-claims.js'
 import type { ResolvedIssuer } from '../issuers/issuer.js'
@@ -28,7 +27,7 @@ export function verifyJwt(
   const { kid, alg } = jws.header
   return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
     if (answer.outcome !== 'found') return keyless(answer)
-    return findSigner(jws, answer.keys, keys).then((signer) =>
+    return andThen<TrustedKey | Refused, TokenOutcome>(findSigner(jws, answer.keys, keys), (signer) =>
       'outcome' in signer ? signer : judge(jws, issuer, { source: keys, key: signer, algorithm: alg }, now),
     )
   })
@@ -55,31 +54,23 @@ function keyless(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
 }
 
 /** The key that a token was signed with. Where it names none, that can also be one that the issuer has only now. */
-async function findSigner(
+function findSigner(
   jws: CompactJws,
   candidates: readonly TrustedKey[],
   source: KeySource,
-): Promise<TrustedKey | Refused> {
-  const key = await verifySignature(jws, candidates)
+): TrustedKey | Refused | Promise<TrustedKey | Refused> {
+  const key = signerAmong(candidates, jws)
   if (key !== undefined) return key
   if (jws.header.kid !== undefined || source.findMore === undefined) return denied('bad_signature')
-  const more = await source.findMore(candidates, jws.header.alg)
-  if (more.outcome === 'unavailable') return keyless(more)
-  const later = more.outcome === 'found' ? await verifySignature(jws, more.keys) : undefined
-  return later ?? denied('bad_signature')
+  return andThen<KeyAnswer, TrustedKey | Refused>(source.findMore(candidates, jws.header.alg), (more) => {
+    if (more.outcome === 'unavailable') return keyless(more)
+    const later = more.outcome === 'found' ? signerAmong(more.keys, jws) : undefined
+    return later ?? denied('bad_signature')
+  })
 }
 
-async function verifySignature({ token, header }: CompactJws, keys: readonly TrustedKey[]) {
-  for (const key of keys) {
-    const cryptoKey = key.cryptoKeys.get(header.alg)
-    if (cryptoKey === undefined) continue
-    const isVerified = await compactVerify(token, cryptoKey, { algorithms: [header.alg] }).then(
-      () => true,
-      () => false,
-    )
-    if (isVerified) return key
-  }
-  return undefined
+function signerAmong(keys: readonly TrustedKey[], { header, signed, signature }: CompactJws): TrustedKey | undefined {
+  return keys.find(({ verifiers }) => verifiers.get(header.alg)?.(signed, signature) === true)
 }
 
 function judge(

@@ -1,17 +1,18 @@
 import { isPromise } from '@countersign/core'
 import type { JsonObject } from '../jwt/strict-json.js'
+import { secretVerifier } from '../jwt/verify-signature.js'
 import { trustedKeys } from './key-policy.js'
-import { type KeyAnswer, type KeySource, selectKeys, type TrustedKey } from './key-source.js'
+import { type FindKeys, indexKeys, type KeyAnswer, type KeySource, type TrustedKey } from './key-source.js'
 
 /** Keys that the configuration holds: they are always fresh. */
 export function fixedKeys(jwks: JsonObject, algorithms: readonly string[]): KeySource {
-  let keys: readonly TrustedKey[] | Promise<readonly TrustedKey[]> = trustedKeys(jwks, algorithms).then((trusted) => {
-    keys = trusted ?? []
+  let keys: FindKeys | Promise<FindKeys> = trustedKeys(jwks, algorithms).then((trusted) => {
+    keys = indexKeys(trusted ?? [])
     return keys
   })
   return {
     find: (kid, algorithm): KeyAnswer | Promise<KeyAnswer> =>
-      isPromise(keys) ? keys.then((ready) => selectKeys(ready, kid, algorithm)) : selectKeys(keys, kid, algorithm),
+      isPromise(keys) ? keys.then((ready) => ready(kid, algorithm)) : keys(kid, algorithm),
     onRemoval: () => undefined,
   }
 }
@@ -21,10 +22,11 @@ export function secretKey(secret: Uint8Array, algorithms: readonly string[]): Ke
   const key: TrustedKey = {
     kid: undefined,
     fingerprint: 'secret',
-    cryptoKeys: new Map(algorithms.map((algorithm) => [algorithm, secret])),
+    verifiers: new Map(algorithms.map((algorithm) => [algorithm, secretVerifier(secret, algorithm)])),
   }
+  const keys = indexKeys([key])
   return {
-    find: (_kid, algorithm) => selectKeys([key], undefined, algorithm),
+    find: (_kid, algorithm) => keys(undefined, algorithm),
     onRemoval: () => undefined,
   }
 }

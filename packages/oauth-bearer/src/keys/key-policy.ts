@@ -1,7 +1,9 @@
-import { importJWK, type JWK } from 'jose'
+import { KeyObject } from 'node:crypto'
+import { type CryptoKey, importJWK, type JWK } from 'jose'
 import { fitsAlgorithm } from '../jwt/algorithms.js'
 import { decodeBase64url } from '../jwt/base64url.js'
 import { isJsonObject, type JsonObject } from '../jwt/strict-json.js'
+import { publicKeyVerifier, type VerifySignature } from '../jwt/verify-signature.js'
 import type { TrustedKey } from './key-source.js'
 
 export const MAX_KEYS = 100
@@ -23,7 +25,7 @@ export async function trustedKeys(
   const { keys } = document
   if (!Array.isArray(keys) || keys.length > MAX_KEYS) return undefined
   const imported = await Promise.all(keys.filter(isStrongKey).map((jwk) => importKey(jwk, algorithms)))
-  const trusted = imported.filter((key) => key.cryptoKeys.size > 0)
+  const trusted = imported.filter((key) => key.verifiers.size > 0)
   return trusted.length > 0 ? trusted : undefined
 }
 
@@ -59,13 +61,13 @@ function numberOf(value: unknown): bigint | undefined {
 }
 
 async function importKey(jwk: JsonObject, algorithms: readonly string[]): Promise<TrustedKey> {
-  const cryptoKeys: Map<string, Awaited<ReturnType<typeof importJWK>>> = new Map()
+  const verifiers = new Map<string, VerifySignature>()
   for (const algorithm of algorithms) {
     if (!fitsAlgorithm(jwk, algorithm)) continue
     // A point that is not on its curve fails here: the key is left out.
     const key = await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm).catch(() => undefined)
-    if (key !== undefined) cryptoKeys.set(algorithm, key)
+    if (key !== undefined) verifiers.set(algorithm, publicKeyVerifier(KeyObject.from(key as CryptoKey), algorithm))
   }
   const fingerprint = JSON.stringify(MEMBERS.map((name) => jwk[name] ?? null))
-  return { kid: jwk.kid as string | undefined, fingerprint, cryptoKeys }
+  return { kid: jwk.kid as string | undefined, fingerprint, verifiers }
 }

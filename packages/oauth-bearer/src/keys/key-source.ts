@@ -1,4 +1,4 @@
-import type { CryptoKey } from 'jose'
+import type { VerifySignature } from '../jwt/verify-signature.js'
 
 /** A key that an issuer vouches for, ready to verify with. One object as long as the issuer publishes it unchanged. */
 export interface TrustedKey {
@@ -6,7 +6,7 @@ export interface TrustedKey {
   /** What it is, for comparison: its members in a fixed order. */
   readonly fingerprint: string
   /** By algorithm, those that are allowed and that it fits. */
-  readonly cryptoKeys: ReadonlyMap<string, CryptoKey | Uint8Array>
+  readonly verifiers: ReadonlyMap<string, VerifySignature>
 }
 
 /** Whether there is a key for a token. `unavailable`: it cannot be known now. */
@@ -34,10 +34,32 @@ export interface KeySource {
 /** A token without `kid` is tried with so many keys at most. */
 const MAX_CANDIDATES = 4
 
-/** The keys of a set that a token could have been signed with. */
-export function selectKeys(keys: readonly TrustedKey[], kid: string | undefined, algorithm: string): KeyAnswer {
-  const named = kid === undefined ? keys : keys.filter((key) => key.kid === kid)
-  const fitting = named.filter((key) => key.cryptoKeys.has(algorithm))
-  if (fitting.length > 0) return { outcome: 'found', keys: fitting.slice(0, MAX_CANDIDATES) }
-  return { outcome: named.length > 0 && kid !== undefined ? 'wrong_algorithm' : 'unknown' }
+/** The keys of one set that a token could have been signed with. */
+export type FindKeys = (kid: string | undefined, algorithm: string) => KeyAnswer
+
+/** Works out once what a set of keys answers: each token asks, also one that was seen before. */
+export function indexKeys(keys: readonly TrustedKey[]): FindKeys {
+  const names = new Set(keys.map(({ kid }) => kid))
+  const algorithms = new Set(keys.flatMap(({ verifiers }) => [...verifiers.keys()]))
+  const answers = new Map(Array.from(algorithms, (algorithm) => [algorithm, answersFor(algorithm)] as const))
+
+  function answersFor(algorithm: string): ReadonlyMap<string | undefined, KeyAnswer> {
+    const fitting = keys.filter(({ verifiers }) => verifiers.has(algorithm))
+    const byName = Array.from(names, (name) => [name, fitting.filter(({ kid }) => kid === name)] as const)
+    const found = byName.filter(([name, named]) => name !== undefined && named.length > 0)
+    return new Map([...found, [undefined, fitting] as const].map(([name, some]) => [name, foundOf(some)]))
+  }
+
+  return (kid, algorithm) => {
+    const answer = answers.get(algorithm)?.get(kid)
+    if (answer !== undefined) return answer
+    return kid !== undefined && names.has(kid) ? WRONG_ALGORITHM : UNKNOWN
+  }
 }
+
+function foundOf(keys: readonly TrustedKey[]): KeyAnswer {
+  return Object.freeze({ outcome: 'found', keys: Object.freeze(keys.slice(0, MAX_CANDIDATES)) })
+}
+
+const WRONG_ALGORITHM: KeyAnswer = Object.freeze({ outcome: 'wrong_algorithm' })
+const UNKNOWN: KeyAnswer = Object.freeze({ outcome: 'unknown' })

@@ -3,7 +3,7 @@ import { type Circuit, createCircuit } from '../http/circuit.js'
 import { createTokenBucket } from '../http/token-bucket.js'
 import { MAX_KID_LENGTH } from './key-policy.js'
 import type { KeyReport } from './key-report.js'
-import { type KeyAnswer, type KeySource, selectKeys, type TrustedKey } from './key-source.js'
+import { type FindKeys, indexKeys, type KeyAnswer, type KeySource, type TrustedKey } from './key-source.js'
 
 /** A key set as it was loaded. */
 export interface LoadedKeys {
@@ -25,6 +25,7 @@ export interface RemoteKeysSetup {
 
 interface KeySet {
   readonly keys: readonly TrustedKey[]
+  readonly find: FindKeys
   readonly refreshAtMs: number
   readonly staleAtMs: number
   readonly deadAtMs: number
@@ -82,8 +83,13 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     return answerNow(kid, algorithm)
   }
 
+  /** What the keys that are known answer. */
+  function ask(kid: string | undefined, algorithm: string): KeyAnswer {
+    return set?.find(kid, algorithm) ?? { outcome: 'unknown' }
+  }
+
   function answerNow(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
-    const answer = selectKeys(set?.keys ?? [], kid, algorithm)
+    const answer = ask(kid, algorithm)
     return answer.outcome === 'unknown' ? findUnknown(kid, algorithm) : answer
   }
 
@@ -94,7 +100,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     if (refreshing !== undefined) {
       // What is under way may have been answered before this key was published: its "no" is asked once more, if it may be.
       return refreshing.then((refreshed) => {
-        const answer = selectKeys(set?.keys ?? [], kid, algorithm)
+        const answer = ask(kid, algorithm)
         const isOpen = refreshed !== 'failed' && answer.outcome === 'unknown' && (refreshing !== undefined || mayAsk())
         return isOpen
           ? refresh().then((again) => answerAfter(again, kid, algorithm))
@@ -114,7 +120,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       if (!bucket.take()) return outOfQuestions()
     }
     return refresh().then((refreshed): KeyAnswer => {
-      const answer = selectKeys(set?.keys ?? [], undefined, algorithm)
+      const answer = ask(undefined, algorithm)
       const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
       if (more.length > 0) return { outcome: 'found', keys: more }
       // Only the issuer can say that it has no other.
@@ -134,7 +140,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     algorithm: string,
   ): KeyAnswer | Promise<KeyAnswer> {
     if (set === undefined || clock.monotonic() >= set.deadAtMs) return unavailable()
-    const answer = selectKeys(set.keys, kid, algorithm)
+    const answer = set.find(kid, algorithm)
     if (answer.outcome !== 'unknown') return answer
     // Only the issuer can say that it has no such key.
     if (refreshed === 'failed') return unavailable()
@@ -190,6 +196,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     const added = after.filter((key) => !before.includes(key)).length
     set = {
       keys: after,
+      find: indexKeys(after),
       refreshAtMs: loadedMs + freshMs * REFRESH_AHEAD,
       staleAtMs: loadedMs + freshMs,
       deadAtMs: loadedMs + freshMs + staleIfErrorMs,
