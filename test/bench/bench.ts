@@ -1,66 +1,70 @@
-// `npm run bench`: what each gate and its peers add to a request, in µs of CPU.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+// `npm run bench`: what each gate and its peers cost. `-- --all --write` makes docs/performance.md.
 import { writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Case } from './case.js'
-import { allCases, growthCases, tableCases } from './cases/index.js'
-import { EMPTY, type ProcessResult, type Settings } from './measure.js'
-import { chart, markdown, type Row, rowsOf, table } from './report.js'
+import { chart } from './report/chart.js'
+import { page, rowsBySection } from './report/page.js'
+import { keep, kept, resultOf } from './report/results.js'
+import { forTerminal, gridOf } from './report/table.js'
+import { TARGET_HEAD, targetLines } from './report/targets.js'
+import type { Options, Row, Section } from './row.js'
+import { sections } from './sections/index.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    section: { type: 'string', multiple: true },
+    all: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
     processes: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '15' },
-    growth: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 })
 
-const picked = values.growth ? growthCases : tableCases
-const cases =
-  positionals.length === 0 ? picked : allCases.filter(({ id }) => positionals.some((one) => id.startsWith(one)))
-if (cases.length === 0) {
-  console.error(
-    `No case starts with ${positionals.join(' or ')}. The cases: ${allCases.map(({ id }) => id).join(', ')}`,
-  )
+const asked = values.section ?? [values.growth ? 'growth' : 'decisions']
+const picked = values.all ? sections : sections.filter(({ id }) => asked.includes(id))
+const options: Options = { processes: Number(values.processes), rounds: Number(values.rounds), only: positionals }
+
+function stop(message: string): never {
+  console.error(message)
   process.exit(2)
 }
 
-/** Each process may settle in a lucky or an unlucky state, so every case runs in several fresh ones. */
-async function measureInFreshProcess(one: Case, settings: Settings): Promise<ProcessResult> {
-  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), {
-    execArgv: ['--expose-gc', '--no-warnings', '--import', 'tsx'],
-  })
-  const exited = once(child, 'exit').then(([code]) => {
-    throw new Error(`the process that measured ${one.id} ended with ${code}`)
-  })
-  exited.catch(() => undefined)
-  child.send({ id: one.id, settings })
-  const [result] = (await Promise.race([once(child, 'message'), exited])) as [ProcessResult]
-  await exited.catch(() => undefined)
-  return result
+const known = new Set(sections.map(({ id }) => id))
+const unknown = asked.filter((id) => !known.has(id))
+if (unknown.length > 0) stop(`No section is called ${unknown.join(', ')}. The sections: ${[...known].join(', ')}`)
+if (values.write && positionals.length > 0) stop('--write takes whole sections: leave out the names of cases')
+// An exit ends what was started; a signal alone would not.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
+async function run(section: Section): Promise<readonly Row[]> {
+  const all: Row[] = []
+  for await (const rows of section.measure(options)) {
+    console.log(forTerminal(gridOf(section, rows)))
+    all.push(...rows)
+  }
+  return all
 }
 
-const rows: Row[] = []
-for (const one of cases) {
-  const settings = { rounds: Number(values.rounds), isSynchronous: false }
-  const results: ProcessResult[] = []
-  const inOneTick: ProcessResult[] = []
-  for (let index = 0; index < Number(values.processes); index += 1) {
-    results.push(await measureInFreshProcess(one, settings))
-    inOneTick.push(await measureInFreshProcess(one, { ...settings, isSynchronous: true }))
-  }
-  const fresh = rowsOf(one, results, inOneTick, EMPTY)
-  rows.push(...fresh)
-  console.log(`\n${one.title}\n${table(fresh)}`)
+let measured = 0
+for (const section of picked) {
+  console.log(`\n${section.title.toUpperCase()}`)
+  const rows = await run(section)
+  measured += rows.length
+  if (values.write) keep(section, resultOf(rows, options))
 }
+if (measured === 0) stop(`No case of ${picked.map(({ id }) => id).join(', ')} starts with ${positionals.join(' or ')}`)
 
 if (values.write) {
+  const all = sections.flatMap((section) => {
+    const result = kept(section)
+    return result === undefined ? [] : [{ section, result }]
+  })
+  const rows = rowsBySection(all)
   const docs = new URL('../../docs/', import.meta.url)
-  writeFileSync(new URL('performance.md', docs), markdown(rows, Number(values.processes)))
-  writeFileSync(new URL('performance.svg', docs), chart(rows))
-  console.log('\nWritten: docs/performance.md, docs/performance.svg')
+  writeFileSync(new URL('performance.md', docs), page(all))
+  writeFileSync(new URL('performance.svg', docs), chart(rows.decisions ?? []))
+  console.log(forTerminal({ task: 'Targets', head: TARGET_HEAD, lines: targetLines(rows), note: undefined }))
+  console.log('\nWritten: docs/performance.md, docs/performance.svg, test/bench/results')
 }
+process.exit()

@@ -1,6 +1,6 @@
 // One process of the benchmark: measures the case that its parent names.
-import { allCases } from './cases/index.js'
-import { serveParent } from './measure.js'
+import { caseOf } from './cases/index.js'
+import { measureCase } from './measure.js'
+import { answerWith } from './processes.js'
 
-await serveParent(allCases)
-process.exit()
+answerWith(({ id, rounds }: { id: string; rounds: number }) => measureCase(caseOf(id), rounds))

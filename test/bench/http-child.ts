@@ -1,43 +1,45 @@
-// One process of the HTTP rig: one variant (or an empty middleware) on a real server; makes the requests it will let in.
-import { once } from 'node:events'
-import express, { type RequestHandler } from 'express'
-import { allCases } from './cases/index.js'
-import { EMPTY } from './measure.js'
+// One process of the HTTP rig: one variant, or an empty middleware, on a real server; makes the requests it will let in.
+import express from 'express'
+import { serve } from '../support/http-server.js'
+import type { Variant } from './case.js'
+import { caseOf } from './cases/index.js'
+import { EMPTY, pass } from './measure.js'
+import { answerWith } from './processes.js'
 import type { Wire } from './wire.js'
 
-/** A request as it goes from one process to another. */
-export interface SentWire {
-  readonly method: string
-  readonly url: string
-  readonly headers: readonly string[]
-  readonly body: string | undefined
+export type Question =
+  | { readonly kind: 'start'; readonly id: string; readonly name: string }
+  /** Requests: each that will come again, or so many. */
+  | { readonly kind: 'seen' }
+  | { readonly kind: 'wires'; readonly count: number }
+  /** µs of CPU that this process has used. */
+  | { readonly kind: 'cpu' }
+
+export interface Started {
+  readonly port: number
+  readonly variants: readonly Pick<Variant, 'name' | 'isOurs'>[]
 }
 
-const [, , id, name] = process.argv
-const one = allCases.find((candidate) => candidate.id === id)
-if (one === undefined) throw new Error(`no case is called ${id}`)
-const { variants } = await one.setup()
-const isEmpty = EMPTY.some((empty) => empty === name)
-const variant = isEmpty ? variants.find(({ isOurs }) => isOurs) : variants.find((candidate) => candidate.name === name)
-if (variant === undefined) throw new Error(`${id} has no variant ${name}`)
+let variant: Variant | undefined
 
-const pass: RequestHandler = (_request, _response, next) => next()
-const app = express()
-app.disable('etag').disable('x-powered-by')
-app.use(isEmpty ? pass : variant.handler, (_request, response) => {
-  response.end('let in')
-})
-const server = app.listen(0, '127.0.0.1')
-await once(server, 'listening')
+async function start(id: string, name: string): Promise<Started> {
+  const { variants } = await caseOf(id).setup()
+  const isEmpty = name === EMPTY[0]
+  variant = variants.find((one) => (isEmpty ? one.isOurs : one.name === name))
+  if (variant === undefined) throw new Error(`${id} has no variant ${name}`)
+  const app = express()
+  app.disable('etag').disable('x-powered-by')
+  app.use(isEmpty ? pass : variant.handler, (_request, response) => {
+    response.end('let in')
+  })
+  const { port } = await serve(app)
+  return { port, variants: variants.map(({ name, isOurs }) => ({ name, isOurs })) }
+}
 
-const sent = ({ method, url, fields, body }: Wire): SentWire => ({
-  method,
-  url,
-  headers: fields.map((field) => field.toString('latin1')),
-  body: body?.toString('base64'),
+answerWith((question: Question): unknown => {
+  if (question.kind === 'start') return start(question.id, question.name)
+  if (question.kind === 'seen') return variant?.seen?.() ?? []
+  if (question.kind === 'wires') return variant?.wires(question.count) as readonly Wire[] | Promise<readonly Wire[]>
+  const { user, system } = process.cpuUsage()
+  return user + system
 })
-process.on('message', async (count: number) => {
-  const wires = await variant.wires(count)
-  process.send?.({ wires: wires.map(sent) })
-})
-process.send?.({ port: (server.address() as { port: number }).port })

@@ -1,14 +1,18 @@
 import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
-import { memorySecrets, requireHmac, rfc9421, sign, xHeaders } from '@countersign/hmac'
+import { memorySecrets, type RequireHmacOptions, requireHmac, rfc9421, sign, xHeaders } from '@countersign/hmac'
+import { redisReplay } from '@countersign/redis'
 import hawk from '@hapi/hawk'
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express'
 import { generate, HMAC } from 'hmac-auth-express'
 import { verifySignature } from 'http-message-sig'
 import { createVerifier, httpbis } from 'http-message-signatures'
+import { Redis } from 'ioredis'
 import { Webhook } from 'standardwebhooks'
-import type { Case, Variant } from '../case.js'
+import type { Case, Setup, Traffic, Variant } from '../case.js'
 import { type Wire, wire } from '../wire.js'
 import { listeningAudit } from './listening.js'
+import { patient, startRedis } from './redis.js'
+import { atSizes } from './sizes.js'
 
 const SECRET = 'a-secret-of-the-benchmark-that-is-long-enough'
 const AUDIENCE = 'api.example.com'
@@ -42,36 +46,48 @@ function afterRaw(verify: (request: Request, body: Buffer) => boolean | Promise<
   }
 }
 
-function ours(name: string, format: ReturnType<typeof xHeaders>, bytes: number): Variant {
-  const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
-  const gate = requireHmac({
+const fresh = (one: () => Wire): Traffic => ({ wires: (count) => Array.from({ length: count }, one) })
+
+type Format = ReturnType<typeof xHeaders>
+
+function signing(format: Format, bytes: number, key: { version?: number; secret: string }): Traffic {
+  return fresh(() => {
+    const [path, body] = [freshPath(), bodyOf(bytes)]
+    const request = { method: 'POST', url: urlOf(path), headers: type, body }
+    const headers = sign(request, { caller: 'scheduler', audience: AUDIENCE, format, ...key })
+    return wire('POST', path, { ...type, ...headers }, body)
+  })
+}
+
+const onlyKey = { version: 1, secret: SECRET }
+
+function gate(format: Format, options: Partial<RequireHmacOptions> = {}): RequestHandler {
+  const secrets = memorySecrets([{ caller: 'scheduler', ...onlyKey }])
+  const maxBodyBytes = 32 * 1024 * 1024
+  return requireHmac({
     secrets,
     audience: AUDIENCE,
     formats: [format],
-    maxBodyBytes: 32 * 1024 * 1024,
+    maxBodyBytes,
     audit: listeningAudit(),
+    ...options,
   })
-  const one = (): Wire => {
-    const [path, body] = [freshPath(), bodyOf(bytes)]
-    const request = { method: 'POST', url: urlOf(path), headers: type, body }
-    const headers = sign(request, { caller: 'scheduler', version: 1, secret: SECRET, audience: AUDIENCE, format })
-    return wire('POST', path, { ...type, ...headers }, body)
-  }
-  return { name, isOurs: true, handler: gate, wires: (count) => Array.from({ length: count }, one) }
+}
+
+function ours(name: string, format: Format, bytes: number): Variant {
+  return { name, isOurs: true, handler: gate(format), ...signing(format, bytes, onlyKey) }
 }
 
 /** What a careful team writes by hand: the same string, one MAC, a comparison in constant time, nothing else. */
-function floor(bytes: number): Variant {
+function floor(bytes: number, claim: (signature: string) => boolean | Promise<boolean> = () => true): Variant {
   const canonical = (path: string, caller: string, timestamp: string, body: Buffer) =>
     ['POST', path, caller, createHash('sha256').update(body).digest('hex'), timestamp, AUDIENCE].join('\n')
   const mac = (text: string) => createHmac('sha256', SECRET).update(text).digest()
   const handler = afterRaw((request, body) => {
     const { 'x-caller': caller, 'x-timestamp': timestamp, 'x-signature': signature } = request.headers
     if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false
-    return timingSafeEqual(
-      mac(canonical(request.originalUrl, String(caller), String(timestamp), body)),
-      Buffer.from(String(signature), 'hex'),
-    )
+    const expected = mac(canonical(request.originalUrl, String(caller), String(timestamp), body))
+    return timingSafeEqual(expected, Buffer.from(String(signature), 'hex')) && claim(String(signature))
   })
   const one = (): Wire => {
     const [path, body] = [freshPath(), bodyOf(bytes)]
@@ -80,12 +96,12 @@ function floor(bytes: number): Variant {
     const headers = { 'x-caller': 'scheduler', 'x-timestamp': timestamp, 'x-signature': signature }
     return wire('POST', path, { ...type, ...headers }, body)
   }
-  return { name: 'by hand, no replay', isOurs: false, handler, wires: (count) => Array.from({ length: count }, one) }
+  return { name: 'by hand, no replay', isOurs: false, handler, ...fresh(one) }
 }
 
 /** The wire of the RFC 9421 peers is ours: they verify what our signer signs. */
 function rfc9421Wires(bytes: number): Variant['wires'] {
-  return ours('', rfc9421(), bytes).wires
+  return signing(rfc9421(), bytes, onlyKey).wires
 }
 
 const contentDigest = (body: Buffer) => `sha-256=:${createHash('sha256').update(body).digest('base64')}:`
@@ -146,7 +162,7 @@ function hawkVariant(bytes: number): Variant {
     })
     return wire('POST', path, { ...type, authorization: header }, body)
   }
-  return { name: 'hawk', isOurs: false, handler, wires: (count) => Array.from({ length: count }, one) }
+  return { name: 'hawk', isOurs: false, handler, ...fresh(one) }
 }
 
 function standardWebhooks(bytes: number): Variant {
@@ -166,7 +182,7 @@ function standardWebhooks(bytes: number): Variant {
     }
     return wire('POST', path, { ...type, ...headers }, body)
   }
-  return { name: 'standardwebhooks', isOurs: false, handler, wires: (count) => Array.from({ length: count }, one) }
+  return { name: 'standardwebhooks', isOurs: false, handler, ...fresh(one) }
 }
 
 /** It signs the parsed body, serialised again. */
@@ -183,7 +199,7 @@ function hmacAuthExpress(bytes: number): Variant {
     const digest = generate(SECRET, 'sha256', timestamp, 'POST', path, parsed).digest('hex')
     return wire('POST', path, { ...type, authorization: `HMAC ${timestamp}:${digest}` }, body)
   }
-  return { name: 'hmac-auth-express', isOurs: false, handler, wires: (count) => Array.from({ length: count }, one) }
+  return { name: 'hmac-auth-express', isOurs: false, handler, ...fresh(one) }
 }
 
 function sized(id: string, title: string, bytes: number, maxSlice: number): Case {
@@ -213,3 +229,49 @@ export const hmacCases: readonly Case[] = [
   sized('hmac-64k', 'HMAC, 64 KiB', 64 * 1024, 200),
   sized('hmac-1m', 'HMAC, 1 MiB', 1024 * 1024, 24),
 ]
+
+/** Of the keys that may have signed, newest first, so many are tried. */
+const MOST_TRIED = 8
+
+/** The request does not say which key signed it: it is the last of those that are tried. */
+async function amongKeys(count: number): Promise<Setup> {
+  const keys = Array.from({ length: count }, (_, index) => ({ version: index + 1, secret: `${SECRET}-${index}` }))
+  const last = keys[Math.max(0, count - MOST_TRIED)] ?? onlyKey
+  const secrets = memorySecrets(keys.map((key) => ({ caller: 'scheduler', ...key })))
+  const handler = gate(xHeaders(), { secrets })
+  const traffic = signing(xHeaders(), 1024, { secret: last.secret })
+  return { variants: [{ name: 'xHeaders', isOurs: true, handler, ...traffic }], close: async () => undefined }
+}
+
+export const hmacGrowth: readonly Case[] = [
+  {
+    id: 'keys',
+    title: 'Active HMAC keys of one caller, signed with the last that is tried (1 KiB)',
+    maxSlice: 1000,
+    setup: () => atSizes([1, 4, 16], 'keys', amongKeys),
+  },
+  sized('hmac-16m', 'HMAC, 16 MiB', 16 * 1024 * 1024, 4),
+]
+
+/** Signatures claimed in Redis, so that no two processes take the same one. */
+async function onRedis(): Promise<Setup> {
+  const server = await startRedis()
+  const clients = [new Redis(server.url), new Redis(server.url)] as const
+  const claim = async (signature: string) => {
+    return (await clients[1].set(`bench:${signature}`, '1', 'PX', 720_000, 'NX')) === 'OK'
+  }
+  const traffic = signing(xHeaders(), 1024, onlyKey)
+  const handler = gate(xHeaders(), { replay: redisReplay(clients[0], patient) })
+  return {
+    variants: [
+      { name: 'xHeaders, redisReplay', isOurs: true, handler, ...traffic, redis: server.url },
+      { ...floor(1024, claim), name: 'by hand, SET NX PX', redis: server.url },
+    ],
+    close: async () => {
+      for (const client of clients) client.disconnect()
+      await server.close()
+    },
+  }
+}
+
+export const hmacRedis: Case = { id: 'replay-redis', title: 'HMAC, replay claims in Redis', setup: onRedis }

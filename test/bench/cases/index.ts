@@ -1,13 +1,30 @@
 import type { Case } from '../case.js'
-import { hmacCases } from './hmac.js'
-import { growth, mcpCases } from './mcp.js'
-import { oauthCases } from './oauth.js'
-import { settingsCases } from './settings.js'
+import { auditCase } from './audit.js'
+import { hmacCases, hmacGrowth, hmacRedis } from './hmac.js'
+import { mcpCases, mcpGrowth } from './mcp.js'
+import { oauthCases, oauthGrowth, oauthRedis } from './oauth.js'
+import { settingsCases, settingsGrowth } from './settings.js'
 
-/** The rows of the table. */
-export const tableCases: readonly Case[] = [...oauthCases, ...hmacCases, ...mcpCases, ...settingsCases]
+/** Each gate beside its peers. */
+export const decisionCases: readonly Case[] = [...oauthCases, ...hmacCases, ...mcpCases, ...settingsCases]
 
-/** The same decision among ever more records. */
-export const growthCases: readonly Case[] = [100, 10_000, 100_000, 1_000_000].map(growth)
+/** The same decision among ever more records, keys or bytes. */
+export const growthCases: readonly Case[] = [...mcpGrowth, ...settingsGrowth, ...hmacGrowth, ...oauthGrowth]
 
-export const allCases: readonly Case[] = [...tableCases, ...growthCases]
+/** Those whose variants ask a Redis, or stand beside one. */
+export const redisCases: readonly Case[] = [
+  ...[...mcpCases, ...settingsCases].filter(({ id }) => id.endsWith('-redis')),
+  hmacRedis,
+  oauthRedis,
+  ...[...mcpGrowth, ...settingsGrowth].filter(({ id }) => id.endsWith('-redis')),
+]
+
+const all: readonly Case[] = [...new Set([...decisionCases, ...growthCases, ...redisCases, auditCase])]
+
+export function caseOf(id: string): Case {
+  const found = all.find((one) => one.id === id)
+  if (found === undefined) throw new Error(`no case is called ${id}; the cases: ${all.map((one) => one.id).join(', ')}`)
+  return found
+}
+
+export { auditCase }

@@ -11,42 +11,38 @@ import type { RequestHandler } from 'express'
 import { Redis } from 'ioredis'
 import passport from 'passport'
 import { Strategy as BearerStrategy } from 'passport-http-bearer'
-import type { Case, Setup, Variant } from '../case.js'
-import { type Wire, wire } from '../wire.js'
+import { type Case, inTurn, type Setup, type Traffic, type Variant } from '../case.js'
+import { wire } from '../wire.js'
+import { inBatches } from './batches.js'
 import { listeningAudit } from './listening.js'
-import { startRedis } from './redis.js'
+import { patient, startRedis } from './redis.js'
+import { live, MEMORY_SIZES, REDIS_SIZES } from './sizes.js'
 
 const LIVE = 1000
 
-const inTurn = (headers: readonly string[]): Variant['wires'] => {
-  let turn = 0
-  const one = (): Wire => wire('POST', '/mcp', { authorization: headers[turn++ % headers.length] as string })
-  return (count) => Array.from({ length: count }, one)
-}
+const presenting = (headers: readonly string[]): Traffic =>
+  inTurn(headers, (authorization) => wire('POST', '/mcp', { authorization }))
 
-async function ours(store: McpCredentialStore, live: number) {
+async function ours(store: McpCredentialStore, count: number): Promise<{ variant: Variant; close(): Promise<void> }> {
   const audit = listeningAudit()
   const credentials = createMcpCredentials({ store, audit })
-  const headers: string[] = []
-  for (let index = 0; index < live; index += 1) {
-    const issued = await credentials.issue({
-      threadId: `thread-${index}`,
-      providerInstanceId: 'provider',
-      capabilities: ['preview'],
-    })
-    headers.push(issued.authorizationHeader)
-  }
+  const headers = await inBatches(count, async (index) => {
+    const subject = { threadId: `thread-${index}`, providerInstanceId: 'provider', capabilities: ['preview'] }
+    return (await credentials.issue(subject)).authorizationHeader
+  })
   const handler = requireMcpCredential({ credentials, audit })
-  const variant: Variant = { name: 'requireMcpCredential', isOurs: true, handler, wires: inTurn(headers) }
-  return { variant, close: () => credentials.close() }
+  return {
+    variant: { name: 'requireMcpCredential', isOurs: true, handler, ...presenting(headers) },
+    close: () => credentials.close(),
+  }
 }
 
 const tokens = (count: number) => Array.from({ length: count }, () => randomBytes(32).toString('base64url'))
 const digest = (token: string) => createHash('sha256').update(token).digest('hex')
-const bearer = (list: readonly string[]) => inTurn(list.map((token) => `Bearer ${token}`))
+const bearer = (list: readonly string[]) => presenting(list.map((token) => `Bearer ${token}`))
 
-function passportBearer(live: number): Variant {
-  const list = tokens(live)
+function passportBearer(count: number): Variant {
+  const list = tokens(count)
   const known = new Map(list.map((token) => [digest(token), { user: 'thread', expiresAt: Date.now() + 3_600_000 }]))
   const strategy = new BearerStrategy((token, done) => {
     const found = known.get(digest(token))
@@ -54,19 +50,21 @@ function passportBearer(live: number): Variant {
   })
   const authenticator = new passport.Passport().use(strategy)
   const handler = authenticator.authenticate('bearer', { session: false }) as RequestHandler
-  return { name: 'passport-http-bearer', isOurs: false, handler, wires: bearer(list) }
+  return { name: 'passport-http-bearer', isOurs: false, handler, ...bearer(list) }
 }
 
-async function storeTokens(redis: Redis, list: readonly string[]): Promise<void> {
-  for (const token of list) {
-    const record = { clientId: 'thread', scopes: ['preview'], secret: digest(token) }
-    await redis.set(`bench:${digest(token)}`, JSON.stringify(record), 'PX', 1_800_000)
-  }
+async function storedTokens(redis: Redis, count: number): Promise<string[]> {
+  const list = tokens(count)
+  await inBatches(count, (index) => {
+    const hash = digest(list[index] as string)
+    const record = { clientId: 'thread', scopes: ['preview'], secret: hash }
+    return redis.set(`bench:${hash}`, JSON.stringify(record), 'PX', 1_800_000)
+  })
+  return list
 }
 
-async function sdkOverRedis(redis: Redis): Promise<Variant> {
-  const list = tokens(LIVE)
-  await storeTokens(redis, list)
+async function sdkOverRedis(redis: Redis, count: number): Promise<Variant> {
+  const list = await storedTokens(redis, count)
   const verifyAccessToken = async (token: string) => {
     const key = `bench:${digest(token)}`
     const [found] = await Promise.all([redis.get(key), redis.pexpire(key, 1_800_000)])
@@ -78,12 +76,11 @@ async function sdkOverRedis(redis: Redis): Promise<Variant> {
     }
   }
   const handler = requireBearerAuth({ verifier: { verifyAccessToken } }) as never
-  return { name: 'MCP SDK, GET and PEXPIRE', isOurs: false, handler, wires: bearer(list) }
+  return { name: 'MCP SDK, GET and PEXPIRE', isOurs: false, handler, ...bearer(list) }
 }
 
-async function byHandOverRedis(redis: Redis): Promise<Variant> {
-  const list = tokens(LIVE)
-  await storeTokens(redis, list)
+async function byHandOverRedis(redis: Redis, count: number): Promise<Variant> {
+  const list = await storedTokens(redis, count)
   const handler: RequestHandler = (request, response, next) => {
     const token = (request.headers.authorization ?? '').slice(7)
     redis.get(`bench:${digest(token)}`).then((found) => {
@@ -92,15 +89,21 @@ async function byHandOverRedis(redis: Redis): Promise<Variant> {
       else response.status(401).end()
     }, next)
   }
-  return { name: 'by hand, GET alone', isOurs: false, handler, wires: bearer(list) }
+  return { name: 'by hand, GET alone', isOurs: false, handler, ...bearer(list) }
 }
 
-async function onRedis(): Promise<Setup> {
+async function inMemory(count: number): Promise<Setup> {
+  const { variant, close } = await ours(memoryCredentials({ maxCredentials: count + 1 }), count)
+  return { variants: [variant, passportBearer(count)], close }
+}
+
+async function onRedis(count: number): Promise<Setup> {
   const server = await startRedis()
   const clients = Array.from({ length: 3 }, () => new Redis(server.url)) as [Redis, Redis, Redis]
-  const { variant, close } = await ours(redisCredentials(clients[0]), LIVE)
+  const { variant, close } = await ours(redisCredentials(clients[0], patient), count)
+  const peers = [await sdkOverRedis(clients[1], count), await byHandOverRedis(clients[2], count)]
   return {
-    variants: [variant, await sdkOverRedis(clients[1]), await byHandOverRedis(clients[2])],
+    variants: [variant, ...peers].map((one) => ({ ...one, redis: server.url })),
     close: async () => {
       await close()
       for (const client of clients) client.disconnect()
@@ -109,20 +112,12 @@ async function onRedis(): Promise<Setup> {
   }
 }
 
-/** Our own cost as the number of live credentials grows; the peer is the same at each size. */
-export function growth(live: number): Case {
-  return {
-    id: `mcp-memory-${live}`,
-    title: `MCP credential, memory, ${live.toLocaleString('en')} live`,
-    setup: async () => {
-      const store = memoryCredentials({ maxCredentials: live + 1 })
-      const { variant, close } = await ours(store, live)
-      return { variants: [variant, passportBearer(live)], close: async () => close() }
-    },
-  }
-}
-
 export const mcpCases: readonly Case[] = [
-  growth(LIVE),
-  { id: 'mcp-redis', title: 'MCP credential, Redis', setup: onRedis },
+  { id: 'mcp-memory', title: 'MCP credential, memory', setup: () => inMemory(LIVE) },
+  { id: 'mcp-redis', title: 'MCP credential, Redis', setup: () => onRedis(LIVE) },
+]
+
+export const mcpGrowth: readonly Case[] = [
+  { id: 'live-mcp-memory', title: 'Live MCP credentials, memory', setup: () => live(MEMORY_SIZES, inMemory) },
+  { id: 'live-mcp-redis', title: 'Live MCP credentials, Redis', setup: () => live(REDIS_SIZES, onRedis) },
 ]

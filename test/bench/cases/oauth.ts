@@ -1,44 +1,54 @@
 import { type KeyObject, randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { requireOAuthBearer } from '@countersign/oauth-bearer'
+import { type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { redisKeyCache } from '@countersign/oauth-bearer/redis'
 import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
 import type { RequestHandler } from 'express'
 import { expressjwt } from 'express-jwt'
 import { auth } from 'express-oauth2-jwt-bearer'
 import { createVerifier } from 'fast-jwt'
+import { Redis } from 'ioredis'
 import { createRemoteJWKSet, exportJWK, exportSPKI, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose'
 import jwksRsa from 'jwks-rsa'
-import type { Case, Variant } from '../case.js'
+import { serve } from '../../support/http-server.js'
+import { type Case, inTurn, type Setup, type Traffic } from '../case.js'
 import { wire } from '../wire.js'
 import { listeningAudit } from './listening.js'
+import { startRedis } from './redis.js'
+import { atSizes } from './sizes.js'
 
-const RESOURCE = 'https://api.example.com/mcp'
-type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
+export const RESOURCE = 'https://api.example.com/mcp'
+export type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
 
 interface Issuer {
   readonly url: string
+  /** The first one's. */
   readonly publicKey: KeyObject
   readonly algorithm: Algorithm
+  /** A token that nobody has seen, signed with one of the keys. */
   token(): Promise<string>
   close(): Promise<void>
 }
 
-/** A real issuer on loopback; after the first decision nobody asks it again. */
-async function startIssuer(algorithm: Algorithm): Promise<Issuer> {
+async function makeKey(algorithm: Algorithm, kid: string) {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
-  const jwk: JWK = { ...(await exportJWK(publicKey)), kid: 'key-1', alg: algorithm, use: 'sig' }
-  const server: Server = createServer((request, response) => {
-    const isKeys = request.url === '/jwks'
+  const jwk: JWK = { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: 'sig' }
+  return { kid, privateKey, publicKey, jwk }
+}
+
+/** A real issuer on loopback; after the first decision nobody asks it again. */
+export async function startIssuer(algorithm: Algorithm, kids = 1): Promise<Issuer> {
+  const keys = await Promise.all(Array.from({ length: kids }, (_, index) => makeKey(algorithm, `key-${index}`)))
+  const running = await serve((request, response) => {
+    const metadata = { issuer: url, jwks_uri: `${url}/jwks`, response_types_supported: ['code'] }
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(isKeys ? { keys: [jwk] } : metadata))
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
-  const metadata = { issuer: url, jwks_uri: `${url}/jwks`, response_types_supported: ['code'] }
-  const token = () =>
-    new SignJWT({ client_id: 'client-1', scope: 'files:read files:write' })
-      .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid: 'key-1' })
+    response.end(JSON.stringify(request.url === '/jwks' ? { keys: keys.map(({ jwk }) => jwk) } : metadata))
+  })
+  const { url } = running
+  let turn = 0
+  const token = () => {
+    const { kid, privateKey } = keys[turn++ % kids] as (typeof keys)[number]
+    return new SignJWT({ client_id: 'client-1', scope: 'files:read files:write' })
+      .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid })
       .setIssuer(url)
       .setAudience(RESOURCE)
       .setSubject('user-1')
@@ -46,18 +56,29 @@ async function startIssuer(algorithm: Algorithm): Promise<Issuer> {
       .setIssuedAt()
       .setExpirationTime('1h')
       .sign(privateKey)
-  const close = async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
   }
-  return { url, publicKey: publicKey as unknown as KeyObject, algorithm, token, close }
+  return { url, publicKey: keys[0]?.publicKey as unknown as KeyObject, algorithm, token, close: running.close }
 }
 
-type Handlers = readonly { readonly name: string; readonly isOurs: boolean; readonly handler: RequestHandler }[]
+export const presentToken = (token: string) => wire('POST', '/mcp', { authorization: `Bearer ${token}` })
 
-async function handlersOf(issuer: Issuer): Promise<Handlers> {
-  const { url, algorithm } = issuer
+const neverSeen = ({ token }: Issuer): Traffic => ({
+  wires: (count) => Promise.all(Array.from({ length: count }, async () => presentToken(await token()))),
+})
+
+interface Named {
+  readonly name: string
+  readonly isOurs: boolean
+  readonly handler: RequestHandler
+}
+
+function ourGate({ url }: Issuer, options: Partial<RequireOAuthBearerOptions> = {}): Named {
+  const handler = requireOAuthBearer({ resource: RESOURCE, issuer: url, audit: listeningAudit(), ...options })
+  return { name: 'requireOAuthBearer', isOurs: true, handler }
+}
+
+/** Those that fetch a key set and may find any number of keys in it. */
+function setReaders({ url, algorithm }: Issuer): Named[] {
   const keys = createRemoteJWKSet(new URL(`${url}/jwks`))
   const verifyAccessToken = async (token: string) => {
     const { payload } = await jwtVerify(token, keys, {
@@ -69,28 +90,7 @@ async function handlersOf(issuer: Issuer): Promise<Handlers> {
     const scopes = String(payload.scope).split(' ')
     return { token, clientId: String(payload.client_id), scopes, expiresAt: payload.exp, resource: new URL(RESOURCE) }
   }
-  const pem = await exportSPKI(issuer.publicKey as never)
-  const fast = (name: string, cache: boolean) => {
-    const options = { key: pem, cache, algorithms: [algorithm], allowedIss: url, allowedAud: RESOURCE }
-    const verify = createVerifier(options)
-    const handler: RequestHandler = (request, response, next) => {
-      try {
-        Object.assign(request, { auth: verify((request.headers.authorization ?? '').slice(7)) })
-      } catch {
-        response.status(401).end()
-        return
-      }
-      next()
-    }
-    return { name, isOurs: false, handler }
-  }
-  const jwtSecret = jwksRsa.expressJwtSecret({ jwksUri: `${url}/jwks`, cache: true, rateLimit: true })
   return [
-    {
-      name: 'requireOAuthBearer',
-      isOurs: true,
-      handler: requireOAuthBearer({ resource: RESOURCE, issuer: url, audit: listeningAudit() }),
-    },
     {
       name: 'express-oauth2-jwt-bearer',
       isOurs: false,
@@ -101,27 +101,41 @@ async function handlersOf(issuer: Issuer): Promise<Handlers> {
       isOurs: false,
       handler: requireBearerAuth({ verifier: { verifyAccessToken } }) as never,
     },
-    // jsonwebtoken, which it stands on, has no EdDSA.
-    ...(algorithm === 'EdDSA'
-      ? []
-      : [
-          {
-            name: 'express-jwt, jwks-rsa',
-            isOurs: false,
-            handler: expressjwt({
-              secret: jwtSecret as never,
-              algorithms: [algorithm],
-              issuer: url,
-              audience: RESOURCE,
-            }) as RequestHandler,
-          },
-        ]),
-    fast('fast-jwt', false),
-    fast('fast-jwt, its cache', true),
   ]
 }
 
-/** `tokens` gives those of one slice; each variant gets the same ones, and has seen of them what it has seen. */
+export function fastJwt(pem: string, { url, algorithm }: Issuer, cache: boolean | number): RequestHandler {
+  const verify = createVerifier({ key: pem, cache, algorithms: [algorithm], allowedIss: url, allowedAud: RESOURCE })
+  return (request, response, next) => {
+    try {
+      Object.assign(request, { auth: verify((request.headers.authorization ?? '').slice(7)) })
+    } catch {
+      response.status(401).end()
+      return
+    }
+    next()
+  }
+}
+
+/** jsonwebtoken, which it stands on, has no EdDSA. */
+function expressJwt({ url, algorithm }: Issuer): Named[] {
+  if (algorithm === 'EdDSA') return []
+  const secret = jwksRsa.expressJwtSecret({ jwksUri: `${url}/jwks`, cache: true, rateLimit: true }) as never
+  const options = { secret, algorithms: [algorithm], issuer: url, audience: RESOURCE }
+  return [{ name: 'express-jwt, jwks-rsa', isOurs: false, handler: expressjwt(options) as RequestHandler }]
+}
+
+async function handlersOf(issuer: Issuer): Promise<Named[]> {
+  const pem = await exportSPKI(issuer.publicKey as never)
+  return [
+    ourGate(issuer),
+    ...setReaders(issuer),
+    ...expressJwt(issuer),
+    { name: 'fast-jwt', isOurs: false, handler: fastJwt(pem, issuer, false) },
+    { name: 'fast-jwt, its cache', isOurs: false, handler: fastJwt(pem, issuer, true) },
+  ]
+}
+
 function pattern(id: string, title: string, algorithm: Algorithm, distinct: 1 | 1000 | 'new'): Case {
   return {
     id,
@@ -130,13 +144,8 @@ function pattern(id: string, title: string, algorithm: Algorithm, distinct: 1 | 
     setup: async () => {
       const issuer = await startIssuer(algorithm)
       const seen = distinct === 'new' ? [] : await Promise.all(Array.from({ length: distinct }, () => issuer.token()))
-      let turn = 0
-      const request = (token: string) => wire('POST', '/mcp', { authorization: `Bearer ${token}` })
-      const wires: Variant['wires'] = (count) =>
-        distinct === 'new'
-          ? Promise.all(Array.from({ length: count }, async () => request(await issuer.token())))
-          : Array.from({ length: count }, () => request(seen[turn++ % seen.length] as string))
-      const variants = (await handlersOf(issuer)).map((one) => ({ ...one, wires }))
+      const traffic = () => (distinct === 'new' ? neverSeen(issuer) : inTurn(seen, presentToken))
+      const variants = (await handlersOf(issuer)).map((one) => ({ ...one, ...traffic() }))
       return { variants, close: issuer.close }
     },
   }
@@ -147,3 +156,42 @@ export const oauthCases: readonly Case[] = (['RS256', 'ES256', 'EdDSA'] as const
   pattern(`oauth-${algorithm.toLowerCase()}-1000`, `OAuth ${algorithm}, 1000 tokens in turn`, algorithm, 1000),
   pattern(`oauth-${algorithm.toLowerCase()}-new`, `OAuth ${algorithm}, tokens never seen before`, algorithm, 'new'),
 ])
+
+/** express-jwt is not there: jwks-rsa holds five keys, and fetches ten times a minute. */
+async function amongKids(kids: number): Promise<Setup> {
+  const issuer = await startIssuer('ES256', kids)
+  const variants = [ourGate(issuer), ...setReaders(issuer)].map((one) => ({ ...one, ...neverSeen(issuer) }))
+  return { variants, close: issuer.close }
+}
+
+export const oauthGrowth: readonly Case[] = [
+  {
+    id: 'kids',
+    title: 'Keys in the JWKS, tokens never seen before (ES256)',
+    maxSlice: 100,
+    setup: () => atSizes([1, 10, 100], 'kids', amongKids),
+  },
+]
+
+/** The gate beside its Redis, which holds key sets and is not asked about a token. */
+async function beside(): Promise<Setup> {
+  const server = await startRedis()
+  const redis = new Redis(server.url)
+  const issuer = await startIssuer('ES256')
+  const keyCache = redisKeyCache(redis, { secret: 'a-secret-of-the-benchmark-that-is-long-enough' })
+  const tokens = await Promise.all(Array.from({ length: 1000 }, () => issuer.token()))
+  const gate = ourGate(issuer, { keyCache })
+  return {
+    variants: [
+      { ...gate, name: 'requireOAuthBearer, token seen before', ...inTurn(tokens, presentToken), redis: server.url },
+      { ...gate, name: 'requireOAuthBearer, first seen', ...neverSeen(issuer), redis: server.url },
+    ],
+    close: async () => {
+      await issuer.close()
+      redis.disconnect()
+      await server.close()
+    },
+  }
+}
+
+export const oauthRedis: Case = { id: 'oauth-redis', title: 'OAuth, key sets in Redis', setup: beside }

@@ -1,35 +1,31 @@
-import type { createSettingsSessions } from '@countersign/settings-session'
-import type { Express } from 'express'
-import { Browser } from '../../../packages/demo/src/browser.js'
-import { type RunningServer, serve } from '../../support/http-server.js'
+import { randomBytes } from 'node:crypto'
+import { partitionOf } from '@countersign/redis'
+import type { memorySessions } from '@countersign/settings-session'
+import { userKey } from '../../../packages/settings-session/src/principal.js'
+import { mintTag, mintToken } from '../../../packages/settings-session/src/tokens.js'
 
-type Settings = ReturnType<typeof createSettingsSessions>
+export type SettingsStore = ReturnType<typeof memorySessions>
 
-const cookieHeader = ({ cookies }: Browser) => Array.from(cookies, ([name, value]) => `${name}=${value}`).join('; ')
+const limits = { idleMs: 15 * 60_000, absoluteMs: 60 * 60_000, maxSessions: 10 }
+/** A user's records all lie in one partition. */
+const partition = (userId: string) => partitionOf(userKey({ platform: 'bench', userId }))
+const contentOf = (userId: string) => ({ user: { platform: 'bench', userId }, kind: 'settings' })
 
-/** The cookies of a person who opened a link of their own in a browser of their own. */
-export async function openSession(settings: Settings, userId: string): Promise<string> {
-  const browser = new Browser()
-  let link = ''
-  await settings.deliver(await settings.issueLink({ platform: 'bench', userId }), (url) => {
-    link = url.reveal('deliver-to-user')
-  })
-  await (await browser.confirm(link)).arrayBuffer()
-  return cookieHeader(browser)
+/** The token of a session that platform data opened, without a link. */
+export async function open(store: SettingsStore, userId: string): Promise<string> {
+  const token = mintToken('s', mintTag(partition(userId)))
+  const { outcome } = await store.openSession({ ref: token, content: contentOf(userId), state: 'active', limits })
+  if (outcome !== 'found') throw new Error('the store opened no session')
+  return token.text
 }
 
-/** The cookies of so many people who each signed in by `POST /sign-in`. */
-export async function signIn(app: Express, people: number): Promise<string[]> {
-  const running: RunningServer = await serve(app)
-  try {
-    const cookies: string[] = []
-    for (let index = 0; index < people; index += 1) {
-      const browser = new Browser()
-      await browser.open(`${running.url}/sign-in`, { method: 'POST' })
-      cookies.push(cookieHeader(browser))
-    }
-    return cookies
-  } finally {
-    await running.close()
-  }
+/** The token of a session that its user's link opened, as the routes ask the store for it. */
+export async function openFromLink(store: SettingsStore, userId: string): Promise<string> {
+  const at = partition(userId)
+  const [link, session] = [mintToken('l', mintTag(at)), mintToken('s', mintTag(at))]
+  await store.issueLink({ ref: link, content: contentOf(userId), ttlMs: 600_000, epochTtlMs: 4_200_000 })
+  const attempt = randomBytes(16).toString('base64url')
+  const { outcome } = await store.exchange({ link, session, attempt, state: 'active', limits })
+  if (outcome !== 'opened') throw new Error('the store opened no session')
+  return session.text
 }

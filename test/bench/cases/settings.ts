@@ -1,63 +1,62 @@
-import { createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
+import { createHmac, randomBytes } from 'node:crypto'
+import { createSettingsSessions, memorySessions, requireSettingsSession } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import { RedisStore } from 'connect-redis'
-import express, { type Express, type RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import session from 'express-session'
 import { Redis } from 'ioredis'
 import { getIronSession, sealData } from 'iron-session'
 import { createClient } from 'redis'
-import { serve } from '../../support/http-server.js'
-import type { Case, Setup, Variant } from '../case.js'
+import { type Case, inTurn, type Setup, type Traffic, type Variant } from '../case.js'
 import { wire } from '../wire.js'
+import { inBatches } from './batches.js'
 import { listeningAudit } from './listening.js'
-import { openSession, signIn } from './open-session.js'
-import { startRedis } from './redis.js'
+import { openFromLink, type SettingsStore } from './open-session.js'
+import { patient, startRedis } from './redis.js'
+import { live, MEMORY_SIZES, REDIS_SIZES } from './sizes.js'
 
-const LIVE = 200
+const LIVE = 1000
 
-const inTurn = (cookies: readonly string[]): Variant['wires'] => {
-  let turn = 0
-  return (count) =>
-    Array.from({ length: count }, () =>
-      wire('GET', '/settings', { cookie: cookies[turn++ % cookies.length] as string, 'sec-fetch-site': 'same-origin' }),
-    )
-}
+const presenting = (cookies: readonly string[]): Traffic =>
+  inTurn(cookies, (cookie) => wire('GET', '/settings', { cookie, 'sec-fetch-site': 'same-origin' }))
 
-async function ours(redis: Redis): Promise<Variant> {
+async function ours(store: SettingsStore, count: number): Promise<Variant> {
   const audit = listeningAudit()
-  let app: Express | undefined
-  const running = await serve((request, response) => app?.(request, response))
-  const settings = createSettingsSessions({ baseUrl: `${running.url}/settings`, store: redisSessions(redis), audit })
-  app = express().use('/settings', settings.routes())
-  const cookies: string[] = []
-  for (let index = 0; index < LIVE; index += 1) cookies.push(await openSession(settings, `user-${index}`))
-  await running.close()
-  return {
-    name: 'requireSettingsSession',
-    isOurs: true,
-    handler: requireSettingsSession({ settings, audit }),
-    wires: inTurn(cookies),
-  }
+  const options = { baseUrl: 'https://app.example.com/settings', cookieName: 'bench', store, audit }
+  const settings = createSettingsSessions(options)
+  const tokens = await inBatches(count, (index) => openFromLink(store, `user-${index}`))
+  const handler = requireSettingsSession({ settings, audit })
+  const traffic = presenting(tokens.map((token) => `__Host-bench=${token}`))
+  return { name: 'requireSettingsSession', isOurs: true, handler, ...traffic }
 }
 
-type Store = session.Store
+const SECRET = 'a-secret-of-the-benchmark'
+/** As cookie-signature signs it. */
+const signed = (id: string) => `s:${id}.${createHmac('sha256', SECRET).update(id).digest('base64').replace(/=+$/, '')}`
 
-async function expressSession(name: string, store: Store): Promise<Variant> {
+/** What express-session itself would store of a person who signed in. */
+export function storeSession(store: session.Store, id: string, index: number): Promise<void> {
+  const cookie = { originalMaxAge: 3_600_000, expires: new Date(Date.now() + 3_600_000), httpOnly: true, path: '/' }
+  const data = { cookie: { ...cookie, sameSite: 'lax' as const }, userId: `user-${index}`, platform: 'bench' }
+  return new Promise((resolve, reject) => {
+    store.set(id, data, (error?: unknown) => (error === undefined || error === null ? resolve() : reject(error)))
+  })
+}
+
+async function expressSession(name: string, store: session.Store, count: number): Promise<Variant> {
   const handler = session({
     store,
-    secret: 'a-secret-of-the-benchmark',
+    secret: SECRET,
     resave: false,
     saveUninitialized: false,
     rolling: false,
     cookie: { httpOnly: true, sameSite: 'lax', maxAge: 3_600_000 },
   })
-  const app = express()
-  app.use(handler)
-  app.post('/sign-in', (request, response) => {
-    Object.assign(request.session, { userId: 'user', platform: 'test' })
-    response.status(204).end()
+  const cookies = await inBatches(count, async (index) => {
+    const id = randomBytes(24).toString('base64url')
+    await storeSession(store, id, index)
+    return `connect.sid=${encodeURIComponent(signed(id))}`
   })
-  const cookies = await signIn(app, LIVE)
   const guard: RequestHandler = (request, response, next) => {
     handler(request, response, (error?: unknown) => {
       if (error !== undefined) return next(error)
@@ -65,7 +64,7 @@ async function expressSession(name: string, store: Store): Promise<Variant> {
       else next()
     })
   }
-  return { name, isOurs: false, handler: guard, wires: inTurn(cookies) }
+  return { name, isOurs: false, handler: guard, ...presenting(cookies) }
 }
 
 /** What the documentation of ioredis users shows: a store of their own on GET, SET and PEXPIRE. */
@@ -98,21 +97,31 @@ async function ironSession(): Promise<Variant> {
       else next()
     }, next)
   }
-  return { name: 'iron-session, no store', isOurs: false, handler, wires: inTurn(sealed.map((seal) => `iron=${seal}`)) }
+  return { name: 'iron-session, no store', isOurs: false, handler, ...presenting(sealed.map((seal) => `iron=${seal}`)) }
 }
 
-async function onRedis(): Promise<Setup> {
+async function inMemory(count: number): Promise<Setup> {
+  return {
+    variants: [
+      await ours(memorySessions({ maxEntries: count + 1 }), count),
+      await expressSession('express-session, MemoryStore', new session.MemoryStore(), count),
+    ],
+    close: async () => undefined,
+  }
+}
+
+async function onRedis(count: number): Promise<Setup> {
   const server = await startRedis()
   const clients = [new Redis(server.url), new Redis(server.url)] as const
   const nodeRedis = createClient({ url: server.url })
   await nodeRedis.connect()
+  const variants = [
+    await ours(redisSessions(clients[0], patient), count),
+    await expressSession('express-session, connect-redis', new RedisStore({ client: nodeRedis }), count),
+    await expressSession('express-session, ioredis', new IoredisStore(clients[1]), count),
+  ]
   return {
-    variants: [
-      await ours(clients[0]),
-      await expressSession('express-session, connect-redis', new RedisStore({ client: nodeRedis })),
-      await expressSession('express-session, ioredis', new IoredisStore(clients[1])),
-      await ironSession(),
-    ],
+    variants: variants.map((variant) => ({ ...variant, redis: server.url })),
     close: async () => {
       for (const client of clients) client.disconnect()
       nodeRedis.destroy()
@@ -121,6 +130,16 @@ async function onRedis(): Promise<Setup> {
   }
 }
 
+async function onRedisBesideIron(): Promise<Setup> {
+  const { variants, close } = await onRedis(LIVE)
+  return { variants: [...variants, await ironSession()], close }
+}
+
 export const settingsCases: readonly Case[] = [
-  { id: 'settings-redis', title: 'Settings session, Redis', setup: onRedis },
+  { id: 'settings-redis', title: 'Settings session, Redis', setup: onRedisBesideIron },
+]
+
+export const settingsGrowth: readonly Case[] = [
+  { id: 'live-settings-memory', title: 'Live settings sessions, memory', setup: () => live(MEMORY_SIZES, inMemory) },
+  { id: 'live-settings-redis', title: 'Live settings sessions, Redis', setup: () => live(REDIS_SIZES, onRedis) },
 ]

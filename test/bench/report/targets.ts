@@ -1,0 +1,107 @@
+import type { Row } from '../row.js'
+import { quotient } from './compare.js'
+import { text } from './table.js'
+
+/** Of each section, by its id. */
+export type AllRows = Readonly<Record<string, readonly Row[]>>
+
+/** How near one target is. A figure that was not measured is undefined. */
+export interface Assessed {
+  readonly what: string
+  readonly most: number | undefined
+  readonly figure: number | undefined
+  readonly inOneTick: number | undefined
+}
+
+type Target = (rows: AllRows) => Assessed
+type Key = 'added' | 'inOneTick'
+
+/** Of several cases the worst counts. */
+const worst = (figures: readonly number[]) => (figures.length === 0 ? undefined : Math.max(...figures))
+
+const find = (rows: AllRows, section: string, id: RegExp, name: string): Row[] =>
+  (rows[section] ?? []).filter((row) => id.test(row.id) && row.name === name)
+
+/** Ours at most so many times what the peer costs. */
+function ratio(what: string, most: number, id: RegExp, own: string, peer: string): Target {
+  return (rows) => {
+    const ratios = (key: Key) =>
+      find(rows, 'decisions', id, own).flatMap((row) => {
+        const other = find(rows, 'decisions', id, peer).find((one) => one.id === row.id)
+        return quotient(row.figures[key], other?.figures[key]) ?? []
+      })
+    return {
+      what: `${what}, divided by ${peer}`,
+      most,
+      figure: worst(ratios('added')),
+      inOneTick: worst(ratios('inOneTick')),
+    }
+  }
+}
+
+/** µs that a decision costs more at the most expensive size than at the cheapest. */
+function growthOf(rows: AllRows, id: RegExp, name: string, key: Key): number | undefined {
+  const figures = find(rows, 'growth', id, name).flatMap((row) => row.figures[key] ?? [])
+  return figures.length < 2 ? undefined : Math.max(...figures) - Math.min(...figures)
+}
+
+function flat(what: string, id: RegExp, own: string, peer: string): Target {
+  return (rows) => ({
+    what: `${what}: µs between the cheapest size and the dearest (${peer}: ${text(growthOf(rows, id, peer, 'added'))})`,
+    most: find(rows, 'growth', id, own)[0]?.figures.noise,
+    figure: growthOf(rows, id, own, 'added'),
+    inOneTick: growthOf(rows, id, own, 'inOneTick'),
+  })
+}
+
+function oneCommand(what: string, id: RegExp, own: string): Target {
+  return (rows) => {
+    const figure = worst(find(rows, 'redis', id, own).flatMap((row) => row.figures.commands ?? []))
+    return { what: `${what}: commands a decision`, most: 1, figure, inOneTick: undefined }
+  }
+}
+
+const SEEN = /^oauth-.*-(one|1000)$/
+const NEW = /^oauth-.*-new$/
+const [GATE, MCP, SETTINGS] = ['requireOAuthBearer', 'requireMcpCredential', 'requireSettingsSession']
+const [AUTH0, SDK] = ['express-oauth2-jwt-bearer', 'MCP SDK over jose']
+
+const targets: readonly Target[] = [
+  ratio('OAuth, token seen before', 0.08, SEEN, GATE, AUTH0),
+  ratio('OAuth, token seen before', 0.08, SEEN, GATE, SDK),
+  ratio('OAuth, token seen before', 1, SEEN, GATE, 'fast-jwt, its cache'),
+  ratio('OAuth, first seen', 1, NEW, GATE, AUTH0),
+  ratio('OAuth, first seen', 1, NEW, GATE, SDK),
+  ratio('HMAC `xHeaders`, 1 KiB', 2, /^hmac-1k$/, 'xHeaders', 'by hand, no replay'),
+  ratio('HMAC `xHeaders`, 1 MiB', 1.1, /^hmac-1m$/, 'xHeaders', 'by hand, no replay'),
+  ratio('HMAC `rfc9421`, 1 KiB', 0.8, /^hmac-1k$/, 'rfc9421', 'http-message-signatures'),
+  ratio('MCP credential, memory', 0.3, /^mcp-memory$/, MCP, 'passport-http-bearer'),
+  ratio('MCP credential, Redis', 0.5, /^mcp-redis$/, MCP, 'MCP SDK, GET and PEXPIRE'),
+  oneCommand('MCP credential, Redis', /^mcp-redis$/, MCP),
+  ratio('Settings session, Redis', 0.25, /^settings-redis$/, SETTINGS, 'express-session, connect-redis'),
+  oneCommand('Settings session, Redis', /^settings-redis$/, SETTINGS),
+  flat('MCP credential, memory, 10² to 10⁶ live', /^live-mcp-memory$/, MCP, 'passport-http-bearer'),
+  flat('MCP credential, Redis, 10² to 10⁵ live', /^live-mcp-redis$/, MCP, 'MCP SDK, GET and PEXPIRE'),
+  flat('Settings session, memory, 10² to 10⁶ live', /^live-settings-memory$/, SETTINGS, 'express-session, MemoryStore'),
+  flat('Settings session, Redis, 10² to 10⁵ live', /^live-settings-redis$/, SETTINGS, 'express-session, connect-redis'),
+]
+
+export const assess = (rows: AllRows): Assessed[] => targets.map((target) => target(rows))
+
+export function isReached({ figure, most }: Assessed): boolean | undefined {
+  return figure === undefined || most === undefined ? undefined : figure <= most
+}
+
+const WORDS = { true: 'reached', false: '**not reached**', undefined: 'not measured' } as const
+
+export function targetLines(rows: AllRows): string[][] {
+  return assess(rows).map((one) => [
+    one.what,
+    text(one.most),
+    text(one.figure),
+    text(one.inOneTick),
+    WORDS[`${isReached(one)}`],
+  ])
+}
+
+export const TARGET_HEAD = ['target', 'at most', 'figure', 'in one tick', '']
