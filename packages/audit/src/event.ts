@@ -18,6 +18,7 @@ export interface AuditHttp {
   readonly route: string
   /** The status that the gate answered; absent when the request was let through. */
   readonly status?: number
+  /** The app's, else the event's own id: never the caller's header as it came. */
   readonly requestId?: string
   readonly clientAddress?: string
   readonly userAgent?: string

@@ -72,10 +72,10 @@ function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCre
   return Object.freeze(safe)
 }
 
-function safeHttp(http: AuditHttp): AuditHttp {
+function safeHttp(http: AuditHttp, eventId: string): AuditHttp {
   const safe: Mutable<AuditHttp> = { method: text(http.method), route: text(http.route) }
   setNumber(safe, 'status', http.status)
-  setString(safe, 'requestId', http.requestId)
+  safe.requestId = typeof http.requestId === 'string' ? safeString(http.requestId) : eventId
   setString(safe, 'clientAddress', http.clientAddress)
   setString(safe, 'userAgent', http.userAgent)
   return Object.freeze(safe)
@@ -97,9 +97,10 @@ function isoTime(nowMs: number): string {
 export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
   // A caller without types may name one that is not in the catalogue: told all the same, and as an anomaly.
   const defaults = Object.hasOwn(auditEventTypes, input.type) ? auditEventTypes[input.type] : UNKNOWN_TYPE
+  const id = randomUUID()
   const event: Mutable<AuditEvent> = {
     schema: 1,
-    id: randomUUID(),
+    id,
     time: isoTime(nowMs),
     type: text(input.type) as AuditEventType,
     outcome: OUTCOMES.has(input.outcome) ? (input.outcome as AuditOutcome) : defaults.outcome,
@@ -112,7 +113,7 @@ export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent
     event.principal = Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) })
   }
   if (input.credential) event.credential = safeCredential(input.credential)
-  if (input.http) event.http = safeHttp(input.http)
+  if (input.http) event.http = safeHttp(input.http, id)
   setNumber(event, 'latencyMs', input.latencyMs)
   setNumber(event, 'storeMs', input.storeMs)
   if (input.attributes) event.attributes = safeAttributes(input.attributes)

@@ -25,7 +25,14 @@ describe('an event', () => {
       gate: 'hmac',
       reason: 'bad_signature',
       principal: { kind: 'hmac', id: 'unknown' },
-      http: { method: 'POST', route: '/internal', status: 401, clientAddress: '127.0.0.1' },
+      http: {
+        method: 'POST',
+        route: '/internal',
+        status: 401,
+        // The app named none.
+        requestId: event.id,
+        clientAddress: '127.0.0.1',
+      },
     })
     expect(completed(decision({ severity: 'info', outcome: 'error' }))).toMatchObject({
       severity: 'info',

@@ -16,13 +16,28 @@ const DUPLICATED: Authorization = Object.freeze({ kind: 'duplicated' })
 const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/
 const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
 
+/** Whether a text is a token68 (RFC 9110 §11.2): what a credential may be written with. */
+export function isToken68(text: string): boolean {
+  return TOKEN68.test(text)
+}
+
 /**
  * Parses `Authorization` strictly: one field, one scheme (returned in lower case), one token68. `maxTokenBytes` is
  * checked before anything looks at the token.
  *
  * Source: RFC 9110 §11.4 and §11.6.2, RFC 6750 §2.1.
  */
-export function parseAuthorization(request: IncomingMessage, maxTokenBytes = 8192): Authorization {
+export function parseAuthorization(request: IncomingMessage, maxTokenBytes?: number): Authorization {
+  const split = splitAuthorization(request, maxTokenBytes)
+  if (split.kind !== 'credentials' || isToken68(split.token)) return split
+  return { kind: 'malformed', scheme: split.scheme }
+}
+
+/**
+ * As {@link parseAuthorization}, but that the token is a token68 is for the caller to see: who knows the token already need
+ * not look at each of its characters.
+ */
+export function splitAuthorization(request: IncomingMessage, maxTokenBytes = 8192): Authorization {
   const values = fieldLines(request, 'authorization')
   if (values.length === 0) return NONE
   if (values.length > 1) return DUPLICATED
@@ -34,6 +49,5 @@ export function parseAuthorization(request: IncomingMessage, maxTokenBytes = 819
   let start = name.length
   while (value.charCodeAt(start) === 0x20) start += 1
   if (start === value.length || value.length - start > maxTokenBytes) return { kind: 'malformed', scheme }
-  const token = value.slice(start)
-  return TOKEN68.test(token) ? { kind: 'credentials', scheme, token } : { kind: 'malformed', scheme }
+  return { kind: 'credentials', scheme, token: value.slice(start) }
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { AuditEventInput, AuditHttp } from '@countersign/audit'
 import type { Request } from 'express'
 import { fieldLines } from './field-lines.js'
@@ -101,15 +100,15 @@ function clientAddress(request: Request): string | undefined {
   }
 }
 
-/** The app's own `req.id`, or a random one: never the caller's header as it came. */
-function requestId(request: Request): string {
+/** The app's own `req.id`: never the caller's header as it came. */
+function requestId(request: Request): string | undefined {
   try {
     const { id } = request as { id?: unknown }
-    if (typeof id === 'string' || typeof id === 'number') return String(id)
+    return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
   } catch {
     // A getter of the app's that throws costs the event its id and nothing else.
+    return undefined
   }
-  return randomUUID()
 }
 
 /** Name, code and place of what was thrown. That may be anything, and the event must not be lost with it. */

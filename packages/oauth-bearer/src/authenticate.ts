@@ -1,4 +1,4 @@
-import { denied, type Granted, isPromise, settle, withDeadline } from '@countersign/core'
+import { denied, type Granted, isPromise, isToken68, settle, withDeadline } from '@countersign/core'
 import type { Request } from 'express'
 import { type McpAuthInfo, toAuthInfo } from './auth-info.js'
 import type { Presented } from './issuers/issuer.js'
@@ -6,7 +6,7 @@ import { andThen } from './maybe.js'
 import { lacking, type Needs } from './needs.js'
 import type { ResolvedOAuthOptions } from './options.js'
 import type { OAuthBearerPrincipal } from './principal.js'
-import { readCredential } from './read-credential.js'
+import { MALFORMED, readCredential } from './read-credential.js'
 import type { OAuthBearerVerdict } from './reasons.js'
 import { createTokenCache } from './token-cache.js'
 import type { TokenOutcome } from './token-outcome.js'
@@ -63,6 +63,7 @@ export function createAuthenticator(options: ResolvedOAuthOptions): Authenticato
     const known = cache.get(presented.digest)
     if (known === 'expired') return denied('expired')
     if (known !== undefined) return unlessRevoked(known.verdict)
+    if (!isToken68(presented.token)) return MALFORMED
     const verifier = legacy !== undefined && presented.scheme === legacyScheme ? legacy.verify : verifyToken
     return andThen<TokenOutcome, OAuthBearerVerdict>(verifier(presented, clock.now()), (outcome) => {
       if (outcome.outcome !== 'verified') return outcome

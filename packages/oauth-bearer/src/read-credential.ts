@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
-import { type Denied, denied, parseAuthorization } from '@countersign/core'
+import { type Denied, denied, splitAuthorization } from '@countersign/core'
 import type { Request } from 'express'
 import type { Presented } from './issuers/issuer.js'
 import type { OAuthBearerReason } from './reasons.js'
 
 const MISSING: Denied<OAuthBearerReason> = Object.freeze(denied('missing'))
 const AMBIGUOUS: Denied<OAuthBearerReason> = Object.freeze(denied('ambiguous'))
-const MALFORMED: Denied<OAuthBearerReason> = Object.freeze(denied('malformed'))
+export const MALFORMED: Denied<OAuthBearerReason> = Object.freeze(denied('malformed'))
 const UNSUPPORTED: Denied<OAuthBearerReason> = Object.freeze(denied('unsupported_scheme'))
 
 /** Whether a request carries a token, in its place or out of it. */
@@ -16,7 +16,8 @@ export function presentsToken(request: Request): boolean {
 
 /**
  * The one access token of a request, in its one place. More than one, or one in the query or a form, is refused whatever
- * it is worth (RFC 6750 §2, RFC 9700 §4.3.2); so is what does not parse.
+ * it is worth (RFC 6750 §2, RFC 9700 §4.3.2); so is what does not parse. Whether the token is a token68 is seen when it is
+ * verified.
  */
 export function readCredential(
   request: Request,
@@ -24,7 +25,7 @@ export function readCredential(
   maxTokenBytes: number,
 ): Presented | Denied<OAuthBearerReason> {
   if (isTokenElsewhere(request)) return AMBIGUOUS
-  const parsed = parseAuthorization(request, maxTokenBytes)
+  const parsed = splitAuthorization(request, maxTokenBytes)
   if (parsed.kind === 'none') return MISSING
   if (parsed.kind === 'duplicated') return AMBIGUOUS
   if (!schemes.includes(parsed.scheme)) return parsed.scheme === '' ? MALFORMED : UNSUPPORTED
@@ -33,7 +34,13 @@ export function readCredential(
 
 /** A token with what caches know it by. */
 export function present(scheme: string, token: string, request?: Request): Presented {
-  return { scheme, token, request, digest: hash('sha256', `${scheme} ${token}`, 'base64') }
+  // No token has a space in it, so the two can't be mistaken for each other.
+  return {
+    scheme,
+    token,
+    request,
+    digest: hash('sha256', scheme === 'bearer' ? token : `${scheme} ${token}`, 'base64'),
+  }
 }
 
 /** Whether there is an `access_token` in the query, or in a form that was parsed before. */
