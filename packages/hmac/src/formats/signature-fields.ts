@@ -9,6 +9,7 @@ import {
 } from 'structured-headers'
 import type { DeclaredDigest } from './format.js'
 import { isCaller, parseVersion } from './grammar.js'
+import { parsePlainDictionary } from './plain-dictionary.js'
 
 const MAX_FIELD_LENGTH = 4096
 const MAX_SECONDS = 99_999_999_999
@@ -36,6 +37,10 @@ export interface ParsedSignature {
  */
 function parseStrictly(text: string): Dictionary | undefined {
   if (text === '' || text.length > MAX_FIELD_LENGTH) return undefined
+  return parsePlainDictionary(text) ?? parseByLibrary(text)
+}
+
+function parseByLibrary(text: string): Dictionary | undefined {
   try {
     const dictionary = parseDictionary(text)
     return serializeDictionary(dictionary) === text ? dictionary : undefined
@@ -46,7 +51,8 @@ function parseStrictly(text: string): Dictionary | undefined {
 
 function bytesOf(member: Item | InnerList | undefined): Uint8Array | undefined {
   if (member === undefined || isInnerList(member) || member[1].size > 0) return undefined
-  return member[0] instanceof ArrayBuffer ? new Uint8Array(member[0]) : undefined
+  const [value] = member
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value instanceof Uint8Array ? value : undefined
 }
 
 /** Finds the one signature with our tag; undefined for anything outside the profile. Never throws. */
@@ -61,7 +67,9 @@ export function parseSignatureFields(input: string, signature: string, tag: stri
   const components = componentsOf(list)
   const parameters = parametersOf(list)
   if (bytes?.length !== 32 || components === undefined || parameters === undefined) return undefined
-  return { components, parameters: serializeInnerList(list), signature: bytes, ...parameters }
+  // Alone in its field, it stands there as it is printed.
+  const text = inputs.size === 1 ? input.slice(label.length + 1) : serializeInnerList(list)
+  return { components, parameters: text, signature: bytes, ...parameters }
 }
 
 /** Identifiers without parameters, none twice. */
