@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import multer from 'multer'
 import { serve } from '../../../test/support/http-server.js'
-import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
+import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed, untilBuffered } from './harness.js'
 
 let app: Harness
 afterEach(() => app.close())
@@ -24,28 +24,30 @@ async function post(body: Uint8Array, headers: Record<string, string> = {}) {
 }
 
 describe.each([
-  ['in the same tick', undefined],
-  ['after a wait for the replay store', slowReplay],
-])('the body is fed back %s', (_when, replay) => {
+  ['when the gate is asked before it has come', {}],
+  ['when it has come before the gate is asked', { before: [untilBuffered] }],
+  ['after a wait for the replay store', { replay: slowReplay }],
+  ['after a wait for it and one for the replay store', { before: [untilBuffered], replay: slowReplay }],
+])('the body is fed back %s', (_when, options) => {
   test.each([
     ['express.json', express.json(), 'application/json', '{"a":1}', { a: 1 }],
     ['express.urlencoded', express.urlencoded(), 'application/x-www-form-urlencoded', 'a=1', { a: '1' }],
     ['express.text', express.text(), 'text/plain', 'hello', 'hello'],
   ])('to %s', async (_name, parser, type, body, expected) => {
-    app = await hmacApp({ replay, after: [parser] })
+    app = await hmacApp({ ...options, after: [parser] })
     const answer = await post(Buffer.from(body), { 'content-type': type })
     expect(JSON.parse(answer.text).body).toEqual(expected)
   })
 
   test('[hmac-gzip] to express.json as gzip, which is hashed as it came over the wire', async () => {
-    app = await hmacApp({ replay, after: [express.json()] })
+    app = await hmacApp({ ...options, after: [express.json()] })
     const body = gzipSync('{"a":1}')
     const answer = await post(body, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
     expect(JSON.parse(answer.text).body).toEqual({ a: 1 })
   })
 
   test('[hmac-multipart] to multer', async () => {
-    app = await hmacApp({ replay, after: [multer().none() as RequestHandler] })
+    app = await hmacApp({ ...options, after: [multer().none() as RequestHandler] })
     const body = Buffer.from('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n')
     const answer = await post(body, { 'content-type': 'multipart/form-data; boundary=b' })
     expect(JSON.parse(answer.text).body).toEqual({ a: '1' })
@@ -59,14 +61,14 @@ describe.each([
       })
       next()
     }
-    app = await hmacApp({ replay, after: [pipe] })
+    app = await hmacApp({ ...options, after: [pipe] })
     const body = Buffer.alloc(700 * 1024, 'x')
     expect((await post(body)).status).toBe(200)
     expect(Buffer.concat(received).equals(body)).toBe(true)
   })
 
   test('[hmac-empty-chunked] when it is chunked and empty', async () => {
-    app = await hmacApp({ replay, after: [express.json()] })
+    app = await hmacApp({ ...options, after: [express.json()] })
     const headers = { ...signed({ now: app.clock.now() }), 'transfer-encoding': 'chunked' }
     expect((await send(app.port, 'POST', '/jobs?a=1', headers)).status).toBe(200)
   })
@@ -89,8 +91,11 @@ test('a handler that leaves the body unread leaves the connection usable', async
   socket.destroy()
 })
 
-test('[hmac-oversize] a body beyond the limit is 413, declared or streamed, and the client sees the status', async () => {
-  app = await hmacApp({ maxBodyBytes: 1000 })
+test.each([
+  ['declared or streamed', []],
+  ['and has come before the gate is asked', [untilBuffered]],
+])('[hmac-oversize] a body beyond the limit is 413, %s, and the client sees the status', async (_when, before) => {
+  app = await hmacApp({ maxBodyBytes: 1000, before })
   expect((await post(Buffer.alloc(1000))).status).toBe(200)
   expect((await post(Buffer.alloc(1001))).status).toBe(413)
   const headers = { ...signed({ now: app.clock.now() }), 'transfer-encoding': 'chunked' }

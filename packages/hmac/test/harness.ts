@@ -20,9 +20,14 @@ export interface Harness extends RunningServer {
   last(): string | undefined
 }
 
+interface Around {
+  readonly before?: readonly RequestHandler[]
+  readonly after?: readonly RequestHandler[]
+}
+
 /** An app whose every path is behind one gate; what follows it answers with the caller. */
 export async function hmacApp(
-  options: Partial<RequireHmacOptions> & { readonly after?: readonly RequestHandler[] } = {},
+  options: Partial<RequireHmacOptions> & Around = {},
   secretOptions: MemorySecretsOptions = {},
 ): Promise<Harness> {
   const clock = fakeClock()
@@ -32,9 +37,10 @@ export async function hmacApp(
     audit,
     ...secretOptions,
   })
-  const { after = [], ...rest } = options
+  const { before = [], after = [], ...rest } = options
   const app = express()
-  app.use(requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], clock, audit, ...rest }), ...after)
+  const gate = requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], clock, audit, ...rest })
+  app.use(...before, gate, ...after)
   app.use((request, response) => {
     response.json({ principal: request.principal, body: request.body, raw: request.rawBody?.toString('base64') })
   })
@@ -44,6 +50,13 @@ export async function hmacApp(
     return event?.reason ?? (event?.type === 'access.granted' ? 'granted' : undefined)
   }
   return { ...running, clock, events, secrets, last }
+}
+
+/** Goes on when the whole body has come, or as much of it as fits in the stream's buffer. */
+export const untilBuffered: RequestHandler = (request, response, next) => {
+  const isBuffered = request.complete || request.readableLength >= request.readableHighWaterMark
+  if (isBuffered) next()
+  else setImmediate(() => untilBuffered(request, response, next))
 }
 
 export type { Sent }

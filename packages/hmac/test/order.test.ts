@@ -13,7 +13,7 @@ import {
 import { afterEach, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
-import { AUDIENCE, SECRET, send, signed } from './harness.js'
+import { AUDIENCE, SECRET, send, signed, untilBuffered } from './harness.js'
 
 /** An app that counts what a gate costs before it has decided. */
 interface Counted extends RunningServer {
@@ -157,6 +157,19 @@ test('[hmac-no-promise] a refusal, a copy and the old key are decided in the sam
   )
   expect((await Promise.all(statuses)).sort()).toEqual([200, 200, 401, 401, 401])
   expect(app.counts).toMatchObject({ sameTick: 2, promises: 0 })
+})
+
+test.each([
+  ['rfc9421', rfc9421()],
+  ['xHeaders', xHeaders()],
+])('[hmac-no-promise] a body that has come needs no promise, in %s', async (_name, format) => {
+  app = await countedApp({}, format)
+  const inner = app.server.listeners('request')[0] as express.Express
+  const running = await serve(express().use(untilBuffered, inner))
+  const headers = signed({ format, version: 3, body: 'hello', now: now() })
+  expect((await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('hello'))).status).toBe(200)
+  await running.close()
+  expect(app.counts).toMatchObject({ sameTick: 1, promises: 0, read: 5 })
 })
 
 test('[hmac-no-promise] a body that the platform kept needs no promise', async () => {

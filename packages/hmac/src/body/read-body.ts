@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
 import { bodyConsumed } from './body-consumed-error.js'
-import { hasBody } from './framing.js'
+import { declaredLength, hasBody } from './framing.js'
 
 /** What became of a body: its bytes, or why there are none. */
 export type BodyResult = Buffer | 'too_large' | 'aborted'
@@ -23,9 +23,11 @@ export function readBody(request: IncomingMessage, maxBytes: number): BodyResult
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
   if (!hasBody(request)) return keep(request, EMPTY)
   if (isTaken(request)) throw bodyConsumed()
-  const length = request.headers['content-length']
-  if (length !== undefined && Number(length) > maxBytes) return 'too_large'
-  return new Promise((resolve, reject) => pump(request, maxBytes, resolve, reject))
+  const length = declaredLength(request)
+  if (length !== undefined && length > maxBytes) return 'too_large'
+  if (request.complete) return takeWhole(request, length, maxBytes)
+  if (request.destroyed) return 'aborted'
+  return new Promise((resolve, reject) => pump(request, length, maxBytes, resolve, reject))
 }
 
 function isTaken(request: IncomingMessage): boolean {
@@ -39,35 +41,63 @@ function isTaken(request: IncomingMessage): boolean {
 }
 
 /**
- * Reads in paused mode and hands the chunks to raw-body. At the message's end, and before `'end'` is emitted, they are
- * put back with `unshift`; `read` is never asked for more than is there, because that would emit `'end'`.
+ * A message that is there to its last byte is taken in one piece and put back: most small ones are, once they are
+ * readable. `read` is never asked for more than is there, because that would emit `'end'`.
+ */
+function takeWhole(request: IncomingMessage, length: number | undefined, maxBytes: number): BodyResult {
+  const { readableLength } = request
+  if (readableLength > maxBytes) return 'too_large'
+  if (length !== undefined && length !== readableLength) return 'aborted'
+  const body = readableLength === 0 ? null : (request.read(readableLength) as Buffer | null)
+  if (body === null) return keep(request, EMPTY)
+  request.unshift(body)
+  return keep(request, body)
+}
+
+/**
+ * Reads in paused mode. A body that comes in pieces is handed to raw-body, chunk by chunk, and at the message's end,
+ * before `'end'` is emitted, put back with `unshift`.
  */
 function pump(
   request: IncomingMessage,
+  length: number | undefined,
   maxBytes: number,
   resolve: (result: BodyResult) => void,
   reject: (error: unknown) => void,
 ): void {
-  const feed = new EventEmitter()
   const chunks: Buffer[] = []
+  let feed: EventEmitter | undefined
   let isDone = false
-  const length = request.headers['content-length']
-  getRawBody(feed as unknown as Readable, { limit: maxBytes, length }, (error, body) => {
+
+  function finish(): void {
     isDone = true
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
-    if (error == null) {
-      if (body.length > 0) request.unshift(body)
-      return resolve(keep(request, body))
-    }
-    if (error.type === 'entity.too.large') {
-      if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
-      return resolve('too_large')
-    }
-    if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
-    reject(error)
-  })
+  }
+
+  function startReader(): EventEmitter {
+    const source = new EventEmitter()
+    getRawBody(source as unknown as Readable, { limit: maxBytes, length }, (error, body) => {
+      finish()
+      if (error == null) {
+        if (body.length > 0) request.unshift(body)
+        return resolve(keep(request, body))
+      }
+      if (error.type === 'entity.too.large') {
+        if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
+        return resolve('too_large')
+      }
+      if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
+      reject(error)
+    })
+    return source
+  }
 
   function onReadable(): void {
+    if (feed === undefined && request.complete) {
+      finish()
+      return resolve(takeWhole(request, length, maxBytes))
+    }
+    feed ??= startReader()
     while (!isDone && request.readableLength > 0) {
       const chunk = request.read(request.readableLength) as Buffer | null
       if (chunk === null) break
@@ -76,13 +106,14 @@ function pump(
     }
     if (!isDone && request.complete) feed.emit('end')
   }
-  // Without this raw-body would wait for ever.
+
+  // Without this the reader would wait for ever.
   function onGone(): void {
-    feed.emit('aborted')
+    if (feed !== undefined) return void feed.emit('aborted')
+    finish()
+    resolve('aborted')
   }
 
-  if (request.complete) return onReadable()
-  if (request.destroyed) return onGone()
   request.on('readable', onReadable).on('error', onGone).on('close', onGone)
 }
 
