@@ -1,10 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { denied, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import { hash, timingSafeEqual } from 'node:crypto'
+import { denied, fieldLines, settle, unavailable, type VerdictDetail } from '@countersign/core'
 import type { Request } from 'express'
 import { type BodyResult, platformBody, readBody } from './body/read-body.js'
 import { claimOnce } from './claim-once.js'
 import { type FoundKeys, findKeys } from './find-keys.js'
 import type { SignatureClaim, SignatureFormat } from './formats/format.js'
+import { isSent } from './formats/is-sent.js'
 import { spendDecoy, verifyMac } from './mac.js'
 import type { ResolvedHmacOptions } from './options.js'
 import type { HmacVerdict } from './reasons.js'
@@ -25,11 +26,11 @@ type Step = HmacVerdict | Promise<HmacVerdict>
  * before expensive, and nothing of a stranger's is stored.
  */
 export function authenticate(request: Request, options: ResolvedHmacOptions): Step {
-  const fields = request.headersDistinct
-  const presented = options.formats.filter((format) => format.reads.some((name) => fields[name] !== undefined))
+  const presented = options.formats.filter((format) => isSent(request, format.reads))
   const [format] = presented
   if (format === undefined) return denied('missing')
-  if (presented.length > 1 || format.reads.some((name) => (fields[name]?.length ?? 0) > 1)) return denied('ambiguous')
+  if (presented.length > 1 || format.reads.some((name) => fieldLines(request, name).length > 1))
+    return denied('ambiguous')
   const claim = format.parse(request)
   if (typeof claim === 'string') return denied(claim, { detail: { attributes: { format: format.name } } })
   const now = options.clock.now()
@@ -90,7 +91,7 @@ function withBody(attempt: Attempt, next: (body: Buffer) => Step): Step {
 }
 
 function checkMac(attempt: Attempt, found: FoundKeys, body: Buffer): Step {
-  const verified = verifyMac(attempt, found.keys, createHash('sha256').update(body).digest())
+  const verified = verifyMac(attempt, found.keys, hash('sha256', body, 'buffer'))
   return verified.outcome === 'verified'
     ? claimOnce(attempt, verified.version, verified.mac)
     : refuseMac(attempt, found, verified.outcome)
@@ -103,7 +104,7 @@ function refuseMac({ detail }: Attempt, found: FoundKeys, reason: 'bad_signature
 
 function digestsMatch({ digests = [] }: SignatureClaim, body: Buffer): boolean {
   return digests.every(({ algorithm, value }) => {
-    const computed = createHash(algorithm).update(body).digest()
+    const computed = hash(algorithm, body, 'buffer')
     return computed.length === value.length && timingSafeEqual(computed, value)
   })
 }

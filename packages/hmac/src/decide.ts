@@ -3,6 +3,7 @@ import { isPromise, settle } from '@countersign/core'
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { BodyConsumedError } from './body/body-consumed-error.js'
+import { isSent } from './formats/is-sent.js'
 import type { ResolvedHmacOptions } from './options.js'
 import type { HmacVerdict } from './reasons.js'
 
@@ -13,7 +14,7 @@ import type { HmacVerdict } from './reasons.js'
 export function decide(request: Request, options: ResolvedHmacOptions): HmacVerdict | Promise<HmacVerdict> {
   const { legacy, mode, formats } = options
   if (legacy === undefined) return authenticate(request, options)
-  const isSigned = formats.some((format) => format.reads.some((name) => request.headersDistinct[name] !== undefined))
+  const isSigned = formats.some((format) => isSent(request, format.reads))
   if (mode !== 'report') {
     return isSigned || !legacy.isPresented(request) ? authenticate(request, options) : legacy.authenticate(request)
   }

@@ -1,7 +1,17 @@
 import { timingSafeEqual } from 'node:crypto'
-import { denied, granted, OptionError, option, parseAuthorization, resolveOptions, sha256 } from '@countersign/core'
+import {
+  denied,
+  fieldLines,
+  granted,
+  OptionError,
+  option,
+  parseAuthorization,
+  resolveOptions,
+  sha256,
+} from '@countersign/core'
 import type { Request } from 'express'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
+import { isSent } from './formats/is-sent.js'
 import type { HmacVerdict } from './reasons.js'
 
 export interface LegacyOptions {
@@ -87,7 +97,7 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   }
 
   function authenticate(request: Request): HmacVerdict {
-    const fields = reads.flatMap((name) => (request.headersDistinct[name] ?? []).map((value) => ({ name, value })))
+    const fields = reads.flatMap((name) => fieldLines(request, name).map((value) => ({ name, value })))
     const [field] = fields
     if (field === undefined) return denied('missing')
     if (fields.length > 1) return denied('ambiguous', { detail: { attributes: { format: 'legacy' } } })
@@ -104,7 +114,7 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   return {
     reads,
     callers: Object.keys(keys),
-    isPresented: (request) => reads.some((name) => request.headersDistinct[name] !== undefined),
+    isPresented: (request) => isSent(request, reads),
     authenticate,
     usage: () => [...usage.values()],
   }

@@ -2,6 +2,7 @@ import { defineGate, type Gate, isPromise } from '@countersign/core'
 import type { Request } from 'express'
 import { drain } from './body/drain.js'
 import { decide } from './decide.js'
+import { isSent } from './formats/is-sent.js'
 import type { LegacyUsage } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacPrincipal } from './principal.js'
@@ -40,7 +41,7 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
   const gate = defineGate({
     scheme: 'hmac',
     reads,
-    presents: (request) => reads.some((name) => request.headersDistinct[name] !== undefined),
+    presents: (request) => isSent(request, reads),
     authenticate(request) {
       const known = grants.get(request)
       if (known !== undefined) return known

@@ -218,6 +218,12 @@ describe('a signature by RFC 9421', () => {
     ['a keyid of three parts', (all) => edit(all, 'scheduler/3', 'scheduler/3/4'), 401, 'malformed'],
     ['an unknown derived component', (all) => edit(all, '"@path"', '"@path" "@scheme"'), 401, 'malformed'],
     ['a covered field that is not sent', (all) => edit(all, '"@path"', '"@path" "x-absent"'), 401, 'malformed'],
+    [
+      'a covered field that only every object has',
+      (all) => edit(all, '"@path"', '"@path" "constructor"'),
+      401,
+      'malformed',
+    ],
     ['an upper-case component', (all) => edit(all, '"content-type"', '"Content-Type"'), 401, 'malformed'],
     [
       'a signature without a partner',

@@ -23,6 +23,11 @@ export function parseHex256(text: string): Buffer | undefined {
   return HEX_256.test(text) ? Buffer.from(text, 'hex') : undefined
 }
 
+/** Bytes as lower-case hex digits. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
 /** Whether a name can be a caller's. */
 export function isCaller(text: string): boolean {
   return CALLER_PATTERN.test(text)

@@ -1,6 +1,7 @@
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { fieldLines, OptionError, option, resolveOptions } from '@countersign/core'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
+import { isSent } from './is-sent.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 import { splitTarget, type Target } from './target.js'
 
@@ -46,6 +47,14 @@ function componentValue(
   }
 }
 
+/** The lines of a field. A signer may cover any number of others than ours: those are looked up in one pass over all. */
+function coveredLines(request: Request, name: string): readonly string[] {
+  if (name === 'content-digest' || name === 'content-type' || name === 'content-encoding')
+    return fieldLines(request, name)
+  const { headersDistinct } = request
+  return (Object.hasOwn(headersDistinct, name) ? headersDistinct[name] : undefined) ?? []
+}
+
 /** The signature base (RFC 9421 §2.5). Undefined when a component has no value. */
 export function signatureBase(
   components: readonly string[],
@@ -71,19 +80,23 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules)
 
   function parse(request: Request): SignatureClaim | UnreadableClaim {
-    const fields = request.headersDistinct
-    const found = parseSignatureFields(fields['signature-input']?.[0] ?? '', fields.signature?.[0] ?? '', tag)
+    const [input = ''] = fieldLines(request, 'signature-input')
+    const [signature = ''] = fieldLines(request, 'signature')
+    const found = parseSignatureFields(input, signature, tag)
     const target = splitTarget(request.originalUrl)
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
     if (found === undefined || target === undefined || target.query === '?') return 'malformed'
     const { components, parameters } = found
     if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
-    if (WHEN_SENT.some((name) => fields[name] !== undefined && !components.includes(name))) return 'malformed'
-    const covered = components.filter((name) => !name.startsWith('@')).map((name) => fields[name])
-    if (covered.some((values) => values === undefined)) return 'malformed'
+    if (WHEN_SENT.some((name) => !components.includes(name) && isSent(request, [name]))) return 'malformed'
+    const fields = new Map(
+      components.filter((name) => !name.startsWith('@')).map((name) => [name, coveredLines(request, name)]),
+    )
+    const covered = [...fields.values()]
+    if (covered.some((lines) => lines.length === 0)) return 'malformed'
     // A second line could be read by whoever takes the last.
-    if (covered.some((values) => values?.length !== 1)) return 'ambiguous'
-    const digests = parseContentDigest(fields['content-digest']?.[0] ?? '')
+    if (covered.some((lines) => lines.length > 1)) return 'ambiguous'
+    const digests = parseContentDigest(fields.get('content-digest')?.[0] ?? '')
     if (digests === undefined) return 'malformed'
     const { method } = request
     return {
@@ -97,7 +110,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       nonce: found.nonce,
       base: (audience) =>
         signatureBase(components, parameters, (name) =>
-          componentValue(name, { method, target, audience }, (field) => fields[field]?.[0]),
+          componentValue(name, { method, target, audience }, (field) => fields.get(field)?.[0]),
         ) as string,
     }
   }

@@ -1,7 +1,7 @@
-import { OptionError, option, resolveOptions, sha256 } from '@countersign/core'
+import { fieldLines, OptionError, option, resolveOptions, sha256 } from '@countersign/core'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { isCaller, parseHex256, parseTimestamp, parseVersion } from './grammar.js'
+import { isCaller, parseHex256, parseTimestamp, parseVersion, toHex } from './grammar.js'
 import { splitTarget } from './target.js'
 
 export interface XHeadersOptions {
@@ -53,17 +53,16 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     audience: string,
   ): string {
     const signedTarget = bindQuery ? target : (target.split('?', 1)[0] as string)
-    const lines = [method, signedTarget, caller, Buffer.from(bodySha256).toString('hex'), String(timestamp)]
+    const lines = [method, signedTarget, caller, toHex(bodySha256), String(timestamp)]
     if (bindAudience) lines.push(audience)
     return lines.join('\n')
   }
 
   function parse(request: Request): SignatureClaim | UnreadableClaim {
-    const fields = request.headersDistinct
-    const caller = fields[names.caller]?.[0] ?? ''
-    const timestamp = parseTimestamp(fields[names.timestamp]?.[0] ?? '')
-    const signature = parseHex256(fields[names.signature]?.[0] ?? '')
-    const versionText = fields[names.version]?.[0]
+    const caller = fieldLines(request, names.caller)[0] ?? ''
+    const timestamp = parseTimestamp(fieldLines(request, names.timestamp)[0] ?? '')
+    const signature = parseHex256(fieldLines(request, names.signature)[0] ?? '')
+    const versionText = fieldLines(request, names.version)[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const { method, originalUrl: target } = request
     if (!isCaller(caller) || timestamp === undefined || signature === undefined) return 'malformed'
