@@ -15,6 +15,8 @@ export interface Variant extends Traffic {
   /** What grows in the case, where something does: "1,000 live". */
   readonly size?: string
   readonly handler: RequestHandler
+  /** Requests in one slice, where the case's own number is too many for it. */
+  readonly maxSlice?: number
   /** The server that it asks, where it asks one. */
   readonly redis?: string
 }
@@ -28,7 +30,7 @@ export interface Setup {
 export interface Case {
   readonly id: string
   readonly title: string
-  /** Requests in one slice, where making them costs more than they do. */
+  /** Most requests in one slice, where making them costs more than they do. */
   readonly maxSlice?: number
   setup(): Promise<Setup>
 }

@@ -34,7 +34,7 @@ export async function measureCase(one: Case, rounds: number): Promise<Measured[]
     const ours = variants.find(({ isOurs }) => isOurs)
     if (ours === undefined) throw new Error(`${one.id} has no variant of ours`)
     const all = [
-      ...EMPTY.map((name) => ({ ...ours, name, isOurs: false, size: undefined, handler: pass })),
+      ...EMPTY.map((name) => ({ ...ours, name, isOurs: false, size: undefined, handler: pass, maxSlice: undefined })),
       ...variants,
     ]
     for (const variant of all) await warmUp(variant)
@@ -65,7 +65,7 @@ async function measureAll(
   maxSlice = 4000,
 ): Promise<ReadonlyMap<Variant, number>> {
   const sizes = new Map<Variant, number>()
-  for (const variant of variants) sizes.set(variant, await sliceSize(variant, run, maxSlice))
+  for (const variant of variants) sizes.set(variant, await sliceSize(variant, run, variant.maxSlice ?? maxSlice))
   const figures = new Map<Variant, number[]>(variants.map((variant) => [variant, []]))
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     for (const variant of shuffled(variants)) {

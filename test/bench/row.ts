@@ -7,7 +7,7 @@ export interface Row {
   readonly isOurs: boolean
   readonly size?: string | undefined
   /** By the keys of the section's columns; what could not be measured is not there. */
-  readonly figures: Readonly<Record<string, number>>
+  readonly figures: Readonly<Record<string, number | undefined>>
 }
 
 export interface Column {

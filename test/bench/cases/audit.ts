@@ -2,6 +2,7 @@ import { createAudit } from '@countersign/audit'
 import type { RequestHandler } from 'express'
 import type { Case, Setup } from '../case.js'
 import { wire } from '../wire.js'
+import { counted } from './sizes.js'
 
 /** Each request emits so many, for one alone would be lost in what a request costs. */
 export const EVENTS = 100
@@ -30,7 +31,7 @@ async function amongSinks(): Promise<Setup> {
       next()
     }
     const wires = (requests: number) => Array.from({ length: requests }, () => wire('GET', '/', {}))
-    return { name: 'audit.emit', isOurs: true, size: count === 1 ? '1 sink' : `${count} sinks`, handler, wires }
+    return { name: 'audit.emit', isOurs: true, size: counted('sink')(count), handler, wires }
   })
   return { variants, close: async () => undefined }
 }

@@ -14,7 +14,7 @@ import { type Case, inTurn, type Setup, type Traffic } from '../case.js'
 import { wire } from '../wire.js'
 import { listeningAudit } from './listening.js'
 import { startRedis } from './redis.js'
-import { atSizes } from './sizes.js'
+import { atSizes, counted } from './sizes.js'
 
 export const RESOURCE = 'https://api.example.com/mcp'
 export type Algorithm = 'RS256' | 'ES256' | 'EdDSA'
@@ -169,7 +169,7 @@ export const oauthGrowth: readonly Case[] = [
     id: 'kids',
     title: 'Keys in the JWKS, tokens never seen before (ES256)',
     maxSlice: 100,
-    setup: () => atSizes([1, 10, 100], 'kids', amongKids),
+    setup: () => atSizes([1, 10, 100], counted('kid'), amongKids),
   },
 ]
 

@@ -11,7 +11,7 @@ import { type Case, inTurn, type Setup, type Traffic, type Variant } from '../ca
 import { wire } from '../wire.js'
 import { inBatches } from './batches.js'
 import { listeningAudit } from './listening.js'
-import { openFromLink, type SettingsStore } from './open-session.js'
+import { open, openFromLink, type SettingsStore } from './open-session.js'
 import { patient, startRedis } from './redis.js'
 import { live, MEMORY_SIZES, REDIS_SIZES } from './sizes.js'
 
@@ -20,11 +20,11 @@ const LIVE = 1000
 const presenting = (cookies: readonly string[]): Traffic =>
   inTurn(cookies, (cookie) => wire('GET', '/settings', { cookie, 'sec-fetch-site': 'same-origin' }))
 
-async function ours(store: SettingsStore, count: number): Promise<Variant> {
+async function ours(store: SettingsStore, count: number, make: typeof open): Promise<Variant> {
   const audit = listeningAudit()
   const options = { baseUrl: 'https://app.example.com/settings', cookieName: 'bench', store, audit }
   const settings = createSettingsSessions(options)
-  const tokens = await inBatches(count, (index) => openFromLink(store, `user-${index}`))
+  const tokens = await inBatches(count, (index) => make(store, `user-${index}`))
   const handler = requireSettingsSession({ settings, audit })
   const traffic = presenting(tokens.map((token) => `__Host-bench=${token}`))
   return { name: 'requireSettingsSession', isOurs: true, handler, ...traffic }
@@ -103,7 +103,7 @@ async function ironSession(): Promise<Variant> {
 async function inMemory(count: number): Promise<Setup> {
   return {
     variants: [
-      await ours(memorySessions({ maxEntries: count + 1 }), count),
+      await ours(memorySessions({ maxEntries: count + 1 }), count, open),
       await expressSession('express-session, MemoryStore', new session.MemoryStore(), count),
     ],
     close: async () => undefined,
@@ -116,7 +116,7 @@ async function onRedis(count: number): Promise<Setup> {
   const nodeRedis = createClient({ url: server.url })
   await nodeRedis.connect()
   const variants = [
-    await ours(redisSessions(clients[0], patient), count),
+    await ours(redisSessions(clients[0], patient), count, openFromLink),
     await expressSession('express-session, connect-redis', new RedisStore({ client: nodeRedis }), count),
     await expressSession('express-session, ioredis', new IoredisStore(clients[1]), count),
   ]

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import type { Section } from '../row.js'
 import { peerVersions, type Result } from './results.js'
 import { forPage, gridsOf } from './table.js'
@@ -10,6 +11,12 @@ export interface Measured {
 
 export const rowsBySection = (all: readonly Measured[]) =>
   Object.fromEntries(all.map(({ section, result }) => [section.id, result.rows]))
+
+/** What people have to say of the targets: written by hand, in `notes.md`, where there is something to say. */
+function notes(): string {
+  const file = new URL('../notes.md', import.meta.url)
+  return existsSync(file) ? `${readFileSync(file, 'utf8').trim()}\n\n` : ''
+}
 
 /** `docs/performance.md`. */
 export function page(all: readonly Measured[]): string {
@@ -27,7 +34,7 @@ Peers: ${peerVersions().join(', ')}.
 Of several cases that a target is about, the worst counts. *Figure* is with 16 requests in flight.
 
 ${forPage(targets)}
-![What ours costs, divided by what each peer costs](performance.svg)
+${notes()}![What ours costs, divided by what each peer costs](performance.svg)
 
 ${all.map(chapter).join('\n')}`
 }

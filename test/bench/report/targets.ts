@@ -1,3 +1,4 @@
+import { AGAIN } from '../cases/sizes.js'
 import type { Row } from '../row.js'
 import { quotient } from './compare.js'
 import { text } from './table.js'
@@ -41,14 +42,15 @@ function ratio(what: string, most: number, id: RegExp, own: string, peer: string
 
 /** µs that a decision costs more at the most expensive size than at the cheapest. */
 function growthOf(rows: AllRows, id: RegExp, name: string, key: Key): number | undefined {
-  const figures = find(rows, 'growth', id, name).flatMap((row) => row.figures[key] ?? [])
+  const sizes = find(rows, 'growth', id, name).filter(({ size }) => !size?.endsWith(AGAIN))
+  const figures = sizes.flatMap((row) => row.figures[key] ?? [])
   return figures.length < 2 ? undefined : Math.max(...figures) - Math.min(...figures)
 }
 
 function flat(what: string, id: RegExp, own: string, peer: string): Target {
   return (rows) => ({
     what: `${what}: µs between the cheapest size and the dearest (${peer}: ${text(growthOf(rows, id, peer, 'added'))})`,
-    most: find(rows, 'growth', id, own)[0]?.figures.noise,
+    most: find(rows, 'growth', id, own).find(({ size }) => size?.endsWith(AGAIN))?.figures.noise,
     figure: growthOf(rows, id, own, 'added'),
     inOneTick: growthOf(rows, id, own, 'inOneTick'),
   })

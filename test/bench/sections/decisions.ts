@@ -1,4 +1,5 @@
 import { decisionCases, growthCases } from '../cases/index.js'
+import { AGAIN } from '../cases/sizes.js'
 import type { Row, Section } from '../row.js'
 import { measureInProcess } from './in-process.js'
 
@@ -6,9 +7,13 @@ const columns = [
   { key: 'added', title: 'µs added' },
   { key: 'inOneTick', title: 'in one tick' },
 ]
-const note = (rows: readonly Row[]) => {
-  const { noise = Number.NaN, noiseInOneTick = Number.NaN } = rows[0]?.figures ?? {}
-  return `Noise: ${noise.toFixed(2)} µs, in one tick ${noiseInOneTick.toFixed(2)} µs.`
+const micros = (value = Number.NaN) => `${value.toFixed(2)} µs`
+
+function note(rows: readonly Row[]): string {
+  const [first] = rows
+  const again = rows.find(({ size }) => size?.endsWith(AGAIN))?.figures.noise
+  const noise = `Noise: ${micros(first?.figures.noise)}, in one tick ${micros(first?.figures.noiseInOneTick)}.`
+  return again === undefined ? noise : `${noise} Two equal ones of ours: ${micros(again)}.`
 }
 
 export const decisions: Section = {
@@ -33,7 +38,8 @@ export const growth: Section = {
 they share one heap and the garbage collector's work is the same for all of them; what remains is what the number itself
 costs. Records are presented in a shuffled order. A record among a million is in no cache of the CPU, whoever keeps it: the
 peer, a \`Map\` or an object, pays for that too, and its column says how much. *To the smallest* is the cost at a size divided by
-the cost at the first one.`,
+the cost at the first one. What two equal ones of ours differ by, the smallest size made twice, is the least difference of sizes
+that says anything.`,
   columns,
   compared: 'added',
   note,

@@ -1,4 +1,5 @@
 import type { Case } from '../case.js'
+import { AGAIN } from '../cases/sizes.js'
 import { EMPTY, type Measured } from '../measure.js'
 import { askFreshProcess } from '../processes.js'
 import { isWanted, type Options, type Row } from '../row.js'
@@ -17,33 +18,41 @@ export async function* measureInProcess(cases: readonly Case[], options: Options
 
 type Mode = 'inFlight' | 'inOneTick'
 
-/** The median over the processes of what each middleware costs beyond an empty one, and of how far two empty ones differ. */
+const isEmpty = ({ name }: Measured) => EMPTY.some((empty) => empty === name)
+
+/** What two of the same kind, of one process each time, differ by: the median over the processes. */
+function difference(results: readonly (readonly Measured[])[], mode: Mode, is: (one: Measured) => boolean): number {
+  return median(
+    results.map((result) => {
+      const [first = 0, second = 0] = result.filter(is).map((one) => one[mode] ?? 0)
+      return Math.abs(first - second)
+    }),
+  )
+}
+
+/** The median over the processes of what one middleware costs beyond an empty one. */
+function added(results: readonly (readonly Measured[])[], index: number, mode: Mode): number | undefined {
+  const all = results.flatMap((result) => {
+    const [first = 0, second = 0] = result.filter(isEmpty).map((one) => one[mode] ?? 0)
+    const figure = result[index]?.[mode]
+    return figure === undefined ? [] : [figure - (first + second) / 2]
+  })
+  return all.length === results.length ? median(all) : undefined
+}
+
+/** The figures of each variant, and the noise: of the empty ones, or of two equal ones of ours where there are two. */
 export function rowsOf({ id, title }: Case, results: readonly (readonly Measured[])[]): Row[] {
-  const isEmpty = ({ name }: Measured) => EMPTY.some((empty) => empty === name)
-  const emptyOnes = (result: readonly Measured[], mode: Mode) => result.filter(isEmpty).map((one) => one[mode] ?? 0)
-  const noise = (mode: Mode) =>
-    median(
-      results.map((result) => {
-        const [first = 0, second = 0] = emptyOnes(result, mode)
-        return Math.abs(first - second)
-      }),
-    )
-  const added = (index: number, mode: Mode): number | undefined => {
-    const all = results.flatMap((result) => {
-      const [first = 0, second = 0] = emptyOnes(result, mode)
-      const figure = result[index]?.[mode]
-      return figure === undefined ? [] : [figure - (first + second) / 2]
-    })
-    return all.length === results.length ? median(all) : undefined
-  }
-  const noises = { noise: noise('inFlight'), noiseInOneTick: noise('inOneTick') }
-  return (results[0] ?? []).flatMap((one, index) => {
+  const all = results[0] ?? []
+  return all.flatMap((one, index) => {
     if (isEmpty(one)) return []
-    const [inFlight, inOneTick] = [added(index, 'inFlight'), added(index, 'inOneTick')]
+    const plain = (size: string | undefined) => size?.replace(AGAIN, '')
+    const isTwin = ({ name, size }: Measured) => name === one.name && plain(size) === plain(one.size)
+    const isEqual = one.size?.endsWith(AGAIN) ? isTwin : isEmpty
     const figures = {
-      ...noises,
-      ...(inFlight === undefined ? {} : { added: inFlight }),
-      ...(inOneTick === undefined ? {} : { inOneTick }),
+      added: added(results, index, 'inFlight'),
+      inOneTick: added(results, index, 'inOneTick'),
+      noise: difference(results, 'inFlight', isEqual),
+      noiseInOneTick: difference(results, 'inOneTick', isEqual),
     }
     return [{ id, task: title, name: one.name, isOurs: one.isOurs, size: one.size, figures }]
   })
