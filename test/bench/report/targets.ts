@@ -1,6 +1,6 @@
 import { AGAIN } from '../cases/sizes.js'
 import type { Row } from '../row.js'
-import { quotient } from './compare.js'
+import { noiseOf, quotient } from './compare.js'
 import { text } from './table.js'
 
 /** Of each section, by its id. */
@@ -29,7 +29,7 @@ function ratio(what: string, most: number, id: RegExp, own: string, peer: string
     const ratios = (key: Key) =>
       find(rows, 'decisions', id, own).flatMap((row) => {
         const other = find(rows, 'decisions', id, peer).find((one) => one.id === row.id)
-        return quotient(row.figures[key], other?.figures[key]) ?? []
+        return quotient(row.figures[key], other?.figures[key], other && noiseOf(other, key)) ?? []
       })
     return {
       what: `${what}, divided by ${peer}`,
