@@ -25,7 +25,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): BodyResult
   if (isTaken(request)) throw bodyConsumed()
   const length = declaredLength(request)
   if (length !== undefined && length > maxBytes) return 'too_large'
-  if (request.complete) return takeWhole(request, length, maxBytes)
+  if (isWhole(request, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
   return new Promise((resolve, reject) => pump(request, length, maxBytes, resolve, reject))
 }
@@ -40,8 +40,13 @@ function isTaken(request: IncomingMessage): boolean {
   )
 }
 
+/** Whether all of the body is there. The message's own word for it comes a moment after the last byte. */
+function isWhole(request: IncomingMessage, length: number | undefined): boolean {
+  return request.complete || request.readableLength === length
+}
+
 /**
- * A message that is there to its last byte is taken in one piece and put back: most small ones are, once they are
+ * A body that is there to its last byte is taken in one piece and put back: most small ones are, once they are
  * readable. `read` is never asked for more than is there, because that would emit `'end'`.
  */
 function takeWhole(request: IncomingMessage, length: number | undefined, maxBytes: number): BodyResult {
@@ -93,7 +98,7 @@ function pump(
   }
 
   function onReadable(): void {
-    if (feed === undefined && request.complete) {
+    if (feed === undefined && isWhole(request, length)) {
       finish()
       return resolve(takeWhole(request, length, maxBytes))
     }
