@@ -2,7 +2,7 @@ import { type Denied, defineGate, type Gate, isPromise, parseAuthorization, type
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { shapeAnswer } from './gate/answers.js'
-import { authInfoFrom } from './gate/auth-info.js'
+import { authInfoFrom, type McpAuthInfo } from './gate/auth-info.js'
 import { filterTools } from './gate/filter-tools.js'
 import { stripAuthorization } from './gate/strip-header.js'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
@@ -49,7 +49,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     if (stripHeader && (verdict.outcome === 'granted' || presents(request))) stripAuthorization(request)
     if (verdict.outcome !== 'granted') return verdict
     grants.set(request, verdict)
-    if (attachAuthInfo) Object.assign(request, { auth: authInfoFrom(verdict.principal) })
+    if (attachAuthInfo) (request as { auth?: McpAuthInfo }).auth = authInfoFrom(verdict.principal)
     return verdict
   }
 

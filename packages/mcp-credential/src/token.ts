@@ -5,7 +5,9 @@ const THREAD_LENGTH = 11
 const PROVIDER_LENGTH = 9
 const SESSION_LENGTH = 10
 const RANDOM_LENGTH = 10
-const ID_LENGTH = THREAD_LENGTH + PROVIDER_LENGTH + SESSION_LENGTH + RANDOM_LENGTH
+export const ID_LENGTH = THREAD_LENGTH + PROVIDER_LENGTH + SESSION_LENGTH + RANDOM_LENGTH
+/** Where in an id the provider's hash stands. */
+export const PROVIDER_PART = { from: THREAD_LENGTH, to: THREAD_LENGTH + PROVIDER_LENGTH } as const
 /** 62^43 is more than 2^256. */
 const SECRET_LENGTH = 43
 /** 62^6 is more than 2^32. */
@@ -42,11 +44,11 @@ export function isCredentialId(text: unknown): text is string {
 }
 
 export function addressOf(credentialId: string): CredentialAddress {
-  const providerEnd = THREAD_LENGTH + PROVIDER_LENGTH
+  const { from, to } = PROVIDER_PART
   return {
-    thread: credentialId.slice(0, THREAD_LENGTH),
-    provider: credentialId.slice(THREAD_LENGTH, providerEnd),
-    session: credentialId.slice(providerEnd, providerEnd + SESSION_LENGTH),
+    thread: credentialId.slice(0, from),
+    provider: credentialId.slice(from, to),
+    session: credentialId.slice(to, to + SESSION_LENGTH),
   }
 }
 

@@ -2,6 +2,7 @@ import { StoreUnavailableError, withDeadline } from '@countersign/core'
 import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
+import { WriteBatch } from './write-batch.js'
 
 /** One server as seen through one client: on a cluster each hash tag has its own. */
 interface Lane {
@@ -20,6 +21,7 @@ const REPLY_MARGIN = 0.1
  */
 export class Connection {
   readonly #redis: RedisClient
+  readonly #batch: WriteBatch
   readonly #lanes = new Map<string, Lane>()
   #opening: Promise<void> | undefined
   /** A call missed its deadline while it waited for that. */
@@ -27,6 +29,7 @@ export class Connection {
 
   constructor(redis: RedisClient) {
     this.#redis = redis
+    this.#batch = new WriteBatch(redis)
     // Another server may answer after a reconnect, with another clock.
     const forget = () => {
       for (const lane of this.#lanes.values()) lane.clock.forget()
@@ -40,7 +43,7 @@ export class Connection {
    *
    * @throws {StoreUnavailableError} when the server cannot be asked, did not answer in time, or refused.
    */
-  async call(
+  call(
     store: string,
     script: RedisScript,
     tag: string,
@@ -51,13 +54,12 @@ export class Connection {
     // What the client gives up on must be too late for the server as well.
     const untilMs = performance.now() + Math.min(timeoutMs, clientTimeoutMs(this.#redis))
     const lane = this.#lane(tag)
-    try {
-      await this.#untilReady(untilMs)
-      await this.#untilTrusted(lane, keys[0] ?? tag, untilMs)
-      return await this.#send(lane, script, keys, args, untilMs)
-    } catch (error) {
+    const send = () => this.#send(lane, script, keys, args, untilMs)
+    const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
+    const reply = isOpen ? send() : this.#untilOpen(lane, keys[0] ?? tag, untilMs).then(send)
+    return reply.catch((error: unknown) => {
       throw error instanceof StoreUnavailableError ? error : unavailable(store, error)
-    }
+    })
   }
 
   #lane(tag: string): Lane {
@@ -68,6 +70,11 @@ export class Connection {
       this.#lanes.set(name, lane)
     }
     return lane
+  }
+
+  async #untilOpen(lane: Lane, key: string, untilMs: number): Promise<void> {
+    await this.#untilReady(untilMs)
+    await this.#untilTrusted(lane, key, untilMs)
   }
 
   async #untilReady(untilMs: number): Promise<void> {
@@ -103,7 +110,7 @@ export class Connection {
   }
 
   async #untilTrusted(lane: Lane, key: string, untilMs: number): Promise<void> {
-    if (lane.clock.isKnown && !lane.isSuspect) return
+    if (isTrusted(lane)) return
     if (lane.isSuspect && lane.probe !== undefined)
       throw new Error('the server has not answered since a missed deadline')
     try {
@@ -127,7 +134,7 @@ export class Connection {
     return lane.probe
   }
 
-  async #send(
+  #send(
     lane: Lane,
     script: RedisScript,
     keys: readonly string[],
@@ -136,30 +143,36 @@ export class Connection {
   ): Promise<unknown> {
     const remainingMs = untilMs - performance.now()
     const deadline = lane.clock.at(untilMs - remainingMs * REPLY_MARGIN)
-    try {
-      return await withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
-    } catch (error) {
+    const reply = withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
+    return reply.catch((error: unknown) => {
       if (isMissedDeadline(error)) {
         lane.isSuspect = true
         void this.#probe(lane, keys[0] as string)
       }
       throw error
-    }
+    })
   }
 
-  async #execute(
+  #execute(
     lane: Lane,
     script: RedisScript,
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
     deadline: number,
   ): Promise<unknown> {
+    this.#batch.open()
     const sentMs = performance.now()
-    const [serverMs, result] = (await commandOf(this.#redis, script)(...keys, deadline, ...args)) as [number, unknown]
-    lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
-    if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
-    return result
+    return commandOf(this.#redis, script)(...keys, deadline, ...args).then((reply) => {
+      const [serverMs, result] = reply as [number, unknown]
+      lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
+      if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
+      return result
+    })
   }
+}
+
+function isTrusted({ clock, isSuspect }: Lane): boolean {
+  return clock.isKnown && !isSuspect
 }
 
 /** Our own, or the one that ioredis makes of the client's `commandTimeout`. */

@@ -49,12 +49,13 @@ function isOwnRequest(request: Request, { engine, json }: ResolvedGateOptions, t
 function decide(result: ReadResult, options: ResolvedGateOptions, detail: VerdictDetail): SettingsSessionVerdict {
   if (result.outcome === 'refused') return denied(result.reason, { detail })
   const { session } = result
-  const known = { ...detail, principalId: principalId(session.user) }
-  if (!isWhole(options.engine, session))
-    return denied('awaiting_identity', { detail: known, members: whereTo(options) })
-  if (!options.kinds.includes(session.kind)) return denied('wrong_kind', { detail: known })
+  const known = () => ({ ...detail, principalId: principalId(session.user) })
+  if (!isWhole(options.engine, session)) {
+    return denied('awaiting_identity', { detail: known(), members: whereTo(options) })
+  }
+  if (!options.kinds.includes(session.kind)) return denied('wrong_kind', { detail: known() })
   if (options.freshMs !== undefined && session.verifiedMsAgo > options.freshMs) {
-    return denied('stale', { detail: known, members: whereTo(options) })
+    return denied('stale', { detail: known(), members: whereTo(options) })
   }
   return granted(principalOfSession(session), detail)
 }

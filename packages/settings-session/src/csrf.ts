@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { secretsEqual } from '@countersign/core'
+import { fieldLines, secretsEqual } from '@countersign/core'
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -17,10 +17,11 @@ export type RequestSite = 'same_origin' | 'cross_site' | 'unsure'
  * without either header is unsure.
  */
 export function siteOf(request: IncomingMessage, origin: string): RequestSite {
-  const { 'sec-fetch-site': sites, origin: origins } = request.headersDistinct
-  if ((sites?.length ?? 0) > 1 || (origins?.length ?? 0) > 1) return 'cross_site'
-  const site = sites?.[0]
-  const from = origins?.[0]
+  const sites = fieldLines(request, 'sec-fetch-site')
+  const origins = fieldLines(request, 'origin')
+  if (sites.length > 1 || origins.length > 1) return 'cross_site'
+  const [site] = sites
+  const [from] = origins
   const isForeign = from !== undefined && from !== 'null' && from !== origin
   if (isForeign) return 'cross_site'
   if (site === 'same-origin') return 'same_origin'
@@ -46,8 +47,8 @@ export const CSRF_FIELD = '_csrf'
 
 /** Whether the request carries the token: in the header field, or in a body that was parsed already. */
 export function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
-  const header = request.headersDistinct[CSRF_HEADER]
+  const header = fieldLines(request, CSRF_HEADER)
   const field = (request.body as Partial<Record<string, unknown>> | undefined)?.[CSRF_FIELD]
-  const given = header === undefined ? field : header.length === 1 ? header[0] : undefined
+  const given = header.length === 0 ? field : header.length === 1 ? header[0] : undefined
   return typeof given === 'string' && secretsEqual(given, token)
 }

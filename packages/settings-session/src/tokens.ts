@@ -1,5 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
-import { sha256 } from '@countersign/core'
+import { createHmac, hash, randomBytes } from 'node:crypto'
 
 /** `l`: a link. `s`: a session. `t`: a sign-in at a provider under way. `d`: a browser that used Telegram's data. */
 export type TokenType = 'l' | 's' | 't' | 'd'
@@ -52,7 +51,7 @@ export function parseToken(type: TokenType, text: unknown): Token | undefined {
 }
 
 function tokenOf(text: string, tag: string): Token {
-  return { text, tag, hash: sha256(text).toString('base64url') }
+  return { text, tag, hash: hash('sha256', text, 'base64url') }
 }
 
 /** A secret that follows from another: 256 bits, base64url. `purpose` keeps the uses apart. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { fieldLines } from '@countersign/core'
 import type { McpCredentialPrincipal } from '../principal.js'
 
 const HEADER = 'mcp-session-id'
@@ -23,10 +24,9 @@ export class McpSessions {
 
   /** False when the request names a session of somebody else. */
   admits(request: IncomingMessage, response: ServerResponse | undefined, principal: McpCredentialPrincipal): boolean {
-    const owner = JSON.stringify([principal.threadId, principal.providerInstanceId])
-    const id = request.headers[HEADER]
-    if (id !== undefined) return this.#isOwn(String(id), owner)
-    if (response !== undefined && isInitialize(request)) this.#bindWhatIsMade(response, owner)
+    const [id] = fieldLines(request, HEADER)
+    if (id !== undefined) return this.#isOwn(id, ownerOf(principal))
+    if (response !== undefined && isInitialize(request)) this.#bindWhatIsMade(response, ownerOf(principal))
     return true
   }
 
@@ -69,14 +69,22 @@ export class McpSessions {
   }
 }
 
+function ownerOf({ threadId, providerInstanceId }: McpCredentialPrincipal): string {
+  return JSON.stringify([threadId, providerInstanceId])
+}
+
 function firstOf(ids: Iterable<string>): string {
   const [first = ''] = ids
   return first
 }
 
 function isInitialize(request: IncomingMessage & { body?: unknown }): boolean {
-  const messages: readonly unknown[] = Array.isArray(request.body) ? request.body : [request.body]
-  return messages.some((message) => (message as { method?: unknown } | null | undefined)?.method === 'initialize')
+  const { body } = request
+  return Array.isArray(body) ? body.some(saysInitialize) : saysInitialize(body)
+}
+
+function saysInitialize(message: unknown): boolean {
+  return (message as { method?: unknown } | null | undefined)?.method === 'initialize'
 }
 
 /** A header of what `writeHead` was given: an object, or a flat list. */

@@ -7,7 +7,6 @@ import type { Resolution } from '../resolve-credential.js'
 const MAX_FAILED_LOOKS = 12
 
 interface Watched {
-  readonly response: ServerResponse
   readonly credentialId: string
   failed: number
 }
@@ -19,29 +18,30 @@ interface Watched {
 export class StreamWatch {
   readonly #credentials: McpCredentials
   readonly #recheckMs: number
-  readonly #watched = new Set<Watched>()
+  readonly #watched = new Map<ServerResponse, Watched>()
   #timer: NodeJS.Timeout | undefined
   #stopListening: (() => void) | undefined
+  /** One for all responses: every decision adds it. */
+  readonly #forget: (this: ServerResponse) => void
 
   constructor(credentials: McpCredentials, recheckMs: number) {
     this.#credentials = credentials
     this.#recheckMs = recheckMs
+    const watched = this.#watched
+    this.#forget = function forgetClosed() {
+      watched.delete(this)
+    }
   }
 
   watch(response: ServerResponse, credentialId: string): void {
     // The client may have gone while the store was asked: then no close will come any more.
     if (response.destroyed || response.writableFinished) return
-    const entry: Watched = { response, credentialId, failed: 0 }
-    this.#watched.add(entry)
-    response.once('close', () => {
-      this.#watched.delete(entry)
-      if (this.#watched.size === 0) this.#stop()
-    })
-    this.#start()
+    this.#watched.set(response, { credentialId, failed: 0 })
+    response.on('close', this.#forget)
+    if (this.#timer === undefined) this.#start()
   }
 
   #start(): void {
-    if (this.#timer !== undefined) return
     this.#timer = setInterval(() => this.#recheck(), this.#recheckMs)
     this.#timer.unref()
     this.#stopListening = this.#credentials.onRevoked(() => this.#recheck())
@@ -54,18 +54,19 @@ export class StreamWatch {
   }
 
   #recheck(): void {
+    if (this.#watched.size === 0) return this.#stop()
     // Only what is being sent is a stream; an answer that has not begun is short.
-    for (const entry of this.#watched) if (entry.response.headersSent) this.#look(entry)
+    for (const [response, entry] of this.#watched) if (response.headersSent) this.#look(response, entry)
   }
 
-  #look(entry: Watched): void {
+  #look(response: ServerResponse, entry: Watched): void {
     const conclude = ({ standing }: Resolution) => {
       entry.failed = 0
-      if (standing !== 'live') entry.response.destroy()
+      if (standing !== 'live') response.destroy()
     }
     const failed = () => {
       entry.failed += 1
-      if (entry.failed >= MAX_FAILED_LOOKS) entry.response.destroy()
+      if (entry.failed >= MAX_FAILED_LOOKS) response.destroy()
     }
     try {
       const resolution = this.#credentials.check(entry.credentialId)

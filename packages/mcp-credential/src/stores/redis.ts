@@ -13,7 +13,8 @@ import { evictionGuard } from './redis/eviction-guard.js'
 import { createIssuer } from './redis/issue.js'
 import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
 import { createLister } from './redis/list.js'
-import { type FoundReply, foundFrom } from './redis/replies.js'
+import { lifeText } from './redis/lua.js'
+import { type FoundReply, foundFrom, linesOf } from './redis/replies.js'
 import { resolveScript } from './redis/resolve-script.js'
 import { countScript, retireScript, revokeScopeScript, revokeScript, touchScript } from './redis/scripts.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './store.js'
@@ -34,6 +35,15 @@ export type RunScript = (
 ) => Promise<unknown>
 
 type Mode = 'use' | 'revive' | 'touch' | 'peek'
+
+/** What was found, and of which credential. */
+interface Looked {
+  readonly holder: string
+  readonly reply: FoundReply | null
+}
+
+/** An alias is carried on at most once for each issue: the answer is there after a few rounds. */
+const MOST_ROUNDS = 5
 
 const rules = {
   ...redisStoreOptionRules,
@@ -64,24 +74,26 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     return checked.then(() => runner.run(script, tag, keys, args))
   }
 
-  async function look(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {
-    // An alias is carried on at most once for each issue: the answer is there after a few rounds.
-    for (let round = 0; round < 5; round += 1) {
-      const holder = aliases.holderOf(id)
-      const { tag, keys } = decisionKeys(layout, id, holder)
-      const reply = (await run(resolveScript, tag, keys, decisionArguments(mode, id, holder, digest, life))) as
-        | null
-        | ['alias', string]
-        | FoundReply
+  function look(
+    mode: Mode,
+    id: string,
+    digest: Buffer | undefined,
+    life: CredentialLife,
+    rounds = MOST_ROUNDS,
+  ): Promise<Looked> {
+    const holder = aliases.holderOf(id)
+    const { tag, keys } = decisionKeys(layout, id, holder)
+    return run(resolveScript, tag, keys, [mode, digest?.toString('hex') ?? '', lifeText(life)]).then((answer) => {
+      const reply = linesOf(answer)
       if (reply === null || reply[0] !== 'alias') return { holder, reply: reply as FoundReply | null }
       aliases.learn(id, reply[1])
-    }
-    throw new StoreUnavailableError('redisCredentials', 'the credential was carried on again and again')
+      if (rounds > 1) return look(mode, id, digest, life, rounds - 1)
+      throw new StoreUnavailableError('redisCredentials', 'the credential was carried on again and again')
+    })
   }
 
-  async function find(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {
-    const { holder, reply } = await look(mode, id, digest, life)
-    return foundFrom(reply, holder, digest)
+  function find(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {
+    return look(mode, id, digest, life).then(({ holder, reply }) => foundFrom(reply, holder, digest))
   }
 
   async function everywhere(work: (keys: PartitionKeys) => Promise<unknown>): Promise<boolean> {
@@ -156,26 +168,4 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     },
     ready: async () => guard(),
   }
-}
-
-function decisionArguments(
-  mode: Mode,
-  id: string,
-  holder: string,
-  digest: Buffer | undefined,
-  life: CredentialLife,
-): (string | number)[] {
-  return [
-    mode,
-    digest?.toString('hex') ?? '',
-    id,
-    holder,
-    addressOf(id).provider,
-    life.idleTimeoutMs,
-    life.coalesceMs,
-    life.maximumLifetimeMs,
-    life.retentionMs,
-    life.slidesOnUse ? 1 : 0,
-    life.slidesOnTouch ? 1 : 0,
-  ]
 }

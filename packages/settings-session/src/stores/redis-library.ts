@@ -25,7 +25,8 @@ local function refusal(row, hash)
   if not epochStands(row) then return 'revoked' end
 end
 local function view(id, row)
-  return {id, row.st, row.d, row.id or '', row.l or '', row.c, row.x, row.t, tostring(now - row.v), row.q or '', row.qa or ''}
+  local values = {id, row.st, row.d, row.id or '', row.l or '', row.c, row.x, row.t, now - row.v, row.q or '', row.qa or ''}
+  return table.concat(values, '\\n')
 end
 local function epochOf(user, fallback, ttl)
   local key = prefix .. 'e:' .. user

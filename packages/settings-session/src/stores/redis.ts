@@ -51,9 +51,9 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
       return readFrom(await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args))
     },
-    async read({ tag, hash }) {
+    read({ tag, hash }) {
       const place = placeOfTag(tag)
-      return readFrom(await place.run(scripts.readScript, [place.key('s', tag)], hash, tag))
+      return place.run(scripts.readScript, [place.key('s', tag)], hash, tag).then(readFrom)
     },
     async revoke(id, hash = '') {
       const place = placeOfTag(id)

@@ -1,3 +1,6 @@
+import { PROVIDER_PART } from '../../token.js'
+import type { CredentialLife } from '../store.js'
+
 /** Lua that more than one script begins with. */
 
 // A write that changes nothing. A replica, and a master that was cut off from its replicas (min-replicas-to-write),
@@ -40,4 +43,31 @@ local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 
 local function threadOf(key, provider)
   return redis.call('HMGET', key, 'e', 'as', 'au', 'at', 'm:' .. provider, 'o:' .. provider)
 end
+`
+
+/** A life as scripts read it, worked out once. */
+export function lifeText(life: CredentialLife): string {
+  const known = lifeTexts.get(life)
+  if (known !== undefined) return known
+  const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs, slidesOnUse, slidesOnTouch } = life
+  const numbers = [
+    idleTimeoutMs,
+    coalesceMs,
+    maximumLifetimeMs,
+    retentionMs,
+    slidesOnUse ? 1 : 0,
+    slidesOnTouch ? 1 : 0,
+  ]
+  const text = numbers.join(' ')
+  lifeTexts.set(life, text)
+  return text
+}
+
+const lifeTexts = new WeakMap<CredentialLife, string>()
+
+export const LIFE = `local function lifeOf(text)
+  local idleMs, coalesce, maxLife, retention, onUse, onTouch = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d) (%d)$')
+  return tonumber(idleMs), tonumber(coalesce), tonumber(maxLife), tonumber(retention), onUse == '1', onTouch == '1'
+end
+local function providerOf(id) return string.sub(id, ${PROVIDER_PART.from + 1}, ${PROVIDER_PART.to}) end
 `

@@ -4,6 +4,11 @@ import type { CredentialRecord, FoundCredential, Standing } from '../store.js'
 /** `[standing, digest in hex, t, p, s, c, i, expires, idle]` */
 export type FoundReply = [Standing, string, string, string, string, string, string, string, string]
 
+/** The lines of what the resolve script answered. */
+export function linesOf(answer: unknown): null | ['alias', string] | FoundReply {
+  return answer === null ? null : (String(answer).split('\n') as ['alias', string] | FoundReply)
+}
+
 const DUMMY = Buffer.alloc(32)
 
 /** What the resolve script answered, with the secret compared in constant time, also when there is nothing to compare. */

@@ -1,30 +1,31 @@
 import { defineScript } from '@countersign/redis'
-import { FENCE, NUMBERS, STANDING } from './lua.js'
+import { ID_LENGTH } from '../../token.js'
+import { FENCE, LIFE, NUMBERS, STANDING } from './lua.js'
 
 /**
  * Looks one credential up and slides it, in one command. `mode`: `use`, `revive` (an idle one too), `touch` (keeps what
  * the thread's touches gave), `peek`.
  *
  * KEYS: presented, holder, thread, provider, session, all, names, deadlines. Presented and holder differ for an alias.
- * Answers null, `['alias', holder]` when the caller has to come again with that holder, or
- * `[standing, digest, t, p, s, c, i, expires, idle]`.
+ * ARGV: mode, digest, life. Answers null, or lines: `alias` and the holder that the caller has to come again with, or
+ * standing, digest, t, p, s, c, i, expires, idle. No value has a line's end in it, and one text is cheaper to read than nine.
  */
 export const resolveScript = defineScript(
   'mcp_resolve',
   8,
-  `${FENCE}${NUMBERS}${STANDING}
-local mode, digest, presentedId, holderId, provider = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local idleMs, coalesce, maxLife, retention = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local onUse, onTouch = ARGV[10] == '1', ARGV[11] == '1'
+  `${FENCE}${NUMBERS}${STANDING}${LIFE}
+local mode, digest = ARGV[1], ARGV[2]
+local presentedId, holderId = string.sub(KEYS[1], -${ID_LENGTH}), string.sub(KEYS[2], -${ID_LENGTH})
+local idleMs, coalesce, maxLife, retention, onUse, onTouch = lifeOf(ARGV[3])
 local presented = redis.call('HMGET', KEYS[1], 'd', 'o', 'r')
 if not presented[1] then return nil end
 local holder = presented[2] or presentedId
-if holder ~= holderId then return {'alias', holder} end
+if holder ~= holderId then return 'alias\\n' .. holder end
 local h = redis.call('HMGET', KEYS[2], unpack(FIELDS))
 if not h[1] then return nil end
 local session = h[11] ~= '' and redis.call('GET', KEYS[5])
 local standing, expires, idle, absolute = judge(
-  h, threadOf(KEYS[3], provider), redis.call('GET', KEYS[4]), session, redis.call('GET', KEYS[6]), maxLife, onTouch)
+  h, threadOf(KEYS[3], providerOf(presentedId)), redis.call('GET', KEYS[4]), session, redis.call('GET', KEYS[6]), maxLife, onTouch)
 local keptExpires, keptIdle = expires, idle
 if presented[3] then standing = 'revoked' end
 local proven = mode == 'touch' or (mode ~= 'peek' and presented[1] == digest)
@@ -47,5 +48,5 @@ if proven and slides then
   end
   standing = 'live'
 end
-return {standing, presented[1], h[1], h[2], h[3], h[4], h[5], text(expires), text(idle)}`,
+return table.concat({standing, presented[1], h[1], h[2], h[3], h[4], h[5], text(expires), text(idle)}, '\\n')`,
 )

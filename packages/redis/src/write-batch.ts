@@ -1,0 +1,33 @@
+import type { Writable } from 'node:stream'
+import { isCluster, type RedisClient } from './client.js'
+
+/**
+ * Lets the commands of all requests that one turn of the event loop brings go out in one write: a write of its own costs
+ * more than all the rest of a command. The server reads them at once, too, and so its replies come back together.
+ */
+export class WriteBatch {
+  readonly #redis: RedisClient
+  #held: readonly Writable[] | undefined
+
+  constructor(redis: RedisClient) {
+    this.#redis = redis
+  }
+
+  /** What is written from now on goes out once the requests that are waiting to be read have been. */
+  open(): void {
+    if (this.#held !== undefined) return
+    const held = streamsOf(this.#redis)
+    this.#held = held
+    for (const stream of held) stream.cork()
+    setImmediate(() => {
+      this.#held = undefined
+      for (const stream of held) stream.uncork()
+    })
+  }
+}
+
+function streamsOf(redis: RedisClient): readonly Writable[] {
+  const nodes = isCluster(redis) ? redis.nodes('master') : [redis]
+  // A client that is not connected has none.
+  return nodes.flatMap(({ stream }) => stream ?? [])
+}
