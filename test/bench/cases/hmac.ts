@@ -203,7 +203,7 @@ function hmacAuthExpress(bytes: number): Variant {
 }
 
 /** Requests in one slice: their bodies lie in memory all at once. */
-const sliceOf = (bytes: number) => Math.max(1, Math.min(1000, Math.floor((24 * 1024 * 1024) / Math.max(1, bytes))))
+const sliceOf = (bytes: number) => Math.max(1, Math.min(1000, Math.floor((12 * 1024 * 1024) / Math.max(1, bytes))))
 
 function sized(id: string, title: string, bytes: number): Case {
   return {

@@ -68,7 +68,7 @@ const sessions: readonly Kept[] = [
     count: MANY,
     async build(count) {
       const store = memorySessions({ maxEntries: count })
-      for (let index = 0; index < count; index += 1) await open(store, `user-${index}`)
+      await inBatches(count, (index) => open(store, `user-${index}`))
       return store
     },
   },
@@ -79,7 +79,7 @@ const sessions: readonly Kept[] = [
     count: MANY,
     async build(count) {
       const store = memorySessions({ maxEntries: count })
-      for (let index = 0; index < count; index += 1) await openFromLink(store, `user-${index}`)
+      await inBatches(count, (index) => openFromLink(store, `user-${index}`))
       return store
     },
   },
