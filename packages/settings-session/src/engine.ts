@@ -57,11 +57,14 @@ export function pathTo(
 }
 
 export function principalOfSession({ id, user, agentId, identity }: StoredSession): SettingsSessionPrincipal {
+  const { platform, team, userId } = user
   return Object.freeze({
     kind: 'settings-session',
     id: principalId(user),
     sessionId: id,
-    ...user,
+    platform,
+    ...(team === undefined ? {} : { team }),
+    userId,
     ...(agentId === undefined ? {} : { agentId }),
     ...(identity === undefined ? {} : { identity: Object.freeze({ ...identity }) }),
   })

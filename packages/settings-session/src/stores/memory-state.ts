@@ -75,8 +75,13 @@ export function refusalOf(state: MemoryState, row: SessionRow | undefined, hash:
 }
 
 export function viewOf(row: SessionRow, now: number): StoredSession {
+  const { user, agentId, kind, metadata, returnTo } = row.content
   return {
-    ...row.content,
+    user,
+    agentId,
+    kind,
+    metadata,
+    returnTo,
     id: row.id,
     state: row.state === 'ended' ? 'active' : row.state,
     identity: row.identity,
