@@ -1,4 +1,5 @@
-// `npm run bench`: what each gate and its peers cost. `-- --all --write` makes docs/performance.md.
+// `npm run bench`: what each gate and its peers cost. `-- --all --write` measures everything and makes docs/performance.md;
+// `-- --page` makes it of what was kept, without measuring.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { chart } from './report/chart.js'
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
     processes: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '15' },
     write: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
   },
 })
 
@@ -46,16 +48,7 @@ async function run(section: Section): Promise<readonly Row[]> {
   return all
 }
 
-let measured = 0
-for (const section of picked) {
-  console.log(`\n${section.title.toUpperCase()}`)
-  const rows = await run(section)
-  measured += rows.length
-  if (values.write) keep(section, resultOf(rows, options))
-}
-if (measured === 0) stop(`No case of ${picked.map(({ id }) => id).join(', ')} starts with ${positionals.join(' or ')}`)
-
-if (values.write) {
+function writePage(): void {
   const all = sections.flatMap((section) => {
     const result = kept(section)
     return result === undefined ? [] : [{ section, result }]
@@ -65,6 +58,21 @@ if (values.write) {
   writeFileSync(new URL('performance.md', docs), page(all))
   writeFileSync(new URL('performance.svg', docs), chart(rows.decisions ?? []))
   console.log(forTerminal({ task: 'Targets', head: TARGET_HEAD, lines: targetLines(rows), note: undefined }))
-  console.log('\nWritten: docs/performance.md, docs/performance.svg, test/bench/results')
+  console.log('\nWritten: docs/performance.md, docs/performance.svg')
 }
+
+async function measureAll(): Promise<void> {
+  let measured = 0
+  for (const section of picked) {
+    console.log(`\n${section.title.toUpperCase()}`)
+    const rows = await run(section)
+    measured += rows.length
+    if (values.write) keep(section, resultOf(rows, options))
+  }
+  if (measured === 0)
+    stop(`No case of ${picked.map(({ id }) => id).join(', ')} starts with ${positionals.join(' or ')}`)
+}
+
+if (!values.page) await measureAll()
+if (values.write || values.page) writePage()
 process.exit()

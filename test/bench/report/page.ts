@@ -31,7 +31,7 @@ Peers: ${peerVersions().join(', ')}.
 
 ## Targets
 
-Of several cases that a target is about, the worst counts. *Figure* is with 16 requests in flight.
+Of several cases that a target is about the worst counts, and is named. *Figure* is with 16 requests in flight.
 
 ${forPage(targets)}
 ${notes()}![What ours costs, divided by what each peer costs](performance.svg)

@@ -12,13 +12,20 @@ export interface Assessed {
   readonly most: number | undefined
   readonly figure: number | undefined
   readonly inOneTick: number | undefined
+  /** The case that `figure` is of. */
+  readonly where: string | undefined
 }
 
 type Target = (rows: AllRows) => Assessed
 type Key = 'added' | 'inOneTick'
 
+interface Found {
+  readonly id: string
+  readonly value: number
+}
+
 /** Of several cases the worst counts. */
-const worst = (figures: readonly number[]) => (figures.length === 0 ? undefined : Math.max(...figures))
+const worst = (all: readonly Found[]): Found | undefined => [...all].sort((one, other) => other.value - one.value)[0]
 
 const find = (rows: AllRows, section: string, id: RegExp, name: string): Row[] =>
   (rows[section] ?? []).filter((row) => id.test(row.id) && row.name === name)
@@ -29,13 +36,16 @@ function ratio(what: string, most: number, id: RegExp, own: string, peer: string
     const ratios = (key: Key) =>
       find(rows, 'decisions', id, own).flatMap((row) => {
         const other = find(rows, 'decisions', id, peer).find((one) => one.id === row.id)
-        return quotient(row.figures[key], other?.figures[key], other && noiseOf(other, key)) ?? []
+        const value = quotient(row.figures[key], other?.figures[key], other && noiseOf(other, key))
+        return value === undefined ? [] : [{ id: row.id, value }]
       })
+    const found = worst(ratios('added'))
     return {
-      what: `${what}, divided by ${peer}`,
+      what: `${what}: ratio to ${peer}`,
       most,
-      figure: worst(ratios('added')),
-      inOneTick: worst(ratios('inOneTick')),
+      figure: found?.value,
+      inOneTick: worst(ratios('inOneTick'))?.value,
+      where: found?.id,
     }
   }
 }
@@ -53,13 +63,15 @@ function flat(what: string, id: RegExp, own: string, peer: string): Target {
     most: find(rows, 'growth', id, own).find(({ size }) => size?.endsWith(AGAIN))?.figures.noise,
     figure: growthOf(rows, id, own, 'added'),
     inOneTick: growthOf(rows, id, own, 'inOneTick'),
+    where: find(rows, 'growth', id, own)[0]?.id,
   })
 }
 
 function oneCommand(what: string, id: RegExp, own: string): Target {
   return (rows) => {
-    const figure = worst(find(rows, 'redis', id, own).flatMap((row) => row.figures.commands ?? []))
-    return { what: `${what}: commands a decision`, most: 1, figure, inOneTick: undefined }
+    const found = find(rows, 'redis', id, own)[0]
+    const figure = found?.figures.commands
+    return { what: `${what}: commands a decision`, most: 1, figure, inOneTick: undefined, where: found?.id }
   }
 }
 
@@ -102,8 +114,9 @@ export function targetLines(rows: AllRows): string[][] {
     text(one.most),
     text(one.figure),
     text(one.inOneTick),
+    one.where ?? '–',
     WORDS[`${isReached(one)}`],
   ])
 }
 
-export const TARGET_HEAD = ['target', 'at most', 'figure', 'in one tick', '']
+export const TARGET_HEAD = ['target', 'at most', 'figure', 'in one tick', 'case', '']
