@@ -11,7 +11,7 @@ import type { Wire } from '../wire.js'
 const CONNECTIONS = 16
 /** Requests in one round of one variant. */
 const REQUESTS = 200
-const WARM_UP_ROUNDS = 3
+const WARM_UP_ROUNDS = 5
 
 function send(agent: Agent, port: number, { method, url, fields, body }: Wire): Promise<number> {
   const text = fields.map((field) => Buffer.from(field).toString('latin1'))
