@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { denied, fieldLines, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import { denied, fieldLines, settle, sha256, unavailable, type VerdictDetail } from '@countersign/core'
 import type { Request } from 'express'
 import { type BodyResult, platformBody, readBody } from './body/read-body.js'
 import { claimOnce } from './claim-once.js'
@@ -91,7 +91,7 @@ function withBody(attempt: Attempt, next: (body: Buffer) => Step): Step {
 }
 
 function checkMac(attempt: Attempt, found: FoundKeys, body: Buffer): Step {
-  const verified = verifyMac(attempt, found.keys, hash('sha256', body, 'buffer'))
+  const verified = verifyMac(attempt, found.keys, sha256(body))
   return verified.outcome === 'verified'
     ? claimOnce(attempt, verified.version, verified.mac)
     : refuseMac(attempt, found, verified.outcome)

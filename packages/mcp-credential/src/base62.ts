@@ -1,4 +1,5 @@
-import { hash, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
+import { sha256 } from '@countersign/core'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** The largest multiple of 62 in a byte: bytes from there on would favour the first letters. */
@@ -31,7 +32,7 @@ export function randomBase62(length: number): string {
 
 /** A short hash of a text: `length` letters, at most 32, of its SHA-256. It names, it does not prove. */
 export function shortHash(domain: string, text: string, length: number): string {
-  const digest = hash('sha256', `${domain}\0${text}`, 'buffer')
+  const digest = sha256(`${domain}\0${text}`)
   let letters = ''
   for (let index = 0; index < length; index += 1) letters += ALPHABET[(digest[index] as number) % 62]
   return letters

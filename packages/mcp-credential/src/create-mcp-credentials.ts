@@ -1,6 +1,5 @@
-import { hash } from 'node:crypto'
 import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { isPromise, option, resolveOptions } from '@countersign/core'
+import { isPromise, option, resolveOptions, sha256 } from '@countersign/core'
 import { credentialEvents } from './credential-events.js'
 import { type IssueOptions, issueRules, nameRule } from './issue-options.js'
 import { IssueRefusedError } from './issue-refused-error.js'
@@ -107,7 +106,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       issueRules,
     )
     const { id, secret, token } = mintToken(prefix, { threadId, providerInstanceId, providerSessionId })
-    const digest = digestOf(secret)
+    const digest = sha256(secret)
     const subject = { id, digest, threadId, providerInstanceId, providerSessionId, capabilities }
     const work = store.issue({ ...subject, onExisting, overlapMs }, life)
     const outcome = isPromise(work) ? await work : work
@@ -147,7 +146,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     issue,
     resolve(token) {
       const parts = parseToken(prefix, token)
-      return parts === undefined ? MALFORMED : resolver.resolve(parts.id, digestOf(parts.secret))
+      return parts === undefined ? MALFORMED : resolver.resolve(parts.id, sha256(parts.secret))
     },
     check: (id) => (isCredentialId(id) ? resolver.check(id) : MALFORMED),
     async touch(threadId) {
@@ -191,10 +190,6 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
 }
 
 const MALFORMED: Resolution = Object.freeze({ standing: 'malformed' })
-
-function digestOf(secret: string): Buffer {
-  return hash('sha256', secret, 'buffer')
-}
 
 function assertName(name: string, value: unknown): void {
   resolveOptions('credentials', { [name]: value }, { [name]: nameRule().required() })
