@@ -32,7 +32,9 @@ async function start(id: string, name: string): Promise<Started> {
   app.use(isEmpty ? pass : variant.handler, (_request, response) => {
     response.end('let in')
   })
-  const { port } = await serve(app)
+  const { server, port } = await serve(app)
+  // A connection waits while the other variants have their turn.
+  server.keepAliveTimeout = 3_600_000
   return { port, variants: variants.map(({ name, isOurs }) => ({ name, isOurs })) }
 }
 
