@@ -1,5 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises'
-import express, { type RequestHandler } from 'express'
+import express, { type RequestHandler, type Response } from 'express'
 import { type Case, shuffled, type Variant } from './case.js'
 import { median } from './statistics.js'
 import { messageFactory, type Wire } from './wire.js'
@@ -117,6 +117,7 @@ function letThrough({ name, handler }: Variant, one: Wire): Promise<void> {
     response.end = (() => {
       if (isThrough) resolve()
       else reject(new Error(`${name} refused with ${response.statusCode}`))
+      finish(response)
       return response
     }) as never
     void handler(request, response, (error?: unknown) => {
@@ -139,7 +140,14 @@ function decidesAtOnce({ handler }: Variant, one: Wire): boolean {
   void handler(request, response, () => {
     isThrough = true
   })
+  finish(response)
   return isThrough
+}
+
+/** As Node's server says once an answer is out: some let go of what they hold for it only then. */
+function finish(response: Response): void {
+  response.emit('finish')
+  response.emit('close')
 }
 
 async function synchronousOnes(variants: readonly Variant[]): Promise<Variant[]> {
