@@ -61,6 +61,7 @@ export function chart(rows: readonly Row[]): string {
 <text x="${x(ratio)}" y="${top - 14}" text-anchor="middle" fill="#57606a">${ratio}</text>`,
   )
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#1f2328">
+<title>CPU that ours adds to a request, divided by what the peer adds</title>
 <rect width="${WIDTH}" height="${height}" fill="white"/>
 <text x="12" y="22" font-size="15" font-weight="600">CPU that ours adds to a request, divided by what the peer adds</text>
 <text x="12" y="${top - 14}" fill="#57606a">Left of 1, ours is cheaper. Logarithmic.</text>
