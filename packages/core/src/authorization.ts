@@ -10,8 +10,8 @@ export type Authorization =
   | { readonly kind: 'malformed'; readonly scheme: string }
   | { readonly kind: 'credentials'; readonly scheme: string; readonly token: string }
 
-const NONE: Authorization = Object.freeze({ kind: 'none' })
-const DUPLICATED: Authorization = Object.freeze({ kind: 'duplicated' })
+const NONE = Object.freeze({ kind: 'none' } as const)
+const DUPLICATED = Object.freeze({ kind: 'duplicated' } as const)
 // Both are linear: one character class, then one other, with nothing to go back to.
 const SCHEME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/
 const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
@@ -29,15 +29,21 @@ export function isToken68(text: string): boolean {
  */
 export function parseAuthorization(request: IncomingMessage, maxTokenBytes?: number): Authorization {
   const split = splitAuthorization(request, maxTokenBytes)
-  if (split.kind !== 'credentials' || isToken68(split.token)) return split
-  return { kind: 'malformed', scheme: split.scheme }
+  if (split.kind !== 'unchecked') return split
+  const { scheme, text } = split
+  return isToken68(text) ? { kind: 'credentials', scheme, token: text } : { kind: 'malformed', scheme }
 }
 
+/** As {@link Authorization}, with a text after the scheme that nobody has looked at. */
+export type SplitAuthorization =
+  | Exclude<Authorization, { readonly kind: 'credentials' }>
+  | { readonly kind: 'unchecked'; readonly scheme: string; readonly text: string }
+
 /**
- * As {@link parseAuthorization}, but that the token is a token68 is for the caller to see: who knows the token already need
- * not look at each of its characters.
+ * As {@link parseAuthorization}, but whether what follows the scheme is a token68 is for the caller to see: who knows the
+ * token already need not look at each of its characters.
  */
-export function splitAuthorization(request: IncomingMessage, maxTokenBytes = 8192): Authorization {
+export function splitAuthorization(request: IncomingMessage, maxTokenBytes = 8192): SplitAuthorization {
   const values = fieldLines(request, 'authorization')
   if (values.length === 0) return NONE
   if (values.length > 1) return DUPLICATED
@@ -49,5 +55,5 @@ export function splitAuthorization(request: IncomingMessage, maxTokenBytes = 819
   let start = name.length
   while (value.charCodeAt(start) === 0x20) start += 1
   if (start === value.length || value.length - start > maxTokenBytes) return { kind: 'malformed', scheme }
-  return { kind: 'credentials', scheme, token: value.slice(start) }
+  return { kind: 'unchecked', scheme, text: value.slice(start) }
 }

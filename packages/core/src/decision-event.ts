@@ -1,5 +1,5 @@
 import type { AuditEventInput, AuditHttp } from '@countersign/audit'
-import type { Request } from 'express'
+import type { Application, Request } from 'express'
 import { fieldLines } from './field-lines.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
@@ -83,18 +83,27 @@ export function describeRequest(request: Request, route: string | undefined, sta
     status,
     requestId: requestId(request),
     clientAddress: clientAddress(request),
-    userAgent: fieldLines(request, 'user-agent')[0],
+    userAgent: userAgent(request),
+  }
+}
+
+function userAgent(request: Request): string | undefined {
+  try {
+    return fieldLines(request, 'user-agent')[0]
+  } catch {
+    return undefined
   }
 }
 
 /**
- * `req.ip`, by Express's `trust proxy`, which may be a function of the app's that throws. Without `X-Forwarded-For` that is
- * the peer's address whatever is trusted, and it need not be worked out.
+ * `req.ip`, by Express's `trust proxy`, which may be a function of the app's that throws. Where no proxy is trusted that is the
+ * peer's address, and it need not be worked out.
  */
 function clientAddress(request: Request): string | undefined {
   try {
-    const isDirect = !Object.hasOwn(request, 'ip') && fieldLines(request, 'x-forwarded-for').length === 0
-    return isDirect ? request.socket.remoteAddress : request.ip
+    const { app } = request as { app?: Pick<Application, 'enabled'> }
+    const isPeer = app?.enabled('trust proxy') !== true && !Object.hasOwn(request, 'ip')
+    return isPeer ? request.socket.remoteAddress : request.ip
   } catch {
     return undefined
   }

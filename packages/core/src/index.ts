@@ -1,7 +1,7 @@
 export { AccessDeniedError } from './access-denied-error.js'
 export type { Answer, Problem } from './answer.js'
 export { problemAnswer, sendAnswer, titleOf } from './answer.js'
-export type { Authorization } from './authorization.js'
+export type { Authorization, SplitAuthorization } from './authorization.js'
 export { isToken68, parseAuthorization, splitAuthorization } from './authorization.js'
 export type { BoundedTtlMapOptions } from './bounded-ttl-map.js'
 export { BoundedTtlMap } from './bounded-ttl-map.js'

@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { denied, fieldLines, settle, sha256, unavailable, type VerdictDetail } from '@countersign/core'
 import type { Request } from 'express'
+import { mayLackLines } from './body/framing.js'
 import { type BodyResult, platformBody, readBody } from './body/read-body.js'
 import { claimOnce } from './claim-once.js'
 import { type FoundKeys, findKeys } from './find-keys.js'
@@ -29,6 +30,7 @@ export function authenticate(request: Request, options: ResolvedHmacOptions): St
   const presented = options.formats.filter((format) => isSent(request, format.reads))
   const [format] = presented
   if (format === undefined) return denied('missing')
+  if (mayLackLines(request)) return denied('malformed', { detail: { attributes: { format: format.name } } })
   if (presented.length > 1 || format.reads.some((name) => fieldLines(request, name).length > 1))
     return denied('ambiguous')
   const claim = format.parse(request)

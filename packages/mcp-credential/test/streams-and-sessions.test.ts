@@ -174,6 +174,44 @@ test('a session that nobody saw being made belongs to who comes with it first', 
   await app.close()
 })
 
+test('a request that names two sessions is refused, whichever of them is its own', async () => {
+  const app = await mcpApp()
+  const own = (await app.credentials.issue(agent)).authorizationHeader
+  const victim = (await app.credentials.issue({ ...agent, threadId: 't2' })).authorizationHeader
+  expect((await send(app.port, { authorization: own, 'mcp-session-id': 'own' })).status).toBe(200)
+  expect((await send(app.port, { authorization: victim, 'mcp-session-id': 'of-the-victim' })).status).toBe(200)
+  for (const sessions of [
+    ['own', 'of-the-victim'],
+    ['of-the-victim', 'own'],
+    ['own', 'own'],
+  ]) {
+    expect((await send(app.port, { authorization: own, 'mcp-session-id': sessions as never })).status).toBe(403)
+    expect(app.last()).toBe('session_mismatch')
+  }
+  await app.close()
+})
+
+test('a field that is called __proto__ harms nothing: the credential is taken out and the rest stays', async () => {
+  const seen: unknown[] = []
+  const app = await mcpApp({
+    handler: (request, response) => {
+      const { headersDistinct, rawHeaders, headers } = request
+      seen.push(headersDistinct['x-one'], headersDistinct.authorization, headers.authorization)
+      seen.push(rawHeaders.filter((text) => /^(?:authorization|__proto__|x-one)$/i.test(text)))
+      response.end('{}')
+    },
+  })
+  const { authorizationHeader: authorization } = await app.credentials.issue(agent)
+  const sent = await send(app.port, { authorization, ['__proto__']: '1', 'X-One': ['a', 'b'] as never })
+  expect(sent.status).toBe(200)
+  expect(seen.slice(0, 3)).toEqual([['a', 'b'], undefined, undefined])
+  expect((seen[3] as string[]).map((name) => name.toLowerCase()).filter((name) => name !== '__proto__')).toEqual([
+    'x-one',
+    'x-one',
+  ])
+  await app.close()
+})
+
 test('no agent is refused for the many sessions that it had, and one that claims many loses only its own', async () => {
   const app = await mcpApp({ handler: stateful('setHeader', () => `made-${made.length}`) })
   const made: string[] = []

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Denied, denied, splitAuthorization } from '@countersign/core'
+import { type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core'
 import type { Request } from 'express'
 import type { Presented } from './issuers/issuer.js'
 import type { OAuthBearerReason } from './reasons.js'
@@ -11,7 +11,7 @@ const UNSUPPORTED: Denied<OAuthBearerReason> = Object.freeze(denied('unsupported
 
 /** Whether a request carries a token, in its place or out of it. */
 export function presentsToken(request: Request): boolean {
-  return request.headersDistinct.authorization !== undefined || isTokenElsewhere(request)
+  return fieldLines(request, 'authorization').length > 0 || isTokenElsewhere(request)
 }
 
 /**
@@ -29,18 +29,13 @@ export function readCredential(
   if (parsed.kind === 'none') return MISSING
   if (parsed.kind === 'duplicated') return AMBIGUOUS
   if (!schemes.includes(parsed.scheme)) return parsed.scheme === '' ? MALFORMED : UNSUPPORTED
-  return parsed.kind === 'malformed' ? MALFORMED : present(parsed.scheme, parsed.token, request)
+  return parsed.kind === 'malformed' ? MALFORMED : present(parsed.scheme, parsed.text, request)
 }
 
 /** A token with what caches know it by. */
 export function present(scheme: string, token: string, request?: Request): Presented {
-  // No token has a space in it, so the two can't be mistaken for each other.
-  return {
-    scheme,
-    token,
-    request,
-    digest: hash('sha256', scheme === 'bearer' ? token : `${scheme} ${token}`, 'base64'),
-  }
+  const digest = hash('sha256', token, 'base64')
+  return { scheme, token, request, digest: scheme === 'bearer' ? digest : `${scheme}:${digest}` }
 }
 
 /** Whether there is an `access_token` in the query, or in a form that was parsed before. */

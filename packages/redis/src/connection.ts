@@ -55,11 +55,19 @@ export class Connection {
     const untilMs = performance.now() + Math.min(timeoutMs, clientTimeoutMs(this.#redis))
     const lane = this.#lane(tag)
     const send = () => this.#send(lane, script, keys, args, untilMs)
-    const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
-    const reply = isOpen ? send() : this.#untilOpen(lane, keys[0] ?? tag, untilMs).then(send)
-    return reply.catch((error: unknown) => {
+    const fail = (error: unknown) => {
       throw error instanceof StoreUnavailableError ? error : unavailable(store, error)
-    })
+    }
+    const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
+    if (!isOpen)
+      return this.#untilOpen(lane, keys[0] ?? tag, untilMs)
+        .then(send)
+        .catch(fail)
+    try {
+      return send().catch(fail)
+    } catch (error) {
+      return Promise.reject(unavailable(store, error))
+    }
   }
 
   #lane(tag: string): Lane {

@@ -1,4 +1,6 @@
 import type { Writable } from 'node:stream'
+// Not the global one: a test that fakes it would hold back all that its app asks of Redis.
+import { setImmediate } from 'node:timers'
 import { isCluster, type RedisClient } from './client.js'
 
 /**

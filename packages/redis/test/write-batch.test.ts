@@ -1,5 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import type { Redis } from 'ioredis'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { createScriptRunner, defineScript, keyTag } from '../src/index.js'
@@ -81,5 +81,18 @@ test('a connection that is lost between asking and sending is an outage, and the
       else redis.once('ready', () => resolve())
     })
     expect(await ask('again')).toBe('again')
+  }
+})
+
+test('a test of the app that fakes timers does not hold back what is asked of Redis', async () => {
+  const redis = client(redisServer.url)
+  const runner = createScriptRunner(redis, 'tests', { commandTimeoutMs: 10_000 })
+  expect(await runner.run(echo, TAG, [`${TAG}:a`], ['warm'])).toBe('warm')
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'performance', 'Date', 'hrtime', 'queueMicrotask'] })
+  try {
+    expect(await runner.run(echo, TAG, [`${TAG}:a`], ['faked'])).toBe('faked')
+    expect(await redis.echo('the app')).toBe('the app')
+  } finally {
+    jest.useRealTimers()
   }
 })

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fieldLines } from '@countersign/core'
 
 export type SameSite = 'lax' | 'strict'
 
@@ -19,9 +18,8 @@ const strip = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
 /** Every value of a cookie that the request carries, in its order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
-  // HTTP/2 lets a client send more than one line (RFC 9113 §8.2.3).
-  const header = fieldLines(request, 'cookie').join('; ')
-  if (!header.includes(name)) return []
+  const header = request.headers.cookie
+  if (header === undefined || !header.includes(name)) return []
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')

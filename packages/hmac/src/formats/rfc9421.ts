@@ -47,12 +47,13 @@ function componentValue(
   }
 }
 
-/** The lines of a field. A signer may cover any number of others than ours: those are looked up in one pass over all. */
-function coveredLines(request: Request, name: string): readonly string[] {
-  if (name === 'content-digest' || name === 'content-type' || name === 'content-encoding')
-    return fieldLines(request, name)
-  const { headersDistinct } = request
-  return (Object.hasOwn(headersDistinct, name) ? headersDistinct[name] : undefined) ?? []
+/** The lines of each of these fields. A signer may cover any number of them: one pass over all finds them. */
+function linesOf({ rawHeaders }: Request, names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const lines = new Map<string, string[]>(names.map((name) => [name, []]))
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    lines.get((rawHeaders[index] as string).toLowerCase())?.push(rawHeaders[index + 1] as string)
+  }
+  return lines
 }
 
 /** The signature base (RFC 9421 §2.5). Undefined when a component has no value. */
@@ -89,8 +90,9 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const { components, parameters } = found
     if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
     if (WHEN_SENT.some((name) => !components.includes(name) && isSent(request, [name]))) return 'malformed'
-    const fields = new Map(
-      components.filter((name) => !name.startsWith('@')).map((name) => [name, coveredLines(request, name)]),
+    const fields = linesOf(
+      request,
+      components.filter((name) => !name.startsWith('@')),
     )
     const covered = [...fields.values()]
     if (covered.some((lines) => lines.length === 0)) return 'malformed'

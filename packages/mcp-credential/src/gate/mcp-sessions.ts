@@ -24,8 +24,9 @@ export class McpSessions {
 
   /** False when the request names a session of somebody else. */
   admits(request: IncomingMessage, response: ServerResponse | undefined, principal: McpCredentialPrincipal): boolean {
-    const [id] = fieldLines(request, HEADER)
-    if (id !== undefined) return this.#isOwn(id, ownerOf(principal))
+    const [id, ...others] = fieldLines(request, HEADER)
+    // Of two, whoever reads the request next might take the other.
+    if (id !== undefined) return others.length === 0 && this.#isOwn(id, ownerOf(principal))
     if (response !== undefined && isInitialize(request)) this.#bindWhatIsMade(response, ownerOf(principal))
     return true
   }

@@ -17,7 +17,7 @@ export interface Presented {
   readonly token: string
   /** Absent when the token did not come with a request of Express. */
   readonly request?: Request
-  /** A full SHA-256 over the token, with its scheme when that is not Bearer: what caches know it by. */
+  /** A full SHA-256 of the token, after its scheme when that is not Bearer: what caches know it by. */
   readonly digest: string
 }
 

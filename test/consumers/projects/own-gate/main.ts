@@ -4,7 +4,16 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type AuditEvent, createAudit } from '@countersign/audit'
-import { type Denial, defineGate, denied, granted, principalOf, secretsEqual, sha256 } from '@countersign/core'
+import {
+  type Denial,
+  defineGate,
+  denied,
+  fieldLines,
+  granted,
+  principalOf,
+  secretsEqual,
+  sha256,
+} from '@countersign/core'
 import { redisReplay } from '@countersign/redis'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { type Cluster, Redis } from 'ioredis'
@@ -26,9 +35,9 @@ const refusals: Denial[] = []
 const gate = defineGate<KeyPrincipal, 'missing' | 'unknown', never>({
   scheme: 'key',
   reads: ['x-key'],
-  presents: (request) => request.headersDistinct['x-key'] !== undefined,
+  presents: (request) => fieldLines(request, 'x-key').length > 0,
   authenticate: (request) => {
-    const [presented] = request.headersDistinct['x-key'] ?? []
+    const [presented] = fieldLines(request, 'x-key')
     if (presented === undefined) return denied('missing')
     return secretsEqual(sha256(presented), KEY) ? granted({ kind: 'key', id: 'the-one' }) : denied('unknown')
   },
