@@ -7,8 +7,10 @@ import { messageFactory, type Wire } from './wire.js'
 const IN_FLIGHT = 16
 const SLICE_MICROSECONDS = 20_000
 const LEAST_SLICE = 32
-/** Until the compiler is done with what is called; the second mode calls the same. */
-const WARM_UP_ROUNDS = { inFlight: 16, inOneTick: 2 }
+const WARM_UP_ROUNDS = 2
+/** Until the compiler is done with what is called, or time is up: the more code, the more calls that takes. */
+const WARM_UP_REQUESTS = 12_000
+const WARM_UP_MS = 2000
 /** Bytes. */
 const LARGE_BODY = 16 * 1024
 
@@ -41,10 +43,11 @@ export async function measureCase(one: Case, rounds: number): Promise<Measured[]
       ...variants,
     ]
     for (const variant of all) await warmUp(variant)
+    for (const variant of all) await compile(variant, one.maxSlice)
     const { maxSlice } = one
-    const inFlight = await measureAll(all, runInFlight, { rounds, warmUp: WARM_UP_ROUNDS.inFlight, maxSlice })
+    const inFlight = await measureAll(all, runInFlight, { rounds, maxSlice })
     const atOnce = await synchronousOnes(all)
-    const inOneTick = await measureAll(atOnce, runInOneTick, { rounds, warmUp: WARM_UP_ROUNDS.inOneTick, maxSlice })
+    const inOneTick = await measureAll(atOnce, runInOneTick, { rounds, maxSlice })
     return all.map((variant) => ({
       name: variant.name,
       isOurs: variant.isOurs,
@@ -63,15 +66,24 @@ export async function warmUp(variant: Variant): Promise<void> {
   await runInFlight(variant, variant.seen?.() ?? [])
 }
 
+async function compile(variant: Variant, maxSlice = 500): Promise<void> {
+  const untilMs = performance.now() + WARM_UP_MS
+  for (let done = 0; done < WARM_UP_REQUESTS && performance.now() < untilMs; ) {
+    const wires = await variant.wires(Math.min(500, variant.maxSlice ?? maxSlice))
+    await runInFlight(variant, wires)
+    done += wires.length
+  }
+}
+
 async function measureAll(
   variants: readonly Variant[],
   run: Run,
-  { rounds, warmUp, maxSlice = 4000 }: { rounds: number; warmUp: number; maxSlice: number | undefined },
+  { rounds, maxSlice = 4000 }: { rounds: number; maxSlice: number | undefined },
 ): Promise<ReadonlyMap<Variant, number>> {
   const sizes = new Map<Variant, number>()
   for (const variant of variants) sizes.set(variant, await sliceSize(variant, run, variant.maxSlice ?? maxSlice))
   const figures = new Map<Variant, number[]>(variants.map((variant) => [variant, []]))
-  for (let round = -warmUp; round < rounds; round += 1) {
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     for (const variant of shuffled(variants)) {
       const figure = await measureSlice(variant, run, sizes.get(variant) ?? LEAST_SLICE)
       if (round >= 0) figures.get(variant)?.push(figure)
