@@ -53,12 +53,19 @@ function isPresent(value: unknown): boolean {
 }
 
 function readTimes(claims: JsonObject): Times | undefined {
-  const [expiresAt, notBefore, issuedAt] = [claims.exp, claims.nbf, claims.iat].map((seconds) => {
-    if (seconds === undefined) return undefined
-    return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : Number.NaN
-  })
-  if ([expiresAt, notBefore, issuedAt].some(Number.isNaN)) return undefined
-  return { expiresAt, notBefore, issuedAt }
+  const times = {
+    expiresAt: milliseconds(claims.exp),
+    notBefore: milliseconds(claims.nbf),
+    issuedAt: milliseconds(claims.iat),
+  }
+  const { expiresAt, notBefore, issuedAt } = times
+  return Number.isNaN(expiresAt) || Number.isNaN(notBefore) || Number.isNaN(issuedAt) ? undefined : times
+}
+
+/** NaN for what is no NumericDate (RFC 7519 §2). */
+function milliseconds(seconds: unknown): number | undefined {
+  if (seconds === undefined) return undefined
+  return typeof seconds === 'number' && Number.isFinite(seconds) ? seconds * 1000 : Number.NaN
 }
 
 /** One string, or a list of strings with one of ours: exact, as they are (RFC 7519 §4.1.3). */
@@ -68,16 +75,17 @@ function isAudience(audience: unknown, accepted: readonly string[]): boolean {
 }
 
 /** The client that a token was issued to: `client_id` (RFC 9068, RFC 7662), or what issuers of before call it. */
-export function clientIdOf(claims: JsonObject): string | undefined {
-  return [claims.client_id, claims.azp, claims.cid, claims.appid].find(isText)
+export function clientIdOf({ client_id: clientId, azp, cid, appid }: JsonObject): string | undefined {
+  return [clientId, azp, cid, appid].find(isText)
 }
 
 /** The scopes in these claims: lists, or strings of scopes with spaces between (RFC 6749 §3.3). */
 export function scopesOf(claims: JsonObject, names: readonly string[]): readonly string[] {
-  const scopes = names.flatMap((name) => {
+  const scopes = new Set<string>()
+  for (const name of names) {
     const value = claims[name]
-    if (typeof value === 'string') return value.split(' ')
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
-  })
-  return Object.freeze([...new Set(scopes.filter((scope) => scope !== ''))])
+    const list: readonly unknown[] = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : []
+    for (const scope of list) if (isText(scope)) scopes.add(scope)
+  }
+  return Object.freeze([...scopes])
 }

@@ -98,10 +98,10 @@ function conclude(answer: VerifiedToken | null, setup: VerifySetup, now: number,
   if (untimely !== undefined) return denied(untimely)
   const principal = toPrincipal({
     issuer,
-    ...(subject === undefined ? {} : { subject }),
-    ...(clientId === undefined ? {} : { clientId }),
+    subject,
+    clientId,
     scopes: [...scopes],
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    expiresAt,
     claims: mapClaims(structuredClone(claims), setup.claims),
     via,
   })

@@ -1,4 +1,5 @@
 import { constants, createHmac, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
+import { derSignature } from './der-signature.js'
 
 /** Whether a signature over these bytes was made with the key that this was made for. */
 export type VerifySignature = (signed: Uint8Array, signature: Uint8Array) => boolean
@@ -8,14 +9,14 @@ interface Algorithm {
   readonly digest: 'sha256' | 'sha384' | 'sha512' | undefined
   /** Bytes of a signature; that of RSA is as long as the modulus, which OpenSSL checks. */
   readonly length?: number
+  readonly isEc?: boolean
   readonly parameters?: object
 }
 
 const ec = (digest: Algorithm['digest'], length: number): Algorithm => ({
   digest,
   length,
-  // R and S side by side (RFC 7518 §3.4), not DER.
-  parameters: { dsaEncoding: 'ieee-p1363' },
+  isEc: true,
 })
 const pss = (digest: Algorithm['digest'], saltLength: number): Algorithm => ({
   digest,
@@ -42,10 +43,13 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
  * `algorithm` is an asymmetric one of RFC 7518 §3.1 or RFC 8037 §3.1 that the key fits.
  */
 export function publicKeyVerifier(key: KeyObject, algorithm: string): VerifySignature {
-  const { digest, length, parameters } = ALGORITHMS[algorithm] as Algorithm
-  const parameterised = { key, ...parameters }
-  return (signed, signature) =>
-    (length === undefined || signature.length === length) && verify(digest, signed, parameterised, signature)
+  const { digest, length, isEc, parameters } = ALGORITHMS[algorithm] as Algorithm
+  // The key alone, where it says all: Node 24 takes 25 to 60 µs to find out that an object with a key in it is none.
+  const how = parameters === undefined ? key : { key, ...parameters }
+  return (signed, signature) => {
+    if (length !== undefined && signature.length !== length) return false
+    return verify(digest, signed, how, isEc ? derSignature(signature) : signature)
+  }
 }
 
 const HMAC_DIGESTS: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' }
