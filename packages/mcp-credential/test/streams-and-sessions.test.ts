@@ -32,7 +32,8 @@ async function until(condition: () => boolean): Promise<void> {
 const streaming: RequestHandler = (_request, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   response.write('data: 0\n\n')
-  const timer = setInterval(() => response.write('data: more\n\n'), 20)
+  // To a client that has gone no close will come any more: nothing may wait for it.
+  const timer = setInterval(() => response.write('data: more\n\n'), 20).unref()
   response.on('close', () => setTimeout(() => clearInterval(timer), 200))
 }
 
