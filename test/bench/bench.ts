@@ -3,10 +3,10 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { chart } from './report/chart.js'
-import { page, rowsBySection } from './report/page.js'
-import { keep, kept, resultOf } from './report/results.js'
+import { type Kept, page, rowsOf } from './report/page.js'
+import { keep, kept, keptMajors, resultOf } from './report/results.js'
 import { forTerminal, gridOf } from './report/table.js'
-import { TARGET_HEAD, targetLines } from './report/targets.js'
+import { targetTable } from './report/targets.js'
 import type { Options, Row, Section } from './row.js'
 import { sections } from './sections/index.js'
 
@@ -48,16 +48,21 @@ async function run(section: Section): Promise<readonly Row[]> {
   return all
 }
 
-function writePage(): void {
+function keptOf(major: number): Kept {
   const all = sections.flatMap((section) => {
-    const result = kept(section)
+    const result = kept(section, major)
     return result === undefined ? [] : [{ section, result }]
   })
-  const rows = rowsBySection(all)
+  return { major, all }
+}
+
+function writePage(): void {
+  const all = keptMajors().map(keptOf)
+  const underNode = all.map(rowsOf)
   const docs = new URL('../../docs/', import.meta.url)
   writeFileSync(new URL('performance.md', docs), page(all))
-  writeFileSync(new URL('performance.svg', docs), chart(rows.decisions ?? []))
-  console.log(forTerminal({ task: 'Targets', head: TARGET_HEAD, lines: targetLines(rows), note: undefined }))
+  writeFileSync(new URL('performance.svg', docs), chart(underNode[0]?.rows.decisions ?? []))
+  console.log(forTerminal({ task: 'Targets', note: undefined, ...targetTable(underNode) }))
   console.log('\nWritten: docs/performance.md, docs/performance.svg')
 }
 

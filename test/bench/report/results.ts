@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { Options, Row, Section } from '../row.js'
 
@@ -15,7 +15,10 @@ export interface Result {
 }
 
 const folder = new URL('../results/', import.meta.url)
-const fileOf = ({ id }: Section) => new URL(`${id}.json`, folder)
+/** `20` of `v20.20.2`. */
+const majorOf = (version: string): number => Number.parseInt(version.slice(1), 10)
+const folderOf = (major: number) => new URL(`node${major}/`, folder)
+const fileOf = ({ id }: Section, major: number) => new URL(`${id}.json`, folderOf(major))
 
 function redisVersion(): string {
   const told = execFileSync(process.env.REDIS_SERVER ?? 'redis-server', ['--version'], { encoding: 'utf8' })
@@ -37,16 +40,24 @@ export function resultOf(rows: readonly Row[], { processes, rounds }: Options): 
 
 /** JSON with a row a line, so that a change of one figure reads as one. */
 export function keep(section: Section, { rows, ...rest }: Result): void {
-  mkdirSync(folder, { recursive: true })
+  const major = majorOf(rest.node)
+  mkdirSync(folderOf(major), { recursive: true })
   const head = JSON.stringify(rest).slice(0, -1)
   const lines = rows.map((row) => `  ${JSON.stringify(row, (_key, value) => rounded(value))}`)
-  writeFileSync(fileOf(section), `${head}, "rows": [\n${lines.join(',\n')}\n]}\n`)
+  writeFileSync(fileOf(section, major), `${head}, "rows": [\n${lines.join(',\n')}\n]}\n`)
 }
 
 const rounded = (value: unknown): unknown => (typeof value === 'number' ? Number(value.toPrecision(5)) : value)
 
-export function kept(section: Section): Result | undefined {
-  return existsSync(fileOf(section)) ? (JSON.parse(readFileSync(fileOf(section), 'utf8')) as Result) : undefined
+export function kept(section: Section, major: number): Result | undefined {
+  const file = fileOf(section, major)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Result) : undefined
+}
+
+/** The major versions of Node that something is kept of, the oldest first. */
+export function keptMajors(): number[] {
+  const names = readdirSync(folder).flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? [])
+  return names.map(Number).sort((one, other) => one - other)
 }
 
 interface Manifest {

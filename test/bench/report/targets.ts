@@ -1,7 +1,7 @@
 import { AGAIN } from '../cases/sizes.js'
 import type { Row } from '../row.js'
 import { noiseOf, quotient } from './compare.js'
-import { text } from './table.js'
+import { type Grid, text } from './table.js'
 
 /** Of each section, by its id. */
 export type AllRows = Readonly<Record<string, readonly Row[]>>
@@ -108,15 +108,29 @@ export function isReached({ figure, most }: Assessed): boolean | undefined {
 
 const WORDS = { true: 'reached', false: '**not reached**', undefined: 'not measured' } as const
 
-export function targetLines(rows: AllRows): string[][] {
-  return assess(rows).map((one) => [
+/** What was measured under one major version of Node. */
+export interface UnderNode {
+  readonly major: number
+  readonly rows: AllRows
+}
+
+/** The targets under the first version, with a column for each other one. */
+export function targetTable([main, ...others]: readonly UnderNode[]): Pick<Grid, 'head' | 'lines'> {
+  const again = others.map(({ rows }) => assess(rows))
+  const lines = assess(main?.rows ?? {}).map((one, index) => [
     one.what,
     text(one.most),
     text(one.figure),
     text(one.inOneTick),
     one.where ?? '–',
     WORDS[`${isReached(one)}`],
+    ...again.map((list) => inShort(list[index])),
   ])
+  const head = ['target', 'at most', 'figure', 'in one tick', 'case', '', ...others.map(({ major }) => `Node ${major}`)]
+  return { head, lines }
 }
 
-export const TARGET_HEAD = ['target', 'at most', 'figure', 'in one tick', 'case', '']
+function inShort(assessed: Assessed | undefined): string {
+  if (assessed?.figure === undefined) return '–'
+  return `${text(assessed.figure)}, ${WORDS[`${isReached(assessed)}`]}`
+}
