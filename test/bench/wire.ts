@@ -36,6 +36,8 @@ export function messageFactory(app: Express): (wire: Wire) => { request: Request
     request.httpVersionMinor = 1
     const headers = fields.map((field) => field.toString('latin1'))
     ;(request as unknown as HeaderReader)._addHeaderLines(headers, headers.length)
+    // Node's server looks for Host and Expect before it hands a request on: no middleware is the first to ask for `headers`.
+    void request.headers
     if (body !== undefined) request.push(body)
     request.push(null)
     request.complete = true

@@ -63,9 +63,9 @@ export function toVerdict(principal: OAuthBearerPrincipal): Verified['verdict'] 
   return Object.freeze(granted(principal, Object.freeze({ credential, attributes })))
 }
 
-/** With the mapped names beside the issuer's own. */
+/** A copy with the mapped names beside the issuer's own. */
 export function mapClaims(claims: JsonObject, map: Readonly<Record<string, string>>): JsonObject {
   const mapped = Object.entries(map).filter(([, from]) => Object.hasOwn(claims, from))
-  if (mapped.length === 0) return claims
+  if (mapped.length === 0) return { ...claims }
   return { ...claims, ...Object.fromEntries(mapped.map(([name, from]) => [name, claims[from]])) }
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fieldLines } from '@countersign/core'
 
 export type SameSite = 'lax' | 'strict'
 
@@ -17,18 +16,14 @@ export function hostCookie(name: string): string {
 // that byte and then ours, since to its browser the name has no `__Host-` prefix.
 const strip = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
-/**
- * Every value of a cookie that the request carries, in its order. Browsers send one; two are an attack or a mistake. A request
- * may have several `Cookie` lines (RFC 9113 §8.2.3).
- */
+/** Every value of a cookie that the request carries, in its order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
+  const header = request.headers.cookie
+  if (header === undefined || !header.includes(name)) return []
   const values: string[] = []
-  for (const line of fieldLines(request, 'cookie')) {
-    if (!line.includes(name)) continue
-    for (const pair of line.split(';')) {
-      const equals = pair.indexOf('=')
-      if (equals !== -1 && strip(pair.slice(0, equals)) === name) values.push(strip(pair.slice(equals + 1)))
-    }
+  for (const pair of header.split(';')) {
+    const equals = pair.indexOf('=')
+    if (equals !== -1 && strip(pair.slice(0, equals)) === name) values.push(strip(pair.slice(equals + 1)))
   }
   return values
 }

@@ -1,39 +1,40 @@
 import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Where a request of Node's keeps what it makes of its raw lines. Nothing is there until it is first asked for. */
+/** Where a request of Node's keeps `headersDistinct`, and nothing before it was first asked for, and of how many raw texts it is made. */
 export interface KeptHeaders {
-  readonly headers: symbol
   readonly headersDistinct: symbol
-  /** How many of the raw texts both are made of. */
   readonly count: symbol
 }
 
 /**
- * Node's names for them, found by what they do and not by what they are called: undefined on a Node that keeps its headers in
- * another way.
+ * Node's symbols for them, found by what they do and not by what they are called: undefined on a Node that keeps its headers in
+ * another way, and on older releases that choke on a field that is called `__proto__`.
  */
 export const keptHeaders: KeptHeaders | undefined = findKeptHeaders()
 
 function findKeptHeaders(): KeptHeaders | undefined {
-  for (const count of Object.getOwnPropertySymbols(probe())) {
-    const request = probe()
-    const fields = request as unknown as Record<symbol, unknown>
-    if (fields[count] !== 0) continue
-    fields[count] = 4
-    const { headers, headersDistinct } = request
-    const isOfTwo =
-      headers.b === '2' && headersDistinct.b?.[0] === '2' && !('c' in headers) && !('c' in headersDistinct)
-    const holding = (value: unknown) => Object.getOwnPropertySymbols(request).find((name) => fields[name] === value)
-    const [first, second] = [holding(headers), holding(headersDistinct)]
-    if (isOfTwo && first !== undefined && second !== undefined)
-      return { headers: first, headersDistinct: second, count }
+  try {
+    return Object.getOwnPropertySymbols(probe()).map(keptWith).find(Boolean)
+  } catch {
+    return undefined
   }
-  return undefined
+}
+
+/** With the count at two fields, the first two must be there, and not the third. */
+function keptWith(count: symbol): KeptHeaders | undefined {
+  const request = probe()
+  const fields = request as unknown as Record<symbol, unknown>
+  if (fields[count] !== 0) return undefined
+  fields[count] = 4
+  const { headersDistinct } = request
+  if (headersDistinct.a?.[0] !== '1' || 'c' in headersDistinct) return undefined
+  const name = Object.getOwnPropertySymbols(request).find((symbol) => fields[symbol] === headersDistinct)
+  return name === undefined ? undefined : { headersDistinct: name, count }
 }
 
 function probe(): IncomingMessage {
   const request = new IncomingMessage(null as unknown as Socket)
-  request.rawHeaders = ['A', '1', 'B', '2', 'C', '3']
+  request.rawHeaders = ['A', '1', '__proto__', '2', 'C', '3']
   return request
 }
