@@ -59,7 +59,7 @@ const reads = {
   both: (request: IncomingMessage) => void [request.headers, request.headersDistinct],
 }
 
-/** Older releases choke on a field that is called `__proto__`. */
+/** Older releases choke on a field that is called as something that every object inherits. */
 function nodeChokes(): boolean {
   const request = new IncomingMessage(new Socket())
   ;(request as unknown as Lines)._addHeaderLines(['__proto__', '1'], 2)
@@ -70,7 +70,7 @@ function nodeChokes(): boolean {
   }
 }
 
-test('where Node keeps its headers is found, on every Node that does not choke on __proto__', () => {
+test('where Node keeps its headers is found, on every Node that makes them of whatever fields there are', () => {
   expect(keptHeaders === undefined).toBe(nodeChokes())
 })
 
@@ -219,10 +219,10 @@ test('both ways leave the same, whatever fields there are and whatever was read'
       const left = ways.map(([, kept]) => {
         const request = new IncomingMessage(new Socket())
         ;(request as unknown as Lines)._addHeaderLines([...raw], raw.length)
-        if (!raw.includes('__proto__')) read(request)
+        if (!nodeChokes() || !raw.some((name) => name in {})) read(request)
         stripAuthorization(request, kept)
         const { rawHeaders, headers } = request
-        return [rawHeaders, headers, raw.includes('__proto__') ? undefined : { ...request.headersDistinct }]
+        return [rawHeaders, headers, Object.entries(request.headersDistinct)]
       })
       expect(left[0]).toEqual(left[1])
       expect(JSON.stringify(left)).not.toMatch(/authorization/i)

@@ -9,7 +9,7 @@ export interface KeptHeaders {
 
 /**
  * Node's symbols for them, found by what they do and not by what they are called: undefined on a Node that keeps its headers in
- * another way, and on older releases that choke on a field that is called `__proto__`.
+ * another way, and on older releases that choke on a field called `__proto__` or `constructor`.
  */
 export const keptHeaders: KeptHeaders | undefined = findKeptHeaders()
 

@@ -46,7 +46,7 @@ function hasNodesOwn(request: IncomingMessage, property: string): boolean {
   return true
 }
 
-/** Made here and not by Node, whose older releases choke on a field that is called `__proto__`. */
+/** Made here and not by Node, whose older releases choke on a field called `__proto__` or `constructor`. */
 function distinctOf(rawHeaders: readonly string[]): IncomingMessage['headersDistinct'] {
   const distinct: Record<string, string[]> = Object.create(null)
   for (let index = 0; index < rawHeaders.length; index += 2) {
