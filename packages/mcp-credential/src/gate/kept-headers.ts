@@ -1,23 +1,23 @@
 import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Where a request of Node's keeps `headersDistinct`, and nothing before it was first asked for, and of how many raw texts it is made. */
+/** Where Node keeps a request's `headersDistinct`, once somebody has asked for it, and of how many raw texts it makes that. */
 export interface KeptHeaders {
   readonly headersDistinct: symbol
   readonly count: symbol
 }
 
 /**
- * Node's symbols for them, found by what they do and not by what they are called: undefined on a Node that keeps its headers in
+ * Node's symbols for them, found by what they do and not by what they are called: null on a Node that keeps its headers in
  * another way, and on older releases that choke on a field called `__proto__` or `constructor`.
  */
-export const keptHeaders: KeptHeaders | undefined = findKeptHeaders()
+export const keptHeaders: KeptHeaders | null = findKeptHeaders()
 
-function findKeptHeaders(): KeptHeaders | undefined {
+function findKeptHeaders(): KeptHeaders | null {
   try {
-    return Object.getOwnPropertySymbols(probe()).map(keptWith).find(Boolean)
+    return Object.getOwnPropertySymbols(probe()).map(keptWith).find(Boolean) ?? null
   } catch {
-    return undefined
+    return null
   }
 }
 

@@ -9,12 +9,12 @@ const NAME = 'authorization'
  *
  * `headersDistinct` is not made for that when Node has not made it yet: it will be made of the lines that are left. See decision 0033.
  */
-export function stripAuthorization(request: IncomingMessage, kept: KeptHeaders | undefined = keptHeaders): void {
+export function stripAuthorization(request: IncomingMessage, kept: KeptHeaders | null = keptHeaders): void {
   // First, for Node makes it of as many raw lines as there were.
   delete request.headers[NAME]
   const { rawHeaders } = request
   const fields = request as unknown as Record<symbol, unknown>
-  const isCounted = kept !== undefined && fields[kept.count] === rawHeaders.length
+  const isCounted = kept !== null && fields[kept.count] === rawHeaders.length
   stripLines(rawHeaders)
   if (!isCounted || request.rawHeaders !== rawHeaders || !hasNodesOwn(request, 'headersDistinct')) {
     request.headersDistinct = distinctOf(rawHeaders)
