@@ -9,8 +9,8 @@ export interface RedisScript {
 }
 
 /**
- * Describes a script. Its body sees `KEYS`, `ARGV` (the caller's arguments only) and `now`, the server's time in
- * ms since the epoch. It runs only before the deadline of its call: what timed out has no effect later.
+ * Describes a script. Its body sees `KEYS`, `ARGV` (the caller's arguments only), `now`, the server's time in
+ * ms since the epoch, and `time`, the same as `TIME` answers it. It runs only before the deadline of its call: what timed out has no effect later.
  *
  * `nil` and `false` both come back as `null`; numbers are cut to integers, so return others as strings.
  */

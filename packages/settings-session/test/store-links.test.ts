@@ -88,6 +88,16 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await peek(store, link)).toBe('open')
   })
 
+  test('of sessions that are opened within one millisecond the oldest ones end, and the list has their order', async () => {
+    const { store } = subject
+    for (let round = 0; round < 20; round += 1) {
+      const user = newUser()
+      const links = await Promise.all(Array.from({ length: LIMITS.maxSessions + 1 }, () => issue(store, user)))
+      const tags = (await Promise.all(links.map((link) => open(store, link)))).map(({ session }) => session.tag)
+      expect((await store.list(user)).map(({ id }) => id)).toEqual(tags.slice(1))
+    }
+  })
+
   test('sessions beyond the most end the oldest ones; the list has the living, oldest first', async () => {
     const { store } = subject
     const user = newUser()

@@ -45,7 +45,8 @@ local function finish(id, row)
 end
 local function enter(id, row)
   local key = prefix .. 'x:' .. row.p
-  redis.call('ZADD', key, now, id)
+  -- In microseconds: of two that were opened within one millisecond it is still known which is the older.
+  redis.call('ZADD', key, time[1] * 1000000 + time[2], id)
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   local alive = {}
   for _, other in ipairs(redis.call('ZRANGE', key, 0, -1)) do
