@@ -1,4 +1,4 @@
-import type { AuditEvent } from './event.js'
+import type { AuditEvent } from '@countersign/core'
 
 /** An event in one line: its type, and the gate and reason where it has them. */
 export function describeEvent({ type, gate, reason }: AuditEvent): string {

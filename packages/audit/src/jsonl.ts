@@ -1,10 +1,10 @@
 import { closeSync, fdatasync, fstat, openSync, write } from 'node:fs'
 import { promisify } from 'node:util'
-import type { AuditEvent } from './event.js'
+import type { AuditEvent, AuditSink } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { chainLine } from './jsonl/chain.js'
 import { type ChainTail, readTail } from './jsonl/tail.js'
-import { OptionError, option, resolveOptions } from './options.js'
-import type { AuditSink } from './sink.js'
 
 export type { JsonlVerification, VerifyJsonlOptions } from './jsonl/verify.js'
 export { verifyJsonl } from './jsonl/verify.js'
@@ -134,7 +134,7 @@ function newBatch(): Batch {
 }
 
 function openChain(path: string): { fd: number; tail: ChainTail } {
-  const refuse = (why: string) => new OptionError('ERR_OPTION_INVALID', 'path', `jsonl: ${why}`)
+  const refuse = (why: string) => new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'path', `jsonl: ${why}`)
   if (typeof path !== 'string' || path === '') throw refuse('option "path" must be the path of a file')
   let fd: number
   try {

@@ -1,8 +1,7 @@
+import type { AuditEvent, AuditSink } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { describeEvent } from './describe-event.js'
-import type { AuditEvent } from './event.js'
 import { ACTIVITY_NAMES, activityOf, CLASS_NAMES, type OcsfClass } from './ocsf/classes.js'
-import { option, resolveOptions } from './options.js'
-import type { AuditSink } from './sink.js'
 
 /** The version of the Open Cybersecurity Schema Framework that the events are written in. */
 export const OCSF_VERSION = '1.5.0'

@@ -1,7 +1,6 @@
+import type { AuditEvent, AuditSink } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { type Attributes, type MeterProvider, metrics, trace } from '@opentelemetry/api'
-import type { AuditEvent } from './event.js'
-import { option, resolveOptions } from './options.js'
-import type { AuditSink } from './sink.js'
 
 export interface OpenTelemetrySinkOptions {
   /** Default: the global one, asked for at the first event, so that the SDK may start after the sink is made. */

@@ -1,6 +1,6 @@
+import type { AuditSink } from '@countersign/core'
 import type { BaseLogger } from 'pino'
 import { describeEvent } from './describe-event.js'
-import type { AuditSink } from './sink.js'
 
 /** What the sink needs of a pino logger. */
 export interface PinoLogger extends Pick<BaseLogger, 'info' | 'warn' | 'error'> {
@@ -19,7 +19,7 @@ const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const
  */
 export function pinoSink(logger: PinoLogger): AuditSink {
   if (typeof logger?.info !== 'function') {
-    throw Object.assign(new TypeError('pinoSink: the argument must be a pino logger'), { code: 'ERR_OPTION_INVALID' })
+    throw Object.assign(new TypeError('pinoSink: the argument must be a pino logger'), { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
   }
   return {
     name: 'pino',

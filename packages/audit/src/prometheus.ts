@@ -1,7 +1,6 @@
+import type { AuditEvent, AuditSink } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { Counter, Gauge, Histogram, type Registry, register } from 'prom-client'
-import type { AuditEvent } from './event.js'
-import { option, resolveOptions } from './options.js'
-import type { AuditSink } from './sink.js'
 
 export interface PrometheusSinkOptions {
   /** Default: the default registry of prom-client. */

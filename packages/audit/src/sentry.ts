@@ -1,6 +1,5 @@
+import type { AuditEvent, AuditSink } from '@countersign/core'
 import { describeEvent } from './describe-event.js'
-import type { AuditEvent } from './event.js'
-import type { AuditSink } from './sink.js'
 
 type SentryLevel = 'info' | 'warning' | 'error'
 
@@ -44,7 +43,7 @@ const INTERVAL_MS = 60_000
 export function sentrySink(sdk: SentrySdk): AuditSink {
   if (typeof sdk?.addBreadcrumb !== 'function' || typeof sdk.captureMessage !== 'function') {
     const message = "sentrySink: the argument must be a Sentry SDK: import * as Sentry from '@sentry/node'"
-    throw Object.assign(new TypeError(message), { code: 'ERR_OPTION_INVALID' })
+    throw Object.assign(new TypeError(message), { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
   }
   const captured = new Map<string, { atMs: number; since: number }>()
 

@@ -133,7 +133,7 @@ describe('the jsonl sink', () => {
       ]
       for (const [path, message] of refused) {
         expect(() => jsonl(path as string)).toThrow(
-          expect.objectContaining({ code: 'ERR_OPTION_INVALID', message: expect.stringContaining(message) }),
+          expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', message: expect.stringContaining(message) }),
         )
       }
       expect(readFileSync(join(folder, 'other.txt'), 'utf8')).toBe('something else\n')

@@ -48,7 +48,7 @@ describe('the pino sink', () => {
     }))
 
   test('[audit-options] refuses what is no logger', () => {
-    expect(() => pinoSink({} as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION_INVALID' }))
+    expect(() => pinoSink({} as never)).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' }))
   })
 })
 
@@ -112,6 +112,6 @@ describe('the Sentry sink', () => {
   })
 
   test('[audit-options] refuses what is no SDK', () => {
-    expect(() => sentrySink({} as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION_INVALID' }))
+    expect(() => sentrySink({} as never)).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' }))
   })
 })

@@ -1,4 +1,4 @@
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'

@@ -1,5 +1,6 @@
 import { Agent, get } from 'node:http'
-import { type Audit, type AuditEventInput, type AuditSinkFunction, createAudit } from '@countersign/audit'
+import { type Audit, type AuditSinkFunction, createAudit } from '@countersign/core'
+import type { AuditEventInput } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import express from 'express'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'

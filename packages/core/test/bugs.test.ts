@@ -110,7 +110,7 @@ describe('a bug in a gate', () => {
       response.status(error.status).end()
     }
     await request(express().use(gate, answer)).get('/').expect(500)
-    expect(seen).toEqual(['ERR_GATE_FAILED', undefined])
+    expect(seen).toEqual(['ERR_COUNTERSIGN_GATE_FAILED', undefined])
     expect(events.map((event) => event.reason)).toEqual(['internal_error'])
   })
 

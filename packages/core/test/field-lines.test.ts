@@ -1,5 +1,5 @@
 import { request as httpRequest } from 'node:http'
-import { fieldLines } from '@countersign/core'
+import { fieldLines } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express from 'express'
 import fc from 'fast-check'

@@ -220,7 +220,7 @@ test('compositions nest, and are gates with the face of what they are made of', 
 })
 
 test('[core-options] an argument that is no gate, or none at all, is refused at creation with a code', () => {
-  const code = { name: 'TypeError', code: 'ERR_OPTION_INVALID' }
+  const code = { name: 'TypeError', code: 'ERR_COUNTERSIGN_OPTION_INVALID' }
   const compose = firstPresented as (...gates: unknown[]) => unknown
   expect(() => compose()).toThrow(expect.objectContaining(code))
   expect(() => compose((_request: unknown, _response: unknown, next: () => void) => next())).toThrow(
@@ -229,7 +229,7 @@ test('[core-options] an argument that is no gate, or none at all, is refused at 
   const gate = gateOf(BEARER, undefined)
   expect(() => composeGates([gate], { onDenid: 'next' } as object)).toThrow(
     expect.objectContaining({
-      code: 'ERR_OPTION_UNKNOWN',
+      code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       message: expect.stringContaining('Did you mean "onDenied"?'),
     }),
   )

@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@countersign/audit'
+import type { AuditEvent } from '@countersign/core'
 import express, { type ErrorRequestHandler, type Express, type Request } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import {

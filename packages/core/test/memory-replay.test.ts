@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import { replayContract } from '../../../test/support/replay-contract.js'
-import { memoryReplay, StoreUnavailableError } from '../src/index.js'
+import { memoryReplay, UnavailableError } from '../src/index.js'
 
 describe('the memory replay store', () => {
   test.each(replayContract(() => memoryReplay()))('[core-replay-contract] $title', ({ run }) => run())
@@ -25,8 +25,8 @@ describe('the memory replay store', () => {
     const store = memoryReplay({ maxEntries: 2, clock })
     expect([store.claim('a', 1000), store.claim('b', 60_000)]).toEqual(['fresh', 'fresh'])
     const refused = () => store.claim('c', 1000)
-    expect(refused).toThrow(StoreUnavailableError)
-    expect(refused).toThrow(expect.objectContaining({ code: 'ERR_STORE_UNAVAILABLE', store: 'replay' }))
+    expect(refused).toThrow(UnavailableError)
+    expect(refused).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_UNAVAILABLE', store: 'replay' }))
     expect([store.claim('a', 1000), store.claim('b', 1000)]).toEqual(['seen', 'seen'])
     clock.advance(3000)
     expect([store.claim('c', 1000), store.claim('b', 1000)]).toEqual(['fresh', 'seen'])

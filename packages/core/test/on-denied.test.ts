@@ -28,7 +28,7 @@ describe("onDenied: 'next'", () => {
       message: 'Unauthorized',
       status: 401,
       statusCode: 401,
-      code: 'ERR_ACCESS_DENIED',
+      code: 'ERR_COUNTERSIGN_ACCESS_DENIED',
       expose: true,
       headers: {
         'WWW-Authenticate': 'Key realm="tests"',
@@ -43,7 +43,7 @@ describe("onDenied: 'next'", () => {
 
   test('[core-access-denied-error] keeps the reason out of what a careless handler sends', () => {
     const answer = { status: 401, headers: {}, body: '' }
-    const error = new AccessDeniedError(answer, 'revoked', 'ERR_ACCESS_DENIED')
+    const error = new AccessDeniedError(answer, 'revoked', 'ERR_COUNTERSIGN_ACCESS_DENIED')
     expect(JSON.stringify(error)).not.toContain('revoked')
     expect({ ...error }).not.toHaveProperty('answer')
     expect(error.reason).toBe('revoked')
@@ -62,7 +62,7 @@ describe("onDenied: 'next'", () => {
     const response = await request(outage.app).get('/1').expect(503)
     expect(response.headers['retry-after']).toBe('7')
     expect(outage.errors).toMatchObject([
-      { status: 503, code: 'ERR_ACCESS_UNAVAILABLE', expose: false, reason: 'key_store' },
+      { status: 503, code: 'ERR_COUNTERSIGN_ACCESS_UNAVAILABLE', expose: false, reason: 'key_store' },
     ])
 
     const cause = new Error('a bug')
@@ -73,7 +73,7 @@ describe("onDenied: 'next'", () => {
       { onDenied: 'next' },
     )
     await request(bug.app).get('/1').expect(500)
-    expect(bug.errors).toMatchObject([{ status: 500, code: 'ERR_GATE_FAILED', expose: false, cause }])
+    expect(bug.errors).toMatchObject([{ status: 500, code: 'ERR_COUNTERSIGN_GATE_FAILED', expose: false, cause }])
     expect(bug.events).toHaveLength(1)
   })
 })

@@ -113,7 +113,7 @@ describe('stacked gates', () => {
     const response = await request(app).get('/').set('x-key', 'good').expect(500)
     expect(response.body).toEqual({
       name: 'TypeError',
-      code: 'ERR_PRINCIPAL_MISSING',
+      code: 'ERR_COUNTERSIGN_PRINCIPAL_MISSING',
       message:
         "principalOf(req, 'badge'): no gate of that kind granted this request. Mount the gate before this handler.",
     })

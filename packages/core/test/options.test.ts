@@ -68,91 +68,91 @@ describe('options', () => {
   test.each([
     [
       { ...good, windowSecond: 1 },
-      'ERR_OPTION_UNKNOWN',
+      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       'windowSecond',
       'requireThing: unknown option "windowSecond". Did you mean "windowSeconds"?',
     ],
     [
       { ...good, AUDIENCE: 'x' },
-      'ERR_OPTION_UNKNOWN',
+      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       'AUDIENCE',
       'requireThing: unknown option "AUDIENCE". Did you mean "audience"?',
     ],
     [
       { ...good, foo: 1 },
-      'ERR_OPTION_UNKNOWN',
+      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       'foo',
       'requireThing: unknown option "foo". The options are: onDenied, audit, route, clock, audience, windowSeconds, secret, mode, names, isQuiet.',
     ],
     [
       { secret: good.secret },
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'audience',
       'requireThing: option "audience" is required: set it to a string that is not empty',
     ],
     [
       { ...good, windowSeconds: 0 },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'windowSeconds',
       'requireThing: option "windowSeconds" must be an integer from 1 to 3600, got 0',
     ],
     [
       { ...good, windowSeconds: '60' },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'windowSeconds',
       'requireThing: option "windowSeconds" must be an integer from 1 to 3600, got "60"',
     ],
     [
       { ...good, audience: '' },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'audience',
       'requireThing: option "audience" must be a string that is not empty, got ""',
     ],
     [
       { ...good, mode: 'lax' },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'mode',
       'requireThing: option "mode" must be one of \'strict\', \'report\', got "lax"',
     ],
     [
       { ...good, names: ['a', 'B'] },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'names',
       'requireThing: option "names" must be a list of lower-case names, got an array',
     ],
     [
       { ...good, isQuiet: 'false' },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'isQuiet',
       'requireThing: option "isQuiet" must be true or false, got "false"',
     ],
     [
       { ...good, onDenied: 'nxt' },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'onDenied',
       'requireThing: option "onDenied" must be \'respond\', \'next\' or a function, got "nxt"',
     ],
     [
       { ...good, audit: {} },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'audit',
       'requireThing: option "audit" must be an emitter made by createAudit(), got an object',
     ],
     [
       { ...good, clock: Date.now },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'clock',
       'requireThing: option "clock" must be a Clock, got a function',
     ],
     [
       { ...good, audience: null },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'audience',
       'requireThing: option "audience" must be a string that is not empty, got null',
     ],
-    [null, 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got null'],
-    ['x', 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got a string'],
-    [[], 'ERR_OPTION_INVALID', '', 'requireThing: options must be an object, got an array'],
+    [null, 'ERR_COUNTERSIGN_OPTION_INVALID', '', 'requireThing: options must be an object, got null'],
+    ['x', 'ERR_COUNTERSIGN_OPTION_INVALID', '', 'requireThing: options must be an object, got a string'],
+    [[], 'ERR_COUNTERSIGN_OPTION_INVALID', '', 'requireThing: options must be an object, got an array'],
   ])('[core-options] that are wrong name the option, the value and the remedy: %j', (options, code, name, message) => {
     const error = refused(options)
     expect(error).toBeInstanceOf(TypeError)
@@ -176,7 +176,7 @@ describe('options', () => {
   })
 
   test('of __proto__ and of inherited names are no options', () => {
-    expect(refused({ ...good, ...JSON.parse('{"__proto__x":1}') }).code).toBe('ERR_OPTION_UNKNOWN')
+    expect(refused({ ...good, ...JSON.parse('{"__proto__x":1}') }).code).toBe('ERR_COUNTERSIGN_OPTION_UNKNOWN')
     expect(refused({ ...good, toString: 1 }).option).toBe('toString')
   })
 
@@ -246,7 +246,7 @@ describe('the environment', () => {
     const both = { SECRET: 'hunter2', SECRET_FILE: file('both', 'hunter3') }
     expect(() => readVariable(both, 'SECRET')).toThrow(
       expect.objectContaining({
-        code: 'ERR_OPTION_INVALID',
+        code: 'ERR_COUNTERSIGN_OPTION_INVALID',
         option: 'SECRET',
         message: 'SECRET and SECRET_FILE are both set: keep one of them',
       }),

@@ -1,5 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises'
-import { createAudit, audit as defaultAudit } from '@countersign/audit'
+import { createAudit, audit as defaultAudit } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
 import express, { type Request } from 'express'
 import request from 'supertest'

@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import {
   DeadlineError,
   isPromise,
-  StoreUnavailableError,
   secretsEqual,
   settle,
   sha256,
   systemClock,
+  UnavailableError,
   withDeadline,
 } from '../src/index.js'
 
@@ -22,7 +22,7 @@ describe('a deadline', () => {
     const never = new Promise<number>(() => undefined)
     await expect(withDeadline(never, 20, 'asking the store')).rejects.toMatchObject({
       name: 'DeadlineError',
-      code: 'ERR_DEADLINE',
+      code: 'ERR_COUNTERSIGN_UNAVAILABLE',
       message: 'asking the store took longer than 20 ms',
     })
     await expect(withDeadline(never, -3.7, 'work')).rejects.toThrow(new DeadlineError('work', 0))
@@ -133,10 +133,10 @@ describe('settle', () => {
 
 test('an unavailable store is an error with a code, its name and its cause', () => {
   const cause = new Error('ECONNREFUSED')
-  const error = new StoreUnavailableError('redisReplay', 'Redis could not be asked', { cause })
+  const error = new UnavailableError('redisReplay', 'Redis could not be asked', { cause })
   expect(error).toMatchObject({
-    name: 'StoreUnavailableError',
-    code: 'ERR_STORE_UNAVAILABLE',
+    name: 'UnavailableError',
+    code: 'ERR_COUNTERSIGN_UNAVAILABLE',
     store: 'redisReplay',
     cause,
   })

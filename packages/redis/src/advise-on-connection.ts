@@ -1,4 +1,4 @@
-import { withDeadline } from '@countersign/core'
+import { warn, withDeadline } from '@countersign/core/gate-kit'
 import type { Redis } from 'ioredis'
 import { assertClient, clientOptions, DEFAULT_COMMAND_TIMEOUT_MS, isCluster, type RedisClient } from './client.js'
 
@@ -29,7 +29,7 @@ export async function adviseOnConnection(redis: RedisClient): Promise<readonly C
   const advice = [...adviseOnOptions(redis), ...(await adviseOnServer(redis))]
   for (const { code, setting, value, danger, remedy } of advice) {
     if (isWarned(redis, code)) continue
-    process.emitWarning(`Redis: ${setting} is ${value}: ${danger}`, { code, detail: remedy })
+    warn(code, `Redis: ${setting} is ${value}: ${danger}`, remedy)
   }
   return advice
 }

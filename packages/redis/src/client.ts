@@ -1,17 +1,19 @@
+import { OptionError } from '@countersign/core'
 import type { Cluster, Redis } from 'ioredis'
 
 /** An ioredis client that the app made: a single server, a Sentinel group, or a cluster. */
 export type RedisClient = Redis | Cluster
 
+/** Whether a client is a cluster's. */
 export function isCluster(redis: RedisClient): redis is Cluster {
   return redis.isCluster
 }
 
 /** The options of the client, or of each node's client of a cluster. */
 export function clientOptions(redis: RedisClient): {
-  readonly commandTimeout?: number
-  readonly socketTimeout?: number
-  readonly maxRetriesPerRequest?: number | null
+  readonly commandTimeout?: number | undefined
+  readonly socketTimeout?: number | undefined
+  readonly maxRetriesPerRequest?: number | null | undefined
 } {
   return isCluster(redis) ? (redis.options.redisOptions ?? {}) : redis.options
 }
@@ -24,25 +26,28 @@ export function clientTimeoutMs(redis: RedisClient): number {
 /**
  * For what takes a client.
  *
- * @throws {TypeError} with code `ERR_OPTION_INVALID` when it is none.
+ * @throws {OptionError} when it is not one.
  */
 export function assertClient(redis: RedisClient, owner: string): void {
   if (typeof (redis as { defineCommand?: unknown } | undefined)?.defineCommand === 'function') return
-  const error = new TypeError(
+  throw new OptionError(
+    'ERR_COUNTERSIGN_OPTION_INVALID',
+    'redis',
     `${owner}: the first argument must be an ioredis client (new Redis(url) or new Cluster(nodes))`,
   )
-  throw Object.assign(error, { code: 'ERR_OPTION_INVALID', option: 'redis' })
 }
 
 /** The options that every Redis store has. */
 export interface RedisStoreOptions {
   /** First part of every key. Default `cs`. */
-  readonly namespace?: string
+  readonly namespace?: string | undefined
   /** Milliseconds that one operation may take, waiting for a connection included. Default 500. */
-  readonly commandTimeoutMs?: number
+  readonly commandTimeoutMs?: number | undefined
 }
 
+/** The first part of every key, unless the app names another. */
 export const DEFAULT_NAMESPACE = 'cs'
+/** Milliseconds that one operation may take, unless the app says otherwise. */
 export const DEFAULT_COMMAND_TIMEOUT_MS = 500
 /** No braces: they would take the hash tag's place. */
-export const NAMESPACE_PATTERN = /^[A-Za-z0-9._:-]{1,64}$/
+export const NAMESPACE_PATTERN: RegExp = /^[A-Za-z0-9._:-]{1,64}$/

@@ -1,4 +1,5 @@
-import { StoreUnavailableError, withDeadline } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
+import { isUnavailable, withDeadline } from '@countersign/core/gate-kit'
 import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
@@ -41,10 +42,10 @@ export class Connection {
   /**
    * Runs a script; `tag` is the hash tag that all its keys share.
    *
-   * @throws {StoreUnavailableError} when the server cannot be asked, did not answer in time, or refused.
+   * @throws {UnavailableError} when the server cannot be asked, did not answer in time, or refused.
    */
   call(
-    store: string,
+    dependency: string,
     script: RedisScript,
     tag: string,
     keys: readonly string[],
@@ -56,7 +57,7 @@ export class Connection {
     const lane = this.#lane(tag)
     const send = () => this.#send(lane, script, keys, args, untilMs)
     const fail = (error: unknown) => {
-      throw error instanceof StoreUnavailableError ? error : unavailable(store, error)
+      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(dependency, error)
     }
     const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
     if (!isOpen)
@@ -66,7 +67,7 @@ export class Connection {
     try {
       return send().catch(fail)
     } catch (error) {
-      return Promise.reject(unavailable(store, error))
+      return Promise.reject(unavailable(dependency, error))
     }
   }
 
@@ -129,7 +130,7 @@ export class Connection {
     }
   }
 
-  /** One probe at a time; it has no deadline of its own, for it is what waits for a stopped server to go on. */
+  /** One probe at a time; it has no deadline of its own: it is what waits for a stopped server to continue. */
   #probe(lane: Lane, key: string): Promise<void> {
     lane.probe ??= this.#execute(lane, probeScript, [key], [], Number.MAX_SAFE_INTEGER)
       .then(() => {
@@ -185,13 +186,15 @@ function isTrusted({ clock, isSuspect }: Lane): boolean {
 
 /** Our own, or the one that ioredis makes of the client's `commandTimeout`. */
 function isMissedDeadline(error: unknown): boolean {
-  const { code, message } = error as { code?: unknown; message?: unknown }
-  return code === 'ERR_DEADLINE' || message === 'Command timed out'
+  return (isUnavailable(error) && error.isTimeout) || (error as { message?: unknown }).message === 'Command timed out'
 }
 
-function unavailable(store: string, cause: unknown): StoreUnavailableError {
+function unavailable(dependency: string, cause: unknown): UnavailableError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new StoreUnavailableError(store, `Redis could not be asked: ${why}`, { cause })
+  return new UnavailableError(dependency, `Redis could not be asked: ${why}`, {
+    cause,
+    isTimeout: isMissedDeadline(cause),
+  })
 }
 
 const connections = new WeakMap<RedisClient, Connection>()

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { assertTtl, type ReplayStore } from '@countersign/core'
+import type { ReplayStore } from '@countersign/core'
+import { assertTtl, partitionOf } from '@countersign/core/gate-kit'
 import type { RedisClient, RedisStoreOptions } from './client.js'
-import { keyTag, partitionOf } from './key-tag.js'
+import { keyTag } from './key-tag.js'
 import { defineScript } from './script.js'
 import { createScriptRunner } from './script-runner.js'
 
@@ -16,10 +17,10 @@ return 0`,
 
 /**
  * A replay store for any number of processes: one `SET NX PX` a claim, in a script that does nothing when it comes
- * late. `claim` rejects with a `StoreUnavailableError` when Redis cannot be asked within `commandTimeoutMs`.
+ * late. `claim` rejects with an `UnavailableError` when Redis cannot be asked within `commandTimeoutMs`.
  */
 export function redisReplay(redis: RedisClient, options: RedisStoreOptions = {}): ReplayStore {
-  const runner = createScriptRunner(redis, 'redisReplay', options)
+  const runner = createScriptRunner(redis, 'redisReplay', 'replay_store', options)
   return {
     async claim(key, ttlMs) {
       assertTtl(ttlMs)

@@ -1,4 +1,4 @@
-import { option, resolveOptions } from '@countersign/core'
+import { type OptionRule, option, resolveOptions } from '@countersign/core/gate-kit'
 import {
   assertClient,
   DEFAULT_COMMAND_TIMEOUT_MS,
@@ -11,19 +11,23 @@ import { connectionOf } from './connection.js'
 import type { RedisScript } from './script.js'
 
 /** The rules of {@link RedisStoreOptions}; spread them into a store's own. */
-export const redisStoreOptionRules = {
+export const redisStoreOptionRules: {
+  readonly namespace: OptionRule<string>
+  readonly commandTimeoutMs: OptionRule<number>
+} = {
   namespace: option
     .string(NAMESPACE_PATTERN, '1 to 64 of the characters A-Z a-z 0-9 . _ : -')
     .default(DEFAULT_NAMESPACE),
   commandTimeoutMs: option.integer(1, 60_000).default(DEFAULT_COMMAND_TIMEOUT_MS),
 }
 
+/** Runs the scripts of one store. */
 export interface ScriptRunner {
   readonly namespace: string
   /**
    * Runs a script on keys that share the hash tag `tag`.
    *
-   * @throws {StoreUnavailableError} never "not found": what cannot be asked is not an answer.
+   * @throws {UnavailableError} when Redis cannot be asked in time: never "not found".
    */
   run(
     script: RedisScript,
@@ -33,13 +37,21 @@ export interface ScriptRunner {
   ): Promise<unknown>
 }
 
-/** What a Redis store calls its scripts with. `store` names it in errors. */
-export function createScriptRunner(redis: RedisClient, store: string, options: RedisStoreOptions = {}): ScriptRunner {
-  assertClient(redis, store)
-  const { namespace, commandTimeoutMs } = resolveOptions(store, options, redisStoreOptionRules)
+/**
+ * What a Redis store calls its scripts with. `owner` is the function that makes the store, for wrong options;
+ * `dependency` is what its `UnavailableError`s name.
+ */
+export function createScriptRunner(
+  redis: RedisClient,
+  owner: string,
+  dependency: string,
+  options: RedisStoreOptions = {},
+): ScriptRunner {
+  assertClient(redis, owner)
+  const { namespace, commandTimeoutMs } = resolveOptions(owner, options, redisStoreOptionRules)
   const connection = connectionOf(redis)
   return {
     namespace,
-    run: (script, tag, keys, args) => connection.call(store, script, tag, keys, args, commandTimeoutMs),
+    run: (script, tag, keys, args) => connection.call(dependency, script, tag, keys, args, commandTimeoutMs),
   }
 }

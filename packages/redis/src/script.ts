@@ -30,7 +30,7 @@ return {now, result}
 `
 
 /** Does nothing but tell the time: it is the PING that shows that the server answers again. */
-export const probeScript = defineScript('probe', 1, 'return true')
+export const probeScript: RedisScript = defineScript('probe', 1, 'return true')
 
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 

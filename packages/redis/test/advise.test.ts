@@ -126,7 +126,7 @@ describe('advice', () => {
   test('[redis-options] on what is no client is a mistake of the programmer', async () => {
     await expect(adviseOnConnection({} as never)).rejects.toMatchObject({
       name: 'TypeError',
-      code: 'ERR_OPTION_INVALID',
+      code: 'ERR_COUNTERSIGN_OPTION_INVALID',
     })
   })
 })

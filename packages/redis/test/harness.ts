@@ -49,7 +49,7 @@ export async function eventually<T>(work: () => Promise<T>, holds: (value: T) =>
 }
 
 /** What a call rejects with when Redis cannot be asked. */
-export const unavailable = { name: 'StoreUnavailableError', code: 'ERR_STORE_UNAVAILABLE' } as const
+export const unavailable = { name: 'UnavailableError', code: 'ERR_COUNTERSIGN_UNAVAILABLE' } as const
 
 /** What a claim comes to: `fresh`, `seen`, or the text of its error. */
 export async function outcomeOf(store: ReplayStore, key: string, ttlMs = 60_000): Promise<string> {

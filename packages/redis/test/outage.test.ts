@@ -151,7 +151,7 @@ describe.each(versions)('with %s on its defaults', (_name, make) => {
       await server.kill()
       await eventually(
         async () => outcomeOf(store, 'probe'),
-        (outcome) => outcome.startsWith('StoreUnavailableError'),
+        (outcome) => outcome.startsWith('UnavailableError'),
       )
       const startedMs = performance.now()
       await Promise.all(
@@ -205,7 +205,7 @@ describe('the PING rule', () => {
     await expect(store.claim('lost', TTL)).rejects.toMatchObject({
       store: 'redisReplay',
       message: expect.stringMatching(/^Redis could not be asked: replay_claim took longer than \d+ ms$/),
-      cause: { code: 'ERR_DEADLINE' },
+      cause: { code: 'ERR_COUNTERSIGN_UNAVAILABLE' },
     })
   })
 })

@@ -116,7 +116,7 @@ describe('the Redis replay store', () => {
       expect(() => redisReplay(value as never)).toThrow(
         expect.objectContaining({
           name: 'TypeError',
-          code: 'ERR_OPTION_INVALID',
+          code: 'ERR_COUNTERSIGN_OPTION_INVALID',
           message: expect.stringContaining('must be an ioredis client'),
         }),
       )

@@ -63,7 +63,7 @@ describe('a script', () => {
     for (const body of ["return redis.call('NO-SUCH-COMMAND')", "error('bug')", "return redis.call('INCR', KEYS[1])"]) {
       await server.command('SET', KEY, 'text')
       await expect(runner.run(defineScript('broken', 1, body), TAG, [KEY], [])).rejects.toMatchObject({
-        name: 'StoreUnavailableError',
+        name: 'UnavailableError',
         store: 'thing',
       })
     }

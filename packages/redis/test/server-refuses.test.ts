@@ -75,7 +75,7 @@ describe('a server that answers and refuses', () => {
     }
     await restarted
     expect(refused.length).toBeGreaterThan(3)
-    expect(refused.filter(({ answer }) => !answer.startsWith('StoreUnavailableError'))).toEqual([])
+    expect(refused.filter(({ answer }) => !answer.startsWith('UnavailableError'))).toEqual([])
     expect(refused.map(({ answer }) => answer).join('\n')).toContain('LOADING')
     for (const { store, key } of refused) expect(await eventually(async () => store.claim(key, TTL))).toBe('fresh')
   }, 40_000)
@@ -104,7 +104,7 @@ describe('a Redis Cluster', () => {
     const redis = clusterClient(nodes.map(({ port }) => port))
     const store = redisReplay(redis, { commandTimeoutMs: 4_000 })
     const keys = Array.from({ length: 48 }, (_, index) => `key-${index}`)
-    const isRefused = (outcome: string) => outcome.startsWith('StoreUnavailableError')
+    const isRefused = (outcome: string) => outcome.startsWith('UnavailableError')
     const claimAll = async (suffix: string) => Promise.all(keys.map(async (key) => outcomeOf(store, key + suffix)))
     await eventually(
       async () => claimAll('-warm-up'),

@@ -71,7 +71,7 @@ test('a connection that is lost between asking and sending is an outage, and the
   for (let round = 0; round < 20; round += 1) {
     const asked = ask(`lost ${round}`).then(
       (answer) => answer === `lost ${round}`,
-      (error: { code?: string }) => error.code === 'ERR_STORE_UNAVAILABLE',
+      (error: { code?: string }) => error.code === 'ERR_COUNTERSIGN_UNAVAILABLE',
     )
     // Within the same turn: what was asked is still held back.
     redis.stream.destroy()

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { AuditEvent } from '../event.js'
+import type { AuditEvent } from '@countersign/core'
 import { MAX_LINE_BYTES } from './split-lines.js'
 
 /** What the first line of a file names as the line before it. */
-export const GENESIS = '0'.repeat(64)
+export const GENESIS: string = '0'.repeat(64)
 
 // Anchored at both ends, with one dot-star between constants: linear.
 const LINE = /^(\{"previous":"([0-9a-f]{64})",.*),"hash":"([0-9a-f]{64})"\}$/s

@@ -1,5 +1,5 @@
-import type { AuditEvent } from '../event.js'
-import type { AuditEventType } from '../event-types.js'
+import type { AuditEvent } from '@countersign/core'
+import type { AuditEventType } from '@countersign/core/gate-kit'
 
 /** The classes of OCSF that events become: Authentication, Authorize Session, API Activity. */
 export type OcsfClass = 3002 | 3003 | 6003
@@ -37,7 +37,7 @@ const BY_TYPE: Readonly<Record<AuditEventType, OcsfActivity>> = {
   'hmac.secret.rotated': UPDATE,
   'hmac.secret.retired': UPDATE,
   'hmac.secret.revoked': DELETE,
-  'hmac.secret.rewrapped': UPDATE,
+  'hmac.secret.reencrypted': UPDATE,
   'oauth.keys.rotated': UPDATE,
   'oauth.keys.unavailable': OTHER,
   'mcp.credential.issued': PRIVILEGES,

@@ -1,0 +1,200 @@
+import { channel } from 'node:diagnostics_channel'
+import { isPromise } from '../async.js'
+import { resolveOptions } from '../options/resolve.js'
+import { option } from '../options/rules.js'
+import { singleton } from '../singleton.js'
+import type { AuditEvent, AuditEventInput } from './event.js'
+import { completeEvent } from './normalise.js'
+import { Subscription } from './queue.js'
+import { RequiredSink } from './required.js'
+import type { AuditFilter, AuditSink, AuditSinkFunction, SubscribeOptions } from './sink.js'
+import { SinkReporter } from './sink-reporter.js'
+
+/** The `node:diagnostics_channel` on which every event of every emitter is published. */
+export const AUDIT_CHANNEL = 'countersign:audit'
+
+/** Options of {@link createAudit}. */
+export interface AuditOptions {
+  /** Sinks subscribed from the start. */
+  readonly sinks?: readonly (AuditSink | AuditSinkFunction)[]
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+/** The counts of every sink. */
+export interface AuditStats {
+  readonly sinks: readonly { name: string; required: boolean; queued: number; dropped: number; failed: number }[]
+}
+
+/** An emitter: gates tell it of decisions, sinks hear of them. Contract `/1` between copies of the package. */
+export interface Audit {
+  /** False when nobody listens; then an event need not even be made. */
+  readonly active: boolean
+  /**
+   * Tells every sink. Returns false (or a promise of it) when a `required` sink did not take the event; the other
+   * sinks are then told what `instead` makes, or the event itself when there is none. Never throws, never rejects.
+   */
+  emit(event: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean>
+  /**
+   * Adds a sink, returns the function that removes it. The second argument is a filter or {@link SubscribeOptions}.
+   *
+   * @throws {OptionError} for what is not a sink, an unknown option or a bad value.
+   */
+  subscribe(sink: AuditSink | AuditSinkFunction, options?: AuditFilter | SubscribeOptions): () => void
+  /**
+   * Resolves true when every event so far is written and every sink has flushed it; false when `timeoutMs` (default
+   * 5000) passed first or a sink's own `flush` failed.
+   */
+  flush(timeoutMs?: number): Promise<boolean>
+  /** Reports what was lost so far, flushes, closes every sink and takes no more events; within `timeoutMs` in all. */
+  close(timeoutMs?: number): Promise<void>
+  stats(): AuditStats
+}
+
+const SINK = option
+  .custom<AuditSink>('a function or an object with a `write` method', (value) => {
+    if (typeof value === 'function') return { name: value.name || 'anonymous', write: value as AuditSinkFunction }
+    return typeof (value as AuditSink | null)?.write === 'function' ? (value as AuditSink) : undefined
+  })
+  .required()
+
+const SUBSCRIBE_RULES = {
+  filter: option.func<AuditFilter>(),
+  required: option.boolean().default(false),
+  maxQueue: option.integer(1, 10_000_000).default(1000),
+  deadlineMs: option.integer(1, 600_000).default(1000),
+}
+
+const AUDIT_RULES = {
+  sinks: option
+    .custom<NonNullable<AuditOptions['sinks']>>('a list of sinks', (value) =>
+      Array.isArray(value) ? value : undefined,
+    )
+    .default([]),
+  now: option.func<() => number>().default(Date.now),
+}
+
+/**
+ * Makes an emitter of its own. Most apps use the process-wide {@link audit}.
+ *
+ * @throws {OptionError}
+ */
+export function createAudit(options: AuditOptions = {}): Audit {
+  const { sinks: given, now } = resolveOptions('createAudit', options, AUDIT_RULES)
+  const subscriptions = new Set<Subscription>()
+  const required = new Set<RequiredSink>()
+  const undecided = new Set<Promise<boolean>>()
+  const diagnostics = channel(AUDIT_CHANNEL)
+  const reporter = new SinkReporter((event, about) => deliver(completeEvent(event, now()), about))
+  let closing: Promise<void> | undefined
+  let isClosed = false
+
+  function deliver(event: AuditEvent, except?: object): void {
+    if (diagnostics.hasSubscribers) diagnostics.publish(event)
+    for (const subscription of subscriptions) if (subscription.sink !== except) subscription.push(event)
+  }
+
+  function isActive(): boolean {
+    return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers
+  }
+
+  function emit(input: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean> {
+    if (isClosed) return required.size === 0
+    if (!isActive()) return true
+    const event = completeEvent(input, now())
+    if (required.size === 0) {
+      deliver(event)
+      return true
+    }
+    const deliverAfter = (written: boolean): boolean => {
+      deliver(written || instead === undefined ? event : completeEvent(instead(), now()))
+      return written
+    }
+    const written = writeAll(required, event)
+    if (!isPromise(written)) return deliverAfter(written)
+    const decided = written.then(deliverAfter)
+    undecided.add(decided)
+    void decided.finally(() => undecided.delete(decided))
+    return decided
+  }
+
+  function subscribe(sink: AuditSink | AuditSinkFunction, options: AuditFilter | SubscribeOptions = {}): () => void {
+    const taken = resolveOptions('audit.subscribe', { sink }, { sink: SINK }).sink
+    const settings = typeof options === 'function' ? { filter: options } : options
+    const { filter, required: isRequired, ...limits } = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
+    if (isRequired) {
+      const entry = new RequiredSink(taken, filter, limits, () => reporter.failed(entry))
+      required.add(entry)
+      return () => void required.delete(entry)
+    }
+    const entry = new Subscription(taken, filter, limits.maxQueue, {
+      dropped: () => reporter.dropped(entry),
+      failed: () => reporter.failed(entry),
+    })
+    subscriptions.add(entry)
+    return () => void subscriptions.delete(entry)
+  }
+
+  async function flushAll(): Promise<boolean> {
+    if (undecided.size > 0) await Promise.all(undecided)
+    const flushed = await Promise.allSettled([
+      ...Array.from(subscriptions, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
+      ...Array.from(required, async (entry) => entry.sink.flush?.()),
+    ])
+    return flushed.every(({ status }) => status === 'fulfilled')
+  }
+
+  async function close(timeoutMs = 5000): Promise<void> {
+    const untilMs = performance.now() + timeoutMs
+    reporter.stop()
+    await within(flushAll(), timeoutMs)
+    isClosed = true
+    const closed = [...subscriptions, ...required].map(async ({ sink }) => sink.close?.())
+    await within(Promise.allSettled(closed), untilMs - performance.now())
+    subscriptions.clear()
+  }
+
+  for (const sink of given) subscribe(sink)
+  return {
+    get active() {
+      return isActive()
+    },
+    emit,
+    subscribe,
+    flush: async (timeoutMs = 5000) => (await within(flushAll(), timeoutMs)) === true,
+    close(timeoutMs) {
+      closing ??= close(timeoutMs)
+      return closing
+    },
+    stats: () => ({
+      sinks: [...subscriptions, ...required].map((entry) => ({
+        name: entry.name,
+        required: entry instanceof RequiredSink,
+        queued: entry.queued,
+        dropped: entry.dropped,
+        failed: entry.failed,
+      })),
+    }),
+  }
+}
+
+function writeAll(sinks: ReadonlySet<RequiredSink>, event: AuditEvent): boolean | Promise<boolean> {
+  const written = Array.from(sinks, (sink) => sink.write(event))
+  if (written.every((result) => typeof result === 'boolean')) return written.every(Boolean)
+  return Promise.all(written).then((results) => results.every(Boolean))
+}
+
+/** What `work` resolves to, or undefined when `timeoutMs` passed first. */
+async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, timeoutMs), undefined)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
+
+/**
+ * The process-wide emitter that every gate uses unless it is given another. One per process, also where two copies of the
+ * packages are installed.
+ */
+export const audit: Audit = singleton('audit', createAudit)

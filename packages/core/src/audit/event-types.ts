@@ -1,0 +1,88 @@
+import type { AuditOutcome, AuditSeverity } from './event.js'
+
+/** What an event type means, and what its events are unless they say otherwise. */
+export interface EventDefaults {
+  readonly outcome: AuditOutcome
+  readonly severity: AuditSeverity
+  readonly meaning: string
+}
+
+/** The type of an event. */
+export type AuditEventType =
+  | 'access.granted'
+  | 'access.denied'
+  | 'access.unavailable'
+  | 'hmac.secret.added'
+  | 'hmac.secret.rotated'
+  | 'hmac.secret.retired'
+  | 'hmac.secret.revoked'
+  | 'hmac.secret.reencrypted'
+  | 'oauth.keys.rotated'
+  | 'oauth.keys.unavailable'
+  | 'mcp.credential.issued'
+  | 'mcp.credential.superseded'
+  | 'mcp.credential.revoked'
+  | 'mcp.scope.revoked'
+  | 'mcp.thread.retired'
+  | 'settings.link.issued'
+  | 'settings.link.refused'
+  | 'settings.link.delivered'
+  | 'settings.session.opened'
+  | 'settings.session.ended'
+  | 'settings.session.revoked'
+  | 'settings.identity.claimed'
+  | 'settings.identity.unlinked'
+  | 'settings.identity.mismatch'
+  | 'settings.leak.stopped'
+  | 'audit.events.dropped'
+  | 'audit.sink.failed'
+
+const success = (meaning: string, severity: AuditSeverity = 'info'): EventDefaults => ({
+  outcome: 'success',
+  severity,
+  meaning,
+})
+
+/** Every event that the suite emits, with the outcome and severity it has unless the emitter of it says otherwise. */
+export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = {
+  'access.granted': success('a gate let a request through'),
+  'access.denied': { outcome: 'failure', severity: 'warning', meaning: 'a gate refused a request' },
+  'access.unavailable': { outcome: 'error', severity: 'critical', meaning: 'a gate could not decide' },
+
+  'hmac.secret.added': success('a secret version was stored'),
+  'hmac.secret.rotated': success('a caller has a new secret version'),
+  'hmac.secret.retired': success('a secret version was given its end'),
+  'hmac.secret.revoked': success('a secret version was revoked'),
+  'hmac.secret.reencrypted': success('sealed secrets were re-encrypted with another key-encryption key'),
+
+  'oauth.keys.rotated': success('an issuer published another set of keys'),
+  'oauth.keys.unavailable': { outcome: 'error', severity: 'warning', meaning: "the issuer's JWKS is unreachable" },
+
+  'mcp.credential.issued': success('a credential was issued for a thread'),
+  'mcp.credential.superseded': success('a newer credential replaced one'),
+  'mcp.credential.revoked': success('one credential was revoked'),
+  'mcp.scope.revoked': success('all credentials of a thread, provider or partition were revoked'),
+  'mcp.thread.retired': success('a thread was retired: nothing can be issued for it'),
+
+  'settings.link.issued': success('a link was issued'),
+  'settings.link.refused': { outcome: 'failure', severity: 'warning', meaning: 'a link was not exchanged' },
+  'settings.link.delivered': success('a link was handed to its user'),
+  'settings.session.opened': success('a session became active'),
+  'settings.session.ended': success('a session was ended by its user'),
+  'settings.session.revoked': success('a session was revoked'),
+  'settings.identity.claimed': success('an identity and a user were bound to each other'),
+  'settings.identity.unlinked': success('an identity and a user were unlinked'),
+  'settings.identity.mismatch': {
+    outcome: 'failure',
+    severity: 'critical',
+    meaning: 'a link was opened by someone other than its user',
+  },
+  'settings.leak.stopped': {
+    outcome: 'failure',
+    severity: 'critical',
+    meaning: 'a response to an agent held a link or a session token',
+  },
+
+  'audit.events.dropped': { outcome: 'error', severity: 'warning', meaning: 'a slow sink lost events' },
+  'audit.sink.failed': { outcome: 'error', severity: 'warning', meaning: 'a sink threw or rejected' },
+}

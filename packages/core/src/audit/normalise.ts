@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  AuditAttributes,
+  AuditCredential,
+  AuditEvent,
+  AuditEventInput,
+  AuditHttp,
+  AuditOutcome,
+  AuditSeverity,
+} from './event.js'
+import { type AuditEventType, auditEventTypes } from './event-types.js'
+
+const MAX_STRING = 256
+const MAX_ATTRIBUTES = 32
+const OUTCOMES: ReadonlySet<unknown> = new Set<AuditOutcome>(['success', 'failure', 'error'])
+const SEVERITIES: ReadonlySet<unknown> = new Set<AuditSeverity>(['info', 'warning', 'critical'])
+const UNKNOWN_TYPE = { outcome: 'error', severity: 'warning' } as const
+// C0, DEL, C1, the line and paragraph separators, and the bidirectional controls that make a terminal lie.
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
+const ALL_UNSAFE = new RegExp(UNSAFE, 'g')
+
+/** Caps a string at 256 UTF-16 units and strips what could forge or garble a log line. */
+export function safeString(value: string): string {
+  const capped = value.length > MAX_STRING ? value.slice(0, MAX_STRING) : value
+  const clean = UNSAFE.test(capped) ? capped.replace(ALL_UNSAFE, '') : capped
+  return clean.isWellFormed() ? clean : clean.toWellFormed()
+}
+
+/** The text of a value that a caller without types may hand over; nothing here may throw. */
+function text(value: unknown): string {
+  if (typeof value === 'string') return safeString(value)
+  return typeof value === 'object' || typeof value === 'function' ? `[${typeof value}]` : safeString(String(value))
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+// What is undefined is left out, so that an event reads the same before and after JSON. Setting it and deleting it again
+// would cost more than all the rest.
+function setString<K extends string>(target: { [_ in K]?: string | undefined }, name: K, value: unknown): void {
+  if (value !== undefined && value !== null) target[name] = text(value)
+}
+
+/** Only a number that JSON can hold: `NaN` and the infinities would become `null` there, and -0 becomes 0. */
+function setNumber<K extends string>(target: { [_ in K]?: number | undefined }, name: K, value: unknown): void {
+  if (Number.isFinite(value)) target[name] = (value as number) + 0
+}
+
+function safeAttributes(attributes: AuditAttributes): AuditAttributes {
+  const safe: [string, string | number | boolean][] = []
+  for (const name of Object.keys(attributes).slice(0, MAX_ATTRIBUTES)) {
+    const value = attributes[name]
+    if (typeof value === 'boolean') safe.push([safeString(name), value])
+    else if (typeof value === 'number' && Number.isFinite(value)) safe.push([safeString(name), value + 0])
+    else if (value !== undefined && value !== null) safe.push([safeString(name), text(value)])
+  }
+  // `fromEntries` defines own properties, so an attribute named `__proto__` is one like any other.
+  return Object.freeze(Object.fromEntries(safe))
+}
+
+function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCredential {
+  const safe: Mutable<AuditCredential> = {}
+  setString(safe, 'id', id)
+  setNumber(safe, 'version', version)
+  setString(safe, 'fingerprint', fingerprint)
+  return Object.freeze(safe)
+}
+
+function safeHttp(http: AuditHttp, eventId: string): AuditHttp {
+  const safe: Mutable<AuditHttp> = { method: text(http.method), route: text(http.route) }
+  setNumber(safe, 'status', http.status)
+  safe.requestId = typeof http.requestId === 'string' ? safeString(http.requestId) : eventId
+  setString(safe, 'clientAddress', http.clientAddress)
+  setString(safe, 'userAgent', http.userAgent)
+  return Object.freeze(safe)
+}
+
+let lastMs = Number.NaN
+let lastText = ''
+
+/** ISO 8601. Under load many events have the same millisecond. */
+function isoTime(nowMs: number): string {
+  if (nowMs !== lastMs) {
+    lastText = new Date(nowMs).toISOString()
+    lastMs = nowMs
+  }
+  return lastText
+}
+
+/** The event as sinks see it: completed, made safe, frozen. */
+export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
+  // A caller without types may name one that is not in the catalogue: told all the same, and as an anomaly.
+  const defaults = Object.hasOwn(auditEventTypes, input.type) ? auditEventTypes[input.type] : UNKNOWN_TYPE
+  const id = randomUUID()
+  const event: Mutable<AuditEvent> = {
+    schema: 1,
+    id,
+    time: isoTime(nowMs),
+    type: text(input.type) as AuditEventType,
+    outcome: OUTCOMES.has(input.outcome) ? (input.outcome as AuditOutcome) : defaults.outcome,
+    severity: SEVERITIES.has(input.severity) ? (input.severity as AuditSeverity) : defaults.severity,
+  }
+  setString(event, 'gate', input.gate)
+  setString(event, 'reason', input.reason)
+  setString(event, 'owasp', input.owasp)
+  if (input.principal) {
+    event.principal = Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) })
+  }
+  if (input.credential) event.credential = safeCredential(input.credential)
+  if (input.http) event.http = safeHttp(input.http, id)
+  setNumber(event, 'latencyMs', input.latencyMs)
+  setNumber(event, 'storeMs', input.storeMs)
+  if (input.attributes) event.attributes = safeAttributes(input.attributes)
+  return Object.freeze(event)
+}

@@ -1,0 +1,38 @@
+import type { AuditEvent } from './event.js'
+
+/**
+ * Where events go. `write` may return a promise; the next event is written when it settles, and until then events wait
+ * in a bounded queue. A bare function is a sink too.
+ */
+export interface AuditSink {
+  /** Shown in reports about this sink. */
+  readonly name?: string | undefined
+  write(event: AuditEvent): void | PromiseLike<void>
+  /** Settles when everything written so far is where it should be. */
+  flush?(): void | PromiseLike<void>
+  close?(): void | PromiseLike<void>
+}
+
+/** A sink without name, flush and close. */
+export type AuditSinkFunction = (event: AuditEvent) => void | PromiseLike<void>
+/** Whether a sink wants an event. */
+export type AuditFilter = (event: AuditEvent) => boolean
+
+/** Options of `audit.subscribe`. */
+export interface SubscribeOptions {
+  /** Only events for which it returns true are written. One that throws counts as a failure of the sink. */
+  readonly filter?: AuditFilter | undefined
+  /**
+   * No audit, no service: when this sink fails, gates deny with 503. Default false. Of two required sinks, one may have
+   * written the grant that the other one's failure turned into a 503, and so may one that wrote later than `deadlineMs`;
+   * every other sink is told of the 503 alone.
+   */
+  readonly required?: boolean | undefined
+  /**
+   * Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. For a
+   * required sink: events that it may have under way; beyond it the next fails at once.
+   */
+  readonly maxQueue?: number | undefined
+  /** Milliseconds that a required sink has for one event. Default 1000. */
+  readonly deadlineMs?: number | undefined
+}

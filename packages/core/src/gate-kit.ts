@@ -1,0 +1,62 @@
+export { andThen, isPromise, settle, withDeadline } from './async.js'
+export { AUDIT_CHANNEL } from './audit/emitter.js'
+export type {
+  AuditAttributes,
+  AuditCredential,
+  AuditEventInput,
+  AuditHttp,
+  AuditOutcome,
+  AuditSeverity,
+} from './audit/event.js'
+export type { AuditEventType } from './audit/event-types.js'
+export { auditEventTypes } from './audit/event-types.js'
+export { safeString } from './audit/normalise.js'
+export { systemClock } from './clock.js'
+export { secretsEqual, sha256 } from './digest.js'
+export { CodedTypeError } from './errors.js'
+export type { AnswerContext } from './gate/answer.js'
+export { answer, problemAnswer, sendAnswer } from './gate/answer.js'
+export type { Challenge } from './gate/challenge.js'
+export { formatChallenge, formatChallenges, quote } from './gate/challenge.js'
+export { defineGate } from './gate/define-gate.js'
+export type { DecisionStep, ExplainedStep, Explanation } from './gate/explain.js'
+export { explain } from './gate/explain.js'
+export type { FirstPresentedReason } from './gate/first-presented.js'
+export { composeGates } from './gate/first-presented.js'
+export type { GateDefinition, WithoutRequest } from './gate/gate.js'
+export { gateOptionRules } from './gate/gate-options.js'
+export type { Grant } from './gate/grants.js'
+export { once } from './gate/grants.js'
+export type { ReasonEntry, ReasonTable } from './gate/reasons.js'
+export type { DecisionContext } from './gate/record.js'
+export { record } from './gate/record.js'
+export { decisionOn, describeError, isBug, unavailableBy } from './gate/thrown.js'
+export type {
+  Decision,
+  Denied,
+  Failed,
+  Granted,
+  Refusal,
+  Unavailable,
+  Verdict,
+  VerdictDetail,
+} from './gate/verdict.js'
+export { denied, granted, isDenied, unavailable } from './gate/verdict.js'
+export { HOMEPAGE, warn, withPage } from './homepage.js'
+export { isLoopback, isSecureUrl } from './options/common.js'
+export { isVariableName, readBoolean, readVariable, readVariables, refuseStrayVariables } from './options/env.js'
+export type { OptionErrorCode } from './options/resolve.js'
+export { nearest, resolveOptions } from './options/resolve.js'
+export type { OptionRule, OptionRules, Resolved, RuleBuilder } from './options/rules.js'
+export { option } from './options/rules.js'
+export type { Authorization, SplitAuthorization } from './request/authorization.js'
+export { isToken68, parseAuthorization, splitAuthorization } from './request/authorization.js'
+export { describeRequest } from './request/describe.js'
+export { fieldLines } from './request/field-lines.js'
+export type { BoundedTtlMapOptions } from './stores/bounded-ttl-map.js'
+export { BoundedTtlMap } from './stores/bounded-ttl-map.js'
+export { PARTITIONS, partitionOf } from './stores/partition.js'
+export { assertTtl } from './stores/replay.js'
+export { isUnavailable } from './stores/unavailable-error.js'
+export type { LegacyUse, UsageCounter } from './stores/usage.js'
+export { countUsage } from './stores/usage.js'

@@ -1,0 +1,123 @@
+import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
+import { type Challenge, formatChallenges } from './challenge.js'
+import type { ReasonTable } from './reasons.js'
+import type { Denied, Refusal } from './verdict.js'
+
+/** What is sent to a client that is not let in: an object until {@link sendAnswer} writes its bytes. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  /** The problem document (RFC 9457). */
+  readonly problem: Problem
+  /** Sent in place of the problem document, as the `Content-Type` in `headers` says: a page, a JSON-RPC error. */
+  readonly body?: string | undefined
+}
+
+/** RFC 9457. `error` and `error_description` stand where OAuth clients read them. */
+export interface Problem {
+  readonly type?: string
+  readonly title?: string
+  readonly status?: number
+  readonly detail?: string
+  readonly error?: string
+  readonly error_description?: string
+  readonly [member: string]: unknown
+}
+
+/** What {@link answer} needs of a gate. */
+export interface AnswerContext<R extends string = string> {
+  /** The kind of the gate: the challenge of a 401 that has no other. */
+  readonly kind: string
+  readonly reasons: ReasonTable<R>
+  readonly challenge: (denied: Denied<R>) => readonly Challenge[]
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  413: 'Content Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+}
+
+/** The reason phrase of a status (RFC 9110 §15). */
+export function titleOf(status: number): string {
+  return TITLES[status] ?? 'Error'
+}
+
+/**
+ * The answer to a refusal: 400, 401, 403 or 413 by the table of reasons; 503 with `Retry-After` and no challenge, for a
+ * 401 would make clients drop good credentials; 500 without detail.
+ *
+ * @throws {TypeError} for a reason that the table does not have.
+ */
+export function answer<R extends string>(refusal: Refusal<R>, context: AnswerContext<R>): Answer {
+  if (refusal.outcome === 'failed') return problemAnswer(500)
+  if (refusal.outcome === 'unavailable') {
+    return problemAnswer(503, {}, [], { 'Retry-After': retryAfter(refusal.retryAfterSeconds) })
+  }
+  const { kind, reasons, challenge } = context
+  const entry = Object.hasOwn(reasons, refusal.reason) ? reasons[refusal.reason] : undefined
+  if (entry === undefined) throw new TypeError(`the table of reasons does not have "${refusal.reason}"`)
+  const challenges = challenge(refusal)
+  const challenged = entry.status === 401 && challenges.length === 0 ? [{ scheme: kind }] : challenges
+  return problemAnswer(entry.status, { ...entry.problem, ...refusal.members }, challenged)
+}
+
+function retryAfter(seconds = 1): string {
+  return String(Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : 1)
+}
+
+/**
+ * A refusal as `application/problem+json` (RFC 9457), never cached. Every 401 carries a challenge (RFC 9110 §15.5.2).
+ */
+export function problemAnswer(
+  status: number,
+  problem: Problem = {},
+  challenges: readonly Challenge[] = [],
+  headers: Answer['headers'] = {},
+): Answer {
+  const { type = 'about:blank', title = titleOf(status), ...rest } = problem
+  return {
+    status,
+    headers: {
+      ...(challenges.length > 0 ? { 'WWW-Authenticate': formatChallenges(challenges) } : {}),
+      ...headers,
+      'Cache-Control': 'no-store',
+      'Content-Type': 'application/problem+json; charset=utf-8',
+    },
+    // No member may state another status than the answer's.
+    problem: { type, title, status, ...rest, ...(rest.status === undefined ? {} : { status }) },
+  }
+}
+
+/**
+ * The answer, when it can be sent as it is.
+ *
+ * @throws {TypeError} for a header that HTTP does not allow, before anything is written.
+ */
+export function checkAnswer(checked: Answer): Answer {
+  for (const [name, value] of Object.entries(checked.headers)) {
+    validateHeaderName(name)
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value as string]) {
+      validateHeaderValue(name, one)
+    }
+  }
+  return checked
+}
+
+/** Whether somebody else has answered, or the client has gone: nothing can be sent any more. */
+export function isOver(response: ServerResponse): boolean {
+  return response.headersSent || response.writableEnded || response.destroyed
+}
+
+/** Writes an answer, unless the response {@link isOver}. Headers set before by others stay. */
+export function sendAnswer(response: ServerResponse, sent: Answer): void {
+  if (isOver(response)) return
+  const body = sent.body ?? JSON.stringify(sent.problem)
+  response.statusCode = sent.status
+  for (const [name, value] of Object.entries(sent.headers)) response.setHeader(name, value as string | string[])
+  response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.end(body)
+}

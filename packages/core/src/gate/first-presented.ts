@@ -1,0 +1,131 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { CodedTypeError } from '../errors.js'
+import { resolveOptions } from '../options/resolve.js'
+import { fieldLines } from '../request/field-lines.js'
+import { defineGate } from './define-gate.js'
+import { asGate, type Gate, type GateInside, insideOf } from './gate.js'
+import { type GateOptions, gateOptionRules } from './gate-options.js'
+import type { PrincipalBase } from './principal.js'
+import { denied } from './verdict.js'
+
+const reasons = {
+  missing: { status: 401, owasp: 'authn_login_fail' },
+  ambiguous: {
+    status: 400,
+    owasp: 'input_validation_fail',
+    problem: { detail: 'Credentials in more than one header field' },
+  },
+} as const
+
+/** Why {@link firstPresented} itself refuses. */
+export type FirstPresentedReason = keyof typeof reasons
+
+type PrincipalsOf<G extends readonly Gate[]> = G[number] extends Gate<infer P> ? P : never
+
+/**
+ * Composes gates on one route: **presence commits**. The gate whose credential is presented decides alone; there is no
+ * fallback to a looser one, so nobody can append a junk signature to slip through a weaker path.
+ *
+ * Gates that read the same header field are one credential: the first that recognises it owns it. Two different header
+ * fields with credentials → 400 `ambiguous`. A cookie decides only when no header credential is presented. None → 401
+ * with every gate's challenge, `Bearer` first. What is refused for all of them is reported where the first gate reports.
+ *
+ * @throws {TypeError} with a code when an argument is not a gate, or a gate could never be reached.
+ * @example
+ * app.use('/internal', firstPresented(requireHmac({ … }), requireOAuthBearer({ … })))
+ */
+export function firstPresented<G extends readonly [Gate, ...Gate[]]>(...gates: G): Gate<PrincipalsOf<G>> {
+  return composeGates(gates)
+}
+
+/**
+ * {@link firstPresented} with options for the refusals that are its own.
+ *
+ * @throws {TypeError} with a code when an argument is not a gate, a gate could never be reached, or an option is wrong.
+ */
+export function composeGates<G extends readonly [Gate, ...Gate[]]>(
+  gates: G,
+  options: GateOptions<FirstPresentedReason, never> = {},
+): Gate<PrincipalsOf<G>> {
+  const insides = gates.map(insideOf)
+  const [first] = insides
+  if (first === undefined || insides.includes(undefined)) {
+    throw new CodedTypeError('ERR_COUNTERSIGN_OPTION_INVALID', 'firstPresented: every argument must be a gate')
+  }
+  assertReachable(gates, insides as GateInside[])
+  const { audit = first.audit, ...rest } = resolveOptions('firstPresented', options, gateOptionRules)
+  const reads = [...new Set(gates.flatMap((gate) => gate.reads))]
+  const presents = (request: Request) => gates.some((gate) => gate.presents(request))
+  const challenge = () => gates.flatMap((gate) => gate.challenge())
+
+  const refusal = defineGate<never, PrincipalBase, FirstPresentedReason, 'gate'>({
+    name: 'first-presented',
+    middleware: 'firstPresented',
+    reads,
+    // Every gate is asked, so that a throw is found whichever throws.
+    read: (request) => denied(gates.map((gate) => gate.presents(request)).includes(true) ? 'ambiguous' : 'missing'),
+    verify: (credential) => credential,
+    dependencies: ['gate'],
+    reasons,
+    challenge: (verdict) => (verdict?.reason === 'ambiguous' ? [] : challenge()),
+    options: { ...rest, audit },
+  })
+
+  const handler = (request: Request, response: Response, next: NextFunction) =>
+    (ownerOf(gates, request) ?? refusal)(request, response, next)
+  // Nothing is presented to any of them, so each passes the request on in the same way.
+  const pass: RequestHandler = (request, response, next) => gates[0].optional()(request, response, next)
+  const face = { kind: 'first-presented', reads, presents, challenge, pass }
+  const inside = { audit, recognises: insides.every(isOwn) ? 'own' : 'any', definition: undefined } as const
+  return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
+}
+
+const isOwn = (inside: GateInside | undefined): boolean => inside?.recognises === 'own'
+
+/**
+ * After a gate that takes up any credential of a header, no other gate of that header is ever reached, and its credentials
+ * would go to the first one: to an outside server, if that one asks it.
+ */
+function assertReachable(gates: readonly Gate[], insides: readonly GateInside[]): void {
+  gates.forEach((later, index) => {
+    const taker = gates.findIndex((gate, at) => at < index && !isOwn(insides[at]) && sharesField(gate, later))
+    if (taker === -1) return
+    const names = gates.map(({ name }) => name)
+    const order = [...gates.keys()].sort((a, b) => Number(!isOwn(insides[a])) - Number(!isOwn(insides[b])))
+    const remedy = isOwn(insides[index])
+      ? `Put it first: firstPresented(${order.map((at) => names[at]).join(', ')}).`
+      : 'Keep one of them.'
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_GATE_UNREACHABLE',
+      `firstPresented: ${names[index]} can never be reached, because ${names[taker]} before it takes up any credential of the same header field. ${remedy}`,
+    )
+  })
+}
+
+function sharesField(one: Gate, other: Gate): boolean {
+  return one.reads.some((name) => name !== 'cookie' && other.reads.includes(name))
+}
+
+/** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */
+function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
+  let presenting: readonly Gate[]
+  try {
+    presenting = gates.filter((gate) => gate.presents(request))
+  } catch {
+    // The refusal asks once more, and reports the throw as the bug that it is.
+    return undefined
+  }
+  const inHeaders = presenting.filter((gate) => fieldsOf(gate, request).some((name) => name !== 'cookie'))
+  const candidates = inHeaders.length > 0 ? inHeaders : presenting
+  const [owner, ...others] = candidates
+  if (owner === undefined) return undefined
+  const owned = fieldsOf(owner, request)
+  const isOwned = (gate: Gate) => fieldsOf(gate, request).every((name) => owned.includes(name))
+  return others.every(isOwned) ? owner : undefined
+}
+
+/** The header fields of this request that the gate reads credentials from; all of them when it was granted and removed. */
+function fieldsOf(gate: Gate, request: Request): readonly string[] {
+  const sent = gate.reads.filter((name) => fieldLines(request, name).length > 0)
+  return sent.length > 0 ? sent : gate.reads
+}

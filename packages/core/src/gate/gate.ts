@@ -1,0 +1,131 @@
+import type { Request, RequestHandler } from 'express'
+import type { Audit } from '../audit/emitter.js'
+import type { Answer } from './answer.js'
+import type { Challenge } from './challenge.js'
+import type { GateOptions } from './gate-options.js'
+import type { PrincipalBase } from './principal.js'
+import type { ReasonTable } from './reasons.js'
+import type { Denied, Granted, Refusal, Verdict } from './verdict.js'
+
+/** What a gate supplies: how it reads, how it verifies, and what its reasons mean. {@link defineGate} does the rest. */
+export interface GateDefinition<C, P extends PrincipalBase, R extends string, D extends string> {
+  /** The kind of the gate: in events, on the gate, and of its principals. */
+  readonly name: string
+  /** The function that makes the gate: the handler's name in stack traces, and the name in messages. */
+  readonly middleware: string
+  /** The header fields that credentials are read from, in lower case. */
+  readonly reads: readonly string[]
+  /** `'own'` when `read` takes up only credentials with a mark of the gate's own, such as a prefix. Default `'any'`. */
+  readonly recognises?: 'own' | 'any'
+  /**
+   * The credential that a request presents, or why it is none. Undefined, or `denied('missing', …)`, when nothing is
+   * presented that could be meant for this gate. Must not change the request.
+   */
+  readonly read: (request: Request) => C | Denied<R> | undefined
+  /**
+   * Authenticates a credential. A verdict that is already known is returned in the same tick. `request` is undefined when
+   * an adapter hands over a token alone; then `withoutRequest` is set.
+   */
+  readonly verify: (credential: C, request: Request | undefined) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>
+  /**
+   * What the gate demands beyond authentication: scopes, tools, age, CSRF. Runs for every gate and every time, on what was
+   * remembered of this request, too. Returns the verdict, with more detail if there is more to tell.
+   */
+  readonly demand?:
+    | ((
+        verdict: Granted<P>,
+        credential: C,
+        request: Request | undefined,
+      ) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>)
+    | undefined
+  /** Runs when the credential that was read is decided on, before the handler or the answer: takes it off the request, say. */
+  readonly decided?: ((verdict: Verdict<P, R, D>, credential: C | undefined, request: Request) => void) | undefined
+  /** By what an authentication is remembered: gates with one verifier authenticate a request once. Default: the gate. */
+  readonly verifier?: object
+  /** What can be unavailable. The first is what a throw means that names none of them. */
+  readonly dependencies: readonly D[]
+  readonly reasons: ReasonTable<R>
+  /** The challenges of a refusal; without one, those of a request that presents nothing. */
+  readonly challenge: (denied?: Denied<R>) => readonly Challenge[]
+  /** Last word on an answer, for gates that answer in other forms or add headers. */
+  readonly shape?: ((answer: Answer, refusal: Refusal<R, D>, request: Request) => Answer) | undefined
+  /** For bearer gates: what `asOAuthTokenVerifier` needs. */
+  readonly withoutRequest?: WithoutRequest<C, R> | undefined
+  readonly options?: GateOptions<R, D>
+}
+
+/** How a gate decides on a bearer token that came without its request. */
+export interface WithoutRequest<C, R extends string> {
+  /** Reads a token, as `read` does. */
+  readonly read: (token: string) => C | Denied<R>
+  /** What the gate demands that only a request can show, such as `tools`: then no adapter can be made. */
+  readonly impossible?: string | undefined
+  /** The resource that `AuthInfo` names. */
+  readonly resource?: string | undefined
+  /** Whether `AuthInfo` has the token itself, for tools that exchange it, and not the principal's id. Default false. */
+  readonly passesToken?: boolean | undefined
+}
+
+/** An Express middleware that lets a request through only with a verified principal. */
+export interface Gate<P extends PrincipalBase = PrincipalBase> extends RequestHandler {
+  /** `hmac`, `oauth-bearer`, `mcp-credential`, `settings-session`, or your own gate's. */
+  readonly kind: string
+  /** The header fields that credentials are read from, in lower case. */
+  readonly reads: readonly string[]
+  /** True when the request carries a credential that could be meant for this gate, good or bad. Presence commits. */
+  presents(request: Request): boolean
+  /** The challenges that a request without credentials gets. */
+  challenge(): readonly Challenge[]
+  /** A gate that lets a request without any credential through, with no principal. A bad one is still refused. */
+  optional(): Gate<P>
+  /** Only in the types: what the gate attaches. */
+  readonly principal?: P
+}
+
+/** What the suite itself needs to know of a gate; copies of the package find it by its symbol. */
+export interface GateInside {
+  readonly audit: Audit
+  readonly recognises: 'own' | 'any'
+  /** Undefined for a gate that is composed of others. */
+  readonly definition: GateDefinition<unknown, PrincipalBase, string, string> | undefined
+}
+
+const INSIDE = Symbol.for('countersign.gate/1')
+
+/** The inside of a gate; undefined for what is not a gate. */
+export function insideOf(gate: unknown): GateInside | undefined {
+  return typeof gate === 'function' ? (gate as { [INSIDE]?: GateInside })[INSIDE] : undefined
+}
+
+/** What {@link asGate} makes a gate of. */
+export type GateFace = Pick<Gate, 'kind' | 'reads' | 'presents' | 'challenge'> & {
+  /** Passes a request on for which nothing is presented. */
+  readonly pass: RequestHandler
+}
+
+/** Gives a handler the members of a gate, and its own name. */
+export function asGate<P extends PrincipalBase>(
+  handler: RequestHandler,
+  name: string,
+  face: GateFace,
+  inside: GateInside,
+): Gate<P> {
+  const { kind, reads, presents, challenge, pass } = face
+  const optional = (): Gate<P> => {
+    const either: RequestHandler = (request, response, next) =>
+      mayPresent(presents, request) ? handler(request, response, next) : pass(request, response, next)
+    return asGate<P>(either, name, face, inside)
+  }
+  Object.defineProperty(handler, 'name', { value: name, configurable: true })
+  Object.defineProperty(handler, INSIDE, { value: inside })
+  return Object.assign(handler, { kind, reads, presents, challenge, optional })
+}
+
+/** A throw counts as presented: the handler asks once more, and reports it as the bug that it is. */
+function mayPresent(presents: GateFace['presents'], request: Request): boolean {
+  try {
+    return presents(request)
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,19 @@
+import type { Problem } from './answer.js'
+
+/** What one reason means to the client and to the audit. Data, so that it is in one place. */
+export interface ReasonEntry {
+  /** The HTTP status of the answer. */
+  readonly status: 400 | 401 | 403 | 413
+  /** Event name of the OWASP Logging Vocabulary, e.g. `authn_login_fail`. */
+  readonly owasp: string
+  /** Default `warning`. */
+  readonly severity?: 'info' | 'warning' | 'critical'
+  /**
+   * Constant members of the problem document. All unproven reasons of a gate share one, so that the body tells nothing.
+   * `error` and `error_description` are for OAuth clients.
+   */
+  readonly problem?: Problem
+}
+
+/** The meaning of every reason of a gate. `missing` is always one of them. */
+export type ReasonTable<R extends string> = Readonly<Record<R, ReasonEntry>>

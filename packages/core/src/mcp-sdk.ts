@@ -1,0 +1,169 @@
+import { isPromise } from './async.js'
+import { systemClock } from './clock.js'
+import { CodedTypeError } from './errors.js'
+import { type Gate, type GateDefinition, insideOf } from './gate/gate.js'
+import type { PrincipalBase } from './gate/principal.js'
+import { record } from './gate/record.js'
+import { decisionOn } from './gate/thrown.js'
+import { type Decision, isDenied, type Verdict } from './gate/verdict.js'
+import { UnavailableError } from './stores/unavailable-error.js'
+
+/** What the MCP SDK calls `AuthInfo`: tools see it as `extra.authInfo` (v1) and `context.http.authInfo` (v2). */
+export interface AuthInfo {
+  /** The credential's public id, unless the token itself was asked for: a tool could pass it on. */
+  token: string
+  /** `''` when the principal does not say which client it is. */
+  clientId: string
+  scopes: string[]
+  /** Seconds since the epoch. */
+  expiresAt?: number
+  resource?: URL
+  extra?: Record<string, unknown>
+}
+
+/** A principal of a bearer gate, as far as {@link authInfoOf} looks at it. Times are milliseconds since the epoch. */
+export interface BearerPrincipal extends PrincipalBase {
+  readonly clientId?: string | undefined
+  readonly scopes?: readonly string[] | undefined
+  readonly expiresAt?: number | undefined
+  /** MCP credentials: the client that the credential was issued to, and what it may do. */
+  readonly providerInstanceId?: string | undefined
+  readonly capabilities?: readonly string[] | undefined
+}
+
+/** What {@link authInfoOf} says beyond the principal. */
+export interface AuthInfoOptions {
+  /** The token itself, for tools that exchange it. Default: the principal's id. */
+  readonly token?: string | undefined
+  readonly resource?: string | undefined
+}
+
+/**
+ * A bearer principal in the MCP SDK's shape. A new object each time: the SDK and tools may write to it.
+ *
+ * @example
+ * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
+ */
+export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions = {}): AuthInfo {
+  const { kind: _kind, id, clientId, providerInstanceId, scopes, capabilities, expiresAt, ...extra } = principal
+  const { token = id, resource } = options
+  return {
+    token,
+    clientId: clientId ?? providerInstanceId ?? '',
+    scopes: [...(scopes ?? capabilities ?? [])],
+    ...(expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1000) }),
+    ...(resource === undefined ? {} : { resource: new URL(resource) }),
+    extra: { id, ...(providerInstanceId === undefined ? {} : { providerInstanceId }), ...extra },
+  }
+}
+
+/** The port that the MCP SDK's `requireBearerAuth` asks. */
+export interface OAuthTokenVerifier {
+  verifyAccessToken(token: string): Promise<AuthInfo>
+}
+
+/** Options of {@link asOAuthTokenVerifier}. */
+export interface OAuthTokenVerifierOptions {
+  /**
+   * Makes the error that the SDK answers with 401. Version 2 of the SDK knows the one that is made by default; version 1
+   * wants its own: `(message) => new InvalidTokenError(message)`.
+   */
+  readonly invalidToken?: ((message: string) => Error) | undefined
+}
+
+/**
+ * Gives the MCP SDK's own `requireBearerAuth` the verification of a bearer gate, with all that the gate demands: audience,
+ * scopes, capabilities. Each decision is one event. The SDK knows neither 403 nor 503: it answers a token without a
+ * needed scope with 401, and an outage, which rejects with an {@link UnavailableError}, with 500. So the gate itself is
+ * the better middleware.
+ *
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_NOT_A_BEARER_GATE` for what is not a bearer gate, or
+ * `ERR_COUNTERSIGN_REQUEST_NEEDED` for one whose demands only a request can meet.
+ * @example
+ * app.post('/mcp', requireBearerAuth({ verifier: asOAuthTokenVerifier(oauth) }), handler)
+ */
+export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOptions = {}): OAuthTokenVerifier {
+  const { invalidToken = (message: string) => new InvalidTokenError(message) } = options
+  const inside = insideOf(gate)
+  const definition = inside?.definition
+  const alone = definition?.withoutRequest
+  if (inside === undefined || definition === undefined || alone === undefined) {
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_NOT_A_BEARER_GATE',
+      'asOAuthTokenVerifier: the first argument must be a gate made by requireOAuthBearer or requireMcpCredential',
+    )
+  }
+  if (alone.impossible !== undefined) {
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_REQUEST_NEEDED',
+      `asOAuthTokenVerifier: this gate's "${alone.impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make one without "${alone.impossible}"`,
+    )
+  }
+  const { name: kind, reasons, options: { clock = systemClock } = {} } = definition
+  return {
+    async verifyAccessToken(token) {
+      const startedMs = clock.monotonic()
+      const decision = await decideOn(token, definition, alone)
+      const standing = await record(decision, {
+        kind,
+        reasons,
+        audit: inside.audit,
+        latencyMs: clock.monotonic() - startedMs,
+      })
+      if (standing.outcome === 'granted')
+        return authInfoOf(standing.principal, {
+          resource: alone.resource,
+          ...(alone.passesToken === true ? { token } : {}),
+        })
+      if (standing.outcome === 'denied') throw invalidToken(sentenceOf(standing.reason, definition))
+      if (standing.outcome === 'failed') throw standing.error
+      const { dependency, retryAfterSeconds } = standing
+      throw new UnavailableError(dependency, `${dependency} is unavailable`, { retryAfterSeconds })
+    },
+  }
+}
+
+type AnyDefinition = GateDefinition<unknown, PrincipalBase, string, string>
+
+/** Read, verify and demand, as a gate does, of a token alone. */
+async function decideOn(
+  token: unknown,
+  { verify, demand, dependencies }: AnyDefinition,
+  { read }: NonNullable<AnyDefinition['withoutRequest']>,
+): Promise<Decision> {
+  try {
+    const credential = read(typeof token === 'string' ? token : '')
+    if (isDenied(credential)) return credential
+    const verified = verify(credential, undefined)
+    const verdict: Verdict = isPromise(verified) ? await verified : verified
+    return verdict.outcome === 'granted' && demand !== undefined
+      ? await demand(verdict, credential, undefined)
+      : verdict
+  } catch (error) {
+    return decisionOn(error, dependencies)
+  }
+}
+
+/** What the gate itself would tell the client. */
+function sentenceOf(reason: string, { reasons }: AnyDefinition): string {
+  const { problem } = reasons[reason] ?? {}
+  return problem?.error_description ?? problem?.detail ?? 'The credential is not valid here'
+}
+
+/** By these the MCP SDK recognises its errors across copies of itself. */
+const BRANDS = Symbol.for('mcp.sdk.errorBrands')
+
+/** An `invalid_token` in the shape that version 2 of the MCP SDK recognises. */
+class InvalidTokenError extends Error {
+  override readonly name = 'OAuthError'
+  readonly code = 'invalid_token'
+
+  constructor(message: string) {
+    super(message)
+    Object.defineProperty(this, BRANDS, { value: new Set(['mcp.OAuthError']) })
+  }
+
+  toResponseObject(): { error: string; error_description: string } {
+    return { error: this.code, error_description: this.message }
+  }
+}
