@@ -1,5 +1,5 @@
 // What the pages' examples take for granted: an app, its handlers, and what stands around them.
-import type { AuditEvent } from '@countersign/audit'
+import type { AuditEvent } from '@countersign/core'
 import type { IssuedCredential, McpCredentials } from '@countersign/mcp-credential'
 import type { Express, RequestHandler } from 'express'
 import type { Redis } from 'ioredis'

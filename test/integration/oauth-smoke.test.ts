@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createDemo } from '../../packages/demo/src/app.js'
 import { type AuthorizationServer, startAuthorizationServer } from '../../packages/demo/src/authorization-server.js'

@@ -1,4 +1,4 @@
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { Browser } from '../../packages/demo/src/browser.js'
@@ -124,7 +124,7 @@ test('a stopped Redis is 503 within the deadline, and nothing that timed out tak
       (error: { code?: string }) => error.code,
     ),
   ])
-  expect(held).toEqual([503, 503, 'ERR_STORE_UNAVAILABLE'])
+  expect(held).toEqual([503, 503, 'ERR_COUNTERSIGN_UNAVAILABLE'])
   await expectOutage(3)
   server.resume()
   await expectRecovery(5_000)

@@ -1,4 +1,4 @@
-import type { Audit } from '@countersign/audit'
+import type { Audit } from '@countersign/core'
 import { memorySecrets, requireHmac, sign, xHeaders } from '@countersign/hmac'
 import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'

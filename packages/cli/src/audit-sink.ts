@@ -1,4 +1,4 @@
-import { type Audit, createAudit } from '@countersign/audit'
+import { createAudit, type Audit } from '@countersign/audit'
 import type { Environment } from '@countersign/core'
 import { unavailableError } from './command-error.js'
 

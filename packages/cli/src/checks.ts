@@ -1,4 +1,4 @@
-import { safeString } from '@countersign/audit'
+import { safeString } from '@countersign/core/gate-kit'
 import type { Context } from './context.js'
 import { type ExitCode, exitCodes } from './exit-codes.js'
 

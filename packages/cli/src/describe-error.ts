@@ -16,14 +16,14 @@ const NOT_IN_ARGV =
 
 /** Errors of the packages that are an answer, not a mistake of the command, by code: not all of them are loaded. */
 const ANSWERS: Readonly<Record<string, ExitCode>> = {
-  ERR_OPTION_INVALID: exitCodes.usage,
-  ERR_OPTION_MISSING: exitCodes.usage,
-  ERR_OPTION_UNKNOWN: exitCodes.usage,
-  ERR_STORE_UNAVAILABLE: exitCodes.unavailable,
-  ERR_HMAC_VERSION_EXISTS: exitCodes.failed,
-  ERR_HMAC_ROTATION_CONFLICT: exitCodes.failed,
-  ERR_HMAC_SEALED_UNREADABLE: exitCodes.failed,
-  ERR_HMAC_URL_INVALID: exitCodes.usage,
+  ERR_COUNTERSIGN_OPTION_INVALID: exitCodes.usage,
+  ERR_COUNTERSIGN_OPTION_MISSING: exitCodes.usage,
+  ERR_COUNTERSIGN_OPTION_UNKNOWN: exitCodes.usage,
+  ERR_COUNTERSIGN_UNAVAILABLE: exitCodes.unavailable,
+  ERR_COUNTERSIGN_HMAC_VERSION_EXISTS: exitCodes.failed,
+  ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT: exitCodes.failed,
+  ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE: exitCodes.failed,
+  ERR_COUNTERSIGN_HMAC_URL_INVALID: exitCodes.usage,
 }
 
 /** How a command ends that threw: its exit code, and the one line that is said. Never throws. */

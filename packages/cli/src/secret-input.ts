@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { type Environment, readVariable } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable } from '@countersign/core/gate-kit'
 import { usageError } from './command-error.js'
 import type { Context } from './context.js'
 

@@ -1,4 +1,4 @@
-import { safeString } from '@countersign/audit'
+import { safeString } from '@countersign/core/gate-kit'
 
 /** What stands in a table; undefined is shown as `-`. */
 export type Cell = string | number | undefined

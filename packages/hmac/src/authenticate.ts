@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
-import { denied, fieldLines, settle, sha256, unavailable, type VerdictDetail } from '@countersign/core'
+import { denied, fieldLines, settle, sha256, type VerdictDetail, unavailable } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { mayLackLines } from './body/framing.js'
 import { type BodyResult, platformBody, readBody } from './body/read-body.js'

@@ -1,14 +1,6 @@
 import { hash } from 'node:crypto'
-import {
-  denied,
-  granted,
-  isPromise,
-  type ReplayStore,
-  settle,
-  unavailable,
-  type VerdictDetail,
-  withDeadline,
-} from '@countersign/core'
+import type { ReplayStore } from '@countersign/core'
+import { denied, granted, isPromise, settle, type VerdictDetail, unavailable, withDeadline } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { Attempt } from './authenticate.js'
 import type { HmacVerdict } from './reasons.js'

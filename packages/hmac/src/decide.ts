@@ -1,5 +1,5 @@
-import type { AuditAttributes } from '@countersign/audit'
-import { isPromise, settle } from '@countersign/core'
+import type { AuditAttributes } from '@countersign/core/gate-kit'
+import { isPromise, settle } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { BodyConsumedError } from './body/body-consumed-error.js'

@@ -1,4 +1,5 @@
-import { type Clock, isPromise } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { isPromise } from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from './formats/grammar.js'
 import { cachedVersions } from './stores/secret-cache.js'
 import { type HmacSecretStore, type HmacSecretVersion, isActive } from './stores/store.js'

@@ -1,14 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import {
-  denied,
-  fieldLines,
-  granted,
-  OptionError,
-  option,
-  parseAuthorization,
-  resolveOptions,
-  sha256,
-} from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { denied, fieldLines, granted, option, parseAuthorization, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 import { isSent } from './formats/is-sent.js'
@@ -71,7 +63,7 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
   )
   if (new Set(candidates.map(({ digest }) => digest.toString('hex'))).size !== candidates.length) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
       `requireHmac: option "legacy.keys" has one key twice, so nobody can tell whose it is: put it under "${SHARED_CALLER}"`,
     )

@@ -1,4 +1,5 @@
-import { type Environment, OptionError, option, readBoolean, readVariable, resolveOptions } from '@countersign/core'
+import { OptionError, type Environment } from '@countersign/core'
+import { option, readBoolean, readVariable, resolveOptions } from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from './formats/grammar.js'
 import type { RequireHmacOptions } from './options.js'
 import { assertCallers, assertNoStray, variablesOf } from './variables.js'
@@ -64,14 +65,14 @@ export function hmacOptionsFromEnv(
   for (const [caller, variable] of legacyVariables) {
     const key = readVariable(env, variable)
     if (key === '')
-      throw new OptionError('ERR_OPTION_INVALID', variable, `${variable} is empty: set it or leave it out`)
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', variable, `${variable} is empty: set it or leave it out`)
     if (key !== undefined) keys[caller] = [key]
   }
   const enforce = readEnforce(env, require, requireVariables, keys)
   if (Object.keys(keys).length === 0) return enforce === undefined ? {} : { enforce }
   if (legacyHeaders === undefined || legacyHeaders.length === 0) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'legacyHeaders',
       `${OWNER}: option "legacyHeaders" is required with an old key: set it to the list of headers that carry it`,
     )
@@ -101,7 +102,7 @@ function readEnforce(
 
 function nothingInstead(variable: string, missing: string): OptionError {
   return new OptionError(
-    'ERR_OPTION_MISSING',
+    'ERR_COUNTERSIGN_OPTION_MISSING',
     variable,
     `${variable} is false, but ${missing} is not set, so nothing else would let a request in: set it, or leave ${variable} out`,
   )

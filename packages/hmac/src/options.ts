@@ -1,12 +1,5 @@
-import {
-  type GateOptions,
-  gateOptionRules,
-  memoryReplay,
-  OptionError,
-  option,
-  type ReplayStore,
-  resolveOptions,
-} from '@countersign/core'
+import { OptionError, memoryReplay, type GateOptions, type ReplayStore } from '@countersign/core'
+import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
 import { defaultFormat } from './formats/default-format.js'
 import type { SignatureFormat } from './formats/format.js'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
@@ -87,7 +80,7 @@ export function resolveHmacOptions(options: RequireHmacOptions) {
     resolved.legacy === undefined ? undefined : createLegacy(resolved.legacy, resolved.enforce, () => clock.now())
   if (resolved.mode === 'report' && legacy === undefined) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'mode',
       `requireHmac: mode 'report' needs option "legacy": without the old key it would let everyone in`,
     )
@@ -95,14 +88,14 @@ export function resolveHmacOptions(options: RequireHmacOptions) {
   const reads = [...formats.flatMap((format) => format.reads), ...(legacy?.reads ?? [])]
   if (new Set(reads).size !== reads.length) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'formats',
       'requireHmac: two of "formats", or one and "legacy", read the same header field',
     )
   }
   if (resolved.audience === undefined && formats.some((format) => format.bindsAudience)) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'audience',
       'requireHmac: option "audience" is required: set it to the host that callers reach this service by',
     )
@@ -110,7 +103,7 @@ export function resolveHmacOptions(options: RequireHmacOptions) {
   const names = callers === undefined ? undefined : new Set(callers)
   if (names === undefined && (secrets.knows === undefined || secrets.knows(SHARED_CALLER))) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'callers',
       'requireHmac: option "callers" is required with this secret store: set it to the list of callers',
     )
@@ -126,7 +119,7 @@ function assertEnforcedNames(enforce: Enforce | undefined, isKnown: (name: strin
   for (const name of typeof enforce === 'object' ? Object.keys(enforce) : []) {
     if (isKnown(name)) continue
     throw new OptionError(
-      'ERR_OPTION_UNKNOWN',
+      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       `enforce.${name}`,
       `requireHmac: option "enforce" names "${name.slice(0, 64)}", which is neither a caller nor has a legacy key`,
     )

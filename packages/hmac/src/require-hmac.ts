@@ -1,4 +1,5 @@
-import { defineGate, type Gate, isPromise } from '@countersign/core'
+import type { Gate } from '@countersign/core'
+import { defineGate, isPromise } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { drain } from './body/drain.js'
 import { decide } from './decide.js'

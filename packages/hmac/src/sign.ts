@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { OptionError, option, resolveOptions, sha256 } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { defaultFormat } from './formats/default-format.js'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
 import { CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
@@ -60,7 +61,7 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
   } = resolveOptions('sign', options, signOptionRules)
   const key = secretKey('sign', 'secret', secret)
   if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
-    throw new OptionError('ERR_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
   }
   const headers = lowerCased(request.headers ?? {})
   return format.sign({
@@ -86,7 +87,7 @@ function bodyDigest(
     const digests = parseContentDigest(declared)
     if (digests === undefined) {
       throw new OptionError(
-        'ERR_OPTION_INVALID',
+        'ERR_COUNTERSIGN_OPTION_INVALID',
         'headers',
         'sign: "content-digest" must be one of sha-256 or sha-512 as in RFC 9530: sha-256=:<base64>:',
       )
@@ -94,7 +95,7 @@ function bodyDigest(
     return { contentDigest: declared, bodySha256: digests.find(({ algorithm }) => algorithm === 'sha256')?.value }
   }
   if (body !== undefined && !(body instanceof Uint8Array)) {
-    throw new OptionError('ERR_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
   }
   const bodySha256 = sha256(body ?? '')
   return { contentDigest: `sha-256=:${bodySha256.toString('base64')}:`, bodySha256 }

@@ -1,4 +1,5 @@
-import { nearest, OptionError } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { nearest } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -13,7 +14,7 @@ export function assertCallers(owner: string, callers: unknown): asserts callers 
   const isList = Array.isArray(callers) && callers.length > 0 && callers.every((name) => CALLER_PATTERN.test(name))
   if (isList && new Set(callers).size === callers.length) return
   throw new OptionError(
-    'ERR_OPTION_INVALID',
+    'ERR_COUNTERSIGN_OPTION_INVALID',
     'callers',
     `${owner}: option "callers" must be a list of names of a-z 0-9 . _ - that start with a letter or digit, none twice`,
   )
@@ -33,10 +34,10 @@ export function variablesOf(
 ): ReadonlyMap<string, string> {
   for (const [caller, name] of Object.entries(names)) {
     if (!callers.includes(caller)) {
-      throw new OptionError('ERR_OPTION_UNKNOWN', `names.${caller}`, `${owner}: "${caller}" is not one of "callers"`)
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_UNKNOWN', `names.${caller}`, `${owner}: "${caller}" is not one of "callers"`)
     }
     if (!VARIABLE.test(name)) {
-      throw new OptionError('ERR_OPTION_INVALID', `names.${caller}`, `${owner}: "${name}" is no name of a variable`)
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', `names.${caller}`, `${owner}: "${name}" is no name of a variable`)
     }
   }
   const variables = new Map(callers.map((caller) => [caller, names[caller] ?? `${prefix}${suffixOf(caller)}`]))
@@ -47,7 +48,7 @@ export function variablesOf(
       owners.get(name) ?? (plain === name ? undefined : [...variables].find(([, one]) => one === plain)?.[0])
     if (other !== undefined) {
       throw new OptionError(
-        'ERR_OPTION_INVALID',
+        'ERR_COUNTERSIGN_OPTION_INVALID',
         'names',
         `${owner}: ${name} would be read for both "${other}" and "${caller}": name another variable for one in "names"`,
       )
@@ -73,7 +74,7 @@ export function assertNoStray(
     if (env[variable] === undefined || !name.startsWith(prefix) || known.includes(name)) continue
     const near = nearest(name, known)
     throw new OptionError(
-      'ERR_OPTION_UNKNOWN',
+      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       name,
       `${owner}: ${name} is set, but is of no caller${near === undefined ? '' : `. Did you mean ${near}?`}`,
     )

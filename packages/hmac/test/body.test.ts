@@ -143,7 +143,7 @@ test('[hmac-abort] a client that goes away midway is one event, and nothing hang
   expect(app.events.map(({ type, reason }) => [type, reason])).toEqual([['access.denied', 'malformed']])
 })
 
-test('[hmac-consumed] a body that a parser has read is 500 with ERR_HMAC_BODY_CONSUMED in the event', async () => {
+test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_HMAC_BODY_CONSUMED in the event', async () => {
   app = await hmacApp()
   const { secrets, clock } = app
   const outer = express()
@@ -160,7 +160,7 @@ test('[hmac-consumed] a body that a parser has read is 500 with ERR_HMAC_BODY_CO
   const running = await serve(outer)
   const headers = { ...signed({ now: clock.now(), body: '{}' }), 'content-type': 'application/json' }
   expect((await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{}'))).status).toBe(500)
-  expect(errors).toEqual(['ERR_HMAC_BODY_CONSUMED'])
+  expect(errors).toEqual(['ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'])
   await running.close()
 })
 

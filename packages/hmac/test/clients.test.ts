@@ -114,7 +114,7 @@ describe('the interceptor of undici', () => {
     await expect(
       following.request({ origin: redirecting.url, path: '/', method: 'POST', body: 'x' }),
     ).rejects.toMatchObject({
-      code: 'ERR_HMAC_ORIGIN',
+      code: 'ERR_COUNTERSIGN_HMAC_ORIGIN',
     })
     expect(seen).toEqual([])
     await redirecting.close()
@@ -122,10 +122,10 @@ describe('the interceptor of undici', () => {
   })
 
   test('refuses a body whose bytes it does not know: a stream, and every body of fetch', async () => {
-    await expect(request({ body: chunks() })).rejects.toMatchObject({ code: 'ERR_HMAC_BODY_STREAM' })
+    await expect(request({ body: chunks() })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_HMAC_BODY_STREAM' })
     const dispatcher = agentWith()
     const fetching = undiciFetch(`${app.url}/jobs`, { method: 'POST', body: 'hello', dispatcher })
-    await expect(fetching).rejects.toMatchObject({ cause: { code: 'ERR_HMAC_BODY_STREAM' } })
+    await expect(fetching).rejects.toMatchObject({ cause: { code: 'ERR_COUNTERSIGN_HMAC_BODY_STREAM' } })
     expect((await undiciFetch(`${app.url}/jobs`, { dispatcher })).status).toBe(200)
   })
 
@@ -140,7 +140,7 @@ describe('the interceptor of undici', () => {
   })
 
   test('refuses a query in two places', async () => {
-    await expect(request({ path: '/jobs?a=1', query: { b: 2 } })).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    await expect(request({ path: '/jobs?a=1', query: { b: 2 } })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
   })
 })
 

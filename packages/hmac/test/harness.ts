@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
-import type { AuditEvent } from '@countersign/audit'
+import type { AuditEvent } from '@countersign/core'
 import type { MemorySecretsOptions, RequireHmacOptions, SignatureFormat } from '@countersign/hmac'
 import { memorySecrets, requireHmac, sign, xHeaders } from '@countersign/hmac'
 import express, { type RequestHandler } from 'express'

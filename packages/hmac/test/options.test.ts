@@ -26,41 +26,41 @@ function errorOf(work: () => unknown): { code?: string; option?: string; message
 
 describe('a wrong option throws at creation', () => {
   test.each<[string, object, string, string]>([
-    ['secrets left out', { secrets: undefined }, 'ERR_OPTION_MISSING', 'secrets'],
-    ['secrets that are no store', { secrets: {} }, 'ERR_OPTION_INVALID', 'secrets'],
-    ['a misspelt one', { audiense: AUDIENCE }, 'ERR_OPTION_UNKNOWN', 'audiense'],
-    ['no audience', { audience: undefined }, 'ERR_OPTION_MISSING', 'audience'],
-    ['an empty list of audiences', { audience: [] }, 'ERR_OPTION_INVALID', 'audience'],
-    ['an audience with a scheme', { audience: 'https://billing.example.com' }, 'ERR_OPTION_INVALID', 'audience'],
-    ['an audience with a path', { audience: 'billing.example.com/' }, 'ERR_OPTION_INVALID', 'audience'],
-    ['no formats', { formats: [] }, 'ERR_OPTION_INVALID', 'formats'],
-    ['a format by name', { formats: ['rfc9421'] }, 'ERR_OPTION_INVALID', 'formats'],
-    ['the same format twice', { formats: [rfc9421(), rfc9421({ tag: 'other' })] }, 'ERR_OPTION_INVALID', 'formats'],
-    ['callers that are no names', { callers: ['Scheduler'] }, 'ERR_OPTION_INVALID', 'callers'],
-    ['a replay store that is none', { replay: {} }, 'ERR_OPTION_INVALID', 'replay'],
-    ['another mode of the body', { body: 'stream' }, 'ERR_OPTION_INVALID', 'body'],
-    ['a limit that is none', { maxBodyBytes: Number.POSITIVE_INFINITY }, 'ERR_OPTION_INVALID', 'maxBodyBytes'],
-    ['enforce as a text', { enforce: 'false' }, 'ERR_OPTION_INVALID', 'enforce'],
-    ['enforce with a text in it', { enforce: { scheduler: 'false' } }, 'ERR_OPTION_INVALID', 'enforce'],
-    ['another mode', { mode: 'off' }, 'ERR_OPTION_INVALID', 'mode'],
-    ['report mode without an old key', { mode: 'report' }, 'ERR_OPTION_INVALID', 'mode'],
+    ['secrets left out', { secrets: undefined }, 'ERR_COUNTERSIGN_OPTION_MISSING', 'secrets'],
+    ['secrets that are no store', { secrets: {} }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'secrets'],
+    ['a misspelt one', { audiense: AUDIENCE }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN', 'audiense'],
+    ['no audience', { audience: undefined }, 'ERR_COUNTERSIGN_OPTION_MISSING', 'audience'],
+    ['an empty list of audiences', { audience: [] }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'audience'],
+    ['an audience with a scheme', { audience: 'https://billing.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'audience'],
+    ['an audience with a path', { audience: 'billing.example.com/' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'audience'],
+    ['no formats', { formats: [] }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'formats'],
+    ['a format by name', { formats: ['rfc9421'] }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'formats'],
+    ['the same format twice', { formats: [rfc9421(), rfc9421({ tag: 'other' })] }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'formats'],
+    ['callers that are no names', { callers: ['Scheduler'] }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'callers'],
+    ['a replay store that is none', { replay: {} }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'replay'],
+    ['another mode of the body', { body: 'stream' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'body'],
+    ['a limit that is none', { maxBodyBytes: Number.POSITIVE_INFINITY }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'maxBodyBytes'],
+    ['enforce as a text', { enforce: 'false' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'enforce'],
+    ['enforce with a text in it', { enforce: { scheduler: 'false' } }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'enforce'],
+    ['another mode', { mode: 'off' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'mode'],
+    ['report mode without an old key', { mode: 'report' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'mode'],
     [
       'an old key that is empty',
       { legacy: { headers: ['x-a'], keys: { a: [''] } } },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
     ],
-    ['an old key without headers', { legacy: { keys: { a: ['k'] } } }, 'ERR_OPTION_MISSING', 'legacy.headers'],
+    ['an old key without headers', { legacy: { keys: { a: ['k'] } } }, 'ERR_COUNTERSIGN_OPTION_MISSING', 'legacy.headers'],
     [
       'an old key of no caller',
       { legacy: { headers: ['x-a'], keys: { 'A b': ['k'] } } },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
     ],
     [
       'an old key in the header of a format',
       { legacy: { headers: ['Signature'], keys: { a: ['k'] } } },
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'formats',
     ],
   ])('%s', (_what, wrong, code, option) => {
@@ -99,7 +99,7 @@ describe('a wrong option throws at creation', () => {
   test('callers left out, with a store that cannot tell them without asking anyone', () => {
     const { knows: _, ...asking } = secrets
     expect(errorOf(() => requireHmac({ ...good, secrets: asking }))).toMatchObject({
-      code: 'ERR_OPTION_MISSING',
+      code: 'ERR_COUNTERSIGN_OPTION_MISSING',
       option: 'callers',
     })
     expect(errorOf(() => requireHmac({ ...good, secrets: asking, callers: ['scheduler'] }))).toEqual({})
@@ -118,7 +118,7 @@ describe('a wrong option throws at creation', () => {
     ]
     for (const work of wrong) {
       const error = errorOf(work)
-      expect(error.code).toMatch(/^ERR_OPTION_/)
+      expect(error.code).toMatch(/^ERR_COUNTERSIGN_OPTION_/)
       expect(error.message).not.toContain('short-secret')
     }
   })

@@ -1,6 +1,6 @@
 import { createHook } from 'node:async_hooks'
 import { Readable } from 'node:stream'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import type { ReplayStore } from '@countersign/core'
 import {
   memorySecrets,

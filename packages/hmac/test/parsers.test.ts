@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { PassThrough } from 'node:stream'
-import { sha256 } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 import { rfc9421, type SignatureFormat, sign, xHeaders } from '@countersign/hmac'
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'

@@ -19,7 +19,7 @@ describe('a secret', () => {
       const results = await Promise.allSettled(stores.map((store) => store.rotate('scheduler')))
       const made = results.filter(({ status }) => status === 'fulfilled').length
       const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []))
-      expect(errors.every((code) => code === 'ERR_HMAC_ROTATION_CONFLICT')).toBe(true)
+      expect(errors.every((code) => code === 'ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT')).toBe(true)
       const after = (await stores[1]?.versions('scheduler')) ?? []
       expect(after).toHaveLength((before?.length ?? 0) + made)
       expect(after.filter(({ expiresAt }) => expiresAt === undefined).map(({ version }) => version)).toEqual([
@@ -54,7 +54,7 @@ describe('a secret', () => {
     const results = await Promise.allSettled(stores.map((store) => store.rotate('scheduler')))
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     const refused = results.find((result) => result.status === 'rejected')
-    expect(refused?.reason).toMatchObject({ code: 'ERR_HMAC_ROTATION_CONFLICT' })
+    expect(refused?.reason).toMatchObject({ code: 'ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT' })
     const versions = await admin.versions('scheduler')
     expect(versions.map(({ version, isPending, expiresAt }) => [version, isPending, expiresAt === undefined])).toEqual([
       [2, false, true],
@@ -96,7 +96,7 @@ describe('a secret', () => {
       { version: 8 },
     ]) {
       await expect(secrets.importSealed({ ...row, envelope: good, ...wrong })).rejects.toMatchObject({
-        code: 'ERR_HMAC_SEALED_UNREADABLE',
+        code: 'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
       })
     }
     await expect(secrets.importSealed({ ...row, envelope: good, kek: randomBytes(16) })).rejects.toThrow('32 bytes')

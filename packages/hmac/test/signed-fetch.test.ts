@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { createSignedFetch, requireHmac, rfc9421 } from '@countersign/hmac'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
@@ -120,7 +120,7 @@ describe('createSignedFetch', () => {
   test('refuses a stream without a digest, and a secret that is empty', async () => {
     const body = new ReadableStream()
     await expect(client()(app.url, { method: 'POST', body, duplex: 'half' } as RequestInit)).rejects.toMatchObject({
-      code: 'ERR_HMAC_BODY_STREAM',
+      code: 'ERR_COUNTERSIGN_HMAC_BODY_STREAM',
     })
     expect(() => createSignedFetch({ caller: 'scheduler', version: 3, secret: '' })).toThrow('at least 32 bytes')
   })

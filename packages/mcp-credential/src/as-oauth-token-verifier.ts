@@ -1,5 +1,6 @@
-import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { option, resolveOptions, StoreUnavailableError } from '@countersign/core'
+import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { dependencyOf } from './authenticate.js'
 import type { McpCredentials } from './create-mcp-credentials.js'
 import { authInfoFrom, type McpAuthInfo } from './gate/auth-info.js'
@@ -53,7 +54,7 @@ export function asOAuthTokenVerifier(credentials: McpCredentials, options: Verif
       }
       const { standing, credential } = resolution
       if (!(await report(audit, resolution))) {
-        throw new StoreUnavailableError('asOAuthTokenVerifier', 'the audit did not take the decision')
+        throw new UnavailableError('asOAuthTokenVerifier', 'the audit did not take the decision')
       }
       if (standing === 'live') return authInfoFrom(principalFrom(resolution.credential))
       throw invalidToken(credential === undefined ? 'The credential is not valid' : `The credential is ${standing}`)

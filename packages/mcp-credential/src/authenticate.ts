@@ -1,4 +1,4 @@
-import { denied, granted, parseAuthorization, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import { denied, granted, parseAuthorization, settle, type VerdictDetail, unavailable } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { checkBody } from './gate/json-rpc.js'
 import { presentedIn } from './gate/presented.js'
@@ -25,8 +25,8 @@ export function authenticate(request: Request, options: ResolvedGateOptions): St
 /** What could not be asked, by the error that says so; any other error is thrown on. */
 export function dependencyOf(error: unknown): 'credential_store' | 'liveness' {
   const code = (error as { code?: unknown } | undefined)?.code
-  if (code === 'ERR_LIVENESS_UNKNOWN') return 'liveness'
-  if (code === 'ERR_STORE_UNAVAILABLE') return 'credential_store'
+  if (code === 'ERR_COUNTERSIGN_UNAVAILABLE') return 'liveness'
+  if (code === 'ERR_COUNTERSIGN_UNAVAILABLE') return 'credential_store'
   throw error
 }
 

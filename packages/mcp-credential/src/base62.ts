@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { sha256 } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** The largest multiple of 62 in a byte: bytes from there on would favour the first letters. */

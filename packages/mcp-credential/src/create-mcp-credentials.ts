@@ -1,5 +1,5 @@
-import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { isPromise, option, resolveOptions, sha256 } from '@countersign/core'
+import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { isPromise, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { credentialEvents } from './credential-events.js'
 import { type IssueOptions, issueRules, nameRule } from './issue-options.js'
 import { IssueRefusedError } from './issue-refused-error.js'
@@ -111,10 +111,10 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     const work = store.issue({ ...subject, onExisting, overlapMs }, life)
     const outcome = isPromise(work) ? await work : work
     if (outcome.outcome === 'retired') {
-      throw new IssueRefusedError('ERR_THREAD_RETIRED', 'the thread is retired: nothing is issued for it any more')
+      throw new IssueRefusedError('ERR_COUNTERSIGN_THREAD_RETIRED', 'the thread is retired: nothing is issued for it any more')
     }
     if (outcome.outcome === 'full') {
-      throw new IssueRefusedError('ERR_TOO_MANY_CREDENTIALS', `${outcome.limit} is reached: revoke some, or raise it`)
+      throw new IssueRefusedError('ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS', `${outcome.limit} is reached: revoke some, or raise it`)
     }
     events.issued(outcome.credential, outcome.carried)
     for (const old of outcome.superseded) events.superseded(old, id)
@@ -185,7 +185,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   async function persist(work: McpCredentialStore['snapshot'], file: string): Promise<number> {
     if (work !== undefined) return work.call(store, file, life)
     const error = new TypeError('snapshot and restore are for the memory store: this store keeps its state itself')
-    throw Object.assign(error, { code: 'ERR_SNAPSHOT_UNSUPPORTED' })
+    throw Object.assign(error, { code: 'ERR_COUNTERSIGN_SNAPSHOT_UNSUPPORTED' })
   }
 }
 

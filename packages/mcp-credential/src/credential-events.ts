@@ -1,4 +1,5 @@
-import type { Audit, AuditEventInput } from '@countersign/audit'
+import type { Audit } from '@countersign/core'
+import type { AuditEventInput } from '@countersign/core/gate-kit'
 import type { CredentialRecord, RevocableScope } from './stores/store.js'
 
 /** Reports each change of state, once. */

@@ -1,4 +1,4 @@
-import { option } from '@countersign/core'
+import { option } from '@countersign/core/gate-kit'
 import type { OnExisting } from './stores/store.js'
 
 export interface IssueOptions {

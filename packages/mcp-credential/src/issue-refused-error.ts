@@ -2,7 +2,7 @@
 export class IssueRefusedError extends Error {
   override readonly name = 'IssueRefusedError'
   constructor(
-    readonly code: 'ERR_THREAD_RETIRED' | 'ERR_TOO_MANY_CREDENTIALS',
+    readonly code: 'ERR_COUNTERSIGN_THREAD_RETIRED' | 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
     message: string,
   ) {
     super(message)

@@ -1,4 +1,5 @@
-import { OptionError, option } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option } from '@countersign/core/gate-kit'
 import type { CredentialLife } from './stores/store.js'
 
 const MINUTE_MS = 60_000
@@ -34,7 +35,7 @@ export function resolveLife(
   const { idleTimeoutMs, maximumLifetimeMs, absoluteLifetimeMs, slideOn } = options
   if (idleTimeoutMs > maximumLifetimeMs) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'idleTimeoutMs',
       `${owner}: option "idleTimeoutMs" must be at most "maximumLifetimeMs", got ${idleTimeoutMs} over ${maximumLifetimeMs}`,
     )

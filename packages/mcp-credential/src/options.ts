@@ -1,4 +1,5 @@
-import { type GateOptions, gateOptionRules, option, resolveOptions } from '@countersign/core'
+import type { GateOptions } from '@countersign/core'
+import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { McpCredentials } from './create-mcp-credentials.js'
 import { McpSessions } from './gate/mcp-sessions.js'
 import { StreamWatch } from './gate/stream-watch.js'

@@ -1,4 +1,4 @@
-import type { ReasonTable, Verdict } from '@countersign/core'
+import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from './principal.js'
 
 const ASK = 'Stop calling this server and tell the user; the app must start this session anew.'

@@ -1,4 +1,5 @@
-import { type Denied, defineGate, type Gate, isPromise, parseAuthorization, type ReasonEntry } from '@countersign/core'
+import type { Gate } from '@countersign/core'
+import { defineGate, isPromise, parseAuthorization, type Denied, type ReasonEntry } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { shapeAnswer } from './gate/answers.js'

@@ -1,4 +1,4 @@
-import { isPromise, withDeadline } from '@countersign/core'
+import { isPromise, withDeadline } from '@countersign/core/gate-kit'
 import type {
   CredentialLife,
   CredentialRecord,
@@ -29,7 +29,7 @@ export type IsAlive = (scope: {
 
 /** What `resolve` throws or rejects with when `isAlive` throws, rejects or takes too long. */
 export class LivenessError extends Error {
-  readonly code = 'ERR_LIVENESS_UNKNOWN'
+  readonly code = 'ERR_COUNTERSIGN_UNAVAILABLE'
   override readonly name = 'LivenessError'
 }
 

@@ -136,7 +136,7 @@ test('a file that is none of ours is refused without quoting it', async () => {
   for (const text of ['', '{"version":2}', `{"secret":"${issued.token}"`, 'null']) {
     writeFileSync(other, text)
     const error = await readCredentialFile(other).catch((one: Error & { code?: string }) => one)
-    expect(error).toMatchObject({ code: 'ERR_CREDENTIAL_FILE' })
+    expect(error).toMatchObject({ code: 'ERR_COUNTERSIGN_CREDENTIAL_FILE' })
     expect(String((error as Error).stack)).not.toContain(issued.token)
   }
   expect(readFileSync(other, 'utf8')).toBe('null')

@@ -1,5 +1,5 @@
-import { type AuditEvent, createAudit } from '@countersign/audit'
-import { StoreUnavailableError } from '@countersign/core'
+import { createAudit, type AuditEvent } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import { asOAuthTokenVerifier, type McpCredentialStore } from '@countersign/mcp-credential'
 import { expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -60,8 +60,8 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
   }
   await revoke()
   await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ message: 'The credential is revoked' })
-  failure = new StoreUnavailableError('test', 'down')
-  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  failure = new UnavailableError('test', 'down')
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
   failure = new Error('bug')
   await expect(verifier.verifyAccessToken(token)).rejects.toThrow('bug')
   expect(
@@ -91,7 +91,7 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
   )
   const verifier = asOAuthTokenVerifier(credentials, { invalidToken, audit })
   const { token } = await credentials.issue(agent)
-  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
   expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
     { type: 'access.unavailable', reason: 'audit_sink' },
   ])
@@ -101,13 +101,13 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
 test('wrong input to the registry is refused with the option’s name', async () => {
   const { credentials, close } = await mcpApp()
   const wrong = (options: object) => credentials.issue({ ...agent, ...options })
-  await expect(wrong({ threadId: '' })).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', option: 'threadId' })
+  await expect(wrong({ threadId: '' })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'threadId' })
   await expect(wrong({ threadId: 'a\nb' })).rejects.toMatchObject({ option: 'threadId' })
   await expect(wrong({ capabilities: ['a b'] })).rejects.toMatchObject({ option: 'capabilities' })
   await expect(wrong({ onExisting: 'replace' })).rejects.toMatchObject({ option: 'onExisting' })
-  await expect(wrong({ thread: 't' })).rejects.toMatchObject({ code: 'ERR_OPTION_UNKNOWN' })
-  await expect(credentials.revokeThread('')).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
-  await expect(credentials.touch('')).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+  await expect(wrong({ thread: 't' })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN' })
+  await expect(credentials.revokeThread('')).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+  await expect(credentials.touch('')).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
   expect(await credentials.revoke('none')).toBe(false)
   expect(await credentials.revoke('__proto__')).toBe(false)
   await close()

@@ -181,11 +181,11 @@ test('a token longer than any is refused before it is looked at', async () => {
 })
 
 test('a store that is down is 503 with words to wait, and no challenge', async () => {
-  const { StoreUnavailableError } = await import('@countersign/core')
+  const { UnavailableError } = await import('@countersign/core')
   const down = (store: McpCredentialStore): McpCredentialStore => ({
     ...store,
     issue: (credential, life) => store.issue(credential, life),
-    resolve: () => Promise.reject(new StoreUnavailableError('test', 'down')),
+    resolve: () => Promise.reject(new UnavailableError('test', 'down')),
   })
   const broken = await mcpApp({ wrapStore: down })
   const { authorizationHeader } = await broken.credentials.issue(agent)

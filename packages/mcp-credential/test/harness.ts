@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@countersign/audit'
+import type { AuditEvent } from '@countersign/core'
 import {
   createMcpCredentials,
   type IssueOptions,

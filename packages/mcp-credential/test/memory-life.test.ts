@@ -116,16 +116,16 @@ test('a full store refuses to issue and evicts nobody; what is dead makes room',
   const issued = []
   for (let index = 0; index < 50; index += 1) issued.push(await credentials.issue({ ...agent, threadId: `t${index}` }))
   const more = () => credentials.issue({ ...agent, threadId: 'more' })
-  await expect(more()).rejects.toMatchObject({ code: 'ERR_TOO_MANY_CREDENTIALS' })
+  await expect(more()).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS' })
   expect(issued.every(({ token }) => standing(token) === 'live')).toBe(true)
   const reissued = await credentials.issue({ ...agent, threadId: 't1' })
   expect([standing(reissued.token), standing(issued[1]?.token ?? '')]).toEqual(['live', 'unknown'])
-  await expect(more()).rejects.toMatchObject({ code: 'ERR_TOO_MANY_CREDENTIALS' })
+  await expect(more()).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS' })
   await issued[0]?.revoke()
   pass(16 * SECOND)
   expect(standing((await more()).token)).toBe('live')
   await expect(credentials.issue({ ...agent, threadId: 'x' })).rejects.toMatchObject({
-    code: 'ERR_TOO_MANY_CREDENTIALS',
+    code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
   })
   pass(40 * MINUTE)
   expect(standing((await credentials.issue({ ...agent, threadId: 'y' })).token)).toBe('live')
@@ -137,7 +137,7 @@ test('an idle credential that may be revived is not dropped to make room', async
   await credentials.issue({ ...agent, threadId: 't2' })
   pass(2 * HOUR)
   await expect(credentials.issue({ ...agent, threadId: 't3' })).rejects.toMatchObject({
-    code: 'ERR_TOO_MANY_CREDENTIALS',
+    code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
   })
   expect(standing(first.token)).toBe('live')
 })

@@ -97,7 +97,7 @@ async function play(world: World, history: readonly Command[]): Promise<void> {
           overlapMs: onExisting === 'supersede' ? overlap : 0,
         }
         if (model.retired.has(step.thread)) {
-          await expect(credentials.issue(request)).rejects.toMatchObject({ code: 'ERR_THREAD_RETIRED' })
+          await expect(credentials.issue(request)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_THREAD_RETIRED' })
           return
         }
         const issued = await credentials.issue(request)

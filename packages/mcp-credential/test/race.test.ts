@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { sha256 } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 import { createMcpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'

@@ -7,7 +7,7 @@ import { RedisServer } from '../../../test/support/redis-server.js'
 import { agent } from './harness.js'
 import { keysWithoutTtl } from './support/redis-time.js'
 
-const UNAVAILABLE = { code: 'ERR_STORE_UNAVAILABLE' }
+const UNAVAILABLE = { code: 'ERR_COUNTERSIGN_UNAVAILABLE' }
 let server: RedisServer
 let redis: Redis
 

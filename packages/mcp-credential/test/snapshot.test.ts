@@ -61,7 +61,7 @@ test('a restart is not a revocation: credentials, aliases, overlaps and retireme
   expect(((await two.credentials.resolve(old.token)).credential ?? holder).credentialId).toBe(holder.credentialId)
   expect(two.standing(overlapping)).toBe('unknown')
   await expect(two.credentials.issue({ ...agent, threadId: 't5' })).rejects.toMatchObject({
-    code: 'ERR_THREAD_RETIRED',
+    code: 'ERR_COUNTERSIGN_THREAD_RETIRED',
   })
   await two.credentials.revokeProviderSession('s1')
   expect(two.standing(plain)).toBe('revoked')
@@ -219,7 +219,7 @@ test('a revocation that cannot be noted on disk is reported, and still counts', 
   const issued = await credentials.issue(agent)
   await credentials.snapshot(file)
   rmSync(folder, { recursive: true })
-  await expect(issued.revoke()).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  await expect(issued.revoke()).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
   expect(standing(issued)).toBe('revoked')
 })
 
@@ -233,18 +233,18 @@ test('a damaged snapshot restores nothing, a missing one is a first start, and t
   for (const text of ['', '{}', whole.slice(0, -20), whole.split('\n').slice(0, 2).join('\n'), `${whole}{}\n`]) {
     writeFileSync(file, text)
     const error = await two.credentials.restore(file).catch((one: Error) => one)
-    expect(error).toMatchObject({ code: 'ERR_SNAPSHOT_INVALID' })
+    expect(error).toMatchObject({ code: 'ERR_COUNTERSIGN_SNAPSHOT_INVALID' })
     expect(two.standing(issued)).toBe('unknown')
   }
   expect(await two.credentials.restore(join(folder, 'none'))).toBe(0)
   writeFileSync(file, whole)
-  await expect(process(1).credentials.restore(file)).rejects.toMatchObject({ code: 'ERR_STORE_UNAVAILABLE' })
+  await expect(process(1).credentials.restore(file)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
   expect(existsSync(file)).toBe(true)
 })
 
 test('a Redis store keeps its state itself, and says so', async () => {
   const redis = new Redis({ lazyConnect: true })
   const credentials = createMcpCredentials({ store: redisCredentials(redis), audit: recordedAudit().audit })
-  await expect(credentials.snapshot(file)).rejects.toMatchObject({ code: 'ERR_SNAPSHOT_UNSUPPORTED' })
+  await expect(credentials.snapshot(file)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_SNAPSHOT_UNSUPPORTED' })
   redis.disconnect()
 })

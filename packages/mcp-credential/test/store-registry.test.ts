@@ -149,7 +149,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
         expect((await credentials.resolve(token)).standing).toBe('revoked')
       }
       await expect(credentials.issue({ threadId, providerInstanceId: 'p1' })).rejects.toMatchObject({
-        code: 'ERR_THREAD_RETIRED',
+        code: 'ERR_COUNTERSIGN_THREAD_RETIRED',
       })
     }
     await subject.pass(25 * HOUR)
@@ -226,11 +226,11 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     const credentials = registry()
     const keep = () => credentials.issue({ ...agent, onExisting: 'keep' })
     const [first] = [await keep(), await keep(), await keep()]
-    await expect(keep()).rejects.toMatchObject({ code: 'ERR_TOO_MANY_CREDENTIALS' })
+    await expect(keep()).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS' })
     await credentials.issue({ ...agent, threadId: 't2' })
     await first?.revoke()
     await keep()
-    await expect(keep()).rejects.toMatchObject({ code: 'ERR_TOO_MANY_CREDENTIALS' })
+    await expect(keep()).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS' })
     await subject.pass(40 * MINUTE)
     const late = await keep()
     expect(await standings(credentials, late)).toEqual(['live'])

@@ -1,5 +1,5 @@
 import { get } from 'node:http'
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import type { McpCredentialStore } from '@countersign/mcp-credential'
 import { expect, test } from '@jest/globals'
 import type { Request, RequestHandler } from 'express'
@@ -104,7 +104,7 @@ test('a stream outlives a short outage of the store, and ends in a long one', as
         if (name !== 'peek') return Reflect.get(target, name)
         return (...args: Parameters<McpCredentialStore['peek']>) => {
           looks += 1
-          if (isDown) throw new StoreUnavailableError('test', 'down')
+          if (isDown) throw new UnavailableError('test', 'down')
           return target.peek(...args)
         }
       },

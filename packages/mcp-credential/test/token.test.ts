@@ -108,7 +108,7 @@ test('a prefix of the app’s own names its tokens, and those of others are not 
   expect((await own.resolve(token)).standing).toBe('live')
   expect((await app.credentials.resolve(token)).standing).toBe('malformed')
   expect(() => createMcpCredentials({ prefix: 'a_b' })).toThrow(
-    expect.objectContaining({ code: 'ERR_OPTION_INVALID', option: 'prefix' }),
+    expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'prefix' }),
   )
   await own.close()
 })

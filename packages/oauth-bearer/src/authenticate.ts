@@ -1,4 +1,4 @@
-import { denied, type Granted, isPromise, isToken68, settle, withDeadline } from '@countersign/core'
+import { denied, isPromise, isToken68, settle, type Granted, withDeadline } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { type McpAuthInfo, toAuthInfo } from './auth-info.js'
 import type { Presented } from './issuers/issuer.js'

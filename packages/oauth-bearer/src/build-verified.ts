@@ -1,4 +1,4 @@
-import { granted } from '@countersign/core'
+import { granted } from '@countersign/core/gate-kit'
 import { clientIdOf, scopesOf, type Times } from './check-claims.js'
 import type { ResolvedIssuer } from './issuers/issuer.js'
 import { deepFreeze, type JsonObject } from './jwt/strict-json.js'

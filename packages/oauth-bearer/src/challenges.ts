@@ -1,4 +1,4 @@
-import type { Challenge, Denied, ReasonTable } from '@countersign/core'
+import type { Challenge, Denied, ReasonTable } from '@countersign/core/gate-kit'
 import { type OAuthBearerReason, reasons } from './reasons.js'
 
 export interface ChallengeContext {

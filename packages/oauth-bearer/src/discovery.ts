@@ -1,4 +1,5 @@
-import { type Clock, withDeadline } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { withDeadline } from '@countersign/core/gate-kit'
 import { type Destination, destinationFromMetadata } from './http/destination.js'
 import { fetchJson } from './http/fetch-json.js'
 import { FetchError } from './http/request.js'

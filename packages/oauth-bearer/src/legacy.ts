@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type Clock, denied, OptionError, option, resolveOptions, sha256 } from '@countersign/core'
+import { OptionError, type Clock } from '@countersign/core'
+import { denied, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Presented } from './issuers/issuer.js'
 import { isJsonObject } from './jwt/strict-json.js'
 import { andThen } from './maybe.js'
@@ -78,7 +79,7 @@ export function createLegacy(options: LegacyTokenOptions, timeoutMs: number, clo
   const { scheme, tokens, verify, scopes, until } = resolveOptions('requireOAuthBearer', options, rules, 'legacy.')
   assertScopes(scopes, 'legacy.scopes')
   if ((tokens === undefined) === (verify === undefined)) {
-    const code = tokens === undefined ? 'ERR_OPTION_MISSING' : 'ERR_OPTION_INVALID'
+    const code = tokens === undefined ? 'ERR_COUNTERSIGN_OPTION_MISSING' : 'ERR_COUNTERSIGN_OPTION_INVALID'
     throw new OptionError(code, 'legacy.tokens', 'requireOAuthBearer: set one of "legacy.tokens" and "legacy.verify"')
   }
   const subjectOf = createSubjectLookup(tokens ?? {})
@@ -137,7 +138,7 @@ function createSubjectLookup(tokens: NonNullable<LegacyTokenOptions['tokens']>):
   )
   if (new Set(candidates.map(({ digest }) => digest.toString('hex'))).size !== candidates.length) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.tokens',
       'requireOAuthBearer: "legacy.tokens" has a token twice',
     )

@@ -1,5 +1,5 @@
-import type { Audit } from '@countersign/audit'
-import { denied, unavailable } from '@countersign/core'
+import type { Audit } from '@countersign/core'
+import { denied, unavailable } from '@countersign/core/gate-kit'
 import { toAuthInfo } from './auth-info.js'
 import type { Authenticator } from './authenticate.js'
 import { present } from './read-credential.js'

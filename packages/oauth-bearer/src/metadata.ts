@@ -1,4 +1,5 @@
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import { metadataUrls } from './discovery.js'
 import { urlRule } from './issuers/url-rule.js'
@@ -50,7 +51,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   const { scopesSupported, authorizationServerRedirect } = resolved
   assertScopes(scopesSupported ?? [], 'metadata.scopesSupported')
   const [firstIssuer] = context.issuers
-  if (firstIssuer === undefined) throw new OptionError('ERR_OPTION_MISSING', 'issuer', 'requireOAuthBearer: no issuer')
+  if (firstIssuer === undefined) throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', 'issuer', 'requireOAuthBearer: no issuer')
   const own = new URL(metadataUrl(context.resource)).pathname
   const path = new URL(context.resource).pathname.replace(/\/$/, '')
   const documents = new Set([own, WELL_KNOWN])

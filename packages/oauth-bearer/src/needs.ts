@@ -1,4 +1,5 @@
-import { denied, OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { denied, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerVerdict } from './reasons.js'
 import { assertScopes, type ScopeCheck } from './scopes.js'
@@ -34,7 +35,7 @@ export function resolveStepUp(options: StepUpOptions): Needs {
   assertScopes(scopes, 'stepUp.scopes')
   if (acr?.length === 0 || (acr ?? maxAgeSeconds) === undefined) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'stepUp.acr',
       'requireOAuthBearer: stepUp() asks for nothing: set "acr", "maxAgeSeconds" or both',
     )

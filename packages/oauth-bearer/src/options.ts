@@ -1,6 +1,7 @@
-import type { Audit } from '@countersign/audit'
-import { audit as defaultAudit } from '@countersign/audit'
-import { type GateOptions, gateOptionRules, OptionError, option, resolveOptions } from '@countersign/core'
+import type { Audit } from '@countersign/core'
+import { audit as defaultAudit } from '@countersign/core'
+import { OptionError, type GateOptions } from '@countersign/core'
+import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { ResolvedIssuer } from './issuers/issuer.js'
 import { audienceRule, checkIssuerOptions, claimMapRule, type IssuerOptions } from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
@@ -112,7 +113,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions) {
   }
   const list = resolved.issuer.map((one, index) => checkIssuerOptions(one, pathOf(options.issuer, index)))
   if (new Set(list.map(({ issuer }) => issuer)).size !== list.length) {
-    throw new OptionError('ERR_OPTION_INVALID', 'issuer', 'requireOAuthBearer: option "issuer" names one issuer twice')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'issuer', 'requireOAuthBearer: option "issuer" names one issuer twice')
   }
   assertOneOpaqueIssuer(list)
   const issuers: readonly ResolvedIssuer[] = list.map((checked) => resolveIssuer(checked, context))

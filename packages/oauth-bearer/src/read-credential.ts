@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core'
+import { denied, fieldLines, splitAuthorization, type Denied } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { Presented } from './issuers/issuer.js'
 import type { OAuthBearerReason } from './reasons.js'

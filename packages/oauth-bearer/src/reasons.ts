@@ -1,4 +1,4 @@
-import type { ReasonTable, Verdict } from '@countersign/core'
+import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
 import type { OAuthBearerPrincipal } from './principal.js'
 
 // One body for all that is unproven. Descriptions are constants without quotes (RFC 6750 §3).

@@ -1,4 +1,5 @@
-import { defineGate, type Gate } from '@countersign/core'
+import type { Gate } from '@countersign/core'
+import { defineGate } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import { createAuthenticator } from './authenticate.js'
 import { challengesFor, mergeExposed } from './challenges.js'

@@ -38,14 +38,14 @@ export function assertScopes(scopes: readonly string[], name: string): void {
   const wrong = scopes.find((scope) => !SCOPE_PATTERN.test(scope))
   if (wrong !== undefined) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       name,
       `requireOAuthBearer: "${name}" has ${JSON.stringify(wrong)}, which is no scope: one scope is printable ASCII without spaces, quotes and backslashes`,
     )
   }
   if (scopes.includes('offline_access')) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       name,
       `requireOAuthBearer: "${name}" has offline_access, which is no scope of a resource: leave it out`,
     )

@@ -1,4 +1,4 @@
-import type { Denied, Granted, Unavailable } from '@countersign/core'
+import type { Denied, Granted, Unavailable } from '@countersign/core/gate-kit'
 import type { KeySource, TrustedKey } from './keys/key-source.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'

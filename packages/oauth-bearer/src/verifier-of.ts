@@ -1,4 +1,4 @@
-import type { Denied, Unavailable } from '@countersign/core'
+import type { Denied, Unavailable } from '@countersign/core/gate-kit'
 import type { McpAuthInfo } from './auth-info.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
 
@@ -17,10 +17,10 @@ export function rememberVerifier(gate: object, verify: VerifyAlone): void {
   verifiers.set(gate, verify)
 }
 
-/** @throws {TypeError} with code `ERR_OPTION_INVALID` */
+/** @throws {TypeError} with code `ERR_COUNTERSIGN_OPTION_INVALID` */
 export function verifierOf(gate: object): VerifyAlone {
   const verify = verifiers.get(gate)
   if (verify !== undefined) return verify
   const error = new TypeError('asOAuthTokenVerifier: the first argument must be a gate of requireOAuthBearer')
-  throw Object.assign(error, { code: 'ERR_OPTION_INVALID', option: 'gate' })
+  throw Object.assign(error, { code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'gate' })
 }

@@ -3,7 +3,7 @@
  * client keeps its token.
  */
 export class VerifierUnavailable extends Error {
-  readonly code = 'ERR_VERIFIER_UNAVAILABLE'
+  readonly code = 'ERR_COUNTERSIGN_UNAVAILABLE'
   override readonly name = 'VerifierUnavailable'
   /** Seconds after which to try again. Default 1. */
   readonly retryAfterSeconds: number

@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  DeadlineError,
-  denied,
-  isPromise,
-  StoreUnavailableError,
-  settle,
-  unavailable,
-  withDeadline,
-} from '@countersign/core'
+import { DeadlineError, UnavailableError, type Clock } from '@countersign/core'
+import { denied, isPromise, settle, unavailable, withDeadline } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { mapClaims, toPrincipal, toVerdict } from './build-verified.js'
 import type { Presented } from './issuers/issuer.js'
@@ -84,7 +76,7 @@ export function unavailableOr(error: unknown): TokenOutcome & { readonly outcome
   if (error instanceof VerifierUnavailable) {
     return unavailable('verifier', { retryAfterSeconds: error.retryAfterSeconds })
   }
-  if (error instanceof DeadlineError || error instanceof StoreUnavailableError) return unavailable('verifier')
+  if (error instanceof DeadlineError || error instanceof UnavailableError) return unavailable('verifier')
   throw error
 }
 
@@ -122,5 +114,5 @@ function assertVerified(answer: unknown): asserts answer is VerifiedToken {
   if (isValid) return
   const message =
     'verify must return null or { subject or clientId, scopes?: string[], expiresAt?: ms since the epoch, claims? }'
-  throw Object.assign(new TypeError(message), { code: 'ERR_VERIFY_RESULT' })
+  throw Object.assign(new TypeError(message), { code: 'ERR_COUNTERSIGN_VERIFY_RESULT' })
 }

@@ -1,4 +1,4 @@
-import { denied } from '@countersign/core'
+import { denied } from '@countersign/core/gate-kit'
 import type { Presented, ResolvedIssuer } from './issuers/issuer.js'
 import type { CompactJws } from './jwt/parse-jws.js'
 import { verifyJwt } from './jwt/verify-jwt.js'

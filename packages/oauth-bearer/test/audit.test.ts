@@ -1,4 +1,4 @@
-import { type AuditEvent, createAudit } from '@countersign/audit'
+import { createAudit, type AuditEvent } from '@countersign/core'
 import { asOAuthTokenVerifier, VerifierUnavailable } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
@@ -114,7 +114,7 @@ describe('the audit', () => {
     )
     app = await oauthApp({ audit })
     const verifying = asOAuthTokenVerifier(app.gate).verifyAccessToken(await app.token())
-    await expect(verifying).rejects.toMatchObject({ code: 'ERR_VERIFIER_UNAVAILABLE' })
+    await expect(verifying).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
     expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
       { type: 'access.unavailable', reason: 'audit_sink' },
     ])

@@ -140,7 +140,7 @@ describe('where metadata may lead', () => {
     // The machine's own name for loopback: what a hostile DNS would answer.
     const url = new URL(`https://localhost:${other.port}/keys`)
     const asked = fetchBounded({ url, lookup: place?.lookup }, { timeoutMs: 1000, maxBytes: 100 })
-    await expect(asked).rejects.toMatchObject({ failure: 'connection', code: 'ERR_SSRF' })
+    await expect(asked).rejects.toMatchObject({ failure: 'connection', code: 'ERR_COUNTERSIGN_SSRF' })
   })
 
   test('[oauth-ssrf] metadata of a public issuer that leads inside makes no request there, and the answer is 503', async () => {

@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@countersign/audit'
+import type { AuditEvent } from '@countersign/core'
 import { type OAuthBearerGate, type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
 import express, { type Express } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'

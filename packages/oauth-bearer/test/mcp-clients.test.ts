@@ -300,7 +300,7 @@ describe("the MCP SDK's own middleware", () => {
     try {
       const token = await provider.machineToken(`${server.url}/mcp`, 'mcp')
       await expect(asOAuthTokenVerifier(cold).verifyAccessToken(token)).rejects.toMatchObject({
-        code: 'ERR_VERIFIER_UNAVAILABLE',
+        code: 'ERR_COUNTERSIGN_UNAVAILABLE',
         retryAfterSeconds: 1,
       })
     } finally {

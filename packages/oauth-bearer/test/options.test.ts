@@ -23,56 +23,56 @@ function thrownBy(options: object): string {
 
 describe('options', () => {
   test.each([
-    [{ resource: undefined }, 'ERR_OPTION_MISSING resource'],
-    [{ issuer: undefined }, 'ERR_OPTION_MISSING issuer'],
-    [{ resource: 'http://mcp.example.com' }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: 'mcp.example.com' }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: 'https://mcp.example.com/#a' }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: 'https://mcp.example.com/?a' }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: 'https://u:p@mcp.example.com/' }, 'ERR_OPTION_INVALID resource'],
-    [{ issuer: 'http://auth.example.com' }, 'ERR_OPTION_INVALID issuer.issuer'],
+    [{ resource: undefined }, 'ERR_COUNTERSIGN_OPTION_MISSING resource'],
+    [{ issuer: undefined }, 'ERR_COUNTERSIGN_OPTION_MISSING issuer'],
+    [{ resource: 'http://mcp.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: 'mcp.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: 'https://mcp.example.com/#a' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: 'https://mcp.example.com/?a' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: 'https://u:p@mcp.example.com/' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ issuer: 'http://auth.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer'],
     // As they come from files and variables: no token would ever be for `resource\n`.
-    [{ resource: `${RESOURCE}\n` }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: ` ${RESOURCE}` }, 'ERR_OPTION_INVALID resource'],
-    [{ resource: `${RESOURCE}#` }, 'ERR_OPTION_INVALID resource'],
-    [{ issuer: `${ISSUER}\n` }, 'ERR_OPTION_INVALID issuer.issuer'],
-    [{ issuer: [] }, 'ERR_OPTION_INVALID issuer'],
-    [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_OPTION_INVALID issuer[1].issuer'],
-    [{ issuer: [ISSUER, ISSUER] }, 'ERR_OPTION_INVALID issuer'],
-    [{ isuer: ISSUER }, 'ERR_OPTION_UNKNOWN isuer'],
-    [{ issuer: { issuer: ISSUER, audiense: 'x' } }, 'ERR_OPTION_UNKNOWN issuer.audiense'],
-    [{ clockToleranceSeconds: 61 }, 'ERR_OPTION_INVALID clockToleranceSeconds'],
-    [{ clockToleranceSeconds: -1 }, 'ERR_OPTION_INVALID clockToleranceSeconds'],
-    [{ maxTokenBytes: 10 }, 'ERR_OPTION_INVALID maxTokenBytes'],
-    [{ cache: true }, 'ERR_OPTION_INVALID cache'],
-    [{ cache: { maxEntries: 0 } }, 'ERR_OPTION_INVALID cache.maxEntries'],
-    [{ audience: [] }, 'ERR_OPTION_INVALID audience'],
-    [{ scopes: ['offline_access'] }, 'ERR_OPTION_INVALID scopes'],
-    [{ scopes: ['a b'] }, 'ERR_OPTION_INVALID scopes'],
-    [{ scopes: ['a"'] }, 'ERR_OPTION_INVALID scopes'],
-    [{ scopeImplies: { a: 'b' } }, 'ERR_OPTION_INVALID scopeImplies'],
-    [{ scopeImplies: { offline_access: ['b'] } }, 'ERR_OPTION_INVALID scopeImplies'],
-    [{ claims: { a: 1 } }, 'ERR_OPTION_INVALID claims'],
-    [{ isRevoked: true }, 'ERR_OPTION_INVALID isRevoked'],
-    [{ keyCache: {} }, 'ERR_OPTION_INVALID keyCache'],
-    [{ realm: 'a"b' }, 'ERR_OPTION_INVALID realm'],
-    [{ resourceMetadataUrl: 'http://a.example.com' }, 'ERR_OPTION_INVALID resourceMetadataUrl'],
-    [{ onDenied: 'redirect' }, 'ERR_OPTION_INVALID onDenied'],
-    [{ legacy: {} }, 'ERR_OPTION_MISSING legacy.until'],
-    [{ legacy: { until: '2027-01-01T00:00:00Z' } }, 'ERR_OPTION_MISSING legacy.tokens'],
-    [{ legacy: { until: 'soon', verify } }, 'ERR_OPTION_INVALID legacy.until'],
-    [{ legacy: { until: '2027-01-01', verify } }, 'ERR_OPTION_INVALID legacy.until'],
-    [{ legacy: { until: '2027-01-01T00:00:00Z', verify, scheme: 'Bearer' } }, 'ERR_OPTION_INVALID legacy.scheme'],
-    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'short' } } }, 'ERR_OPTION_INVALID legacy.tokens'],
+    [{ resource: `${RESOURCE}\n` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: ` ${RESOURCE}` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ resource: `${RESOURCE}#` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
+    [{ issuer: `${ISSUER}\n` }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer'],
+    [{ issuer: [] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
+    [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer[1].issuer'],
+    [{ issuer: [ISSUER, ISSUER] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
+    [{ isuer: ISSUER }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN isuer'],
+    [{ issuer: { issuer: ISSUER, audiense: 'x' } }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN issuer.audiense'],
+    [{ clockToleranceSeconds: 61 }, 'ERR_COUNTERSIGN_OPTION_INVALID clockToleranceSeconds'],
+    [{ clockToleranceSeconds: -1 }, 'ERR_COUNTERSIGN_OPTION_INVALID clockToleranceSeconds'],
+    [{ maxTokenBytes: 10 }, 'ERR_COUNTERSIGN_OPTION_INVALID maxTokenBytes'],
+    [{ cache: true }, 'ERR_COUNTERSIGN_OPTION_INVALID cache'],
+    [{ cache: { maxEntries: 0 } }, 'ERR_COUNTERSIGN_OPTION_INVALID cache.maxEntries'],
+    [{ audience: [] }, 'ERR_COUNTERSIGN_OPTION_INVALID audience'],
+    [{ scopes: ['offline_access'] }, 'ERR_COUNTERSIGN_OPTION_INVALID scopes'],
+    [{ scopes: ['a b'] }, 'ERR_COUNTERSIGN_OPTION_INVALID scopes'],
+    [{ scopes: ['a"'] }, 'ERR_COUNTERSIGN_OPTION_INVALID scopes'],
+    [{ scopeImplies: { a: 'b' } }, 'ERR_COUNTERSIGN_OPTION_INVALID scopeImplies'],
+    [{ scopeImplies: { offline_access: ['b'] } }, 'ERR_COUNTERSIGN_OPTION_INVALID scopeImplies'],
+    [{ claims: { a: 1 } }, 'ERR_COUNTERSIGN_OPTION_INVALID claims'],
+    [{ isRevoked: true }, 'ERR_COUNTERSIGN_OPTION_INVALID isRevoked'],
+    [{ keyCache: {} }, 'ERR_COUNTERSIGN_OPTION_INVALID keyCache'],
+    [{ realm: 'a"b' }, 'ERR_COUNTERSIGN_OPTION_INVALID realm'],
+    [{ resourceMetadataUrl: 'http://a.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID resourceMetadataUrl'],
+    [{ onDenied: 'redirect' }, 'ERR_COUNTERSIGN_OPTION_INVALID onDenied'],
+    [{ legacy: {} }, 'ERR_COUNTERSIGN_OPTION_MISSING legacy.until'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z' } }, 'ERR_COUNTERSIGN_OPTION_MISSING legacy.tokens'],
+    [{ legacy: { until: 'soon', verify } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.until'],
+    [{ legacy: { until: '2027-01-01', verify } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.until'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', verify, scheme: 'Bearer' } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.scheme'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'short' } } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens'],
     [
       { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a-token-of-16-or-more', b: 'a-token-of-16-or-more' } } },
-      'ERR_OPTION_INVALID legacy.tokens',
+      'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens',
     ],
     [
       { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a token with spaces in it' } } },
-      'ERR_OPTION_INVALID legacy.tokens',
+      'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens',
     ],
-    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: [] } } }, 'ERR_OPTION_INVALID legacy.tokens'],
+    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: [] } } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens'],
   ])('%j: %s', (options, expected) => {
     expect(thrownBy(options)).toBe(expected)
   })
@@ -117,21 +117,21 @@ describe('options', () => {
       'introspection.endpoint',
     ],
   ])('an issuer with %j is refused for its %s', (issuer: Partial<IssuerOptions> | object, name) => {
-    expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_OPTION_INVALID issuer.${name}`)
+    expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_COUNTERSIGN_OPTION_INVALID issuer.${name}`)
   })
 
   test('a client that asks needs what it proves itself with', async () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c' } } })).toBe(
-      'ERR_OPTION_MISSING issuer.introspection.clientSecret',
+      'ERR_COUNTERSIGN_OPTION_MISSING issuer.introspection.clientSecret',
     )
     const { publicKey } = generateKeyPairSync('ed25519')
     const withPublic = { clientId: 'c', privateKey: publicKey }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: withPublic } })).toBe(
-      'ERR_OPTION_INVALID issuer.introspection.privateKey',
+      'ERR_COUNTERSIGN_OPTION_INVALID issuer.introspection.privateKey',
     )
     const { privateKey } = generateKeyPairSync('ed25519')
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c', privateKey } } })).toBe(
-      'ERR_OPTION_INVALID issuer.introspection.signingAlgorithm',
+      'ERR_COUNTERSIGN_OPTION_INVALID issuer.introspection.signingAlgorithm',
     )
     const fitting = { clientId: 'c', privateKey, signingAlgorithm: 'EdDSA' }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: fitting } })).toBe('nothing')
@@ -140,7 +140,7 @@ describe('options', () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: withCryptoKey } })).toBe('nothing')
     const method = { clientId: 'c', clientSecret: 's', authMethod: 'private_key_jwt' }
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: method } })).toBe(
-      'ERR_OPTION_MISSING issuer.introspection.privateKey',
+      'ERR_COUNTERSIGN_OPTION_MISSING issuer.introspection.privateKey',
     )
   })
 
@@ -149,10 +149,10 @@ describe('options', () => {
       { issuer: ISSUER, introspection, tokenPrefix: one },
       { issuer: 'https://two.example.com', verify, tokenPrefix: two },
     ]
-    expect(thrownBy({ issuer: issuers() })).toBe('ERR_OPTION_MISSING tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_') })).toBe('ERR_OPTION_MISSING tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_', 'a_') })).toBe('ERR_OPTION_INVALID tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_', 'a_b_') })).toBe('ERR_OPTION_INVALID tokenPrefix')
+    expect(thrownBy({ issuer: issuers() })).toBe('ERR_COUNTERSIGN_OPTION_MISSING tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_') })).toBe('ERR_COUNTERSIGN_OPTION_MISSING tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_b_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID tokenPrefix')
     expect(thrownBy({ issuer: issuers('a_', 'b_') })).toBe('nothing')
   })
 

@@ -134,10 +134,10 @@ describe('a key cache in Redis', () => {
   })
 
   test.each([
-    [{ secret: 'short' }, 'ERR_OPTION_INVALID'],
-    [{}, 'ERR_OPTION_MISSING'],
-    [{ secret: SECRET, namespace: '{x}' }, 'ERR_OPTION_INVALID'],
-    [{ secret: SECRET, ttl: 1 }, 'ERR_OPTION_UNKNOWN'],
+    [{ secret: 'short' }, 'ERR_COUNTERSIGN_OPTION_INVALID'],
+    [{}, 'ERR_COUNTERSIGN_OPTION_MISSING'],
+    [{ secret: SECRET, namespace: '{x}' }, 'ERR_COUNTERSIGN_OPTION_INVALID'],
+    [{ secret: SECRET, ttl: 1 }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN'],
   ])('refuses %j at creation', async (options, code) => {
     await start()
     expect(() => redisKeyCache(redis, options as { secret: string })).toThrow(expect.objectContaining({ code }))

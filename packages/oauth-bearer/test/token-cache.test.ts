@@ -1,4 +1,4 @@
-import { granted } from '@countersign/core'
+import { granted } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../src/keys/key-source.js'

@@ -1,4 +1,4 @@
-import { denied, granted, settle, unavailable, type VerdictDetail } from '@countersign/core'
+import { denied, granted, settle, type VerdictDetail, unavailable } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { cookieValues } from './cookies.js'
 import { carriesToken, isPlainText, isSafeMethod, mediaTypeOf, siteOf } from './csrf.js'

@@ -29,7 +29,7 @@ export interface SettingsSessions<M extends object = NoKinds> {
   /**
    * Makes a link. It opens one session, once.
    *
-   * @throws {OptionError} for a request that is wrong. Rejects with a `StoreUnavailableError` when the store is down.
+   * @throws {OptionError} for a request that is wrong. Rejects with a `UnavailableError` when the store is down.
    */
   issueLink<const R extends LinkRequest<M>>(request: R): Promise<SensitiveLink<KindOf<R>>>
   /** Hands a link to its user and returns the receipt that an agent may see. Never rejects. */

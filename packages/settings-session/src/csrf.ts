@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { fieldLines, secretsEqual } from '@countersign/core'
+import { fieldLines, secretsEqual } from '@countersign/core/gate-kit'
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 

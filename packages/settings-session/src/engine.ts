@@ -1,4 +1,4 @@
-import type { AuditEventInput } from '@countersign/audit'
+import type { AuditEventInput } from '@countersign/core/gate-kit'
 import { hostCookie } from './cookies.js'
 import { createProvider, type Provider } from './oauth/provider.js'
 import type { ResolvedSettingsOptions } from './options.js'

@@ -1,4 +1,5 @@
-import { type GateOptions, gateOptionRules, option, resolveOptions } from '@countersign/core'
+import type { GateOptions } from '@countersign/core'
+import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
 import { engineOf, type SettingsSessions } from './create-settings-sessions.js'
 import { parseDuration } from './duration.js'
 import type { Engine } from './engine.js'

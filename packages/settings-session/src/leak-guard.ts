@@ -1,5 +1,5 @@
-import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { describeRequest, option, problemAnswer, resolveOptions } from '@countersign/core'
+import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { describeRequest, option, problemAnswer, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler, Response } from 'express'
 import { TOKEN_ANYWHERE } from './tokens.js'
 

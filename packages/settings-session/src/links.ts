@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { partitionOf } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
 import type { Engine } from './engine.js'
 import { pathTo } from './engine.js'
 import type { KindAndMetadata } from './kinds.js'
@@ -106,5 +106,5 @@ function text(name: string, value: unknown): string {
 
 /** The value is not shown: it may be anything, a token too. */
 function wrong(name: string, why: string): OptionError {
-  return new OptionError('ERR_OPTION_INVALID', name, `issueLink: "${name}" ${why}`)
+  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `issueLink: "${name}" ${why}`)
 }

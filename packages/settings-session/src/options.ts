@@ -1,6 +1,7 @@
-import type { Audit } from '@countersign/audit'
-import { audit as defaultAudit } from '@countersign/audit'
-import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
+import type { Audit } from '@countersign/core'
+import { audit as defaultAudit } from '@countersign/core'
+import { OptionError, type Clock } from '@countersign/core'
+import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import type { SameSite } from './cookies.js'
 import type { LinkKinds, OnOpen } from './kinds.js'
 import { type FirstClaim, type Mismatch, type OnFirstClaim, resolveFirstClaim } from './oauth/first-claim.js'
@@ -117,7 +118,7 @@ export function resolveSettingsOptions(options: unknown) {
   const resolved = resolveOptions('createSettingsSessions', options, rules)
   if (resolved.idleTtlMs > resolved.sessionTtlMs) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'idleTtlMs',
       `createSettingsSessions: option "idleTtlMs" (${resolved.idleTtlMs}) is longer than "sessionTtlMs" (${resolved.sessionTtlMs})`,
     )

@@ -1,5 +1,5 @@
 import type { PrincipalBase } from '@countersign/core'
-import { sha256 } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 
 /** Whom a link is for: an account of a chat platform, within a team or workspace where the platform has them. */
 export interface SettingsUser {

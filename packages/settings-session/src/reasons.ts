@@ -1,4 +1,4 @@
-import type { ReasonTable, Verdict } from '@countersign/core'
+import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
 import type { SettingsSessionPrincipal } from './principal.js'
 
 // One body for all that is unproven: it must not tell a session that was from one that never was.

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { PARTITIONS } from '@countersign/redis'
+import { PARTITIONS } from '@countersign/core/gate-kit'
 import { SensitiveUrl } from './sensitive-url.js'
 import { isTag, mintTag } from './tokens.js'
 
@@ -72,7 +72,7 @@ function isInstant(text: string): boolean {
 export function wrapUrl<const K extends string>(kind: K, url: string | URL, expiresAt: Date): SensitiveLink<K> {
   const type = `${kind}_link` as const
   if (TYPE.exec(type) === null) {
-    throw new OptionError('ERR_OPTION_INVALID', 'kind', 'wrapUrl: "kind" must be a word of a-z 0-9 _ and -')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'kind', 'wrapUrl: "kind" must be a word of a-z 0-9 _ and -')
   }
   const linkId = mintTag(randomInt(PARTITIONS))
   return sensitiveLink(new SensitiveUrl(url), { type, linkId, expiresAt: expiresAt.toISOString(), delivered: false })

@@ -1,4 +1,5 @@
-import { defineGate, type Gate } from '@countersign/core'
+import type { Gate } from '@countersign/core'
+import { defineGate } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { authenticate } from './authenticate.js'
 import { challenge } from './challenge.js'

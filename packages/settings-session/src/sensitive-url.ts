@@ -47,5 +47,5 @@ export class SensitiveUrl {
 }
 
 function refusal(why: string): TypeError {
-  return Object.assign(new TypeError(`SensitiveUrl: ${why}`), { code: 'ERR_SENSITIVE_URL' })
+  return Object.assign(new TypeError(`SensitiveUrl: ${why}`), { code: 'ERR_COUNTERSIGN_SENSITIVE_URL' })
 }

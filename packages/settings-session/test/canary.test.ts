@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
-import { AUDIT_CHANNEL } from '@countersign/audit'
+import { AUDIT_CHANNEL } from '@countersign/core/gate-kit'
 import { redisSessions } from '@countersign/settings-session/redis'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'

@@ -1,4 +1,4 @@
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { type createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import { expect, test } from '@jest/globals'

@@ -107,6 +107,6 @@ test('[settings-init-links] the person confirms, and comes to the provider by a 
 })
 
 test('[settings-wrong-kind] metadata is validated before a link is made', async () => {
-  await expect(makeLink({ integrationId: 1 })).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
-  await expect(makeLink(undefined)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+  await expect(makeLink({ integrationId: 1 })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+  await expect(makeLink(undefined)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
 })

@@ -165,7 +165,7 @@ test('[settings-identity] a stolen link opened at an engine without sign-in, on 
 describe('who may be the first', () => {
   test('must be chosen: without a choice the app does not start', async () => {
     await expect(start({ firstClaim: undefined })).rejects.toMatchObject({
-      code: 'ERR_OPTION_MISSING',
+      code: 'ERR_COUNTERSIGN_OPTION_MISSING',
       option: 'firstClaim',
       message: expect.stringMatching(/confirmCode: true.*onFirstClaim.*'deny'/s),
     })

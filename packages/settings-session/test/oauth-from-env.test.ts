@@ -28,7 +28,7 @@ describe('settingsOAuthFromEnv', () => {
     ['SETTINGS_OAUTH_CLIENT_ID', { SETTINGS_OAUTH_PROVIDER_NAME: 'x' }],
   ])('fails the start over %s', (name, env) => {
     expect(() => settingsOAuthFromEnv(env)).toThrow(
-      expect.objectContaining({ code: 'ERR_OPTION_INVALID', option: name }),
+      expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: name }),
     )
   })
 

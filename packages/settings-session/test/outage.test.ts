@@ -92,7 +92,7 @@ async function expectWritesRefused({ userId, unopened, opening, form, claiming, 
   await expect503(opening, () => opening.post(form.action, form.fields))
   await expect503(claiming, () => claiming.send(callback))
   await expect(app.settings.issueLink({ platform: 'telegram', userId })).rejects.toMatchObject({
-    code: 'ERR_STORE_UNAVAILABLE',
+    code: 'ERR_COUNTERSIGN_UNAVAILABLE',
   })
   expect(unopened).toContain('?s=l1.')
 }

@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import { createSettingsSessions, memorySessions } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, settingsApp } from './harness.js'
@@ -73,7 +73,7 @@ describe('[settings-pages] the pages', () => {
   test('of the app that throw are a 500 of the app, whatever the refusal, and take no process down', async () => {
     const store = memorySessions()
     const down = () => {
-      throw new StoreUnavailableError('memorySessions', 'down')
+      throw new UnavailableError('memorySessions', 'down')
     }
     const broken = await settingsApp({
       store: { ...store, peekLink: down, revoke: down },

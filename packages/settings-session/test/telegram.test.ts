@@ -1,5 +1,5 @@
 import { createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto'
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import {
   createSettingsSessions,
   memorySessions,
@@ -224,7 +224,7 @@ test('[settings-outage] data that was used up when the store failed is good agai
   const failing: SettingsStore = {
     ...store,
     openSession: (session) => {
-      if (isDown) throw new StoreUnavailableError('memorySessions', 'down')
+      if (isDown) throw new UnavailableError('memorySessions', 'down')
       return store.openSession(session)
     },
   }

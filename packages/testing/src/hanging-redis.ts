@@ -138,7 +138,7 @@ function readTarget(target: number | string): { host: string; port: number; cred
   if (typeof target === 'number') return { host: '127.0.0.1', port: target, credentials: '' }
   if (!URL.canParse(target) || new URL(target).protocol !== 'redis:') {
     const error = new TypeError('hangingRedis: the target must be a port or a redis:// URL')
-    throw Object.assign(error, { code: 'ERR_OPTION_INVALID' })
+    throw Object.assign(error, { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
   }
   const { hostname, port, username, password } = new URL(target)
   const credentials = password === '' ? '' : `${username}:${password}@`

@@ -211,12 +211,12 @@ describe('hangingRedis', () => {
     expect(proxy.bytesSent).toBeGreaterThan(before)
 
     proxy.hang()
-    expect(await claim('b')).toBe('StoreUnavailableError')
+    expect(await claim('b')).toBe('UnavailableError')
     proxy.resume()
     expect(await until('resumed')).toBe('fresh')
 
     proxy.delay(2_000)
-    expect(await claim('c')).toBe('StoreUnavailableError')
+    expect(await claim('c')).toBe('UnavailableError')
     proxy.resume()
     expect(await until('on-time')).toBe('fresh')
 
@@ -231,7 +231,7 @@ describe('hangingRedis', () => {
   test.each(['rediss://127.0.0.1:6379', 'http://127.0.0.1', 'somewhere'])(
     '[testing-hanging-redis] refuses %s',
     async (target) => {
-      await expect(hangingRedis(target)).rejects.toMatchObject({ name: 'TypeError', code: 'ERR_OPTION_INVALID' })
+      await expect(hangingRedis(target)).rejects.toMatchObject({ name: 'TypeError', code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
     },
   )
 })

@@ -1,4 +1,4 @@
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import type { RequestHandler } from 'express'
 import type { Case, Setup } from '../case.js'
 import { wire } from '../wire.js'

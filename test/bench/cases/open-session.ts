@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { partitionOf } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
 import type { memorySessions } from '@countersign/settings-session'
 import { userKey } from '../../../packages/settings-session/src/principal.js'
 import { mintTag, mintToken } from '../../../packages/settings-session/src/tokens.js'

@@ -1,5 +1,5 @@
 import type { AuditEvent } from '@countersign/audit'
-import { safeString } from '@countersign/audit'
+import { safeString } from '@countersign/core/gate-kit'
 import type { Output } from '../output.js'
 
 /** An event as the file holds it; undefined for a line that is none. */

@@ -1,4 +1,5 @@
-import { type Environment, readVariable } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable } from '@countersign/core/gate-kit'
 import type { NamespaceOption } from './namespace-option.js'
 
 /** The namespace as a store takes it: left out, it is the store's own. */

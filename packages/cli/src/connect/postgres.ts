@@ -1,4 +1,5 @@
-import { type Environment, readVariable, withDeadline } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable, withDeadline } from '@countersign/core/gate-kit'
 import { CommandError, unavailableError, usageError } from '../command-error.js'
 import { exitCodes } from '../exit-codes.js'
 

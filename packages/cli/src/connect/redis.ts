@@ -1,4 +1,5 @@
-import { type Environment, readVariable, withDeadline } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable, withDeadline } from '@countersign/core/gate-kit'
 import type { Cluster, Redis } from 'ioredis'
 import { unavailableError, usageError } from '../command-error.js'
 
@@ -77,7 +78,7 @@ function explain(error: unknown) {
   if (/^(NOAUTH|WRONGPASS|NOPERM)|invalid username-password|invalid password/i.test(message)) {
     return usageError('Redis refused the user or the password of REDIS_URL: correct them')
   }
-  const why = code === 'ERR_DEADLINE' ? 'no answer within 5 s' : code || errors?.[0]?.code || message || 'no answer'
+  const why = code === 'ERR_COUNTERSIGN_UNAVAILABLE' ? 'no answer within 5 s' : code || errors?.[0]?.code || message || 'no answer'
   return unavailableError(
     `Redis cannot be reached (${why}): check the host and port of REDIS_URL and that the server runs`,
     error,

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
-import { type Environment, nearest, readBoolean, readVariable } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { nearest, readBoolean, readVariable } from '@countersign/core/gate-kit'
 import { type Check, fail, pass, skip, warn } from '../checks.js'
 
 /** Variables that the packages and the command read by name. */

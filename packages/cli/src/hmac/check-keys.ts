@@ -1,4 +1,5 @@
-import { type Environment, readVariable } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable } from '@countersign/core/gate-kit'
 import { secretsFromEnv } from '@countersign/hmac'
 import { type Check, fail, pass, skip, warn } from '../checks.js'
 import { callersIn } from './environment-backend.js'

@@ -19,7 +19,7 @@ export async function generate({ output }: Context, options: GenerateOptions): P
   const { bytes = 48, caller, kekId, json } = options
   if (kekId !== undefined) {
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(kekId)) {
-      throw new OptionError('ERR_OPTION_INVALID', 'kekId', '--kek-id must be an id of 1 to 64 of A-Z a-z 0-9 . _ -')
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'kekId', '--kek-id must be an id of 1 to 64 of A-Z a-z 0-9 . _ -')
     }
     const value = `${kekId}:${randomBytes(32).toString('base64')}`
     if (json) output.json({ kek: value })

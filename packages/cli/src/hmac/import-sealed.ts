@@ -39,7 +39,7 @@ export async function importSealed(context: Context, options: ImportOptions, fil
         imported += 1
       } catch (error) {
         const { code } = error as { code?: string }
-        if (code !== 'ERR_HMAC_VERSION_EXISTS' || !options.skipExisting) throw explain(error, row, imported)
+        if (code !== 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS' || !options.skipExisting) throw explain(error, row, imported)
         existing += 1
       }
       progress.report(imported + existing, rows.length)
@@ -55,10 +55,10 @@ export async function importSealed(context: Context, options: ImportOptions, fil
 function explain(error: unknown, { caller, version }: SealedRow, imported: number): unknown {
   const { code } = error as { code?: string }
   const place = `${caller}/${version}, after ${imported} that were imported`
-  if (code === 'ERR_HMAC_VERSION_EXISTS') {
+  if (code === 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS') {
     return failedError(`${place}: it is stored already; --skip-existing passes over such`)
   }
-  if (code === 'ERR_HMAC_SEALED_UNREADABLE') {
+  if (code === 'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE') {
     return failedError(`${place}: it does not open with this key: check --kek-file, and that the row was not altered`)
   }
   return error

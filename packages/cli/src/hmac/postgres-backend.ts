@@ -1,4 +1,5 @@
-import { type Environment, readVariable } from '@countersign/core'
+import type { Environment } from '@countersign/core'
+import { readVariable } from '@countersign/core/gate-kit'
 import type { PostgresSecretStore } from '@countersign/hmac/postgres'
 import { usageError } from '../command-error.js'
 import { type Database, openDatabase } from '../connect/postgres.js'

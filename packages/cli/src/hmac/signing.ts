@@ -1,4 +1,4 @@
-import { readVariable } from '@countersign/core'
+import { readVariable } from '@countersign/core/gate-kit'
 import { rfc9421, type SignatureFormat, secretsFromEnv, sign, xHeaders } from '@countersign/hmac'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'

@@ -59,6 +59,6 @@ async function writeFileOrRevoke(
 
 function explain(error: unknown): unknown {
   const { code, message } = error as { code?: string; message?: string }
-  if (code === 'ERR_THREAD_RETIRED' || code === 'ERR_TOO_MANY_CREDENTIALS') return failedError(String(message))
+  if (code === 'ERR_COUNTERSIGN_THREAD_RETIRED' || code === 'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS') return failedError(String(message))
   return error
 }

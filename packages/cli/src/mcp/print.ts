@@ -21,7 +21,7 @@ export async function readCredential(file: string): Promise<{ readonly Authoriza
     return await readCredentialFile(file)
   } catch (error) {
     const { code } = error as { code?: string }
-    const why = code === 'ERR_CREDENTIAL_FILE' ? 'it holds no credential' : `it cannot be read (${code})`
+    const why = code === 'ERR_COUNTERSIGN_CREDENTIAL_FILE' ? 'it holds no credential' : `it cannot be read (${code})`
     throw usageError(`${file}: ${why}: write it with "countersign mcp issue --file"`)
   }
 }

@@ -1,4 +1,4 @@
-import { safeString } from '@countersign/audit'
+import { safeString } from '@countersign/core/gate-kit'
 import { notFoundError, usageError } from '../command-error.js'
 import type { Context } from '../context.js'
 import { describeCredential } from './describe-credential.js'

@@ -2,7 +2,7 @@ import { emitWarning } from 'node:process'
 
 /** A mistake in the order of middleware: the bytes that are signed are gone. */
 export class BodyConsumedError extends Error {
-  readonly code = 'ERR_HMAC_BODY_CONSUMED'
+  readonly code = 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'
   override readonly name = 'BodyConsumedError'
   constructor() {
     super(

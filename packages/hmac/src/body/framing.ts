@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { fieldLines } from '@countersign/core'
+import { fieldLines } from '@countersign/core/gate-kit'
 
 /** Whether the message's framing says that a body follows (RFC 9112 §6.3). */
 export function hasBody(request: IncomingMessage): boolean {

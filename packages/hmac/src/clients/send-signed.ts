@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
-import { OptionError, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { resolveOptions } from '@countersign/core/gate-kit'
 import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
 /**
@@ -10,7 +11,7 @@ import { createSigner, type SigningClientOptions, signingClientRules, streamRefu
  *
  * @throws {OptionError} for a wrong option, a secret shorter than 32 bytes, and a request whose headers are on their way
  * (as with `Expect: 100-continue`, or `headers` given as a list).
- * @throws {TypeError} with code `ERR_HMAC_BODY_STREAM` for a stream without a digest.
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM` for a stream without a digest.
  * @example
  * const request = http.request({ host, port, method: 'POST', path: '/internal/executions' }, onResponse)
  * sendSigned(request, JSON.stringify(job), { caller: 'scheduler', version: 3, secret, audience })
@@ -22,7 +23,7 @@ export function sendSigned<R extends ClientRequest>(
 ): R {
   const signer = createSigner(resolveOptions('sendSigned', options, signingClientRules))
   if (request.headersSent) {
-    throw new OptionError('ERR_OPTION_INVALID', 'request', 'sendSigned: the headers of "request" are sent already')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'request', 'sendSigned: the headers of "request" are sent already')
   }
   if (body instanceof Readable && !request.hasHeader('content-digest')) throw streamRefused('sendSigned')
   const bytes = typeof body === 'string' ? Buffer.from(body) : body instanceof Readable ? undefined : (body ?? NO_BODY)

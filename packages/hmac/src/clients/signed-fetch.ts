@@ -1,4 +1,4 @@
-import { option, resolveOptions } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
 export interface SignedFetchOptions extends SigningClientOptions {
@@ -14,7 +14,7 @@ const rules = { ...signingClientRules, fetch: option.func<typeof fetch>() }
  * call signs anew, so a retry is a call.
  *
  * A body that is a stream needs a `Content-Digest` header (RFC 9530), which is signed in its place; without one the call
- * rejects with code `ERR_HMAC_BODY_STREAM`. The body of a `Request` is read whole.
+ * rejects with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM`. The body of a `Request` is read whole.
  *
  * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
  * @example

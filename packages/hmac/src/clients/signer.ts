@@ -1,4 +1,4 @@
-import { option } from '@countersign/core'
+import { option } from '@countersign/core/gate-kit'
 import type { SignableRequest } from '../formats/format.js'
 import { AUDIENCE_PATTERN } from '../options.js'
 import { type SignOptions, sign, signOptionRules } from '../sign.js'
@@ -43,6 +43,6 @@ export function streamRefused(owner: string): Error {
     new TypeError(
       `${owner}: a stream is signed by its digest alone: add a Content-Digest header (RFC 9530), or give text or bytes`,
     ),
-    { code: 'ERR_HMAC_BODY_STREAM' },
+    { code: 'ERR_COUNTERSIGN_HMAC_BODY_STREAM' },
   )
 }

@@ -1,5 +1,6 @@
 import { stringify } from 'node:querystring'
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
 export interface SigningInterceptorOptions extends SigningClientOptions {
@@ -36,7 +37,7 @@ function isOrigin(text: unknown): boolean {
  * attempt is signed anew. It signs for `origins` alone: a redirect interceptor around it could otherwise be led to have
  * any request signed.
  *
- * A dispatch throws with code `ERR_HMAC_BODY_STREAM` for a body other than text and bytes, unless a `Content-Digest`
+ * A dispatch throws with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM` for a body other than text and bytes, unless a `Content-Digest`
  * header (RFC 9530) stands for it. undici's `fetch` makes a stream of every body: use `createSignedFetch` there.
  *
  * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
@@ -51,7 +52,7 @@ export function createSigningInterceptor(options: SigningInterceptorOptions) {
     const origin = new URL(String(request.origin)).origin
     if (!origins.has(origin)) {
       throw Object.assign(new TypeError(`${OWNER}: ${origin} is not one of "origins": nothing was sent`), {
-        code: 'ERR_HMAC_ORIGIN',
+        code: 'ERR_COUNTERSIGN_HMAC_ORIGIN',
       })
     }
     const pairs = pairsOf(request.headers)
@@ -81,7 +82,7 @@ function bytesOf(body: unknown): Uint8Array | undefined {
 
 function withQuery(path: string, query: Readonly<Record<string, unknown>>): string {
   if (path.includes('?')) {
-    throw new OptionError('ERR_OPTION_INVALID', 'query', `${OWNER}: a request has "query", or one in "path", not both`)
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'query', `${OWNER}: a request has "query", or one in "path", not both`)
   }
   const text = stringify(query as Parameters<typeof stringify>[0])
   return text === '' ? path : `${path}?${text}`

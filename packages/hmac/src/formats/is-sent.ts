@@ -1,4 +1,4 @@
-import { fieldLines } from '@countersign/core'
+import { fieldLines } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 
 /** Whether a request carries any of these header fields, an empty one included; names in lower case. */

@@ -1,4 +1,5 @@
-import { fieldLines, OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
 import { isSent } from './is-sent.js'
@@ -121,14 +122,14 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const { method, audience, headers, contentDigest, caller, version, timestamp, nonce } = input
     if (version === undefined) {
       throw new OptionError(
-        'ERR_OPTION_MISSING',
+        'ERR_COUNTERSIGN_OPTION_MISSING',
         'version',
         'sign: option "version" is required with rfc9421(): set it to the version of the secret',
       )
     }
     const target = splitTarget(input.target) as Target
     if (target.query === '?') {
-      throw new OptionError('ERR_OPTION_INVALID', 'url', 'sign: "url" must not end in a "?" without a query')
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'url', 'sign: "url" must not end in a "?" without a query')
     }
     const components = [...REQUIRED, ...WHEN_SENT.filter((name) => headers.has(name))]
     const parameters =

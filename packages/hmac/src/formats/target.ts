@@ -31,7 +31,7 @@ export function targetOf(url: string | URL): string {
   if (splitTarget(rest) === undefined || !/^[\x21-\x7e]*$/.test(rest)) {
     throw Object.assign(
       new TypeError('sign: "url" must be an absolute URL or a path that starts with "/", percent-encoded'),
-      { code: 'ERR_HMAC_URL_INVALID' },
+      { code: 'ERR_COUNTERSIGN_HMAC_URL_INVALID' },
     )
   }
   return rest

@@ -1,4 +1,5 @@
-import { fieldLines, OptionError, option, resolveOptions, sha256 } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { fieldLines, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
 import { isCaller, parseHex256, parseTimestamp, parseVersion, toHex } from './grammar.js'
@@ -85,7 +86,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const { caller, timestamp, version, audience, bodySha256 } = input
     if (bodySha256 === undefined) {
       throw new OptionError(
-        'ERR_OPTION_INVALID',
+        'ERR_COUNTERSIGN_OPTION_INVALID',
         'headers',
         'sign: xHeaders() needs the bytes of the body, or their sha-256 in "content-digest"',
       )

@@ -1,4 +1,5 @@
-import { type Environment, OptionError, option, readVariable, resolveOptions } from '@countersign/core'
+import { OptionError, type Environment } from '@countersign/core'
+import { option, readVariable, resolveOptions } from '@countersign/core/gate-kit'
 import { parseVersion } from '../formats/grammar.js'
 import { assertCallers, variablesOf } from '../variables.js'
 import { type MemorySecretsOptions, memorySecrets, memorySecretsRules } from './memory.js'
@@ -38,7 +39,7 @@ export function secretsFromEnv(env: Environment, options: SecretsFromEnvOptions)
       secret: readVariable(env, variable),
     }))
     if (found.length > 0) return found
-    throw new OptionError('ERR_OPTION_MISSING', name, `secretsFromEnv: ${name} must hold the secret of "${caller}"`)
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', name, `secretsFromEnv: ${name} must hold the secret of "${caller}"`)
   })
   return memorySecrets(secrets, { clock, audit })
 }
@@ -53,7 +54,7 @@ function versionsOf(env: Environment, name: string): readonly { version: number;
     const version = variable === name ? 1 : parseVersion(variable.slice(name.length + 2))
     if (version === undefined) continue
     if (found.some((other) => other.version === version)) {
-      throw new OptionError('ERR_OPTION_INVALID', variable, `${variable} and ${name} are both version ${version}`)
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', variable, `${variable} and ${name} are both version ${version}`)
     }
     found.push({ version, variable })
   }

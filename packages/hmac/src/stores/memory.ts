@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import { type Clock, OptionError, option, resolveOptions, systemClock } from '@countersign/core'
+import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { OptionError, type Clock } from '@countersign/core'
+import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
 import { assertMoment, newSecretRules, resolveRotation, tellChange, versionExists } from './secret-changes.js'
 import { type HmacSecretStore, type HmacSecretVersion, isActive, type NewHmacSecret } from './store.js'
@@ -29,7 +30,7 @@ export function memorySecrets(
   options: MemorySecretsOptions = {},
 ): Required<Pick<HmacSecretStore, 'knows'>> & HmacSecretStore {
   if (!Array.isArray(secrets)) {
-    throw new OptionError('ERR_OPTION_INVALID', 'secrets', 'memorySecrets: "secrets" must be a list')
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'secrets', 'memorySecrets: "secrets" must be a list')
   }
   const { clock, audit } = resolveOptions('memorySecrets', options, memorySecretsRules)
   /** By caller, newest first. */

@@ -1,14 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { type Audit, audit as defaultAudit } from '@countersign/audit'
-import {
-  type Clock,
-  type Environment,
-  OptionError,
-  option,
-  readVariable,
-  resolveOptions,
-  systemClock,
-} from '@countersign/core'
+import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { OptionError, type Clock, type Environment } from '@countersign/core'
+import { option, readVariable, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './sealing.js'
 import { forgetCaller } from './secret-cache.js'
@@ -75,7 +68,7 @@ export function postgresSecretsOptionsFromEnv(
   const name = names.keks ?? 'COUNTERSIGN_HMAC_KEKS'
   const keks = readVariable(env, name)
   if (keks === undefined) {
-    throw new OptionError('ERR_OPTION_MISSING', name, `${name} must hold the key-encryption keys: "id:base64", …`)
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', name, `${name} must hold the key-encryption keys: "id:base64", …`)
   }
   parseKekRing(keks)
   return { keks }
@@ -176,7 +169,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
         ])
     if (rows.length === 0) {
       throw Object.assign(new Error(`another rotation of "${caller}" was first: this one did nothing`), {
-        code: 'ERR_HMAC_ROTATION_CONFLICT',
+        code: 'ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT',
       })
     }
     forgetCaller(store, caller)
@@ -237,7 +230,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       const secret = openEnvelope(kek, caller, version, envelope)
       if (secret === undefined) {
         throw Object.assign(new Error(`the envelope of "${caller}" version ${version} does not open`), {
-          code: 'ERR_HMAC_SEALED_UNREADABLE',
+          code: 'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
         })
       }
       await insert({ ...row, secret })

@@ -38,7 +38,7 @@ export function parseKekRing(text: string): KekRing {
 
 function invalidRing(): OptionError {
   return new OptionError(
-    'ERR_OPTION_INVALID',
+    'ERR_COUNTERSIGN_OPTION_INVALID',
     'keks',
     '"keks" must be "id:base64" entries of 32 bytes each, with commas between and no id twice: make one with ' +
       '"openssl rand -base64 32"',
@@ -88,7 +88,7 @@ export function open(ring: KekRing, place: SealedPlace, kekId: string, sealed: s
 export function openEnvelope(kek: Uint8Array, caller: string, version: number, envelope: string): Buffer | undefined {
   if (!(kek instanceof Uint8Array) || kek.length !== 32) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'kek',
       'importSealed: "kek" must be the 32 bytes of the key that sealed',
     )

@@ -1,4 +1,5 @@
-import { type Clock, isPromise, withDeadline } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { isPromise, withDeadline } from '@countersign/core/gate-kit'
 import type { HmacSecretStore, HmacSecretVersion } from './store.js'
 
 const MAX_TTL_MS = 30_000

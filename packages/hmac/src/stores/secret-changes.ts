@@ -1,5 +1,7 @@
-import type { Audit, AuditAttributes } from '@countersign/audit'
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import type { Audit } from '@countersign/core'
+import type { AuditAttributes } from '@countersign/core/gate-kit'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
 import { type HmacSecretVersion, hasEnded, type RotateOptions } from './store.js'
 
@@ -49,7 +51,7 @@ export function resolveRotation(
   const isPutInForce = newest?.isPending === true && !hasEnded(newest, now) && !resolved.pending
   if (isPutInForce && resolved.secret !== undefined) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'secret',
       `${owner}: option "secret" must be left out: the pending version has its secret, and is put in force`,
     )
@@ -65,7 +67,7 @@ export function assertMoment(owner: string, expiresAt: number): void {
 /** The coded error of a version that is there already. */
 export function versionExists(caller: string, version: number): Error {
   return Object.assign(new Error(`version ${version} of "${caller}" exists: a version is never replaced`), {
-    code: 'ERR_HMAC_VERSION_EXISTS',
+    code: 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS',
   })
 }
 

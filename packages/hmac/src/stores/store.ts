@@ -61,7 +61,7 @@ export interface HmacSecretStore {
   versions(caller: string): MaybePromise<readonly HmacSecretVersion[]>
   /** The versions that verify now, newest first. */
   active(caller: string): MaybePromise<readonly HmacSecretVersion[]>
-  /** Stores a version; rejects with code `ERR_HMAC_VERSION_EXISTS` when there is one. */
+  /** Stores a version; rejects with code `ERR_COUNTERSIGN_HMAC_VERSION_EXISTS` when there is one. */
   insert(secret: NewHmacSecret): MaybePromise<void>
   /** Lets a version expire at a moment. False when there is no such version. */
   retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>

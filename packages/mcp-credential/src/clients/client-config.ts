@@ -1,4 +1,5 @@
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 
 /** The agents whose configuration is known. */
 export type AgentClient = 'claude-code' | 'codex' | 'cursor' | 'opencode' | 'gemini' | 'acp' | 'sdk'
@@ -146,12 +147,12 @@ export function toClientConfig(
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {
     const known = Object.keys(recipes).join(', ')
-    throw new OptionError('ERR_OPTION_INVALID', 'client', `toClientConfig: the client must be one of ${known}`)
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'client', `toClientConfig: the client must be one of ${known}`)
   }
   if (file !== undefined && recipe.takesHelper !== true) {
     const able = Object.entries(recipes).filter(([, { takesHelper }]) => takesHelper)
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'file',
       `toClientConfig: "file" is for ${able.map(([name]) => name).join(' and ')}: ${client} asks no helper`,
     )

@@ -14,7 +14,7 @@ export async function writeCredentialFile(file: string, credential: HandedCreden
 /**
  * The headers that such a file holds: what a header helper prints as JSON.
  *
- * @throws an error with code `ERR_CREDENTIAL_FILE` when it is not such a file.
+ * @throws an error with code `ERR_COUNTERSIGN_CREDENTIAL_FILE` when it is not such a file.
  */
 export async function readCredentialFile(file: string): Promise<{ readonly Authorization: string }> {
   const text = await readFile(file, 'utf8')
@@ -27,7 +27,7 @@ export async function readCredentialFile(file: string): Promise<{ readonly Autho
   const authorization = content?.headers?.Authorization
   if (content?.version !== 1 || typeof authorization !== 'string') {
     const error = new Error('the file does not hold a credential that writeCredentialFile wrote')
-    throw Object.assign(error, { code: 'ERR_CREDENTIAL_FILE' })
+    throw Object.assign(error, { code: 'ERR_COUNTERSIGN_CREDENTIAL_FILE' })
   }
   return { Authorization: authorization }
 }

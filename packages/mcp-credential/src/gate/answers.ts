@@ -1,4 +1,5 @@
-import { type Answer, type Denied, problemAnswer, type Unavailable } from '@countersign/core'
+import type { Answer } from '@countersign/core'
+import { problemAnswer, type Denied, type Unavailable } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { McpCredentialDependency, McpCredentialReason } from '../reasons.js'
 

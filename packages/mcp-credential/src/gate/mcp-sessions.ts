@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { fieldLines } from '@countersign/core'
+import { fieldLines } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
 
 const HEADER = 'mcp-session-id'

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Authorization } from '@countersign/core'
+import type { Authorization } from '@countersign/core/gate-kit'
 
 /** What a request presents: a token to look at, or a reason to refuse. */
 export type Presented =

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { isPromise } from '@countersign/core'
+import { isPromise } from '@countersign/core/gate-kit'
 import type { McpCredentials } from '../create-mcp-credentials.js'
 import type { Resolution } from '../resolve-credential.js'
 

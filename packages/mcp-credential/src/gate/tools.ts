@@ -1,4 +1,5 @@
-import { OptionError, option } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option } from '@countersign/core/gate-kit'
 
 /** Tool-name patterns (`*` stands for any text) and the capability, or all the capabilities, that each needs. */
 export type ToolRules = Readonly<Record<string, string | readonly string[]>>
@@ -32,7 +33,7 @@ function isNeed(need: unknown): boolean {
 export function compileTools(rules: ToolRules): CapabilitiesOf {
   const compiled = Object.entries(rules).map(([pattern, need]): ToolRule => {
     if (pattern === '')
-      throw new OptionError('ERR_OPTION_INVALID', 'tools', 'option "tools": a pattern must not be empty')
+      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'tools', 'option "tools": a pattern must not be empty')
     return { matches: matcherOf(pattern), needs: typeof need === 'string' ? [need] : need }
   })
   const remembered = new Map<string, readonly string[] | undefined>()

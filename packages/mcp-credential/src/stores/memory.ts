@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type Clock, option, resolveOptions, systemClock } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
 import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
 import { type Ended, Journal } from './memory/journal.js'

@@ -1,12 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { option, resolveOptions, StoreUnavailableError } from '@countersign/core'
-import {
-  createScriptRunner,
-  type RedisClient,
-  type RedisScript,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-} from '@countersign/redis'
+import { UnavailableError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { createScriptRunner, redisStoreOptionRules, type RedisClient, type RedisScript, type RedisStoreOptions } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import { AliasCache } from './redis/alias-cache.js'
 import { evictionGuard } from './redis/eviction-guard.js'
@@ -53,7 +48,7 @@ const rules = {
 
 /**
  * Credentials for any number of processes on one Redis or Redis Cluster: one script a decision, all its keys in one slot.
- * Deadlines are the server's. Methods reject with a `StoreUnavailableError` when Redis cannot be asked in time, and when
+ * Deadlines are the server's. Methods reject with a `UnavailableError` when Redis cannot be asked in time, and when
  * it evicts.
  *
  * @throws {OptionError}
@@ -63,7 +58,7 @@ const rules = {
 export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
   const resolved = resolveOptions('redisCredentials', options, rules)
   const { namespace, commandTimeoutMs, maxPerThread, dangerouslyAllowEviction } = resolved
-  const runner = createScriptRunner(redis, 'redisCredentials', { namespace, commandTimeoutMs })
+  const runner = createScriptRunner(redis, 'redisCredentials', 'credential_store', { namespace, commandTimeoutMs })
   const guard = evictionGuard(redis, commandTimeoutMs, dangerouslyAllowEviction)
   const layout = keyLayout(namespace)
   const aliases = new AliasCache()
@@ -88,7 +83,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       if (reply === null || reply[0] !== 'alias') return { holder, reply: reply as FoundReply | null }
       aliases.learn(id, reply[1])
       if (rounds > 1) return look(mode, id, digest, life, rounds - 1)
-      throw new StoreUnavailableError('redisCredentials', 'the credential was carried on again and again')
+      throw new UnavailableError('redisCredentials', 'the credential was carried on again and again')
     })
   }
 

@@ -83,7 +83,7 @@ export interface ListPage {
 }
 
 /**
- * Where credentials are kept. Each method is atomic, and throws or rejects with a `StoreUnavailableError` when the
+ * Where credentials are kept. Each method is atomic, and throws or rejects with a `UnavailableError` when the
  * store cannot be asked. One that answers without a promise decides in the same tick.
  */
 export interface McpCredentialStore {

@@ -1,5 +1,5 @@
 // Measures the memory store, and prints the figures as JSON. Run with --expose-gc.
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { createMcpCredentials, memoryCredentials } from '@countersign/mcp-credential'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 

@@ -1,5 +1,5 @@
 // One of several processes that resolve, revoke and issue on one Redis. The parent judges what they saw.
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { createMcpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { Cluster, Redis } from 'ioredis'
@@ -60,7 +60,7 @@ async function attempt(work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
-    if ((error as { code?: string }).code !== 'ERR_STORE_UNAVAILABLE') throw error
+    if ((error as { code?: string }).code !== 'ERR_COUNTERSIGN_UNAVAILABLE') throw error
     unavailable += 1
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

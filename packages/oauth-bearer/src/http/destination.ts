@@ -84,7 +84,7 @@ const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) return callback(error, '', 0)
     const isSafe = addresses.length > 0 && addresses.every(({ address }) => isPublicAddress(address))
-    if (!isSafe) return callback(Object.assign(new Error('not a public address'), { code: 'ERR_SSRF' }), '', 0)
+    if (!isSafe) return callback(Object.assign(new Error('not a public address'), { code: 'ERR_COUNTERSIGN_SSRF' }), '', 0)
     const [first] = addresses
     if (options.all === true) callback(null, addresses)
     else callback(null, first?.address ?? '', first?.family)

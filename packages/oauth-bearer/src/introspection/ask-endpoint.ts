@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { type Clock, withDeadline } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { withDeadline } from '@countersign/core/gate-kit'
 import type { Discovery } from '../discovery.js'
 import type { Destination } from '../http/destination.js'
 import { fetchJson } from '../http/fetch-json.js'

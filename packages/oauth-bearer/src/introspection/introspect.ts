@@ -1,4 +1,5 @@
-import { type Clock, denied, unavailable } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { denied, unavailable } from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
 import { toVerified } from '../build-verified.js'
 import { checkClaims } from '../check-claims.js'

@@ -1,6 +1,7 @@
 import { KeyObject } from 'node:crypto'
 import { types } from 'node:util'
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { CryptoKey } from 'jose'
 import type { IntrospectionMode } from '../issuers/issuer.js'
 import { urlRule } from '../issuers/url-rule.js'
@@ -77,14 +78,14 @@ export function checkIntrospectionOptions(options: object, path: string) {
   const name = authMethod === 'private_key_jwt' ? 'privateKey' : 'clientSecret'
   if ((name === 'privateKey' ? privateKey : clientSecret) === undefined) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       `${path}${name}`,
       `requireOAuthBearer: option "${path}${name}" is required for ${authMethod}`,
     )
   }
   if (authMethod === 'private_key_jwt' && privateKey !== undefined && !canSign(privateKey, checked.signingAlgorithm)) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       `${path}signingAlgorithm`,
       `requireOAuthBearer: option "${path}signingAlgorithm" ${checked.signingAlgorithm} is none of this private key's`,
     )

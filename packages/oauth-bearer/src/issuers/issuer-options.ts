@@ -1,4 +1,5 @@
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { checkIntrospectionOptions, type IntrospectionOptions } from '../introspection/introspection-options.js'
 import { ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
 import type { ProfileName } from '../jwt/profile.js'
@@ -114,7 +115,7 @@ export function checkIssuerOptions(options: string | IssuerOptions, path: string
   const checked = resolveOptions('requireOAuthBearer', given, rules, path)
   const fail = (name: string, problem: string) => {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       `${path}${name}`,
       `requireOAuthBearer: option "${path}${name}" ${problem}`,
     )

@@ -13,7 +13,7 @@ export function assertOneOpaqueIssuer(issuers: readonly CheckedIssuerOptions[]):
   const prefixes = opaque.flatMap(({ tokenPrefix }) => tokenPrefix ?? [])
   if (prefixes.length < opaque.length) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'tokenPrefix',
       'requireOAuthBearer: more than one issuer takes opaque tokens: set "tokenPrefix" for each of them',
     )
@@ -21,7 +21,7 @@ export function assertOneOpaqueIssuer(issuers: readonly CheckedIssuerOptions[]):
   const clash = prefixes.find((one, index) => prefixes.some((other, at) => at !== index && one.startsWith(other)))
   if (clash !== undefined) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'tokenPrefix',
       `requireOAuthBearer: option "tokenPrefix" ${JSON.stringify(clash)} begins with that of another issuer`,
     )

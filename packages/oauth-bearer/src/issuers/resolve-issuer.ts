@@ -1,4 +1,4 @@
-import type { Audit } from '@countersign/audit'
+import type { Audit } from '@countersign/core'
 import type { Clock } from '@countersign/core'
 import { createDiscovery, type Discovery } from '../discovery.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'

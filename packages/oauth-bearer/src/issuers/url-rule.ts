@@ -1,4 +1,4 @@
-import { option } from '@countersign/core'
+import { option } from '@countersign/core/gate-kit'
 import { isSafeUrl } from '../http/destination.js'
 
 /**

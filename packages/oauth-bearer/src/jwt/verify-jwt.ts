@@ -1,4 +1,4 @@
-import { denied, unavailable } from '@countersign/core'
+import { denied, unavailable } from '@countersign/core/gate-kit'
 import { toVerified } from '../build-verified.js'
 import { checkClaims } from '../check-claims.js'
 import type { ResolvedIssuer } from '../issuers/issuer.js'

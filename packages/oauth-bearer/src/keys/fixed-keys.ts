@@ -1,4 +1,4 @@
-import { isPromise } from '@countersign/core'
+import { isPromise } from '@countersign/core/gate-kit'
 import type { JsonObject } from '../jwt/strict-json.js'
 import { secretVerifier } from '../jwt/verify-signature.js'
 import { trustedKeys } from './key-policy.js'

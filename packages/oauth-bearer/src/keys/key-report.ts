@@ -1,4 +1,4 @@
-import type { Audit } from '@countersign/audit'
+import type { Audit } from '@countersign/core'
 import { FetchError } from '../http/request.js'
 
 /** Tells the audit what becomes of an issuer's keys. */

@@ -1,4 +1,5 @@
-import { BoundedTtlMap, type Clock, withDeadline } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import { BoundedTtlMap, withDeadline } from '@countersign/core/gate-kit'
 import { type Circuit, createCircuit } from '../http/circuit.js'
 import { createTokenBucket } from '../http/token-bucket.js'
 import { MAX_KID_LENGTH } from './key-policy.js'

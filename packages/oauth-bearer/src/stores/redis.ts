@@ -1,13 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { option, resolveOptions, sha256 } from '@countersign/core'
-import {
-  createScriptRunner,
-  defineScript,
-  keyTag,
-  type RedisClient,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-} from '@countersign/redis'
+import { option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { createScriptRunner, defineScript, keyTag, redisStoreOptionRules, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
 import { isJsonObject } from '../jwt/strict-json.js'
 import type { CachedKeySet, KeyCache } from '../keys/key-cache.js'
 
@@ -49,7 +42,7 @@ const VERSION = 'v1'
  */
 export function redisKeyCache(redis: RedisClient, options: RedisKeyCacheOptions): KeyCache {
   const { secret, namespace, commandTimeoutMs } = resolveOptions('redisKeyCache', options, rules)
-  const runner = createScriptRunner(redis, 'redisKeyCache', { namespace, commandTimeoutMs })
+  const runner = createScriptRunner(redis, 'redisKeyCache', 'key_cache', { namespace, commandTimeoutMs })
 
   function keyOf(issuer: string): { tag: string; key: string } {
     const name = sha256(issuer).toString('base64url')

@@ -40,7 +40,7 @@ export function resolveFirstClaim(
 ): FirstClaim {
   if (given === 'ask' && onFirstClaim === undefined) {
     throw new OptionError(
-      'ERR_OPTION_MISSING',
+      'ERR_COUNTERSIGN_OPTION_MISSING',
       'onFirstClaim',
       `createSettingsSessions: option "onFirstClaim" is required with firstClaim 'ask': set it to a function`,
     )
@@ -49,7 +49,7 @@ export function resolveFirstClaim(
   if (onFirstClaim !== undefined) return 'ask'
   if (confirmCode) return 'trust-link'
   throw new OptionError(
-    'ERR_OPTION_MISSING',
+    'ERR_COUNTERSIGN_OPTION_MISSING',
     'firstClaim',
     'createSettingsSessions: with "oauth", whoever opens the first link of a user becomes that user. Choose: ' +
       'confirmCode: true (the page asks for digits that the chat shows), onFirstClaim (ask in the chat), or ' +

@@ -1,4 +1,5 @@
-import { type Environment, nearest, OptionError, readVariable } from '@countersign/core'
+import { OptionError, type Environment } from '@countersign/core'
+import { nearest, readVariable } from '@countersign/core/gate-kit'
 import type { SettingsOAuth } from './oauth-options.js'
 
 type Setting = Exclude<keyof SettingsOAuth, 'timeoutMs'>
@@ -75,5 +76,5 @@ function refuseMisspelt(env: Environment, known: readonly string[]): void {
 }
 
 function refusal(name: string, why: string): OptionError {
-  return new OptionError('ERR_OPTION_INVALID', name, `settingsOAuthFromEnv: ${name} ${why}`)
+  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `settingsOAuthFromEnv: ${name} ${why}`)
 }

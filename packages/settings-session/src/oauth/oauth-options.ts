@@ -1,4 +1,5 @@
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 
 /** A provider that people sign in at: by OpenID Connect discovery, or by its three endpoints. */
 export interface SettingsOAuth {
@@ -106,7 +107,7 @@ function modeOf(given: Given): ResolvedOAuth['mode'] {
 }
 
 function wrong(name: string, why: string): OptionError {
-  return new OptionError('ERR_OPTION_INVALID', `oauth.${name}`, `createSettingsSessions: option "oauth.${name}" ${why}`)
+  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', `oauth.${name}`, `createSettingsSessions: option "oauth.${name}" ${why}`)
 }
 
 /** Whether plain HTTP never leaves the machine. */

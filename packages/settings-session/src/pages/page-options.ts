@@ -1,4 +1,4 @@
-import { option, resolveOptions } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 
 /** The look of the pages. */
 export interface PageTheme {

@@ -1,5 +1,6 @@
-import type { AuditEventInput } from '@countersign/audit'
-import { type Answer, describeRequest, problemAnswer, StoreUnavailableError, sendAnswer } from '@countersign/core'
+import type { AuditEventInput } from '@countersign/core/gate-kit'
+import { UnavailableError, type Answer } from '@countersign/core'
+import { describeRequest, problemAnswer, sendAnswer } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler, Response } from 'express'
 import { challenge } from '../challenge.js'
 import type { Engine } from '../engine.js'
@@ -95,7 +96,7 @@ export function route(
     try {
       await handler(request, response)
     } catch (thrown) {
-      const error = thrown instanceof StoreUnavailableError ? answerOutage(engine, request, response) : thrown
+      const error = thrown instanceof UnavailableError ? answerOutage(engine, request, response) : thrown
       if (error === undefined) return
       engine.emit({
         type: 'access.unavailable',

@@ -1,4 +1,4 @@
-import { secretsEqual } from '@countersign/core'
+import { secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { type Engine, isWhole, pathTo } from '../engine.js'

@@ -1,4 +1,4 @@
-import { describeRequest, secretsEqual } from '@countersign/core'
+import { describeRequest, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'

@@ -1,4 +1,4 @@
-import { partitionOf } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { onlyCookie, setCookie } from '../cookies.js'
 import { mediaTypeOf, siteOf } from '../csrf.js'

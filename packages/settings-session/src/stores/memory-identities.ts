@@ -1,4 +1,5 @@
-import { BoundedTtlMap, StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
+import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import { identityKey, type SettingsIdentity, type SettingsUser, userKey } from '../principal.js'
 import { endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './memory-state.js'
 import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from './store.js'
@@ -12,7 +13,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
   const uses = new BoundedTtlMap<string, string>({ maxEntries, clock })
-  const full = () => new StoreUnavailableError('memorySessions', `the memory store holds ${maxEntries} entries`)
+  const full = () => new UnavailableError('memorySessions', `the memory store holds ${maxEntries} entries`)
 
   function bind(user: SettingsUser, identity: SettingsIdentity): void {
     if (identities.size >= maxEntries && !identities.has(userKey(user))) throw full()

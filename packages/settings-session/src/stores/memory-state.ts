@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { BoundedTtlMap, Clock } from '@countersign/core'
+import type { Clock } from '@countersign/core'
+import type { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity } from '../principal.js'
 import { TOMBSTONE_MS } from './rules.js'
 import type { HeldClaim, LinkContent, SessionLimits, SessionRefusal, SessionState, StoredSession } from './store.js'
@@ -46,7 +47,7 @@ export interface MemoryState {
   readonly epochs: BoundedTtlMap<string, string>
   /** The active sessions of each user, oldest first. */
   readonly index: BoundedTtlMap<string, Set<string>>
-  /** @throws {StoreUnavailableError} when a map is full of live entries: nothing live is ever evicted. */
+  /** @throws {UnavailableError} when a map is full of live entries: nothing live is ever evicted. */
   assertRoom(map: { sweep(): void; readonly size: number }): void
 }
 

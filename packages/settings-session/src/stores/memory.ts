@@ -1,11 +1,5 @@
-import {
-  BoundedTtlMap,
-  type Clock,
-  option,
-  resolveOptions,
-  StoreUnavailableError,
-  systemClock,
-} from '@countersign/core'
+import { UnavailableError, type Clock } from '@countersign/core'
+import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { type SettingsUser, userKey } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import { memoryIdentities } from './memory-identities.js'
@@ -38,7 +32,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     assertRoom(map) {
       map.sweep()
       if (map.size >= maxEntries) {
-        throw new StoreUnavailableError('memorySessions', `the memory store holds ${maxEntries} entries`)
+        throw new UnavailableError('memorySessions', `the memory store holds ${maxEntries} entries`)
       }
     },
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { partitionOf } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
 import { identityKey, type SettingsIdentity, type SettingsUser, userKey } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import * as scripts from './redis-identity-scripts.js'

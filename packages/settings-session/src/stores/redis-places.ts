@@ -1,4 +1,5 @@
-import { keyTag, PARTITIONS, type RedisScript, type ScriptRunner } from '@countersign/redis'
+import { PARTITIONS } from '@countersign/core/gate-kit'
+import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis'
 import { partitionOfTag } from '../tokens.js'
 
 /** One hash tag of the store: where all of some users lies. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { createScriptRunner, partitionOf, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
+import { createScriptRunner, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
 import { type SettingsUser, userKey } from '../principal.js'
 import { redisIdentities } from './redis-identities.js'
 import { placesOf } from './redis-places.js'
@@ -9,10 +10,10 @@ import type { LinkContent, LinkRefusal, SettingsStore } from './store.js'
 
 /**
  * A store for any number of processes: one script, and so one command, an operation. Every call rejects with a
- * `StoreUnavailableError` when Redis cannot be asked within `commandTimeoutMs`, and then has no effect later.
+ * `UnavailableError` when Redis cannot be asked within `commandTimeoutMs`, and then has no effect later.
  */
 export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {}): SettingsStore {
-  const runner = createScriptRunner(redis, 'redisSessions', options)
+  const runner = createScriptRunner(redis, 'redisSessions', 'session_store', options)
   const places = placesOf(runner)
   const placeOfTag = places.ofTag
   const placeOfUser = (key: string) => places.of(partitionOf(key))

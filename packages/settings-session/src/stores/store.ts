@@ -122,7 +122,7 @@ export type InitDataUse = 'fresh' | 'same_device' | 'replayed'
 
 /**
  * Where links, sessions and identities live: operations of the domain, each atomic, since get and set would invite
- * races. Every method throws or rejects with a `StoreUnavailableError` when it cannot know; "not found" is an answer.
+ * races. Every method throws or rejects with a `UnavailableError` when it cannot know; "not found" is an answer.
  */
 export interface SettingsStore {
   issueLink(link: NewLink): Awaitable<{ readonly expiresAt: number }>

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual, verify } from 'node:crypto'
-import { sha256 } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 import type { ResolvedTelegram, TelegramUser } from './telegram-options.js'
 
 /** What Telegram vouches for. */

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { OptionError, option, resolveOptions } from '@countersign/core'
+import { OptionError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 
 /** The part of a Telegram user that is used. */
 export interface TelegramUser {
@@ -49,7 +50,7 @@ export function resolveTelegram(options: SettingsTelegram) {
   const given = resolveOptions('createSettingsSessions', options, rules, 'telegram.')
   if ((given.botToken === undefined) === (given.botId === undefined)) {
     throw new OptionError(
-      'ERR_OPTION_INVALID',
+      'ERR_COUNTERSIGN_OPTION_INVALID',
       'telegram.botToken',
       'createSettingsSessions: set one of "telegram.botToken" (HMAC) and "telegram.botId" (Ed25519)',
     )

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { format, inspect } from 'node:util'
-import { AUDIT_CHANNEL } from '@countersign/audit'
+import { AUDIT_CHANNEL } from '@countersign/core/gate-kit'
 import { afterAll, expect } from '@jest/globals'
 import { TOKEN_ANYWHERE } from '../../src/tokens.js'
 

@@ -1,4 +1,4 @@
-import { partitionOf } from '@countersign/redis'
+import { partitionOf } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsStore, SettingsUser } from '@countersign/settings-session'
 import { userKey } from '../../src/principal.js'
 import { mintTag, mintToken, type Token } from '../../src/tokens.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import {
   type CredentialLife,
   createMcpCredentials,

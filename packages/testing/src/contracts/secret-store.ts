@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Audit, type AuditEvent, createAudit } from '@countersign/audit'
+import { createAudit, type Audit, type AuditEvent } from '@countersign/core'
 import type { HmacSecretStore } from '@countersign/hmac'
 import type { ContractCase } from './contract.js'
 
@@ -81,7 +81,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
   async 'never replaces a version'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 1, secret: SECRET })
-    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECOND }), 'ERR_HMAC_VERSION_EXISTS')
+    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECOND }), 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS')
     assert.equal((await keyOf(store, 'a', 1))?.toString(), SECRET)
   },
   async 'refuses what can be no version of a secret'(make) {
@@ -101,12 +101,12 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
       { ...good, notBefore: -1 },
       { ...good, isPending: 'yes' },
     ]
-    for (const secret of wrong) await assertRefused(() => store.insert(secret as typeof good), 'ERR_OPTION_INVALID')
-    await assertRefused(() => store.insert({ ...good, expires: 1 } as typeof good), 'ERR_OPTION_UNKNOWN')
-    await assertRefused(() => store.insert({ caller: 'a', version: 1 } as typeof good), 'ERR_OPTION_MISSING')
-    await assertRefused(() => store.retire('a', 1, Number.NaN), 'ERR_OPTION_INVALID')
-    await assertRefused(() => store.rotate('a', { graceSeconds: -1 }), 'ERR_OPTION_INVALID')
-    await assertRefused(() => store.rotate('a', { secret: 'short' }), 'ERR_OPTION_INVALID')
+    for (const secret of wrong) await assertRefused(() => store.insert(secret as typeof good), 'ERR_COUNTERSIGN_OPTION_INVALID')
+    await assertRefused(() => store.insert({ ...good, expires: 1 } as typeof good), 'ERR_COUNTERSIGN_OPTION_UNKNOWN')
+    await assertRefused(() => store.insert({ caller: 'a', version: 1 } as typeof good), 'ERR_COUNTERSIGN_OPTION_MISSING')
+    await assertRefused(() => store.retire('a', 1, Number.NaN), 'ERR_COUNTERSIGN_OPTION_INVALID')
+    await assertRefused(() => store.rotate('a', { graceSeconds: -1 }), 'ERR_COUNTERSIGN_OPTION_INVALID')
+    await assertRefused(() => store.rotate('a', { secret: 'short' }), 'ERR_COUNTERSIGN_OPTION_INVALID')
     assert.deepEqual(await store.list('a'), [])
   },
   async 'retires a version at a moment'(make) {
@@ -155,7 +155,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     assert.deepEqual([pending.version, pending.secret?.length], [2, 64])
     assert.deepEqual([(await store.get('a', 2))?.isPending, (await store.get('a', 1))?.expiresAt], [true, undefined])
     assert.deepEqual(await activeOf(store, 'a'), [2, 1])
-    await assertRefused(() => store.rotate('a', { secret: SECOND }), 'ERR_OPTION_INVALID')
+    await assertRefused(() => store.rotate('a', { secret: SECOND }), 'ERR_COUNTERSIGN_OPTION_INVALID')
     assert.deepEqual(await store.rotate('a'), { caller: 'a', version: 2, secret: undefined })
     assert.equal((await store.get('a', 2))?.isPending, false)
     assertNear((await store.get('a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
@@ -182,7 +182,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
       result.status === 'rejected' ? [(result.reason as { code?: string }).code] : [],
     )
     assert.ok(made.length >= 1)
-    assert.deepEqual([...new Set(codes)], codes.length > 0 ? ['ERR_HMAC_ROTATION_CONFLICT'] : [])
+    assert.deepEqual([...new Set(codes)], codes.length > 0 ? ['ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT'] : [])
     assert.deepEqual(await versionsOf(store, 'a'), [...made.sort((a, b) => b - a), 1])
     const newest = Math.max(...made)
     for (const { version, expiresAt } of await store.versions('a'))
@@ -215,7 +215,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     await store.retire('a', 1, Date.now() + DAY_MS)
     await store.revoke('a', 1)
     await store.revoke('a', 9)
-    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECRET }), 'ERR_HMAC_VERSION_EXISTS')
+    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECRET }), 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS')
     assert.deepEqual(
       events.map(({ type, principal, credential, attributes }) => [
         type,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { createAudit } from '@countersign/audit'
-import { sha256 } from '@countersign/core'
+import { createAudit } from '@countersign/core'
+import { sha256 } from '@countersign/core/gate-kit'
 import {
   createSettingsSessions,
   type SettingsIdentity,

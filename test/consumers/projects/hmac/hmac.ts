@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { memorySecrets, type Principal, principalOf, requireHmac, sign, xHeaders } from '@countersign/hmac'
 import { redisReplay } from '@countersign/redis'
 import express from 'express'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { createMcpCredentials, type Principal, principalOf, requireMcpCredential } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import express from 'express'

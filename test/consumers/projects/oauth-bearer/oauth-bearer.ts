@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { type Principal, principalOf, requireOAuthBearer } from '@countersign/oauth-bearer'
 import express from 'express'
 import { startIssuer } from './issuer.mjs'

@@ -3,17 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type AuditEvent, createAudit } from '@countersign/audit'
-import {
-  type Denial,
-  defineGate,
-  denied,
-  fieldLines,
-  granted,
-  principalOf,
-  secretsEqual,
-  sha256,
-} from '@countersign/core'
+import { createAudit, type AuditEvent } from '@countersign/core'
+import { principalOf, type Denial } from '@countersign/core'
+import { defineGate, denied, fieldLines, granted, secretsEqual, sha256 } from '@countersign/core/gate-kit'
 import { redisReplay } from '@countersign/redis'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { type Cluster, Redis } from 'ioredis'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import {
   createSettingsSessions,
   type Principal,

@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import type { CredentialLife, IssueOutcome, NewCredential, RevocableScope } from '../store.js'
 import {
   cappedExpiry,
@@ -130,10 +130,10 @@ export class CredentialTable {
     this.#insert(stored, Buffer.from(stored.digest, 'base64').toString('latin1'), times, at, life)
   }
 
-  /** @throws {StoreUnavailableError} when there is no room for so many. */
+  /** @throws {UnavailableError} when there is no room for so many. */
   reserve(count: number): void {
     if (this.#entries.size + count <= this.#limits.maxCredentials) return
-    throw new StoreUnavailableError('memoryCredentials', 'the snapshot holds more than maxCredentials')
+    throw new UnavailableError('memoryCredentials', 'the snapshot holds more than maxCredentials')
   }
 
   /** A moment for the journal. */

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import { writePrivateFile } from '../../atomic-file.js'
 import type { RevocableScope } from '../store.js'
 
@@ -35,7 +35,7 @@ export class Journal {
     return this.#file !== undefined
   }
 
-  /** @throws {StoreUnavailableError} when it cannot be written: what was ended is ended, but not for a restart. */
+  /** @throws {UnavailableError} when it cannot be written: what was ended is ended, but not for a restart. */
   append(entries: readonly Ended[]): void {
     if (this.#file === undefined || entries.length === 0) return
     // On a line of its own, also after one that a crash or a full disk cut off.
@@ -44,7 +44,7 @@ export class Journal {
       appendFileSync(this.#file, text, { mode: 0o600, flush: true })
     } catch (cause) {
       const { message } = cause as Error
-      throw new StoreUnavailableError('memoryCredentials', `the revocation is not on disk: ${message}`, { cause })
+      throw new UnavailableError('memoryCredentials', `the revocation is not on disk: ${message}`, { cause })
     }
     for (const meanwhile of this.#compactions) meanwhile.push(text)
   }

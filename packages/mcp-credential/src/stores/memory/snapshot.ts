@@ -69,7 +69,7 @@ function parseSnapshot(text: string): { header: Header; entries: StoredEntry[] }
   } catch {
     // The parser's words are left out: they quote the text.
     const error = new Error('the file is not a whole snapshot of memoryCredentials: nothing was restored')
-    throw Object.assign(error, { code: 'ERR_SNAPSHOT_INVALID' })
+    throw Object.assign(error, { code: 'ERR_COUNTERSIGN_SNAPSHOT_INVALID' })
   }
 }
 

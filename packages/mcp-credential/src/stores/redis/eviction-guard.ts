@@ -1,4 +1,5 @@
-import { StoreUnavailableError, withDeadline } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
+import { withDeadline } from '@countersign/core/gate-kit'
 import { adviseOnConnection, type RedisClient } from '@countersign/redis'
 
 const REMEDY = 'Set maxmemory-policy to noeviction, or say dangerouslyAllowEviction: true.'
@@ -18,16 +19,16 @@ export function evictionGuard(
   async function check(): Promise<void> {
     const advice = await withDeadline(adviseOnConnection(redis), timeoutMs, 'reading the settings of Redis').catch(
       (cause: Error) => {
-        throw new StoreUnavailableError('redisCredentials', `Redis could not be asked: ${cause.message}`, { cause })
+        throw new UnavailableError('redisCredentials', `Redis could not be asked: ${cause.message}`, { cause })
       },
     )
     const codes = advice.map(({ code }) => code)
     if (codes.includes('COUNTERSIGN_REDIS_UNREACHABLE')) {
-      throw new StoreUnavailableError('redisCredentials', 'Redis could not be asked: its settings cannot be read')
+      throw new UnavailableError('redisCredentials', 'Redis could not be asked: its settings cannot be read')
     }
     const evicting = advice.find(({ code }) => code === 'COUNTERSIGN_REDIS_EVICTS')
     if (evicting !== undefined) {
-      throw new StoreUnavailableError(
+      throw new UnavailableError(
         'redisCredentials',
         `maxmemory-policy is ${evicting.value}: ${evicting.danger}. ${REMEDY}`,
       )

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { StoreUnavailableError } from '@countersign/core'
+import { UnavailableError } from '@countersign/core'
 import { addressOf } from '../../token.js'
 import type { RunScript } from '../redis.js'
 import type { CredentialLife, IssueOutcome, NewCredential } from '../store.js'
@@ -84,7 +84,7 @@ export function createIssuer({ run, layout, maxPerThread, lister }: IssuerParts)
         isPruned = true
       }
     }
-    throw new StoreUnavailableError('redisCredentials', 'the thread was issued for by others again and again')
+    throw new UnavailableError('redisCredentials', 'the thread was issued for by others again and again')
   }
 }
 

@@ -1,4 +1,5 @@
-import { keyTag, PARTITIONS, partitionOf } from '@countersign/redis'
+import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
+import { keyTag } from '@countersign/redis'
 import { addressOf } from '../../token.js'
 
 /** The keys of one partition. All hold its hash tag, so a cluster keeps them together. */

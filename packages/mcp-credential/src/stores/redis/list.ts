@@ -1,4 +1,4 @@
-import { PARTITIONS } from '@countersign/redis'
+import { PARTITIONS } from '@countersign/core/gate-kit'
 import { addressOf, providerHash, threadHash } from '../../token.js'
 import type { RunScript } from '../redis.js'
 import type { CredentialLife, ListFilter, ListPage } from '../store.js'
