@@ -89,6 +89,17 @@ test('an export that leads nowhere, or whose conditions stand in the wrong order
   ])
 })
 
+test('a dependency against the direction is found, whatever kind of dependency it is', () => {
+  const range = { '@countersign/audit': 'workspace:^' }
+  for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies']) {
+    expect(checkManifest(madeUp({ [kind]: range }))).toEqual([
+      'core depends on @countersign/audit: against the direction',
+    ])
+  }
+  const extras = { ...madeUp({ name: '@countersign/extras' }), folder: 'extras' }
+  expect(checkManifest(extras)).toContain('extras has no row in the direction')
+})
+
 test('a command that no source becomes, or whose source does not say what runs it, is found', () => {
   const command = (path: string, text = '#!/usr/bin/env node\n') => {
     const one = madeUp({ bin: { tool: path } })

@@ -1,3 +1,4 @@
+import { mayNeed, SCOPE } from './layers.mjs'
 import type { Exports, WorkspacePackage } from './workspace.js'
 
 const NODE_RANGE = '^20.19.0 || >=22.12.0'
@@ -44,6 +45,21 @@ function checkCommand(folder: string, one: WorkspacePackage, name: string, path:
     : [`${folder}: ${source} must begin with #!/usr/bin/env node`]
 }
 
+/** What a package declares against the direction, whatever kind of dependency it is. */
+function checkDirection({ folder, manifest }: WorkspacePackage): string[] {
+  const lower = mayNeed(folder)
+  if (lower === undefined) return [`${folder} has no row in the direction`]
+  const declared = {
+    ...manifest.dependencies,
+    ...manifest.devDependencies,
+    ...manifest.peerDependencies,
+    ...manifest.optionalDependencies,
+  }
+  return Object.keys(declared)
+    .filter((name) => name.startsWith(SCOPE) && !lower.includes(name.slice(SCOPE.length)))
+    .map((name) => `${folder} depends on ${name}: against the direction`)
+}
+
 /** What a package's manifest and folder lack. */
 export function checkManifest(one: WorkspacePackage): string[] {
   const { folder, manifest, files } = one
@@ -78,6 +94,7 @@ export function checkManifest(one: WorkspacePackage): string[] {
   ]
   const rules = manifest.private === true ? common : [...common, ...published]
   return [
+    ...checkDirection(one),
     ...rules.filter(([holds]) => !holds).map(([, words]) => `${folder} ${words}`),
     ...Object.keys(exports).flatMap((subPath) => checkSubPath(folder, one, subPath)),
     ...Object.entries(manifest.bin ?? {}).flatMap(([name, path]) => checkCommand(folder, one, name, path)),

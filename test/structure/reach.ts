@@ -1,59 +1,97 @@
 import { posix } from 'node:path'
-import { readSource, type SourceFile } from './source.js'
+import type { CruisedModule } from './cruise.js'
+import { GATES, SCOPE } from './layers.mjs'
+import { readSource } from './source.js'
 import type { WorkspacePackage } from './workspace.js'
 
-/**
- * What a package's main entry loads at run time, through all files and packages of the workspace: the paths of the
- * files, and the names of the outside modules with the file that imports each.
- */
-export function reachedFrom(
-  entry: WorkspacePackage,
-  packages: readonly WorkspacePackage[],
-): { files: string[]; modules: { specifier: string; from: string }[] } {
-  const files = new Map<string, SourceFile>(packages.flatMap((one) => one.sources.map((file) => [file.path, file])))
-  const seen = new Set<string>()
-  const modules: { specifier: string; from: string }[] = []
-  const visit = (path: string): void => {
-    const file = files.get(path)
-    if (seen.has(path) || file === undefined) return
-    seen.add(path)
-    for (const { specifier, typeOnly } of readSource(file).imports) {
-      if (typeOnly) continue
-      if (specifier.startsWith('.')) {
-        visit(posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts'))
-        continue
-      }
-      const inside = packages.find(
-        ({ manifest }) => specifier === manifest.name || specifier.startsWith(`${manifest.name}/`),
-      )
-      const target = inside && sourceOfExport(inside, `.${specifier.slice(inside.manifest.name.length)}`)
-      if (target === undefined) modules.push({ specifier, from: path })
-      else visit(target)
+/** What an entry loads at run time, through all files and packages: sources and libraries, each with an importer. */
+interface Reach {
+  readonly files: ReadonlyMap<string, string>
+  readonly libraries: ReadonlyMap<string, string>
+}
+
+/** What each source loads at run time. */
+type LoadGraph = ReadonlyMap<string, CruisedModule['dependencies']>
+
+/** Libraries that a user must not pay for without using them, and the one entry, if any, that may load each. */
+const COSTLY: Readonly<Record<string, RegExp | undefined>> = {
+  express: undefined,
+  ioredis: /\/redis$/,
+  pg: /\/postgres$/,
+  pino: /^audit\/pino$/,
+  'prom-client': /^audit\/prometheus$/,
+  '@opentelemetry/api': /^audit\/opentelemetry$/,
+  '@sentry/node': /^audit\/sentry$/,
+}
+
+/** What a gate's sub-path may load beside core: a gate's main entry loads nothing else. */
+const BESIDE_CORE: Readonly<Record<string, string>> = { './redis': 'redis' }
+
+/** These are programs and test tools: what they load, they are for. */
+const FREE_TO_LOAD = ['testing', 'cli']
+
+const libraryOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+
+/** The imports without those of types alone, which dependency-cruiser's swc parser does not tell apart. */
+function loadGraph(packages: readonly WorkspacePackage[], modules: readonly CruisedModule[]): LoadGraph {
+  const files = new Map(packages.flatMap(({ sources }) => sources.map((file) => [file.path, file])))
+  return new Map(
+    modules.map(({ source, dependencies }) => {
+      const file = files.get(source)
+      const loaded = file === undefined ? [] : readSource(file).imports.filter(({ typeOnly }) => !typeOnly)
+      const specifiers = loaded.map(({ specifier }) => specifier.replace(/^node:/, ''))
+      return [source, dependencies.filter(({ module }) => specifiers.includes(module))]
+    }),
+  )
+}
+
+function reachFrom(entry: string, graph: LoadGraph): Reach {
+  const files = new Map<string, string>()
+  const libraries = new Map<string, string>()
+  const visit = (path: string, importer: string): void => {
+    if (files.has(path)) return
+    files.set(path, importer)
+    for (const { module, resolved } of graph.get(path) ?? []) {
+      if (graph.has(resolved)) visit(resolved, path)
+      else if (!libraries.has(libraryOf(module))) libraries.set(libraryOf(module), path)
     }
   }
-  const main = sourceOfExport(entry, '.')
-  if (main !== undefined) visit(main)
-  return { files: [...seen], modules }
+  visit(entry, entry)
+  return { files, libraries }
 }
 
-/** The source file behind a sub-path export. */
-export function sourceOfExport(one: WorkspacePackage, subPath: string): string | undefined {
-  const source = one.manifest.exports?.[subPath]?.['dev-source']
-  return source === undefined ? undefined : posix.join('packages', one.folder, source)
+/** The folders of the packages that an entry may load; undefined when the direction alone decides. */
+function oursFor(folder: string, subPath: string): string[] | undefined {
+  if (!GATES.includes(folder)) return undefined
+  return [folder, 'core', ...(BESIDE_CORE[subPath] === undefined ? [] : [BESIDE_CORE[subPath]])]
 }
 
-/** Main entries must load without ioredis: it is an optional peer. */
-export function checkReach(packages: readonly WorkspacePackage[]): string[] {
-  return packages
-    .filter(({ manifest }) => manifest.private !== true)
-    .flatMap((one) => {
-      const { files, modules } = reachedFrom(one, packages)
-      const loads = modules.filter(({ specifier }) => /^ioredis($|\/)/.test(specifier))
-      const stores = files.filter((path) => path.endsWith('/stores/redis.ts'))
-      return [
-        ...(files.length === 0 ? [`${one.folder} has no main entry`] : []),
-        ...loads.map(({ from }) => `${one.folder}'s main entry loads ioredis, in ${from}`),
-        ...stores.map((path) => `${one.folder}'s main entry loads ${path}`),
-      ]
-    })
+const packageOf = (path: string): string => path.split('/')[1] ?? ''
+
+function checkEntry(folder: string, subPath: string, { files, libraries }: Reach): string[] {
+  const name = posix.join(folder, subPath)
+  const ours = oursFor(folder, subPath)
+  const foreign = [...files]
+    .filter(([path, importer]) => packageOf(path) !== packageOf(importer))
+    .filter(([path]) => ours?.includes(packageOf(path)) === false)
+  const costly = [...libraries].filter(([library]) => library in COSTLY && COSTLY[library]?.test(name) !== true)
+  return [
+    ...foreign.map(([path, importer]) => `${SCOPE}${name} loads ${SCOPE}${packageOf(path)}, in ${importer}`),
+    ...(FREE_TO_LOAD.includes(folder) ? [] : costly).map(
+      ([library, importer]) => `${SCOPE}${name} loads ${library}, in ${importer}`,
+    ),
+  ]
+}
+
+/** What the entries of the published packages load although not every user of the entry needs it. */
+export function checkReach(packages: readonly WorkspacePackage[], modules: readonly CruisedModule[]): string[] {
+  const graph = loadGraph(packages, modules)
+  const published = packages.filter(({ manifest }) => manifest.private !== true)
+  return published.flatMap(({ folder, manifest }) =>
+    Object.entries(manifest.exports ?? {}).flatMap(([subPath, conditions]) => {
+      const entry = posix.join('packages', folder, conditions['dev-source'] ?? '')
+      if (!graph.has(entry)) return [`${SCOPE}${posix.join(folder, subPath)} is not there`]
+      return checkEntry(folder, subPath, reachFrom(entry, graph))
+    }),
+  )
 }

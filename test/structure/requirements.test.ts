@@ -9,7 +9,12 @@ test('every requirement is cited by a test, and every citation is a requirement'
   const lists = await readRequirements()
   expect(Object.keys(lists).sort()).toEqual(readdirSync(join(root, 'packages')).sort())
   const folders = [...Object.keys(lists).map((folder) => `packages/${folder}/test`), 'test']
-  expect(checkCitations(lists, folders.flatMap(sourcesBelow))).toEqual([])
+  expect(
+    checkCitations(
+      lists,
+      folders.flatMap((folder) => sourcesBelow(folder)),
+    ),
+  ).toEqual([])
 })
 
 const titled = (...titles: string[]) => [

@@ -38,23 +38,24 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const SOURCE = /\.(ts|mts|cts|js|mjs|cjs)$/
 
 /** Every source file below a folder of the workspace, but for what is installed or built. */
-export function sourcesBelow(folder: string): SourceFile[] {
-  const absolute = join(root, folder)
+export function sourcesBelow(folder: string, workspace = root): SourceFile[] {
+  const absolute = join(workspace, folder)
   if (!existsSync(absolute)) return []
   return readdirSync(absolute)
     .filter((name) => name !== 'node_modules' && name !== 'dist')
     .flatMap((name) => {
       const path = `${folder}/${name}`
-      if (statSync(join(root, path)).isDirectory()) return sourcesBelow(path)
-      return SOURCE.test(name) ? [{ path, text: readFileSync(join(root, path), 'utf8') }] : []
+      if (statSync(join(workspace, path)).isDirectory()) return sourcesBelow(path, workspace)
+      return SOURCE.test(name) ? [{ path, text: readFileSync(join(workspace, path), 'utf8') }] : []
     })
 }
 
-export function readPackages(): WorkspacePackage[] {
-  return readdirSync(join(root, 'packages')).map((folder) => ({
+export function readPackages(workspace = root): WorkspacePackage[] {
+  const packages = join(workspace, 'packages')
+  return readdirSync(packages).map((folder) => ({
     folder,
-    manifest: JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as Manifest,
-    files: readdirSync(join(root, 'packages', folder)),
-    sources: sourcesBelow(`packages/${folder}/src`),
+    manifest: JSON.parse(readFileSync(join(packages, folder, 'package.json'), 'utf8')) as Manifest,
+    files: readdirSync(join(packages, folder)),
+    sources: sourcesBelow(`packages/${folder}/src`, workspace),
   }))
 }
