@@ -1,7 +1,6 @@
 import { closeSync, fdatasync, fstat, openSync, write } from 'node:fs'
 import { promisify } from 'node:util'
-import type { AuditEvent, AuditSink } from '@countersign/core'
-import { OptionError } from '@countersign/core'
+import { type AuditEvent, type AuditSink, OptionError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { chainLine } from './jsonl/chain.js'
 import { type ChainTail, readTail } from './jsonl/tail.js'
@@ -9,11 +8,13 @@ import { type ChainTail, readTail } from './jsonl/tail.js'
 export type { JsonlVerification, VerifyJsonlOptions } from './jsonl/verify.js'
 export { verifyJsonl } from './jsonl/verify.js'
 
+/** Options of {@link jsonlSink}. */
 export interface JsonlOptions {
   /** Waits for the disk after each write, so that a power cut loses nothing that was reported written. Default false. */
   readonly syncEachWrite?: boolean
 }
 
+/** A sink that appends to a file, and its chain's last hash. */
 export interface JsonlSink extends AuditSink {
   readonly name: 'jsonl'
   /** The hash of the last line: note it elsewhere, and `verifyJsonl(path, { head })` finds a file that was cut. */
@@ -35,11 +36,11 @@ const statAsync = promisify(fstat)
 const syncAsync = promisify(fdatasync)
 
 /**
- * A file with one event a line (JSON Lines), appended to alone, each line carrying the hash of the one before it. An
- * existing file's chain is continued, also after a crash in the middle of a line. `write` resolves when the line is in
- * the file. One file for each process: when another one appended or cut it, the next write fails and says so.
+ * An append-only file with one event per line (JSON Lines); each line carries the hash of the line before it. The chain of
+ * an existing file is continued, also after a crash in the middle of a line. `write` resolves when the line is in the
+ * file. One file per process: when another process appended to it or truncated it, the next write fails and says so.
  *
- * @throws {OptionError} at creation, when the file cannot be opened or is no audit file.
+ * @throws {OptionError} at creation, when the file cannot be opened or is not an audit file.
  * @example
  * audit.subscribe(jsonl('/var/log/app/audit.jsonl'), { required: true })
  */
@@ -62,7 +63,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
   }
 
   async function work(): Promise<void> {
-    // What comes within one tick is one write.
+    // Events of one tick are one write.
     await undefined
     for (let batch = pending; batch !== undefined; batch = pending) {
       pending = undefined
@@ -76,7 +77,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
         batch.reject(error)
       }
     }
-    // In the very tick in which nothing was pending: an event that comes after it begins anew.
+    // In the same tick in which nothing was pending: an event that comes after it starts the work again.
     working = undefined
   }
 

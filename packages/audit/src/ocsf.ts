@@ -20,11 +20,13 @@ export interface OcsfEvent {
   readonly [attribute: string]: unknown
 }
 
+/** Options of {@link toOcsf}. */
 export interface OcsfOptions {
   /** What the app is called, as the service that is logged on to. Default `countersign`. */
   readonly service?: string
 }
 
+/** Options of {@link ocsfSink}. */
 export interface OcsfSinkOptions extends OcsfOptions {
   /** Takes each event: to a file, a queue, a collector. */
   readonly write: (event: OcsfEvent) => void | PromiseLike<void>
@@ -50,7 +52,7 @@ const USER_TYPES: Readonly<Record<string, { type_id: number; type: string }>> = 
 
 /**
  * An event in the Open Cybersecurity Schema Framework: decisions as Authentication (3002), what gives a session or an
- * agent its rights as Authorize Session (3003), and refusals for want of rights and changes of state as API Activity
+ * agent its rights as Authorize Session (3003), and refusals for a lack of rights and changes of state as API Activity
  * (6003). What OCSF has no attribute for is under `unmapped`.
  *
  * Source: https://schema.ocsf.io/1.5.0

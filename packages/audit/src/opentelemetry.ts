@@ -2,6 +2,7 @@ import type { AuditEvent, AuditSink } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { type Attributes, type MeterProvider, metrics, trace } from '@opentelemetry/api'
 
+/** Options of {@link openTelemetrySink}. */
 export interface OpenTelemetrySinkOptions {
   /** Default: the global one, asked for at the first event, so that the SDK may start after the sink is made. */
   readonly meterProvider?: MeterProvider
@@ -13,7 +14,7 @@ const METER = '@countersign/audit'
 /**
  * Measures decisions with OpenTelemetry, and describes them on the span that is active: the metrics
  * `countersign.decisions` and `countersign.decision.duration` (seconds), and the span's attributes `countersign.gate`,
- * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`. Of stacked gates the last one stays on the span.
+ * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`. With stacked gates, the span keeps the last one.
  *
  * @throws {OptionError}
  * @example

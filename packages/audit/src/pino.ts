@@ -1,4 +1,4 @@
-import type { AuditSink } from '@countersign/core'
+import { type AuditSink, OptionError } from '@countersign/core'
 import type { BaseLogger } from 'pino'
 import { describeEvent } from './describe-event.js'
 
@@ -13,13 +13,13 @@ const LEVELS = { info: 'info', warning: 'warn', critical: 'error' } as const
  * Writes each event as one line of a pino logger, under `audit`: severity `info` at level info, `warning` at warn,
  * `critical` at error.
  *
- * @throws {TypeError} when the argument is no logger.
+ * @throws {OptionError} when the argument is not a logger.
  * @example
  * audit.subscribe(pinoSink(pino()))
  */
 export function pinoSink(logger: PinoLogger): AuditSink {
   if (typeof logger?.info !== 'function') {
-    throw Object.assign(new TypeError('pinoSink: the argument must be a pino logger'), { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'logger', 'pinoSink: the argument must be a pino logger')
   }
   return {
     name: 'pino',

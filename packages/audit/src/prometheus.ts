@@ -2,6 +2,7 @@ import type { AuditEvent, AuditSink } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { Counter, Gauge, Histogram, type Registry, register } from 'prom-client'
 
+/** Options of {@link prometheusSink}. */
 export interface PrometheusSinkOptions {
   /** Default: the default registry of prom-client. */
   readonly registry?: Registry
@@ -19,8 +20,8 @@ const RULES = {
 /**
  * Counts decisions for Prometheus: `countersign_decisions_total{gate,outcome,reason}`,
  * `countersign_decision_duration_seconds{gate,outcome}`, and `countersign_legacy_last_seen_seconds{caller}`, the Unix
- * time at which a caller last came with an old key. Every label is one of a configured or closed set, so no flood of
- * strangers adds a series.
+ * time at which a caller last used a legacy key. Every label comes from a configured or closed set, so no flood of
+ * requests adds a series.
  *
  * @throws {OptionError}
  * @example
@@ -33,11 +34,11 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     return new Counter({ name, help, labelNames: ['gate', 'outcome', 'reason'], registers: [registry] })
   })
   const duration = metric(registry, 'countersign_decision_duration_seconds', (name) => {
-    const help = 'Seconds that the gates took for their decisions.'
+    const help = 'Duration of decisions in seconds.'
     return new Histogram({ name, help, labelNames: ['gate', 'outcome'], buckets, registers: [registry] })
   })
   const legacy = metric(registry, 'countersign_legacy_last_seen_seconds', (name) => {
-    const help = 'Unix time at which a caller was last let in with an old key instead of a signature.'
+    const help = 'Unix time at which a caller was last granted access with a legacy key instead of a signature.'
     return new Gauge({ name, help, labelNames: ['caller'], registers: [registry] })
   })
 

@@ -1,4 +1,4 @@
-import type { AuditEvent, AuditSink } from '@countersign/core'
+import { type AuditEvent, type AuditSink, OptionError } from '@countersign/core'
 import { describeEvent } from './describe-event.js'
 
 type SentryLevel = 'info' | 'warning' | 'error'
@@ -36,14 +36,14 @@ const INTERVAL_MS = 60_000
  * for each gate and reason, with how many there were, since an outage refuses every request. No client address and no
  * user agent are sent.
  *
- * @throws {TypeError} when the argument is no Sentry SDK.
+ * @throws {OptionError} when the argument is not a Sentry SDK.
  * @example
  * audit.subscribe(sentrySink(Sentry))
  */
 export function sentrySink(sdk: SentrySdk): AuditSink {
   if (typeof sdk?.addBreadcrumb !== 'function' || typeof sdk.captureMessage !== 'function') {
     const message = "sentrySink: the argument must be a Sentry SDK: import * as Sentry from '@sentry/node'"
-    throw Object.assign(new TypeError(message), { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'sdk', message)
   }
   const captured = new Map<string, { atMs: number; since: number }>()
 

@@ -6,4 +6,5 @@ export interface Clock {
   monotonic(): number
 }
 
+/** The clocks of the machine: `Date.now` and `performance.now`. */
 export const systemClock: Clock = Object.freeze({ now: () => Date.now(), monotonic: () => performance.now() })

@@ -22,7 +22,7 @@ export interface ConnectionAdvice {
  * Looks at a client and its server for what would lose data or hang, and warns by name, once for each. A server that
  * cannot be asked is an advice too. All of it is also returned, for a start that wants to be strict.
  *
- * @throws {TypeError} when the argument is no ioredis client.
+ * @throws {OptionError} when the argument is not an ioredis client.
  */
 export async function adviseOnConnection(redis: RedisClient): Promise<readonly ConnectionAdvice[]> {
   assertClient(redis, 'adviseOnConnection')

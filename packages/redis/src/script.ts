@@ -10,7 +10,8 @@ export interface RedisScript {
 
 /**
  * Describes a script. Its body sees `KEYS`, `ARGV` (the caller's arguments only), `now`, the server's time in
- * ms since the epoch, and `time`, the same as `TIME` answers it. It runs only before the deadline of its call: what timed out has no effect later.
+ * ms since the epoch, and `time`, the reply of `TIME`. It runs only before the deadline of
+ * its call: a call that timed out has no effect later.
  *
  * `nil` and `false` both come back as `null`; numbers are cut to integers, so return others as strings.
  */
@@ -19,7 +20,7 @@ export function defineScript(name: string, keys: number, body: string): RedisScr
 }
 
 // The first argument is the deadline on the server's clock. A command that ioredis sends again, or that a stopped
-// server reads when it goes on, comes after it and does nothing. A negative time in the reply says so.
+// server reads when it continues, arrives after the deadline and does nothing. A negative time in the reply says so.
 const PROLOGUE = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now > tonumber(table.remove(ARGV, 1)) then return {-now} end

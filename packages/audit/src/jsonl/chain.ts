@@ -8,6 +8,7 @@ export const GENESIS: string = '0'.repeat(64)
 // Anchored at both ends, with one dot-star between constants: linear.
 const LINE = /^(\{"previous":"([0-9a-f]{64})",.*),"hash":"([0-9a-f]{64})"\}$/s
 
+/** What a line tells of the chain: its own hash and the hash of the line before it. */
 export interface ChainLink {
   /** The hash of the line before. */
   readonly previous: string
@@ -36,7 +37,7 @@ export function readLink(line: Buffer): ChainLink | undefined {
 
 /**
  * Whether a line may be the beginning of the one that follows the line whose hash is `head`. Whole JSON never is: it
- * would be an event that a person added, which no hash covers and every reader shows.
+ * would be an event that somebody added, which no hash covers and every reader shows.
  */
 export function isCutShort(line: Buffer, head: string): boolean {
   const text = line.toString('latin1')

@@ -1,6 +1,7 @@
 /** Longer than any event: a file without newlines must not fill the memory. */
 export const MAX_LINE_BYTES = 1_048_576
 
+/** One line of a file, with its number. */
 export interface FileLine {
   /** Without the newline; cut at {@link MAX_LINE_BYTES}. */
   readonly bytes: Buffer

@@ -2,6 +2,7 @@ import { fstatSync, readSync } from 'node:fs'
 import { GENESIS, readLink } from './chain.js'
 import { MAX_LINE_BYTES } from './split-lines.js'
 
+/** The end of a file: where the next line follows. */
 export interface ChainTail {
   /** The hash that the next line names as the one before it. */
   readonly head: string

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { type ChainLink, GENESIS, isCutShort, readLink } from './chain.js'
 import { splitLines } from './split-lines.js'
 
+/** What {@link verifyJsonl} found. */
 export interface JsonlVerification {
   /** True when no line was altered, added or taken out. A line that a crash cut short is not an alteration. */
   readonly isIntact: boolean
@@ -11,13 +12,14 @@ export interface JsonlVerification {
   readonly head: string
   /**
    * Lines that were cut short, counted from 1: at the end, or where the file was opened again. No hash covers what they
-   * hold, but none of them is an event: no reader of JSON takes it for one.
+   * hold, but none of them is an event: a JSON reader rejects it.
    */
   readonly torn: readonly number[]
   /** The first line that is not as it was written, and in which way. */
   readonly altered?: { readonly line: number; readonly problem: string }
 }
 
+/** Options of {@link verifyJsonl}. */
 export interface VerifyJsonlOptions {
   /** A head that was noted before: the chain must still hold it. */
   readonly head?: string

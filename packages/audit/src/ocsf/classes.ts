@@ -4,17 +4,20 @@ import type { AuditEventType } from '@countersign/core/gate-kit'
 /** The classes of OCSF that events become: Authentication, Authorize Session, API Activity. */
 export type OcsfClass = 3002 | 3003 | 6003
 
+/** The class and the activity of an event in OCSF. */
 export interface OcsfActivity {
   readonly class: OcsfClass
   readonly activity: number
 }
 
+/** The caption of each class. */
 export const CLASS_NAMES: Readonly<Record<OcsfClass, string>> = {
   3002: 'Authentication',
   3003: 'Authorize Session',
   6003: 'API Activity',
 }
 
+/** The caption of each activity, by class. */
 export const ACTIVITY_NAMES: Readonly<Record<OcsfClass, Readonly<Record<number, string>>>> = {
   3002: { 1: 'Logon', 2: 'Logoff', 99: 'Other' },
   3003: { 1: 'Assign Privileges', 99: 'Other' },
@@ -69,7 +72,7 @@ const BY_METHOD: Readonly<Record<string, number>> = {
   DELETE: 4,
 }
 
-/** The class and activity of an event. Who is known and may not is no failed logon, but a call that was refused. */
+/** The class and activity of an event. A known caller without a right is a refused call, not a failed logon. */
 export function activityOf(event: AuditEvent): OcsfActivity {
   if (event.type === 'access.denied' && event.http?.status === 403) {
     return { class: 6003, activity: BY_METHOD[event.http.method] ?? 99 }

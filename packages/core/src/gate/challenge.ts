@@ -23,7 +23,7 @@ function token(value: string): string {
 /**
  * One challenge as it stands in `WWW-Authenticate` (RFC 9110 §11.6.1): values are quoted and cleaned.
  *
- * @throws {TypeError} when the scheme or a parameter's name is no token.
+ * @throws {TypeError} when the scheme or a parameter's name is not a token.
  */
 export function formatChallenge({ scheme, parameters }: Challenge): string {
   const list = Object.entries(parameters ?? {}).map(([name, value]) => `${token(name)}=${quote(value)}`)

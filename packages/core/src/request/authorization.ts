@@ -34,14 +34,14 @@ export function parseAuthorization(request: IncomingMessage, maxTokenBytes?: num
   return isToken68(text) ? { kind: 'credentials', scheme, token: text } : { kind: 'malformed', scheme }
 }
 
-/** As {@link Authorization}, with a text after the scheme that nobody has looked at. */
+/** As {@link Authorization}, with the unchecked text after the scheme. */
 export type SplitAuthorization =
   | Exclude<Authorization, { readonly kind: 'credentials' }>
   | { readonly kind: 'unchecked'; readonly scheme: string; readonly text: string }
 
 /**
- * As {@link parseAuthorization}, but whether what follows the scheme is a token68 is for the caller to see: who knows the
- * token already need not look at each of its characters.
+ * As {@link parseAuthorization}, but the caller checks that what follows the scheme is a token68: a caller that has the
+ * token in a cache need not look at each of its characters.
  */
 export function splitAuthorization(request: IncomingMessage, maxTokenBytes = 8192): SplitAuthorization {
   const values = fieldLines(request, 'authorization')

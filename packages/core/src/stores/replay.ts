@@ -7,7 +7,7 @@ import { UnavailableError } from './unavailable-error.js'
 /**
  * Remembers what was used once: HMAC nonces and DPoP proofs. `claim` answers `'fresh'` exactly once for a key within
  * `ttlMs`, and throws or rejects when it cannot know: with an `UnavailableError` when it cannot be asked, with a
- * `RangeError` when `ttlMs` is not a number above 0, for a claim that is remembered for no time protects nothing.
+ * `RangeError` when `ttlMs` is not a number above 0, because such a claim protects nothing.
  */
 export interface ReplayStore {
   claim(key: string, ttlMs: number): 'fresh' | 'seen' | Promise<'fresh' | 'seen'>
