@@ -8,7 +8,6 @@ export interface PrincipalBase {
   readonly id: string
 }
 
-// biome-ignore lint/suspicious/noEmptyInterface: filled in by the gate packages through declaration merging
 /**
  * The registry of principals. Each gate package adds its own by declaration merging, so an app that installs one gate
  * gets that type without narrowing.
@@ -18,7 +17,7 @@ export interface PrincipalBase {
  *   interface PrincipalTypes { hmac: HmacPrincipal }
  * }
  */
-export type PrincipalTypes = {}
+export interface PrincipalTypes {}
 
 /** Who was verified: the union of what the installed gates attach. */
 export type Principal = [keyof PrincipalTypes] extends [never] ? PrincipalBase : PrincipalTypes[keyof PrincipalTypes]
