@@ -6,7 +6,7 @@ export function withPage(message: string, code: string): string {
   return `${/[.?!]$/.test(message) ? message : `${message}.`} See ${HOMEPAGE}/errors/${code}`
 }
 
-/** Warns the operator once more about nothing that changes an answer: `code` names the page that says what to do. */
+/** Emits a process warning. `code` names the page that says what to do. */
 export function warn(code: `COUNTERSIGN_${string}`, message: string, detail?: string): void {
   process.emitWarning(withPage(message, code), { code, ...(detail === undefined ? {} : { detail }) })
 }

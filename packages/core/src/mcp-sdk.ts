@@ -1,11 +1,10 @@
 import { isPromise } from './async.js'
-import { systemClock } from './clock.js'
 import { CodedTypeError } from './errors.js'
 import { type Gate, type GateDefinition, insideOf } from './gate/gate.js'
 import type { PrincipalBase } from './gate/principal.js'
 import { record } from './gate/record.js'
 import { decisionOn } from './gate/thrown.js'
-import { type Decision, isDenied, type Verdict } from './gate/verdict.js'
+import { checkDecision, type Decision, isDenied, type Verdict } from './gate/verdict.js'
 import { UnavailableError } from './stores/unavailable-error.js'
 
 /** What the MCP SDK calls `AuthInfo`: tools see it as `extra.authInfo` (v1) and `context.http.authInfo` (v2). */
@@ -99,22 +98,18 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
       `asOAuthTokenVerifier: this gate's "${alone.impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make one without "${alone.impossible}"`,
     )
   }
-  const { name: kind, reasons, options: { clock = systemClock } = {} } = definition
+  const { audit, clock } = inside
+  const { name: kind, reasons } = definition
   return {
     async verifyAccessToken(token) {
       const startedMs = clock.monotonic()
       const decision = await decideOn(token, definition, alone)
-      const standing = await record(decision, {
-        kind,
-        reasons,
-        audit: inside.audit,
-        latencyMs: clock.monotonic() - startedMs,
-      })
-      if (standing.outcome === 'granted')
-        return authInfoOf(standing.principal, {
-          resource: alone.resource,
-          ...(alone.passesToken === true ? { token } : {}),
-        })
+      const latencyMs = clock.monotonic() - startedMs
+      const standing = await record(decision, { kind, reasons, audit, latencyMs })
+      if (standing.outcome === 'granted') {
+        const { resource, passesToken } = alone
+        return authInfoOf(standing.principal, { resource, token: passesToken === true ? token : undefined })
+      }
       if (standing.outcome === 'denied') throw invalidToken(sentenceOf(standing.reason, definition))
       if (standing.outcome === 'failed') throw standing.error
       const { dependency, retryAfterSeconds } = standing
@@ -135,10 +130,9 @@ async function decideOn(
     const credential = read(typeof token === 'string' ? token : '')
     if (isDenied(credential)) return credential
     const verified = verify(credential, undefined)
-    const verdict: Verdict = isPromise(verified) ? await verified : verified
-    return verdict.outcome === 'granted' && demand !== undefined
-      ? await demand(verdict, credential, undefined)
-      : verdict
+    const verdict: Verdict = checkDecision(isPromise(verified) ? await verified : verified)
+    if (verdict.outcome !== 'granted' || demand === undefined) return verdict
+    return checkDecision(await demand(verdict, credential, undefined))
   } catch (error) {
     return decisionOn(error, dependencies)
   }

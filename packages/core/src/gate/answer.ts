@@ -50,7 +50,7 @@ export function titleOf(status: number): string {
  * The answer to a refusal: 400, 401, 403 or 413 by the table of reasons; 503 with `Retry-After` and no challenge, for a
  * 401 would make clients drop good credentials; 500 without detail.
  *
- * @throws {TypeError} for a reason that the table does not have.
+ * @throws {TypeError} for a reason that the table does not have, or members that JSON cannot hold.
  */
 export function answer<R extends string>(refusal: Refusal<R>, context: AnswerContext<R>): Answer {
   if (refusal.outcome === 'failed') return problemAnswer(500)
@@ -60,6 +60,7 @@ export function answer<R extends string>(refusal: Refusal<R>, context: AnswerCon
   const { kind, reasons, challenge } = context
   const entry = Object.hasOwn(reasons, refusal.reason) ? reasons[refusal.reason] : undefined
   if (entry === undefined) throw new TypeError(`the table of reasons does not have "${refusal.reason}"`)
+  if (refusal.members !== undefined) JSON.stringify(refusal.members)
   const challenges = challenge(refusal)
   const challenged = entry.status === 401 && challenges.length === 0 ? [{ scheme: kind }] : challenges
   return problemAnswer(entry.status, { ...entry.problem, ...refusal.members }, challenged)
@@ -95,9 +96,15 @@ export function problemAnswer(
 /**
  * The answer, when it can be sent as it is.
  *
- * @throws {TypeError} for a header that HTTP does not allow, before anything is written.
+ * @throws {TypeError} for a status or a header that HTTP does not allow, or a problem that JSON cannot hold, before
+ * anything is written.
  */
 export function checkAnswer(checked: Answer): Answer {
+  const { status, body, problem } = checked
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new TypeError(`the status of an answer must be an integer from 200 to 599, got ${String(status)}`)
+  }
+  if (body === undefined) JSON.stringify(problem)
   for (const [name, value] of Object.entries(checked.headers)) {
     validateHeaderName(name)
     for (const one of Array.isArray(value) ? (value as readonly string[]) : [value as string]) {

@@ -76,11 +76,10 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   // Nothing is presented to any of them, so each passes the request on in the same way.
   const pass: RequestHandler = (request, response, next) => gates[0].optional()(request, response, next)
   const face = { kind: 'first-presented', reads, presents, challenge, pass }
-  const inside = { audit, recognises: insides.every(isOwn) ? 'own' : 'any', definition: undefined } as const
+  const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
+  const inside = { audit, clock: first.clock, takes, definition: undefined }
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
 }
-
-const isOwn = (inside: GateInside | undefined): boolean => inside?.recognises === 'own'
 
 /**
  * After a gate that takes up any credential of a header, no other gate of that header is ever reached, and its credentials
@@ -88,11 +87,12 @@ const isOwn = (inside: GateInside | undefined): boolean => inside?.recognises ==
  */
 function assertReachable(gates: readonly Gate[], insides: readonly GateInside[]): void {
   gates.forEach((later, index) => {
-    const taker = gates.findIndex((gate, at) => at < index && !isOwn(insides[at]) && sharesField(gate, later))
+    const taker = insides.findIndex(({ takes }, at) => at < index && sharesField(takes, later.reads))
     if (taker === -1) return
     const names = gates.map(({ name }) => name)
-    const order = [...gates.keys()].sort((a, b) => Number(!isOwn(insides[a])) - Number(!isOwn(insides[b])))
-    const remedy = isOwn(insides[index])
+    const isPicky = (at: number) => !sharesField(insides[at]?.takes ?? [], later.reads)
+    const order = [...gates.keys()].sort((a, b) => Number(isPicky(b)) - Number(isPicky(a)))
+    const remedy = isPicky(index)
       ? `Put it first: firstPresented(${order.map((at) => names[at]).join(', ')}).`
       : 'Keep one of them.'
     throw new CodedTypeError(
@@ -102,8 +102,8 @@ function assertReachable(gates: readonly Gate[], insides: readonly GateInside[])
   })
 }
 
-function sharesField(one: Gate, other: Gate): boolean {
-  return one.reads.some((name) => name !== 'cookie' && other.reads.includes(name))
+function sharesField(one: readonly string[], other: readonly string[]): boolean {
+  return one.some((name) => name !== 'cookie' && other.includes(name))
 }
 
 /** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express'
 import type { Audit } from '../audit/emitter.js'
+import type { Clock } from '../clock.js'
 import type { Answer } from './answer.js'
 import type { Challenge } from './challenge.js'
 import type { GateOptions } from './gate-options.js'
@@ -16,7 +17,7 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
   /** The header fields that credentials are read from, in lower case. */
   readonly reads: readonly string[]
   /** `'own'` when `read` takes up only credentials with a mark of the gate's own, such as a prefix. Default `'any'`. */
-  readonly recognises?: 'own' | 'any'
+  readonly recognises?: 'own' | 'any' | undefined
   /**
    * The credential that a request presents, or why it is none. Undefined, or `denied('missing', …)`, when nothing is
    * presented that could be meant for this gate. Must not change the request.
@@ -38,20 +39,23 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
         request: Request | undefined,
       ) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>)
     | undefined
-  /** Runs when the credential that was read is decided on, before the handler or the answer: takes it off the request, say. */
+  /**
+   * Runs when the credential that was read is decided on, before the handler or the answer. A gate that takes the
+   * credential off the request here needs a `verifier`: a second gate of its own would find nothing.
+   */
   readonly decided?: ((verdict: Verdict<P, R, D>, credential: C | undefined, request: Request) => void) | undefined
   /** By what an authentication is remembered: gates with one verifier authenticate a request once. Default: the gate. */
-  readonly verifier?: object
+  readonly verifier?: object | undefined
   /** What can be unavailable. The first is what a throw means that names none of them. */
   readonly dependencies: readonly D[]
   readonly reasons: ReasonTable<R>
   /** The challenges of a refusal; without one, those of a request that presents nothing. */
   readonly challenge: (denied?: Denied<R>) => readonly Challenge[]
   /** Last word on an answer, for gates that answer in other forms or add headers. */
-  readonly shape?: ((answer: Answer, refusal: Refusal<R, D>, request: Request) => Answer) | undefined
+  readonly shape?: ((answer: Answer, refusal: Refusal<R, D | 'audit_sink'>, request: Request) => Answer) | undefined
   /** For bearer gates: what `asOAuthTokenVerifier` needs. */
   readonly withoutRequest?: WithoutRequest<C, R> | undefined
-  readonly options?: GateOptions<R, D>
+  readonly options?: GateOptions<R, D> | undefined
 }
 
 /** How a gate decides on a bearer token that came without its request. */
@@ -85,7 +89,9 @@ export interface Gate<P extends PrincipalBase = PrincipalBase> extends RequestHa
 /** What the suite itself needs to know of a gate; copies of the package find it by its symbol. */
 export interface GateInside {
   readonly audit: Audit
-  readonly recognises: 'own' | 'any'
+  readonly clock: Clock
+  /** The header fields of which the gate takes up any credential, whatever its mark. */
+  readonly takes: readonly string[]
   /** Undefined for a gate that is composed of others. */
   readonly definition: GateDefinition<unknown, PrincipalBase, string, string> | undefined
 }

@@ -50,17 +50,31 @@ export function principalOf<K extends keyof PrincipalTypes>(request: Request, ki
 }
 
 /**
- * Makes `req.principal` show what was granted.
+ * Makes `req.principal` show this principal, or nothing. What another middleware put there is replaced, an accessor
+ * included.
  *
- * @throws {TypeError} when something on the request keeps it from being set.
+ * @throws {TypeError} when the property cannot be replaced.
  */
-export function showPrincipal(request: Request, principal: PrincipalBase): void {
-  request.principal = principal as Principal
-  if ((request.principal as unknown) !== principal) throw new TypeError('req.principal cannot be set on this request')
+export function showPrincipal(request: Request, principal: PrincipalBase | undefined): void {
+  if (isSet(request, principal)) return
+  Object.defineProperty(request, 'principal', { value: principal, writable: true, enumerable: true, configurable: true })
 }
 
-/** Makes `req.principal` show the last grant, or nothing: what another middleware put there is replaced. */
+function isSet(request: Request, principal: PrincipalBase | undefined): boolean {
+  try {
+    request.principal = principal as Principal | undefined
+    return (request.principal as PrincipalBase | undefined) === principal
+  } catch {
+    // An accessor without a setter, or a property that is not writable.
+    return false
+  }
+}
+
+/**
+ * Makes `req.principal` show the last grant, or nothing.
+ *
+ * @throws {TypeError} when the property cannot be replaced.
+ */
 export function hideForeignPrincipal(request: Request): void {
-  const proven = lastGrant(request)?.verdict.principal as Principal | undefined
-  if (request.principal !== proven) request.principal = proven
+  if ('principal' in request) showPrincipal(request, lastGrant(request)?.verdict.principal)
 }

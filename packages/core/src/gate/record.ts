@@ -38,7 +38,8 @@ export function record<P extends PrincipalBase, R extends string, D extends stri
   context: DecisionContext<R>,
 ): Decision<P, R, D | 'audit_sink'> | Promise<Decision<P, R, D | 'audit_sink'>> {
   const { audit } = context
-  if (!audit.active) return decision
+  // An emitter that somebody wrapped may not say: then it is told.
+  if (audit.active === false) return decision
   if (decision.outcome !== 'granted') {
     void audit.emit(eventOf(decision, context))
     return decision

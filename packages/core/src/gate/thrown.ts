@@ -9,9 +9,14 @@ import { type Failed, type Unavailable, unavailable, type VerdictDetail } from '
  */
 export function isBug(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || isUnavailable(error)) return false
-  const { name, message, cause } = error as { name?: unknown; message?: unknown; cause?: unknown }
-  if (name === 'ReferenceError') return true
-  return (name === 'TypeError' || name === 'RangeError') && cause === undefined && message !== 'fetch failed'
+  try {
+    const { name, message, cause } = error as { name?: unknown; message?: unknown; cause?: unknown }
+    if (name === 'ReferenceError') return true
+    return (name === 'TypeError' || name === 'RangeError') && cause === undefined && message !== 'fetch failed'
+  } catch {
+    // Its members cannot be read, so nothing says that it is a bug.
+    return false
+  }
 }
 
 /**

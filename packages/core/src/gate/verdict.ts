@@ -78,6 +78,22 @@ export function unavailable<D extends string>(
   return { outcome: 'unavailable', dependency, ...rest }
 }
 
+/**
+ * The decision itself, when it is one; a principal in it is frozen.
+ *
+ * @throws {TypeError} for anything else, such as a grant without a principal: a bug must not be a way in.
+ */
+export function checkDecision<T extends Decision>(decision: T): T {
+  const outcome: unknown = decision?.outcome
+  if (outcome === 'denied' || outcome === 'unavailable' || outcome === 'failed') return decision
+  const { principal } = (outcome === 'granted' ? decision : {}) as Partial<Granted>
+  if (typeof principal !== 'object' || typeof principal?.kind !== 'string' || typeof principal.id !== 'string') {
+    throw new TypeError('verify() must return granted(principal), denied(reason) or unavailable(dependency)')
+  }
+  Object.freeze(principal)
+  return decision
+}
+
 /** Whether what a gate read is already a refusal. */
 export function isDenied(value: unknown): value is Denied {
   return typeof value === 'object' && value !== null && (value as Partial<Denied>).outcome === 'denied'

@@ -41,6 +41,10 @@ export class UnavailableError extends Error {
 /** Whether an error is an {@link UnavailableError}, of this copy of the package or of another one. */
 export function isUnavailable(error: unknown): error is UnavailableError {
   if (typeof error !== 'object' || error === null) return false
-  const { code, [BRAND]: brand } = error as { code?: unknown; [BRAND]?: unknown }
-  return brand === true || code === CODE
+  try {
+    const { code, [BRAND]: brand } = error as { code?: unknown; [BRAND]?: unknown }
+    return brand === true || code === CODE
+  } catch {
+    return false
+  }
 }
