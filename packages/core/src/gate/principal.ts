@@ -57,7 +57,12 @@ export function principalOf<K extends keyof PrincipalTypes>(request: Request, ki
  */
 export function showPrincipal(request: Request, principal: PrincipalBase | undefined): void {
   if (isSet(request, principal)) return
-  Object.defineProperty(request, 'principal', { value: principal, writable: true, enumerable: true, configurable: true })
+  Object.defineProperty(request, 'principal', {
+    value: principal,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  })
 }
 
 function isSet(request: Request, principal: PrincipalBase | undefined): boolean {
