@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { coverageLines, summariseCoverage } from './support/coverage.mjs'
 import { readArguments, summarise } from './support/jest-results.mjs'
 import { abilities, missingParts, planInstall } from './support/machine.mjs'
 import { checkNode, pnpm } from './support/pnpm.mjs'
@@ -75,6 +76,8 @@ function build() {
   return tool('typescript/bin/tsc', '-b', 'test')
 }
 
+const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
+
 function jest() {
   const given = readArguments(jestArguments)
   const folder = mkdtempSync(join(os.tmpdir(), 'countersign-jest-'))
@@ -84,12 +87,16 @@ function jest() {
   // Most of the tests' time is spent waiting for servers, so two files at a time even on one core.
   if (!given.setsWorkers) args.push(`--maxWorkers=${Math.max(2, os.availableParallelism() - 1)}`)
   if (quick && !given.namesFiles) args.push('packages/[^/]+/test/', 'test/structure/')
+  // A part of the tests says nothing about what they all run.
+  const measures = !quick && !given.namesFiles && !given.filtered
+  if (measures) args.push('--coverage', '--coverageReporters=json-summary', `--coverageDirectory=${folder}`)
   const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   try {
     const status = run(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args, ...jestArguments], {
       NODE_OPTIONS: [process.env.NODE_OPTIONS, ...options].filter(Boolean).join(' '),
     })
-    report = summarise(JSON.parse(readFileSync(file, 'utf8')), given)
+    report = summarise(readJson(file), given)
+    if (measures) coverage = summariseCoverage(readJson(join(folder, 'coverage-summary.json')), root)
     if (status !== 0) return status
     if (report.problem) console.error(report.problem)
     return report.problem || report.failed > 0 ? 1 : 0
@@ -103,6 +110,7 @@ function jest() {
 
 checkNode()
 let report
+let coverage
 if (!quick) {
   mustStep('Redis, PostgreSQL and Chromium', provision)
   mustStep('Install', install)
@@ -114,6 +122,10 @@ if (report !== undefined) {
   const slow = report.slowest.filter(({ seconds }) => seconds >= 10)
   if (slow.length > 0) console.log('\nThe slowest files:')
   for (const { name, seconds } of slow) console.log(`  ${seconds.toFixed(1)} s  ${relative(root, name)}`)
+  if (coverage !== undefined) {
+    console.log('\nWhat the tests run of the sources, the processes that they start not counted:')
+    for (const line of coverageLines(coverage)) console.log(line)
+  }
   console.log(`\n${report.line}`)
 }
 process.exit(status)
