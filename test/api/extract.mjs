@@ -1,7 +1,7 @@
 // The public API of each entry of each published package, from its built types, as a report for reviewers:
 //   node test/api/extract.mjs            names the reports that no longer hold, and ends with 1 when there are any
 //   node test/api/extract.mjs --update   writes them anew
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,31 +75,35 @@ function extract(config, compilerState) {
   return result.errorCount === 0 && (update || !result.apiReportChanged)
 }
 
-function extractAll() {
-  const stale = []
-  const known = new Set()
-  for (const folder of readdirSync(packages)) {
-    const entries = entriesOf(folder)
-    const configs = entries.map((entry) => configFor(folder, entry))
-    if (configs.length === 0) continue
-    const compilerState = CompilerState.create(configs[0], { additionalEntryPoints: entries.map(({ types }) => types) })
-    configs.forEach((config, index) => {
-      const { name } = entries[index]
-      known.add(`${name}.api.md`)
-      if (!extract(config, compilerState)) stale.push(name)
-    })
-  }
-  return { stale, left: readdirSync(reports).filter((file) => file.endsWith('.api.md') && !known.has(file)) }
+/** The entries of a package whose report does not hold. One program is enough for all of them. */
+function staleOf(folder) {
+  const entries = entriesOf(folder)
+  const built = entries.filter(({ types }) => existsSync(types))
+  const configs = built.map((entry) => configFor(folder, entry))
+  const [first] = configs
+  const compilerState = first && CompilerState.create(first, { additionalEntryPoints: built.map(({ types }) => types) })
+  const stale = built.filter((_entry, index) => !extract(configs[index], compilerState))
+  return [
+    ...entries.filter((entry) => !built.includes(entry)).map(({ name }) => `${name} is not built: npm run build`),
+    ...stale.map(({ name }) => `test/api/${name}.api.md does not say what ${name} exports: npm run api:update`),
+  ]
+}
+
+/** The reports of entries that are gone; an update removes them. */
+function leftOver(folders) {
+  const known = folders.flatMap(entriesOf).map(({ name }) => `${name}.api.md`)
+  return readdirSync(reports).filter((file) => file.endsWith('.api.md') && !known.includes(file))
 }
 
 try {
-  const { stale, left } = extractAll()
-  for (const name of stale) console.log(`test/api/${name}.api.md does not say what ${name} exports: npm run api:update`)
-  for (const file of left) {
+  const folders = readdirSync(packages)
+  const complaints = folders.flatMap(staleOf)
+  for (const file of leftOver(folders)) {
     if (update) rmSync(join(reports, file))
-    else console.log(`test/api/${file} is the report of no entry: npm run api:update`)
+    else complaints.push(`test/api/${file} is the report of no entry: npm run api:update`)
   }
-  process.exitCode = stale.length + (update ? 0 : left.length) > 0 ? 1 : 0
+  for (const complaint of complaints) console.log(complaint)
+  process.exitCode = complaints.length > 0 ? 1 : 0
 } finally {
   rmSync(temporary, { recursive: true, force: true })
 }
