@@ -1,1 +1,4 @@
-export { replayStoreContract as replayContract } from '../../packages/testing/src/contracts/replay-store.js'
+export {
+  replayStoreContract,
+  replayStoreContract as replayContract,
+} from '../../packages/testing/src/contracts/replay-store.js'

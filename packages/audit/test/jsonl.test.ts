@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createAudit } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { startChildApp } from '../../../test/support/child-app.js'
-import { createAudit } from '../src/index.js'
 import { jsonl, verifyJsonl } from '../src/jsonl.js'
 import { decision, inFolder } from './harness.js'
 
@@ -133,7 +133,10 @@ describe('the jsonl sink', () => {
       ]
       for (const [path, message] of refused) {
         expect(() => jsonl(path as string)).toThrow(
-          expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', message: expect.stringContaining(message) }),
+          expect.objectContaining({
+            code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+            message: expect.stringContaining(message),
+          }),
         )
       }
       expect(readFileSync(join(folder, 'other.txt'), 'utf8')).toBe('something else\n')

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { createAudit } from '@countersign/core'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
@@ -11,7 +12,6 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { Registry, register } from 'prom-client'
 import { serve } from '../../../test/support/http-server.js'
-import { createAudit } from '../src/index.js'
 import { openTelemetrySink } from '../src/opentelemetry.js'
 import { prometheusSink } from '../src/prometheus.js'
 import { decision } from './harness.js'

@@ -1,12 +1,7 @@
+import { type AuditEvent, createAudit } from '@countersign/core'
+import { type AuditEventInput, type AuditEventType, auditEventTypes } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { Ajv } from 'ajv'
-import {
-  type AuditEvent,
-  type AuditEventInput,
-  type AuditEventType,
-  auditEventTypes,
-  createAudit,
-} from '../src/index.js'
 import { OCSF_VERSION, type OcsfEvent, ocsfSink, toOcsf } from '../src/ocsf.js'
 import { decision } from './harness.js'
 import { ocsfSchemas } from './ocsf-schema.js'

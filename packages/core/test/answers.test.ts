@@ -1,9 +1,10 @@
 import { createAudit } from '@countersign/core'
+import { denied, granted, problemAnswer, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
-import { denied, granted, problemAnswer, titleOf, unavailable } from '../src/index.js'
-import { deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
+import { titleOf } from '../src/gate/answer.js'
+import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
 const PROBLEM = 'application/problem+json; charset=utf-8'
 
@@ -17,7 +18,7 @@ describe('an answer', () => {
   test.each<[string, KeyVerdict, number, string | undefined, string]>([
     ['nothing presented', denied('missing'), 401, 'Key realm="tests"', 'Unauthorized'],
     ['not valid', denied('unknown'), 401, 'Key realm="tests"', 'Unauthorized'],
-    ['duplicated', denied('duplicated'), 400, undefined, 'Bad Request'],
+    ['duplicated', denied('ambiguous'), 400, undefined, 'Bad Request'],
     ['not enough', denied('too_little'), 403, undefined, 'Forbidden'],
     ['body too large', denied('too_large'), 413, undefined, 'Content Too Large'],
   ])('[core-answers] (%s) is a problem that nobody caches', async (_name, verdict, status, challenge, title) => {
@@ -48,7 +49,7 @@ describe('an answer', () => {
     expect(answer).toMatchObject({ status: 503, retryAfter: expected })
   })
 
-  test('[core-challenge] of 401 carries a challenge even when the gate has none: its scheme', async () => {
+  test('[core-challenge] of 401 carries a challenge even when the gate has none: its kind', async () => {
     const { app } = keyApp({}, { challenge: () => [] })
     const response = await request(app).get('/1').expect(401)
     expect(response.headers['www-authenticate']).toBe('key')
@@ -58,8 +59,9 @@ describe('an answer', () => {
     const { app } = keyApp(
       {},
       {
-        authenticate: () =>
+        ...decides(() =>
           denied('too_little', { parameters: { scope: 'a b' }, members: { scopes_needed: ['a', 'b'], status: 200 } }),
+        ),
         challenge: (refusal) => [{ scheme: 'Bearer', parameters: refusal?.parameters }],
       },
     )
@@ -162,11 +164,18 @@ describe('a required audit sink', () => {
   test('[core-required-sink] that fails leaves no principal behind for an error handler', async () => {
     const { audit, app } = { audit: createAudit(), app: express() }
     audit.subscribe(() => Promise.reject(new Error('the disk is full')), { required: true })
-    app.get('/', keyGate(), keyGate({ audit, onDenied: 'next' }, { authenticate: () => granted(badge) }))
+    const badge = { kind: 'key' as const, id: 'the-second' }
+    app.get(
+      '/',
+      keyGate(),
+      keyGate(
+        { audit, onDenied: 'next' },
+        decides(() => granted(badge)),
+      ),
+    )
     app.use(((error, incoming, response, _next) => {
       response.status(error.status).json(incoming.principal ?? null)
     }) as ErrorRequestHandler)
-    const badge = { kind: 'key' as const, id: 'the-second' }
     await request(app).get('/').set('x-key', 'good').expect(503, { kind: 'key', id: 'the-key' })
   })
 

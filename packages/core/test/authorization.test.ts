@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { request as httpRequest } from 'node:http'
+import { type Authorization, parseAuthorization } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { serve } from '../../../test/support/http-server.js'
-import { type Authorization, parseAuthorization } from '../src/index.js'
 
 /** What the parser says of these field lines, sent over HTTP as they are. */
 async function parsed(...values: string[]): Promise<Authorization> {

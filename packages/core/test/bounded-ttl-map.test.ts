@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { fakeClock } from '../../../test/support/fake-clock.js'
-import { BoundedTtlMap } from '../src/index.js'
 
 const MAX = 8
 

@@ -1,9 +1,9 @@
+import { denied, granted } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { denied, granted } from '../src/index.js'
-import { deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
+import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
 describe('a bug in a gate', () => {
   const bugs: [string, () => KeyVerdict | Promise<KeyVerdict>][] = [
@@ -25,7 +25,7 @@ describe('a bug in a gate', () => {
   ]
   test.each(bugs)('[core-throw] (%s) is one event, 500 without detail, and no way in', async (name, decide) => {
     const broken = { challenge: () => [{ scheme: 'Key\r\nSet-Cookie: a=1' }] }
-    const { app, events, handled } = keyApp({}, { authenticate: decide, ...(name.includes('token') ? broken : {}) })
+    const { app, events, handled } = keyApp({}, { ...decides(decide), ...(name.includes('token') ? broken : {}) })
     const response = await request(app).get('/1')
     expect(response.status).toBe(500)
     expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
@@ -83,13 +83,13 @@ describe('a bug in a gate', () => {
       },
       { error: 'unreadable' },
     ],
-  ])('[core-throw] of an error %s is one event without its message', async (_name, decide, attributes) => {
-    for (const authenticate of [decide, async () => decide()]) {
-      const { app, events, handled } = deciding(authenticate)
+  ])('[core-thrown] an error %s is one event without its message', async (_name, decide, attributes) => {
+    for (const verify of [decide, async () => decide()]) {
+      const { app, events, handled } = deciding(verify)
       const response = await request(app).get('/1')
-      expect(response.status).toBe(500)
-      expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
-      expect(events).toMatchObject([{ reason: 'internal_error', attributes }])
+      expect(response.status).toBe(503)
+      expect(response.text).toBe('{"type":"about:blank","title":"Service Unavailable","status":503}')
+      expect(events).toMatchObject([{ reason: 'key_store', attributes }])
       expect(JSON.stringify(events)).not.toContain('hunter2')
       expect(handled()).toBe(0)
     }
@@ -102,9 +102,12 @@ describe('a bug in a gate', () => {
         throw new Error('no id')
       },
     }
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     const seen: unknown[] = []
-    const gate = keyGate({ audit, onDenied: 'next' }, { authenticate: () => granted(unreadable) })
+    const gate = keyGate(
+      { audit, onDenied: 'next' },
+      decides(() => granted(unreadable)),
+    )
     const answer: ErrorRequestHandler = (error, incoming, response, _next) => {
       seen.push(error.code, incoming.principal)
       response.status(error.status).end()
@@ -115,7 +118,7 @@ describe('a bug in a gate', () => {
   })
 
   test('[core-one-event] in the request id of the app costs the event that id and nothing else', async () => {
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     const app = express().use((incoming, _response, next) => {
       Object.defineProperty(incoming, 'id', {
         get: () => {
@@ -128,9 +131,9 @@ describe('a bug in a gate', () => {
     expect(events).toMatchObject([{ http: { requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) } }])
   })
 
-  test('[core-throw] in the hook of an answer is found before anything is told or sent', async () => {
+  test('[core-throw] in the shape of an answer is found before anything is told or sent', async () => {
     const headers = { 'X-Note': 'a\r\nSet-Cookie: b=1' }
-    const { app, events } = keyApp({}, { answer: (answer) => ({ ...answer, headers }) })
+    const { app, events } = keyApp({}, { shape: (answer) => ({ ...answer, headers }) })
     const response = await request(app).get('/1').expect(500)
     expect(response.headers['set-cookie']).toBeUndefined()
     expect(events.map((event) => event.reason)).toEqual(['internal_error'])

@@ -1,8 +1,8 @@
+import { denied, formatChallenge, formatChallenges, quote } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import request from 'supertest'
-import { denied, formatChallenge, formatChallenges, quote } from '../src/index.js'
-import { keyApp } from './harness.js'
+import { decides, keyApp } from './harness.js'
 
 /** Reads a quoted-string of RFC 9110 §5.6.4, or undefined. */
 function unquote(text: string): string | undefined {
@@ -77,7 +77,7 @@ describe('a challenge', () => {
     const { app } = keyApp(
       {},
       {
-        authenticate: () => denied('unknown'),
+        ...decides(() => denied('unknown')),
         challenge: () => [{ scheme: 'Key', parameters: { realm: value } }],
       },
     )

@@ -1,63 +1,57 @@
+import { firstPresented, type Gate, type GateOptions, type PrincipalBase } from '@countersign/core'
+import { composeGates, defineGate, denied, fieldLines, granted, parseAuthorization } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type Express } from 'express'
 import request from 'supertest'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import {
-  composeGates,
-  defineGate,
-  denied,
-  firstPresented,
-  type Gate,
-  type GateOptions,
-  granted,
-  parseAuthorization,
-} from '../src/index.js'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 
-type Shape = {
-  readonly scheme: string
-  readonly reads: readonly string[]
-  readonly presents: Gate['presents']
+interface Shape {
+  readonly name: string
   readonly realm?: string
+  readonly reads: readonly string[]
+  readonly recognises?: 'own' | 'any'
+  /** What is presented to the gate, or undefined. */
+  readonly read: (incoming: express.Request) => string | undefined
 }
 
 /** A gate that lets in who presents something with `good` in it. */
-function gateOf({ scheme, reads, presents, realm }: Shape, audit: GateOptions['audit']): Gate {
-  return defineGate({
-    scheme,
+function gateOf({ name, realm, reads, recognises, read }: Shape, audit: GateOptions['audit']): Gate {
+  return defineGate<string, PrincipalBase, 'missing' | 'bad', 'store'>({
+    name,
+    middleware: `require${name[0]?.toUpperCase()}${name.slice(1)}`,
     reads,
-    presents,
-    authenticate: (incoming) => {
-      if (!presents(incoming)) return denied('missing')
-      const values = reads.map((name) => incoming.headers[name]).join(' ')
-      return values.includes('good') ? granted({ kind: scheme, id: scheme }) : denied('bad')
-    },
+    recognises,
+    read,
+    verify: (credential) => (credential.includes('good') ? granted({ kind: name, id: name }) : denied('bad')),
+    dependencies: ['store'],
     reasons: {
       missing: { status: 401, owasp: 'authn_login_fail' },
       bad: { status: 401, owasp: 'authn_login_fail' },
     },
-    challenge: () => [{ scheme: realm ?? scheme, parameters: { realm: 'tests' } }],
+    challenge: () => [{ scheme: realm ?? name, parameters: { realm: 'tests' } }],
     options: { audit },
   })
 }
 
-const header = (name: string) => (incoming: express.Request) => incoming.headers[name] !== undefined
-const tokenOf = (incoming: express.Request) => {
-  const authorization = parseAuthorization(incoming)
-  return authorization.kind === 'credentials' ? authorization.token : undefined
-}
+const field = (name: string) => (incoming: express.Request) => fieldLines(incoming, name)[0]
 
-const SIGNED: Shape = { scheme: 'signed', reads: ['x-signature', 'x-nonce'], presents: header('x-signature') }
-const BEARER: Shape = { scheme: 'bearer', realm: 'Bearer', reads: ['authorization'], presents: header('authorization') }
+const SIGNED: Shape = { name: 'signed', reads: ['x-signature', 'x-nonce'], read: field('x-signature') }
+const BEARER: Shape = { name: 'bearer', realm: 'Bearer', reads: ['authorization'], read: field('authorization') }
 const AGENT: Shape = {
-  scheme: 'agent',
+  name: 'agent',
   realm: 'Agent',
   reads: ['authorization'],
-  presents: (incoming) => tokenOf(incoming)?.startsWith('agent.') === true,
+  recognises: 'own',
+  read: (incoming) => {
+    const authorization = parseAuthorization(incoming)
+    const isOwn = authorization.kind === 'credentials' && authorization.token.startsWith('agent.')
+    return isOwn ? authorization.token : undefined
+  },
 }
-const SESSION: Shape = { scheme: 'session', realm: 'Session', reads: ['cookie'], presents: header('cookie') }
+const SESSION: Shape = { name: 'session', realm: 'Session', reads: ['cookie'], read: field('cookie') }
 
 function appOf(...shapes: [Shape, ...Shape[]]) {
-  const { audit, events } = recordedAudit()
+  const { audit, events } = recordAudit()
   const gates = shapes.map((shape) => gateOf(shape, audit)) as [Gate, ...Gate[]]
   const app = express()
   app.all('/', firstPresented(...gates), (incoming, response) => {
@@ -106,10 +100,41 @@ describe('gates that read the same header', () => {
     ])
   })
 
-  test('[core-same-header] are never ambiguous with each other, in either order', async () => {
-    const { app, decided } = appOf(BEARER, AGENT)
-    expect((await ask(app, { authorization: 'Bearer agent.good' })).status).toBe(200)
-    expect(decided()).toEqual([['bearer', 'granted']])
+  test('[core-unreachable] refuse the order in which one could never be reached, and say the right one', () => {
+    const { audit } = recordAudit()
+    const make =
+      (...shapes: Shape[]) =>
+      () =>
+        composeGates(shapes.map((shape) => gateOf(shape, audit)) as [Gate])
+    expect(make(BEARER, AGENT)).toThrow(
+      expect.objectContaining({
+        name: 'TypeError',
+        code: 'ERR_COUNTERSIGN_GATE_UNREACHABLE',
+        message:
+          'firstPresented: requireAgent can never be reached, because requireBearer before it takes up any credential of ' +
+          'the same header field. Put it first: firstPresented(requireAgent, requireBearer). ' +
+          'See https://countersign.example/errors/ERR_COUNTERSIGN_GATE_UNREACHABLE',
+      }),
+    )
+    expect(make(SIGNED, BEARER, AGENT)).toThrow(
+      'Put it first: firstPresented(requireSigned, requireAgent, requireBearer).',
+    )
+    expect(make(BEARER, { ...BEARER, name: 'other' })).toThrow(
+      'requireOther can never be reached, because requireBearer before it takes up any credential of the same header ' +
+        'field. Keep one of them.',
+    )
+    expect(make(AGENT, { ...AGENT, name: 'other' }, BEARER)).not.toThrow()
+    // A cookie field holds many credentials, each under a name of its own.
+    expect(make(SESSION, { ...SESSION, name: 'other' })).not.toThrow()
+  })
+
+  test('[core-unreachable] are looked at inside a composition, field by field, and behind optional()', () => {
+    const { audit } = recordAudit()
+    const [signed, agent, bearer] = [SIGNED, AGENT, BEARER].map((shape) => gateOf(shape, audit)) as [Gate, Gate, Gate]
+    expect(() => firstPresented(firstPresented(signed, bearer), agent)).toThrow('can never be reached')
+    expect(() => firstPresented(bearer.optional(), agent)).toThrow('can never be reached')
+    // The composition takes up any signature, and of bearer tokens its own alone.
+    expect(() => firstPresented(firstPresented(signed, agent), bearer)).not.toThrow()
   })
 })
 
@@ -134,7 +159,7 @@ describe('two different headers with credentials', () => {
         detail: 'Credentials in more than one header field',
       })
       expect(response.headers['www-authenticate']).toBeUndefined()
-      expect(decided()).toEqual([['first-presented', 'ambiguous_credentials']])
+      expect(decided()).toEqual([['first-presented', 'ambiguous']])
       expect(events[0]).toMatchObject({ owasp: 'input_validation_fail', http: { status: 400 } })
     }
   })
@@ -176,7 +201,7 @@ describe('no credential', () => {
   })
 
   test('[core-none-presented] repeats no challenge that two gates share', async () => {
-    const { app } = appOf(BEARER, { ...AGENT, realm: 'Bearer' })
+    const { app } = appOf({ ...AGENT, realm: 'Bearer' }, BEARER)
     expect((await ask(app, {})).headers['www-authenticate']).toBe('Bearer realm="tests"')
   })
 
@@ -186,31 +211,34 @@ describe('no credential', () => {
   })
 })
 
-test('[core-throw] a presents() that throws is a bug: one event, 500, no way in', async () => {
+test.each<[string, () => Error, number, string]>([
+  ['a bug', () => new TypeError('bug'), 500, 'internal_error'],
+  ['anything else', () => new Error('no answer'), 503, 'gate'],
+])('[core-throw] a read() that throws %s is one event and no way in', async (_name, makeError, status, reason) => {
   const broken: Shape = {
     ...BEARER,
-    presents: () => {
-      throw new Error('bug')
+    read: () => {
+      throw makeError()
     },
   }
   const { app, events } = appOf(SIGNED, broken)
-  await ask(app, { 'x-signature': 'good' }).expect(500)
-  expect(events).toMatchObject([{ gate: 'first-presented', reason: 'internal_error' }])
+  await ask(app, { 'x-signature': 'good' }).expect(status)
+  expect(events).toMatchObject([{ gate: 'first-presented', reason }])
 })
 
 test('what is refused for all gates is reported where the first of them reports, or where it is told to', async () => {
-  const [first, second, own] = [recordedAudit(), recordedAudit(), recordedAudit()]
+  const [first, second, own] = [recordAudit(), recordAudit(), recordAudit()]
   const gates: [Gate, Gate] = [gateOf(SIGNED, first.audit).optional(), gateOf(BEARER, second.audit)]
-  await request(express().use(firstPresented(firstPresented(...gates), gates[1]))).get('/')
+  await request(express().use(firstPresented(firstPresented(...gates)))).get('/')
   await request(express().use(composeGates(gates, { audit: own.audit }))).get('/')
   expect([first.reasons(), second.reasons(), own.reasons()]).toEqual([['missing'], [], ['missing']])
 })
 
 test('compositions nest, and are gates with the face of what they are made of', async () => {
-  const { audit } = recordedAudit()
+  const { audit } = recordAudit()
   const inner = firstPresented(gateOf(SIGNED, audit), gateOf(BEARER, audit))
   const outer = firstPresented(inner, gateOf(SESSION, audit))
-  expect(outer.scheme).toBe('first-presented')
+  expect(outer.kind).toBe('first-presented')
   expect(outer.reads).toEqual(['x-signature', 'x-nonce', 'authorization', 'cookie'])
   expect(outer.challenge().map(({ scheme }) => scheme)).toEqual(['signed', 'Bearer', 'Session'])
   const app = express().get('/', outer, (incoming, response) => void response.json(incoming.principal))

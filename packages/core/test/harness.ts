@@ -1,17 +1,16 @@
-import type { AuditEvent } from '@countersign/core'
-import express, { type ErrorRequestHandler, type Express, type Request } from 'express'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import type { AuditEvent, Gate, GateOptions } from '@countersign/core'
 import {
   type Challenge,
   type Denied,
   defineGate,
   denied,
-  type Gate,
+  fieldLines,
   type GateDefinition,
-  type GateOptions,
   granted,
   type Verdict,
-} from '../src/index.js'
+} from '@countersign/core/gate-kit'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 
 declare module '@countersign/core' {
   interface PrincipalTypes {
@@ -30,36 +29,31 @@ export interface BadgePrincipal {
   readonly id: string
 }
 
-export type KeyReason = 'missing' | 'unknown' | 'duplicated' | 'too_little' | 'too_large'
+export type KeyReason = 'missing' | 'unknown' | 'ambiguous' | 'too_little' | 'too_large'
 export type KeyVerdict = Verdict<KeyPrincipal, KeyReason, 'key_store'>
+export type KeyOptions = GateOptions<KeyReason, 'key_store'>
+export type KeyDefinition = GateDefinition<string, KeyPrincipal, KeyReason, 'key_store'>
 
-export const reasons = {
+const reasons = {
   missing: { status: 401, owasp: 'authn_login_fail' },
   unknown: { status: 401, owasp: 'authn_login_fail', problem: { error: 'invalid_token' } },
-  duplicated: { status: 400, owasp: 'input_validation_fail' },
+  ambiguous: { status: 400, owasp: 'input_validation_fail' },
   too_little: { status: 403, owasp: 'authz_fail', severity: 'info' },
   too_large: { status: 413, owasp: 'input_validation_fail' },
 } as const
 
-/** What a request's `x-key` stands for; `good` lets in. */
-export function keyVerdict(request: Request): KeyVerdict {
-  const key = request.headersDistinct['x-key']?.[0]
-  if (key === undefined) return denied('missing')
-  return key === 'good' ? granted({ kind: 'key', id: 'the-key' }) : denied('unknown')
-}
-
-type KeyDefinition = GateDefinition<KeyPrincipal, KeyReason, 'key_store'>
-
-/** A gate on `x-key`, with what a test changes about it. */
-export function keyGate(
-  options: GateOptions<KeyReason, 'key_store'> = {},
-  changes: Partial<KeyDefinition> = {},
-): Gate<KeyPrincipal> {
-  return defineGate<KeyPrincipal, KeyReason, 'key_store'>({
-    scheme: 'key',
+/** A gate on `x-key`, which lets in `good`, with what a test changes about it. */
+export function keyGate(options: KeyOptions = {}, changes: Partial<KeyDefinition> = {}): Gate<KeyPrincipal> {
+  return defineGate<string, KeyPrincipal, KeyReason, 'key_store'>({
+    name: 'key',
+    middleware: 'requireKey',
     reads: ['x-key'],
-    presents: (request) => request.headersDistinct['x-key'] !== undefined,
-    authenticate: keyVerdict,
+    read: (request) => {
+      const [key, ...others] = fieldLines(request, 'x-key')
+      return others.length > 0 ? denied('ambiguous') : key
+    },
+    verify: (key) => (key === 'good' ? granted({ kind: 'key', id: 'the-key' }) : denied('unknown')),
+    dependencies: ['key_store'],
     reasons,
     challenge: (refusal?: Denied<KeyReason>): Challenge[] =>
       refusal === undefined || refusal.reason === 'missing' || refusal.reason === 'unknown'
@@ -67,6 +61,21 @@ export function keyGate(
         : [],
     options,
     ...changes,
+  })
+}
+
+/** A gate on `x-badge`, which lets in whatever is presented. */
+export function badgeGate(options: GateOptions = {}): Gate<BadgePrincipal> {
+  return defineGate<string, BadgePrincipal, 'missing', 'badges'>({
+    name: 'badge',
+    middleware: 'requireBadge',
+    reads: ['x-badge'],
+    read: (request) => fieldLines(request, 'x-badge')[0],
+    verify: (id) => granted({ kind: 'badge', id }),
+    dependencies: ['badges'],
+    reasons: { missing: { status: 401, owasp: 'authn_login_fail' } },
+    challenge: () => [{ scheme: 'Badge' }],
+    options,
   })
 }
 
@@ -81,7 +90,7 @@ export interface KeyApp {
 
 /** An app with one gate before one handler on `/:id`, whose decisions are recorded. */
 export function appOf(make: (audit: GateOptions['audit']) => Gate): KeyApp {
-  const { audit, events } = recordedAudit()
+  const { audit, events } = recordAudit()
   const errors: unknown[] = []
   let handled = 0
   const app = express()
@@ -99,17 +108,16 @@ export function appOf(make: (audit: GateOptions['audit']) => Gate): KeyApp {
 }
 
 /** {@link appOf} with {@link keyGate}. */
-export function keyApp(
-  options: GateOptions<KeyReason, 'key_store'> = {},
-  changes: Partial<KeyDefinition> = {},
-): KeyApp {
+export function keyApp(options: KeyOptions = {}, changes: Partial<KeyDefinition> = {}): KeyApp {
   return appOf((audit) => keyGate({ audit, ...options }, changes))
 }
 
-/** A gate that decides this, whatever the request. */
-export function deciding(
-  decide: () => KeyVerdict | Promise<KeyVerdict>,
-  options: GateOptions<KeyReason, 'key_store'> = {},
-): KeyApp {
-  return keyApp(options, { authenticate: decide })
+/** What makes a gate decide this, whatever the request. */
+export function decides(decide: () => KeyVerdict | Promise<KeyVerdict>): Partial<KeyDefinition> {
+  return { read: () => 'whatever', verify: decide }
+}
+
+/** {@link keyApp} with a gate that decides this, whatever the request. */
+export function deciding(decide: () => KeyVerdict | Promise<KeyVerdict>, options: KeyOptions = {}): KeyApp {
+  return keyApp(options, decides(decide))
 }

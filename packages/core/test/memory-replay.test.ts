@@ -1,10 +1,10 @@
+import { memoryReplay, UnavailableError } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
 import { fakeClock } from '../../../test/support/fake-clock.js'
-import { replayContract } from '../../../test/support/replay-contract.js'
-import { memoryReplay, UnavailableError } from '../src/index.js'
+import { replayStoreContract } from '../../../test/support/replay-contract.js'
 
 describe('the memory replay store', () => {
-  test.each(replayContract(() => memoryReplay()))('[core-replay-contract] $title', ({ run }) => run())
+  test.each(replayStoreContract(() => memoryReplay()))('[core-replay-contract] $title', ({ run }) => run())
 
   test('[core-memory-replay] answers at once, without a promise', () => {
     expect(memoryReplay().claim('a', 1000)).toBe('fresh')
@@ -26,7 +26,9 @@ describe('the memory replay store', () => {
     expect([store.claim('a', 1000), store.claim('b', 60_000)]).toEqual(['fresh', 'fresh'])
     const refused = () => store.claim('c', 1000)
     expect(refused).toThrow(UnavailableError)
-    expect(refused).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_UNAVAILABLE', store: 'replay' }))
+    expect(refused).toThrow(
+      expect.objectContaining({ code: 'ERR_COUNTERSIGN_UNAVAILABLE', dependency: 'replay_store' }),
+    )
     expect([store.claim('a', 1000), store.claim('b', 1000)]).toEqual(['seen', 'seen'])
     clock.advance(3000)
     expect([store.claim('c', 1000), store.claim('b', 1000)]).toEqual(['fresh', 'seen'])

@@ -1,10 +1,11 @@
 import { setImmediate as tick } from 'node:timers/promises'
+import { AccessDeniedError } from '@countersign/core'
+import { denied, problemAnswer, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { AccessDeniedError, denied, unavailable } from '../src/index.js'
-import { deciding, keyApp, keyGate } from './harness.js'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
+import { decides, deciding, keyApp, keyGate } from './harness.js'
 
 const REFUSAL = '{"type":"about:blank","title":"Unauthorized","status":401,"error":"invalid_token"}'
 
@@ -36,14 +37,13 @@ describe("onDenied: 'next'", () => {
         'Content-Type': 'application/problem+json; charset=utf-8',
       },
       reason: 'unknown',
-      answer: { status: 401, body: REFUSAL },
+      answer: { status: 401, problem: JSON.parse(REFUSAL) },
     })
     expect(events).toHaveLength(1)
   })
 
   test('[core-access-denied-error] keeps the reason out of what a careless handler sends', () => {
-    const answer = { status: 401, headers: {}, body: '' }
-    const error = new AccessDeniedError(answer, 'revoked', 'ERR_COUNTERSIGN_ACCESS_DENIED')
+    const error = new AccessDeniedError(denied('revoked'), problemAnswer(401))
     expect(JSON.stringify(error)).not.toContain('revoked')
     expect({ ...error }).not.toHaveProperty('answer')
     expect(error.reason).toBe('revoked')
@@ -65,7 +65,7 @@ describe("onDenied: 'next'", () => {
       { status: 503, code: 'ERR_COUNTERSIGN_ACCESS_UNAVAILABLE', expose: false, reason: 'key_store' },
     ])
 
-    const cause = new Error('a bug')
+    const cause = new ReferenceError('a bug')
     const bug = deciding(
       () => {
         throw cause
@@ -82,7 +82,7 @@ describe('onDenied: a function', () => {
   test('[core-on-denied] takes over, and gets the verdict and the answer that would be sent', async () => {
     const { app, events } = keyApp({
       onDenied: ({ verdict, answer }, _request, response) => {
-        const reason = verdict.outcome === 'denied' ? verdict.reason : verdict.dependency
+        const reason = verdict.outcome === 'denied' ? verdict.reason : verdict.outcome
         response.status(418).json({ reason, would: answer.status })
       },
     })
@@ -142,7 +142,7 @@ describe('onDenied: a function', () => {
   })
 
   test('[core-next-once] that passes an error twice and then fails is heard once', async () => {
-    const { audit } = recordedAudit()
+    const { audit } = recordAudit()
     let heard = 0
     const app = express()
     const gate = keyGate({
@@ -185,19 +185,25 @@ describe('onDenied: a function', () => {
         },
       },
       {
-        authenticate: () => {
-          throw new Error('bug')
+        verify: () => {
+          throw new ReferenceError('bug')
         },
       },
     )
-    await request(app).get('/1').expect(500)
+    await request(app).get('/1').set('x-key', 'good').expect(500)
     expect([asked, errors.length]).toEqual([0, 1])
   })
 })
 
 test("an app's own 401 after onDenied: 'next' keeps the headers that it is handed", async () => {
-  const { audit } = recordedAudit()
-  const app = express().get('/', keyGate({ audit, onDenied: 'next' }, { authenticate: () => denied('missing') }))
+  const { audit } = recordAudit()
+  const app = express().get(
+    '/',
+    keyGate(
+      { audit, onDenied: 'next' },
+      decides(() => denied('missing')),
+    ),
+  )
   app.use(((error, _request, response, _next) => {
     response.status(error.status).set(error.headers).json({ mine: true })
   }) as ErrorRequestHandler)

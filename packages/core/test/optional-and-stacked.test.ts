@@ -1,24 +1,10 @@
+import { principalOf } from '@countersign/core'
+import { composeGates, denied, granted } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express from 'express'
 import request from 'supertest'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { composeGates, defineGate, denied, type GateOptions, granted, principalOf } from '../src/index.js'
-import { appOf, type BadgePrincipal, keyGate } from './harness.js'
-
-function badgeGate(options: GateOptions = {}) {
-  return defineGate<BadgePrincipal, 'missing', never>({
-    scheme: 'badge',
-    reads: ['x-badge'],
-    presents: (incoming) => incoming.headersDistinct['x-badge'] !== undefined,
-    authenticate: (incoming) => {
-      const id = incoming.headersDistinct['x-badge']?.[0]
-      return id === undefined ? denied('missing') : granted({ kind: 'badge', id })
-    },
-    reasons: { missing: { status: 401, owasp: 'authn_login_fail' } },
-    challenge: () => [{ scheme: 'Badge' }],
-    options,
-  })
-}
+import { recordAudit } from '../../../test/support/audit-recorder.js'
+import { appOf, badgeGate, decides, keyGate } from './harness.js'
 
 describe('gate.optional()', () => {
   test('[core-optional] lets a request without any credential through, with no principal and no event', async () => {
@@ -45,27 +31,48 @@ describe('gate.optional()', () => {
     await request(app).get('/1').expect(200, { principal: null })
     await request(app).get('/1').set('x-key', 'bad').expect(401)
     await request(app).get('/1').set({ 'x-key': 'good', 'x-badge': 'b' }).expect(400)
-    expect(events.map(({ reason }) => reason)).toEqual(['unknown', 'ambiguous_credentials'])
+    expect(events.map(({ reason }) => reason)).toEqual(['unknown', 'ambiguous'])
   })
 
-  test('[core-optional] takes a presents() that throws for a credential: the gate decides', async () => {
-    const { app, handled } = appOf((audit) =>
+  test('[core-optional] takes a read() that throws for a credential: the gate decides', async () => {
+    const { app, handled, events } = appOf((audit) =>
       keyGate(
         { audit },
         {
-          presents: () => {
-            throw new Error('bug')
+          read: () => {
+            throw new TypeError('bug')
           },
         },
       ).optional(),
     )
-    await request(app).get('/1').expect(401)
+    await request(app).get('/1').expect(500)
+    expect(events.map(({ reason }) => reason)).toEqual(['internal_error'])
     expect(handled()).toBe(0)
+  })
+
+  test.each([undefined, null, denied('missing'), denied('missing', { detail: { attributes: { why: 'other' } } })])(
+    '[core-optional] takes it that nothing is presented when read() returns %j',
+    async (credential) => {
+      const { app, handled } = appOf((audit) =>
+        keyGate({ audit }, { read: () => credential as undefined | ReturnType<typeof denied<'missing'>> }).optional(),
+      )
+      await request(app).get('/1').set('x-key', 'bad').expect(200, { principal: null })
+      expect(handled()).toBe(1)
+    },
+  )
+
+  test('[core-optional] refuses what is presented in a form that cannot be read', async () => {
+    const { app, events } = appOf((audit) => keyGate({ audit }).optional())
+    await request(app)
+      .get('/1')
+      .set('x-key', ['good', 'good'] as unknown as string)
+      .expect(400)
+    expect(events.map(({ reason }) => reason)).toEqual(['ambiguous'])
   })
 
   test('is a gate itself', () => {
     const gate = keyGate().optional()
-    expect([gate.scheme, gate.reads, gate.challenge()[0]?.scheme, typeof gate.optional]).toEqual([
+    expect([gate.kind, gate.reads, gate.challenge()[0]?.scheme, typeof gate.optional]).toEqual([
       'key',
       ['x-key'],
       'Key',
@@ -76,7 +83,7 @@ describe('gate.optional()', () => {
 
 describe('stacked gates', () => {
   function stacked() {
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     const app = express()
     app.use(badgeGate({ audit }).optional())
     app.get('/', keyGate({ audit }), (incoming, response) => {
@@ -115,14 +122,19 @@ describe('stacked gates', () => {
       name: 'TypeError',
       code: 'ERR_COUNTERSIGN_PRINCIPAL_MISSING',
       message:
-        "principalOf(req, 'badge'): no gate of that kind granted this request. Mount the gate before this handler.",
+        "principalOf(req, 'badge'): no gate of that kind granted this request. Mount the gate before this handler. " +
+        'See https://countersign.example/errors/ERR_COUNTERSIGN_PRINCIPAL_MISSING',
     })
   })
 
   test('[core-stacking] of one kind give the last of that kind', async () => {
-    const { audit } = recordedAudit()
+    const { audit } = recordAudit()
     const app = express()
-    const named = (id: string) => keyGate({ audit }, { authenticate: () => granted({ kind: 'key', id }) })
+    const named = (id: string) =>
+      keyGate(
+        { audit },
+        decides(() => granted({ kind: 'key', id })),
+      )
     app.get('/', named('a'), named('b'), badgeGate({ audit }), (incoming, response) => {
       response.json([principalOf(incoming, 'key'), principalOf(incoming, 'badge')])
     })
@@ -136,7 +148,7 @@ describe('stacked gates', () => {
 
 describe('what an event says of the request', () => {
   test('[core-route] is the template of the route, a star under app.use, or the option; never the query', async () => {
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     const app = express()
     app.get('/orders/:id', keyGate({ audit }))
     app.get('/billed/:id', keyGate({ audit, route: 'billing' }))
@@ -149,7 +161,7 @@ describe('what an event says of the request', () => {
   })
 
   test("[core-request-id] is the app's id of the request, or a random one, never the caller's header", async () => {
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     const app = express()
     app.get('/own', (incoming, _response, next) => {
       Object.assign(incoming, { id: 'app-1' })

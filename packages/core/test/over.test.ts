@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate as tick } from 'node:timers/promises'
+import { denied, granted } from '@countersign/core/gate-kit'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import express from 'express'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
-import { denied, granted } from '../src/index.js'
 import { deciding, type KeyVerdict, keyGate } from './harness.js'
 
 const open: RunningServer[] = []
@@ -73,7 +73,7 @@ describe('a request that is over', () => {
     [
       'a bug',
       () => {
-        throw new Error('bug')
+        throw new ReferenceError('bug')
       },
     ],
   ])('[core-client-gone] because another middleware answered is left alone (%s)', async (_name, decide) => {
@@ -82,13 +82,14 @@ describe('a request that is over', () => {
       const answered = new Promise<void>((resolve) => {
         go = resolve
       })
-      const { audit, events } = recordedAudit()
+      const { audit, events } = recordAudit()
       const errors: unknown[] = []
       let handled = 0
       const gate = keyGate(
         { audit, onDenied },
         {
-          authenticate: async () => {
+          read: () => 'whatever',
+          verify: async () => {
             await answered
             return decide()
           },

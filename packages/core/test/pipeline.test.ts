@@ -1,18 +1,18 @@
 import { setImmediate as tick } from 'node:timers/promises'
 import { createAudit, audit as defaultAudit } from '@countersign/core'
+import { denied, granted, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type Request } from 'express'
 import request from 'supertest'
-import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import { serve } from '../../../test/support/http-server.js'
-import { denied, granted, unavailable } from '../src/index.js'
-import { deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
+import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
 const grant = () => granted({ kind: 'key' as const, id: 'the-key' })
 
 describe('a granted request', () => {
-  test('[core-order] takes the time, decides, freezes and attaches the principal, tells, and goes on, in this order', async () => {
+  test('[core-order] takes the time, reads, verifies, demands, freezes and attaches the principal, records, and goes on, in this order', async () => {
     const steps: string[] = []
     let seen: Request | undefined
     const clock = fakeClock()
@@ -36,11 +36,22 @@ describe('a granted request', () => {
         },
       },
       {
-        authenticate: (incoming) => {
+        read: (incoming) => {
           seen = incoming
-          steps.push('decide')
+          steps.push('read')
+          return 'good'
+        },
+        verify: () => {
+          steps.push('verify')
           clock.advance(3)
           return granted(principal)
+        },
+        demand: (verdict) => {
+          steps.push('demand')
+          return verdict
+        },
+        decided: (verdict, credential, incoming) => {
+          steps.push(`decided: ${verdict.outcome} ${credential}, attached: ${incoming.principal !== undefined}`)
         },
       },
     )
@@ -49,7 +60,16 @@ describe('a granted request', () => {
       response.end()
     })
     await request(app).get('/').expect(200)
-    expect(steps).toEqual(['time', 'decide', 'time', 'told of access.granted, attached: true', 'handle, frozen: true'])
+    expect(steps).toEqual([
+      'time',
+      'read',
+      'verify',
+      'demand',
+      'decided: granted good, attached: false',
+      'time',
+      'told of access.granted, attached: true',
+      'handle, frozen: true',
+    ])
   })
 
   test('[core-one-event] is one event, with who it was, on which route, and how long it took', async () => {
@@ -57,7 +77,8 @@ describe('a granted request', () => {
     const { app, events } = keyApp(
       { clock },
       {
-        authenticate: () => {
+        read: () => 'whatever',
+        verify: () => {
           clock.advance(1.5)
           return granted(
             { kind: 'key', id: 'the-key' },
@@ -95,7 +116,7 @@ describe('a granted request', () => {
 
   test('[core-same-tick] that is decided already goes through in the same tick, with no promise', async () => {
     const order: string[] = []
-    const { audit } = recordedAudit()
+    const { audit } = recordAudit()
     const app = express()
     app.get(
       '/',
@@ -103,7 +124,7 @@ describe('a granted request', () => {
         queueMicrotask(() => order.push('a microtask later'))
         next()
       },
-      keyGate({ audit }, { authenticate: grant }),
+      keyGate({ audit }, decides(grant)),
       (_request, response) => {
         order.push('handler')
         response.end()
@@ -123,7 +144,7 @@ describe('a granted request', () => {
         before = names(incoming)
         next()
       },
-      keyGate({ audit: createAudit() }, { authenticate: grant }),
+      keyGate({ audit: createAudit() }, decides(grant)),
       (incoming, response) => {
         response.json(names(incoming).filter((name) => !before.includes(name)))
       },
@@ -147,7 +168,7 @@ describe('a granted request', () => {
   test('of a gate without an emitter is told to the process-wide one', async () => {
     const told: string[] = []
     const unsubscribe = defaultAudit.subscribe((event) => void told.push(event.type))
-    const app = express().get('/', keyGate({}, { authenticate: grant }), (_request, response) => void response.end())
+    const app = express().get('/', keyGate({}, decides(grant)), (_request, response) => void response.end())
     await request(app).get('/').expect(200)
     unsubscribe()
     expect(told).toEqual(['access.granted'])
@@ -183,11 +204,11 @@ describe('a refused request', () => {
 
 test('[core-next-once] a handler that throws or rejects after a grant never makes the gate go on again', async () => {
   for (const decide of [grant, async () => grant()]) {
-    const { audit, events } = recordedAudit()
+    const { audit, events } = recordAudit()
     let handled = 0
     const app = express()
     app.set('env', 'test')
-    app.get('/', keyGate({ audit }, { authenticate: decide }), async () => {
+    app.get('/', keyGate({ audit }, decides(decide)), async () => {
       handled += 1
       throw new Error('the handler fails')
     })
@@ -197,8 +218,11 @@ test('[core-next-once] a handler that throws or rejects after a grant never make
 })
 
 test('[core-contained] what next() throws after a promised verdict is contained and answered with 500', async () => {
-  const { audit, events } = recordedAudit()
-  const gate = keyGate({ audit }, { authenticate: async () => grant() })
+  const { audit, events } = recordAudit()
+  const gate = keyGate(
+    { audit },
+    decides(async () => grant()),
+  )
   const running = await serve((incoming, response) =>
     gate(incoming as Request, response as Parameters<typeof gate>[1], () => {
       throw new Error('not a router')

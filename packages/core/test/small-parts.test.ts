@@ -1,16 +1,18 @@
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { describe, expect, jest, test } from '@jest/globals'
-import fc from 'fast-check'
+import { UnavailableError } from '@countersign/core'
 import {
-  DeadlineError,
+  countUsage,
   isPromise,
+  isUnavailable,
   secretsEqual,
   settle,
   sha256,
   systemClock,
-  UnavailableError,
   withDeadline,
-} from '../src/index.js'
+} from '@countersign/core/gate-kit'
+import { describe, expect, jest, test } from '@jest/globals'
+import fc from 'fast-check'
 
 describe('a deadline', () => {
   test('[core-deadline] gives what the work gives, or what it fails with', async () => {
@@ -20,12 +22,14 @@ describe('a deadline', () => {
 
   test('[core-deadline] ends the wait for work that hangs, with an error that names it', async () => {
     const never = new Promise<number>(() => undefined)
-    await expect(withDeadline(never, 20, 'asking the store')).rejects.toMatchObject({
-      name: 'DeadlineError',
+    await expect(withDeadline(never, 10, 'key_store')).rejects.toMatchObject({
+      name: 'UnavailableError',
       code: 'ERR_COUNTERSIGN_UNAVAILABLE',
-      message: 'asking the store took longer than 20 ms',
+      dependency: 'key_store',
+      isTimeout: true,
+      message: 'key_store did not answer within 10 ms',
     })
-    await expect(withDeadline(never, -3.7, 'work')).rejects.toThrow(new DeadlineError('work', 0))
+    await expect(withDeadline(never, -3.7, 'work')).rejects.toThrow('work did not answer within 0 ms')
   })
 
   test('[core-deadline] that has passed swallows what the work rejects with later', async () => {
@@ -33,7 +37,7 @@ describe('a deadline', () => {
     const work = new Promise<number>((_resolve, reject) => {
       fail = reject
     })
-    await expect(withDeadline(work, 5, 'work')).rejects.toThrow(DeadlineError)
+    await expect(withDeadline(work, 5, 'work')).rejects.toThrow(UnavailableError)
     fail(new Error('late'))
     // Jest fails a test from which a rejection escapes.
     await new Promise((resolve) => setImmediate(resolve))
@@ -131,14 +135,46 @@ describe('settle', () => {
   })
 })
 
-test('an unavailable store is an error with a code, its name and its cause', () => {
+test('[core-thrown] an unavailable dependency is an error with a code, its name, its cause and when to ask again', () => {
   const cause = new Error('ECONNREFUSED')
-  const error = new UnavailableError('redisReplay', 'Redis could not be asked', { cause })
+  const error = new UnavailableError('replay_store', 'Redis cannot be reached', { cause, retryAfterSeconds: 7 })
   expect(error).toMatchObject({
     name: 'UnavailableError',
     code: 'ERR_COUNTERSIGN_UNAVAILABLE',
-    store: 'redisReplay',
+    dependency: 'replay_store',
+    retryAfterSeconds: 7,
+    isTimeout: false,
     cause,
+  })
+  expect(new UnavailableError('keys', 'slow', { isTimeout: true }).isTimeout).toBe(true)
+  expect(isUnavailable(error)).toBe(true)
+  expect(isUnavailable({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })).toBe(true)
+  expect(
+    [undefined, null, 'text', {}, new Error('no'), new Proxy({}, { get: () => assert.fail() })].map(isUnavailable),
+  ).toEqual([false, false, false, false, false, false])
+})
+
+describe('usage of a legacy credential', () => {
+  test('[core-usage] is counted by caller, with the time it was seen last', () => {
+    let now = 1000
+    const counter = countUsage(() => now)
+    counter.count('a', true)
+    counter.count('b', false)
+    now = 2000
+    counter.count('a', false)
+    expect(counter.usage()).toEqual([
+      { caller: 'a', accepted: 1, refused: 1, lastSeenAt: 2000 },
+      { caller: 'b', accepted: 0, refused: 1, lastSeenAt: 1000 },
+    ])
+  })
+
+  test('[core-usage] takes no new caller beyond its bound, and goes on with those it knows', () => {
+    const counter = countUsage(() => 0, 2)
+    for (const caller of ['a', 'b', 'c', '__proto__', 'a']) counter.count(caller, true)
+    expect(counter.usage().map(({ caller, accepted }) => [caller, accepted])).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ])
   })
 })
 

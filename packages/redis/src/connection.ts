@@ -97,7 +97,7 @@ export class Connection {
       this.#isOpeningLate = false
     })
     try {
-      await withDeadline(this.#opening, untilMs - performance.now(), 'connecting to Redis')
+      await withDeadline(this.#opening, untilMs - performance.now(), 'the connection to Redis')
     } catch (error) {
       this.#isOpeningLate = this.#opening !== undefined
       throw error

@@ -45,7 +45,7 @@ describe('advice', () => {
       ])
       expect(warn.mock.calls).toEqual([
         [
-          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions and replay claims`,
+          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions and replay claims. See https://countersign.example/errors/COUNTERSIGN_REDIS_EVICTS`,
           {
             code: 'COUNTERSIGN_REDIS_EVICTS',
             detail: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
@@ -125,7 +125,7 @@ describe('advice', () => {
 
   test('[redis-options] on what is no client is a mistake of the programmer', async () => {
     await expect(adviseOnConnection({} as never)).rejects.toMatchObject({
-      name: 'TypeError',
+      name: 'OptionError',
       code: 'ERR_COUNTERSIGN_OPTION_INVALID',
     })
   })

@@ -1,21 +1,21 @@
 import type { ReplayStore } from '@countersign/core'
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis-5'
 import type { RedisClient } from '../src/index.js'
 
 const clients: { disconnect(): void }[] = []
 
 /** A client on ioredis's defaults but for what a test says, closed by {@link disconnectAll}. */
-export function client(url: string, options: RedisOptions = {}): Redis {
+export function client(url: string, options: object = {}): Redis {
   return kept(new Redis(url, options))
 }
 
 /** One of ioredis 5.9, the oldest that is supported. */
-export function client5(url: string, options: RedisOptions = {}): RedisClient {
-  return kept(new Redis5(url, options as object)) as unknown as RedisClient
+export function client5(url: string, options: object = {}): RedisClient {
+  return kept(new Redis5(url, options)) as unknown as RedisClient
 }
 
-export function clusterClient(ports: readonly number[], options: ClusterOptions = {}): Cluster {
+export function clusterClient(ports: readonly number[], options: object = {}): Cluster {
   return kept(
     new Cluster(
       ports.map((port) => ({ host: '127.0.0.1', port })),

@@ -115,7 +115,7 @@ describe('the Redis replay store', () => {
     (value) => {
       expect(() => redisReplay(value as never)).toThrow(
         expect.objectContaining({
-          name: 'TypeError',
+          name: 'OptionError',
           code: 'ERR_COUNTERSIGN_OPTION_INVALID',
           message: expect.stringContaining('must be an ioredis client'),
         }),

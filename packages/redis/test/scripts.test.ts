@@ -1,7 +1,8 @@
+import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { createScriptRunner, defineScript, keyTag, PARTITIONS, partitionOf } from '../src/index.js'
+import { createScriptRunner, defineScript, keyTag } from '../src/index.js'
 import { ServerClock } from '../src/server-clock.js'
 import { client, disconnectAll } from './harness.js'
 
@@ -22,7 +23,7 @@ describe('a script', () => {
   test('[redis-script-names] is called by a name that carries its hash, so two versions on one client both work', async () => {
     const redis = client(server.url)
     const [one, two] = [defineScript('answer', 1, 'return 1'), defineScript('answer', 1, 'return 2')]
-    const runner = createScriptRunner(redis, 'tests', patient)
+    const runner = createScriptRunner(redis, 'tests', 'test_store', patient)
     const answers = []
     for (const script of [one, two, one, two]) answers.push(await runner.run(script, TAG, [KEY], []))
     expect(answers).toEqual([1, 2, 1, 2])
@@ -35,7 +36,7 @@ describe('a script', () => {
   })
 
   test('sees its keys, its own arguments alone, and the time of the server', async () => {
-    const runner = createScriptRunner(client(server.url), 'tests', patient)
+    const runner = createScriptRunner(client(server.url), 'tests', 'test_store', patient)
     const echo = defineScript('echo', 2, 'return {KEYS[1], KEYS[2], #ARGV, ARGV[1], ARGV[2], tostring(now)}')
     const keys = [`${TAG}:a`, `${TAG}:b`]
     const answer = (await runner.run(echo, TAG, keys, ['x', 7])) as unknown[]
@@ -54,17 +55,17 @@ describe('a script', () => {
     ['return {1, {2, 3}}', [1, [2, 3]]],
     ['local x = 1', null],
   ])('answers %j with %j', async (body, expected) => {
-    const runner = createScriptRunner(client(server.url), 'tests', patient)
+    const runner = createScriptRunner(client(server.url), 'tests', 'test_store', patient)
     expect(await runner.run(defineScript('shape', 1, body), TAG, [KEY], [])).toEqual(expected)
   })
 
   test('[redis-server-error] that fails is unavailable, never an answer', async () => {
-    const runner = createScriptRunner(client(server.url), 'thing', patient)
+    const runner = createScriptRunner(client(server.url), 'tests', 'test_store', patient)
     for (const body of ["return redis.call('NO-SUCH-COMMAND')", "error('bug')", "return redis.call('INCR', KEYS[1])"]) {
       await server.command('SET', KEY, 'text')
       await expect(runner.run(defineScript('broken', 1, body), TAG, [KEY], [])).rejects.toMatchObject({
         name: 'UnavailableError',
-        store: 'thing',
+        dependency: 'test_store',
       })
     }
   })

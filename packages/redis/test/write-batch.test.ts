@@ -41,7 +41,7 @@ test.each([
 ])('what one turn of the event loop asks goes out in one piece, in its order (%s)', async (_name, connect) => {
   const proxy = await countingProxy(redisServer.port)
   const redis = connect(proxy.url) as Redis
-  const runner = createScriptRunner(redis, 'tests', { commandTimeoutMs: 10_000 })
+  const runner = createScriptRunner(redis, 'tests', 'test_store', { commandTimeoutMs: 10_000 })
   const ask = (text: string) => runner.run(echo, TAG, [`${TAG}:a`], [text])
   await ask('warm')
   await ask('warm')
@@ -65,7 +65,7 @@ test.each([
 
 test('a connection that is lost between asking and sending is an outage, and the next one is used', async () => {
   const redis = client(redisServer.url, { retryStrategy: () => 1 })
-  const runner = createScriptRunner(redis, 'tests', { commandTimeoutMs: 10_000 })
+  const runner = createScriptRunner(redis, 'tests', 'test_store', { commandTimeoutMs: 10_000 })
   const ask = (text: string) => runner.run(echo, TAG, [`${TAG}:a`], [text])
   await ask('warm')
   for (let round = 0; round < 20; round += 1) {
@@ -86,7 +86,7 @@ test('a connection that is lost between asking and sending is an outage, and the
 
 test('a test of the app that fakes timers does not hold back what is asked of Redis', async () => {
   const redis = client(redisServer.url)
-  const runner = createScriptRunner(redis, 'tests', { commandTimeoutMs: 10_000 })
+  const runner = createScriptRunner(redis, 'tests', 'test_store', { commandTimeoutMs: 10_000 })
   expect(await runner.run(echo, TAG, [`${TAG}:a`], ['warm'])).toBe('warm')
   jest.useFakeTimers({ doNotFake: ['nextTick', 'performance', 'Date', 'hrtime', 'queueMicrotask'] })
   try {

@@ -16,9 +16,9 @@ export const AUDIT_CHANNEL = 'countersign:audit'
 /** Options of {@link createAudit}. */
 export interface AuditOptions {
   /** Sinks subscribed from the start. */
-  readonly sinks?: readonly (AuditSink | AuditSinkFunction)[]
+  readonly sinks?: readonly (AuditSink | AuditSinkFunction)[] | undefined
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 /** The counts of every sink. */

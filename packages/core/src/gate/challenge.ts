@@ -1,7 +1,7 @@
 /** One challenge of `WWW-Authenticate`. */
 export interface Challenge {
   readonly scheme: string
-  readonly parameters?: Readonly<Record<string, string>>
+  readonly parameters?: Readonly<Record<string, string>> | undefined
 }
 
 // RFC 9110 §5.6.4: HTAB, SP, VCHAR; obs-text is left out, clients disagree about it.

@@ -7,12 +7,12 @@ export interface ReasonEntry {
   /** Event name of the OWASP Logging Vocabulary, e.g. `authn_login_fail`. */
   readonly owasp: string
   /** Default `warning`. */
-  readonly severity?: 'info' | 'warning' | 'critical'
+  readonly severity?: 'info' | 'warning' | 'critical' | undefined
   /**
    * Constant members of the problem document. All unproven reasons of a gate share one, so that the body tells nothing.
    * `error` and `error_description` are for OAuth clients.
    */
-  readonly problem?: Problem
+  readonly problem?: Problem | undefined
 }
 
 /** The meaning of every reason of a gate. `missing` is always one of them. */

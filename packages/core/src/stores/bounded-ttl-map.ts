@@ -4,9 +4,9 @@ import { type Clock, systemClock } from '../clock.js'
 export interface BoundedTtlMapOptions {
   /** Entries that may live at once. A full map refuses; it never evicts a live entry. */
   readonly maxEntries: number
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Width of an expiry bucket in ms: how late memory may be freed. Default 1000. Reads are exact whatever it is. */
-  readonly bucketMs?: number
+  readonly bucketMs?: number | undefined
 }
 
 interface Entry<V> {

@@ -16,8 +16,8 @@ export interface ReplayStore {
 /** Options of {@link memoryReplay}. */
 export interface MemoryReplayOptions {
   /** Claims that may live at once. Default 1 000 000; beyond it the store is unavailable, it never evicts a live one. */
-  readonly maxEntries?: number
-  readonly clock?: Clock
+  readonly maxEntries?: number | undefined
+  readonly clock?: Clock | undefined
 }
 
 const RULES = {

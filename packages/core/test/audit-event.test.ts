@@ -1,7 +1,8 @@
+import { type AuditEvent, createAudit } from '@countersign/core'
+import { type AuditEventInput, auditEventTypes, safeString } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type AuditEvent, type AuditEventInput, auditEventTypes, createAudit, safeString } from '../src/index.js'
-import { decision } from './harness.js'
+import { decision } from '../../../test/support/audit-events.js'
 
 function completed(input: AuditEventInput, now?: () => number): AuditEvent {
   const events: AuditEvent[] = []

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { auditEventTypes } from '@countersign/core/gate-kit'
 import { expect, test } from '@jest/globals'
-import { auditEventTypes } from '../src/index.js'
 
 const page = join(dirname(fileURLToPath(import.meta.url)), '../../../docs/operations/observability.md')
 

@@ -1,7 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type AuditEvent, createAudit } from '@countersign/core'
+import { AUDIT_CHANNEL } from '@countersign/core/gate-kit'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { AUDIT_CHANNEL, type AuditEvent, createAudit } from '../src/index.js'
-import { decision, heldSink, settled } from './harness.js'
+import { decision, heldSink, settled } from '../../../test/support/audit-events.js'
 
 let warn: jest.SpiedFunction<typeof process.emitWarning>
 beforeEach(() => {
@@ -220,9 +221,10 @@ describe('what sinks lose', () => {
       ['audit.sink.failed', { sink: 'bad', failures: 1 }],
     ])
     expect(bad.got.filter(({ type }) => type === 'audit.sink.failed')).toEqual([])
+    const page = 'https://countersign.example/errors/COUNTERSIGN_AUDIT_SINK_FAILED'
     expect(warn.mock.calls).toMatchObject([
-      ['The audit sink "bad" failed 1000 time(s)', { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
-      ['The audit sink "bad" failed 1 time(s)', { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
+      [`The audit sink "bad" failed 1000 time(s). See ${page}`, { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
+      [`The audit sink "bad" failed 1 time(s). See ${page}`, { code: 'COUNTERSIGN_AUDIT_SINK_FAILED' }],
     ])
     expect(JSON.stringify(warn.mock.calls)).not.toContain('hunter2')
   })

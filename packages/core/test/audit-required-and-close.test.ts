@@ -1,6 +1,6 @@
+import { type AuditEvent, createAudit } from '@countersign/core'
 import { describe, expect, jest, test } from '@jest/globals'
-import { type AuditEvent, createAudit } from '../src/index.js'
-import { decision, heldSink, settled } from './harness.js'
+import { decision, heldSink, settled } from '../../../test/support/audit-events.js'
 
 const collect = () => {
   const got: AuditEvent[] = []
