@@ -13,7 +13,10 @@ test('every manifest has what publishing needs', () => {
 
 const exports = { '.': { 'dev-source': './src/index.ts', types: './dist/index.d.ts', default: './dist/index.js' } }
 
-function madeUp(changes: Partial<Manifest>, files = ['README.md', 'CHANGELOG.md']): WorkspacePackage {
+/** What a manifest says otherwise; undefined takes the field away. */
+type Changes = { readonly [Field in keyof Manifest]?: Manifest[Field] | undefined }
+
+function madeUp(changes: Changes, files = ['README.md', 'CHANGELOG.md']): WorkspacePackage {
   const manifest: Manifest = {
     name: '@countersign/core',
     description: 'the core',
@@ -27,14 +30,14 @@ function madeUp(changes: Partial<Manifest>, files = ['README.md', 'CHANGELOG.md'
     peerDependencies: { express: '^5.0.0' },
   }
   const sources = [{ path: 'packages/core/src/index.ts', text: 'export {}' }]
-  return { folder: 'core', manifest: { ...manifest, ...changes }, files, sources }
+  return { folder: 'core', manifest: { ...manifest, ...changes } as Manifest, files, sources }
 }
 
 test('a manifest with all of it draws no complaint', () => {
   expect(checkManifest(madeUp({}))).toEqual([])
 })
 
-test.each<[string, Partial<Manifest>]>([
+test.each<[string, Changes]>([
   ['core is called core', { name: 'core' }],
   ['core has no licence', { license: undefined }],
   ['core is not "type": "module"', { type: undefined }],
