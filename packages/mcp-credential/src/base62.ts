@@ -2,10 +2,10 @@ import { randomFillSync } from 'node:crypto'
 import { sha256 } from '@countersign/core/gate-kit'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-/** The largest multiple of 62 in a byte: bytes from there on would favour the first letters. */
+/** The largest multiple of 62 in a byte: larger bytes would favour the first letters. */
 const FAIR = 248
 
-/** Random bytes are fetched in bulk: a call for each would be most of the cost of a token. */
+/** Random bytes come in bulk: a system call for each would be most of the cost of a token. */
 const pool = Buffer.alloc(4096)
 let used = pool.length
 
@@ -30,7 +30,7 @@ export function randomBase62(length: number): string {
   return text
 }
 
-/** A short hash of a text: `length` letters, at most 32, of its SHA-256. It names, it does not prove. */
+/** A short hash of a text: `length` letters, at most 32, of its SHA-256. It locates; it proves nothing. */
 export function shortHash(domain: string, text: string, length: number): string {
   const digest = sha256(`${domain}\0${text}`)
   let letters = ''

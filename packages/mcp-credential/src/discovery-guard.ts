@@ -13,7 +13,7 @@ const BODY = JSON.stringify({
  * Source: RFC 8414 §3, RFC 9728 §3, MCP authorization.
  */
 export function discoveryGuard(): RequestHandler {
-  return function countersignDiscoveryGuard(request, response, next) {
+  return function discoveryGuard(request, response, next) {
     if (!PROBE.test(request.path)) return next()
     response.status(404).set('Cache-Control', 'no-store').type('json').send(BODY)
   }

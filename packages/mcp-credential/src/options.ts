@@ -1,11 +1,10 @@
 import type { GateOptions } from '@countersign/core'
 import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
-import type { McpCredentials } from './create-mcp-credentials.js'
-import { McpSessions } from './gate/mcp-sessions.js'
-import { StreamWatch } from './gate/stream-watch.js'
-import { compileTools, type ToolRules, toolsOption } from './gate/tools.js'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
+import type { McpCredentials } from './registry.js'
+import { type CapabilitiesOf, compileTools, isToolRules, type ToolRules } from './tools/rules.js'
 
+/** Options of `requireMcpCredential`. */
 export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialReason, McpCredentialDependency> {
   /** What `createMcpCredentials` made. */
   readonly credentials: McpCredentials
@@ -14,37 +13,52 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
    * pattern counts; a tool that none matches is refused. Needs a parsed body: mount `express.json()` before the gate.
    * Left out, every tool may be called.
    */
-  readonly tools?: ToolRules
+  readonly tools?: ToolRules | undefined
   /** How a missing capability is answered: 403 with a challenge (default), or a JSON-RPC error that the model reads. */
-  readonly denyAs?: 'http' | 'jsonrpc'
-  /** Takes the credential out of the request once it is checked. Default true. */
-  readonly stripHeader?: boolean
+  readonly denyAs?: 'http' | 'jsonrpc' | undefined
+  /** Removes the credential from the request once it is checked. Default true. */
+  readonly stripHeader?: boolean | undefined
   /** Sets `req.auth` in the shape of the MCP SDK's `AuthInfo`. Default true. */
-  readonly attachAuthInfo?: boolean
-  /** Milliseconds between two looks at the credential of an open stream, default 5000. */
-  readonly recheckMs?: number
+  readonly attachAuthInfo?: boolean | undefined
+  /** Binds each `Mcp-Session-Id` to the thread and the provider that it was made for. Default true. */
+  readonly bindSessions?: boolean | undefined
+  /** Seconds between two checks of the credential of an open stream. Default 5. */
+  readonly recheckSeconds?: number | undefined
 }
 
-const rules = {
+/** The gate's options with their defaults. */
+export interface ResolvedGateOptions extends GateOptions<McpCredentialReason, McpCredentialDependency> {
+  readonly credentials: McpCredentials
+  /** Undefined when every tool may be called. */
+  readonly capabilitiesOf: CapabilitiesOf | undefined
+  readonly denyAs: 'http' | 'jsonrpc'
+  readonly stripHeader: boolean
+  readonly attachAuthInfo: boolean
+  readonly bindSessions: boolean
+  readonly recheckMs: number
+}
+
+const RULES = {
   ...gateOptionRules,
   credentials: option
     .port<McpCredentials>('what createMcpCredentials() made', 'resolve', 'check', 'onRevoked')
     .required(),
-  tools: toolsOption,
+  tools: option.custom<ToolRules>('an object from tool-name pattern to a capability, or to a list of them', (value) =>
+    isToolRules(value) ? value : undefined,
+  ),
   denyAs: option.oneOf('http', 'jsonrpc').default('http'),
   stripHeader: option.boolean().default(true),
   attachAuthInfo: option.boolean().default(true),
-  recheckMs: option.integer(10, 3_600_000).default(5000),
+  bindSessions: option.boolean().default(true),
+  recheckSeconds: option.seconds(0.01, 3600).default(5),
 }
 
-/** The options with their defaults. */
-export type ResolvedGateOptions = ReturnType<typeof resolveGateOptions>
-
 /** @throws {OptionError} */
-export function resolveGateOptions(options: RequireMcpCredentialOptions) {
-  const resolved = resolveOptions('requireMcpCredential', options, rules)
-  const { tools } = resolved
-  const sessions = new McpSessions()
-  const streams = new StreamWatch(resolved.credentials, resolved.recheckMs)
-  return { ...resolved, sessions, streams, capabilitiesOf: tools === undefined ? undefined : compileTools(tools) }
+export function resolveGateOptions(options: RequireMcpCredentialOptions): ResolvedGateOptions {
+  const { tools, recheckSeconds, ...rest } = resolveOptions('requireMcpCredential', options, RULES)
+  return {
+    ...rest,
+    capabilitiesOf: tools === undefined ? undefined : compileTools(tools),
+    recheckMs: Math.round(recheckSeconds * 1000),
+  }
 }

@@ -1,20 +1,21 @@
 import type { PrincipalBase } from '@countersign/core'
-import type { CredentialRecord } from './stores/store.js'
+import type { CredentialRecord } from './store/port.js'
 
-/** An agent session that this app started, by the credential that it was handed. */
+/** An agent session that this app started, identified by the credential that it was given. */
 export interface McpCredentialPrincipal extends PrincipalBase {
   readonly kind: 'mcp-credential'
   /** The credential's id: safe in logs. */
   readonly id: string
   readonly threadId: string
   readonly providerInstanceId: string
-  /** Undefined when the host named none. */
+  /** Undefined when the credential was issued without one. */
   readonly providerSessionId: string | undefined
   readonly capabilities: readonly string[]
-  /** Milliseconds since the epoch from which it is refused unless it is used before. */
+  /** Milliseconds since the epoch from which it is refused, unless it is used before. */
   readonly expiresAt: number
 }
 
+/** The principal of a credential that was proven. */
 export function principalFrom(record: CredentialRecord): McpCredentialPrincipal {
   const { credentialId, threadId, providerInstanceId, providerSessionId, capabilities, expiresAt } = record
   return {

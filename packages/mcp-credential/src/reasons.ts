@@ -1,27 +1,49 @@
-import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
+import type { Challenge, Denied, ReasonEntry, Verdict } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from './principal.js'
 
-const ASK = 'Stop calling this server and tell the user; the app must start this session anew.'
+/** Why a request was refused. */
+export type McpCredentialReason =
+  | 'missing'
+  | 'malformed'
+  | 'ambiguous'
+  | 'placeholder'
+  | 'unknown'
+  | 'wrong_secret'
+  | 'idle'
+  | 'expired'
+  | 'revoked'
+  | 'superseded'
+  | 'insufficient_scope'
+  | 'session_mismatch'
 
-/** What a model reads when its secret was proven: it may know why, and what to do about it. */
-function dead(why: string, remedy: string = ASK) {
+/** What could not be asked when a gate answers 503. */
+export type McpCredentialDependency = 'credential_store' | 'liveness'
+
+/** What the gate decides. */
+export type McpCredentialVerdict = Verdict<McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>
+
+const ASK = 'Stop calling this server and tell the user. The app must start a new session.'
+const TOOL = 'This session may not use that tool. Continue without it.'
+
+/** The secret is proven, so the model may know why it is refused, and what to do about it. */
+function ended(why: string, remedy: string = ASK): ReasonEntry {
   const text = `${why} ${remedy}`
   return {
     status: 401,
     owasp: 'session_expired',
     problem: { error: 'invalid_token', error_description: text, detail: text },
-  } as const
+  }
 }
 
 // One body for all that is not proven, byte for byte: it must not tell a credential that exists from one that does not.
-const unproven = {
+const unproven: ReasonEntry = {
   status: 401,
   owasp: 'authn_login_fail',
   problem: { error: 'invalid_token', error_description: 'The credential is not valid' },
-} as const
+}
 
-/** What each refusal means to the client and to the audit. */
-export const reasons = {
+/** What each reason means to the client and to the audit. */
+export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
   missing: { status: 401, owasp: 'authn_login_fail' },
   malformed: unproven,
   ambiguous: {
@@ -30,7 +52,7 @@ export const reasons = {
     problem: { error: 'invalid_request', detail: 'Send exactly one Authorization header field' },
   },
   placeholder: {
-    ...dead(
+    ...ended(
       'The Authorization header holds a placeholder or nothing where the credential should be.',
       'The environment variable that the configuration names was not set when this agent was started.',
     ),
@@ -38,18 +60,14 @@ export const reasons = {
   },
   unknown: unproven,
   wrong_secret: unproven,
-  idle: dead('This session was idle for too long and has ended.'),
-  expired: dead('This credential has expired.'),
-  revoked: { ...dead('This session was ended by the app.'), owasp: 'authn_token_revoked' },
-  superseded: dead('A newer credential took the place of this one.', 'Use the newer one, or start the session anew.'),
-  capability_missing: {
+  idle: ended('This session was idle for too long and has ended.'),
+  expired: ended('This credential has expired.'),
+  revoked: { ...ended('The app has ended this session.'), owasp: 'authn_token_revoked' },
+  superseded: ended('A newer credential has replaced this one.', 'Use the newer one, or start a new session.'),
+  insufficient_scope: {
     status: 403,
     owasp: 'authz_fail',
-    problem: {
-      error: 'insufficient_scope',
-      error_description: 'This session may not use that tool. Go on without it.',
-      detail: 'This session may not use that tool. Go on without it.',
-    },
+    problem: { error: 'insufficient_scope', error_description: TOOL, detail: TOOL },
   },
   session_mismatch: {
     status: 403,
@@ -60,11 +78,12 @@ export const reasons = {
       detail: 'The Mcp-Session-Id belongs to another thread. Initialize a session of your own.',
     },
   },
-} as const satisfies ReasonTable<string>
+}
 
-export type McpCredentialReason = keyof typeof reasons
-
-/** What could not be asked when a gate answers 503. */
-export type McpCredentialDependency = 'credential_store' | 'liveness'
-
-export type McpCredentialVerdict = Verdict<McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>
+/** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
+export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
+  const { error, error_description } = (refusal && reasons[refusal.reason].problem) ?? {}
+  if (error === undefined) return [{ scheme: 'Bearer' }]
+  const description = error_description === undefined ? {} : { error_description }
+  return [{ scheme: 'Bearer', parameters: { error, ...description, ...refusal?.parameters } }]
+}

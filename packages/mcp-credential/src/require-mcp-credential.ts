@@ -1,20 +1,18 @@
 import type { Gate } from '@countersign/core'
-import { defineGate, isPromise, parseAuthorization, type Denied, type ReasonEntry } from '@countersign/core/gate-kit'
-import type { Request } from 'express'
-import { authenticate } from './authenticate.js'
-import { shapeAnswer } from './gate/answers.js'
-import { authInfoFrom, type McpAuthInfo } from './gate/auth-info.js'
-import { filterTools } from './gate/filter-tools.js'
-import { stripAuthorization } from './gate/strip-header.js'
+import { defineGate, denied } from '@countersign/core/gate-kit'
+import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
-import {
-  type McpCredentialDependency,
-  type McpCredentialReason,
-  type McpCredentialVerdict,
-  reasons,
-} from './reasons.js'
-import { hasPrefix, MAX_TOKEN_LENGTH } from './token.js'
+import { readLoneToken, readToken } from './read.js'
+import { challengeOf, type McpCredentialDependency, type McpCredentialReason, reasons } from './reasons.js'
+import { sessionBindingsOf } from './sessions/session-bindings.js'
+import { streamWatchOf } from './sessions/stream-watch.js'
+import { shapeAnswer } from './shape-answer.js'
+import { stripAuthorization } from './strip-authorization.js'
+import { idInToken } from './token.js'
+import { demandTools } from './tools/demand-tools.js'
+import { filterTools } from './tools/filter-tools.js'
+import { verifyToken } from './verify.js'
 
 /** The gate of {@link requireMcpCredential}. */
 export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
@@ -25,7 +23,7 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 /**
  * Requires a credential that this app issued for an agent session. Attaches {@link McpCredentialPrincipal}, and
  * `req.auth` for the MCP SDK. Answers 401 when it is not valid, with the reason when its secret is proven; 403 when it
- * is not allowed to call the tool; 503 when the store cannot be asked.
+ * may not call the tool; 503 when the store cannot be asked.
  *
  * @throws {OptionError} at creation.
  * @example
@@ -33,54 +31,47 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
  */
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
-  const { credentials, stripHeader, attachAuthInfo, denyAs, capabilitiesOf } = resolved
-  /** Mounted on a router and on its route, a gate meets a request twice, the second time without its header. */
-  const grants = new WeakMap<Request, McpCredentialVerdict>()
+  const { credentials, capabilitiesOf, bindSessions, stripHeader, attachAuthInfo, denyAs } = resolved
+  const { prefix } = credentials
+  const sessions = sessionBindingsOf(credentials)
+  const streams = streamWatchOf(credentials, resolved.recheckMs)
 
-  const presents = (request: Request): boolean => {
-    const authorization = parseAuthorization(request, MAX_TOKEN_LENGTH)
-    return (
-      authorization.kind === 'credentials' &&
-      authorization.scheme === 'bearer' &&
-      hasPrefix(credentials.prefix, authorization.token)
-    )
-  }
-
-  function conclude(request: Request, verdict: McpCredentialVerdict): McpCredentialVerdict {
-    if (stripHeader && (verdict.outcome === 'granted' || presents(request))) stripAuthorization(request)
-    if (verdict.outcome !== 'granted') return verdict
-    grants.set(request, verdict)
-    if (attachAuthInfo) (request as { auth?: McpAuthInfo }).auth = authInfoFrom(verdict.principal)
-    return verdict
-  }
-
-  const gate = defineGate<McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
-    scheme: 'mcp-credential',
+  const gate = defineGate<string, McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
+    name: 'mcp-credential',
+    middleware: 'requireMcpCredential',
     reads: ['authorization'],
-    presents,
-    authenticate(request) {
-      const known = grants.get(request)
-      if (known !== undefined) return known
-      const verdict = authenticate(request, resolved)
-      return isPromise(verdict) ? verdict.then((value) => conclude(request, value)) : conclude(request, verdict)
+    recognises: 'own',
+    read: (request) => readToken(request, prefix),
+    verify: (token) => verifyToken(token, credentials),
+    demand(verdict, _token, request) {
+      if (request === undefined) return verdict
+      if (bindSessions && !sessions.admits(request, request.res, verdict.principal)) {
+        return denied('session_mismatch', { detail: verdict.detail })
+      }
+      return (capabilitiesOf && demandTools(request, verdict, capabilitiesOf, prefix)) ?? verdict
     },
+    decided(verdict, token, request) {
+      if (token === undefined) return
+      if (stripHeader) stripAuthorization(request)
+      if (verdict.outcome !== 'granted') return
+      if (attachAuthInfo) (request as { auth?: AuthInfo }).auth = authInfoOf(verdict.principal)
+      // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
+      // accepts: the handler decides whether it streams.
+      if (request.res !== undefined) streams.watch(request.res, idInToken(prefix, token))
+    },
+    verifier: credentials,
+    dependencies: ['credential_store', 'liveness'],
     reasons,
-    challenge: (verdict) => [{ scheme: 'Bearer', parameters: challengeParameters(verdict) }],
-    answer: (answer, verdict, request) => shapeAnswer(answer, verdict, request, denyAs),
+    challenge: challengeOf,
+    shape: (answer, refusal, request) => shapeAnswer(answer, refusal, request, denyAs),
+    withoutRequest: {
+      read: (token) => readLoneToken(token, prefix),
+      impossible: capabilitiesOf !== undefined ? 'tools' : bindSessions ? 'bindSessions' : undefined,
+    },
     options: resolved,
   })
   return Object.assign(gate, {
     filterTools: <T extends { readonly name: string }>(tools: readonly T[], capabilities: readonly string[]) =>
       filterTools(tools, capabilities, capabilitiesOf),
   })
-}
-
-function challengeParameters(
-  verdict: Denied<McpCredentialReason> | undefined,
-): Readonly<Record<string, string>> | undefined {
-  if (verdict === undefined) return undefined
-  const { problem }: ReasonEntry = reasons[verdict.reason]
-  if (problem?.error === undefined) return undefined
-  const { error, error_description } = problem
-  return { error, ...(error_description === undefined ? {} : { error_description }), ...verdict.parameters }
 }

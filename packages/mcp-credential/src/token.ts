@@ -5,33 +5,45 @@ const THREAD_LENGTH = 11
 const PROVIDER_LENGTH = 9
 const SESSION_LENGTH = 10
 const RANDOM_LENGTH = 10
-export const ID_LENGTH = THREAD_LENGTH + PROVIDER_LENGTH + SESSION_LENGTH + RANDOM_LENGTH
-/** Where in an id the provider's hash stands. */
-export const PROVIDER_PART = { from: THREAD_LENGTH, to: THREAD_LENGTH + PROVIDER_LENGTH } as const
+/** The length of a credential's id. */
+export const ID_LENGTH: number = THREAD_LENGTH + PROVIDER_LENGTH + SESSION_LENGTH + RANDOM_LENGTH
+/** Where in an id the provider's hash is. */
+export const PROVIDER_PART: { readonly from: number; readonly to: number } = {
+  from: THREAD_LENGTH,
+  to: THREAD_LENGTH + PROVIDER_LENGTH,
+}
 /** 62^43 is more than 2^256. */
 const SECRET_LENGTH = 43
 /** 62^6 is more than 2^32. */
 const CRC_LENGTH = 6
 
-/** No longer than 8 letters, so that every token is shorter than 100. */
-export const PREFIX_PATTERN = /^[A-Za-z][A-Za-z0-9]{0,7}$/
+/** At most 8 letters, so that every token is shorter than 100. */
+export const PREFIX_PATTERN: RegExp = /^[A-Za-z][A-Za-z0-9]{0,7}$/
+/** The prefix of tokens, unless the app names another. */
 export const DEFAULT_PREFIX = 'mcps'
-/** The longest token that there can be. */
-export const MAX_TOKEN_LENGTH = 8 + 1 + ID_LENGTH + 1 + SECRET_LENGTH + CRC_LENGTH
 
-/** Stands in an id for a provider session that the host did not name. */
-export const NO_SESSION = '0'.repeat(SESSION_LENGTH)
+/** In an id: no provider session was named. */
+const NO_SESSION = '0'.repeat(SESSION_LENGTH)
 
 const ID_PATTERN = new RegExp(`^[0-9A-Za-z]{${ID_LENGTH}}$`)
 const BODY_PATTERN = new RegExp(`^[0-9A-Za-z]{${ID_LENGTH}}_[0-9A-Za-z]{${SECRET_LENGTH + CRC_LENGTH}}$`)
 
-export const threadHash = (threadId: string): string => shortHash('thread', threadId, THREAD_LENGTH)
-export const providerHash = (providerInstanceId: string): string =>
-  shortHash('provider', providerInstanceId, PROVIDER_LENGTH)
-export const sessionHash = (providerSessionId: string | undefined): string =>
-  providerSessionId === undefined ? NO_SESSION : shortHash('session', providerSessionId, SESSION_LENGTH)
+/** A thread's hash, as ids and keys have it. */
+export function threadHash(threadId: string): string {
+  return shortHash('thread', threadId, THREAD_LENGTH)
+}
 
-/** What a credential's id tells by itself: where everything about it is kept. */
+/** A provider's hash, as ids and keys have it. */
+export function providerHash(providerInstanceId: string): string {
+  return shortHash('provider', providerInstanceId, PROVIDER_LENGTH)
+}
+
+/** The hash of a provider's session, as ids and keys have it. */
+export function sessionHash(providerSessionId: string | undefined): string {
+  return providerSessionId === undefined ? NO_SESSION : shortHash('session', providerSessionId, SESSION_LENGTH)
+}
+
+/** The hashes in a credential's id: they locate everything that is stored about it. */
 export interface CredentialAddress {
   readonly thread: string
   readonly provider: string
@@ -43,6 +55,7 @@ export function isCredentialId(text: unknown): text is string {
   return typeof text === 'string' && ID_PATTERN.test(text)
 }
 
+/** The hashes in a credential's id. */
 export function addressOf(credentialId: string): CredentialAddress {
   const { from, to } = PROVIDER_PART
   return {
@@ -83,7 +96,7 @@ export function mintToken(prefix: string, subject: TokenSubject): MintedToken {
   return { id, secret, token: body + checksum(body) }
 }
 
-/** The parts of a well-formed token, or undefined: a typing error is found here, without asking any store. */
+/** The parts of a well-formed token, or undefined: the checksum finds typing errors without asking a store. */
 export function parseToken(prefix: string, token: string): { id: string; secret: string } | undefined {
   const start = prefix.length + 1
   if (typeof token !== 'string' || !hasPrefix(prefix, token) || !BODY_PATTERN.test(token.slice(start))) return undefined
@@ -92,12 +105,17 @@ export function parseToken(prefix: string, token: string): { id: string; secret:
   return { id: token.slice(start, start + ID_LENGTH), secret: token.slice(start + ID_LENGTH + 1, end) }
 }
 
-/** Whether a token claims to be ours. */
+/** The id in a token with the prefix that {@link parseToken} accepts. */
+export function idInToken(prefix: string, token: string): string {
+  return token.slice(prefix.length + 1, prefix.length + 1 + ID_LENGTH)
+}
+
+/** Whether a token has our prefix. */
 export function hasPrefix(prefix: string, token: string): boolean {
   return token.startsWith(prefix) && token.charCodeAt(prefix.length) === 0x5f
 }
 
-/** The same text without the pieces that it was put together from: ids are kept by the million. */
+/** A copy without V8's tree of concatenated pieces: a million ids are kept. */
 function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }

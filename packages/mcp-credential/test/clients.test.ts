@@ -113,7 +113,7 @@ test('a credential file is private, replaced in one step, and read back as heade
   await writeCredentialFile(file, issued)
   expect(statSync(file).mode & 0o777).toBe(0o600)
   expect(await readCredentialFile(file)).toEqual({ Authorization: issued.authorizationHeader })
-  const next = await credentials.issue({ ...agent, overlapMs: 60_000 })
+  const next = await credentials.issue({ ...agent, overlapSeconds: 60 })
   let isWriting = true
   const reading = (async () => {
     let reads = 0

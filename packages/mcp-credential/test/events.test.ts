@@ -1,6 +1,7 @@
-import { createAudit, type AuditEvent } from '@countersign/core'
-import { UnavailableError } from '@countersign/core'
-import { asOAuthTokenVerifier, type McpCredentialStore } from '@countersign/mcp-credential'
+import { type AuditEvent, createAudit, UnavailableError } from '@countersign/core'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
+import { requireMcpCredential } from '@countersign/mcp-credential'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { agent, mcpApp, send, withOtherSecret } from './harness.js'
@@ -34,8 +35,6 @@ test('each change of state is one event, and each decision is one', async () => 
   await app.close()
 })
 
-const invalidToken = (message: string) => Object.assign(new Error(message), { code: 'invalid_token' })
-
 test('each decision of the verifier for the MCP SDK is one event, an outage and a bug included', async () => {
   let failure: Error | undefined
   const wrapStore = (store: McpCredentialStore): McpCredentialStore => ({
@@ -47,7 +46,7 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
   })
   const { credentials, close } = await mcpApp({ wrapStore })
   const { audit, events } = recordedAudit()
-  const verifier = asOAuthTokenVerifier(credentials, { invalidToken, audit })
+  const verifier = asOAuthTokenVerifier(requireMcpCredential({ credentials, audit, bindSessions: false }))
   const { token, credentialId, revoke } = await credentials.issue(agent).then((issued) => ({
     token: issued.token,
     credentialId: issued.credentialId,
@@ -59,10 +58,12 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
     await expect(verifier.verifyAccessToken(wrong)).rejects.toMatchObject(refused)
   }
   await revoke()
-  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ message: 'The credential is revoked' })
+  await expect(verifier.verifyAccessToken(token)).rejects.toThrow('The app has ended this session.')
   failure = new UnavailableError('test', 'down')
   await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
-  failure = new Error('bug')
+  failure = new SyntaxError('a garbled answer')
+  await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
+  failure = new ReferenceError('bug')
   await expect(verifier.verifyAccessToken(token)).rejects.toThrow('bug')
   expect(
     events.map(({ type, reason, principal, credential }) => [type, reason, principal?.id, credential?.id]),
@@ -72,6 +73,7 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
     ['access.denied', 'malformed', 'unknown', undefined],
     ['access.denied', 'wrong_secret', 'unknown', credentialId],
     ['access.denied', 'revoked', credentialId, credentialId],
+    ['access.unavailable', 'credential_store', 'unknown', undefined],
     ['access.unavailable', 'credential_store', 'unknown', undefined],
     ['access.unavailable', 'internal_error', 'unknown', undefined],
   ])
@@ -89,7 +91,7 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
     },
     { required: true },
   )
-  const verifier = asOAuthTokenVerifier(credentials, { invalidToken, audit })
+  const verifier = asOAuthTokenVerifier(requireMcpCredential({ credentials, audit, bindSessions: false }))
   const { token } = await credentials.issue(agent)
   await expect(verifier.verifyAccessToken(token)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
   expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
@@ -101,7 +103,10 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
 test('wrong input to the registry is refused with the option’s name', async () => {
   const { credentials, close } = await mcpApp()
   const wrong = (options: object) => credentials.issue({ ...agent, ...options })
-  await expect(wrong({ threadId: '' })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'threadId' })
+  await expect(wrong({ threadId: '' })).rejects.toMatchObject({
+    code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+    option: 'threadId',
+  })
   await expect(wrong({ threadId: 'a\nb' })).rejects.toMatchObject({ option: 'threadId' })
   await expect(wrong({ capabilities: ['a b'] })).rejects.toMatchObject({ option: 'capabilities' })
   await expect(wrong({ onExisting: 'replace' })).rejects.toMatchObject({ option: 'onExisting' })

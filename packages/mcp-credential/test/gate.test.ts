@@ -1,5 +1,7 @@
-import { firstPresented, type Gate } from '@countersign/core'
-import { type McpCredentialStore, principalOf, requireMcpCredential } from '@countersign/mcp-credential'
+import { firstPresented, UnavailableError } from '@countersign/core'
+import { defineGate, granted } from '@countersign/core/gate-kit'
+import { requireMcpCredential } from '@countersign/mcp-credential'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { serve } from '../../../test/support/http-server.js'
@@ -34,7 +36,7 @@ test('a good credential gives its principal, req.auth in the SDK’s shape, and 
     scopes: ['preview'],
     expiresAt: Math.floor(issued.expiresAt / 1000),
     extra: {
-      credentialId: issued.credentialId,
+      id: issued.credentialId,
       threadId: 't1',
       providerInstanceId: 'p1',
       providerSessionId: 's1',
@@ -134,17 +136,17 @@ test('a proven secret is told why it is refused, in words to act on', async () =
   const superseded = await app.credentials.issue({ ...agent, threadId: 'c' })
   await app.credentials.issue({ ...agent, threadId: 'c' })
   await ask(superseded.authorizationHeader)
-  const short = await mcpApp({ registry: { absoluteLifetimeMs: 60_000 } })
+  const short = await mcpApp({ registry: { absoluteLifetimeSeconds: 60 } })
   const expired = await short.credentials.issue(agent)
   short.pass(61_000)
   expect((await send(short.port, { authorization: expired.authorizationHeader })).status).toBe(401)
   expect(short.last()).toBe('expired')
   await short.close()
-  const ASK = 'Stop calling this server and tell the user; the app must start this session anew.'
+  const ASK = 'Stop calling this server and tell the user. The app must start a new session.'
   expect(told).toEqual([
     `idle: This session was idle for too long and has ended. ${ASK}`,
-    `revoked: This session was ended by the app. ${ASK}`,
-    'superseded: A newer credential took the place of this one. Use the newer one, or start the session anew.',
+    `revoked: The app has ended this session. ${ASK}`,
+    'superseded: A newer credential has replaced this one. Use the newer one, or start a new session.',
   ])
 })
 
@@ -181,7 +183,6 @@ test('a token longer than any is refused before it is looked at', async () => {
 })
 
 test('a store that is down is 503 with words to wait, and no challenge', async () => {
-  const { UnavailableError } = await import('@countersign/core')
   const down = (store: McpCredentialStore): McpCredentialStore => ({
     ...store,
     issue: (credential, life) => store.issue(credential, life),
@@ -239,30 +240,31 @@ describe('isAlive', () => {
 })
 
 test('presents is true for our prefix alone, so that an OAuth client can share the route', async () => {
-  const { audit, credentials } = { audit: undefined, credentials: app.credentials }
-  const gate = requireMcpCredential({ credentials, audit })
+  const { credentials } = app
+  const gate = requireMcpCredential({ credentials })
   const reached: string[] = []
-  const other = Object.assign(
-    ((_request, response) => {
-      reached.push('other')
-      response.status(418).end()
-    }) as express.RequestHandler,
-    {
-      scheme: 'other',
-      reads: ['authorization'],
-      presents: (request: express.Request) => request.headers.authorization?.startsWith('Bearer ') === true,
-      challenge: () => [{ scheme: 'Bearer' }],
-      optional: () => other,
+  const other = defineGate({
+    name: 'other',
+    middleware: 'requireOther',
+    reads: ['authorization'],
+    read: (request) => (request.headers.authorization?.startsWith('Bearer ') ? 'other' : undefined),
+    verify(id) {
+      reached.push(id)
+      return granted({ kind: 'other', id })
     },
-  ) as Gate
+    dependencies: ['none'],
+    reasons: { missing: { status: 401, owasp: 'authn_login_fail' } },
+    challenge: () => [{ scheme: 'Bearer' }],
+  })
   const shared = express()
   shared.use(firstPresented(gate, other), (request, response) => {
-    response.json(principalOf(request, 'mcp-credential').threadId)
+    response.json(request.principal?.kind === 'mcp-credential' ? request.principal.threadId : request.principal)
   })
   const running = await serve(shared)
   const { authorizationHeader } = await credentials.issue(agent)
   expect((await send(running.port, { authorization: authorizationHeader })).text).toBe('"t1"')
-  expect((await send(running.port, bearer('eyJhbGciOiJub25lIn0.e30.x'))).status).toBe(418)
+  const foreign = `eyJhbGciOiJub25lIn0.${'e'.repeat(9000)}.x`
+  expect((await send(running.port, bearer(foreign))).text).toBe('{"kind":"other","id":"other"}')
   expect((await send(running.port, bearer('mcps_bad'))).status).toBe(401)
   expect(reached).toEqual(['other'])
   await running.close()

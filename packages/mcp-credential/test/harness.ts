@@ -3,13 +3,13 @@ import {
   createMcpCredentials,
   type IssueOptions,
   type McpCredentialGate,
-  type McpCredentialStore,
   type McpCredentials,
   type McpCredentialsOptions,
   memoryCredentials,
   type RequireMcpCredentialOptions,
   requireMcpCredential,
 } from '@countersign/mcp-credential'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import express, { type RequestHandler } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'

@@ -1,13 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  createMcpCredentials,
-  type McpCredentialStore,
-  type MemoryCredentialStore,
-  memoryCredentials,
-} from '@countersign/mcp-credential'
+import { createMcpCredentials, type MemoryCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
@@ -70,8 +66,8 @@ async function play(world: World, history: readonly Command[]): Promise<void> {
     createMcpCredentials({
       store: world.store,
       audit,
-      idleTimeoutMs: LIFE.idle,
-      maximumLifetimeMs: LIFE.maximum,
+      idleTimeoutSeconds: LIFE.idle / 1000,
+      maximumLifetimeSeconds: LIFE.maximum / 1000,
     })
 
   async function look(which: number): Promise<void> {
@@ -94,7 +90,7 @@ async function play(world: World, history: readonly Command[]): Promise<void> {
           providerInstanceId: step.provider,
           providerSessionId: step.session,
           onExisting,
-          overlapMs: onExisting === 'supersede' ? overlap : 0,
+          overlapSeconds: onExisting === 'supersede' ? overlap / 1000 : 0,
         }
         if (model.retired.has(step.thread)) {
           await expect(credentials.issue(request)).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_THREAD_RETIRED' })
@@ -169,7 +165,8 @@ afterAll(async () => {
 function memoryWorld(clock: FakeClock): World {
   let store: MemoryCredentialStore = memoryCredentials({ clock })
   const file = join(folder, 'snapshot')
-  const life = () => createMcpCredentials({ store, idleTimeoutMs: LIFE.idle, maximumLifetimeMs: LIFE.maximum })
+  const life = () =>
+    createMcpCredentials({ store, idleTimeoutSeconds: LIFE.idle / 1000, maximumLifetimeSeconds: LIFE.maximum / 1000 })
   return {
     get store() {
       return store

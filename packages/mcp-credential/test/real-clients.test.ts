@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
 import {
-  asOAuthTokenVerifier,
   createMcpCredentials,
   type McpCredentials,
   requireMcpCredential,
@@ -19,7 +19,7 @@ import { requireBearerAuth as requireBearerAuthV1 } from '@modelcontextprotocol/
 import { McpServer as ServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js'
-import { createMcpHandler, OAuthError, OAuthErrorCode, McpServer as ServerV2 } from '@modelcontextprotocol/server'
+import { createMcpHandler, McpServer as ServerV2 } from '@modelcontextprotocol/server'
 import express, { type Express, type RequestHandler } from 'express'
 import { z } from 'zod'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -85,10 +85,9 @@ beforeAll(async () => {
   app.use(express.json())
   app.all('/v1', gate, serverV1())
   app.all('/v2', gate, serverV2())
-  const v1 = asOAuthTokenVerifier(credentials, { invalidToken: (message) => new InvalidTokenError(message) })
-  const v2 = asOAuthTokenVerifier(credentials, {
-    invalidToken: (message) => new OAuthError(OAuthErrorCode.InvalidToken, message),
-  })
+  const lone = requireMcpCredential({ credentials, audit, bindSessions: false })
+  const v1 = asOAuthTokenVerifier(lone, { invalidToken: (message) => new InvalidTokenError(message) })
+  const v2 = asOAuthTokenVerifier(lone)
   app.all('/v1-own', requireBearerAuthV1({ verifier: v1 }), serverV1())
   app.all('/v2-own', requireBearerAuthV2({ verifier: v2 }), serverV2())
   running = await serve(app)
@@ -112,7 +111,7 @@ describe.each(['v1', 'v2'] as const)('a server of SDK %s', (server) => {
     expect(textOf(opened)).toMatch(/^index\.html for p1 /)
     expect(textOf(opened)).not.toContain(authorizationHeader.slice(-49))
     await expect(client.callTool({ name: 'admin_reset', arguments: {} })).rejects.toThrow(
-      'This session may not use that tool. Go on without it.',
+      'This session may not use that tool. Continue without it.',
     )
     await client.close()
   })

@@ -166,8 +166,8 @@ test('[mcp-lost-epochs] a process with a shorter lifetime shortens no epoch, and
   const short = createMcpCredentials({
     store: redisCredentials(redis),
     audit: recordedAudit().audit,
-    idleTimeoutMs: 1000,
-    maximumLifetimeMs: 2000,
+    idleTimeoutSeconds: 1,
+    maximumLifetimeSeconds: 2,
   })
   const ttls = async () => {
     const keys = (await redis.keys('*')).filter((key) => /:(t|p|all|c):?/.test(key)).sort()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import {
   createMcpCredentials,
   type IssuedCredential,
-  type LifeOptions,
+  type McpCredentialsOptions,
   memoryCredentials,
 } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
@@ -25,7 +25,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-function process(maxCredentials = 1000, life: LifeOptions = {}) {
+function process(maxCredentials = 1000, life: McpCredentialsOptions = {}) {
   const store = memoryCredentials({ clock, maxCredentials })
   const credentials = createMcpCredentials({ store, audit: recordedAudit().audit, ...life })
   const standing = (issued: IssuedCredential) => (credentials.resolve(issued.token) as { standing: string }).standing
@@ -44,7 +44,7 @@ test('a restart is not a revocation: credentials, aliases, overlaps and retireme
   const old = await one.credentials.issue({ ...agent, threadId: 't2' })
   const holder = await one.credentials.issue({ ...agent, threadId: 't2', onExisting: 'carry' })
   const overlapping = await one.credentials.issue({ ...agent, threadId: 't3' })
-  await one.credentials.issue({ ...agent, threadId: 't3', overlapMs: 10 * MINUTE })
+  await one.credentials.issue({ ...agent, threadId: 't3', overlapSeconds: 10 * 60 })
   const revoked = await one.credentials.issue({ ...agent, threadId: 't4' })
   await revoked.revoke()
   await one.credentials.retire('t5')
@@ -105,7 +105,7 @@ test('[mcp-lost-epochs] a restart from an old snapshot brings back nothing that 
   await one.credentials.revokeProviderSession('s1')
   await one.credentials.retire('retired')
   await issue('superseded')
-  await issue('overlapping', { overlapMs: 10 * MINUTE })
+  await issue('overlapping', { overlapSeconds: 10 * 60 })
   const holder = await issue('carried', { onExisting: 'carry' })
   await holder.revoke()
   await one.credentials.snapshot(file)
@@ -167,7 +167,7 @@ test('[mcp-lost-epochs] what is revoked while a snapshot is written and the jour
 })
 
 test('[mcp-lost-epochs] a revocation is noted for as long as touches let an old snapshot live', async () => {
-  const life = { idleTimeoutMs: 30 * MINUTE, maximumLifetimeMs: 60 * MINUTE }
+  const life = { idleTimeoutSeconds: 30 * 60, maximumLifetimeSeconds: 60 * 60 }
   const one = process(1000, life)
   const issued = await one.credentials.issue(agent)
   one.pass(25 * MINUTE)
@@ -187,8 +187,8 @@ test('[mcp-lost-epochs] a later overlap gives one that was superseded before no 
   const one = process()
   const first = await one.credentials.issue(agent)
   await one.credentials.snapshot(file)
-  await one.credentials.issue({ ...agent, overlapMs: MINUTE })
-  await one.credentials.issue({ ...agent, overlapMs: 20 * MINUTE })
+  await one.credentials.issue({ ...agent, overlapSeconds: 60 })
+  await one.credentials.issue({ ...agent, overlapSeconds: 20 * 60 })
   one.pass(2 * MINUTE)
   expect(one.standing(first)).toBe('superseded')
   const two = process()

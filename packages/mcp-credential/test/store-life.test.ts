@@ -54,7 +54,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
     const issued = await registry().issue(agent)
     const before = await registry().resolve(issued.token)
     await subject.pass(2 * MINUTE)
-    const short = registry({ idleTimeoutMs: MINUTE, maximumLifetimeMs: HOUR })
+    const short = registry({ idleTimeoutSeconds: 60, maximumLifetimeSeconds: 3600 })
     const after = await short.resolve(issued.token)
     expect(after.credential?.expiresAt ?? 0).toBeGreaterThanOrEqual((before.credential?.expiresAt ?? 1) - 2 * MINUTE)
     await subject.pass(20 * MINUTE)
@@ -62,7 +62,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
   })
 
   test('[mcp-unused-dies] an unused credential dies at its cap, a used one outlives its first expiry', async () => {
-    const credentials = registry({ idleTimeoutMs: HOUR, maximumLifetimeMs: HOUR })
+    const credentials = registry({ idleTimeoutSeconds: 3600, maximumLifetimeSeconds: 3600 })
     const unused = await credentials.issue(agent)
     const used = await credentials.issue({ ...agent, threadId: 't2' })
     for (let round = 0; round < 4; round += 1) {
@@ -73,7 +73,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
   })
 
   test('no use and no touch keeps a credential beyond its absolute lifetime', async () => {
-    const credentials = registry({ absoluteLifetimeMs: HOUR })
+    const credentials = registry({ absoluteLifetimeSeconds: 3600 })
     const issued = await credentials.issue(agent)
     for (let round = 0; round < 5; round += 1) {
       await subject.pass(11 * MINUTE)
@@ -97,7 +97,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
   })
 
   test('touches alone keep a credential for days, with its epochs', async () => {
-    const credentials = registry({ maximumLifetimeMs: DAY })
+    const credentials = registry({ maximumLifetimeSeconds: 86_400 })
     const issued = await credentials.issue({ ...agent, providerSessionId: 's1' })
     for (let round = 0; round < 130; round += 1) {
       await subject.pass(29 * MINUTE)
@@ -131,7 +131,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
   test('[mcp-alive-revives-idle] isAlive revives an idle credential, never a revoked or an expired one', async () => {
     let asked = 0
     const credentials = registry({
-      absoluteLifetimeMs: 30 * HOUR,
+      absoluteLifetimeSeconds: 30 * 3600,
       isAlive: ({ threadId }) => {
         asked += 1
         return threadId === 't1'

@@ -44,9 +44,9 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
   test('[mcp-overlap-and-carry] each superseded credential is usable for its own overlap', async () => {
     const credentials = registry()
     const first = await credentials.issue(agent)
-    const second = await credentials.issue({ ...agent, overlapMs: MINUTE })
+    const second = await credentials.issue({ ...agent, overlapSeconds: 60 })
     await subject.pass(30_000)
-    const third = await credentials.issue({ ...agent, overlapMs: 5 * MINUTE })
+    const third = await credentials.issue({ ...agent, overlapSeconds: 5 * 60 })
     expect(await standings(credentials, first, second, third)).toEqual(['live', 'live', 'live'])
     await subject.pass(40_000)
     expect(await standings(credentials, first, second, third)).toEqual(['superseded', 'live', 'live'])

@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import { UnavailableError } from '@countersign/core'
-import type { McpCredentialStore } from '@countersign/mcp-credential'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { expect, test } from '@jest/globals'
 import type { Request, RequestHandler } from 'express'
 import { agent, mcpApp, send } from './harness.js'
@@ -38,7 +38,7 @@ const streaming: RequestHandler = (_request, response) => {
 }
 
 test('[mcp-stream-ends] an open stream ends at once when its credential is revoked, and no other does', async () => {
-  const app = await mcpApp({ handler: streaming, recheckMs: 3_600_000 })
+  const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
   const issue = (threadId: string) => app.credentials.issue({ ...agent, threadId })
   const [a, b, c, d] = [await issue('a'), await issue('b'), await issue('c'), await issue('d')]
   const streams = await Promise.all([a, b, c, d].map((one) => openStream(app.port, one.authorizationHeader)))
@@ -59,7 +59,7 @@ test('[mcp-stream-ends] an open stream ends at once when its credential is revok
 test.each(['Text/Event-Stream', '*/*', 'application/json'])(
   '[mcp-stream-ends] a stream that a handler opens ends on revocation whatever was accepted (%s)',
   async (accept) => {
-    const app = await mcpApp({ handler: streaming, recheckMs: 3_600_000 })
+    const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
     const issued = await app.credentials.issue(agent)
     const stream = await openStream(app.port, issued.authorizationHeader, accept)
     await issued.revoke()
@@ -69,7 +69,7 @@ test.each(['Text/Event-Stream', '*/*', 'application/json'])(
 )
 
 test('[mcp-stream-ends] an alias that is revoked takes its own stream with it, and no other', async () => {
-  const app = await mcpApp({ handler: streaming, recheckMs: 3_600_000 })
+  const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
   const alias = await app.credentials.issue(agent)
   const holder = await app.credentials.issue({ ...agent, onExisting: 'carry' })
   const streams = await Promise.all([alias, holder].map((one) => openStream(app.port, one.authorizationHeader)))
@@ -82,7 +82,7 @@ test('[mcp-stream-ends] an alias that is revoked takes its own stream with it, a
 })
 
 test('[mcp-stream-ends] a stream ends when its credential goes idle: being open is no sign of life', async () => {
-  const app = await mcpApp({ handler: streaming, recheckMs: 20 })
+  const app = await mcpApp({ handler: streaming, recheckSeconds: 0.02 })
   const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
   app.pass(20 * 60_000)
   await app.credentials.touch('t1')
@@ -109,7 +109,7 @@ test('a stream outlives a short outage of the store, and ends in a long one', as
         }
       },
     })
-  const app = await mcpApp({ handler: streaming, recheckMs: 20, wrapStore })
+  const app = await mcpApp({ handler: streaming, recheckSeconds: 0.02, wrapStore })
   const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
   isDown = true
   const from = looks
@@ -257,7 +257,7 @@ test('a client that is gone before the store answers leaves nothing behind to be
   const app = await mcpApp({
     wrapStore,
     handler: streaming,
-    recheckMs: 10,
+    recheckSeconds: 0.01,
     before: [
       (_request, response, next) => {
         response.on('close', () => {

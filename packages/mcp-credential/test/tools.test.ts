@@ -21,9 +21,9 @@ test('a tool needs the capability of every pattern that matches it, and one that
   expect(await status(toolCall('preview_open'))).toBe(200)
   expect(await status(toolCall('free'))).toBe(200)
   const refused = await send(app.port, headers, toolCall('preview_delete'))
-  expect([refused.status, app.last()]).toEqual([403, 'capability_missing'])
+  expect([refused.status, app.last()]).toEqual([403, 'insufficient_scope'])
   expect(refused.headers['www-authenticate']).toBe(
-    'Bearer error="insufficient_scope", error_description="This session may not use that tool. Go on without it.", scope="preview admin audit"',
+    'Bearer error="insufficient_scope", error_description="This session may not use that tool. Continue without it.", scope="preview admin audit"',
   )
   expect(JSON.parse(refused.text)).toMatchObject({ error: 'insufficient_scope', scope: 'preview admin audit' })
   expect(app.events.at(-1)?.attributes).toEqual({ why: 'tool', tool: 'preview_delete' })
@@ -107,7 +107,7 @@ test('a body that nobody parsed is refused, whatever it is', async () => {
     const unparsed = await mcpApp({ before, tools: { '*': [] } })
     const own = { authorization: (await unparsed.credentials.issue(agent)).authorizationHeader }
     expect((await send(unparsed.port, own, toolCall('preview_open'))).status).toBe(403)
-    expect(unparsed.last()).toBe('capability_missing')
+    expect(unparsed.last()).toBe('insufficient_scope')
     expect((await send(unparsed.port, own)).status).toBe(200)
     const chunked = { ...own, 'transfer-encoding': 'chunked' }
     expect((await send(unparsed.port, chunked, undefined, 'DELETE')).status).toBe(403)
@@ -154,7 +154,7 @@ describe('denyAs: jsonrpc', () => {
       id: 'call-7',
       error: {
         code: -32003,
-        message: 'This session may not use that tool. Go on without it.',
+        message: 'This session may not use that tool. Continue without it.',
         data: { error: 'insufficient_scope', scope: 'preview' },
       },
     })
@@ -163,7 +163,7 @@ describe('denyAs: jsonrpc', () => {
     const notified = await send(rpc.port, own, { ...toolCall('preview_open'), id: undefined })
     expect(notified.status).toBe(403)
     expect((await send(rpc.port, {}, toolCall('preview_open'))).status).toBe(401)
-    expect(rpc.events.filter(({ reason }) => reason === 'capability_missing')).toHaveLength(3)
+    expect(rpc.events.filter(({ reason }) => reason === 'insufficient_scope')).toHaveLength(3)
     await rpc.close()
   })
 })

@@ -4,23 +4,24 @@ import { option, resolveOptions } from '@countersign/core/gate-kit'
 /** The agents whose configuration is known. */
 export type AgentClient = 'claude-code' | 'codex' | 'cursor' | 'opencode' | 'gemini' | 'acp' | 'sdk'
 
+/** Options of {@link toClientConfig}. */
 export interface ClientConfigOptions {
   /** The MCP endpoint, `http:` or `https:`. */
   readonly url: string
   /** The name of the MCP server in the client: letters, digits, `_` and `-`. */
   readonly serverName: string
   /** The environment variable that carries the token. Default `MCP_CRED_` and the server's name. */
-  readonly envName?: string
+  readonly envName?: string | undefined
   /**
    * The file that `writeCredentialFile` keeps up to date. With it Claude Code and Codex ask a helper for the header at
    * each connection, so that a credential can be rotated under a running agent.
    */
-  readonly file?: string
+  readonly file?: string | undefined
   /** The helper's command, before `--file <file>`. Default `countersign mcp print`. */
-  readonly helper?: string
+  readonly helper?: string | undefined
 }
 
-/** What to give to the agent. */
+/** What to give to an agent. */
 export interface ClientConfig {
   /** Where `text` belongs, by the client's convention; undefined when it is handed over in memory. */
   readonly path: string | undefined
@@ -116,7 +117,7 @@ const recipes: Readonly<Record<AgentClient, Recipe>> = {
   },
 }
 
-const rules = {
+const RULES = {
   url: option
     .custom<string>('an http: or https: URL without credentials', (value) => {
       const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
@@ -143,11 +144,15 @@ export function toClientConfig(
   client: AgentClient,
   options: ClientConfigOptions,
 ): ClientConfig {
-  const { url, serverName, file, helper, ...rest } = resolveOptions('toClientConfig', options, rules)
+  const { url, serverName, file, helper, ...rest } = resolveOptions('toClientConfig', options, RULES)
   const recipe = Object.hasOwn(recipes, client) ? recipes[client] : undefined
   if (recipe === undefined) {
     const known = Object.keys(recipes).join(', ')
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'client', `toClientConfig: the client must be one of ${known}`)
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'client',
+      `toClientConfig: the client must be one of ${known}`,
+    )
   }
   if (file !== undefined && recipe.takesHelper !== true) {
     const able = Object.entries(recipes).filter(([, { takesHelper }]) => takesHelper)
@@ -176,7 +181,7 @@ function textOf({ format }: Recipe, config: Record<string, unknown>): string {
   return format === 'json' ? `${JSON.stringify(config, undefined, 2)}\n` : toToml(config)
 }
 
-/** The little TOML that is needed: tables of tables of strings. A JSON string is a TOML basic string. */
+/** TOML, as far as it is needed: tables of tables of strings. A JSON string is a TOML basic string. */
 function toToml(config: Record<string, unknown>): string {
   const lines: string[] = []
   for (const [table, entries] of Object.entries(config as Record<string, Record<string, Record<string, string>>>)) {

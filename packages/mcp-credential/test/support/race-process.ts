@@ -37,8 +37,8 @@ const credentials = createMcpCredentials({
   store: redisCredentials(redis, { commandTimeoutMs: 2000 }),
   audit: createAudit(),
   // Short, so that many uses are written.
-  idleTimeoutMs: 60_000,
-  maximumLifetimeMs: 600_000,
+  idleTimeoutSeconds: 60,
+  maximumLifetimeSeconds: 600,
 })
 
 const now = () => Number(process.hrtime.bigint()) / 1e6

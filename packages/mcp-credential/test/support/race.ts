@@ -77,8 +77,8 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
     const credentials = createMcpCredentials({
       store: redisCredentials(redis, { commandTimeoutMs: 5000 }),
       audit: recordedAudit().audit,
-      idleTimeoutMs: 60_000,
-      maximumLifetimeMs: 600_000,
+      idleTimeoutSeconds: 60,
+      maximumLifetimeSeconds: 600,
     })
     const names = Array.from({ length: threads }, (_, index) => `t${index}`)
     for (let from = 0; from < threads; from += 50) {

@@ -1,5 +1,6 @@
-import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
+import { memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { Cluster, Redis } from 'ioredis'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'

@@ -1,0 +1,201 @@
+import { type Audit, audit as defaultAudit } from '@countersign/core'
+import { CodedTypeError, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { credentialEvents } from './registry/events.js'
+import { type IssueOptions, resolveIssueOptions } from './registry/issue-options.js'
+import { IssueRefusedError } from './registry/issue-refused-error.js'
+import { IssuedCredential } from './registry/issued-credential.js'
+import { type LifeOptions, lifeRules, resolveLife } from './registry/life.js'
+import { NAME } from './registry/name.js'
+import { createResolver, type IsAlive, type Resolution } from './registry/resolver.js'
+import { memoryCredentials } from './store/memory.js'
+import type { ListFilter, ListPage, MaybePromise, McpCredentialStore, RevocableScope } from './store/port.js'
+import { DEFAULT_PREFIX, isCredentialId, mintToken, PREFIX_PATTERN, parseToken } from './token.js'
+
+/** Options of {@link createMcpCredentials}. */
+export interface McpCredentialsOptions extends LifeOptions {
+  /** Default: this process's memory; give `redisCredentials(redis)` to more than one process. */
+  readonly store?: McpCredentialStore | undefined
+  /** What every token starts with: 1 to 8 letters and digits. Default `mcps`. */
+  readonly prefix?: string | undefined
+  /**
+   * Asked before an idle, but proven, holder is refused: a model may think for longer than the timeout. Idle credentials
+   * stay known for 24 h when this is set, and for 1 h otherwise.
+   */
+  readonly isAlive?: IsAlive | undefined
+  /** Milliseconds that `isAlive` may take. Default 1000. */
+  readonly livenessTimeoutMs?: number | undefined
+  /** Where changes are reported. Default: the process-wide emitter. */
+  readonly audit?: Audit | undefined
+}
+
+const RULES = {
+  ...lifeRules,
+  store: option.port<McpCredentialStore>('a store, such as memoryCredentials()', 'issue', 'resolve', 'revoke'),
+  prefix: option.string(PREFIX_PATTERN, 'a letter and at most 7 letters and digits').default(DEFAULT_PREFIX),
+  isAlive: option.func<IsAlive>(),
+  livenessTimeoutMs: option.integer(1, 60_000).default(1000),
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+}
+
+const LIST_RULES = {
+  threadId: NAME,
+  providerInstanceId: NAME,
+  cursor: option.string(),
+  limit: option.integer(1, 1000).default(100),
+}
+const RETIRE_RULES = { blockSeconds: option.seconds(0.001, 365 * 86_400).default(86_400) }
+
+/** The credentials of an app's agent sessions. */
+export interface McpCredentials {
+  readonly prefix: string
+  readonly store: McpCredentialStore
+  /** Mints a credential for a thread. Rejects with `IssueRefusedError` when the thread is retired or a limit is reached. */
+  issue(options: IssueOptions): Promise<IssuedCredential>
+  /**
+   * What a token stands for; slides its deadlines when it is live. Throws or rejects with an `UnavailableError` when the
+   * store or `isAlive` cannot be asked.
+   */
+  resolve(token: string): MaybePromise<Resolution>
+  /** The standing of a credential that was proven before; nothing slides. */
+  check(credentialId: string): MaybePromise<Resolution>
+  /** Notes that a thread is alive: the host's own activity. False when the thread has no credentials. */
+  touch(threadId: string): Promise<boolean>
+  /** Revokes one credential. False when there is none, or it was revoked before. */
+  revoke(credentialId: string): Promise<boolean>
+  revokeThread(threadId: string): Promise<boolean>
+  revokeProvider(providerInstanceId: string): Promise<boolean>
+  revokeProviderSession(providerSessionId: string): Promise<boolean>
+  revokeAll(): Promise<boolean>
+  /** Ends a thread for good: revokes it, and refuses to issue for it during `blockSeconds` (default 24 h). */
+  retire(threadId: string, options?: { readonly blockSeconds?: number | undefined }): Promise<boolean>
+  /** A page of the credentials that are neither revoked nor superseded, the idle ones included. */
+  list(
+    options?: ListFilter & { readonly cursor?: string | undefined; readonly limit?: number | undefined },
+  ): Promise<ListPage>
+  /** How many credentials there are, aliases included. */
+  stats(): Promise<{ readonly credentials: number }>
+  /** Settles when the store can be used; rejects when it must not be, for example a Redis that evicts. */
+  ready(): Promise<void>
+  /** Writes the store's state to a file; hashes only. Resolves with the number of credentials. */
+  snapshot(file: string): Promise<number>
+  /** Reads a snapshot back: a restart is not a revocation. */
+  restore(file: string): Promise<number>
+  /** Releases what the store holds. Credentials are not revoked. */
+  close(): Promise<void>
+  /** Calls back after each revocation that was made through this object. Returns the function that unsubscribes. */
+  onRevoked(listener: () => void): () => void
+}
+
+/**
+ * Makes the registry of agent credentials: issue, resolve, touch, revoke.
+ *
+ * @throws {OptionError}
+ * @example
+ * const credentials = createMcpCredentials({ store: redisCredentials(redis) })
+ * const issued = await credentials.issue({ threadId, providerInstanceId, capabilities: ['preview'] })
+ */
+export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCredentials {
+  const resolved = resolveOptions('createMcpCredentials', options, RULES)
+  const { store = memoryCredentials(), prefix, isAlive, livenessTimeoutMs, audit } = resolved
+  const life = resolveLife('createMcpCredentials', resolved, isAlive !== undefined)
+  const events = credentialEvents(audit)
+  const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs })
+  const listeners = new Set<() => void>()
+
+  function announceRevocation(): void {
+    for (const listener of listeners) listener()
+  }
+
+  async function issue(given: IssueOptions): Promise<IssuedCredential> {
+    const subject = resolveIssueOptions(given)
+    const { id, secret, token } = mintToken(prefix, subject)
+    const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life)
+    if (outcome.outcome === 'retired') {
+      throw new IssueRefusedError(
+        'ERR_COUNTERSIGN_THREAD_RETIRED',
+        'the thread is retired: no credential is issued for it',
+      )
+    }
+    if (outcome.outcome === 'full') {
+      throw new IssueRefusedError(
+        'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
+        `${outcome.limit} is reached: revoke some credentials, or raise it`,
+      )
+    }
+    events.issued(outcome.credential, outcome.carried)
+    for (const old of outcome.superseded) events.superseded(old, id)
+    if (outcome.superseded.length > 0) announceRevocation()
+    return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
+  }
+
+  async function revoke(id: string): Promise<boolean> {
+    if (!isCredentialId(id)) return false
+    const done = await store.revoke(id, life)
+    if (done) events.revoked(id)
+    announceRevocation()
+    return done
+  }
+
+  async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
+    assertName(scope, id)
+    const done = await store.revokeScope(scope, id)
+    events.scopeRevoked(scope, id, done)
+    announceRevocation()
+    return done
+  }
+
+  async function persist(work: McpCredentialStore['snapshot'], file: string): Promise<number> {
+    if (work !== undefined) return work.call(store, file, life)
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_SNAPSHOT_UNSUPPORTED',
+      'snapshot and restore are for the memory store: this store keeps its state itself',
+    )
+  }
+
+  return {
+    prefix,
+    store,
+    issue,
+    resolve(token) {
+      const parts = parseToken(prefix, token)
+      return parts === undefined ? MALFORMED : resolver.resolve(parts.id, sha256(parts.secret))
+    },
+    check: (id) => (isCredentialId(id) ? resolver.check(id) : MALFORMED),
+    async touch(threadId) {
+      assertName('threadId', threadId)
+      return store.touch(threadId, life)
+    },
+    revoke,
+    revokeThread: (threadId) => revokeScope('thread', threadId),
+    revokeProvider: (providerInstanceId) => revokeScope('provider', providerInstanceId),
+    revokeProviderSession: (providerSessionId) => revokeScope('session', providerSessionId),
+    revokeAll: () => revokeScope('all', '*'),
+    async retire(threadId, given = {}) {
+      assertName('threadId', threadId)
+      const { blockSeconds } = resolveOptions('credentials.retire', given, RETIRE_RULES)
+      const done = await store.retire(threadId, Math.round(blockSeconds * 1000))
+      events.retired(threadId)
+      announceRevocation()
+      return done
+    },
+    async list(given = {}) {
+      const { cursor, limit, ...filter } = resolveOptions('credentials.list', given, LIST_RULES)
+      return store.list(filter, cursor, limit, life)
+    },
+    stats: async () => ({ credentials: await store.count(life) }),
+    ready: async () => store.ready?.(),
+    snapshot: (file) => persist(store.snapshot, file),
+    restore: (file) => persist(store.restore, file),
+    close: async () => store.close?.(),
+    onRevoked(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}
+
+const MALFORMED: Resolution = Object.freeze({ standing: 'malformed' })
+
+function assertName(name: string, value: unknown): void {
+  resolveOptions('credentials', { [name]: value }, { [name]: NAME.required() })
+}

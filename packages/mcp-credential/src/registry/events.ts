@@ -1,0 +1,34 @@
+import type { Audit } from '@countersign/core'
+import type { AuditAttributes, AuditEventType } from '@countersign/core/gate-kit'
+import type { CredentialRecord, RevocableScope } from '../store/port.js'
+
+/** Reports each change of state as one event. */
+export interface CredentialEvents {
+  issued(credential: CredentialRecord, carried: readonly string[]): void
+  superseded(id: string, by: string): void
+  revoked(id: string): void
+  scopeRevoked(scope: RevocableScope, id: string, found: boolean): void
+  retired(threadId: string): void
+}
+
+const GATE = 'mcp-credential'
+
+/** The events of a registry. */
+export function credentialEvents(audit: Audit): CredentialEvents {
+  function emit(type: AuditEventType, id: string, attributes: AuditAttributes): void {
+    if (audit.active) {
+      void audit.emit({ type, gate: GATE, principal: { kind: GATE, id }, credential: { id }, attributes })
+    }
+  }
+  function emitScope(type: AuditEventType, attributes: AuditAttributes): void {
+    if (audit.active) void audit.emit({ type, gate: GATE, attributes })
+  }
+  return {
+    issued: ({ credentialId, threadId, providerInstanceId }, carried) =>
+      emit('mcp.credential.issued', credentialId, { threadId, providerInstanceId, carried: carried.length }),
+    superseded: (id, by) => emit('mcp.credential.superseded', id, { by }),
+    revoked: (id) => emit('mcp.credential.revoked', id, {}),
+    scopeRevoked: (scope, id, found) => emitScope('mcp.scope.revoked', { scope, id, found }),
+    retired: (threadId) => emitScope('mcp.thread.retired', { threadId }),
+  }
+}

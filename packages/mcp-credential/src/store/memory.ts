@@ -1,0 +1,162 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Clock } from '@countersign/core'
+import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { CredentialTable } from './memory/credential-table.js'
+import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
+import { type Ended, Journal } from './memory/journal.js'
+import { countEntries, listEntries } from './memory/list.js'
+import { RunningTime, TICK_MS } from './memory/running-time.js'
+import { readSnapshot, writeSnapshot } from './memory/snapshot.js'
+import type { CredentialLife, FoundCredential, IssueOutcome, McpCredentialStore, NewCredential } from './port.js'
+
+/** Options of {@link memoryCredentials}. */
+export interface MemoryCredentialsOptions {
+  /** Credentials that may be held at once. Default 100 000. Beyond it issuing is refused; none is evicted. */
+  readonly maxCredentials?: number | undefined
+  /** Credentials that one thread may have at once. Default 100. */
+  readonly maxPerThread?: number | undefined
+  /** Default: the system clock. */
+  readonly clock?: Clock | undefined
+}
+
+/** The memory store: the port, and what its owner may call. */
+export interface MemoryCredentialStore extends McpCredentialStore {
+  /** Reads the clock. A timer calls it every 15 s; call it yourself after you moved a test's clock. */
+  tick(): void
+  /** Entries in memory, including those that are kept only for the reason in a refusal. */
+  held(): number
+}
+
+const RULES = {
+  maxCredentials: option.integer(1, 100_000_000).default(100_000),
+  maxPerThread: option.integer(1, 1_000_000).default(100),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/**
+ * Credentials in this process's memory; answers without a promise. Idleness counts running time alone, so a computer's
+ * sleep or a correction of its clock does not end every session at once.
+ *
+ * @throws {OptionError}
+ */
+export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
+  const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, RULES)
+  const time = new RunningTime(clock)
+  const moment = (): Moment => ({ now: time.now(), running: time.running() })
+  const table = new CredentialTable({ maxCredentials, maxPerThread, moment })
+
+  const journal = new Journal()
+
+  function tick(): void {
+    time.tick()
+    table.sweep()
+  }
+  const timer = setInterval(tick, TICK_MS)
+  timer.unref()
+
+  /** Journals a revocation before it is acknowledged. */
+  function journalEnd(scope: Ended['scope'], ids: readonly string[], inMs = 0): void {
+    if (!journal.isOpen || ids.length === 0) return
+    const at = table.markEnd() + inMs
+    journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry) })))
+  }
+
+  function find(id: string, digest: Buffer): { entry: Entry; isProven: boolean } | undefined {
+    const entry = table.get(id)
+    const isProven = sameDigest(entry?.digest, digest)
+    return entry === undefined ? undefined : { entry, isProven }
+  }
+
+  function found(entry: Entry, isProven: boolean, at: Moment, life: CredentialLife): FoundCredential {
+    const holder = entry.holder ?? entry
+    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
+    return { standing, isProven, credential: recordOf(holder, at, life) }
+  }
+
+  function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
+    const match = find(id, digest)
+    if (match === undefined) return undefined
+    const { entry, isProven } = match
+    const holder = entry.holder ?? entry
+    const at = moment()
+    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
+    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
+    if (isProven && slides) {
+      slide(holder, at, life)
+      table.latestExpiry = Math.max(table.latestExpiry, holder.expires)
+      return found(entry, true, at, life)
+    }
+    return { standing, isProven, credential: recordOf(holder, at, life) }
+  }
+
+  return {
+    tick,
+    issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
+      const outcome = table.issue(credential, life)
+      const { overlapMs } = credential
+      if (outcome.outcome === 'issued') {
+        journalEnd(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
+      }
+      return outcome
+    },
+    resolve: (id, digest, life) => use(id, digest, life, false),
+    revive: (id, digest, life) => use(id, digest, life, true),
+    peek(id, life) {
+      const entry = table.get(id)
+      return entry === undefined ? undefined : found(entry, false, moment(), life)
+    },
+    touch: (threadId, life) => table.touch(threadId, life),
+    revoke(id) {
+      const aliases = journal.isOpen ? table.aliasesOf(id) : []
+      const done = table.revoke(id)
+      journalEnd('credential', [id, ...aliases])
+      return done
+    },
+    revokeScope(scope, id) {
+      const done = table.revokeScope(scope, id)
+      journalEnd(scope, [id])
+      return done
+    },
+    retire(threadId, blockMs) {
+      const done = table.retire(threadId, blockMs)
+      journalEnd('thread', [threadId])
+      return done
+    },
+    list: (filter, cursor, limit, life) => listEntries(table, filter, cursor, limit, moment(), life),
+    count: (life) => countEntries(table, moment(), life),
+    async snapshot(file, life) {
+      // Opened before the snapshot is written: what is revoked meanwhile is in the snapshot or in the journal.
+      journal.open(file)
+      const count = await writeSnapshot(file, table, moment(), life)
+      await journal.compact(file, time.now())
+      return count
+    },
+    async restore(file, life) {
+      journal.open(file)
+      return readSnapshot(file, table, moment, life)
+    },
+    held: () => table.size,
+    close: () => clearInterval(timer),
+  }
+}
+
+/** `max` everywhere: a deadline never moves backward. Both are written when one moves by `coalesceMs` or more. */
+function slide(entry: Entry, { now, running }: Moment, life: CredentialLife): void {
+  const idle = Math.max(idleDeadline(entry, life), running + life.idleTimeoutMs + life.coalesceMs)
+  const expires = Math.max(entry.expires, cappedExpiry(entry, now, life))
+  if (idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs) return
+  entry.idle = idle
+  entry.expires = expires
+}
+
+const presented = Buffer.alloc(32)
+const stored = Buffer.alloc(32)
+
+/** Compares in constant time, also when there is no digest to compare with. */
+function sameDigest(digest: string | undefined, other: Buffer): boolean {
+  stored.write(digest ?? DUMMY, 0, 32, 'latin1')
+  other.copy(presented, 0, 0, 32)
+  return timingSafeEqual(stored, presented) && digest !== undefined
+}
+
+const DUMMY = '\0'.repeat(32)

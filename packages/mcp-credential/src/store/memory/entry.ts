@@ -1,0 +1,143 @@
+import type { CredentialLife, CredentialRecord, Standing } from '../port.js'
+
+/** A provider, a provider session, or everything. Its identity is its epoch: a revocation replaces the object. */
+export interface Scope {
+  isRevoked: boolean
+  /** Entries that refer to it: it is dropped with the last one. */
+  entries: number
+}
+
+/** An unbroken time in which the host kept a thread alive. */
+export interface Aliveness {
+  /** When it began, in running time and on the clock. */
+  readonly fromRunning: number
+  readonly from: number
+  /** Running time until which it counts. */
+  until: number
+  /** The last touch, on the clock. */
+  touchedAt: number
+}
+
+/** A thread and its credentials. */
+export interface Thread {
+  readonly id: string
+  isRevoked: boolean
+  alive: Aliveness | undefined
+  /** Its credentials, oldest first; revoked ones leave at once, idle ones when they are dropped. */
+  entries: Entry[]
+}
+
+/** One credential. `idle` is running time; the other times are ms since the epoch. */
+export interface Entry {
+  readonly id: string
+  /** SHA-256 of the secret as 32 one-byte characters: a third of what a Buffer takes. */
+  readonly digest: string
+  readonly thread: Thread
+  readonly provider: Scope
+  readonly providerId: string
+  readonly session: Scope | undefined
+  readonly sessionId: string | undefined
+  readonly root: Scope
+  readonly capabilities: readonly string[]
+  readonly issuedAt: number
+  /** Undefined when sliding has no end. */
+  readonly absolute: number | undefined
+  expires: number
+  idle: number
+  /** Set when a newer one took its place. */
+  usableUntil: number | undefined
+  /** Set on an alias: the credential that its token stands for. */
+  holder: Entry | undefined
+  isRevoked: boolean
+  isDropped: boolean
+}
+
+/** An entry in a snapshot. Times are milliseconds since the epoch, or what was left of running time. */
+export interface StoredEntry {
+  readonly id: string
+  /** base64 */
+  readonly digest: string
+  readonly threadId: string
+  readonly providerInstanceId: string
+  readonly providerSessionId?: string | undefined
+  readonly capabilities: readonly string[]
+  readonly issuedAt: number
+  readonly expires: number
+  readonly absolute?: number | undefined
+  /** Below zero for one that is idle. */
+  readonly idleLeftMs: number
+  readonly usableUntil?: number | undefined
+  /** The id that an alias stands for. */
+  readonly holder?: string | undefined
+}
+
+/** Both times of one moment. */
+export interface Moment {
+  readonly now: number
+  readonly running: number
+}
+
+function isLifted({ thread: { alive }, idle, expires }: Entry, life: CredentialLife): boolean {
+  // A touch extends a life that had not ended when the aliveness began; it revives nothing.
+  return life.slidesOnTouch && alive !== undefined && alive.fromRunning <= idle && alive.from <= expires
+}
+
+/** The running time until which an entry is not idle. */
+export function idleDeadline(entry: Entry, life: CredentialLife): number {
+  return isLifted(entry, life) ? Math.max(entry.idle, entry.thread.alive?.until ?? 0) : entry.idle
+}
+
+/** The moment until which an entry is not expired. */
+export function expiryDeadline(entry: Entry, life: CredentialLife): number {
+  if (!isLifted(entry, life)) return entry.expires
+  return Math.max(entry.expires, cappedExpiry(entry, entry.thread.alive?.touchedAt ?? 0, life))
+}
+
+/** The expiry after a sign of life at `from`. */
+export function cappedExpiry({ absolute }: Pick<Entry, 'absolute'>, from: number, life: CredentialLife): number {
+  const expires = from + life.maximumLifetimeMs
+  return absolute === undefined ? expires : Math.min(expires, absolute)
+}
+
+/** The standing of an entry; of an alias, ask for its holder's. */
+export function standingOf(entry: Entry, { now, running }: Moment, life: CredentialLife): Standing {
+  const { thread, provider, session, root } = entry
+  if (entry.isRevoked || thread.isRevoked || provider.isRevoked || session?.isRevoked || root.isRevoked) {
+    return 'revoked'
+  }
+  if (entry.usableUntil !== undefined && now > entry.usableUntil) return 'superseded'
+  if (now > expiryDeadline(entry, life)) return 'expired'
+  return running > idleDeadline(entry, life) ? 'idle' : 'live'
+}
+
+/** An entry as callers see it. */
+export function recordOf(entry: Entry, { now, running }: Moment, life: CredentialLife): CredentialRecord {
+  return {
+    credentialId: entry.id,
+    threadId: entry.thread.id,
+    providerInstanceId: entry.providerId,
+    providerSessionId: entry.sessionId,
+    capabilities: entry.capabilities,
+    issuedAt: entry.issuedAt,
+    expiresAt: expiryDeadline(entry, life),
+    idleAt: Math.floor(now + idleDeadline(entry, life) - running),
+  }
+}
+
+/** Whether an entry is usable, or idle and can be revived. */
+export function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolean {
+  const standing = entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
+  return standing === 'live' || (standing === 'idle' && life.revivesIdle)
+}
+
+/** Whether a credential is neither revoked nor superseded; it may be idle or expired. */
+export function isCurrent(standing: Standing): boolean {
+  return standing !== 'revoked' && standing !== 'superseded'
+}
+
+/** Removes an entry from its thread. */
+export function leave(entry: Entry): void {
+  const { thread } = entry
+  const index = thread.entries.indexOf(entry)
+  if (index !== -1) thread.entries.splice(index, 1)
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto'
+import { UnavailableError } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
+import {
+  createScriptRunner,
+  type RedisClient,
+  type RedisStoreOptions,
+  redisStoreOptionRules,
+  type ScriptRunner,
+} from '@countersign/redis'
+import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
+import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
+import { AliasCache } from './redis/alias-cache.js'
+import { evictionGuard } from './redis/eviction-guard.js'
+import { createIssuer } from './redis/issue.js'
+import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
+import { createLister } from './redis/list.js'
+import { lifeText } from './redis/lua.js'
+import { type FoundReply, foundFrom, linesOf } from './redis/replies.js'
+import { resolveScript } from './redis/resolve-script.js'
+import { countScript, retireScript, revokeScopeScript, revokeScript, touchScript } from './redis/scripts.js'
+
+/** Options of {@link redisCredentials}. */
+export interface RedisCredentialsOptions extends RedisStoreOptions {
+  /** Credentials that one thread may have at once. Default 100. */
+  readonly maxPerThread?: number | undefined
+  /** Accepts a Redis that evicts keys, which may cut off healthy agents. Default false. */
+  readonly dangerouslyAllowEviction?: boolean | undefined
+}
+
+type Mode = 'use' | 'revive' | 'touch' | 'peek'
+
+/** What was found, and of which credential. */
+interface Lookup {
+  readonly holder: string
+  readonly reply: FoundReply | null
+}
+
+/** An alias moves at most once for each issue: a few rounds are enough. */
+const MOST_ROUNDS = 5
+
+const RULES = {
+  ...redisStoreOptionRules,
+  maxPerThread: option.integer(1, 10_000).default(100),
+  dangerouslyAllowEviction: option.boolean().default(false),
+}
+
+/**
+ * Credentials for any number of processes on one Redis or Redis Cluster: one script per decision, all its keys in one
+ * slot. Deadlines are the server's. Methods reject with an `UnavailableError` when Redis cannot be asked in time, and when
+ * it evicts.
+ *
+ * @throws {OptionError}
+ * @example
+ * createMcpCredentials({ store: redisCredentials(new Redis(url)) })
+ */
+export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
+  const resolved = resolveOptions('redisCredentials', options, RULES)
+  const { namespace, commandTimeoutMs, maxPerThread, dangerouslyAllowEviction } = resolved
+  const runner = createScriptRunner(redis, 'redisCredentials', 'credential_store', { namespace, commandTimeoutMs })
+  const guard = evictionGuard(redis, commandTimeoutMs, dangerouslyAllowEviction)
+  const layout = keyLayout(namespace)
+  const aliases = new AliasCache()
+
+  const run: ScriptRunner['run'] = (script, tag, keys, args) => {
+    const checked = guard()
+    if (checked === undefined) return runner.run(script, tag, keys, args)
+    return checked.then(() => runner.run(script, tag, keys, args))
+  }
+
+  function look(
+    mode: Mode,
+    id: string,
+    digest: Buffer | undefined,
+    life: CredentialLife,
+    rounds = MOST_ROUNDS,
+  ): Promise<Lookup> {
+    const holder = aliases.holderOf(id)
+    const { tag, keys } = decisionKeys(layout, id, holder)
+    return run(resolveScript, tag, keys, [mode, digest?.toString('hex') ?? '', lifeText(life)]).then((answer) => {
+      const reply = linesOf(answer)
+      if (reply === null || reply[0] !== 'alias') return { holder, reply: reply as FoundReply | null }
+      aliases.learn(id, reply[1])
+      if (rounds > 1) return look(mode, id, digest, life, rounds - 1)
+      throw new UnavailableError('credential_store', 'the credential was carried again and again')
+    })
+  }
+
+  function find(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {
+    return look(mode, id, digest, life).then(({ holder, reply }) => foundFrom(reply, holder, digest))
+  }
+
+  async function everywhere(work: (keys: PartitionKeys) => Promise<unknown>): Promise<boolean> {
+    const results = await Promise.allSettled(layout.partitions.map(work))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return results.some((result) => result.status === 'fulfilled' && result.value === 1)
+  }
+
+  async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
+    const attempt = randomBytes(12).toString('base64url')
+    const end = (keys: PartitionKeys, epoch: string, hash = '') =>
+      run(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
+    if (scope === 'thread') {
+      const hash = threadHash(id)
+      const keys = layout.of(hash)
+      return (await end(keys, keys.thread(hash), hash)) === 1
+    }
+    if (scope === 'all') return everywhere((keys) => end(keys, keys.all))
+    const hash = scope === 'provider' ? providerHash(id) : sessionHash(id)
+    return everywhere((keys) => end(keys, keys[scope](hash)))
+  }
+
+  const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
+  const issue = createIssuer({ run, layout, maxPerThread, lister })
+
+  async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
+    const hash = threadHash(threadId)
+    const keys = layout.of(hash)
+    const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs } = life
+    const tell = (what: 'look' | 'touch' | 'refreshed') =>
+      run(touchScript, keys.tag, [keys.thread(hash)], [idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs, what])
+    const known = await tell(life.slidesOnTouch ? 'touch' : 'look')
+    if (known === 2) {
+      // Touches are kept in the thread's key: its records are slid before they would be forgotten.
+      for (const id of await lister.idsOfThread(hash)) await look('touch', id, undefined, life)
+      await tell('refreshed')
+    }
+    return known !== 0
+  }
+
+  return {
+    issue,
+    resolve: (id, digest, life): Promise<FoundCredential | undefined> => find('use', id, digest, life),
+    revive: (id, digest, life) => find('revive', id, digest, life),
+    peek: (id, life) => find('peek', id, undefined, life),
+    touch,
+    async revoke(id, life) {
+      const keys = layout.of(addressOf(id).thread)
+      const attempt = randomBytes(12).toString('base64url')
+      const found = await run(
+        revokeScript,
+        keys.tag,
+        [keys.record(id), keys.names, keys.deadlines],
+        [id, attempt, life.retentionMs],
+      )
+      return found === 1
+    },
+    revokeScope,
+    async retire(threadId, blockMs) {
+      const hash = threadHash(threadId)
+      const keys = layout.of(hash)
+      const names = [keys.thread(hash), keys.retired(hash), keys.names, keys.deadlines]
+      return (await run(retireScript, keys.tag, names, [hash, blockMs])) === 1
+    },
+    list: lister.list,
+    async count() {
+      const counts = await Promise.all(
+        layout.partitions.map((keys) => run(countScript, keys.tag, [keys.deadlines], [])),
+      )
+      return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+    },
+    ready: async () => guard(),
+  }
+}

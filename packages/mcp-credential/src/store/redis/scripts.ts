@@ -1,0 +1,107 @@
+import { defineScript, type RedisScript } from '@countersign/redis'
+import { FENCE, NUMBERS } from './lua.js'
+
+/** How long the result of a revocation is kept for a client that sends it again. */
+const ATTEMPT_TTL_MS = 60_000
+
+/** KEYS: record, names, deadlines. ARGV: id, attempt, retention. The mark is in the record, so no clock ends it. */
+export const revokeScript: RedisScript = defineScript(
+  'mcp_revoke',
+  3,
+  `${FENCE}${NUMBERS}
+local state = redis.call('HMGET', KEYS[1], 'd', 'r')
+if not state[1] then return 0 end
+if state[2] then return state[2] == ARGV[2] and 1 or 0 end
+redis.call('HSET', KEYS[1], 'r', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3], 'LT')
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return 1`,
+)
+
+const FORGET_NAMES = `local function forgetNames(names, deadlines, prefix)
+  local ids = redis.call('ZRANGEBYLEX', names, '[' .. prefix, '[' .. prefix .. '~')
+  for _, id in ipairs(ids) do
+    redis.call('ZREM', names, id)
+    redis.call('ZREM', deadlines, id)
+  end
+end
+`
+
+/**
+ * Deletes an epoch. KEYS: epoch, attempt, names, deadlines. ARGV: scope, thread's hash. What was issued between a
+ * revocation and its repetition by the client stays.
+ */
+export const revokeScopeScript: RedisScript = defineScript(
+  'mcp_revoke_scope',
+  4,
+  `${FORGET_NAMES}
+local known = redis.call('GET', KEYS[2])
+if known then return tonumber(known) end
+local had = redis.call('UNLINK', KEYS[1])
+redis.call('SET', KEYS[2], had, 'PX', ${ATTEMPT_TTL_MS})
+if ARGV[1] == 'thread' then forgetNames(KEYS[3], KEYS[4], ARGV[2]) end
+if ARGV[1] == 'all' then redis.call('UNLINK', KEYS[3], KEYS[4]) end
+return had`,
+)
+
+/** KEYS: thread, retired, names, deadlines. ARGV: thread's hash, block in ms. */
+export const retireScript: RedisScript = defineScript(
+  'mcp_retire',
+  4,
+  `${FORGET_NAMES}
+local had = redis.call('UNLINK', KEYS[1])
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+forgetNames(KEYS[3], KEYS[4], ARGV[1])
+return had`,
+)
+
+/**
+ * Notes that a thread is alive. KEYS: thread. ARGV: idle, coalesce, maximum life, retention, what to do. Answers 0 when
+ * there is no such thread, 2 when the records of the thread want to be stretched, and then `refreshed` to be told.
+ */
+export const touchScript: RedisScript = defineScript(
+  'mcp_touch',
+  1,
+  `${FENCE}${NUMBERS}
+local thread = redis.call('HMGET', KEYS[1], 'e', 'as', 'au', 'at', 'rf')
+if not thread[1] then return 0 end
+if ARGV[5] == 'look' then return 1 end
+if ARGV[5] == 'refreshed' then redis.call('HSET', KEYS[1], 'rf', text(now)) return 1 end
+local idleMs, coalesce, maxLife, retention = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local alive, touched = tonumber(thread[3]), tonumber(thread[4])
+local limit = now + idleMs + coalesce
+if not alive or now > alive or now > touched + maxLife then
+  redis.call('HSET', KEYS[1], 'as', text(now), 'au', text(limit), 'at', text(now))
+elseif limit - alive >= coalesce then
+  redis.call('HSET', KEYS[1], 'au', text(limit), 'at', text(now))
+end
+redis.call('PEXPIRE', KEYS[1], text(limit + retention - now), 'GT')
+return now - (tonumber(thread[5]) or 0) >= retention / 4 and 2 or 1`,
+)
+
+/** The ids below a prefix, after a cursor. KEYS: names, thread. ARGV: lower bound, upper bound, limit, provider's hash. */
+export const namesScript: RedisScript = defineScript(
+  'mcp_names',
+  2,
+  `local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
+return {redis.call('HGET', KEYS[2], 'n:' .. ARGV[4]) or '0', ids}`,
+)
+
+/** Takes ids out of the index. KEYS: names, deadlines. ARGV: ids. */
+export const forgetScript: RedisScript = defineScript(
+  'mcp_forget',
+  2,
+  `for _, id in ipairs(ARGV) do
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('ZREM', KEYS[2], id)
+end
+return #ARGV`,
+)
+
+/** How many are in the index and not yet gone. KEYS: deadlines. */
+export const countScript: RedisScript = defineScript(
+  'mcp_count',
+  1,
+  `${NUMBERS}return redis.call('ZCOUNT', KEYS[1], text(now), '+inf')`,
+)

@@ -1,0 +1,121 @@
+import type { IncomingMessage } from 'node:http'
+import { type Denied, denied, type Granted } from '@countersign/core/gate-kit'
+import type { McpCredentialPrincipal } from '../principal.js'
+import type { McpCredentialReason } from '../reasons.js'
+import { allows } from './filter-tools.js'
+import type { CapabilitiesOf } from './rules.js'
+
+type ParsedRequest = IncomingMessage & { readonly body?: unknown }
+type Message = Readonly<Record<string, unknown>>
+
+/** Why a body is refused. `needs` is what would be enough; empty when nothing would. */
+interface BodyRefusal {
+  readonly why: 'tool' | 'no_pattern' | 'not_parsed' | 'not_json_rpc' | 'header_mismatch'
+  readonly tool?: string
+  readonly needs: readonly string[]
+}
+
+const NOTHING: readonly string[] = []
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
+
+/** The parameter that `Mcp-Name` repeats, by method. */
+const NAMED = new Map<unknown, string>([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+])
+
+/**
+ * Checks every message of a parsed JSON-RPC body: the principal's capabilities must allow each `tools/call`, and the
+ * header fields that name method and tool must agree with the body. A body that cannot be read is refused.
+ */
+export function demandTools(
+  request: ParsedRequest,
+  { principal, detail }: Granted<McpCredentialPrincipal>,
+  capabilitiesOf: CapabilitiesOf,
+  prefix: string,
+): Denied<McpCredentialReason> | undefined {
+  const refusal = checkBody(request, principal.capabilities, capabilitiesOf)
+  if (refusal === undefined) return undefined
+  const { why, tool, needs } = refusal
+  const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
+  const scope = needs.join(' ')
+  const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
+  return denied('insufficient_scope', { detail: { ...detail, attributes }, ...enough })
+}
+
+/** An agent may send anything as a name, its own credential too: that must not get into the audit. */
+function holdsToken(tool: string, prefix: string): boolean {
+  return tool.toLowerCase().includes(`${prefix.toLowerCase()}_`) && /[0-9A-Za-z]{43}/.test(tool)
+}
+
+function checkBody(
+  request: ParsedRequest,
+  capabilities: readonly string[],
+  capabilitiesOf: CapabilitiesOf,
+): BodyRefusal | undefined {
+  const { body } = request
+  if (isUnparsed(body)) return hasBody(request) ? { why: 'not_parsed', needs: NOTHING } : undefined
+  const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
+  for (const message of messages) {
+    if (!isMessage(message) || !hasMeaning(message)) return { why: 'not_json_rpc', needs: NOTHING }
+    const refusal = checkHeaders(request, message) ?? checkCall(message, capabilities, capabilitiesOf)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+function hasBody({ method = '', headers }: IncomingMessage): boolean {
+  if (BODY_METHODS.has(method)) return true
+  const length = headers['content-length']
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+/** Some parsers leave `{}` where they did not read, and a handler might read the body then. */
+function isUnparsed(body: unknown): boolean {
+  return body === undefined || (isMessage(body) && Object.keys(body).length === 0)
+}
+
+/** A request or a notification, or a response (JSON-RPC 2.0 §4 and §5). */
+function hasMeaning(message: Message): boolean {
+  return typeof message.method === 'string' || Object.hasOwn(message, 'result') || Object.hasOwn(message, 'error')
+}
+
+function isMessage(message: unknown): message is Message {
+  return message !== null && typeof message === 'object' && !Array.isArray(message) && !Buffer.isBuffer(message)
+}
+
+function checkCall(
+  message: Message,
+  capabilities: readonly string[],
+  capabilitiesOf: CapabilitiesOf,
+): BodyRefusal | undefined {
+  if (message.method !== 'tools/call') return undefined
+  const tool = parameterOf(message, 'name')
+  if (typeof tool !== 'string') return { why: 'not_json_rpc', needs: NOTHING }
+  const needs = capabilitiesOf(tool)
+  if (needs === undefined) return { why: 'no_pattern', tool, needs: NOTHING }
+  return allows(needs, capabilities) ? undefined : { why: 'tool', tool, needs }
+}
+
+function parameterOf({ params }: Message, name: string): unknown {
+  return isMessage(params) && Object.hasOwn(params, name) ? params[name] : undefined
+}
+
+/** A proxy decides by `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28), so they must agree with the body. */
+function checkHeaders({ headers }: IncomingMessage, message: Message): BodyRefusal | undefined {
+  const method = headers['mcp-method']
+  const name = headers['mcp-name']
+  if (method !== undefined && method !== message.method) return { why: 'header_mismatch', needs: NOTHING }
+  const named = NAMED.get(message.method)
+  if (name === undefined || named === undefined) return undefined
+  return decodeName(String(name)) === parameterOf(message, named)
+    ? undefined
+    : { why: 'header_mismatch', needs: NOTHING }
+}
+
+/** A name that a header field cannot hold is sent as `=?base64?…?=`. */
+function decodeName(value: string): string {
+  const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/i.exec(value)
+  return encoded === null ? value : Buffer.from(encoded[1] as string, 'base64').toString('utf8')
+}
