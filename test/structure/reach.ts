@@ -13,9 +13,10 @@ interface Reach {
 /** What each source loads at run time. */
 type LoadGraph = ReadonlyMap<string, CruisedModule['dependencies']>
 
-/** Libraries that a user must not pay for without using them, and the one entry, if any, that may load each. */
-const COSTLY: Readonly<Record<string, RegExp | undefined>> = {
-  express: undefined,
+/** Libraries that a user must not pay for without using them, and the entries that may load each. */
+const COSTLY: Readonly<Record<string, RegExp>> = {
+  // What proves a gate's behaviour starts an app.
+  express: /^testing(?:\/|$)/,
   ioredis: /\/redis$/,
   pg: /\/postgres$/,
   pino: /^audit\/pino$/,
@@ -26,9 +27,6 @@ const COSTLY: Readonly<Record<string, RegExp | undefined>> = {
 
 /** What a gate's sub-path may load beside core: a gate's main entry loads nothing else. */
 const BESIDE_CORE: Readonly<Record<string, string>> = { './redis': 'redis' }
-
-/** These are programs and test tools: what they load, they are for. */
-const FREE_TO_LOAD = ['testing', 'cli']
 
 const libraryOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 
@@ -74,12 +72,10 @@ function checkEntry(folder: string, subPath: string, { files, libraries }: Reach
   const foreign = [...files]
     .filter(([path, importer]) => packageOf(path) !== packageOf(importer))
     .filter(([path]) => ours?.includes(packageOf(path)) === false)
-  const costly = [...libraries].filter(([library]) => library in COSTLY && COSTLY[library]?.test(name) !== true)
+  const costly = [...libraries].filter(([library]) => COSTLY[library]?.test(name) === false)
   return [
     ...foreign.map(([path, importer]) => `${SCOPE}${name} loads ${SCOPE}${packageOf(path)}, in ${importer}`),
-    ...(FREE_TO_LOAD.includes(folder) ? [] : costly).map(
-      ([library, importer]) => `${SCOPE}${name} loads ${library}, in ${importer}`,
-    ),
+    ...costly.map(([library, importer]) => `${SCOPE}${name} loads ${library}, in ${importer}`),
   ]
 }
 
