@@ -1,11 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { denied, fieldLines, granted, option, parseAuthorization, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import type { Request } from 'express'
+import { denied, granted, option, resolveOptions, sha256, type UsageCounter } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
-import { isSent } from './formats/is-sent.js'
+import { principalFor } from './principal.js'
+import type { PresentedKey } from './read.js'
 import type { HmacVerdict } from './reasons.js'
 
+/** The old shared key that signatures replace. */
 export interface LegacyOptions {
   /** The header fields that carry the old key. Of `authorization` the Bearer token is taken. */
   readonly headers: readonly string[]
@@ -15,30 +16,23 @@ export interface LegacyOptions {
 
 /** The kill switch of the old key: for all, or caller by caller. */
 export type EnforceSetting = boolean | Readonly<Record<string, boolean>>
+
+/** The kill switch, or a function that is asked for each request. */
 export type Enforce = EnforceSetting | (() => EnforceSetting)
 
-/** Who is still on the old key. Times are ms since the epoch. */
-export interface LegacyUsage {
-  readonly caller: string
-  readonly accepted: number
-  readonly refused: number
-  readonly lastSeenAt: number
-}
-
-export interface Legacy {
-  readonly reads: readonly string[]
-  readonly callers: readonly string[]
-  isPresented(request: Request): boolean
-  authenticate(request: Request): HmacVerdict
-  usage(): readonly LegacyUsage[]
+/** The old keys, by their digests. */
+export interface LegacyKeys {
+  /** In lower case. */
+  readonly headers: readonly string[]
+  readonly candidates: readonly { readonly caller: string; readonly digest: Buffer }[]
 }
 
 const rules = {
   headers: option.strings(/^[A-Za-z0-9-]{1,64}$/, 'a list of header names').required(),
   keys: option
-    .custom<Readonly<Record<string, readonly string[]>>>('an object of caller: [key, …]', (value) =>
+    .custom<LegacyOptions['keys']>('an object of caller: [key, …]', (value) =>
       value !== null && typeof value === 'object' && Object.entries(value).every(isEntry)
-        ? (value as Record<string, string[]>)
+        ? (value as LegacyOptions['keys'])
         : undefined,
     )
     .secret()
@@ -50,14 +44,9 @@ function isEntry([caller, keys]: [string, unknown]): boolean {
   return isName && Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string' && key !== '')
 }
 
-/**
- * Accepts the old shared key next to signatures. Compared are digests, in constant time, every candidate tried.
- *
- * @throws {OptionError}
- */
-export function createLegacy(options: LegacyOptions, enforce: Enforce | undefined, now: () => number): Legacy {
-  const { headers, keys } = resolveOptions('requireHmac', options, rules, 'legacy.')
-  const reads = headers.map((name) => name.toLowerCase())
+/** @throws {OptionError} for wrong options, and for one key under two callers. */
+export function resolveLegacyKeys(owner: string, options: LegacyOptions): LegacyKeys {
+  const { headers, keys } = resolveOptions(owner, options, rules, 'legacy.')
   const candidates = Object.entries(keys).flatMap(([caller, list]) =>
     list.map((key) => ({ caller, digest: sha256(Buffer.from(key, 'utf8')) })),
   )
@@ -65,59 +54,31 @@ export function createLegacy(options: LegacyOptions, enforce: Enforce | undefine
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
-      `requireHmac: option "legacy.keys" has one key twice, so nobody can tell whose it is: put it under "${SHARED_CALLER}"`,
+      `${owner}: option "legacy.keys" has one key twice, so nobody can tell whose it is: put it under "${SHARED_CALLER}"`,
     )
   }
-  const usage = new Map<string, LegacyUsage>()
-
-  function callerOf(key: string): string | undefined {
-    // A header's text has one unit a byte.
-    const digest = sha256(Buffer.from(key, 'latin1'))
-    let found: string | undefined
-    for (const candidate of candidates) if (timingSafeEqual(candidate.digest, digest)) found = candidate.caller
-    return found
-  }
-
-  function count(caller: string, isAccepted: boolean): void {
-    const { accepted = 0, refused = 0 } = usage.get(caller) ?? {}
-    usage.set(caller, {
-      caller,
-      accepted: accepted + (isAccepted ? 1 : 0),
-      refused: refused + (isAccepted ? 0 : 1),
-      lastSeenAt: now(),
-    })
-  }
-
-  function authenticate(request: Request): HmacVerdict {
-    const fields = reads.flatMap((name) => fieldLines(request, name).map((value) => ({ name, value })))
-    const [field] = fields
-    if (field === undefined) return denied('missing')
-    if (fields.length > 1) return denied('ambiguous', { detail: { attributes: { format: 'legacy' } } })
-    const key = field.name === 'authorization' ? bearerOf(request) : field.value
-    const caller = key === undefined || key === '' ? undefined : callerOf(key)
-    if (caller === undefined) return denied('bad_signature', { detail: { attributes: { format: 'legacy' } } })
-    const detail = { principalId: caller, attributes: { format: 'legacy' } }
-    const isEnforced = isEnforcedFor(enforce, caller)
-    count(caller, !isEnforced)
-    if (isEnforced) return denied('legacy_refused', { detail })
-    return granted({ kind: 'hmac', id: caller, caller, format: 'legacy' }, detail)
-  }
-
-  return {
-    reads,
-    callers: Object.keys(keys),
-    isPresented: (request) => isSent(request, reads),
-    authenticate,
-    usage: () => [...usage.values()],
-  }
+  return { headers: headers.map((name) => name.toLowerCase()), candidates }
 }
 
-function bearerOf(request: Request): string | undefined {
-  const parsed = parseAuthorization(request)
-  return parsed.kind === 'credentials' && parsed.scheme === 'bearer' ? parsed.token : undefined
+/** Decides on an old key: digests are compared in constant time, and every candidate is tried. */
+export function verifyKey(
+  { key }: PresentedKey,
+  { candidates }: LegacyKeys,
+  enforce: Enforce | undefined,
+  usage: UsageCounter,
+): HmacVerdict {
+  const digest = sha256(Buffer.from(key, 'latin1'))
+  let caller: string | undefined
+  for (const candidate of candidates) if (timingSafeEqual(candidate.digest, digest)) caller = candidate.caller
+  const attributes = { format: 'legacy' }
+  if (caller === undefined) return denied('bad_signature', { detail: { attributes } })
+  const detail = { principalId: caller, attributes }
+  const isRefused = isEnforcedFor(enforce, caller)
+  usage.count(caller, !isRefused)
+  return isRefused ? denied('legacy_refused', { detail }) : granted(principalFor(caller, 'legacy'), detail)
 }
 
-/** Left out it is false, for this caller has a legacy key; what throws or is no boolean counts as true. */
+/** Left out it is false, for this caller has a legacy key; what throws or is not a boolean counts as true. */
 function isEnforcedFor(enforce: Enforce | undefined, caller: string): boolean {
   try {
     const setting = typeof enforce === 'function' ? enforce() : (enforce ?? false)

@@ -1,40 +1,60 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { sha256 } from '@countersign/core/gate-kit'
-import type { Attempt } from './authenticate.js'
-import type { HmacSecretVersion } from './stores/store.js'
+import type { SignatureClaim } from './formats/format.js'
+import type { HmacSecretVersion } from './store/port.js'
 
-type Verified =
-  | { readonly outcome: 'verified'; readonly version: number; readonly mac: Buffer }
-  | { readonly outcome: 'bad_signature' | 'audience_mismatch' }
+/** The key that a signature was made with, and its MAC. */
+export interface ProvenMac {
+  readonly version: number
+  readonly mac: Buffer
+}
 
-const decoys = [{ version: 0, key: createSecretKey(randomBytes(32)) }] as const
+/** For whom a signature may be. */
+export interface Audiences {
+  /** This service's own names. */
+  readonly own: readonly string[]
+  /** The request's `Host` in lower case, where the format binds an audience: only to tell why a signature is refused. */
+  readonly host: string | undefined
+}
 
-function macOf(key: KeyObject, base: string): Buffer {
+type Candidate = Pick<HmacSecretVersion, 'key' | 'version'>
+
+const decoys: readonly Candidate[] = [{ version: 0, key: createSecretKey(randomBytes(32)) }]
+
+/** HMAC-SHA256 of a text that has one byte a unit. */
+export function macOf(key: KeyObject, base: string): Buffer {
   return createHmac('sha256', key).update(base, 'latin1').digest()
 }
 
-/** Tries every key with every audience. A signature that is good for the `Host` alone was meant for another service. */
-export function verifyMac(
-  { request, options, format, claim }: Attempt,
-  keys: readonly Pick<HmacSecretVersion, 'key' | 'version'>[],
+/**
+ * Tries every key with every audience. `bodySha256` is for a claim without digests. A signature that is good for the
+ * `Host` alone was meant for another service.
+ */
+export function findMac(
+  claim: SignatureClaim,
+  keys: readonly Candidate[],
+  { own, host }: Audiences,
   bodySha256: Uint8Array | undefined,
-): Verified {
-  for (const audience of options.audiences) {
-    const base = claim.base(audience, bodySha256)
-    for (const { key, version } of keys) {
-      if (key === undefined) continue
-      const mac = macOf(key, base)
-      if (timingSafeEqual(mac, claim.signature)) return { outcome: 'verified', version, mac }
-    }
+): ProvenMac | 'bad_signature' | 'wrong_audience' {
+  for (const audience of own) {
+    const found = tryKeys(claim, keys, claim.base(audience, bodySha256))
+    if (found !== undefined) return found
   }
-  const host = format.bindsAudience ? request.headers.host?.toLowerCase() : undefined
-  if (host === undefined || options.audiences.includes(host)) return { outcome: 'bad_signature' }
-  const base = claim.base(host, bodySha256)
-  const isMeantForHost = keys.some(({ key }) => key !== undefined && timingSafeEqual(macOf(key, base), claim.signature))
-  return { outcome: isMeantForHost ? 'audience_mismatch' : 'bad_signature' }
+  if (host === undefined || own.includes(host)) return 'bad_signature'
+  const forHost = tryKeys(claim, keys, claim.base(host, bodySha256))
+  return forHost === undefined ? 'bad_signature' : 'wrong_audience'
+}
+
+function tryKeys({ signature }: SignatureClaim, keys: readonly Candidate[], base: string): ProvenMac | undefined {
+  for (const { key, version } of keys) {
+    if (key === undefined) continue
+    const mac = macOf(key, base)
+    if (timingSafeEqual(mac, signature)) return { version, mac }
+  }
+  return undefined
 }
 
 /** The work of a MAC for a caller that has none to check, so that time does not tell the two apart. */
-export function spendDecoy(attempt: Attempt): void {
-  verifyMac(attempt, decoys, attempt.claim.digests === undefined ? sha256('') : undefined)
+export function spendDecoy(claim: SignatureClaim, audiences: Audiences): void {
+  findMac(claim, decoys, audiences, claim.digests === undefined ? sha256('') : undefined)
 }

@@ -1,21 +1,31 @@
-import { OptionError, type Environment } from '@countersign/core'
-import { option, readBoolean, readVariable, resolveOptions } from '@countersign/core/gate-kit'
+import { type Environment, OptionError } from '@countersign/core'
+import {
+  isVariableName,
+  option,
+  readBoolean,
+  readVariables,
+  refuseStrayVariables,
+  resolveOptions,
+} from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from './formats/grammar.js'
 import type { RequireHmacOptions } from './options.js'
-import { assertCallers, assertNoStray, variablesOf } from './variables.js'
+import { assertCallers, variablesOf } from './variables.js'
 
+/** Options of {@link hmacOptionsFromEnv}. */
 export interface HmacOptionsFromEnvOptions {
   /** The callers whose variables are read. */
   readonly callers: readonly string[]
   /** The header fields that carry the old key; required when one is set. */
-  readonly legacyHeaders?: readonly string[]
+  readonly legacyHeaders?: readonly string[] | undefined
   /** The app's own variables. */
-  readonly names?: {
-    /** Default `COUNTERSIGN_HMAC_REQUIRE`; with `_<CALLER>` after it, for one caller. */
-    readonly require?: string
-    /** By caller, or `*shared*`. Default `COUNTERSIGN_HMAC_LEGACY_<CALLER>`, with `_` for `.` and `-`. */
-    readonly legacy?: Readonly<Record<string, string>>
-  }
+  readonly names?:
+    | {
+        /** Default `COUNTERSIGN_HMAC_REQUIRE`; with `_<CALLER>` after it, for one caller. */
+        readonly require?: string | undefined
+        /** By caller, or `*shared*`. Default `COUNTERSIGN_HMAC_LEGACY_<CALLER>`, with `_` for `.` and `-`. */
+        readonly legacy?: Readonly<Record<string, string>> | undefined
+      }
+    | undefined
 }
 
 const OWNER = 'hmacOptionsFromEnv'
@@ -30,7 +40,9 @@ const rules = {
 }
 
 const nameRules = {
-  require: option.string(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of a variable').default('COUNTERSIGN_HMAC_REQUIRE'),
+  require: option
+    .custom<string>('the name of a variable', (value) => (isVariableName(value) ? value : undefined))
+    .default('COUNTERSIGN_HMAC_REQUIRE'),
   legacy: option.custom<Readonly<Record<string, string>>>('an object of caller: variable', (value) =>
     value !== null && typeof value === 'object' ? (value as Record<string, string>) : undefined,
   ),
@@ -58,14 +70,11 @@ export function hmacOptionsFromEnv(
 
   const legacyVariables = variablesOf(OWNER, LEGACY_PREFIX, everyone, legacy)
   const requireVariables = variablesOf(OWNER, `${require}_`, everyone, {})
-  assertNoStray(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()])
-  assertNoStray(OWNER, env, `${require}_`, [...requireVariables.values()])
+  refuseStrayVariables(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()], 'belongs to none of "callers"')
+  refuseStrayVariables(OWNER, env, `${require}_`, [...requireVariables.values()], 'belongs to none of "callers"')
 
   const keys: Record<string, readonly string[]> = {}
-  for (const [caller, variable] of legacyVariables) {
-    const key = readVariable(env, variable)
-    if (key === '')
-      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', variable, `${variable} is empty: set it or leave it out`)
+  for (const [caller, key] of Object.entries(readVariables(env, Object.fromEntries(legacyVariables)))) {
     if (key !== undefined) keys[caller] = [key]
   }
   const enforce = readEnforce(env, require, requireVariables, keys)

@@ -1,39 +1,38 @@
-import { OptionError, memoryReplay, type GateOptions, type ReplayStore } from '@countersign/core'
+import { type Clock, type GateOptions, OptionError, type ReplayStore } from '@countersign/core'
 import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
-import { defaultFormat } from './formats/default-format.js'
+import type { BodyMode } from './body/read-body.js'
 import type { SignatureFormat } from './formats/format.js'
-import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
-import { createLegacy, type Enforce, type LegacyOptions } from './legacy.js'
+import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
+import { rfc9421 } from './formats/rfc9421.js'
+import { type Enforce, type LegacyKeys, type LegacyOptions, resolveLegacyKeys } from './legacy.js'
 import type { HmacDependency, HmacReason } from './reasons.js'
-import type { HmacSecretStore } from './stores/store.js'
+import type { HmacSecretStore } from './store/port.js'
 
-/** A host, with its port when that is not the scheme's own. */
-export const AUDIENCE_PATTERN = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?$/
-
+/** Options of {@link requireHmac}. */
 export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependency> {
   /** Where the callers' secrets are kept. */
   readonly secrets: HmacSecretStore
   /** This service's own name in signatures: a host, or a list of them. The `Host` header is never believed. */
-  readonly audience?: string | readonly string[]
+  readonly audience?: string | readonly string[] | undefined
   /** The wire formats that are accepted. Default: `[rfc9421()]`. */
-  readonly formats?: readonly SignatureFormat[]
+  readonly formats?: readonly SignatureFormat[] | undefined
   /** The closed list of callers. Default: those that the store names; required for a store that cannot. */
-  readonly callers?: readonly string[]
+  readonly callers?: readonly string[] | undefined
   /**
    * Where used signatures are remembered. Default: this process's memory; give `redisReplay(redis)` to more than one. A
    * store that has not answered after 5 s is unavailable, whatever deadline of its own it has.
    */
-  readonly replay?: ReplayStore
+  readonly replay?: ReplayStore | undefined
   /** `'buffer'` (default) reads the stream and feeds it back; `'rawBody'` takes the bytes that the platform kept. */
-  readonly body?: 'buffer' | 'rawBody'
+  readonly body?: BodyMode | undefined
   /** Default 1 MiB. */
-  readonly maxBodyBytes?: number
+  readonly maxBodyBytes?: number | undefined
   /** The old shared key that signatures replace, accepted where no signature is presented. */
-  readonly legacy?: LegacyOptions
+  readonly legacy?: LegacyOptions | undefined
   /** Refuses the old key: for all, or caller by caller. A function that throws counts as true. Default false. */
-  readonly enforce?: Enforce
-  /** `'report'` verifies and audits the signature while the old key alone decides; needs `legacy`. Default `'enforce'`. */
-  readonly mode?: 'enforce' | 'report'
+  readonly enforce?: Enforce | undefined
+  /** Verifies and audits the signature while the old key alone decides; needs `legacy`. Default false. */
+  readonly reportOnly?: boolean | undefined
 }
 
 const rules = {
@@ -61,7 +60,7 @@ const rules = {
   enforce: option.custom<Enforce>('true, false, an object of caller: boolean, or a function', (value) =>
     isEnforce(value) ? value : undefined,
   ),
-  mode: option.oneOf('enforce', 'report').default('enforce'),
+  reportOnly: option.boolean().default(false),
 }
 
 function isEnforce(value: unknown): value is Enforce {
@@ -70,58 +69,102 @@ function isEnforce(value: unknown): value is Enforce {
 }
 
 /** The options with their defaults. */
-export type ResolvedHmacOptions = ReturnType<typeof resolveHmacOptions>
+export interface ResolvedHmacOptions {
+  readonly secrets: HmacSecretStore
+  readonly isCaller: (caller: string) => boolean
+  /** In lower case; one that is empty when no format binds it. */
+  readonly audiences: readonly string[]
+  readonly formats: readonly SignatureFormat[]
+  readonly replay: ReplayStore | undefined
+  readonly body: BodyMode
+  readonly maxBodyBytes: number
+  readonly legacy: LegacyKeys
+  readonly enforce: Enforce | undefined
+  readonly reportOnly: boolean
+  readonly clock: Clock
+  readonly gateOptions: GateOptions<HmacReason, HmacDependency>
+}
 
-/** @throws {OptionError} */
-export function resolveHmacOptions(options: RequireHmacOptions) {
-  const resolved = resolveOptions('requireHmac', options, rules)
-  const { secrets, clock, formats = [defaultFormat()], callers, replay = memoryReplay({ clock }) } = resolved
-  const legacy =
-    resolved.legacy === undefined ? undefined : createLegacy(resolved.legacy, resolved.enforce, () => clock.now())
-  if (resolved.mode === 'report' && legacy === undefined) {
+const NO_KEYS: LegacyKeys = { headers: [], candidates: [] }
+
+/**
+ * Validates the options of `owner`.
+ *
+ * @throws {OptionError}
+ */
+export function resolveHmacOptions(owner: string, options: RequireHmacOptions): ResolvedHmacOptions {
+  const { onDenied, audit, route, clock, ...resolved } = resolveOptions(owner, options, rules)
+  const { secrets, formats = [rfc9421()], reportOnly, enforce } = resolved
+  const legacy = resolved.legacy === undefined ? NO_KEYS : resolveLegacyKeys(owner, resolved.legacy)
+  if (reportOnly && resolved.legacy === undefined) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
-      'mode',
-      `requireHmac: mode 'report' needs option "legacy": without the old key it would let everyone in`,
+      'reportOnly',
+      `${owner}: option "reportOnly" needs option "legacy": without the old key it would let everyone in`,
     )
   }
-  const reads = [...formats.flatMap((format) => format.reads), ...(legacy?.reads ?? [])]
+  const reads = [...formats.flatMap((format) => format.reads), ...legacy.headers]
   if (new Set(reads).size !== reads.length) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'formats',
-      'requireHmac: two of "formats", or one and "legacy", read the same header field',
+      `${owner}: two of "formats", or one and "legacy", read the same header field`,
     )
   }
   if (resolved.audience === undefined && formats.some((format) => format.bindsAudience)) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'audience',
-      'requireHmac: option "audience" is required: set it to the host that callers reach this service by',
+      `${owner}: option "audience" is required: set it to the host that callers reach this service by`,
     )
   }
-  const names = callers === undefined ? undefined : new Set(callers)
-  if (names === undefined && (secrets.knows === undefined || secrets.knows(SHARED_CALLER))) {
+  const isCaller = callerTest(owner, secrets, resolved.callers)
+  const hasKey = (name: string) => legacy.candidates.some(({ caller }) => caller === name)
+  assertEnforcedNames(owner, enforce, (name) => isCaller(name) || hasKey(name))
+  return {
+    secrets,
+    isCaller,
+    audiences: resolved.audience ?? [''],
+    formats,
+    replay: resolved.replay,
+    body: resolved.body,
+    maxBodyBytes: resolved.maxBodyBytes,
+    legacy,
+    enforce,
+    reportOnly,
+    clock,
+    gateOptions: { onDenied, audit, route, clock },
+  }
+}
+
+/** The closed list of callers: the option's, else those that the store names without asking anyone. */
+function callerTest(
+  owner: string,
+  secrets: HmacSecretStore,
+  callers: readonly string[] | undefined,
+): (caller: string) => boolean {
+  if (callers !== undefined) {
+    const names = new Set(callers)
+    return (caller) => names.has(caller)
+  }
+  if (secrets.knows === undefined || secrets.knows(SHARED_CALLER)) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'callers',
-      'requireHmac: option "callers" is required with this secret store: set it to the list of callers',
+      `${owner}: option "callers" is required with this secret store: set it to the list of callers`,
     )
   }
-  const isCaller = (caller: string): boolean =>
-    names === undefined ? secrets.knows?.(caller) === true : names.has(caller)
-  assertEnforcedNames(resolved.enforce, (name) => isCaller(name) || legacy?.callers.includes(name) === true)
-  return { ...resolved, formats, legacy, reads, replay, audiences: resolved.audience ?? [''], isCaller }
+  return (caller) => secrets.knows?.(caller) === true
 }
 
 /** A misspelt name would leave the old key of the caller that was meant in force. */
-function assertEnforcedNames(enforce: Enforce | undefined, isKnown: (name: string) => boolean): void {
+function assertEnforcedNames(owner: string, enforce: Enforce | undefined, isKnown: (name: string) => boolean): void {
   for (const name of typeof enforce === 'object' ? Object.keys(enforce) : []) {
     if (isKnown(name)) continue
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_UNKNOWN',
       `enforce.${name}`,
-      `requireHmac: option "enforce" names "${name.slice(0, 64)}", which is neither a caller nor has a legacy key`,
+      `${owner}: option "enforce" names "${name.slice(0, 64)}", which is neither a caller nor has a legacy key`,
     )
   }
 }

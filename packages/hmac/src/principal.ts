@@ -10,8 +10,13 @@ export interface HmacPrincipal extends PrincipalBase {
   readonly id: string
   readonly caller: string
   /** The version of the secret that verified; absent for `legacy`, which has no versions. */
-  readonly keyVersion?: number
+  readonly keyVersion?: number | undefined
   readonly format: HmacFormat
+}
+
+/** Builds the principal of a caller. */
+export function principalFor(caller: string, format: HmacFormat, keyVersion?: number): HmacPrincipal {
+  return { kind: 'hmac', id: caller, caller, ...(keyVersion === undefined ? {} : { keyVersion }), format }
 }
 
 declare module '@countersign/core' {

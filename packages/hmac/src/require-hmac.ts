@@ -1,18 +1,19 @@
-import type { Gate } from '@countersign/core'
-import { defineGate, isPromise } from '@countersign/core/gate-kit'
+import { type Gate, memoryReplay } from '@countersign/core'
+import { countUsage, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { drain } from './body/drain.js'
-import { decide } from './decide.js'
-import { isSent } from './formats/is-sent.js'
-import type { LegacyUsage } from './legacy.js'
+import { verifyKey } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacPrincipal } from './principal.js'
-import { type HmacVerdict, reasons } from './reasons.js'
+import { type HmacCredential, type PresentedKey, type PresentedSignature, readCredential } from './read.js'
+import { type HmacDependency, type HmacReason, reasons } from './reasons.js'
+import { verifyAndReport } from './report.js'
+import { verifySignature } from './verify.js'
 
 /** The gate of {@link requireHmac}. */
 export interface HmacGate extends Gate<HmacPrincipal> {
   /** Who came with the old key, since this gate was made: when it is quiet, it is safe to enforce. */
-  legacyUsage(): readonly LegacyUsage[]
+  legacyUsage(): readonly LegacyUse[]
 }
 
 /**
@@ -27,35 +28,35 @@ export interface HmacGate extends Gate<HmacPrincipal> {
  * app.post('/internal/executions', requireHmac({ secrets, audience: 'billing.example.com' }), express.json(), handler)
  */
 export function requireHmac(options: RequireHmacOptions): HmacGate {
-  const resolved = resolveHmacOptions(options)
-  const { formats, reads } = resolved
+  const resolved = resolveHmacOptions('requireHmac', options)
+  const { formats, legacy, enforce, reportOnly, clock, gateOptions } = resolved
+  const keyHeaders = legacy.headers
   const acceptSignature = formats.find((format) => format.acceptSignature !== undefined)?.acceptSignature
-  /** Mounted on a router and on its route, a gate meets a request twice: what it granted stands. */
-  const grants = new WeakMap<Request, HmacVerdict>()
+  const verifier = { ...resolved, replay: resolved.replay ?? memoryReplay({ clock }) }
+  const usage = countUsage(() => clock.now())
 
-  function conclude(request: Request, verdict: HmacVerdict): HmacVerdict {
-    if (verdict.outcome === 'granted') grants.set(request, verdict)
-    else drain(request)
-    return verdict
-  }
-
-  const gate = defineGate({
-    scheme: 'hmac',
-    reads,
-    presents: (request) => isSent(request, reads),
-    authenticate(request) {
-      const known = grants.get(request)
-      if (known !== undefined) return known
-      const verdict = decide(request, resolved)
-      return isPromise(verdict) ? verdict.then((value) => conclude(request, value)) : conclude(request, verdict)
+  const gate = defineGate<HmacCredential, HmacPrincipal, HmacReason, HmacDependency>({
+    name: 'hmac',
+    middleware: 'requireHmac',
+    reads: [...formats.flatMap((format) => format.reads), ...keyHeaders],
+    read: (request) => readCredential(request, { formats, keyHeaders, reportOnly }),
+    verify(credential, request) {
+      const signed = (signature: PresentedSignature) => verifySignature(signature, request as Request, verifier)
+      const oldKey = (key: PresentedKey) => verifyKey(key, legacy, enforce, usage)
+      if (credential.kind === 'signature') return signed(credential)
+      return credential.kind === 'key' ? oldKey(credential) : verifyAndReport(credential, oldKey, signed)
     },
+    decided(verdict, _credential, request) {
+      if (verdict.outcome !== 'granted') drain(request)
+    },
+    dependencies: ['secret_store', 'secret_unreadable', 'replay_store'],
     reasons,
     challenge: () => [{ scheme: 'Countersign-HMAC' }],
-    answer: (answer) =>
+    shape: (answer) =>
       answer.status === 401 && acceptSignature !== undefined
         ? { ...answer, headers: { ...answer.headers, 'Accept-Signature': acceptSignature } }
         : answer,
-    options: resolved,
+    options: gateOptions,
   })
-  return Object.assign(gate, { legacyUsage: () => resolved.legacy?.usage() ?? [] })
+  return Object.assign(gate, { legacyUsage: () => usage.usage() })
 }

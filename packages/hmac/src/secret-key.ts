@@ -1,11 +1,18 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { OptionError } from '@countersign/core'
+import { option, type RuleBuilder } from '@countersign/core/gate-kit'
 
 /** A shorter one could be found by trying. */
-export const MIN_SECRET_BYTES = 32
+export const MIN_SECRET_BYTES: number = 32
+
+/** The rule of an option that holds a secret; {@link secretKey} checks its length. */
+export function secretRule(): RuleBuilder<string | Uint8Array> {
+  const accept = (value: unknown) => (typeof value === 'string' || value instanceof Uint8Array ? value : undefined)
+  return option.custom<string | Uint8Array>('a secret', accept).secret()
+}
 
 /**
- * A secret as a key: a text is its UTF-8 bytes, there is no other encoding.
+ * A secret as a key: a text stands for its UTF-8 bytes, there is no other encoding.
  *
  * @throws {OptionError} `ERR_COUNTERSIGN_OPTION_INVALID` when it is shorter than 32 bytes.
  */

@@ -1,43 +1,48 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import { defaultFormat } from './formats/default-format.js'
+import { type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
-import { CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
+import { AUDIENCE_PATTERN, CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
+import { rfc9421 } from './formats/rfc9421.js'
 import { parseContentDigest } from './formats/signature-fields.js'
 import { targetOf } from './formats/target.js'
-import { AUDIENCE_PATTERN } from './options.js'
-import { secretKey } from './secret-key.js'
+import { macOf } from './mac.js'
+import { secretKey, secretRule } from './secret-key.js'
 
+/** Options of {@link sign}. */
 export interface SignOptions {
   /** The name that the verifier knows this service by. */
   readonly caller: string
   /** The secret's version. `rfc9421` needs it; `xHeaders` does without. */
-  readonly version?: number
+  readonly version?: number | undefined
   /** At least 32 bytes; a text stands for its UTF-8 bytes. */
   readonly secret: string | Uint8Array
   /** The verifier's audience: a host, with its port when that is not the scheme's own. */
   readonly audience: string
   /** Default: `rfc9421()`. */
-  readonly format?: SignatureFormat
+  readonly format?: SignatureFormat | undefined
   /** Milliseconds since the epoch. Default: the system clock. */
-  readonly now?: number
+  readonly now?: number | undefined
   /** Default: 16 random bytes. Give one only to get the same signature again. */
-  readonly nonce?: string
+  readonly nonce?: string | undefined
 }
 
-/** The rules of {@link SignOptions}. */
-export const signOptionRules = {
+/** The rules that {@link sign} and every client have in common. */
+export const signerRules: {
+  readonly caller: OptionRule<string>
+  readonly version: OptionRule<number | undefined>
+  readonly secret: OptionRule<string | Uint8Array>
+  readonly format: OptionRule<SignatureFormat | undefined>
+} = {
   caller: option.string(CALLER_PATTERN, 'a name of a-z 0-9 . _ - that starts with a letter or digit').required(),
   version: option.integer(1, MAX_VERSION),
-  secret: option
-    .custom<string | Uint8Array>('a secret', (value) =>
-      typeof value === 'string' || value instanceof Uint8Array ? value : undefined,
-    )
-    .secret()
-    .required(),
-  audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"').required(),
+  secret: secretRule().required(),
   format: option.port<SignatureFormat>('rfc9421() or xHeaders()', 'sign', 'parse'),
+}
+
+const rules = {
+  ...signerRules,
+  audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"').required(),
   now: option.integer(0, Number.MAX_SAFE_INTEGER),
   nonce: option.string(/^[\x21-\x7e]{1,128}$/, '1 to 128 visible ASCII characters'),
 }
@@ -50,16 +55,9 @@ export const signOptionRules = {
  * const headers = sign({ method: 'POST', url, headers: { 'content-type': 'application/json' }, body }, { caller, version, secret, audience })
  */
 export function sign(request: SignableRequest, options: SignOptions): Record<string, string> {
-  const {
-    caller,
-    version,
-    secret,
-    audience,
-    format = defaultFormat(),
-    now,
-    nonce,
-  } = resolveOptions('sign', options, signOptionRules)
-  const key = secretKey('sign', 'secret', secret)
+  const resolved = resolveOptions('sign', options, rules)
+  const { caller, version, audience, format = rfc9421(), now = Date.now(), nonce } = resolved
+  const key = secretKey('sign', 'secret', resolved.secret)
   if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
     throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
   }
@@ -72,9 +70,9 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
     caller,
     version,
     audience: audience.toLowerCase(),
-    timestamp: Math.floor((now ?? Date.now()) / 1000),
+    timestamp: Math.floor(now / 1000),
     nonce: nonce ?? randomBytes(16).toString('base64url'),
-    mac: (base) => createHmac('sha256', key).update(base, 'latin1').digest(),
+    mac: (base) => macOf(key, base),
   })
 }
 
@@ -95,7 +93,11 @@ function bodyDigest(
     return { contentDigest: declared, bodySha256: digests.find(({ algorithm }) => algorithm === 'sha256')?.value }
   }
   if (body !== undefined && !(body instanceof Uint8Array)) {
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'body', 'sign: "body" must be the bytes that are sent, a Uint8Array')
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'body',
+      'sign: "body" must be the bytes that are sent, a Uint8Array',
+    )
   }
   const bodySha256 = sha256(body ?? '')
   return { contentDigest: `sha-256=:${bodySha256.toString('base64')}:`, bodySha256 }

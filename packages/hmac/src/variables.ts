@@ -1,15 +1,17 @@
 import { OptionError } from '@countersign/core'
-import { nearest } from '@countersign/core/gate-kit'
+import { isVariableName } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
-
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** The part of a variable's name that stands for a caller: upper case, `_` for `.` and `-`. */
 function suffixOf(caller: string): string {
   return caller === SHARED_CALLER ? 'SHARED' : caller.toUpperCase().replace(/[.-]/g, '_')
 }
 
-/** @throws {OptionError} for what is not a list of callers. */
+/**
+ * Checks a list of callers.
+ *
+ * @throws {OptionError} for what is not a list of different names.
+ */
 export function assertCallers(owner: string, callers: unknown): asserts callers is readonly string[] {
   const isList = Array.isArray(callers) && callers.length > 0 && callers.every((name) => CALLER_PATTERN.test(name))
   if (isList && new Set(callers).size === callers.length) return
@@ -34,10 +36,18 @@ export function variablesOf(
 ): ReadonlyMap<string, string> {
   for (const [caller, name] of Object.entries(names)) {
     if (!callers.includes(caller)) {
-      throw new OptionError('ERR_COUNTERSIGN_OPTION_UNKNOWN', `names.${caller}`, `${owner}: "${caller}" is not one of "callers"`)
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_UNKNOWN',
+        `names.${caller}`,
+        `${owner}: "${caller}" is not one of "callers"`,
+      )
     }
-    if (!VARIABLE.test(name)) {
-      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', `names.${caller}`, `${owner}: "${name}" is no name of a variable`)
+    if (!isVariableName(name)) {
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_INVALID',
+        `names.${caller}`,
+        `${owner}: "${name}" is not the name of a variable`,
+      )
     }
   }
   const variables = new Map(callers.map((caller) => [caller, names[caller] ?? `${prefix}${suffixOf(caller)}`]))
@@ -56,27 +66,4 @@ export function variablesOf(
     owners.set(name, caller)
   }
   return variables
-}
-
-/**
- * A variable with our prefix that nobody reads is misspelt, and what it was to say would be left out in silence.
- *
- * @throws {OptionError}
- */
-export function assertNoStray(
-  owner: string,
-  env: Readonly<Record<string, string | undefined>>,
-  prefix: string,
-  known: readonly string[],
-): void {
-  for (const variable of Object.keys(env)) {
-    const name = variable.replace(/_FILE$/, '')
-    if (env[variable] === undefined || !name.startsWith(prefix) || known.includes(name)) continue
-    const near = nearest(name, known)
-    throw new OptionError(
-      'ERR_COUNTERSIGN_OPTION_UNKNOWN',
-      name,
-      `${owner}: ${name} is set, but is of no caller${near === undefined ? '' : `. Did you mean ${near}?`}`,
-    )
-  }
 }

@@ -1,24 +1,35 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { CodedTypeError, warn } from '@countersign/core/gate-kit'
 import getRawBody from 'raw-body'
-import { bodyConsumed } from './body-consumed-error.js'
 import { declaredLength, hasBody } from './framing.js'
 
 /** What became of a body: its bytes, or why there are none. */
 export type BodyResult = Buffer | 'too_large' | 'aborted'
+
+/** Where the bytes come from: the stream, which they are fed back to, or `req.rawBody`, where the platform kept them. */
+export type BodyMode = 'buffer' | 'rawBody'
+
+/** The code of the error for a body that was read before the gate. */
+export const BODY_CONSUMED = 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'
 
 const EMPTY = Buffer.alloc(0)
 /** What gates have read: another gate on the same request must not look for it in the stream. */
 const bodies = new WeakMap<IncomingMessage, Buffer>()
 
 /**
- * The bytes of the body as they came over the wire, which are then fed back: whatever reads the request next finds it
- * untouched. Without a body, or when a gate has read it before, no promise is made.
+ * The bytes of the body as they came over the wire. Those of a stream are fed back: whatever reads the request next finds
+ * it untouched. Without a body, or when a gate has read it before, no promise is made.
  *
- * @throws {BodyConsumedError} when somebody else has read from the stream.
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_HMAC_BODY_CONSUMED` when something else has read from the stream.
  */
-export function readBody(request: IncomingMessage, maxBytes: number): BodyResult | Promise<BodyResult> {
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  mode: BodyMode = 'buffer',
+): BodyResult | Promise<BodyResult> {
+  if (mode === 'rawBody') return platformBody(request, maxBytes)
   const known = bodies.get(request)
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
   if (!hasBody(request)) return keep(request, EMPTY)
@@ -81,7 +92,7 @@ function pump(
 
   function startReader(): EventEmitter {
     const source = new EventEmitter()
-    getRawBody(source as unknown as Readable, { limit: maxBytes, length }, (error, body) => {
+    getRawBody(source as unknown as Readable, { limit: maxBytes, length: length ?? null }, (error, body) => {
       finish()
       if (error == null) {
         if (body.length > 0) request.unshift(body)
@@ -128,11 +139,25 @@ function keep(request: IncomingMessage, body: Buffer): Buffer {
   return body
 }
 
-/** `body: 'rawBody'`: the bytes that the platform kept. */
-export function platformBody(request: IncomingMessage, maxBytes: number): BodyResult {
+function platformBody(request: IncomingMessage, maxBytes: number): BodyResult {
   const { rawBody } = request as { rawBody?: unknown }
   if (rawBody === undefined && !hasBody(request)) return EMPTY
   if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()
   if (rawBody.length > maxBytes) return 'too_large'
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
+}
+
+let isWarned = false
+
+/**
+ * A mistake in the order of middleware. Warns once a process: the answer has no detail and the event no message, and who
+ * mounted the middleware must still learn of it.
+ */
+function bodyConsumed(): CodedTypeError {
+  const message =
+    'requireHmac: the request body was read before the gate, so the signed bytes are gone. Mount requireHmac before ' +
+    `express.json() and every other parser, or set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`
+  if (!isWarned) warn('COUNTERSIGN_HMAC_BODY_CONSUMED', message)
+  isWarned = true
+  return new CodedTypeError(BODY_CONSUMED, message)
 }

@@ -23,7 +23,11 @@ export function sendSigned<R extends ClientRequest>(
 ): R {
   const signer = createSigner(resolveOptions('sendSigned', options, signingClientRules))
   if (request.headersSent) {
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'request', 'sendSigned: the headers of "request" are sent already')
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'request',
+      'sendSigned: the headers of "request" are sent already',
+    )
   }
   if (body instanceof Readable && !request.hasHeader('content-digest')) throw streamRefused('sendSigned')
   const bytes = typeof body === 'string' ? Buffer.from(body) : body instanceof Readable ? undefined : (body ?? NO_BODY)

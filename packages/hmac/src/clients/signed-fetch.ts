@@ -1,9 +1,10 @@
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
+/** Options of {@link createSignedFetch}. */
 export interface SignedFetchOptions extends SigningClientOptions {
   /** What sends. Default: the global `fetch`. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: typeof fetch | undefined
 }
 
 const rules = { ...signingClientRules, fetch: option.func<typeof fetch>() }
@@ -11,7 +12,7 @@ const rules = { ...signingClientRules, fetch: option.func<typeof fetch>() }
 /**
  * A `fetch` that signs. A `Request` is built first, so that boundary and content type are final, and the bytes that it
  * holds are signed and sent. Redirects are never followed: the signature headers would leak to another origin. Each
- * call signs anew, so a retry is a call.
+ * call makes a new signature, so a retry is another call.
  *
  * A body that is a stream needs a `Content-Digest` header (RFC 9530), which is signed in its place; without one the call
  * rejects with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM`. The body of a `Request` is read whole.

@@ -1,29 +1,31 @@
-import { option } from '@countersign/core/gate-kit'
-import type { SignableRequest } from '../formats/format.js'
-import { AUDIENCE_PATTERN } from '../options.js'
-import { type SignOptions, sign, signOptionRules } from '../sign.js'
+import { CodedTypeError, type OptionRule, option } from '@countersign/core/gate-kit'
+import type { SignableRequest, SignatureFormat } from '../formats/format.js'
+import { AUDIENCE_PATTERN } from '../formats/grammar.js'
+import { type SignOptions, sign, signerRules } from '../sign.js'
 
 /** The options that every client has. */
 export interface SigningClientOptions extends Omit<SignOptions, 'now' | 'nonce' | 'audience'> {
   /** The verifier's audience. Default: the host of each request. */
-  readonly audience?: string
+  readonly audience?: string | undefined
   /** Milliseconds since the epoch. Default: the system clock. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
-const { caller, version, secret, format } = signOptionRules
-
 /** The rules of {@link SigningClientOptions}; spread them into a client's own. */
-export const signingClientRules = {
-  caller,
-  version,
-  secret,
+export const signingClientRules: {
+  readonly caller: OptionRule<string>
+  readonly version: OptionRule<number | undefined>
+  readonly secret: OptionRule<string | Uint8Array>
+  readonly format: OptionRule<SignatureFormat | undefined>
+  readonly audience: OptionRule<string | undefined>
+  readonly now: OptionRule<(() => number) | undefined>
+} = {
+  ...signerRules,
   audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"'),
-  format,
   now: option.func<() => number>(),
 }
 
-/** Signs one request to a host, anew at each call: a retry is another request. */
+/** Signs one request to a host. A retry is another request and is signed again. */
 export type Signer = (request: SignableRequest, host: string) => Record<string, string>
 
 /**
@@ -37,12 +39,10 @@ export function createSigner({ audience: fixed, now = Date.now, ...signing }: Si
   return signer
 }
 
-/** What a body that cannot be signed gets: its bytes are not known before they are sent. */
-export function streamRefused(owner: string): Error {
-  return Object.assign(
-    new TypeError(
-      `${owner}: a stream is signed by its digest alone: add a Content-Digest header (RFC 9530), or give text or bytes`,
-    ),
-    { code: 'ERR_COUNTERSIGN_HMAC_BODY_STREAM' },
+/** The error for a stream without a digest: its bytes are not known before they are sent. */
+export function streamRefused(owner: string): CodedTypeError {
+  return new CodedTypeError(
+    'ERR_COUNTERSIGN_HMAC_BODY_STREAM',
+    `${owner}: a stream is signed by its digest alone: add a Content-Digest header (RFC 9530), or give text or bytes`,
   )
 }

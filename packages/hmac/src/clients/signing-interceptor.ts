@@ -1,15 +1,16 @@
 import { stringify } from 'node:querystring'
 import { OptionError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { CodedTypeError, option, resolveOptions } from '@countersign/core/gate-kit'
 import { createSigner, type SigningClientOptions, signingClientRules, streamRefused } from './signer.js'
 
+/** Options of {@link createSigningInterceptor}. */
 export interface SigningInterceptorOptions extends SigningClientOptions {
   /** The origins that are signed for, such as `https://billing.example.com`; a request to another one is refused. */
   readonly origins: readonly string[]
 }
 
 /** What of undici's `Dispatcher.DispatchOptions` matters here. */
-interface DispatchedRequest {
+export interface DispatchedRequest {
   readonly origin?: string | URL | undefined
   readonly path: string
   readonly method: string
@@ -17,6 +18,11 @@ interface DispatchedRequest {
   readonly body?: unknown
   readonly query?: Readonly<Record<string, unknown>> | undefined
 }
+
+/** What undici's `Dispatcher.compose()` takes. */
+export type SigningInterceptor = <O extends DispatchedRequest, H, R>(
+  dispatch: (options: O, handler: H) => R,
+) => (options: O, handler: H) => R
 
 const OWNER = 'createSigningInterceptor'
 const rules = {
@@ -34,7 +40,7 @@ function isOrigin(text: unknown): boolean {
 
 /**
  * An interceptor for undici's dispatchers, which signs what is sent. Compose it before a retry interceptor, so that each
- * attempt is signed anew. It signs for `origins` alone: a redirect interceptor around it could otherwise be led to have
+ * attempt has a signature of its own. It signs for `origins` alone: a redirect interceptor around it could otherwise be led to have
  * any request signed.
  *
  * A dispatch throws with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM` for a body other than text and bytes, unless a `Content-Digest`
@@ -44,16 +50,17 @@ function isOrigin(text: unknown): boolean {
  * @example
  * const agent = new Agent().compose(createSigningInterceptor({ caller, version, secret, origins }), interceptors.retry())
  */
-export function createSigningInterceptor(options: SigningInterceptorOptions) {
+export function createSigningInterceptor(options: SigningInterceptorOptions): SigningInterceptor {
   const { origins, ...signing } = resolveOptions(OWNER, options, rules)
   const signer = createSigner(signing)
 
   function signedOptions<O extends DispatchedRequest>(request: O): O {
     const origin = new URL(String(request.origin)).origin
     if (!origins.has(origin)) {
-      throw Object.assign(new TypeError(`${OWNER}: ${origin} is not one of "origins": nothing was sent`), {
-        code: 'ERR_COUNTERSIGN_HMAC_ORIGIN',
-      })
+      throw new CodedTypeError(
+        'ERR_COUNTERSIGN_HMAC_ORIGIN',
+        `${OWNER}: ${origin} is not one of "origins": nothing was sent`,
+      )
     }
     const pairs = pairsOf(request.headers)
     const body = bytesOf(request.body)
@@ -82,7 +89,11 @@ function bytesOf(body: unknown): Uint8Array | undefined {
 
 function withQuery(path: string, query: Readonly<Record<string, unknown>>): string {
   if (path.includes('?')) {
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'query', `${OWNER}: a request has "query", or one in "path", not both`)
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'query',
+      `${OWNER}: a request has "query", or one in "path", not both`,
+    )
   }
   const text = stringify(query as Parameters<typeof stringify>[0])
   return text === '' ? path : `${path}?${text}`

@@ -14,7 +14,7 @@ export interface SignatureClaim {
   /** Seconds since the epoch. */
   readonly timestamp: number
   /** Seconds since the epoch, exclusive. */
-  readonly expires?: number
+  readonly expires: number | undefined
   /** 32 bytes. */
   readonly signature: Uint8Array
   /** The digests that the signature covers; without them the MAC needs the body. */
@@ -36,9 +36,9 @@ export interface SignableRequest {
   /** An absolute URL or a path with its query; taken as it stands, never normalised. */
   readonly url: string | URL
   /** What is sent along; names in any case. */
-  readonly headers?: Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]>
+  readonly headers?: Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]> | undefined
   /** The bytes that go over the wire. Left out: no body, or the one whose `content-digest` is among the headers. */
-  readonly body?: Uint8Array
+  readonly body?: Uint8Array | undefined
 }
 
 /** A request that has been read for signing. */
@@ -72,7 +72,7 @@ export interface SignatureFormat {
   /** Seconds that a signature may lie ahead, inclusive. */
   readonly windowAheadSeconds: number
   /** The value of `Accept-Signature` on a 401 (RFC 9421 §5.1). */
-  readonly acceptSignature?: string
+  readonly acceptSignature: string | undefined
   /** Reads a claim; says why not when anything departs from the grammar. Never throws. */
   parse(request: Request): SignatureClaim | UnreadableClaim
   /** The header fields to add. */

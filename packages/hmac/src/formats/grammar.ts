@@ -1,11 +1,16 @@
 /** One secret for all named callers: the name that its rows carry. */
 export const SHARED_CALLER = '*shared*'
 
-export const CALLER_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/
+/** What a caller's name is. */
+export const CALLER_PATTERN: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
 const TIMESTAMP = /^(0|[1-9]\d{0,10})$/
 const VERSION = /^[1-9]\d{0,9}$/
 const HEX_256 = /^[0-9a-f]{64}$/
-export const MAX_VERSION = 2 ** 31 - 1
+/** The highest version of a secret. */
+export const MAX_VERSION: number = 2 ** 31 - 1
+/** An audience: a host, with its port when that is not the scheme's own. */
+export const AUDIENCE_PATTERN: RegExp =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?$/
 
 /** Unix seconds in their one decimal form, else undefined. */
 export function parseTimestamp(text: string): number | undefined {

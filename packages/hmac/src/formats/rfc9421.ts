@@ -2,25 +2,25 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { isSent } from './is-sent.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 import { splitTarget, type Target } from './target.js'
 
+/** Options of {@link rfc9421}. */
 export interface Rfc9421Options {
   /** The `tag` of the one signature that counts. Default `countersign`. */
-  readonly tag?: string
+  readonly tag?: string | undefined
   /** Seconds that a signature may be old, inclusive. Default 300. */
-  readonly windowBackSeconds?: number
+  readonly windowBackSeconds?: number | undefined
   /** Seconds that a signature may lie ahead, inclusive. Default 60. */
-  readonly windowAheadSeconds?: number
+  readonly windowAheadSeconds?: number | undefined
 }
 
 const rules = {
   tag: option
     .string(/^[A-Za-z0-9._:/-]{1,64}$/, '1 to 64 of the characters A-Z a-z 0-9 . _ : / -')
     .default('countersign'),
-  windowBackSeconds: option.integer(1, 3600).default(300),
-  windowAheadSeconds: option.integer(0, 3600).default(60),
+  windowBackSeconds: option.seconds(1, 3600).default(300),
+  windowAheadSeconds: option.seconds(0, 3600).default(60),
 }
 
 const REQUIRED = ['@method', '@authority', '@path', '@query', 'content-digest'] as const
@@ -90,7 +90,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     if (found === undefined || target === undefined || target.query === '?') return 'malformed'
     const { components, parameters } = found
     if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
-    if (WHEN_SENT.some((name) => !components.includes(name) && isSent(request, [name]))) return 'malformed'
+    if (WHEN_SENT.some((name) => !components.includes(name) && fieldLines(request, name).length > 0)) return 'malformed'
     const fields = linesOf(
       request,
       components.filter((name) => !name.startsWith('@')),
@@ -106,7 +106,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       caller: found.caller,
       version: found.version,
       timestamp: found.created,
-      ...(found.expires === undefined ? {} : { expires: found.expires }),
+      expires: found.expires,
       signature: found.signature,
       digests,
       isRepeatable: false,
@@ -129,7 +129,11 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     }
     const target = splitTarget(input.target) as Target
     if (target.query === '?') {
-      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'url', 'sign: "url" must not end in a "?" without a query')
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_INVALID',
+        'url',
+        'sign: "url" must not end in a "?" without a query',
+      )
     }
     const components = [...REQUIRED, ...WHEN_SENT.filter((name) => headers.has(name))]
     const parameters =

@@ -1,17 +1,7 @@
-import {
-  type Dictionary,
-  type InnerList,
-  type Item,
-  isInnerList,
-  parseDictionary,
-  serializeDictionary,
-  serializeInnerList,
-} from 'structured-headers'
+import { type InnerItem, type Member, type Parameters, parseDictionary } from './dictionary.js'
 import type { DeclaredDigest } from './format.js'
 import { isCaller, parseVersion } from './grammar.js'
-import { parsePlainDictionary } from './plain-dictionary.js'
 
-const MAX_FIELD_LENGTH = 4096
 const MAX_SECONDS = 99_999_999_999
 const PARAMETERS = new Set(['created', 'expires', 'nonce', 'alg', 'keyid', 'tag'])
 const DERIVED = new Set(['@method', '@authority', '@path', '@query'])
@@ -25,57 +15,41 @@ export interface ParsedSignature {
   readonly parameters: string
   readonly caller: string
   readonly version: number
+  /** Seconds since the epoch. */
   readonly created: number
+  /** Seconds since the epoch, exclusive. */
   readonly expires: number | undefined
   readonly nonce: string
+  /** 32 bytes. */
   readonly signature: Uint8Array
 }
 
 /**
- * A dictionary (RFC 9651 §3.2) in the form that a serialiser prints. What prints differently held a key twice, which a
- * parser would pass over in silence, and is refused.
+ * Finds the one signature with our tag in `Signature-Input` and `Signature` (RFC 9421 §4). Undefined for anything outside
+ * the profile. Never throws.
  */
-function parseStrictly(text: string): Dictionary | undefined {
-  if (text === '' || text.length > MAX_FIELD_LENGTH) return undefined
-  return parsePlainDictionary(text) ?? parseByLibrary(text)
-}
-
-function parseByLibrary(text: string): Dictionary | undefined {
-  try {
-    const dictionary = parseDictionary(text)
-    return serializeDictionary(dictionary) === text ? dictionary : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function bytesOf(member: Item | InnerList | undefined): Uint8Array | undefined {
-  if (member === undefined || isInnerList(member) || member[1].size > 0) return undefined
-  const [value] = member
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : value instanceof Uint8Array ? value : undefined
-}
-
-/** Finds the one signature with our tag; undefined for anything outside the profile. Never throws. */
 export function parseSignatureFields(input: string, signature: string, tag: string): ParsedSignature | undefined {
-  const inputs = parseStrictly(input)
-  const signatures = parseStrictly(signature)
+  const inputs = parseDictionary(input)
+  const signatures = parseDictionary(signature)
   if (inputs === undefined || signatures === undefined) return undefined
-  const ours = [...inputs].filter(([, member]) => isInnerList(member) && member[1].get('tag') === tag)
+  const ours = [...inputs].filter(([, { items, parameters }]) => items !== undefined && parameters.get('tag') === tag)
   const [label, list] = (ours.length === 1 ? ours[0] : undefined) ?? []
-  if (label === undefined || list === undefined || !isInnerList(list)) return undefined
+  if (label === undefined || list?.items === undefined) return undefined
   const bytes = bytesOf(signatures.get(label))
-  const components = componentsOf(list)
-  const parameters = parametersOf(list)
+  const components = componentsOf(list.items)
+  const parameters = parametersOf(list.parameters)
   if (bytes?.length !== 32 || components === undefined || parameters === undefined) return undefined
-  // Alone in its field, it stands there as it is printed.
-  const text = inputs.size === 1 ? input.slice(label.length + 1) : serializeInnerList(list)
-  return { components, parameters: text, signature: bytes, ...parameters }
+  return { components, parameters: list.text, signature: bytes, ...parameters }
+}
+
+function bytesOf(member: Member | undefined): Uint8Array | undefined {
+  return member?.value instanceof Uint8Array && member.parameters.size === 0 ? member.value : undefined
 }
 
 /** Identifiers without parameters, none twice. */
-function componentsOf([items]: InnerList): readonly string[] | undefined {
+function componentsOf(items: readonly InnerItem[]): readonly string[] | undefined {
   const names: string[] = []
-  for (const [name, parameters] of items) {
+  for (const { value: name, parameters } of items) {
     if (typeof name !== 'string' || parameters.size > 0 || names.includes(name)) return undefined
     if (!DERIVED.has(name) && !FIELD_NAME.test(name)) return undefined
     names.push(name)
@@ -83,7 +57,9 @@ function componentsOf([items]: InnerList): readonly string[] | undefined {
   return names
 }
 
-function parametersOf([, parameters]: InnerList) {
+type SignatureParameters = Pick<ParsedSignature, 'caller' | 'version' | 'created' | 'expires' | 'nonce'>
+
+function parametersOf(parameters: Parameters): SignatureParameters | undefined {
   for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return undefined
   const created = parameters.get('created')
   const expires = parameters.get('expires')
@@ -100,7 +76,7 @@ function parametersOf([, parameters]: InnerList) {
 }
 
 function isSeconds(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SECONDS
+  return typeof value === 'number' && value >= 0 && value <= MAX_SECONDS
 }
 
 const DIGESTS = [
@@ -110,7 +86,7 @@ const DIGESTS = [
 
 /** The digests of `Content-Digest` (RFC 9530 §2) that we can compute; undefined when there is none, or a wrong one. */
 export function parseContentDigest(text: string): readonly DeclaredDigest[] | undefined {
-  const dictionary = parseStrictly(text)
+  const dictionary = parseDictionary(text)
   if (dictionary === undefined) return undefined
   const found: DeclaredDigest[] = []
   for (const { name, algorithm, length } of DIGESTS) {
@@ -120,4 +96,22 @@ export function parseContentDigest(text: string): readonly DeclaredDigest[] | un
     found.push({ algorithm, value })
   }
   return found.length > 0 ? found : undefined
+}
+
+/** What a signature covers, or should. */
+export interface SignatureCoverage {
+  readonly tag: string | undefined
+  readonly components: readonly string[]
+}
+
+/**
+ * Reads what the first signature of `Signature-Input` covers, or what `Accept-Signature` asks for (RFC 9421 §4.1, §5.1).
+ * Undefined for what is not a dictionary with a list of component names.
+ */
+export function parseCoverage(field: string): SignatureCoverage | undefined {
+  const [member] = parseDictionary(field)?.values() ?? []
+  const components = member?.items === undefined ? undefined : componentsOf(member.items)
+  if (member === undefined || components === undefined) return undefined
+  const tag = member.parameters.get('tag')
+  return { tag: typeof tag === 'string' ? tag : undefined, components }
 }

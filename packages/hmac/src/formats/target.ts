@@ -1,3 +1,5 @@
+import { CodedTypeError } from '@countersign/core/gate-kit'
+
 /** A request target in its parts, raw. */
 export interface Target {
   readonly path: string
@@ -21,7 +23,7 @@ export function splitTarget(target: string): Target | undefined {
 /**
  * The target that a client sends for a URL: a string is cut, not parsed, so that `..` and `%2e` stay as they are.
  *
- * @throws {TypeError} for what cannot go on a request line.
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_HMAC_URL_INVALID` for what cannot be sent in a request line.
  */
 export function targetOf(url: string | URL): string {
   const text = typeof url === 'string' ? url : String(url?.href)
@@ -29,9 +31,9 @@ export function targetOf(url: string | URL): string {
   const withoutFragment = text.split('#', 1)[0] as string
   const rest = scheme === undefined ? withoutFragment : afterAuthority(withoutFragment.slice(scheme.length))
   if (splitTarget(rest) === undefined || !/^[\x21-\x7e]*$/.test(rest)) {
-    throw Object.assign(
-      new TypeError('sign: "url" must be an absolute URL or a path that starts with "/", percent-encoded'),
-      { code: 'ERR_COUNTERSIGN_HMAC_URL_INVALID' },
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_HMAC_URL_INVALID',
+      'sign: "url" must be an absolute URL or a path that starts with "/", percent-encoded',
     )
   }
   return rest

@@ -5,25 +5,26 @@ import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } f
 import { isCaller, parseHex256, parseTimestamp, parseVersion, toHex } from './grammar.js'
 import { splitTarget } from './target.js'
 
+/** Options of {@link xHeaders}. */
 export interface XHeadersOptions {
   /** First part of the header names. Default `x-countersign`. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** Whether the query is signed. Default true. */
-  readonly bindQuery?: boolean
+  readonly bindQuery?: boolean | undefined
   /** Whether the audience is signed. Default true. */
-  readonly bindAudience?: boolean
+  readonly bindAudience?: boolean | undefined
   /** Seconds that a signature may be old, inclusive. Default 300. */
-  readonly windowBackSeconds?: number
+  readonly windowBackSeconds?: number | undefined
   /** Seconds that a signature may lie ahead, inclusive. Default 300. */
-  readonly windowAheadSeconds?: number
+  readonly windowAheadSeconds?: number | undefined
 }
 
 const rules = {
   prefix: option.string(/^[a-z][a-z0-9-]{0,31}$/, 'a header name prefix in lower case').default('x-countersign'),
   bindQuery: option.boolean().default(true),
   bindAudience: option.boolean().default(true),
-  windowBackSeconds: option.integer(1, 3600).default(300),
-  windowAheadSeconds: option.integer(0, 3600).default(300),
+  windowBackSeconds: option.seconds(1, 3600).default(300),
+  windowAheadSeconds: option.seconds(0, 3600).default(300),
 }
 
 const EMPTY_SHA256 = sha256('')
@@ -73,6 +74,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
       caller,
       version,
       timestamp,
+      expires: undefined,
       signature,
       digests: undefined,
       isRepeatable: method === 'GET' || method === 'HEAD',
@@ -106,6 +108,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     bindsAudience: bindAudience,
     windowBackSeconds,
     windowAheadSeconds,
+    acceptSignature: undefined,
     parse,
     sign,
   }

@@ -1,32 +1,48 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
-import { audit as defaultAudit, type Audit } from '@countersign/core'
-import { OptionError, type Clock, type Environment } from '@countersign/core'
-import { option, readVariable, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { createSecretKey } from 'node:crypto'
+import { type Audit, type Clock, type Environment, OptionError } from '@countersign/core'
+import { option, readVariable, resolveOptions } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
-import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './sealing.js'
-import { forgetCaller } from './secret-cache.js'
-import { assertMoment, newSecretRules, resolveRotation, tellChange, versionExists } from './secret-changes.js'
-import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotateOptions } from './store.js'
+import { forgetCaller } from './cache.js'
+import {
+  assertMoment,
+  codedError,
+  planRotation,
+  reportChange,
+  resolveNewSecret,
+  rotationConflict,
+  storeOptionRules,
+  versionExists,
+} from './changes.js'
+import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
+import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
 export interface PostgresClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
+/** Options of {@link postgresSecrets}. */
 export interface PostgresSecretsOptions {
   /** The ring of key-encryption keys: `id:base64` entries with commas between, the one that seals first. */
   readonly keks: string
   /** Bound into what is sealed. Default `cs`. */
-  readonly namespace?: string
+  readonly namespace?: string | undefined
   /** Seconds that opened secrets may be kept, 1 to 30. Default 30. */
-  readonly cacheSeconds?: number
-  readonly audit?: Audit
-  readonly clock?: Clock
+  readonly cacheSeconds?: number | undefined
+  readonly audit?: Audit | undefined
+  readonly clock?: Clock | undefined
 }
 
+/** Secrets in PostgreSQL. */
 export interface PostgresSecretStore extends HmacSecretStore {
-  /** Seals every row anew that another key of the ring sealed; returns how many. Rows that do not open stay. */
-  rewrap(): Promise<number>
+  versions(caller: string): Promise<readonly HmacSecretVersion[]>
+  insert(secret: NewHmacSecret): Promise<void>
+  retire(caller: string, version: number, expiresAt: number): Promise<boolean>
+  revoke(caller: string, version: number): Promise<boolean>
+  rotate(caller: string, options?: RotateOptions): Promise<RotatedSecret>
+  list(caller?: string): Promise<readonly HmacSecretVersion[]>
+  /** Re-encrypts every row that another key of the ring sealed; returns how many. Rows that do not open stay. */
+  reencrypt(): Promise<number>
   /** Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. */
   importSealed(row: SealedSecret): Promise<void>
 }
@@ -42,9 +58,8 @@ export interface SealedSecret extends Omit<NewHmacSecret, 'secret'> {
 const rules = {
   keks: option.string().secret().required(),
   namespace: option.string(/^[A-Za-z0-9._:-]{1,64}$/).default('cs'),
-  cacheSeconds: option.integer(1, 30).default(30),
-  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  cacheSeconds: option.seconds(1, 30).default(30),
+  ...storeOptionRules,
 }
 
 const clientRule = {
@@ -59,19 +74,32 @@ const clientRule = {
  * The options of {@link postgresSecrets} that the environment has: the ring, in `COUNTERSIGN_HMAC_KEKS` or the variable
  * that `names.keks` names, or in the file that `<NAME>_FILE` names.
  *
- * @throws {OptionError} when it is not set, or is no ring.
+ * @throws {OptionError} when it is not set, or is not a ring.
  */
 export function postgresSecretsOptionsFromEnv(
   env: Environment,
-  { names = {} }: { readonly names?: { readonly keks?: string } } = {},
+  { names = {} }: { readonly names?: { readonly keks?: string | undefined } | undefined } = {},
 ): Pick<PostgresSecretsOptions, 'keks'> {
   const name = names.keks ?? 'COUNTERSIGN_HMAC_KEKS'
   const keks = readVariable(env, name)
   if (keks === undefined) {
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', name, `${name} must hold the key-encryption keys: "id:base64", …`)
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+      name,
+      `${name} must hold the key-encryption keys: "id:base64", …`,
+    )
   }
   parseKekRing(keks)
   return { keks }
+}
+
+/**
+ * The ids of a ring of key-encryption keys; the first one seals.
+ *
+ * @throws {OptionError} for what is not a ring.
+ */
+export function kekIds(keks: string): readonly string[] {
+  return [...parseKekRing(keks).keys.keys()]
 }
 
 /** Times are ms from the server's now. */
@@ -140,7 +168,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
 
   /** The values of {@link INSERT}. */
   function sealedValues(secret: NewHmacSecret): unknown[] {
-    const resolved = resolveOptions('postgresSecrets', secret, newSecretRules)
+    const resolved = resolveNewSecret('postgresSecrets', secret)
     const { caller, version, isPending, notBefore = null, expiresAt = null } = resolved
     const bytes = secretKey('postgresSecrets', 'secret', resolved.secret).export()
     const { kekId, sealed } = seal(ring, placeOf(caller, version), bytes)
@@ -152,28 +180,23 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     const { rows } = await client.query(INSERT, sealedValues(secret))
     if (rows.length === 0) throw versionExists(caller, version)
     forgetCaller(store, caller)
-    tellChange(audit, 'added', caller, version)
+    reportChange(audit, 'added', caller, version)
   }
 
   /** One statement is one transaction, on a pool too; of two at once the primary key lets one through. */
-  async function rotate(caller: string, options: RotateOptions = {}) {
+  async function rotate(caller: string, rotation: RotateOptions = {}): Promise<RotatedSecret> {
     const [newest] = await select('WHERE caller = $1', [caller])
-    const { secret, graceSeconds, pending, isPutInForce } = resolveRotation('rotate', options, newest, clock.now())
-    const version = isPutInForce && newest !== undefined ? newest.version : (newest?.version ?? 0) + 1
-    const made = secret === undefined && !isPutInForce ? randomBytes(48).toString('base64') : undefined
-    const { rows } = isPutInForce
-      ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
-      : await client.query(`WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version FROM added`, [
-          ...sealedValues({ caller, version, secret: secret ?? (made as string), isPending: pending }),
-          graceSeconds,
-        ])
-    if (rows.length === 0) {
-      throw Object.assign(new Error(`another rotation of "${caller}" was first: this one did nothing`), {
-        code: 'ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT',
-      })
-    }
+    const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())
+    const { rows } =
+      secret === undefined
+        ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
+        : await client.query(`WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version FROM added`, [
+            ...sealedValues({ caller, version, secret, isPending: pending }),
+            graceSeconds,
+          ])
+    if (rows.length === 0) throw rotationConflict(caller)
     forgetCaller(store, caller)
-    tellChange(audit, 'rotated', caller, version, { pending })
+    reportChange(audit, 'rotated', caller, version, { pending })
     return { caller, version, secret: made }
   }
 
@@ -186,28 +209,22 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
 
   const store: PostgresSecretStore = {
     cacheSeconds,
-    get: async (caller, version) => (await select('WHERE caller = $1 AND key_version = $2', [caller, version]))[0],
     versions: (caller) => select('WHERE caller = $1', [caller]),
-    active: (caller) =>
-      select(
-        'WHERE caller = $1 AND revoked_at IS NULL AND not_before <= now() AND (expires_at IS NULL OR now() < expires_at)',
-        [caller],
-      ),
     insert,
     rotate,
     async retire(caller, version, expiresAt) {
       assertMoment('retire', expiresAt)
       const isKnown = await change('expires_at = to_timestamp($3::float8 / 1000)', caller, version, expiresAt)
-      if (isKnown) tellChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
+      if (isKnown) reportChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
       return isKnown
     },
     async revoke(caller, version) {
       const isKnown = await change('revoked_at = coalesce(revoked_at, now())', caller, version)
-      if (isKnown) tellChange(audit, 'revoked', caller, version)
+      if (isKnown) reportChange(audit, 'revoked', caller, version)
       return isKnown
     },
     list: (caller) => (caller === undefined ? select('', []) : select('WHERE caller = $1', [caller])),
-    async rewrap() {
+    async reencrypt() {
       const { rows } = await client.query(`${SELECT} WHERE kek_id <> $1`, [ring.writes])
       let count = 0
       for (const row of rows as Row[]) {
@@ -215,23 +232,24 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
         const bytes = open(ring, place, row.kek_id, row.ciphertext)
         if (bytes === undefined) continue
         const { kekId, sealed } = seal(ring, place, bytes)
-        // Only the row that was read: a rewrap elsewhere may have been first.
+        // Only the row that was read: another process may have been first.
         const text = `UPDATE ${TABLE} SET ciphertext = $3, kek_id = $4 WHERE caller = $1 AND key_version = $2
          AND ciphertext = $5 RETURNING key_version`
         const done = await client.query(text, [row.caller, row.key_version, sealed, kekId, row.ciphertext])
         count += done.rows.length
         forgetCaller(store, row.caller)
       }
-      if (count > 0) void audit.emit({ type: 'hmac.secret.rewrapped', gate: 'hmac', attributes: { rows: count } })
+      if (count > 0) void audit.emit({ type: 'hmac.secret.reencrypted', gate: 'hmac', attributes: { rows: count } })
       return count
     },
     async importSealed({ envelope, kek, ...row }) {
       const { caller, version } = row
       const secret = openEnvelope(kek, caller, version, envelope)
       if (secret === undefined) {
-        throw Object.assign(new Error(`the envelope of "${caller}" version ${version} does not open`), {
-          code: 'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
-        })
+        throw codedError(
+          'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
+          `the envelope of "${caller}" version ${version} does not open`,
+        )
       }
       await insert({ ...row, secret })
     },

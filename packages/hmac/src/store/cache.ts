@@ -1,11 +1,11 @@
 import type { Clock } from '@countersign/core'
 import { isPromise, withDeadline } from '@countersign/core/gate-kit'
-import type { HmacSecretStore, HmacSecretVersion } from './store.js'
+import type { HmacSecretStore, HmacSecretVersion } from './port.js'
 
 const MAX_TTL_MS = 30_000
 /** A version that is not in the set asks the store again after so long: at most twice in 30 s. */
 const UNKNOWN_VERSION_MS = 15_000
-/** When the store fails, what was read goes on for so long, and never past a version's own expiry. */
+/** While the store fails, what was read is used for so long, and never past a version's own expiry. */
 const STALE_MS = 300_000
 const LOAD_TIMEOUT_MS = 1000
 /** After a failure the store is left alone for so long. */
@@ -19,6 +19,8 @@ interface Entry {
   versions: Versions | undefined
   loadedMs: number
   failedMs: number
+  /** What the store threw then. */
+  failure: unknown
   unknownAskedMs: number
   loading: Promise<Versions> | undefined
   /** Grows with each change: a load that began before it is not kept. */
@@ -53,9 +55,9 @@ export function cachedVersions(
   }
   const now = clock.monotonic()
   if (isFresh(entry, store, version, now)) return entry.versions as Versions
-  // A store that fails is asked behind the back of the requests, which go on with what there is.
+  // A store that fails is asked in the background, while requests use what there is.
   const isFailing = entry.failedMs > entry.loadedMs
-  if (isFailing && now - entry.failedMs < BACK_OFF_MS) return staleOr(entry, now, new Error('it failed a moment ago'))
+  if (isFailing && now - entry.failedMs < BACK_OFF_MS) return staleOr(entry, now)
   const loading = entry.loading ?? load(entry, ask(store, caller), clock)
   if (!isFailing || !isUsable(entry, now)) return loading
   loading.catch(() => undefined)
@@ -82,6 +84,7 @@ function addEntry(store: HmacSecretStore, caller: string): Entry {
     versions: undefined,
     loadedMs: never,
     failedMs: never,
+    failure: undefined,
     unknownAskedMs: never,
     loading: undefined,
     generation: 0,
@@ -98,16 +101,16 @@ async function ask(store: HmacSecretStore, caller: string): Promise<Versions> {
 function load(entry: Entry, answer: PromiseLike<Versions>, clock: Clock): Promise<Versions> {
   const { generation } = entry
   const startedMs = clock.monotonic()
-  const loading = withDeadline(answer, LOAD_TIMEOUT_MS, 'reading secrets').then(
+  const loading = withDeadline(answer, LOAD_TIMEOUT_MS, 'secret_store').then(
     (versions) => {
       // From the start of the read: a revocation just after it must count within the bound.
       if (entry.generation === generation) Object.assign(entry, { versions, loadedMs: startedMs, loading: undefined })
       return versions
     },
-    (error: unknown) => {
+    (failure: unknown) => {
       const now = clock.monotonic()
-      if (entry.generation === generation) Object.assign(entry, { failedMs: now, loading: undefined })
-      return staleOr(entry, now, error)
+      if (entry.generation === generation) Object.assign(entry, { failedMs: now, failure, loading: undefined })
+      return staleOr({ ...entry, failure }, now)
     },
   )
   entry.loading = loading
@@ -118,7 +121,8 @@ function isUsable({ versions, loadedMs }: Entry, now: number): boolean {
   return versions !== undefined && now - loadedMs < STALE_MS
 }
 
-function staleOr(entry: Entry, now: number, cause: unknown): Versions {
+/** @throws what the store threw last, when nothing recent enough is held. */
+function staleOr(entry: Entry, now: number): Versions {
   if (isUsable(entry, now)) return entry.versions as Versions
-  throw new Error('the secrets cannot be read', { cause })
+  throw entry.failure
 }

@@ -1,15 +1,16 @@
 import type { Clock } from '@countersign/core'
-import { isPromise } from '@countersign/core/gate-kit'
-import { SHARED_CALLER } from './formats/grammar.js'
-import { cachedVersions } from './stores/secret-cache.js'
-import { type HmacSecretStore, type HmacSecretVersion, isActive } from './stores/store.js'
+import { andThen } from '@countersign/core/gate-kit'
+import { SHARED_CALLER } from '../formats/grammar.js'
+import { cachedVersions } from './cache.js'
+import { type HmacSecretStore, type HmacSecretVersion, isActive } from './port.js'
 
-/** Unpinned, at most so many versions are tried. */
-const MAX_CANDIDATES = 8
+/** Of a signature that names no version, at most this many of the newest active versions are tried. */
+export const MAX_TRIED_VERSIONS: number = 8
 
-/** What may have signed; `'unreadable'` when only rows that do not open could have. */
+/** What may have signed. */
 export interface FoundKeys {
   readonly keys: readonly HmacSecretVersion[]
+  /** Whether a version that may have signed does not open. */
   readonly hasUnreadable: boolean
   /** Why there is none. */
   readonly missing: 'unknown_key_version' | 'no_active_secret'
@@ -25,21 +26,10 @@ export function findKeys(
   const now = clock.now()
   const own = cachedVersions(store, caller, version, clock)
   const shared = () => cachedVersions(store, SHARED_CALLER, version, clock)
-  return isPromise(own)
-    ? own.then((versions) => choose(versions, shared, version, now))
-    : choose(own, shared, version, now)
-}
-
-/** A caller that has, or had, secrets of its own never falls back to the shared one. */
-function choose(
-  own: readonly HmacSecretVersion[],
-  shared: () => readonly HmacSecretVersion[] | Promise<readonly HmacSecretVersion[]>,
-  version: number | undefined,
-  now: number,
-): FoundKeys | Promise<FoundKeys> {
-  if (own.length > 0) return select(own, version, now)
-  const versions = shared()
-  return isPromise(versions) ? versions.then((list) => select(list, version, now)) : select(versions, version, now)
+  // A caller that has, or had, secrets of its own never falls back to the shared one.
+  return andThen(own, (versions) =>
+    andThen(versions.length > 0 ? versions : shared(), (list) => select(list, version, now)),
+  )
 }
 
 function select(versions: readonly HmacSecretVersion[], version: number | undefined, now: number): FoundKeys {
@@ -47,7 +37,7 @@ function select(versions: readonly HmacSecretVersion[], version: number | undefi
   const wanted = version === undefined ? active : active.filter((entry) => entry.version === version)
   const isKnownVersion = version === undefined || versions.some((entry) => entry.version === version)
   return {
-    keys: wanted.filter((entry) => entry.key !== undefined).slice(0, MAX_CANDIDATES),
+    keys: wanted.filter((entry) => entry.key !== undefined).slice(0, MAX_TRIED_VERSIONS),
     hasUnreadable: wanted.some((entry) => entry.key === undefined),
     missing: isKnownVersion ? 'no_active_secret' : 'unknown_key_version',
   }

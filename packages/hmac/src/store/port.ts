@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 
-/** One version of a caller's secret. Times are ms since the epoch. */
+/** One version of a caller's secret. Times are milliseconds since the epoch. */
 export interface HmacSecretVersion {
   readonly caller: string
   readonly version: number
-  /** Undefined when the stored row does not open: it is there, but nobody can use it. */
+  /** Undefined when the stored row does not open. */
   readonly key: KeyObject | undefined
   /** Valid from then on. */
   readonly notBefore: number
@@ -16,28 +16,30 @@ export interface HmacSecretVersion {
   readonly isPending: boolean
 }
 
-/** A version to be stored. */
+/** A version to be stored. Times are milliseconds since the epoch. */
 export interface NewHmacSecret {
   readonly caller: string
   readonly version: number
   /** At least 32 bytes; a text stands for its UTF-8 bytes. */
   readonly secret: string | Uint8Array
   /** Default: now. */
-  readonly notBefore?: number
+  readonly notBefore?: number | undefined
   /** Exclusive. Default: never. */
-  readonly expiresAt?: number
-  readonly isPending?: boolean
+  readonly expiresAt?: number | undefined
+  readonly isPending?: boolean | undefined
 }
 
+/** Options of a rotation. */
 export interface RotateOptions {
   /** Default: 48 random bytes in base64. */
-  readonly secret?: string | Uint8Array
+  readonly secret?: string | Uint8Array | undefined
   /** Seconds that the previous versions stay valid. Default 86 400. */
-  readonly graceSeconds?: number
+  readonly graceSeconds?: number | undefined
   /** Only tell verifiers: the previous versions stay valid until the same rotation without `pending`. */
-  readonly pending?: boolean
+  readonly pending?: boolean | undefined
 }
 
+/** What a rotation made. */
 export interface RotatedSecret {
   readonly caller: string
   readonly version: number
@@ -48,22 +50,19 @@ export interface RotatedSecret {
 type MaybePromise<T> = T | Promise<T>
 
 /**
- * Where secrets are kept. Reads throw or reject when the store cannot answer; an adapter that answers without a promise
- * is asked for each request, every other is cached.
+ * Where secrets are kept. Reads throw or reject when the store cannot answer. An adapter that answers without a promise
+ * is asked for each request; the answers of every other one are cached.
  */
 export interface HmacSecretStore {
   /** Seconds that what was read may be kept. Default and most 30. */
-  readonly cacheSeconds?: number
+  readonly cacheSeconds?: number | undefined
   /** Whether a caller has secrets here; only a store that can tell without asking anyone has this. */
   knows?(caller: string): boolean
-  get(caller: string, version: number): MaybePromise<HmacSecretVersion | undefined>
-  /** Every version of a caller that is not forgotten, the expired and revoked included; newest first. */
+  /** Every version of a caller, the expired and revoked included; newest first. {@link isActive} says which verify. */
   versions(caller: string): MaybePromise<readonly HmacSecretVersion[]>
-  /** The versions that verify now, newest first. */
-  active(caller: string): MaybePromise<readonly HmacSecretVersion[]>
   /** Stores a version; rejects with code `ERR_COUNTERSIGN_HMAC_VERSION_EXISTS` when there is one. */
   insert(secret: NewHmacSecret): MaybePromise<void>
-  /** Lets a version expire at a moment. False when there is no such version. */
+  /** Lets a version expire at a moment, in ms since the epoch. False when there is no such version. */
   retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>
   /** Ends a version at once. False when there is no such version. */
   revoke(caller: string, version: number): MaybePromise<boolean>

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { MIN_SECRET_BYTES } from '../secret-key.js'
+import { MIN_SECRET_BYTES } from '../../secret-key.js'
 
 const IV_BYTES = 12
 const TAG_BYTES = 16

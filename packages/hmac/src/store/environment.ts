@@ -1,18 +1,20 @@
-import { OptionError, type Environment } from '@countersign/core'
+import { type Environment, OptionError } from '@countersign/core'
 import { option, readVariable, resolveOptions } from '@countersign/core/gate-kit'
 import { parseVersion } from '../formats/grammar.js'
 import { assertCallers, variablesOf } from '../variables.js'
-import { type MemorySecretsOptions, memorySecrets, memorySecretsRules } from './memory.js'
+import { storeOptionRules } from './changes.js'
+import { type MemorySecretStore, type MemorySecretsOptions, memorySecrets } from './memory.js'
 
+/** Options of {@link secretsFromEnv}. */
 export interface SecretsFromEnvOptions extends MemorySecretsOptions {
   /** The callers that must have a secret. */
   readonly callers: readonly string[]
   /** Another variable name for a caller. Default: `COUNTERSIGN_HMAC_SECRET_<CALLER>`, with `_` for `.` and `-`. */
-  readonly names?: Readonly<Record<string, string>>
+  readonly names?: Readonly<Record<string, string>> | undefined
 }
 
 const rules = {
-  ...memorySecretsRules,
+  ...storeOptionRules,
   callers: option.custom<unknown>('a list of callers', (value) => value),
   names: option.custom<Readonly<Record<string, string>>>('an object of caller: variable', (value) =>
     value !== null && typeof value === 'object' ? (value as Record<string, string>) : undefined,
@@ -28,7 +30,7 @@ const rules = {
  * @example
  * const secrets = secretsFromEnv(process.env, { callers: ['scheduler'] })
  */
-export function secretsFromEnv(env: Environment, options: SecretsFromEnvOptions) {
+export function secretsFromEnv(env: Environment, options: SecretsFromEnvOptions): MemorySecretStore {
   const { callers, names = {}, clock, audit } = resolveOptions('secretsFromEnv', options, rules)
   assertCallers('secretsFromEnv', callers)
   const variables = variablesOf('secretsFromEnv', 'COUNTERSIGN_HMAC_SECRET_', callers, names)
@@ -39,7 +41,11 @@ export function secretsFromEnv(env: Environment, options: SecretsFromEnvOptions)
       secret: readVariable(env, variable),
     }))
     if (found.length > 0) return found
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', name, `secretsFromEnv: ${name} must hold the secret of "${caller}"`)
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+      name,
+      `secretsFromEnv: ${name} must hold the secret of "${caller}"`,
+    )
   })
   return memorySecrets(secrets, { clock, audit })
 }
@@ -54,7 +60,11 @@ function versionsOf(env: Environment, name: string): readonly { version: number;
     const version = variable === name ? 1 : parseVersion(variable.slice(name.length + 2))
     if (version === undefined) continue
     if (found.some((other) => other.version === version)) {
-      throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', variable, `${variable} and ${name} are both version ${version}`)
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_INVALID',
+        variable,
+        `${variable} and ${name} are both version ${version}`,
+      )
     }
     found.push({ version, variable })
   }

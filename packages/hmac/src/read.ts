@@ -1,0 +1,83 @@
+import { denied, fieldLines, parseAuthorization } from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import { mayLackLines } from './body/framing.js'
+import type { SignatureClaim, SignatureFormat } from './formats/format.js'
+import type { HmacDenied } from './reasons.js'
+
+/** A signature, read by the grammar of its format. Nothing is proven yet. */
+export interface PresentedSignature {
+  readonly kind: 'signature'
+  readonly format: SignatureFormat
+  readonly claim: SignatureClaim
+}
+
+/** The old shared key. */
+export interface PresentedKey {
+  readonly kind: 'key'
+  /** As it stands in the header field: one unit a byte. */
+  readonly key: string
+}
+
+/** With `reportOnly`: the old key, which decides, and the signature, which is reported on. */
+export interface ReportedSignature {
+  readonly kind: 'reported'
+  readonly key: PresentedKey | HmacDenied
+  readonly signature: PresentedSignature | HmacDenied | undefined
+}
+
+/** What a request presents to the gate. */
+export type HmacCredential = PresentedSignature | PresentedKey | ReportedSignature
+
+/** Where credentials are looked for. */
+export interface CredentialSources {
+  readonly formats: readonly SignatureFormat[]
+  /** The header fields of the old key, in lower case; none when there is no old key. */
+  readonly keyHeaders: readonly string[]
+  readonly reportOnly: boolean
+}
+
+/**
+ * Reads which credential decides: a signature, good or bad, where any header field of one is sent; the old key where none
+ * is. With `reportOnly` the old key alone decides.
+ */
+export function readCredential(
+  request: Request,
+  { formats, keyHeaders, reportOnly }: CredentialSources,
+): HmacCredential | HmacDenied | undefined {
+  const signature = readSignature(request, formats)
+  if (!reportOnly) return signature ?? readKey(request, keyHeaders)
+  const key = readKey(request, keyHeaders)
+  if (key === undefined && signature === undefined) return undefined
+  return { kind: 'reported', key: key ?? denied('missing'), signature }
+}
+
+/** The signature of a request: one format, each of its header fields once. Undefined when no field of one is sent. */
+export function readSignature(
+  request: Request,
+  formats: readonly SignatureFormat[],
+): PresentedSignature | HmacDenied | undefined {
+  const sent = formats.filter(({ reads }) => reads.some((name) => fieldLines(request, name).length > 0))
+  const [format] = sent
+  if (format === undefined) return undefined
+  const detail = { attributes: { format: format.name } }
+  if (mayLackLines(request)) return denied('malformed', { detail })
+  if (sent.length > 1 || format.reads.some((name) => fieldLines(request, name).length > 1)) return denied('ambiguous')
+  const claim = format.parse(request)
+  return typeof claim === 'string' ? denied(claim, { detail }) : { kind: 'signature', format, claim }
+}
+
+/** The old key of a request: one header field, and of `authorization` the Bearer token. */
+function readKey(request: Request, headers: readonly string[]): PresentedKey | HmacDenied | undefined {
+  const fields = headers.flatMap((name) => fieldLines(request, name).map((value) => ({ name, value })))
+  const [field] = fields
+  if (field === undefined) return undefined
+  const detail = { attributes: { format: 'legacy' } }
+  if (fields.length > 1) return denied('ambiguous', { detail })
+  const key = field.name === 'authorization' ? bearerOf(request) : field.value
+  return key === undefined || key === '' ? denied('bad_signature', { detail }) : { kind: 'key', key }
+}
+
+function bearerOf(request: Request): string | undefined {
+  const parsed = parseAuthorization(request)
+  return parsed.kind === 'credentials' && parsed.scheme === 'bearer' ? parsed.token : undefined
+}

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import { type Audit, type Clock, audit as defaultAudit, OptionError } from '@countersign/core'
+import {
+  type AuditAttributes,
+  type OptionRule,
+  option,
+  resolveOptions,
+  systemClock,
+  withPage,
+} from '@countersign/core/gate-kit'
+import { CALLER_PATTERN, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
+import { secretRule } from '../secret-key.js'
+import { type HmacSecretVersion, hasEnded, type NewHmacSecret, type RotateOptions } from './port.js'
+
+/** The last moment that a `Date` can hold, in ms since the epoch. */
+const MAX_MOMENT = 8_640_000_000_000_000
+const TEN_YEARS_SECONDS = 315_360_000
+
+/** The rules of the options that every adapter has: the clock, and where changes are reported. */
+export const storeOptionRules: { readonly audit: OptionRule<Audit>; readonly clock: OptionRule<Clock> } = {
+  audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+const newSecretRules = {
+  caller: option
+    .custom<string>(`a name of a-z 0-9 . _ - that starts with a letter or digit, or "${SHARED_CALLER}"`, (value) =>
+      typeof value === 'string' && (CALLER_PATTERN.test(value) || value === SHARED_CALLER) ? value : undefined,
+    )
+    .required(),
+  version: option.integer(1, MAX_VERSION).required(),
+  secret: secretRule().required(),
+  notBefore: option.integer(0, MAX_MOMENT),
+  expiresAt: option.integer(0, MAX_MOMENT),
+  isPending: option.boolean().default(false),
+}
+
+const rotateRules = {
+  secret: secretRule(),
+  graceSeconds: option.seconds(0, TEN_YEARS_SECONDS).default(86_400),
+  pending: option.boolean().default(false),
+}
+
+/** A version to be stored, with its defaults. */
+export type ResolvedNewSecret = NewHmacSecret & { readonly isPending: boolean }
+
+/**
+ * Checks a version to be stored. `path` precedes the option's name in an error.
+ *
+ * @throws {OptionError}
+ */
+export function resolveNewSecret(owner: string, secret: unknown, path?: string): ResolvedNewSecret {
+  return resolveOptions(owner, secret, newSecretRules, path)
+}
+
+/** What one rotation does. */
+export interface RotationPlan {
+  /** The version that the rotation makes, or puts in force. */
+  readonly version: number
+  /** The secret to store; undefined when the newest version is pending, and this rotation is what it waits for. */
+  readonly secret: string | Uint8Array | undefined
+  /** The secret to return: one that was made here. */
+  readonly made: string | undefined
+  /** Seconds that the previous versions stay valid. */
+  readonly graceSeconds: number
+  /** Whether the new version is pending, so that the previous ones keep their expiry. */
+  readonly pending: boolean
+}
+
+/**
+ * Plans a rotation from the newest version. A pending one that has ended meanwhile is not put in force: it would leave
+ * none when the others expire.
+ *
+ * @throws {OptionError}
+ */
+export function planRotation(
+  owner: string,
+  options: RotateOptions,
+  newest: HmacSecretVersion | undefined,
+  now: number,
+): RotationPlan {
+  const { secret, graceSeconds, pending } = resolveOptions(owner, options, rotateRules)
+  if (newest?.isPending === true && !hasEnded(newest, now) && !pending) {
+    if (secret === undefined) {
+      return { version: newest.version, secret, made: undefined, graceSeconds, pending }
+    }
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'secret',
+      `${owner}: option "secret" must be left out: the pending version has its secret, and is put in force`,
+    )
+  }
+  const made = secret === undefined ? randomBytes(48).toString('base64') : undefined
+  const version = (newest?.version ?? 0) + 1
+  return { version, secret: secret ?? made, made, graceSeconds, pending }
+}
+
+/** @throws {OptionError} for what is not a moment in ms since the epoch. */
+export function assertMoment(owner: string, expiresAt: number): void {
+  resolveOptions(owner, { expiresAt }, { expiresAt: newSecretRules.expiresAt.required() })
+}
+
+/** An error of a store's changes, with its code and page. */
+export function codedError(code: `ERR_COUNTERSIGN_${string}`, message: string): Error {
+  return Object.assign(new Error(withPage(message, code)), { code })
+}
+
+/** The error of a version that is there already: `ERR_COUNTERSIGN_HMAC_VERSION_EXISTS`. */
+export function versionExists(caller: string, version: number): Error {
+  return codedError(
+    'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS',
+    `version ${version} of "${caller}" exists: a version is never replaced`,
+  )
+}
+
+/** The error of a rotation that another one overtook: `ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT`. */
+export function rotationConflict(caller: string): Error {
+  return codedError(
+    'ERR_COUNTERSIGN_HMAC_ROTATION_CONFLICT',
+    `another rotation of "${caller}" was first: this one did nothing`,
+  )
+}
+
+/** Reports one change of one version. */
+export function reportChange(
+  audit: Audit,
+  change: 'added' | 'rotated' | 'retired' | 'revoked',
+  caller: string,
+  version: number,
+  attributes?: AuditAttributes,
+): void {
+  void audit.emit({
+    type: `hmac.secret.${change}`,
+    gate: 'hmac',
+    principal: { kind: 'hmac', id: caller },
+    credential: { id: `${caller}/${version}`, version },
+    attributes,
+  })
+}

@@ -1,0 +1,14 @@
+export { MIN_SECRET_BYTES, secretKey } from '../secret-key.js'
+export type { ResolvedNewSecret, RotationPlan } from './changes.js'
+export {
+  assertMoment,
+  planRotation,
+  reportChange,
+  resolveNewSecret,
+  rotationConflict,
+  versionExists,
+} from './changes.js'
+export { MAX_TRIED_VERSIONS } from './find-keys.js'
+export type { MemorySecretStore } from './memory.js'
+export type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
+export { hasEnded, isActive } from './port.js'

@@ -1,0 +1,117 @@
+import { type Audit, type Clock, OptionError } from '@countersign/core'
+import { resolveOptions } from '@countersign/core/gate-kit'
+import { secretKey } from '../secret-key.js'
+import {
+  assertMoment,
+  planRotation,
+  reportChange,
+  resolveNewSecret,
+  storeOptionRules,
+  versionExists,
+} from './changes.js'
+import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
+
+/** Options of {@link memorySecrets}. */
+export interface MemorySecretsOptions {
+  readonly clock?: Clock | undefined
+  /** Where changes are reported. Default: the process-wide emitter. */
+  readonly audit?: Audit | undefined
+}
+
+/** A store that answers without a promise, and knows its callers. */
+export interface MemorySecretStore extends HmacSecretStore {
+  knows(caller: string): boolean
+  versions(caller: string): readonly HmacSecretVersion[]
+  insert(secret: NewHmacSecret): void
+  retire(caller: string, version: number, expiresAt: number): boolean
+  revoke(caller: string, version: number): boolean
+  rotate(caller: string, options?: RotateOptions): RotatedSecret
+  list(caller?: string): readonly HmacSecretVersion[]
+}
+
+/**
+ * Secrets in this process's memory; answers without a promise, and a revocation counts at once.
+ *
+ * @throws {OptionError} for a wrong entry, a secret shorter than 32 bytes, or a version given twice.
+ * @example
+ * memorySecrets([{ caller: 'scheduler', version: 3, secret: process.env.SCHEDULER_HMAC_SECRET }])
+ */
+export function memorySecrets(
+  secrets: readonly (Omit<NewHmacSecret, 'secret'> & { readonly secret: string | Uint8Array | undefined })[],
+  options: MemorySecretsOptions = {},
+): MemorySecretStore {
+  if (!Array.isArray(secrets)) {
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'secrets', 'memorySecrets: "secrets" must be a list')
+  }
+  const { clock, audit } = resolveOptions('memorySecrets', options, storeOptionRules)
+  /** By caller, newest first. */
+  const versions = new Map<string, readonly HmacSecretVersion[]>()
+  const ofCaller = (caller: string) => versions.get(caller) ?? []
+
+  function add(secret: unknown, path = ''): HmacSecretVersion {
+    const now = clock.now()
+    const { secret: bytes, notBefore = now, expiresAt, ...rest } = resolveNewSecret('memorySecrets', secret, path)
+    const { caller, version } = rest
+    const key = secretKey('memorySecrets', `${path}secret`, bytes)
+    const list = ofCaller(caller)
+    if (list.some((entry) => entry.version === version)) throw versionExists(caller, version)
+    const entry = { ...rest, key, notBefore, createdAt: now, expiresAt, revokedAt: undefined }
+    versions.set(
+      caller,
+      [...list, entry].sort((a, b) => b.version - a.version),
+    )
+    return entry
+  }
+
+  function change(caller: string, version: number, part: Partial<HmacSecretVersion>): boolean {
+    const list = ofCaller(caller)
+    if (!list.some((entry) => entry.version === version)) return false
+    versions.set(
+      caller,
+      list.map((entry) => (entry.version === version ? { ...entry, ...part } : entry)),
+    )
+    return true
+  }
+
+  secrets.forEach((secret, index) => {
+    add(secret, `[${index}].`)
+  })
+
+  return {
+    knows: (caller) => versions.has(caller),
+    versions: ofCaller,
+    insert(secret) {
+      const { caller, version } = add(secret)
+      reportChange(audit, 'added', caller, version)
+    },
+    retire(caller, version, expiresAt) {
+      assertMoment('retire', expiresAt)
+      const isKnown = change(caller, version, { expiresAt })
+      if (isKnown) reportChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
+      return isKnown
+    },
+    revoke(caller, version) {
+      const { revokedAt } = ofCaller(caller).find((entry) => entry.version === version) ?? {}
+      const isKnown = change(caller, version, { revokedAt: revokedAt ?? clock.now() })
+      if (isKnown) reportChange(audit, 'revoked', caller, version)
+      return isKnown
+    },
+    rotate(caller, rotation = {}) {
+      const [newest] = ofCaller(caller)
+      const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())
+      if (secret === undefined) change(caller, version, { isPending: false })
+      else add({ caller, version, secret, isPending: pending })
+      const end = clock.now() + graceSeconds * 1000
+      for (const { version: previous, expiresAt = Number.POSITIVE_INFINITY } of pending ? [] : ofCaller(caller)) {
+        if (previous < version && expiresAt > end) change(caller, previous, { expiresAt: end })
+      }
+      reportChange(audit, 'rotated', caller, version, { pending })
+      return { caller, version, secret: made }
+    },
+    list: (caller) =>
+      [...versions.values()]
+        .flat()
+        .filter((entry) => caller === undefined || entry.caller === caller)
+        .sort((a, b) => (a.caller < b.caller ? -1 : a.caller > b.caller ? 1 : b.version - a.version)),
+  }
+}

@@ -1,0 +1,174 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import type { Clock, ReplayStore } from '@countersign/core'
+import {
+  andThen,
+  denied,
+  granted,
+  settle,
+  sha256,
+  unavailable,
+  unavailableBy,
+  type VerdictDetail,
+} from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import { type BodyMode, readBody } from './body/read-body.js'
+import type { SignatureClaim, SignatureFormat } from './formats/format.js'
+import { type Audiences, findMac, type ProvenMac, spendDecoy } from './mac.js'
+import { principalFor } from './principal.js'
+import type { PresentedSignature } from './read.js'
+import type { HmacDenied, HmacVerdict } from './reasons.js'
+import { claimOnce, replayKey } from './single-use.js'
+import { type FoundKeys, findKeys } from './store/find-keys.js'
+import type { HmacSecretStore } from './store/port.js'
+
+/** What a signature is verified against. */
+export interface SignatureVerifier {
+  readonly isCaller: (caller: string) => boolean
+  readonly secrets: HmacSecretStore
+  readonly audiences: readonly string[]
+  readonly body: BodyMode
+  readonly maxBodyBytes: number
+  readonly replay: ReplayStore
+  readonly clock: Clock
+}
+
+type Step<T> = T | HmacVerdict | Promise<T | HmacVerdict>
+
+/** How far machines' clocks may differ. */
+const SLACK_SECONDS = 120
+
+/**
+ * Decides on a signature: caller, window, key, MAC, body, digest, single use. Cheap before expensive, and nothing of a
+ * stranger's is stored.
+ */
+export function verifySignature(
+  { format, claim }: PresentedSignature,
+  request: Request,
+  { isCaller, secrets, audiences: own, body: mode, maxBodyBytes, replay, clock }: SignatureVerifier,
+): HmacVerdict | Promise<HmacVerdict> {
+  const nowSeconds = clock.now() / 1000
+  const skewSeconds = Math.floor(nowSeconds) - claim.timestamp
+  const audiences = { own, host: format.bindsAudience ? request.headers.host?.toLowerCase() : undefined }
+
+  if (!isCaller(claim.caller)) {
+    spendDecoy(claim, audiences)
+    return denied('unknown_caller', { detail: { attributes: { format: format.name, skew_seconds: skewSeconds } } })
+  }
+  const detail = describe(format, claim, skewSeconds)
+
+  const misdated = checkWindow(format, claim, skewSeconds, nowSeconds)
+  if (misdated !== undefined) return denied(misdated, { detail })
+
+  const keys = settle<FoundKeys, FoundKeys | HmacVerdict>(
+    () => findKeys(secrets, claim.caller, claim.version, clock),
+    (found) => (found.keys.length > 0 ? found : refuseKeys(found, claim, audiences, detail)),
+    (error) => unavailableBy(error, 'secret_store', detail),
+  )
+  const readBytes = () => andThen(readBody(request, maxBodyBytes, mode), (body) => bytesOrDenied(body, detail))
+  const admit = (proof: ProvenMac) => admitOnce(request, { format, claim }, proof, replay, clock, detail)
+
+  return onward<FoundKeys, HmacVerdict>(keys, (found) =>
+    onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit),
+  )
+}
+
+/** Continues with what a step found, or ends with the verdict that it came to. */
+function onward<T extends object, R>(step: Step<T>, next: (found: T) => Step<R>): Step<R> {
+  return andThen<T | HmacVerdict, R | HmacVerdict>(step, (found) => (isVerdict(found) ? found : next(found)))
+}
+
+function isVerdict(value: object): value is HmacVerdict {
+  return 'outcome' in value
+}
+
+function describe({ name }: SignatureFormat, { caller, version }: SignatureClaim, skewSeconds: number): VerdictDetail {
+  const known = version === undefined ? {} : { key_version: version }
+  return {
+    principalId: caller,
+    credential: version === undefined ? undefined : { version },
+    attributes: { format: name, skew_seconds: skewSeconds, ...known },
+  }
+}
+
+/** The window is inclusive at both ends, to the second; `expires` is exclusive. */
+function checkWindow(
+  { windowBackSeconds, windowAheadSeconds }: SignatureFormat,
+  { expires }: SignatureClaim,
+  skewSeconds: number,
+  nowSeconds: number,
+): 'expired' | 'not_yet_valid' | undefined {
+  if (skewSeconds > windowBackSeconds || (expires !== undefined && nowSeconds >= expires)) return 'expired'
+  return -skewSeconds > windowAheadSeconds ? 'not_yet_valid' : undefined
+}
+
+function refuseKeys(
+  { hasUnreadable, missing }: FoundKeys,
+  claim: SignatureClaim,
+  audiences: Audiences,
+  detail: VerdictDetail,
+): HmacVerdict {
+  if (hasUnreadable) return unavailable('secret_unreadable', { detail })
+  spendDecoy(claim, audiences)
+  return denied(missing, { detail })
+}
+
+/** The MAC and the body: over a declared digest the MAC is checked before a byte of the body is read. */
+function proveContent(
+  claim: SignatureClaim,
+  found: FoundKeys,
+  audiences: Audiences,
+  readBytes: () => Step<Buffer>,
+  detail: VerdictDetail,
+): Step<ProvenMac> {
+  const checkMac = (bodySha256?: Uint8Array): ProvenMac | HmacVerdict => {
+    const proof = findMac(claim, found.keys, audiences, bodySha256)
+    if (typeof proof !== 'string') return proof
+    // A row that does not open might have verified: that is an outage, not a refusal.
+    return found.hasUnreadable ? unavailable('secret_unreadable', { detail }) : denied(proof, { detail })
+  }
+  if (claim.digests === undefined) return onward(readBytes(), (bytes) => checkMac(sha256(bytes)))
+  return onward(checkMac(), (proof) =>
+    onward(readBytes(), (bytes) => (hasDigests(bytes, claim) ? proof : denied('digest_mismatch', { detail }))),
+  )
+}
+
+function bytesOrDenied(body: Buffer | 'too_large' | 'aborted', detail: VerdictDetail): Buffer | HmacDenied {
+  if (body === 'too_large') return denied('body_too_large', { detail })
+  if (body !== 'aborted') return body
+  return denied('malformed', { detail: { ...detail, attributes: { ...detail.attributes, body } } })
+}
+
+function hasDigests(bytes: Buffer, { digests = [] }: SignatureClaim): boolean {
+  return digests.every(({ algorithm, value }) => {
+    const computed = hash(algorithm, bytes, 'buffer')
+    return computed.length === value.length && timingSafeEqual(computed, value)
+  })
+}
+
+/** Last step: the signature is good; is this the first request that uses it? */
+function admitOnce(
+  request: Request,
+  { format, claim }: Omit<PresentedSignature, 'kind'>,
+  proof: ProvenMac,
+  replay: ReplayStore,
+  clock: Clock,
+  before: VerdictDetail,
+): HmacVerdict | Promise<HmacVerdict> {
+  const { caller } = claim
+  const { version } = proof
+  const detail: VerdictDetail = {
+    ...before,
+    credential: { id: `${caller}/${version}`, version },
+    attributes: { ...before.attributes, key_version: version },
+  }
+  const admitted = granted(principalFor(caller, format.name, version), detail)
+  if (claim.isRepeatable) return admitted
+  // Constant: one computed from the verifier's own clock would reopen a replay when clocks differ.
+  const ttlMs = Math.ceil((format.windowBackSeconds + format.windowAheadSeconds + SLACK_SECONDS) * 1000)
+  const startedMs = clock.monotonic()
+  return settle<'fresh' | 'seen', HmacVerdict>(
+    () => claimOnce(request, replay, replayKey(claim, proof), ttlMs),
+    (answer) => (answer === 'fresh' ? admitted : denied('replayed', { detail })),
+    (error) => unavailableBy(error, 'replay_store', { ...detail, storeMs: clock.monotonic() - startedMs }),
+  )
+}
