@@ -5,10 +5,8 @@ export type {
   AuditCredential,
   AuditEventInput,
   AuditHttp,
-  AuditOutcome,
-  AuditSeverity,
 } from './audit/event.js'
-export type { AuditEventType } from './audit/event-types.js'
+export type { AuditEventType, AuditOutcome, AuditSeverity } from './audit/event-types.js'
 export { auditEventTypes } from './audit/event-types.js'
 export { safeString } from './audit/normalise.js'
 export { systemClock } from './clock.js'

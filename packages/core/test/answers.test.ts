@@ -3,7 +3,7 @@ import { denied, granted, problemAnswer, unavailable } from '@countersign/core/g
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
-import { titleOf } from '../src/gate/answer.js'
+import { titleOf } from '../src/gate/problem.js'
 import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
 const PROBLEM = 'application/problem+json; charset=utf-8'

@@ -1,4 +1,7 @@
-import type { AuditOutcome, AuditSeverity } from './event.js'
+/** How the decision or the change of state ended. */
+export type AuditOutcome = 'success' | 'failure' | 'error'
+/** How much an operator should care. */
+export type AuditSeverity = 'info' | 'warning' | 'critical'
 
 /** What an event type means, and what its events are unless they say otherwise. */
 export interface EventDefaults {

@@ -1,9 +1,5 @@
-import type { AuditEventType } from './event-types.js'
+import type { AuditEventType, AuditOutcome, AuditSeverity } from './event-types.js'
 
-/** How what an event tells of ended. */
-export type AuditOutcome = 'success' | 'failure' | 'error'
-/** How much an operator should care. */
-export type AuditSeverity = 'info' | 'warning' | 'critical'
 /** What was seen against what was expected. Names are snake_case. */
 export type AuditAttributes = Readonly<Record<string, string | number | boolean>>
 

@@ -1,14 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type {
-  AuditAttributes,
-  AuditCredential,
-  AuditEvent,
-  AuditEventInput,
-  AuditHttp,
-  AuditOutcome,
-  AuditSeverity,
-} from './event.js'
-import { type AuditEventType, auditEventTypes } from './event-types.js'
+import type { AuditAttributes, AuditCredential, AuditEvent, AuditEventInput, AuditHttp } from './event.js'
+import { type AuditEventType, type AuditOutcome, type AuditSeverity, auditEventTypes } from './event-types.js'
 
 const MAX_STRING = 256
 const MAX_ATTRIBUTES = 32

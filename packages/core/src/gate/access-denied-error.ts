@@ -1,4 +1,5 @@
-import { type Answer, titleOf } from './answer.js'
+import type { Answer } from './answer.js'
+import { titleOf } from './problem.js'
 import type { Refusal } from './verdict.js'
 
 /**

@@ -1,5 +1,6 @@
 import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
 import { type Challenge, formatChallenges } from './challenge.js'
+import { type Problem, titleOf } from './problem.js'
 import type { ReasonTable } from './reasons.js'
 import type { Denied, Refusal } from './verdict.js'
 
@@ -13,37 +14,12 @@ export interface Answer {
   readonly body?: string | undefined
 }
 
-/** RFC 9457. `error` and `error_description` stand where OAuth clients read them. */
-export interface Problem {
-  readonly type?: string
-  readonly title?: string
-  readonly status?: number
-  readonly detail?: string
-  readonly error?: string
-  readonly error_description?: string
-  readonly [member: string]: unknown
-}
-
 /** What {@link answer} needs of a gate. */
 export interface AnswerContext<R extends string = string> {
   /** The kind of the gate: the challenge of a 401 that has no other. */
   readonly kind: string
   readonly reasons: ReasonTable<R>
   readonly challenge: (denied: Denied<R>) => readonly Challenge[]
-}
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  413: 'Content Too Large',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-}
-
-/** The reason phrase of a status (RFC 9110 §15). */
-export function titleOf(status: number): string {
-  return TITLES[status] ?? 'Error'
 }
 
 /**

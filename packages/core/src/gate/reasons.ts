@@ -1,4 +1,4 @@
-import type { Problem } from './answer.js'
+import type { Problem } from './problem.js'
 
 /** What one reason means to the client and to the audit. Data, so that it is in one place. */
 export interface ReasonEntry {
