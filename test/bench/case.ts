@@ -5,7 +5,7 @@ import type { Wire } from './wire.js'
 export interface Traffic {
   readonly wires: (count: number) => readonly Wire[] | Promise<readonly Wire[]>
   /** What `wires` repeats, each once: sent before anything is measured, so that nothing counts as a first time. */
-  readonly seen?: () => readonly Wire[]
+  readonly seen?: (() => readonly Wire[]) | undefined
 }
 
 /** One middleware under the same task as the others of its case. */
@@ -13,12 +13,12 @@ export interface Variant extends Traffic {
   readonly name: string
   readonly isOurs: boolean
   /** What grows in the case, where something does: "1,000 live". */
-  readonly size?: string
+  readonly size?: string | undefined
   readonly handler: RequestHandler
   /** Requests in one slice, where the case's own number is too many for it. */
-  readonly maxSlice?: number
+  readonly maxSlice?: number | undefined
   /** The server that it asks, where it asks one. */
-  readonly redis?: string
+  readonly redis?: string | undefined
 }
 
 export interface Setup {
@@ -31,7 +31,7 @@ export interface Case {
   readonly id: string
   readonly title: string
   /** Most requests in one slice, where making them costs more than they do. */
-  readonly maxSlice?: number
+  readonly maxSlice?: number | undefined
   setup(): Promise<Setup>
 }
 

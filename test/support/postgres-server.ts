@@ -35,12 +35,17 @@ async function findOwner(): Promise<Owner> {
 export class PostgresServer {
   #child: ChildProcess | undefined
 
-  private constructor(
-    readonly port: number,
-    readonly directory: string,
-    readonly binaries: string,
-    readonly owner: Owner,
-  ) {}
+  readonly port: number
+  readonly directory: string
+  readonly binaries: string
+  readonly owner: Owner
+
+  private constructor(port: number, directory: string, binaries: string, owner: Owner) {
+    this.port = port
+    this.directory = directory
+    this.binaries = binaries
+    this.owner = owner
+  }
 
   static async start(): Promise<PostgresServer> {
     const binaries = findPostgres()

@@ -20,11 +20,15 @@ export async function freePort(): Promise<number> {
 export class RedisServer {
   #child: ChildProcess | undefined
 
-  private constructor(
-    readonly port: number,
-    readonly directory: string,
-    readonly settings: readonly string[],
-  ) {}
+  readonly port: number
+  readonly directory: string
+  readonly settings: readonly string[]
+
+  private constructor(port: number, directory: string, settings: readonly string[]) {
+    this.port = port
+    this.directory = directory
+    this.settings = settings
+  }
 
   static async start(...settings: string[]): Promise<RedisServer> {
     const directory = mkdtempSync(join(tmpdir(), 'countersign-redis-'))

@@ -1,4 +1,4 @@
-import { createAudit, type Audit } from '@countersign/core'
+import { type Audit, createAudit } from '@countersign/core'
 
 /** An emitter with one sink that takes every event, as in production; what it keeps is the last one. */
 export function listeningAudit(): Audit {

@@ -1,11 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import {
-  createMcpCredentials,
-  type McpCredentialStore,
-  memoryCredentials,
-  requireMcpCredential,
-} from '@countersign/mcp-credential'
+import { createMcpCredentials, memoryCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
 import type { RequestHandler } from 'express'
 import { Redis } from 'ioredis'

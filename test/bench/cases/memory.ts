@@ -1,6 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { createAudit } from '@countersign/core'
-import { memoryReplay } from '@countersign/core'
+import { createAudit, memoryReplay } from '@countersign/core'
 import { createMcpCredentials, memoryCredentials } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { memorySessions } from '@countersign/settings-session'

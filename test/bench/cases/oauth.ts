@@ -88,7 +88,8 @@ function setReaders({ url, algorithm }: Issuer): Named[] {
       typ: 'at+jwt',
     })
     const scopes = String(payload.scope).split(' ')
-    return { token, clientId: String(payload.client_id), scopes, expiresAt: payload.exp, resource: new URL(RESOURCE) }
+    const expiresAt = payload.exp ?? 0
+    return { token, clientId: String(payload.client_id), scopes, expiresAt, resource: new URL(RESOURCE) }
   }
   return [
     {

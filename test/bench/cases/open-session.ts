@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
 import type { memorySessions } from '@countersign/settings-session'
-import { userKey } from '../../../packages/settings-session/src/principal.js'
+import { userKey } from '../../../packages/settings-session/src/store/keys.js'
 import { mintTag, mintToken } from '../../../packages/settings-session/src/tokens.js'
 
 export type SettingsStore = ReturnType<typeof memorySessions>

@@ -69,8 +69,11 @@ async function expressSession(name: string, store: session.Store, count: number)
 
 /** What the documentation of ioredis users shows: a store of their own on GET, SET and PEXPIRE. */
 class IoredisStore extends session.Store {
-  constructor(readonly redis: Redis) {
+  readonly redis: Redis
+
+  constructor(redis: Redis) {
     super()
+    this.redis = redis
   }
   get(id: string, callback: (error: unknown, data?: session.SessionData | null) => void): void {
     this.redis.get(`sess:${id}`).then((text) => callback(null, text === null ? null : JSON.parse(text)), callback)

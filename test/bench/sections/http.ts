@@ -36,10 +36,13 @@ class Served {
   #rates: number[] = []
   #cpu: number[] = []
 
-  constructor(
-    readonly id: string,
-    readonly name: string,
-  ) {}
+  readonly id: string
+  readonly name: string
+
+  constructor(id: string, name: string) {
+    this.id = id
+    this.name = name
+  }
 
   async start(): Promise<Started> {
     const started = await this.#ask<Started>({ kind: 'start', id: this.id, name: this.name })
