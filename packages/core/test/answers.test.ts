@@ -1,8 +1,9 @@
-import { createAudit } from '@countersign/core'
+import { type AccessDeniedError, type Answer, createAudit } from '@countersign/core'
 import { denied, granted, problemAnswer, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 import { titleOf } from '../src/gate/problem.js'
 import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
@@ -115,6 +116,64 @@ describe('an answer', () => {
   })
 })
 
+describe('the shape of an answer', () => {
+  test('[core-answers] is an object until its bytes are sent', async () => {
+    const seen: unknown[] = []
+    const { app } = keyApp({
+      onDenied: ({ answer, respond }) => {
+        seen.push(answer)
+        respond()
+      },
+    })
+    const response = await request(app).get('/1').set('x-key', 'bad').expect(401)
+    expect(seen).toEqual([
+      {
+        status: 401,
+        headers: {
+          'WWW-Authenticate': 'Key realm="tests"',
+          'Cache-Control': 'no-store',
+          'Content-Type': PROBLEM,
+        },
+        problem: { type: 'about:blank', title: 'Unauthorized', status: 401, error: 'invalid_token' },
+      },
+    ])
+    expect(response.headers['content-length']).toBe(String(Buffer.byteLength(response.text)))
+  })
+
+  test('[core-answers] is the last word of the gate: another status, another form, more headers', async () => {
+    const body = '<p>Grüße</p>'
+    const { app, events } = keyApp(
+      {},
+      {
+        shape: (plain, refusal, incoming) => ({
+          status: 403,
+          headers: { ...plain.headers, 'Content-Type': 'text/html; charset=utf-8', 'Set-Cookie': ['a=1', 'b=2'] },
+          problem: { ...plain.problem, detail: `${refusal.outcome} ${incoming.path}` },
+          body,
+        }),
+      },
+    )
+    const response = await request(app).get('/1').expect(403)
+    expect([response.text, response.headers['content-type']]).toEqual([body, 'text/html; charset=utf-8'])
+    expect(response.headers['set-cookie']).toEqual(['a=1', 'b=2'])
+    expect(response.headers['content-length']).toBe('14')
+    expect(events).toMatchObject([{ reason: 'missing', http: { status: 403 } }])
+  })
+
+  test.each<[string, Partial<Answer>]>([
+    ['a header that HTTP does not allow', { headers: { 'X-Note': 'a\r\nb' } }],
+    ['a name that HTTP does not allow', { headers: { 'X Note': 'a' } }],
+    ['no status', { status: undefined as unknown as number }],
+    ['a status that HTTP does not have', { status: 42 }],
+    ['a problem that JSON cannot hold', { problem: { count: 1n } }],
+  ])('[core-throw] that has %s is a bug: 500, one event', async (_name, changes) => {
+    const { app, events } = keyApp({}, { shape: (plain) => ({ ...plain, ...changes }) })
+    const response = await request(app).get('/1').expect(500)
+    expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
+    expect(events).toMatchObject([{ reason: 'internal_error', http: { status: 500 } }])
+  })
+})
+
 describe('a method', () => {
   test.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'])(
     '[core-no-exempt-method] is exempt from nothing: %s without credentials is refused',
@@ -177,6 +236,50 @@ describe('a required audit sink', () => {
       response.status(error.status).json(incoming.principal ?? null)
     }) as ErrorRequestHandler)
     await request(app).get('/').set('x-key', 'good').expect(503, { kind: 'key', id: 'the-key' })
+  })
+
+  test.each(['respond', 'next'] as const)(
+    '[core-required-sink] that fails is answered in the form of the gate (onDenied: %s)',
+    async (onDenied) => {
+      const { audit, reasons } = recordAudit()
+      audit.subscribe(() => Promise.reject(new Error('the disk is full')), { required: true })
+      const gate = keyGate(
+        { audit, onDenied },
+        {
+          shape: ({ status }, refusal) => ({
+            status,
+            headers: { 'Content-Type': 'text/plain' },
+            problem: {},
+            body: `Wait: ${refusal.outcome === 'unavailable' ? refusal.dependency : ''}`,
+          }),
+        },
+      )
+      const app = express().get('/', gate)
+      app.use(((error, _incoming, response, _next) => {
+        const { status, headers, body } = (error as AccessDeniedError).answer
+        response.status(status).set(headers).send(body)
+      }) as ErrorRequestHandler)
+      const response = await request(app).get('/').set('x-key', 'good').expect(503)
+      expect(response.headers['content-type']).toContain('text/plain')
+      expect(response.text).toBe('Wait: audit_sink')
+      expect(reasons()).toEqual(['audit_sink'])
+    },
+  )
+
+  test('[core-required-sink] that fails under a shape that fails is 503 in the plain form', async () => {
+    const { audit, reasons } = recordAudit()
+    audit.subscribe(() => Promise.reject(new Error('the disk is full')), { required: true })
+    const gate = keyGate(
+      { audit },
+      {
+        shape: () => {
+          throw new TypeError('a bug')
+        },
+      },
+    )
+    const response = await request(express().get('/', gate)).get('/').set('x-key', 'good').expect(503)
+    expect(response.headers['content-type']).toBe(PROBLEM)
+    expect(reasons()).toEqual(['audit_sink'])
   })
 
   test('[core-required-sink] that takes the event lets the request in, told once', async () => {

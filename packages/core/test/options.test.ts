@@ -10,6 +10,8 @@ import {
   systemClock,
 } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
+import request from 'supertest'
+import { keyApp } from './harness.js'
 
 const rules = {
   ...gateOptionRules,
@@ -229,6 +231,28 @@ describe('the definition of a gate', () => {
     const make = () => defineGate({ ...definition, ...(change as object) })
     expect(make).toThrow(expect.objectContaining({ name: 'OptionError', option: name }))
   })
+})
+
+test('[core-options] that a prototype was polluted with are none, of a gate or of its definition', async () => {
+  const planted = { onDenied: 'next', route: 'planted', audit: {}, clock: {}, demand: () => 1, shape: 7, decided: 7 }
+  const names = Object.keys(planted)
+  const { app, errors, events } = keyApp()
+  for (const [name, value] of Object.entries(planted)) {
+    Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true })
+  }
+  try {
+    const polluted = keyApp()
+    for (const each of [app, polluted.app]) {
+      await request(each).get('/1').expect(401)
+      await request(each).get('/1').set('x-key', 'good').expect(200)
+    }
+    expect([...errors, ...polluted.errors]).toEqual([])
+    expect([...events, ...polluted.events].map(({ http }) => http?.route)).toEqual(['/:id', '/:id', '/:id', '/:id'])
+    expect(resolveOptions('requireThing', good, rules).onDenied).toBeUndefined()
+    expect(memoryReplay({}).claim('a', 1000)).toBe('fresh')
+  } finally {
+    for (const name of names) Reflect.deleteProperty(Object.prototype, name)
+  }
 })
 
 test('[core-options] of the memory replay store are checked', () => {

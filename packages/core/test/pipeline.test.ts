@@ -1,5 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises'
-import { createAudit, audit as defaultAudit } from '@countersign/core'
+import { createAudit, audit as defaultAudit, firstPresented } from '@countersign/core'
 import { denied, granted, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express, { type Request } from 'express'
@@ -234,4 +234,103 @@ test('[core-contained] what next() throws after a promised verdict is contained 
   await tick()
   await running.close()
   expect(events.map((event) => event.type)).toEqual(['access.granted'])
+})
+
+test('[core-next-once] what next() throws at once is never taken for a failure of the gate', async () => {
+  for (const [credential, onDenied] of [
+    ['good', 'respond'],
+    ['bad', 'next'],
+  ] as const) {
+    const { audit, events } = recordAudit()
+    const gate = keyGate({ audit, onDenied })
+    let calls = 0
+    let thrown: unknown
+    const running = await serve((incoming, response) => {
+      try {
+        gate(incoming as Request, response as Parameters<typeof gate>[1], () => {
+          calls += 1
+          throw new TypeError('not a router')
+        })
+      } catch (error) {
+        thrown = error
+        response.end()
+      }
+    })
+    await fetch(running.url, { headers: { 'x-key': credential } })
+    await running.close()
+    expect([calls, events.length, thrown]).toEqual([1, 1, new TypeError('not a router')])
+    expect(events[0]?.reason).toBe(credential === 'good' ? undefined : 'unknown')
+  }
+})
+
+test('[core-next-once] a verdict that is a thenable of another library is waited for, once', async () => {
+  const thenable = {
+    // biome-ignore lint/suspicious/noThenProperty: a promise of another library
+    then: (resolve: (verdict: KeyVerdict) => void) => void setImmediate(() => resolve(grant())),
+  }
+  const { app, events, handled } = deciding(() => thenable as unknown as Promise<KeyVerdict>)
+  await request(app).get('/1').expect(200)
+  expect([events.length, handled()]).toEqual([1, 1])
+})
+
+test.each<[string, KeyVerdict | undefined]>([
+  ['a grant', grant()],
+  ['a refusal', denied('unknown')],
+])('[core-throw] a throw while a credential is taken off the request is a bug: %s', async (_name, verdict) => {
+  let calls = 0
+  const { app, events, handled } = keyApp(
+    {},
+    {
+      ...decides(() => verdict as KeyVerdict),
+      decided: () => {
+        calls += 1
+        throw new Error('a bug')
+      },
+    },
+  )
+  await request(app).get('/1').expect(500)
+  expect([calls, handled(), events.map(({ reason }) => reason)]).toEqual([1, 0, ['internal_error']])
+})
+
+test('[core-throw] a detail that cannot be read is a bug in its event: one event, and 500', async () => {
+  const detail = {
+    get attributes(): never {
+      throw new TypeError('a bug')
+    },
+  }
+  for (const verdict of [granted({ kind: 'key', id: 'a' } as const, detail), denied('unknown' as const, { detail })]) {
+    const { app, events, handled } = deciding(() => verdict)
+    await request(app).get('/1').expect(500)
+    expect([handled(), events.map(({ reason }) => reason)]).toEqual([0, ['internal_error']])
+  }
+})
+
+test("[core-handler-name] a gate bears its maker's name: in Express's layers and in stack traces", async () => {
+  const gate = keyGate({ audit: createAudit() })
+  expect([gate.name, gate.optional().name, firstPresented(gate).name]).toEqual([
+    'requireKey',
+    'requireKey',
+    'firstPresented',
+  ])
+  expect([gate.kind, gate.optional().kind]).toEqual(['key', 'key'])
+  const { prepareStackTrace } = Error
+  const app = express().get('/', gate, (_incoming, response) => {
+    // Jest's own reading of a stack looks names up in source maps.
+    Error.prepareStackTrace = (_error, sites) => sites.map((site) => site.getFunctionName()).join(' ')
+    response.send(new Error('where am I').stack)
+  })
+  try {
+    const { text } = await request(app).get('/').set('x-key', 'good').expect(200)
+    expect(text).toContain('requireKey')
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace
+  }
+})
+
+test('[core-one-event] an emitter that does not say whether anybody listens is told', async () => {
+  const { audit, events } = recordAudit()
+  const { emit, subscribe } = audit
+  const { app } = keyApp({ audit: { emit, subscribe } as unknown as typeof audit })
+  await request(app).get('/1').expect(401)
+  expect(events).toHaveLength(1)
 })

@@ -9,6 +9,7 @@ export const requirements: Record<string, string> = {
   'core-once': 'an authentication is remembered by request and verifier: one granted event, demands every time',
   'core-proven': 'only what a gate granted on this very request is a principal',
   'core-singletons': 'what copies of the package share is on globalThis, and other contracts are warned of once',
+  'core-handler-name': 'the handler of a gate bears the name of the function that makes it',
   'core-explain': 'an explanation tells the steps of a decision from its verdict',
   'core-usage': 'the usage of legacy credentials is counted by caller, within a bound',
   'core-mcp-sdk': 'the adapter for the MCP SDK decides as the gate does, and records each decision',
