@@ -3,7 +3,7 @@ import { isVariableName } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 
 /** The part of a variable's name that stands for a caller: upper case, `_` for `.` and `-`. */
-function suffixOf(caller: string): string {
+export function variablePart(caller: string): string {
   return caller === SHARED_CALLER ? 'SHARED' : caller.toUpperCase().replace(/[.-]/g, '_')
 }
 
@@ -50,7 +50,7 @@ export function variablesOf(
       )
     }
   }
-  const variables = new Map(callers.map((caller) => [caller, names[caller] ?? `${prefix}${suffixOf(caller)}`]))
+  const variables = new Map(callers.map((caller) => [caller, names[caller] ?? `${prefix}${variablePart(caller)}`]))
   const owners = new Map<string, string>()
   for (const [caller, name] of variables) {
     const plain = name.replace(/_V[1-9]\d{0,9}$/, '')

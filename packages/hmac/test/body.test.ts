@@ -131,12 +131,20 @@ test.each([
 )
 
 test('[hmac-abort] a client that goes away midway is one event, and nothing hangs', async () => {
-  app = await hmacApp()
+  let arrive: () => void = () => undefined
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve
+  })
+  const afterGate: RequestHandler = (_request, _response, next) => {
+    next()
+    arrive()
+  }
+  app = await hmacApp({ before: [afterGate] })
   const headers = { ...signed({ now: app.clock.now(), body: 'hello' }), 'content-length': '5' }
   const request = httpRequest({ host: '127.0.0.1', port: app.port, method: 'POST', path: '/jobs?a=1', headers })
   request.on('error', () => undefined)
   request.write('he')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await arrived
   request.destroy()
   const until = performance.now() + 2000
   while (app.events.length === 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))

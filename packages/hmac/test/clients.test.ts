@@ -140,7 +140,9 @@ describe('the interceptor of undici', () => {
   })
 
   test('refuses a query in two places', async () => {
-    await expect(request({ path: '/jobs?a=1', query: { b: 2 } })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+    await expect(request({ path: '/jobs?a=1', query: { b: 2 } })).rejects.toMatchObject({
+      code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+    })
   })
 })
 

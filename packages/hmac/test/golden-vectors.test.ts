@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { rfc9421, type SigningInput, sign, xHeaders } from '@countersign/hmac'
+import { rfc9421, sign, xHeaders } from '@countersign/hmac'
 import { describe, expect, test } from '@jest/globals'
 
 const { secret, options, vectors } = JSON.parse(

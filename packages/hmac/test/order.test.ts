@@ -1,7 +1,7 @@
 import { createHook } from 'node:async_hooks'
 import { Readable } from 'node:stream'
-import { createAudit } from '@countersign/core'
 import type { ReplayStore } from '@countersign/core'
+import { createAudit } from '@countersign/core'
 import {
   memorySecrets,
   type RequireHmacOptions,

@@ -124,7 +124,7 @@ describe('the old key', () => {
 
 describe('report mode', () => {
   test('lets the old key decide and says what the signature would have', async () => {
-    app = await hmacApp({ legacy, mode: 'report' })
+    app = await hmacApp({ legacy, reportOnly: true })
     const good = { ...signed({ now: app.clock.now() }), 'x-service-key': 'old-key' }
     const bad = { ...good, 'x-countersign-signature': 'a'.repeat(64) }
     expect((await send(app.port, 'POST', '/jobs?a=1', good)).status).toBe(200)
@@ -143,7 +143,7 @@ describe('report mode', () => {
     const sizes: number[] = []
     app = await hmacApp({
       legacy,
-      mode: 'report',
+      reportOnly: true,
       maxBodyBytes: 1000,
       after: [
         async (request, _response, next) => {
@@ -161,7 +161,7 @@ describe('report mode', () => {
   })
 
   test('without the old key cannot be configured', async () => {
-    await expect(hmacApp({ mode: 'report' })).rejects.toThrow('it would let everyone in')
+    await expect(hmacApp({ reportOnly: true })).rejects.toThrow('it would let everyone in')
   })
 })
 
@@ -171,7 +171,7 @@ describe('report mode', () => {
     headers: Record<string, string> = {},
     body?: Buffer,
   ) => {
-    app = await hmacApp({ legacy, mode: 'report', ...options })
+    app = await hmacApp({ legacy, reportOnly: true, ...options })
     const answer = await send(
       app.port,
       'POST',
@@ -202,7 +202,7 @@ describe('report mode', () => {
       audience: AUDIENCE,
       formats: [xHeaders()],
       legacy,
-      mode: 'report',
+      reportOnly: true,
     })
     const running = await serve(express().use(express.text(), gate, (_request, response) => void response.end()))
     const headers = {
@@ -217,7 +217,7 @@ describe('report mode', () => {
 
   test('feeds the body back', async () => {
     const type = { 'content-type': 'text/plain' }
-    app = await hmacApp({ legacy, mode: 'report', after: [express.text()] })
+    app = await hmacApp({ legacy, reportOnly: true, after: [express.text()] })
     const headers = { ...signed({ now: app.clock.now(), body: 'hello' }), ...type, 'x-service-key': 'old-key' }
     const answer = await send(app.port, 'POST', '/jobs?a=1', headers, Buffer.from('hello'))
     expect(JSON.parse(answer.text)).toMatchObject({ body: 'hello', principal: { format: 'legacy' } })
@@ -227,7 +227,7 @@ describe('report mode', () => {
     ['no key', {}, 'missing'],
     ['a wrong key', { 'x-service-key': 'no-key' }, 'bad_signature'],
   ])('refuses a good signature with %s: the old key alone decides', async (_what, key, reason) => {
-    app = await hmacApp({ legacy, mode: 'report' })
+    app = await hmacApp({ legacy, reportOnly: true })
     const answer = await send(app.port, 'POST', '/jobs?a=1', { ...signed({ now: app.clock.now() }), ...key })
     expect([answer.status, app.last()]).toEqual([401, reason])
   })

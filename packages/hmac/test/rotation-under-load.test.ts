@@ -87,7 +87,7 @@ test('[hmac-under-load] 2000 requests, two rotations and a new key-encryption ke
       moments.push(sent)
     }
     moments.push(sent)
-    expect(await storeWith(`${K2},${K1}`).rewrap()).toBe(3)
+    expect(await storeWith(`${K2},${K1}`).reencrypt()).toBe(3)
     isRotated = true
     return moments
   }

@@ -1,7 +1,7 @@
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { parseKekRing, seal } from '../src/stores/sealing.js'
+import { parseKekRing, seal } from '../src/store/postgres/sealing.js'
 import { type Harness, hmacApp, SECRET } from './harness.js'
 import { KEK, OTHER, post, usePostgres } from './postgres-harness.js'
 

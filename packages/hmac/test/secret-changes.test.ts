@@ -62,15 +62,15 @@ describe('a secret', () => {
     ])
   })
 
-  test('moves to another key-encryption key by rewrap', async () => {
+  test('is re-encrypted with another key-encryption key', async () => {
     await storeOf().insert({ caller: 'scheduler', version: 1, secret: SECRET })
     const { audit, events } = recordedAudit()
     const both = postgresSecrets(countedClient(), { keks: `${OTHER},${KEK}`, audit })
-    expect([await both.rewrap(), await both.rewrap()]).toEqual([1, 0])
+    expect([await both.reencrypt(), await both.reencrypt()]).toEqual([1, 0])
     expect(events.map(({ type, attributes }) => [type, { ...attributes }])).toEqual([
-      ['hmac.secret.rewrapped', { rows: 1 }],
+      ['hmac.secret.reencrypted', { rows: 1 }],
     ])
-    expect((await storeOf().get('scheduler', 1))?.key).toBeUndefined()
+    expect((await storeOf().versions('scheduler'))[0]?.key).toBeUndefined()
     const [moved] = await storeOf(countedClient(), OTHER).versions('scheduler')
     expect(moved?.key?.export().toString()).toBe(SECRET)
   })
@@ -102,8 +102,9 @@ describe('a secret', () => {
     await expect(secrets.importSealed({ ...row, envelope: good, kek: randomBytes(16) })).rejects.toThrow('32 bytes')
     const expiresAt = Date.now() + 60_000
     await secrets.importSealed({ ...row, envelope: good, expiresAt })
-    expect(Math.abs(((await secrets.get('scheduler', 7))?.expiresAt ?? 0) - expiresAt)).toBeLessThan(5000)
-    expect((await secrets.get('scheduler', 7))?.key?.export().toString()).toBe(SECRET)
+    const [taken] = await secrets.versions('scheduler')
+    expect([taken?.version, taken?.key?.export().toString()]).toEqual([7, SECRET])
+    expect(Math.abs((taken?.expiresAt ?? 0) - expiresAt)).toBeLessThan(5000)
     await expect(secrets.insert({ caller: 'scheduler', version: 7, secret: SECRET })).rejects.toThrow('exists')
   })
 })

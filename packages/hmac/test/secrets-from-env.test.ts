@@ -49,7 +49,7 @@ describe('secretsFromEnv', () => {
     const folder = mkdtempSync(join(tmpdir(), 'countersign-env-'))
     writeFileSync(join(folder, 'secret'), `${SECRET}\n`)
     const env = { COUNTERSIGN_HMAC_SECRET_JOB_RUNNER_V7_FILE: join(folder, 'secret') }
-    const secret = await secretsFromEnv(env, { callers }).get('job-runner', 7)
+    const [secret] = secretsFromEnv(env, { callers }).versions('job-runner')
     expect(secret?.key?.export().toString()).toBe(SECRET)
     rmSync(folder, { recursive: true })
   })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { connect } from 'node:net'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { xHeaders } from '@countersign/hmac'
 import { afterEach, expect, test } from '@jest/globals'
 import type { RequestHandler } from 'express'
@@ -16,13 +16,19 @@ const echo: RequestHandler = async (request, response) => {
   response.end(`read:${Buffer.concat(chunks).toString()}`)
 }
 
-/** Sends pieces over one socket, one after the other, and returns the first answer. */
-async function exchange(port: number, ...pieces: readonly string[]): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
+/** Sends pieces over one socket, each when the server has read the one before, and returns the first answer. */
+async function exchange(server: Server, ...pieces: readonly string[]): Promise<string> {
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const answer = once(socket, 'data') as Promise<[Buffer]>
+  const [peer] = await accepted
+  let sent = 0
   for (const piece of pieces) {
     socket.write(piece)
-    await new Promise((resolve) => setTimeout(resolve, 60))
+    sent += Buffer.byteLength(piece)
+    while (peer.bytesRead < sent && !peer.destroyed) await new Promise((resolve) => setImmediate(resolve))
+    // What was read has been parsed and met the gate.
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
   }
   const [chunk] = await answer
   socket.destroy()
@@ -47,7 +53,7 @@ test.each([
     const junk = 'a:\r\n'.repeat(count)
     const body = status === '401' ? 'hello' : ''
     const head = `GET /jobs?a=1 HTTP/1.1\r\nHost: x\r\n${signedLines('GET', Buffer.alloc(0))}${junk}`
-    const answer = await exchange(app.port, `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    const answer = await exchange(app.server, `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(app.last()).toBe(status === '401' ? 'malformed' : 'granted')
   },
@@ -61,10 +67,9 @@ test('a body in chunks is not whole when as much of it has come as a Content-Len
   )
   lenient.listen(0, '127.0.0.1')
   await once(lenient, 'listening')
-  const { port } = lenient.address() as { port: number }
   const head = `POST /jobs?a=1 HTTP/1.1\r\nHost: x\r\n${signedLines('POST', Buffer.from('hello'))}`
   const both = 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n'
-  const answer = await exchange(port, `${head}${both}5\r\nhello\r\n`, '6\r\n-EVIL!\r\n0\r\n\r\n')
+  const answer = await exchange(lenient, `${head}${both}5\r\nhello\r\n`, '6\r\n-EVIL!\r\n0\r\n\r\n')
   expect(answer).toMatch(/^HTTP\/1\.1 401 /)
   expect(answer).not.toContain('EVIL')
   expect(app.last()).toBe('bad_signature')

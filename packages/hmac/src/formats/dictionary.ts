@@ -1,28 +1,20 @@
-/** A token (RFC 9651 §3.3.4), told apart from a string. */
-export interface Token {
-  readonly token: string
-}
+/** What RFC 9421 and RFC 9530 use of the bare items of RFC 9651 §3.3. `true` is only a parameter without a value. */
+export type BareItem = string | number | Uint8Array | true
 
-/** A bare item (RFC 9651 §3.3), as far as message signatures have it: no decimals, dates and display strings. */
-export type BareItem = string | number | boolean | Uint8Array | Token
-
-/** The parameters of an item or of a list, by key. One without a value is `true`. */
+/** The parameters of an item or of a list, by key. */
 export type Parameters = ReadonlyMap<string, BareItem>
 
-/** One item of an inner list. */
-export interface InnerItem {
+/** An item with its parameters. */
+export interface Item {
   readonly value: BareItem
   readonly parameters: Parameters
 }
 
-/** One member of a dictionary: an item, or an inner list. */
+/** A member of a dictionary: an item, or an inner list of items. */
 export interface Member {
-  /** An inner list's items; undefined for an item. */
-  readonly items: readonly InnerItem[] | undefined
-  /** An item's value; undefined for an inner list. */
-  readonly value: BareItem | undefined
+  readonly value: BareItem | readonly Item[]
   readonly parameters: Parameters
-  /** The member after its `key=`, as it was sent. */
+  /** What follows its `key=`, as it was sent. */
   readonly text: string
 }
 
@@ -31,25 +23,22 @@ const KEY = /[a-z*][a-z0-9_.*-]*/y
 const STRING = /"([ !#-[\]-~]*(?:\\["\\][ !#-[\]-~]*)*)"/y
 const INTEGER = /(?:0|-?[1-9]\d{0,14})(?![\d.])/y
 const BYTES = /:([A-Za-z0-9+/]*={0,2}):/y
-const TOKEN = /[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*/y
-const BOOLEAN = /\?([01])/y
-const NO_PARAMETERS: Parameters = new Map()
+const NONE: Parameters = new Map()
 
 /**
  * Reads a dictionary (RFC 9651 §3.2) in the one spelling that a serialiser prints, in linear time. Undefined for every
- * other text: a key or a parameter that comes twice, which a parser by the RFC passes over, other white space, base64 with
- * stray bits, more than 4096 characters.
+ * other text: a key or a parameter that comes twice, of which a parser by the RFC takes the last, other white space, base64
+ * with stray bits, items that message signatures do not use, more than 4096 characters.
  */
 export function parseDictionary(text: string): ReadonlyMap<string, Member> | undefined {
-  if (text === '' || text.length > MAX_LENGTH) return undefined
+  if (text.length > MAX_LENGTH) return undefined
   const members = new Map<string, Member>()
   let at = 0
 
-  function take(pattern: RegExp): RegExpExecArray | undefined {
+  function take(pattern: RegExp): RegExpExecArray | null {
     pattern.lastIndex = at
     const match = pattern.exec(text)
-    if (match === null) return undefined
-    at = pattern.lastIndex
+    if (match !== null) at = pattern.lastIndex
     return match
   }
 
@@ -60,72 +49,46 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
   }
 
   function bareItem(): BareItem | undefined {
-    switch (text[at]) {
-      case '"':
-        return take(STRING)?.[1]?.replace(/\\(.)/g, '$1')
-      case ':':
-        return bytesOf(take(BYTES)?.[1])
-      case '?': {
-        const bit = take(BOOLEAN)?.[1]
-        return bit === undefined ? undefined : bit === '1'
-      }
-    }
-    const integer = take(INTEGER)?.[0]
-    if (integer !== undefined) return Number(integer)
-    const token = take(TOKEN)?.[0]
-    return token === undefined ? undefined : { token }
-  }
-
-  /** What follows a key: `=` and a value, or nothing, which is the one way to write true. */
-  function valueOfKey(): BareItem | undefined {
-    if (!isNext('=')) return true
-    const value = bareItem()
-    return value === true ? undefined : value
+    if (text[at] === '"') return take(STRING)?.[1]?.replace(/\\(.)/g, '$1')
+    if (text[at] === ':') return bytesOf(take(BYTES)?.[1])
+    const digits = take(INTEGER)?.[0]
+    return digits === undefined ? undefined : Number(digits)
   }
 
   function parameters(): Parameters | undefined {
-    if (text[at] !== ';') return NO_PARAMETERS
+    if (text[at] !== ';') return NONE
     const found = new Map<string, BareItem>()
     while (isNext(';')) {
       const key = take(KEY)?.[0]
-      const value = key === undefined ? undefined : valueOfKey()
+      const value = isNext('=') ? bareItem() : true
       if (key === undefined || value === undefined || found.has(key)) return undefined
       found.set(key, value)
     }
     return found
   }
 
-  function innerItem(): InnerItem | undefined {
-    const value = bareItem()
+  function withParameters<T>(value: T | undefined): { value: T; parameters: Parameters } | undefined {
     const own = value === undefined ? undefined : parameters()
     return value === undefined || own === undefined ? undefined : { value, parameters: own }
   }
 
-  function innerList(): readonly InnerItem[] | undefined {
-    const items: InnerItem[] = []
+  function innerList(): readonly Item[] | undefined {
+    const items: Item[] = []
     while (!isNext(')')) {
-      if (items.length > 0 && !isNext(' ')) return undefined
-      const item = innerItem()
+      const item = items.length === 0 || isNext(' ') ? withParameters(bareItem()) : undefined
       if (item === undefined) return undefined
       items.push(item)
     }
     return items
   }
 
-  function member(): Member | undefined {
-    const start = at + 1
-    const isList = isNext('=(')
-    const items = isList ? innerList() : undefined
-    const value = isList ? undefined : valueOfKey()
-    const own = items === undefined && value === undefined ? undefined : parameters()
-    return own === undefined ? undefined : { items, value, parameters: own, text: text.slice(start, at) }
-  }
-
   do {
     const key = take(KEY)?.[0]
-    const found = key === undefined || members.has(key) ? undefined : member()
-    if (key === undefined || found === undefined) return undefined
-    members.set(key, found)
+    if (key === undefined || members.has(key) || !isNext('=')) return undefined
+    const start = at
+    const member = withParameters<BareItem | readonly Item[]>(isNext('(') ? innerList() : bareItem())
+    if (member === undefined) return undefined
+    members.set(key, { ...member, text: text.slice(start, at) })
   } while (isNext(', '))
   return at === text.length ? members : undefined
 }

@@ -1,4 +1,4 @@
-import { type InnerItem, type Member, type Parameters, parseDictionary } from './dictionary.js'
+import { type Item, type Member, type Parameters, parseDictionary } from './dictionary.js'
 import type { DeclaredDigest } from './format.js'
 import { isCaller, parseVersion } from './grammar.js'
 
@@ -32,11 +32,11 @@ export function parseSignatureFields(input: string, signature: string, tag: stri
   const inputs = parseDictionary(input)
   const signatures = parseDictionary(signature)
   if (inputs === undefined || signatures === undefined) return undefined
-  const ours = [...inputs].filter(([, { items, parameters }]) => items !== undefined && parameters.get('tag') === tag)
+  const ours = [...inputs].filter(([, { parameters }]) => parameters.get('tag') === tag)
   const [label, list] = (ours.length === 1 ? ours[0] : undefined) ?? []
-  if (label === undefined || list?.items === undefined) return undefined
+  if (label === undefined || list === undefined) return undefined
   const bytes = bytesOf(signatures.get(label))
-  const components = componentsOf(list.items)
+  const components = componentsOf(list)
   const parameters = parametersOf(list.parameters)
   if (bytes?.length !== 32 || components === undefined || parameters === undefined) return undefined
   return { components, parameters: list.text, signature: bytes, ...parameters }
@@ -46,8 +46,13 @@ function bytesOf(member: Member | undefined): Uint8Array | undefined {
   return member?.value instanceof Uint8Array && member.parameters.size === 0 ? member.value : undefined
 }
 
+function isInnerList(value: Member['value']): value is readonly Item[] {
+  return Array.isArray(value)
+}
+
 /** Identifiers without parameters, none twice. */
-function componentsOf(items: readonly InnerItem[]): readonly string[] | undefined {
+function componentsOf({ value: items }: Member): readonly string[] | undefined {
+  if (!isInnerList(items)) return undefined
   const names: string[] = []
   for (const { value: name, parameters } of items) {
     if (typeof name !== 'string' || parameters.size > 0 || names.includes(name)) return undefined
@@ -110,7 +115,7 @@ export interface SignatureCoverage {
  */
 export function parseCoverage(field: string): SignatureCoverage | undefined {
   const [member] = parseDictionary(field)?.values() ?? []
-  const components = member?.items === undefined ? undefined : componentsOf(member.items)
+  const components = member === undefined ? undefined : componentsOf(member)
   if (member === undefined || components === undefined) return undefined
   const tag = member.parameters.get('tag')
   return { tag: typeof tag === 'string' ? tag : undefined, components }

@@ -1,4 +1,6 @@
+export { isCaller, SHARED_CALLER } from '../formats/grammar.js'
 export { MIN_SECRET_BYTES, secretKey } from '../secret-key.js'
+export { variablePart } from '../variables.js'
 export type { ResolvedNewSecret, RotationPlan } from './changes.js'
 export {
   assertMoment,

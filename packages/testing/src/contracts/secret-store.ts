@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createAudit, type Audit, type AuditEvent } from '@countersign/core'
-import type { HmacSecretStore } from '@countersign/hmac'
+import { type Audit, type AuditEvent, createAudit } from '@countersign/core'
+import { type HmacSecretStore, type HmacSecretVersion, isActive } from '@countersign/hmac/store'
 import type { ContractCase } from './contract.js'
 
 /** Makes a store that holds nothing of the callers `a`, `b` and `*shared*`, on the system's clock. */
@@ -24,11 +24,20 @@ async function versionsOf(store: HmacSecretStore, caller: string): Promise<numbe
 }
 
 async function activeOf(store: HmacSecretStore, caller: string): Promise<number[]> {
-  return (await store.active(caller)).map(({ version }) => version)
+  const versions = await store.versions(caller)
+  return versions.filter((entry) => isActive(entry, Date.now())).map(({ version }) => version)
+}
+
+async function versionOf(
+  store: HmacSecretStore,
+  caller: string,
+  version: number,
+): Promise<HmacSecretVersion | undefined> {
+  return (await store.versions(caller)).find((entry) => entry.version === version)
 }
 
 async function keyOf(store: HmacSecretStore, caller: string, version: number): Promise<Buffer | undefined> {
-  return (await store.get(caller, version))?.key?.export()
+  return (await versionOf(store, caller, version))?.key?.export()
 }
 
 /** A method may throw or reject. */
@@ -40,7 +49,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
   async 'gives back what was inserted'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 3, secret: SECRET })
-    const found = await store.get('a', 3)
+    const found = await versionOf(store, 'a', 3)
     const { key, notBefore, createdAt, ...rest } = found ?? {}
     assert.deepEqual(rest, { caller: 'a', version: 3, expiresAt: undefined, revokedAt: undefined, isPending: false })
     assert.equal(key?.export().toString(), SECRET)
@@ -56,7 +65,7 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
   },
   async 'has nothing of a caller that it does not know'(make) {
     const store = await make()
-    assert.equal(await store.get('a', 1), undefined)
+    assert.equal(await versionOf(store, 'a', 1), undefined)
     assert.deepEqual([await versionsOf(store, 'a'), await activeOf(store, 'a'), await store.list('a')], [[], [], []])
     assert.deepEqual([await store.revoke('a', 1), await store.retire('a', 1, Date.now())], [false, false])
   },
@@ -81,7 +90,10 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
   async 'never replaces a version'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 1, secret: SECRET })
-    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECOND }), 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS')
+    await assertRefused(
+      () => store.insert({ caller: 'a', version: 1, secret: SECOND }),
+      'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS',
+    )
     assert.equal((await keyOf(store, 'a', 1))?.toString(), SECRET)
   },
   async 'refuses what can be no version of a secret'(make) {
@@ -101,9 +113,13 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
       { ...good, notBefore: -1 },
       { ...good, isPending: 'yes' },
     ]
-    for (const secret of wrong) await assertRefused(() => store.insert(secret as typeof good), 'ERR_COUNTERSIGN_OPTION_INVALID')
+    for (const secret of wrong)
+      await assertRefused(() => store.insert(secret as typeof good), 'ERR_COUNTERSIGN_OPTION_INVALID')
     await assertRefused(() => store.insert({ ...good, expires: 1 } as typeof good), 'ERR_COUNTERSIGN_OPTION_UNKNOWN')
-    await assertRefused(() => store.insert({ caller: 'a', version: 1 } as typeof good), 'ERR_COUNTERSIGN_OPTION_MISSING')
+    await assertRefused(
+      () => store.insert({ caller: 'a', version: 1 } as typeof good),
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+    )
     await assertRefused(() => store.retire('a', 1, Number.NaN), 'ERR_COUNTERSIGN_OPTION_INVALID')
     await assertRefused(() => store.rotate('a', { graceSeconds: -1 }), 'ERR_COUNTERSIGN_OPTION_INVALID')
     await assertRefused(() => store.rotate('a', { secret: 'short' }), 'ERR_COUNTERSIGN_OPTION_INVALID')
@@ -115,18 +131,18 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     await store.insert({ caller: 'a', version: 2, secret: SECRET })
     const later = Date.now() + DAY_MS
     assert.deepEqual([await store.retire('a', 1, later), await store.retire('a', 2, Date.now() - 1000)], [true, true])
-    assertNear((await store.get('a', 1))?.expiresAt, later, 'expiresAt')
+    assertNear((await versionOf(store, 'a', 1))?.expiresAt, later, 'expiresAt')
     assert.deepEqual(await activeOf(store, 'a'), [1])
   },
   async 'revokes a version for good, and knows since when'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 1, secret: SECRET })
     assert.equal(await store.revoke('a', 1), true)
-    const { revokedAt } = (await store.get('a', 1)) ?? {}
+    const { revokedAt } = (await versionOf(store, 'a', 1)) ?? {}
     assertNear(revokedAt, Date.now(), 'revokedAt')
     await new Promise((resolve) => setTimeout(resolve, 1000))
     assert.equal(await store.revoke('a', 1), true)
-    assert.ok(Math.abs(((await store.get('a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 900, 'revokedAt moved')
+    assert.ok(Math.abs(((await versionOf(store, 'a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 900, 'revokedAt moved')
     assert.deepEqual(await activeOf(store, 'a'), [])
   },
   async 'rotates to the next version, and gives the previous ones a grace'(make) {
@@ -136,15 +152,15 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     assert.equal((await keyOf(store, 'a', 1))?.toString(), first.secret)
     const second = await store.rotate('a')
     assert.notEqual(second.secret, first.secret)
-    assertNear((await store.get('a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
+    assertNear((await versionOf(store, 'a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
     const third = await store.rotate('a', { secret: SECRET, graceSeconds: 60 })
     assert.deepEqual([third.version, third.secret], [3, undefined])
     for (const version of [1, 2]) {
-      assertNear((await store.get('a', version))?.expiresAt, Date.now() + 60_000, `expiresAt of ${version}`)
+      assertNear((await versionOf(store, 'a', version))?.expiresAt, Date.now() + 60_000, `expiresAt of ${version}`)
     }
-    assert.equal((await store.get('a', 3))?.expiresAt, undefined)
+    assert.equal((await versionOf(store, 'a', 3))?.expiresAt, undefined)
     await store.rotate('a', { graceSeconds: 3600 })
-    assertNear((await store.get('a', 1))?.expiresAt, Date.now() + 60_000, 'an expiry that was sooner')
+    assertNear((await versionOf(store, 'a', 1))?.expiresAt, Date.now() + 60_000, 'an expiry that was sooner')
     await store.rotate('a', { graceSeconds: 0 })
     assert.deepEqual(await activeOf(store, 'a'), [5])
   },
@@ -153,12 +169,15 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     await store.insert({ caller: 'a', version: 1, secret: SECRET })
     const pending = await store.rotate('a', { pending: true })
     assert.deepEqual([pending.version, pending.secret?.length], [2, 64])
-    assert.deepEqual([(await store.get('a', 2))?.isPending, (await store.get('a', 1))?.expiresAt], [true, undefined])
+    assert.deepEqual(
+      [(await versionOf(store, 'a', 2))?.isPending, (await versionOf(store, 'a', 1))?.expiresAt],
+      [true, undefined],
+    )
     assert.deepEqual(await activeOf(store, 'a'), [2, 1])
     await assertRefused(() => store.rotate('a', { secret: SECOND }), 'ERR_COUNTERSIGN_OPTION_INVALID')
     assert.deepEqual(await store.rotate('a'), { caller: 'a', version: 2, secret: undefined })
-    assert.equal((await store.get('a', 2))?.isPending, false)
-    assertNear((await store.get('a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
+    assert.equal((await versionOf(store, 'a', 2))?.isPending, false)
+    assertNear((await versionOf(store, 'a', 1))?.expiresAt, Date.now() + DAY_MS, 'expiresAt')
     assert.deepEqual(await versionsOf(store, 'a'), [2, 1])
   },
   async 'puts no pending version in force that has ended meanwhile'(make) {
@@ -170,7 +189,10 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     await store.retire('a', 3, Date.now() - 1000)
     const fourth = await store.rotate('a', { graceSeconds: 0 })
     assert.deepEqual([third.version, fourth.version, fourth.secret?.length], [3, 4, 64])
-    assert.deepEqual([(await store.get('a', 2))?.isPending, (await store.get('a', 3))?.isPending], [true, true])
+    assert.deepEqual(
+      [(await versionOf(store, 'a', 2))?.isPending, (await versionOf(store, 'a', 3))?.isPending],
+      [true, true],
+    )
     assert.deepEqual(await activeOf(store, 'a'), [4])
   },
   async 'makes one version of each rotation that succeeds, however many run at once'(make) {
@@ -215,7 +237,10 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     await store.retire('a', 1, Date.now() + DAY_MS)
     await store.revoke('a', 1)
     await store.revoke('a', 9)
-    await assertRefused(() => store.insert({ caller: 'a', version: 1, secret: SECRET }), 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS')
+    await assertRefused(
+      () => store.insert({ caller: 'a', version: 1, secret: SECRET }),
+      'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS',
+    )
     assert.deepEqual(
       events.map(({ type, principal, credential, attributes }) => [
         type,
