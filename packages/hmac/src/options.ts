@@ -6,6 +6,7 @@ import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/gramm
 import { rfc9421 } from './formats/rfc9421.js'
 import { type Enforce, type LegacyKeys, type LegacyOptions, resolveLegacyKeys } from './legacy.js'
 import type { HmacDependency, HmacReason } from './reasons.js'
+import { isKnownCaller } from './store/find-keys.js'
 import type { HmacSecretStore } from './store/port.js'
 
 /** Options of {@link requireHmac}. */
@@ -71,7 +72,8 @@ function isEnforce(value: unknown): value is Enforce {
 /** The options with their defaults. */
 export interface ResolvedHmacOptions {
   readonly secrets: HmacSecretStore
-  readonly isCaller: (caller: string) => boolean
+  /** The closed list of callers; undefined when the store names them. */
+  readonly callers: ReadonlySet<string> | undefined
   /** In lower case; one that is empty when no format binds it. */
   readonly audiences: readonly string[]
   readonly formats: readonly SignatureFormat[]
@@ -118,12 +120,19 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
       `${owner}: option "audience" is required: set it to the host that callers reach this service by`,
     )
   }
-  const isCaller = callerTest(owner, secrets, resolved.callers)
+  const callers = resolved.callers === undefined ? undefined : new Set(resolved.callers)
+  if (callers === undefined && (secrets.knows === undefined || secrets.knows(SHARED_CALLER))) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+      'callers',
+      `${owner}: option "callers" is required with this secret store: set it to the list of callers`,
+    )
+  }
   const hasKey = (name: string) => legacy.candidates.some(({ caller }) => caller === name)
-  assertEnforcedNames(owner, enforce, (name) => isCaller(name) || hasKey(name))
+  assertEnforcedNames(owner, enforce, (name) => isKnownCaller(name, callers, secrets) || hasKey(name))
   return {
     secrets,
-    isCaller,
+    callers,
     audiences: resolved.audience ?? [''],
     formats,
     replay: resolved.replay,
@@ -135,26 +144,6 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
     clock,
     gateOptions: { onDenied, audit, route, clock },
   }
-}
-
-/** The closed list of callers: the option's, else those that the store names without asking anyone. */
-function callerTest(
-  owner: string,
-  secrets: HmacSecretStore,
-  callers: readonly string[] | undefined,
-): (caller: string) => boolean {
-  if (callers !== undefined) {
-    const names = new Set(callers)
-    return (caller) => names.has(caller)
-  }
-  if (secrets.knows === undefined || secrets.knows(SHARED_CALLER)) {
-    throw new OptionError(
-      'ERR_COUNTERSIGN_OPTION_MISSING',
-      'callers',
-      `${owner}: option "callers" is required with this secret store: set it to the list of callers`,
-    )
-  }
-  return (caller) => secrets.knows?.(caller) === true
 }
 
 /** A misspelt name would leave the old key of the caller that was meant in force. */

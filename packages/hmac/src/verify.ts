@@ -18,12 +18,13 @@ import { principalFor } from './principal.js'
 import type { PresentedSignature } from './read.js'
 import type { HmacDenied, HmacVerdict } from './reasons.js'
 import { claimOnce, replayKey } from './single-use.js'
-import { type FoundKeys, findKeys } from './store/find-keys.js'
+import { type FoundKeys, findKeys, isKnownCaller } from './store/find-keys.js'
 import type { HmacSecretStore } from './store/port.js'
 
 /** What a signature is verified against. */
 export interface SignatureVerifier {
-  readonly isCaller: (caller: string) => boolean
+  /** The closed list of callers; undefined when the store names them. */
+  readonly callers: ReadonlySet<string> | undefined
   readonly secrets: HmacSecretStore
   readonly audiences: readonly string[]
   readonly body: BodyMode
@@ -44,13 +45,13 @@ const SLACK_SECONDS = 120
 export function verifySignature(
   { format, claim }: PresentedSignature,
   request: Request,
-  { isCaller, secrets, audiences: own, body: mode, maxBodyBytes, replay, clock }: SignatureVerifier,
+  { callers, secrets, audiences: own, body: mode, maxBodyBytes, replay, clock }: SignatureVerifier,
 ): HmacVerdict | Promise<HmacVerdict> {
   const nowSeconds = clock.now() / 1000
   const skewSeconds = Math.floor(nowSeconds) - claim.timestamp
   const audiences = { own, host: format.bindsAudience ? request.headers.host?.toLowerCase() : undefined }
 
-  if (!isCaller(claim.caller)) {
+  if (!isKnownCaller(claim.caller, callers, secrets)) {
     spendDecoy(claim, audiences)
     return denied('unknown_caller', { detail: { attributes: { format: format.name, skew_seconds: skewSeconds } } })
   }

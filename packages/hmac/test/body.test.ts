@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
 import type { ReplayStore } from '@countersign/core'
 import { memorySecrets, requireHmac, xHeaders } from '@countersign/hmac'
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import multer from 'multer'
 import { serve } from '../../../test/support/http-server.js'
@@ -151,25 +151,25 @@ test('[hmac-abort] a client that goes away midway is one event, and nothing hang
   expect(app.events.map(({ type, reason }) => [type, reason])).toEqual([['access.denied', 'malformed']])
 })
 
-test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_HMAC_BODY_CONSUMED in the event', async () => {
-  app = await hmacApp()
-  const { secrets, clock } = app
-  const outer = express()
+test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_HMAC_BODY_CONSUMED in the event, and one warning', async () => {
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const errors: unknown[] = []
-  outer.use(
-    express.json(),
-    requireHmac({ secrets, clock, audience: AUDIENCE, formats: [xHeaders()], onDenied: 'next' }),
-  )
   const onError: express.ErrorRequestHandler = (error, _request, response, _next) => {
     errors.push((error.cause as { code?: string }).code)
     response.status(error.status).end()
   }
-  outer.use(onError)
-  const running = await serve(outer)
-  const headers = { ...signed({ now: clock.now(), body: '{}' }), 'content-type': 'application/json' }
-  expect((await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{}'))).status).toBe(500)
-  expect(errors).toEqual(['ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'])
-  await running.close()
+  app = await hmacApp({ before: [express.json()], onDenied: 'next', after: [onError as never] })
+  for (const seconds of [1, 2]) {
+    const headers = { ...signed({ now: app.clock.now() - seconds, body: '{}' }), 'content-type': 'application/json' }
+    expect((await send(app.port, 'POST', '/jobs?a=1', headers, Buffer.from('{}'))).status).toBe(500)
+  }
+  expect(errors).toEqual(['ERR_COUNTERSIGN_HMAC_BODY_CONSUMED', 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'])
+  expect(app.events.at(-1)).toMatchObject({
+    reason: 'internal_error',
+    attributes: { error: 'TypeError', code: 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED' },
+  })
+  expect(warned.mock.calls.map(([, options]) => options)).toEqual([{ code: 'COUNTERSIGN_HMAC_BODY_CONSUMED' }])
+  warned.mockRestore()
 })
 
 test('the bytes that the platform kept are used where the option says so', async () => {

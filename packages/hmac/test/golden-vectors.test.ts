@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { rfc9421, sign, xHeaders } from '@countersign/hmac'
 import { describe, expect, test } from '@jest/globals'
+import type { SigningInput } from '../src/formats/format.js'
 
 const { secret, options, vectors } = JSON.parse(
   readFileSync(new URL('vectors/x-headers.json', import.meta.url), 'utf8'),

@@ -241,6 +241,51 @@ test('[hmac-store-down] a replay store that answers neither fresh nor seen is 50
   }
 })
 
+test('[hmac-store-down] a bug in a store is 500, every other error 503, and the event names the error', async () => {
+  clock = fakeClock()
+  const bug = new TypeError("Cannot read properties of undefined (reading 'rows')")
+  const outage = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+  const garbled = new SyntaxError('Unexpected token')
+  const throwing = (error: Error) => () => {
+    throw error
+  }
+  const rejecting = (error: Error) => async () => Promise.reject(error)
+  for (const fail of [throwing, rejecting]) {
+    for (const [error, status, name] of [
+      [bug, 500, 'TypeError'],
+      [outage, 503, 'Error'],
+      [garbled, 503, 'SyntaxError'],
+    ] as const) {
+      for (const [reason, options] of [
+        ['secret_store', { secrets: brokenStore(fail(error)), callers: ['scheduler'] }],
+        ['replay_store', { replay: { claim: fail(error) } }],
+      ] as const) {
+        await app?.close()
+        app = await hmacApp({ formats: [format], clock, ...options })
+        const expected = { status, reason: status === 500 ? 'internal_error' : reason }
+        const answer = await send(app.port, 'POST', '/jobs?a=1', signed({ format, version: 3, now: clock.now() }))
+        expect({ status: answer.status, reason: app.last() }).toEqual(expected)
+        const { attributes } = app.events.at(-1) ?? {}
+        expect(attributes).toMatchObject({ error: name, at: expect.stringContaining('outages.test') })
+        if (error === outage)
+          expect(attributes).toMatchObject({ code: 'ECONNREFUSED', format: 'rfc9421', skew_seconds: 0 })
+      }
+    }
+  }
+})
+
+test('[hmac-store-down] while a secret store is left alone after a failure, events name what it threw', async () => {
+  clock = fakeClock()
+  const outage = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
+  let isBroken = true
+  const secrets = brokenStore(() => (isBroken ? Promise.reject(outage) : Promise.resolve([])))
+  app = await hmacApp({ formats: [format], clock, secrets, callers: ['scheduler'] })
+  expect(await attempt()).toMatchObject({ status: 503, reason: 'secret_store' })
+  isBroken = false
+  expect(await attempt()).toMatchObject({ status: 503, reason: 'secret_store' })
+  expect(app.events.map(({ attributes }) => attributes?.code)).toEqual(['ECONNREFUSED', 'ECONNREFUSED'])
+})
+
 function brokenStore(versions: HmacSecretStore['versions']): HmacSecretStore {
   const broken = () => versions('') as never
   return {

@@ -5,9 +5,9 @@ import { rfc9421, type SignatureFormat, sign, xHeaders } from '@countersign/hmac
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readBody } from '../src/body/read-body.js'
-import { parseTimestamp, parseVersion } from '../src/formats/grammar.js'
+import { parseTimestamp, parseVersion, splitTarget } from '../src/formats/grammar.js'
 import { parseContentDigest, parseSignatureFields } from '../src/formats/signature-fields.js'
-import { splitTarget, targetOf } from '../src/formats/target.js'
+import { targetOf } from '../src/formats/target.js'
 
 const RUNS = { numRuns: 10_000 }
 jest.setTimeout(120_000)

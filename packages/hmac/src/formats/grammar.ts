@@ -6,6 +6,8 @@ export const CALLER_PATTERN: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
 const TIMESTAMP = /^(0|[1-9]\d{0,10})$/
 const VERSION = /^[1-9]\d{0,9}$/
 const HEX_256 = /^[0-9a-f]{64}$/
+// What a request line can carry of an origin-form target (RFC 9112 §3.2.1): no space, no control, no fragment.
+const ORIGIN_FORM = /^\/[^\x00-\x20\x7f#]*$/
 /** The highest version of a secret. */
 export const MAX_VERSION: number = 2 ** 31 - 1
 /** An audience: a host, with its port when that is not the scheme's own. */
@@ -36,4 +38,21 @@ export function toHex(bytes: Uint8Array): string {
 /** Whether a name can be a caller's. */
 export function isCaller(text: string): boolean {
   return CALLER_PATTERN.test(text)
+}
+
+/** A request target in its parts, raw. */
+export interface Target {
+  readonly path: string
+  /** With its leading `?`; undefined when there is no `?`. */
+  readonly query: string | undefined
+}
+
+/**
+ * Splits an origin-form target without touching a byte of it. Undefined for every other form: an absolute one would
+ * name an authority beside the audience.
+ */
+export function splitTarget(target: string): Target | undefined {
+  if (!ORIGIN_FORM.test(target)) return undefined
+  const mark = target.indexOf('?')
+  return mark === -1 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark) }
 }

@@ -2,8 +2,8 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
+import { splitTarget, type Target } from './grammar.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
-import { splitTarget, type Target } from './target.js'
 
 /** Options of {@link rfc9421}. */
 export interface Rfc9421Options {

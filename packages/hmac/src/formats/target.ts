@@ -1,24 +1,5 @@
 import { CodedTypeError } from '@countersign/core/gate-kit'
-
-/** A request target in its parts, raw. */
-export interface Target {
-  readonly path: string
-  /** With its leading `?`; undefined when there is no `?`. */
-  readonly query: string | undefined
-}
-
-// What a request line can carry of an origin-form target (RFC 9112 §3.2.1): no space, no control, no fragment.
-const ORIGIN_FORM = /^\/[^\x00-\x20\x7f#]*$/
-
-/**
- * Splits an origin-form target without touching a byte of it. Undefined for every other form: an absolute one would
- * name an authority beside the audience.
- */
-export function splitTarget(target: string): Target | undefined {
-  if (!ORIGIN_FORM.test(target)) return undefined
-  const mark = target.indexOf('?')
-  return mark === -1 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark) }
-}
+import { splitTarget } from './grammar.js'
 
 /**
  * The target that a client sends for a URL: a string is cut, not parsed, so that `..` and `%2e` stay as they are.

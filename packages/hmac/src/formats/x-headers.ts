@@ -2,8 +2,7 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { isCaller, parseHex256, parseTimestamp, parseVersion, toHex } from './grammar.js'
-import { splitTarget } from './target.js'
+import { isCaller, parseHex256, parseTimestamp, parseVersion, splitTarget, toHex } from './grammar.js'
 
 /** Options of {@link xHeaders}. */
 export interface XHeadersOptions {

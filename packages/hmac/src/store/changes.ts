@@ -10,7 +10,8 @@ import {
 } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, MAX_VERSION, SHARED_CALLER } from '../formats/grammar.js'
 import { secretRule } from '../secret-key.js'
-import { type HmacSecretVersion, hasEnded, type NewHmacSecret, type RotateOptions } from './port.js'
+import { hasEnded } from './find-keys.js'
+import type { HmacSecretVersion, NewHmacSecret, RotateOptions } from './port.js'
 
 /** The last moment that a `Date` can hold, in ms since the epoch. */
 const MAX_MOMENT = 8_640_000_000_000_000

@@ -2,7 +2,7 @@ import type { Clock } from '@countersign/core'
 import { andThen } from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from '../formats/grammar.js'
 import { cachedVersions } from './cache.js'
-import { type HmacSecretStore, type HmacSecretVersion, isActive } from './port.js'
+import type { HmacSecretStore, HmacSecretVersion } from './port.js'
 
 /** Of a signature that names no version, at most this many of the newest active versions are tried. */
 export const MAX_TRIED_VERSIONS: number = 8
@@ -14,6 +14,11 @@ export interface FoundKeys {
   readonly hasUnreadable: boolean
   /** Why there is none. */
   readonly missing: 'unknown_key_version' | 'no_active_secret'
+}
+
+/** Whether a name is a caller's: one of the closed list, else one that the store names without asking anyone. */
+export function isKnownCaller(name: string, callers: ReadonlySet<string> | undefined, store: HmacSecretStore): boolean {
+  return callers === undefined ? store.knows?.(name) === true : callers.has(name)
 }
 
 /** The versions of a caller's secret that could have signed: the pinned one, or the active ones newest first. */
@@ -41,4 +46,16 @@ function select(versions: readonly HmacSecretVersion[], version: number | undefi
     hasUnreadable: wanted.some((entry) => entry.key === undefined),
     missing: isKnownVersion ? 'no_active_secret' : 'unknown_key_version',
   }
+}
+
+/** Whether a version verifies at a moment. */
+export function isActive(secret: HmacSecretVersion, now: number): boolean {
+  // What was valid when it was made stays so when the clock is put back.
+  const hasBegun = secret.notBefore <= secret.createdAt || secret.notBefore <= now
+  return hasBegun && !hasEnded(secret, now)
+}
+
+/** Whether a version is revoked, or has expired at a moment. */
+export function hasEnded({ revokedAt, expiresAt }: HmacSecretVersion, now: number): boolean {
+  return revokedAt !== undefined || (expiresAt !== undefined && expiresAt <= now)
 }

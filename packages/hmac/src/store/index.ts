@@ -10,7 +10,6 @@ export {
   rotationConflict,
   versionExists,
 } from './changes.js'
-export { MAX_TRIED_VERSIONS } from './find-keys.js'
+export { hasEnded, isActive, MAX_TRIED_VERSIONS } from './find-keys.js'
 export type { MemorySecretStore } from './memory.js'
 export type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
-export { hasEnded, isActive } from './port.js'

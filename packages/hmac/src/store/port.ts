@@ -71,15 +71,3 @@ export interface HmacSecretStore {
   /** All versions, by caller and newest first. */
   list(caller?: string): MaybePromise<readonly HmacSecretVersion[]>
 }
-
-/** Whether a version verifies at a moment. */
-export function isActive(secret: HmacSecretVersion, now: number): boolean {
-  // What was valid when it was made stays so when the clock is put back.
-  const hasBegun = secret.notBefore <= secret.createdAt || secret.notBefore <= now
-  return hasBegun && !hasEnded(secret, now)
-}
-
-/** Whether a version is revoked, or has expired at a moment. */
-export function hasEnded({ revokedAt, expiresAt }: HmacSecretVersion, now: number): boolean {
-  return revokedAt !== undefined || (expiresAt !== undefined && expiresAt <= now)
-}
