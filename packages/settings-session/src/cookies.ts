@@ -1,22 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { parseToken, type Token, type TokenType } from './tokens.js'
 
+/** The `SameSite` attribute of the session's cookie. */
 export type SameSite = 'lax' | 'strict'
 
-export interface CookieOptions {
+/** The attributes of a cookie that differ from one cookie to another. */
+export interface CookieAttributes {
   readonly maxAgeSeconds: number
-  readonly sameSite?: SameSite
+  /** Default `'lax'`. */
+  readonly sameSite?: SameSite | undefined
 }
 
-/** A name with the prefix that makes browsers insist on Secure, Path=/ and no Domain: a sibling host cannot set it. */
-export function hostCookie(name: string): string {
-  return `__Host-${name}`
-}
-
-// Spaces and tabs alone (RFC 6265 §5.2): `trim` also takes a byte A0, and a sibling host may set a cookie whose name is
-// that byte and then ours, since to its browser the name has no `__Host-` prefix.
+// Spaces and tabs alone (RFC 6265 §5.2). `trim` also takes a byte A0, and a sibling host may set a cookie whose name is
+// that byte and then ours: to its browser that name has no `__Host-` prefix.
 const strip = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
-/** Every value of a cookie that the request carries, in its order. Browsers send one; two are an attack or a mistake. */
+/** Every value of a cookie on a request, in order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
   const header = request.headers.cookie
   if (header === undefined || !header.includes(name)) return []
@@ -34,17 +33,22 @@ export function onlyCookie(request: IncomingMessage, name: string): string | und
   return values.length === 1 ? values[0] : undefined
 }
 
-/** Adds a `Set-Cookie`, beside those that are there. */
-export function setCookie(response: ServerResponse, name: string, value: string, options: CookieOptions): void {
-  const sameSite = options.sameSite === 'strict' ? 'Strict' : 'Lax'
-  const maxAge = Math.max(0, Math.floor(options.maxAgeSeconds))
+/** The token in a cookie that is there exactly once. */
+export function tokenInCookie(request: IncomingMessage, name: string, type: TokenType): Token | undefined {
+  return parseToken(type, onlyCookie(request, name))
+}
+
+/** Adds a `Set-Cookie` to those that are there. */
+export function setCookie(response: ServerResponse, name: string, value: string, attributes: CookieAttributes): void {
+  const sameSite = attributes.sameSite === 'strict' ? 'Strict' : 'Lax'
+  const maxAge = Math.max(0, Math.floor(attributes.maxAgeSeconds))
   response.appendHeader(
     'Set-Cookie',
     `${name}=${value}; Max-Age=${maxAge}; Path=/; HttpOnly; Secure; SameSite=${sameSite}`,
   )
 }
 
-/** Takes a cookie back. `Clear-Site-Data` would sign the person out of the app next door as well. */
+/** Deletes a cookie in the browser. `Clear-Site-Data` would also sign the person out of the app next door. */
 export function expireCookie(response: ServerResponse, name: string): void {
   setCookie(response, name, '', { maxAgeSeconds: 0 })
 }

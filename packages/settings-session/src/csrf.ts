@@ -1,20 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import { fieldLines, secretsEqual } from '@countersign/core/gate-kit'
+import { deriveSecret } from './tokens.js'
 
-const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+const CSRF_HEADER = 'x-csrf-token'
+const CSRF_FIELD = '_csrf'
 
-/** RFC 9110 §9.2.1. TRACE is left out: nothing under a gate answers it. */
-export function isSafeMethod(method: string): boolean {
-  return SAFE.has(method)
-}
-
-/** Where a request comes from, as far as its headers tell: `'unsure'` needs a token. */
+/** Where a request comes from, as far as its headers tell. `'unsure'` needs a token. */
 export type RequestSite = 'same_origin' | 'cross_site' | 'unsure'
 
 /**
- * Judges by what no page can forge: `Sec-Fetch-Site` (W3C Fetch Metadata), else `Origin` against `origin`. A sibling
- * subdomain is another site here. A request that the person's browser made by itself (`none`), an opaque origin, or one
- * without either header is unsure.
+ * Judges where a request comes from by what no page can forge: `Sec-Fetch-Site` (W3C Fetch Metadata), else `Origin`
+ * against `origin`. A sibling subdomain is another site here. A request that the browser made by itself (`none`), an
+ * opaque origin, and a request without either header are unsure.
  */
 export function siteOf(request: IncomingMessage, origin: string): RequestSite {
   const sites = fieldLines(request, 'sec-fetch-site')
@@ -31,22 +28,33 @@ export function siteOf(request: IncomingMessage, origin: string): RequestSite {
 }
 
 /**
- * Whether the body is of the one kind of text that a form of any site may send and that looks like JSON to a careless
- * parser.
+ * Whether an unsafe request may act on a session: it comes from our own origin, or it carries the session's CSRF token
+ * where its headers do not tell. Without a session only the first counts.
  */
+export function isOwnRequest(request: IncomingMessage, origin: string, sessionToken: string | undefined): boolean {
+  if (isPlainText(request)) return false
+  const site = siteOf(request, origin)
+  if (site !== 'unsure') return site === 'same_origin'
+  return sessionToken !== undefined && carriesToken(request, csrfTokenOf(sessionToken))
+}
+
+/** The token that an unsafe request of a session carries where its headers do not say where it comes from. */
+export function csrfTokenOf(sessionToken: string): string {
+  return deriveSecret(sessionToken, 'csrf')
+}
+
+/** Whether the body is `text/plain`: a form of any site can send that, and to a careless parser it looks like JSON. */
 export function isPlainText(request: IncomingMessage): boolean {
   return mediaTypeOf(request) === 'text/plain'
 }
 
+/** The media type of the body, without parameters, in lower case. */
 export function mediaTypeOf(request: IncomingMessage): string | undefined {
   return request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
 }
 
-export const CSRF_HEADER = 'x-csrf-token'
-export const CSRF_FIELD = '_csrf'
-
 /** Whether the request carries the token: in the header field, or in a body that was parsed already. */
-export function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
+function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
   const header = fieldLines(request, CSRF_HEADER)
   const field = (request.body as Partial<Record<string, unknown>> | undefined)?.[CSRF_FIELD]
   const given = header.length === 0 ? field : header.length === 1 ? header[0] : undefined

@@ -1,44 +1,43 @@
-import { audit as defaultAudit, type Audit } from '@countersign/core'
+import { type Audit, audit as defaultAudit } from '@countersign/core'
 import { describeRequest, option, problemAnswer, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler, Response } from 'express'
+import { reportChange } from './events.js'
 import { TOKEN_ANYWHERE } from './tokens.js'
 
+/** Options of {@link leakGuard}. */
 export interface LeakGuardOptions {
-  /** Default: the process-wide emitter of `@countersign/audit`. */
-  readonly audit?: Audit
+  /** Default: the process-wide emitter, `audit`. */
+  readonly audit?: Audit | undefined
   /** The route that audit events name. */
-  readonly route?: string
-  /** Bytes of a body that are held until it is whole; beyond it the body is let through bit by bit. Default 1 MiB. */
-  readonly maxHeldBytes?: number
+  readonly route?: string | undefined
+  /** Bytes of a body that are held until it is whole; a longer body is passed on in pieces. Default 1 MiB. */
+  readonly maxHeldBytes?: number | undefined
 }
 
-const rules = {
+const RULES = {
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
   route: option.string(),
   maxHeldBytes: option.integer(0, 2 ** 30).default(1024 * 1024),
 }
 
-/** What may be the beginning of a token at the end of a chunk. */
+/** What may be the start of a token, at the end of a chunk. */
 const BEGINNING = /[lstd](?:1(?:\.[A-Za-z0-9_.-]{0,61})?)?$/
 
 /**
  * Stops a response that holds a link or a session token, in its headers or its body: 500 in its place, and an audit
  * event. For the routes that agents reach; mount it before their handlers and after what compresses.
  *
- * A body is held until it is whole, or until it is a stream (its headers are flushed, or it exceeds `maxHeldBytes`);
- * a stream that comes to a token is cut before the token.
+ * A body is held until it is whole, or until it is a stream (its headers are flushed, or it is longer than
+ * `maxHeldBytes`). A stream is cut before the first token.
+ *
+ * @throws {OptionError} at creation.
  */
 export function leakGuard(options: LeakGuardOptions = {}): RequestHandler {
-  const { audit, route, maxHeldBytes } = resolveOptions('leakGuard', options, rules)
+  const { audit, route, maxHeldBytes } = resolveOptions('leakGuard', options, RULES)
   return function countersignLeakGuard(request, response, next) {
     const report = (where: 'header' | 'body', status: number | undefined) => {
-      audit.emit({
-        type: 'settings.leak.stopped',
-        gate: 'settings-session',
-        owasp: 'excess_use',
-        http: describeRequest(request, route, status),
-        attributes: { where },
-      })
+      const http = describeRequest(request, route, status)
+      reportChange(audit, 'settings.leak.stopped', { http, attributes: { where } })
     }
     guard(request, response, maxHeldBytes, report)
     next()
@@ -94,10 +93,10 @@ function guard(request: Request, response: Response, maxHeldBytes: number, repor
     response.statusCode = 500
     response.statusMessage = ''
     for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value as string)
-    original.end(request.method === 'HEAD' ? undefined : answer.body)
+    original.end(request.method === 'HEAD' ? undefined : JSON.stringify(answer.problem))
   }
 
-  /** Sends what is surely no token. False when the client must read it before more comes (`'drain'`). */
+  /** Sends what cannot be part of a token. False when the client must read it before more comes (`'drain'`). */
   function pass(isLast: boolean): boolean {
     if (!response.headersSent && headersLeak()) stop('header')
     else if (TOKEN_ANYWHERE.test(held)) stop('body')

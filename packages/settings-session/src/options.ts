@@ -1,86 +1,141 @@
-import type { Audit } from '@countersign/core'
-import { audit as defaultAudit } from '@countersign/core'
-import { OptionError, type Clock } from '@countersign/core'
-import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import type { Audit, Clock, GateOptions } from '@countersign/core'
+import { audit as defaultAudit, OptionError } from '@countersign/core'
+import { gateOptionRules, isSecureUrl, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import type { Router } from 'express'
 import type { SameSite } from './cookies.js'
-import type { LinkKinds, OnOpen } from './kinds.js'
-import { type FirstClaim, type Mismatch, type OnFirstClaim, resolveFirstClaim } from './oauth/first-claim.js'
-import { resolveOAuth, type SettingsOAuth } from './oauth/oauth-options.js'
+import type { KindValidators, LinkKinds, NoKinds, OnOpen } from './links/kinds.js'
+import {
+  type FirstClaim,
+  type IdentityPolicy,
+  type Mismatch,
+  type OnFirstClaim,
+  resolveFirstClaim,
+} from './oauth/first-claim.js'
+import { type ResolvedOAuth, resolveOAuth, type SettingsOAuth } from './oauth/oauth-options.js'
 import { type PageOptions, resolvePages } from './pages/page-options.js'
-import { memorySessions } from './stores/memory.js'
-import type { SettingsStore } from './stores/store.js'
-import { resolveTelegram, type SettingsTelegram } from './telegram/telegram-options.js'
+import { partsOf, type RegistryParts } from './parts.js'
+import type { SettingsSessionDependency, SettingsSessionReason } from './reasons.js'
+import { createSite, type Site } from './site.js'
+import type { SessionLimits, SettingsStore } from './store/port.js'
+import { type ResolvedTelegram, resolveTelegram, type SettingsTelegram } from './telegram/telegram-options.js'
+import type { SessionDemands } from './verify.js'
 
+/** Options of `createSettingsSessions`. */
 export interface SettingsSessionsOptions<M extends object = NoKinds> {
-  /** Where the routes are mounted, as browsers reach it: `https://app.example.com/settings`. `Host` is never believed. */
+  /** Where the routes are mounted, as browsers reach it: `https://app.example.com/settings`. `Host` is never trusted. */
   readonly baseUrl: string
-  /** Default: this process's memory; give `redisSessions(redis)` to more than one process. */
-  readonly store?: SettingsStore
-  /** Milliseconds that a link may be opened. Default 10 minutes, at most 24 hours. */
-  readonly linkTtlMs?: number
-  /** Milliseconds that a session lasts, used or not. Default 1 hour, at most 24 hours. */
-  readonly sessionTtlMs?: number
-  /** Milliseconds that a session lasts unused. Default 15 minutes. */
-  readonly idleTtlMs?: number
+  /** Default: this process's memory. Give `redisSessions(redis)` to more than one process. */
+  readonly store?: SettingsStore | undefined
+  /** Seconds in which a link can be opened. Default 600, at most 86 400. */
+  readonly linkTtlSeconds?: number | undefined
+  /** Seconds that a session lasts, used or not. Default 3600, at most 86 400. */
+  readonly sessionTtlSeconds?: number | undefined
+  /** Seconds that a session lasts unused. Default 900. */
+  readonly idleTimeoutSeconds?: number | undefined
   /** Active sessions that a user may have; beyond it the oldest ends. Default 5. */
-  readonly maxSessions?: number
+  readonly maxSessions?: number | undefined
   /** First part of the cookies' names, after `__Host-`. Default `countersign-settings`. */
-  readonly cookieName?: string
+  readonly cookieName?: string | undefined
   /** `'strict'` keeps the session's cookie from every navigation that another site began. Default `'lax'`. */
-  readonly sameSite?: SameSite
-  /** The page asks for digits that the chat shows: a forwarded link is not enough. Default false. */
-  readonly confirmCode?: boolean
+  readonly sameSite?: SameSite | undefined
+  /** The page asks for digits that the chat shows, so a forwarded link is not enough. Default false. */
+  readonly confirmCode?: boolean | undefined
   /** Where people prove who they are, such as `settingsOAuthFromEnv(process.env)`. Default: the link is enough. */
-  readonly oauth?: SettingsOAuth
-  /** Who may be bound to a user for the first time; needed with `oauth`, unless a code or `onFirstClaim` says so. */
-  readonly firstClaim?: FirstClaim
+  readonly oauth?: SettingsOAuth | undefined
+  /** Who may be bound to a user first. Needed with `oauth`, unless `confirmCode` or `onFirstClaim` answers it. */
+  readonly firstClaim?: FirstClaim | undefined
   /** Asks the user in the chat whether the person who signed in may become the user. */
-  readonly onFirstClaim?: OnFirstClaim
-  /** Called when somebody else than the user opened a link: a chance to warn the user in the chat. */
-  readonly onMismatch?: (mismatch: Mismatch) => unknown
+  readonly onFirstClaim?: OnFirstClaim | undefined
+  /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. */
+  readonly onMismatch?: ((mismatch: Mismatch) => unknown) | undefined
   /** Lets people in by what Telegram signed when they open the page from a chat there. */
-  readonly telegram?: SettingsTelegram
+  readonly telegram?: SettingsTelegram | undefined
   /**
-   * Called when a session has become active; may send the person on. A double click calls it once more, for the same
-   * session. What it throws goes to the app's error handler; the session stays.
+   * Called when a session has become active; may send the person elsewhere. A double click calls it again, for the same
+   * session. When it throws, the answer is 503 (`on_open`), or 500 for a bug; the session stays.
    */
-  readonly onOpen?: OnOpen<M>
-  /** Kinds of links beside `settings`, each with what validates its metadata. */
-  readonly kinds?: LinkKinds<M>
-  readonly pages?: PageOptions
+  readonly onOpen?: OnOpen<M> | undefined
+  /** Kinds of links beside `settings`, each with the function that validates its metadata. */
+  readonly kinds?: LinkKinds<M> | undefined
+  /** Pages of the app's own, and the look of ours. */
+  readonly pages?: PageOptions | undefined
   /** The name of the routes in audit events. Default: the path of `baseUrl` and of the route. */
-  readonly route?: string
-  /** Where changes of state are reported. Default: the process-wide emitter of `@countersign/audit`. */
-  readonly audit?: Audit
-  readonly clock?: Clock
+  readonly route?: string | undefined
+  /** Where changes and refusals are reported. Default: the process-wide emitter, `audit`. */
+  readonly audit?: Audit | undefined
+  /** Default: the system clock. */
+  readonly clock?: Clock | undefined
 }
 
-/** No kinds but `settings`. */
-export type NoKinds = Record<never, never>
+/** Options of `requireSettingsSession`. */
+export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessionReason, SettingsSessionDependency> {
+  /** What `createSettingsSessions` made. */
+  readonly settings: SettingsRegistry
+  /** The kinds of links whose sessions are let in. Default `['settings']`. */
+  readonly kinds?: readonly string[] | undefined
+  /** Seconds that the person's sign-in may be old, 1 to 86 400; beyond it 403 `reauthentication_required`. Default: any age. */
+  readonly maxAuthAgeSeconds?: number | undefined
+  /** Whether unsafe requests with a body must have one of `application/json`. Default false. */
+  readonly requireJson?: boolean | undefined
+}
 
-const DAY_MS = 86_400_000
+/** The part of `SettingsSessions` by which a gate recognises it, whatever its kinds of links. */
+export interface SettingsRegistry {
+  /** The routes that lead to a session and out of it. Mount them at the path of `baseUrl`, before the gate. */
+  routes(): Router
+  /** Ends a session by its public id, at once. False when no such session lives. */
+  revoke(sessionId: string): Promise<boolean>
+}
+
+/** The options of `createSettingsSessions`, validated, by what they are for. */
+export interface ResolvedSettings {
+  readonly site: Site
+  readonly store: SettingsStore | undefined
+  readonly linkTtlMs: number
+  readonly limits: SessionLimits
+  readonly confirmCode: boolean
+  readonly kinds: KindValidators
+  readonly oauth: ResolvedOAuth | undefined
+  readonly identities: IdentityPolicy
+  readonly telegram: ResolvedTelegram | undefined
+  readonly onOpen: OnOpen<NoKinds> | undefined
+  readonly pages: PageOptions
+  readonly route: string | undefined
+  readonly audit: Audit
+  readonly clock: Clock
+}
+
+/** The options of `requireSettingsSession`, validated, by what they are for. */
+export interface ResolvedGate {
+  readonly parts: RegistryParts
+  readonly demands: SessionDemands
+  readonly gate: GateOptions<SettingsSessionReason, SettingsSessionDependency> & { readonly clock: Clock }
+}
+
+const DAY_SECONDS = 86_400
 
 const object = <T extends object>(expected: string) =>
   option.custom<T>(expected, (value) => (value !== null && typeof value === 'object' ? (value as T) : undefined))
 
-const rules = {
+const SETTINGS_RULES = {
   baseUrl: option
     .custom<URL>('an https URL without query, or http on localhost', (value) =>
       typeof value === 'string' ? parseBaseUrl(value) : undefined,
     )
     .required(),
   store: option.port<SettingsStore>('a store, such as redisSessions(redis)', 'exchange', 'read', 'revokeAll'),
-  linkTtlMs: option.integer(1000, DAY_MS).default(10 * 60_000),
-  sessionTtlMs: option.integer(1000, DAY_MS).default(60 * 60_000),
-  idleTtlMs: option.integer(1000, DAY_MS).default(15 * 60_000),
+  linkTtlSeconds: option.seconds(1, DAY_SECONDS).default(600),
+  sessionTtlSeconds: option.seconds(1, DAY_SECONDS).default(3600),
+  idleTimeoutSeconds: option.seconds(1, DAY_SECONDS).default(900),
   maxSessions: option.integer(1, 100).default(5),
   cookieName: option.string(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, _ and -').default('countersign-settings'),
   sameSite: option.oneOf('lax', 'strict').default('lax'),
   confirmCode: option.boolean().default(false),
-  kinds: option.custom<Readonly<Record<string, (value: unknown) => unknown>>>(
-    'an object of kind: function that validates metadata',
-    (value) => (isKinds(value) ? value : undefined),
-  ),
+  kinds: option
+    .custom<KindValidators>('an object of kind: function that validates metadata', (value) =>
+      isKinds(value) ? value : undefined,
+    )
+    .default({}),
   onOpen: option.func<OnOpen<NoKinds>>(),
   oauth: object<SettingsOAuth>('what settingsOAuthFromEnv(process.env) returns'),
   firstClaim: option.oneOf('trust-link', 'ask', 'deny'),
@@ -93,43 +148,82 @@ const rules = {
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
 }
 
+const GATE_RULES = {
+  ...gateOptionRules,
+  settings: option.custom<RegistryParts>('what createSettingsSessions() made', partsOf).required(),
+  kinds: option.strings().default(['settings']),
+  maxAuthAgeSeconds: option.seconds(1, DAY_SECONDS),
+  requireJson: option.boolean().default(false),
+}
+
+/**
+ * Validates the options of `createSettingsSessions`.
+ *
+ * @throws {OptionError}
+ */
+export function resolveSettingsOptions(options: unknown): ResolvedSettings {
+  const given = resolveOptions('createSettingsSessions', options, SETTINGS_RULES)
+  const { baseUrl, cookieName, sameSite, idleTimeoutSeconds, sessionTtlSeconds, maxSessions } = given
+  const { oauth, telegram, confirmCode, onFirstClaim, onMismatch } = given
+  if (idleTimeoutSeconds > sessionTtlSeconds) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'idleTimeoutSeconds',
+      `createSettingsSessions: option "idleTimeoutSeconds" (${idleTimeoutSeconds}) is longer than "sessionTtlSeconds" (${sessionTtlSeconds})`,
+    )
+  }
+  const firstClaim = oauth === undefined ? 'deny' : resolveFirstClaim(given.firstClaim, confirmCode, onFirstClaim)
+  return {
+    site: createSite(baseUrl, cookieName, sameSite),
+    store: given.store,
+    linkTtlMs: milliseconds(given.linkTtlSeconds),
+    limits: { idleMs: milliseconds(idleTimeoutSeconds), absoluteMs: milliseconds(sessionTtlSeconds), maxSessions },
+    confirmCode,
+    kinds: given.kinds,
+    oauth: oauth === undefined ? undefined : resolveOAuth(oauth),
+    identities: { firstClaim, onFirstClaim, onMismatch },
+    telegram: telegram === undefined ? undefined : resolveTelegram(telegram),
+    onOpen: given.onOpen,
+    pages: resolvePages(given.pages),
+    route: given.route,
+    audit: given.audit,
+    clock: given.clock,
+  }
+}
+
+/**
+ * Validates the options of `requireSettingsSession`.
+ *
+ * @throws {OptionError}
+ */
+export function resolveGateOptions(options: RequireSettingsSessionOptions): ResolvedGate {
+  const given = resolveOptions('requireSettingsSession', options, GATE_RULES)
+  const { settings: parts, kinds, requireJson, maxAuthAgeSeconds, audit = parts.audit, onDenied, route, clock } = given
+  const maxAuthAgeMs = maxAuthAgeSeconds === undefined ? undefined : milliseconds(maxAuthAgeSeconds)
+  return {
+    parts,
+    demands: { origin: parts.site.origin, requireJson, kinds, maxAuthAgeMs },
+    gate: { audit, onDenied, route, clock },
+  }
+}
+
+/** Whole milliseconds: stores take no fractions. */
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000)
+}
+
 function parseBaseUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
-  if (url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') return undefined
-  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) return undefined
+  const { search, hash, username, password } = url
+  if (search !== '' || hash !== '' || username !== '' || password !== '' || !isSecureUrl(url)) return undefined
   url.pathname = url.pathname.replace(/\/+$/, '')
   return url
 }
 
-function isKinds(value: unknown): value is Readonly<Record<string, (value: unknown) => unknown>> {
+function isKinds(value: unknown): value is KindValidators {
   if (value === null || typeof value !== 'object') return false
   return Object.entries(value).every(
     ([kind, parse]) => /^[a-z][a-z0-9_-]{0,31}$/.test(kind) && kind !== 'settings' && typeof parse === 'function',
   )
-}
-
-/** The options with their defaults. */
-export type ResolvedSettingsOptions = ReturnType<typeof resolveSettingsOptions>
-
-/** @throws {OptionError} */
-export function resolveSettingsOptions(options: unknown) {
-  const resolved = resolveOptions('createSettingsSessions', options, rules)
-  if (resolved.idleTtlMs > resolved.sessionTtlMs) {
-    throw new OptionError(
-      'ERR_COUNTERSIGN_OPTION_INVALID',
-      'idleTtlMs',
-      `createSettingsSessions: option "idleTtlMs" (${resolved.idleTtlMs}) is longer than "sessionTtlMs" (${resolved.sessionTtlMs})`,
-    )
-  }
-  const { clock, store = memorySessions({ clock }), oauth, telegram, confirmCode, onFirstClaim, pages } = resolved
-  return {
-    ...resolved,
-    store,
-    pages: resolvePages(pages),
-    oauth: oauth === undefined ? undefined : resolveOAuth(oauth),
-    telegram: telegram === undefined ? undefined : resolveTelegram(telegram),
-    firstClaim: oauth === undefined ? 'deny' : resolveFirstClaim(resolved.firstClaim, confirmCode, onFirstClaim),
-  }
 }

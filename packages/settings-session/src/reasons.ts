@@ -1,17 +1,32 @@
-import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
+import type { Challenge, Denied, ReasonTable, Verdict } from '@countersign/core/gate-kit'
 import type { SettingsSessionPrincipal } from './principal.js'
 
-// One body for all that is unproven: it must not tell a session that was from one that never was.
+// One body for all that is unproven: it must not tell a session that existed from one that never did.
 const unproven = { status: 401, owasp: 'authn_login_fail' } as const
 const ended = { status: 401, owasp: 'session_expired', severity: 'info' } as const
-const identity = {
-  status: 403,
-  owasp: 'authz_fail',
-  problem: { error: 'identity_required', detail: 'Sign in to go on' },
-} as const
 
-/** What each refusal means to the client and to the audit: of the gate, and of the routes that lead to a session. */
-export const reasons = {
+/** Why the gate, or a route that leads to a session, refuses a request. */
+export type SettingsSessionReason =
+  | 'missing'
+  | 'malformed'
+  | 'link_in_wrong_place'
+  | 'unknown'
+  | 'idle'
+  | 'expired'
+  | 'revoked'
+  | 'spent'
+  | 'wrong_kind'
+  | 'wrong_code'
+  | 'awaiting_identity'
+  | 'stale'
+  | 'cross_site'
+  | 'identity_mismatch'
+  | 'sign_in_failed'
+  | 'telegram_invalid'
+  | 'replayed'
+
+/** What each reason means to the client and to the audit. */
+export const reasons: ReasonTable<SettingsSessionReason> = {
   missing: unproven,
   malformed: unproven,
   link_in_wrong_place: {
@@ -24,13 +39,17 @@ export const reasons = {
   idle: ended,
   expired: ended,
   revoked: { ...ended, owasp: 'session_use_after_expire', severity: 'warning' },
-  /** A link that opened a session before. */
+  /** The link has opened a session. */
   spent: { status: 401, owasp: 'authn_token_reuse' },
-  /** A link for another part of the app, or with metadata that is no longer understood. It is not spent by this. */
+  /** A link for another part of the app, or with metadata that is no longer valid. This does not spend it. */
   wrong_kind: { status: 403, owasp: 'authz_fail' },
   /** The digits are not those that the chat shows. */
   wrong_code: { status: 403, owasp: 'authn_login_fail' },
-  awaiting_identity: identity,
+  awaiting_identity: {
+    status: 403,
+    owasp: 'authz_fail',
+    problem: { error: 'identity_required', detail: 'Sign in to continue' },
+  },
   stale: {
     status: 403,
     owasp: 'authz_fail',
@@ -44,15 +63,32 @@ export const reasons = {
     problem: { detail: 'The request does not come from this site' },
   },
   identity_mismatch: { status: 403, owasp: 'authz_fail', severity: 'critical' },
-  /** The person did not sign in at the provider, or the provider's answer is not one to a question of ours. */
+  /** The person did not sign in at the provider, or the provider's answer does not belong to a sign-in of this browser. */
   sign_in_failed: { status: 403, owasp: 'authn_login_fail' },
   telegram_invalid: { status: 401, owasp: 'authn_login_fail' },
-  telegram_replayed: { status: 401, owasp: 'authn_token_reuse', severity: 'critical' },
-} as const satisfies ReasonTable<string>
+  /** Telegram's data was used before, in another browser. */
+  replayed: { status: 401, owasp: 'authn_token_reuse', severity: 'critical' },
+}
 
-export type SettingsSessionReason = keyof typeof reasons
+/** What could not be asked: the store, the provider, or a function of the app's own by the name of its option. */
+export type SettingsSessionDependency = 'session_store' | 'oauth_provider' | 'on_open' | 'on_first_claim' | 'allow_chat'
 
-/** What could not be asked when the answer is 503. */
-export type SettingsSessionDependency = 'session_store' | 'identity_provider'
+/** Every dependency; the first is what a throw means that names none of them. */
+export const dependencies: readonly SettingsSessionDependency[] = [
+  'session_store',
+  'oauth_provider',
+  'on_open',
+  'on_first_claim',
+  'allow_chat',
+]
 
+/** What the gate decides. */
 export type SettingsSessionVerdict = Verdict<SettingsSessionPrincipal, SettingsSessionReason, SettingsSessionDependency>
+
+// A scheme of our own, that no browser asks a password for.
+const CHALLENGES: readonly Challenge[] = Object.freeze([{ scheme: 'Countersign-Settings-Session' }])
+
+/** The challenges of a refusal: of every 401, and of a request that presents nothing. */
+export function challengesOf(refusal?: Denied<SettingsSessionReason>): readonly Challenge[] {
+  return refusal === undefined || reasons[refusal.reason].status === 401 ? CHALLENGES : []
+}

@@ -1,21 +1,26 @@
 import type { Gate } from '@countersign/core'
 import { defineGate } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { authenticate } from './authenticate.js'
-import { challenge } from './challenge.js'
-import { cookieValues } from './cookies.js'
-import { type Engine, pathTo } from './engine.js'
-import { type RequireSettingsSessionOptions, resolveGateOptions } from './gate-options.js'
+import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
+import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
 import type { SettingsSessionPrincipal } from './principal.js'
-import { reasons, type SettingsSessionReason } from './reasons.js'
-import { parseReturnTo } from './return-to.js'
-import { asPage, type Link } from './routes/answers.js'
+import { readSession } from './read.js'
+import {
+  challengesOf,
+  dependencies,
+  reasons,
+  type SettingsSessionDependency,
+  type SettingsSessionReason,
+} from './reasons.js'
+import { parseReturnTo, pathTo } from './site.js'
+import type { Token } from './tokens.js'
+import { judgeRequest, meetDemands, type VerifiedSession, verifySession } from './verify.js'
 
 /**
  * Requires the session of a person who opened a link from a chat. Attaches {@link SettingsSessionPrincipal}. Answers 401
- * without a session that lives, 403 for a request of another site, for a session whose person has not proved who they
- * are, or not lately, 400 for a link where none belongs, 503 when the store cannot be asked; a page where a page was
- * asked for.
+ * without a live session, 403 to a request of another site and to a session whose person has not proved who they are, or
+ * not lately, 400 to a link in the query, 503 when the store cannot be asked. Browsers get a page, programs a problem
+ * document.
  *
  * @throws {OptionError} at creation.
  * @example
@@ -23,27 +28,39 @@ import { asPage, type Link } from './routes/answers.js'
  * app.use('/settings', requireSettingsSession({ settings }), settingsPages)
  */
 export function requireSettingsSession(options: RequireSettingsSessionOptions): Gate<SettingsSessionPrincipal> {
-  const resolved = resolveGateOptions(options)
-  const { engine } = resolved
-  return defineGate({
-    scheme: 'settings-session',
-    reads: ['cookie'],
-    presents: (request) => cookieValues(request, engine.cookies.session).length > 0,
-    authenticate: (request) => authenticate(request, resolved),
-    reasons,
-    challenge: (verdict) => (verdict === undefined || reasons[verdict.reason].status === 401 ? [challenge] : []),
-    answer: (answer, verdict, request) =>
-      verdict.outcome === 'denied'
-        ? asPage(engine, request, answer, verdict.reason, signInLink(engine, verdict.reason, request))
-        : asPage(engine, request, answer, verdict.dependency),
-    options: resolved,
-  })
-}
+  const { parts, demands, gate } = resolveGateOptions(options)
+  const { site, store, pages, providerName } = parts
+  const signInPath = providerName === undefined ? undefined : pathTo(site, '/oauth/start')
+  const verifier = { store, clock: gate.clock, signInPath }
 
-/** A way on for whom only the sign-in is missing: back here, after a navigation. */
-function signInLink(engine: Engine, reason: SettingsSessionReason, request: Request): Link | undefined {
-  if (engine.provider === undefined || (reason !== 'awaiting_identity' && reason !== 'stale')) return undefined
-  const place = request.method === 'GET' ? parseReturnTo(request.originalUrl, engine.origin, engine.path) : undefined
-  const query = place === undefined ? '' : `?returnTo=${encodeURIComponent(place)}`
-  return { href: `${pathTo(engine, '/oauth/start')}${query}`, text: `Sign in with ${engine.provider.name}` }
+  /** For a person who only has to sign in: the way there and, after a navigation, back here. */
+  const signInLink = (reason: SettingsSessionReason, request: Request): PageLink | undefined => {
+    if (signInPath === undefined || (reason !== 'awaiting_identity' && reason !== 'stale')) return undefined
+    const place = request.method === 'GET' ? parseReturnTo(request.originalUrl, site) : undefined
+    const query = place === undefined ? '' : `?returnTo=${encodeURIComponent(place)}`
+    return { href: `${signInPath}${query}`, text: `Sign in with ${providerName}` }
+  }
+
+  return defineGate<Token, SettingsSessionPrincipal, SettingsSessionReason, SettingsSessionDependency>({
+    name: 'settings-session',
+    middleware: 'requireSettingsSession',
+    reads: ['cookie'],
+    recognises: 'own',
+    read: (request) => readSession(request, site.cookies.session),
+    verify: (token, request) => judgeRequest(token, request as Request, demands) ?? verifySession(token, verifier),
+    // What `verify` granted is handed to `demand` as it is, of an earlier gate of this registry, too.
+    demand: (verdict, token, request) =>
+      meetDemands(verdict as VerifiedSession, token, request as Request, demands, signInPath),
+    verifier: options.settings,
+    dependencies,
+    reasons,
+    challenge: challengesOf,
+    shape: (answer, refusal, request) => {
+      // A failure is never shaped.
+      if (refusal.outcome === 'failed') return answer
+      const link = refusal.outcome === 'denied' ? signInLink(refusal.reason, request) : undefined
+      return asErrorPage(answer, wordsFor(refusal), request, pages, link)
+    },
+    options: gate,
+  })
 }

@@ -1,11 +1,11 @@
 import { createHmac, hash, randomBytes } from 'node:crypto'
 
-/** `l`: a link. `s`: a session. `t`: a sign-in at a provider under way. `d`: a browser that used Telegram's data. */
+/** `l`: a link. `s`: a session. `t`: a sign-in that is under way at a provider. `d`: a browser that used Telegram's data. */
 export type TokenType = 'l' | 's' | 't' | 'd'
 
 /**
- * `<type>1.<tag>.<secret>`. The tag says where the record lies and is its public id; the secret (256 bits) proves. What
- * is stored is the SHA-256 of the whole token.
+ * `<type>1.<tag>.<secret>`. The tag says where the record lies and is its public id; the secret (256 bits) is the proof.
+ * Stores keep the SHA-256 of the whole token, never the token.
  */
 export interface Token {
   readonly text: string
@@ -15,47 +15,50 @@ export interface Token {
   readonly hash: string
 }
 
-/** What a store is asked with: never the token. */
+/** What a store gets of a token. */
 export type TokenRef = Pick<Token, 'tag' | 'hash'>
 
 const TAG = '[0-9a-f][A-Za-z0-9_-]{16}'
 const SECRET = '[A-Za-z0-9_-]{43}'
 const TAG_PATTERN = new RegExp(`^${TAG}$`)
-/** Finds a link, a session or another token of ours anywhere in a text. */
-export const TOKEN_ANYWHERE = new RegExp(`[lstd]1\\.${TAG}\\.${SECRET}`)
 const LENGTH = 3 + 17 + 1 + 43
 
-/** A tag within a partition, 0 to 15. */
+/** Finds a token of any type anywhere in a text. */
+export const TOKEN_ANYWHERE: RegExp = new RegExp(`[lstd]1\\.${TAG}\\.${SECRET}`)
+
+/** A new tag in a partition, 0 to 15. */
 export function mintTag(partition: number): string {
   return partition.toString(16) + randomBytes(12).toString('base64url')
 }
 
+/** The partition of a tag, 0 to 15. */
 export function partitionOfTag(tag: string): number {
   return Number.parseInt(tag.charAt(0), 16)
 }
 
-export function isTag(text: unknown): text is string {
-  return typeof text === 'string' && TAG_PATTERN.test(text)
+/** Whether a value is a tag. */
+export function isTag(value: unknown): value is string {
+  return typeof value === 'string' && TAG_PATTERN.test(value)
 }
 
-/** A new token; `secret` is for the one that a browser's own secret gives. */
-export function mintToken(type: TokenType, tag: string, secret = randomBytes(32).toString('base64url')): Token {
+/** A new token with a random secret, or with the secret that a browser's own secret gives. */
+export function mintToken(type: TokenType, tag: string, secret: string = randomBytes(32).toString('base64url')): Token {
   return tokenOf(`${type}1.${tag}.${secret}`, tag)
 }
 
-/** The token that a text is, or undefined. The length is checked before anything else looks at it. */
-export function parseToken(type: TokenType, text: unknown): Token | undefined {
-  if (typeof text !== 'string' || text.length !== LENGTH || !text.startsWith(`${type}1.`)) return undefined
-  if (TOKEN_ANYWHERE.exec(text)?.[0] !== text) return undefined
-  return tokenOf(text, text.slice(3, 20))
+/** The token that a value is, or undefined. The length is checked first. */
+export function parseToken(type: TokenType, value: unknown): Token | undefined {
+  if (typeof value !== 'string' || value.length !== LENGTH || !value.startsWith(`${type}1.`)) return undefined
+  if (TOKEN_ANYWHERE.exec(value)?.[0] !== value) return undefined
+  return tokenOf(value, value.slice(3, 20))
 }
 
 function tokenOf(text: string, tag: string): Token {
   return { text, tag, hash: hash('sha256', text, 'base64url') }
 }
 
-/** A secret that follows from another: 256 bits, base64url. `purpose` keeps the uses apart. */
-export function derive(secret: string, purpose: string, ...parts: readonly string[]): string {
+/** A secret derived from another one with HMAC-SHA-256: 256 bits, base64url. `purpose` separates the uses. */
+export function deriveSecret(secret: string, purpose: string, ...parts: readonly string[]): string {
   return createHmac('sha256', secret)
     .update(JSON.stringify([purpose, ...parts]))
     .digest('base64url')

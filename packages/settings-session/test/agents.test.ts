@@ -60,7 +60,9 @@ describe('[settings-leak] a SensitiveUrl', () => {
   test('gives itself out for the one purpose', () => {
     expect(url.reveal('deliver-to-user')).toBe(LINK)
     expect(() => (url.reveal as (purpose?: string) => string)('log')).toThrow()
-    expect(() => url.reveal('anything' as never)).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_SENSITIVE_URL' }))
+    expect(() => url.reveal('anything' as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_COUNTERSIGN_SENSITIVE_URL' }),
+    )
   })
 })
 

@@ -4,7 +4,11 @@ export class TestBrowser {
   /** Every URL that was asked for, in its order. */
   readonly visited: string[] = []
 
-  constructor(readonly origin: string) {}
+  readonly origin: string
+
+  constructor(origin: string) {
+    this.origin = origin
+  }
 
   get cookie(): string {
     return Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')

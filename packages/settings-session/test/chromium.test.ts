@@ -85,7 +85,7 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await one.page.goto(link)
     expect(one.page.url()).toBe(`${app.url}/settings/open`)
     await shot(one.page, 'confirm')
-    await one.page.getByRole('button', { name: 'Go on and sign in with Example ID' }).click()
+    await one.page.getByRole('button', { name: 'Continue and sign in with Example ID' }).click()
     await signIn(one.page, 'alice')
     await one.page.waitForURL(`${app.url}/settings`)
     expect(await bodyOf(one.page)).toContain('"subject":"alice"')

@@ -6,7 +6,7 @@ import { redisSessions } from '@countersign/settings-session/redis'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { identityKey } from '../src/principal.js'
+import { identityKey } from '../src/store/keys.js'
 import type { Token } from '../src/tokens.js'
 import { claim, newIdentity, newUser, opened } from './support/store-world.js'
 

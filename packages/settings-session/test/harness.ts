@@ -3,7 +3,6 @@ import {
   createSettingsSessions,
   type LinkRequest,
   memorySessions,
-  type NoKinds,
   type RequireSettingsSessionOptions,
   requireSettingsSession,
   type SettingsSessions,
@@ -26,7 +25,7 @@ export interface Harness extends RunningServer {
   /** `http://127.0.0.1:<port>/settings` */
   readonly baseUrl: string
   /** The link of a new link for a user. */
-  link(request?: Partial<LinkRequest<NoKinds>>): Promise<string>
+  link(request?: Partial<LinkRequest>): Promise<string>
   browser(): TestBrowser
   /** The reason of the last event, or its type when it has none. */
   last(): string | undefined
@@ -34,7 +33,7 @@ export interface Harness extends RunningServer {
 
 export interface HarnessOptions extends Partial<SettingsSessionsOptions> {
   readonly gate?: Omit<RequireSettingsSessionOptions, 'settings'>
-  readonly before?: (app: Express) => void
+  readonly before?: (app: Express, settings: SettingsSessions) => void
   readonly realTime?: boolean
 }
 
@@ -62,7 +61,7 @@ function createHarness(running: RunningServer, options: HarnessOptions, listen: 
   const settings = createSettingsSessions({ baseUrl, audit, ...times, ...rest, store })
   const app = express()
   app.use(helmet())
-  before?.(app)
+  before?.(app, settings)
   app.use('/settings', settings.routes())
   app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }), (request, response) => {
     response.json({ principal: request.principal, csrf: settings.csrfToken(request) })
@@ -81,7 +80,7 @@ function createHarness(running: RunningServer, options: HarnessOptions, listen: 
     baseUrl,
     async link(request = {}) {
       let url = ''
-      const user = { platform: 'telegram', userId: 'u1', ...request } as LinkRequest<NoKinds>
+      const user = { platform: 'telegram', userId: 'u1', ...request } as LinkRequest
       await settings.deliver(await settings.issueLink(user), (sensitive) => {
         url = sensitive.reveal('deliver-to-user')
       })

@@ -185,7 +185,10 @@ describe('[settings-malformed] what is not a link', () => {
 
 test('[settings-malformed] a link request that is wrong is refused by name, and nothing is stored', async () => {
   const issue = (request: unknown) => app.settings.issueLink(request as never)
-  await expect(issue({ platform: 'x' })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'userId' })
+  await expect(issue({ platform: 'x' })).rejects.toMatchObject({
+    code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+    option: 'userId',
+  })
   await expect(issue({ platform: '', userId: 'u' })).rejects.toMatchObject({ option: 'platform' })
   await expect(issue({ platform: 'x', userId: ['u'] })).rejects.toMatchObject({ option: 'userId' })
   await expect(issue({ platform: 'x', userId: 'u', team: '' })).rejects.toMatchObject({ option: 'team' })
@@ -254,7 +257,10 @@ describe('[settings-return-to] returnTo', () => {
     '/settings/é',
     `/settings/${'x'.repeat(2000)}`,
   ])('%j is refused', async (returnTo) => {
-    await expect(app.link({ returnTo })).rejects.toMatchObject({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'returnTo' })
+    await expect(app.link({ returnTo })).rejects.toMatchObject({
+      code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+      option: 'returnTo',
+    })
   })
 
   test('below baseUrl it is where the person comes to', async () => {

@@ -114,19 +114,21 @@ describe('[settings-tossed] what a neighbour or a proxy adds', () => {
       forwarded: 'host=evil.example.com',
     }
     const link = new URL(await app.link())
-    const answer = await new Promise<{ status?: number; location?: string; cookie?: string[] }>((resolve, reject) => {
-      const options = { host: '127.0.0.1', port: app.port, path: link.pathname + link.search }
-      httpRequest({ ...options, headers: { ...poison, host: 'evil.example.com' } }, (response) => {
-        response.resume()
-        resolve({
-          status: response.statusCode,
-          location: response.headers.location,
-          cookie: response.headers['set-cookie'],
+    const answer = await new Promise<{ status: unknown; location: unknown; cookie: string[] | undefined }>(
+      (resolve, reject) => {
+        const options = { host: '127.0.0.1', port: app.port, path: link.pathname + link.search }
+        httpRequest({ ...options, headers: { ...poison, host: 'evil.example.com' } }, (response) => {
+          response.resume()
+          resolve({
+            status: response.statusCode,
+            location: response.headers.location,
+            cookie: response.headers['set-cookie'],
+          })
         })
-      })
-        .on('error', reject)
-        .end()
-    })
+          .on('error', reject)
+          .end()
+      },
+    )
     expect(answer.status).toBe(303)
     expect(answer.location).toBe('/settings/open')
     expect(answer.cookie?.join()).not.toMatch(/domain/i)
@@ -191,7 +193,7 @@ describe('[settings-csrf] an unsafe request', () => {
     const { csrf } = (await (await browser.send('/settings')).json()) as { csrf: string }
     const other = await signedIn()
     const foreign = ((await (await other.send('/settings')).json()) as { csrf: string }).csrf
-    const send = (headers: Record<string, string>, body?: URLSearchParams) =>
+    const send = (headers: Record<string, string>, body: URLSearchParams | null = null) =>
       browser.send('/settings/profile', { method: 'POST', headers, body })
     for (const headers of [{}, { origin: 'null' }, { 'sec-fetch-site': 'none' }] as Record<string, string>[]) {
       expect((await send({ ...headers, 'x-csrf-token': csrf })).status).toBe(200)
@@ -212,7 +214,7 @@ describe('[settings-csrf] an unsafe request', () => {
   })
 
   test('on a JSON route must be application/json', async () => {
-    const strict = await settingsApp({ gate: { json: true } })
+    const strict = await settingsApp({ gate: { requireJson: true } })
     const browser = strict.browser()
     await browser.confirm(await strict.link())
     const send = (type: string, body: string) =>
@@ -245,7 +247,7 @@ test('signing out expires our own cookies and touches nothing of the app next do
 })
 
 test('a gate asks for a fresh session where it must', async () => {
-  const fresh = await settingsApp({ gate: { fresh: '5m' } })
+  const fresh = await settingsApp({ gate: { maxAuthAgeSeconds: 300 } })
   const browser = fresh.browser()
   await browser.confirm(await fresh.link())
   fresh.clock.advance(5 * 60_000)
@@ -261,5 +263,5 @@ test('a gate asks for a fresh session where it must', async () => {
     detail: 'Sign in again to do this',
   })
   await fresh.close()
-  await expect(settingsApp({ gate: { fresh: 'soon' } })).rejects.toThrow('"fresh"')
+  await expect(settingsApp({ gate: { maxAuthAgeSeconds: '5m' as never } })).rejects.toThrow('"maxAuthAgeSeconds"')
 })

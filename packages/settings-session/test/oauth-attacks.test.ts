@@ -199,7 +199,7 @@ describe('[settings-oauth] a provider that is', () => {
     provider.overrides.set('/.well-known/openid-configuration', (request) => void request.socket.destroy())
     const answer = await browser.send('/settings/oauth/start')
     expect([answer.status, answer.headers.get('retry-after'), answer.headers.getSetCookie()]).toEqual([503, '1', []])
-    expect(fresh.last()).toBe('identity_provider')
+    expect(fresh.last()).toBe('oauth_provider')
     expect(browser.cookies.get(SESSION)).toBe(cookie)
     provider.overrides.clear()
     expect((await browser.send('/settings/oauth/start')).status).toBe(302)
@@ -230,7 +230,7 @@ describe('[settings-oauth] a provider that is', () => {
     provider.overrides.set('/token', answerWith as never)
     const answer = await browser.send(callback)
     expect(answer.status).toBe(503)
-    expect(app.last()).toBe('identity_provider')
+    expect(app.last()).toBe('oauth_provider')
     provider.overrides.clear()
     const again = await browser.send('/settings/oauth/start')
     expect((await browser.send(provider.answerTo(again.headers.get('location') as string))).status).toBe(303)
@@ -248,7 +248,7 @@ test('[settings-oauth] metadata that names another issuer is not followed', asyn
   const browser = fresh.browser()
   await browser.confirm(await fresh.link({ userId: 'metadata' }))
   expect((await browser.send('/settings/oauth/start')).status).toBe(503)
-  expect(fresh.last()).toBe('identity_provider')
+  expect(fresh.last()).toBe('oauth_provider')
 })
 
 test('a session that begins to sign in again and again takes one place in the store', async () => {

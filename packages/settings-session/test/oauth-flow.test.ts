@@ -98,7 +98,7 @@ test("another user's identity is refused", async () => {
 })
 
 test('[settings-session-life] signing in again makes the session fresh, under a new secret', async () => {
-  const app = await start({ gate: { fresh: '1s' } })
+  const app = await start({ gate: { maxAuthAgeSeconds: 1 } })
   const person = app.browser()
   await openWithSignIn(person, await app.link(), 'fresh')
   let stale = await person.send('/settings/danger')
@@ -273,18 +273,25 @@ test('whom Telegram vouches for signs in as well, and is the first without being
   })
 })
 
-test('an onOpen that throws is a 500 of the app, one event, and costs nobody the session', async () => {
-  const app = await settingsApp({
-    onOpen: () => {
-      throw new Error('the app fails')
-    },
-  })
-  apps.push(app)
-  const person = app.browser()
-  expect((await person.confirm(await app.link())).status).toBe(500)
-  expect(app.last()).toBe('internal_error')
-  expect((await person.send('/settings')).status).toBe(200)
-})
+test.each([
+  ['an outage of the app is 503', new Error('the app fails'), 503, 'on_open'],
+  ['a bug of the app is 500', new TypeError('x is not a function'), 500, 'internal_error'],
+] as const)(
+  'an onOpen that throws: %s, one event, and costs nobody the session',
+  async (_name, error, status, reason) => {
+    const app = await settingsApp({
+      onOpen: () => {
+        throw error
+      },
+    })
+    apps.push(app)
+    const person = app.browser()
+    expect((await person.confirm(await app.link())).status).toBe(status)
+    expect(app.events.at(-1)).toMatchObject({ reason, attributes: { error: error.name, at: expect.any(String) } })
+    expect(app.events.filter(({ type }) => type === 'access.unavailable')).toHaveLength(1)
+    expect((await person.send('/settings')).status).toBe(200)
+  },
+)
 
 test('the digits of the chat are asked for, and a forwarded link is not enough', async () => {
   const app = await start({ firstClaim: undefined, confirmCode: true })

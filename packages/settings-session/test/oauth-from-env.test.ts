@@ -24,12 +24,23 @@ describe('settingsOAuthFromEnv', () => {
     ['SETTINGS_OAUTH_ISSUER', { ...whole, SETTINGS_OAUTH_ISSUER: undefined }],
     ['SETTINGS_OAUTH_TOKEN_URL', { ...whole, SETTINGS_OAUTH_ISSUER: undefined, SETTINGS_OAUTH_AUTH_URL: 'https://a/' }],
     ['SETTINGS_OAUTH_SCOPES', { SETTINGS_OAUTH_SCOPES: '' }],
-    ['SETTINGS_OAUTH_SCOPE', { ...whole, SETTINGS_OAUTH_SCOPE: 'openid' }],
     ['SETTINGS_OAUTH_CLIENT_ID', { SETTINGS_OAUTH_PROVIDER_NAME: 'x' }],
   ])('fails the start over %s', (name, env) => {
     expect(() => settingsOAuthFromEnv(env)).toThrow(
       expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: name }),
     )
+  })
+
+  test('fails the start over a variable that nothing reads, and says which one was meant', () => {
+    for (const name of ['SETTINGS_OAUTH_SCOPE', 'SETTINGS_OAUTH_SCOPE_FILE']) {
+      expect(() => settingsOAuthFromEnv({ ...whole, [name]: 'openid' })).toThrow(
+        expect.objectContaining({
+          code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN',
+          option: 'SETTINGS_OAUTH_SCOPE',
+          message: expect.stringContaining('Did you mean SETTINGS_OAUTH_SCOPES?'),
+        }),
+      )
+    }
   })
 
   test('takes other names', () => {

@@ -73,7 +73,7 @@ describe('[settings-pages] the pages', () => {
   test('of the app that throw are a 500 of the app, whatever the refusal, and take no process down', async () => {
     const store = memorySessions()
     const down = () => {
-      throw new UnavailableError('memorySessions', 'down')
+      throw new UnavailableError('session_store', 'down')
     }
     const broken = await settingsApp({
       store: { ...store, peekLink: down, revoke: down },
@@ -117,8 +117,8 @@ describe('a wrong option', () => {
     ['baseUrl', { baseUrl: 'https://a.example.com/s?x=1' }],
     ['baseUrl', { baseUrl: 'https://user:pw@a.example.com/' }],
     ['baseUrl', { baseUrl: '/settings' }],
-    ['linkTtlMs', { linkTtlMs: 86_400_001 }],
-    ['idleTtlMs', { idleTtlMs: 7_200_000 }],
+    ['linkTtlSeconds', { linkTtlSeconds: 86_401 }],
+    ['idleTimeoutSeconds', { idleTimeoutSeconds: 7200 }],
     ['maxSessions', { maxSessions: 0 }],
     ['cookieName', { cookieName: 'a b' }],
     ['sameSite', { sameSite: 'none' }],

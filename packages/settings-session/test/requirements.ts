@@ -26,5 +26,9 @@ export const requirements: Record<string, string> = {
   'settings-leak': 'leakGuard, SensitiveUrl, AgentSafe and receipts keep links from agents.',
   'settings-pages':
     'The pages are accessible, themable, without script, and right in their headers; HTML or problem+json.',
+  'settings-mounted-twice':
+    'Two gates on one request authenticate it once and report it once, and each demands what it demands.',
+  'settings-one-rule':
+    'What a store or a function of the app throws is 503 or, for a bug, 500: on the gate and on the routes.',
   'settings-init-links': 'An integration init link: the agent gets the receipt, the person the link.',
 }

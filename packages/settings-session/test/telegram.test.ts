@@ -209,11 +209,11 @@ test('[settings-telegram] used again, it is good in the browser that used it fir
   expect((await post(browser, data)).status).toBe(200)
   const thief = app.browser()
   expect((await post(thief, data)).status).toBe(401)
-  expect(app.last()).toBe('telegram_replayed')
+  expect(app.last()).toBe('replayed')
   // In another order, and encoded otherwise, it is the same.
   const again = data.split('&').reverse().join('&').replaceAll('+', '%20')
   expect((await post(thief, again)).status).toBe(401)
-  expect(app.last()).toBe('telegram_replayed')
+  expect(app.last()).toBe('replayed')
   thief.cookies.set(DEVICE, `d1.0${'A'.repeat(16)}.${'A'.repeat(43)}`)
   expect((await post(thief, data)).status).toBe(401)
 })
@@ -224,7 +224,7 @@ test('[settings-outage] data that was used up when the store failed is good agai
   const failing: SettingsStore = {
     ...store,
     openSession: (session) => {
-      if (isDown) throw new UnavailableError('memorySessions', 'down')
+      if (isDown) throw new UnavailableError('session_store', 'down')
       return store.openSession(session)
     },
   }

@@ -3,13 +3,13 @@ import type { SettingsIdentity, SettingsSessionPrincipal } from '../principal.js
 
 /**
  * Who may be bound to a user for the first time. `'trust-link'`: whoever holds the link. `'ask'`: whom the app's
- * `onFirstClaim` allows, after it asked in the chat. `'deny'`: nobody; the app binds by `rebind`.
+ * `onFirstClaim` allows, after it asked in the chat. `'deny'`: nobody; the app binds users with `rebind`.
  */
 export type FirstClaim = 'trust-link' | 'ask' | 'deny'
 
 /** Somebody wants to be bound to a user who has no identity yet. */
 export interface FirstClaimRequest {
-  /** For `answerFirstClaim`, when the answer comes later: of this session and this identity, at most 64 characters. */
+  /** For `answerFirstClaim`, when the answer comes later. Names this session and this identity; at most 64 characters. */
   readonly claimId: string
   readonly principal: SettingsSessionPrincipal
   readonly identity: SettingsIdentity
@@ -17,19 +17,28 @@ export interface FirstClaimRequest {
   readonly provider: string
 }
 
-/** True allows, false denies, undefined leaves it to `answerFirstClaim`; the person sees a page that waits. */
-export type OnFirstClaim = (request: FirstClaimRequest) => FirstClaimAnswer | Promise<FirstClaimAnswer>
+/** True allows, false denies, undefined leaves it to `answerFirstClaim`; meanwhile the person sees a page that waits. */
 export type FirstClaimAnswer = boolean | undefined
 
-/** Somebody else than the user opened the link, and was refused. */
+/** Asks the user in the chat about a first claim. */
+export type OnFirstClaim = (request: FirstClaimRequest) => FirstClaimAnswer | Promise<FirstClaimAnswer>
+
+/** Somebody other than the user opened the link, and was refused. */
 export interface Mismatch {
   readonly principal: SettingsSessionPrincipal
   /** Who it was. */
   readonly identity: SettingsIdentity
 }
 
+/** What the app decides about identities. */
+export interface IdentityPolicy {
+  readonly firstClaim: FirstClaim
+  readonly onFirstClaim: OnFirstClaim | undefined
+  readonly onMismatch: ((mismatch: Mismatch) => unknown) | undefined
+}
+
 /**
- * The policy in force.
+ * The policy for first claims.
  *
  * @throws {OptionError} when nothing says who may be first: with a stolen first link a thief would take the account.
  */
@@ -53,6 +62,6 @@ export function resolveFirstClaim(
     'firstClaim',
     'createSettingsSessions: with "oauth", whoever opens the first link of a user becomes that user. Choose: ' +
       'confirmCode: true (the page asks for digits that the chat shows), onFirstClaim (ask in the chat), or ' +
-      `firstClaim: 'deny' (bind by rebind); or accept the risk with firstClaim: 'trust-link'`,
+      `firstClaim: 'deny' (bind with rebind); or accept the risk with firstClaim: 'trust-link'`,
   )
 }

@@ -1,9 +1,10 @@
-import { OptionError, type Environment } from '@countersign/core'
-import { nearest, readVariable } from '@countersign/core/gate-kit'
+import { type Environment, OptionError } from '@countersign/core'
+import { readVariables, refuseStrayVariables } from '@countersign/core/gate-kit'
 import type { SettingsOAuth } from './oauth-options.js'
 
 type Setting = Exclude<keyof SettingsOAuth, 'timeoutMs'>
 
+const PREFIX = 'SETTINGS_OAUTH_'
 const NAMES: Readonly<Record<Setting, string>> = {
   issuer: 'SETTINGS_OAUTH_ISSUER',
   authUrl: 'SETTINGS_OAUTH_AUTH_URL',
@@ -16,47 +17,36 @@ const NAMES: Readonly<Record<Setting, string>> = {
   scopes: 'SETTINGS_OAUTH_SCOPES',
   providerName: 'SETTINGS_OAUTH_PROVIDER_NAME',
 }
+const ENDPOINTS: readonly Setting[] = ['authUrl', 'tokenUrl', 'userinfoUrl']
 
+/** Options of {@link settingsOAuthFromEnv}. */
 export interface SettingsOAuthFromEnvOptions {
   /** Other names for the variables. */
-  readonly names?: Partial<Readonly<Record<Setting, string>>>
+  readonly names?: { readonly [S in Setting]?: string | undefined } | undefined
 }
 
 /**
  * The provider that the environment names: `SETTINGS_OAUTH_ISSUER`, or `_AUTH_URL`, `_TOKEN_URL` and `_USERINFO_URL`;
  * with `_CLIENT_ID` and `_CLIENT_SECRET` (or `_CLIENT_SECRET_FILE`). Undefined when none of the variables is set.
  *
- * @throws {OptionError} when a part is set, or a variable is misspelt: half a configuration must not become none.
+ * @throws {OptionError} when a part is missing, or a variable is misspelt: half a configuration must not become none.
  */
 export function settingsOAuthFromEnv(
   env: Environment,
   options: SettingsOAuthFromEnvOptions = {},
 ): SettingsOAuth | undefined {
-  const names = { ...NAMES, ...options.names }
-  refuseMisspelt(env, Object.values(names))
-  const entries = Object.entries(names).map(([setting, name]) => [setting, readVariable(env, name)] as const)
-  const given = Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Partial<
-    Record<Setting, string>
-  >
-  if (Object.keys(given).length === 0) return undefined
-  for (const [setting, value] of Object.entries(given)) {
-    if (value === '') throw refusal(names[setting as Setting], 'is set to nothing')
-  }
-  const required: Setting[] = ['clientId', 'clientSecret']
-  if (given.issuer === undefined) {
-    const hasEndpoint = given.authUrl ?? given.tokenUrl ?? given.userinfoUrl
-    required.push(
-      ...(hasEndpoint === undefined ? (['issuer'] as const) : (['authUrl', 'tokenUrl', 'userinfoUrl'] as const)),
+  const others = Object.entries(options.names ?? {}).filter(([, name]) => name !== undefined)
+  const names = { ...NAMES, ...(Object.fromEntries(others) as Partial<Record<Setting, string>>) }
+  refuseStrayVariables('settingsOAuthFromEnv', env, PREFIX, [...Object.values(names), ...Object.values(NAMES)])
+  const given = readVariables(env, names)
+  const present = Object.keys(given) as Setting[]
+  if (present.length === 0) return undefined
+  const missing = requiredWith(present).filter((setting) => given[setting] === undefined)
+  if (missing.length > 0)
+    throw incomplete(
+      missing.map((setting) => names[setting]),
+      present.map((setting) => names[setting]),
     )
-  }
-  const missing = required.filter((setting) => given[setting] === undefined).map((setting) => names[setting])
-  if (missing.length > 0) {
-    const present = Object.keys(given).map((setting) => names[setting as Setting])
-    throw refusal(
-      missing[0] as string,
-      `is missing (all missing: ${missing.join(', ')}), while ${present.join(', ')} is set`,
-    )
-  }
   const { scopes, ...rest } = given
   return {
     ...(rest as Omit<SettingsOAuth, 'scopes'>),
@@ -64,17 +54,18 @@ export function settingsOAuthFromEnv(
   }
 }
 
-function refuseMisspelt(env: Environment, known: readonly string[]): void {
-  const all = [...known, ...Object.values(NAMES)].flatMap((name) => [name, `${name}_FILE`])
-  const unknown = Object.keys(env).find((name) => name.startsWith('SETTINGS_OAUTH_') && !all.includes(name))
-  if (unknown === undefined) return
-  const near = nearest(unknown, all)
-  throw refusal(
-    unknown,
-    near === undefined ? 'is not a known variable' : `is not a known variable: did you mean ${near}?`,
-  )
+/** The settings that a configuration with these needs. */
+function requiredWith(present: readonly Setting[]): readonly Setting[] {
+  const client: readonly Setting[] = ['clientId', 'clientSecret']
+  if (present.includes('issuer')) return client
+  return [...client, ...(ENDPOINTS.some((endpoint) => present.includes(endpoint)) ? ENDPOINTS : (['issuer'] as const))]
 }
 
-function refusal(name: string, why: string): OptionError {
-  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `settingsOAuthFromEnv: ${name} ${why}`)
+function incomplete(missing: readonly string[], present: readonly string[]): OptionError {
+  const [first = ''] = missing
+  return new OptionError(
+    'ERR_COUNTERSIGN_OPTION_INVALID',
+    first,
+    `settingsOAuthFromEnv: ${missing.join(', ')} must be set, because ${present.join(', ')} is set`,
+  )
 }

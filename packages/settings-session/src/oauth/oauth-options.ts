@@ -1,40 +1,47 @@
 import { OptionError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { isSecureUrl, option, resolveOptions } from '@countersign/core/gate-kit'
 
 /** A provider that people sign in at: by OpenID Connect discovery, or by its three endpoints. */
 export interface SettingsOAuth {
   /** The OpenID provider's issuer: everything else is discovered. */
-  readonly issuer?: string
-  readonly authUrl?: string
-  readonly tokenUrl?: string
+  readonly issuer?: string | undefined
+  readonly authUrl?: string | undefined
+  readonly tokenUrl?: string | undefined
   /** Where the person's id is read, as JSON, with the access token. */
-  readonly userinfoUrl?: string
+  readonly userinfoUrl?: string | undefined
   /** The issuer of identities, where there is no discovery. Default: the token URL's origin. */
-  readonly issuerId?: string
+  readonly issuerId?: string | undefined
   /** The member of the userinfo answer that is the person's id. Default `sub`. */
-  readonly subjectClaim?: string
+  readonly subjectClaim?: string | undefined
   readonly clientId: string
   readonly clientSecret: string
   /** Default `['openid']` with an issuer, none without. */
-  readonly scopes?: readonly string[]
+  readonly scopes?: readonly string[] | undefined
   /** Shown to people, and nowhere else. Default: the host that they sign in at. */
-  readonly providerName?: string
+  readonly providerName?: string | undefined
   /** Milliseconds that the provider has for one answer. Default 5000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
-/** What we need to know of a provider before it is asked for the first time. */
+/** An OpenID provider: the rest is discovered. */
+export interface DiscoveryMode {
+  readonly kind: 'discovery'
+  readonly issuer: URL
+}
+
+/** An OAuth 2 provider with three endpoints. */
+export interface EndpointsMode {
+  readonly kind: 'endpoints'
+  readonly authUrl: URL
+  readonly tokenUrl: URL
+  readonly userinfoUrl: URL
+  readonly issuerId: string
+  readonly subjectClaim: string
+}
+
+/** The option `oauth`, validated. */
 export interface ResolvedOAuth {
-  readonly mode:
-    | { readonly kind: 'discovery'; readonly issuer: URL }
-    | {
-        readonly kind: 'endpoints'
-        readonly authUrl: URL
-        readonly tokenUrl: URL
-        readonly userinfoUrl: URL
-        readonly issuerId: string
-        readonly subjectClaim: string
-      }
+  readonly mode: DiscoveryMode | EndpointsMode
   readonly clientId: string
   readonly clientSecret: string
   readonly scope: string
@@ -46,10 +53,10 @@ const url = () =>
   option.custom<URL>('an https URL, or http on localhost', (value) => {
     if (typeof value !== 'string' || !URL.canParse(value)) return undefined
     const parsed = new URL(value)
-    return parsed.protocol === 'https:' || isLoopback(parsed) ? parsed : undefined
+    return isSecureUrl(parsed) ? parsed : undefined
   })
 
-const rules = {
+const RULES = {
   issuer: url(),
   authUrl: url(),
   tokenUrl: url(),
@@ -63,9 +70,13 @@ const rules = {
   timeoutMs: option.integer(100, 30_000).default(5000),
 }
 
-/** @throws {OptionError} */
+/**
+ * Validates the option `oauth`.
+ *
+ * @throws {OptionError}
+ */
 export function resolveOAuth(options: SettingsOAuth): ResolvedOAuth {
-  const given = resolveOptions('createSettingsSessions', options, rules, 'oauth.')
+  const given = resolveOptions('createSettingsSessions', options, RULES, 'oauth.')
   const { clientId, timeoutMs } = given
   const mode = modeOf(given)
   const host = mode.kind === 'discovery' ? mode.issuer.host : mode.authUrl.host
@@ -83,7 +94,7 @@ export function resolveOAuth(options: SettingsOAuth): ResolvedOAuth {
   }
 }
 
-type Given = ReturnType<typeof resolveOptions<typeof rules>>
+type Given = ReturnType<typeof resolveOptions<typeof RULES>>
 
 function modeOf(given: Given): ResolvedOAuth['mode'] {
   const { issuer, authUrl, tokenUrl, userinfoUrl, issuerId, subjectClaim } = given
@@ -107,10 +118,9 @@ function modeOf(given: Given): ResolvedOAuth['mode'] {
 }
 
 function wrong(name: string, why: string): OptionError {
-  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', `oauth.${name}`, `createSettingsSessions: option "oauth.${name}" ${why}`)
-}
-
-/** Whether plain HTTP never leaves the machine. */
-export function isLoopback({ protocol, hostname }: URL): boolean {
-  return protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  return new OptionError(
+    'ERR_COUNTERSIGN_OPTION_INVALID',
+    `oauth.${name}`,
+    `createSettingsSessions: option "oauth.${name}" ${why}`,
+  )
 }

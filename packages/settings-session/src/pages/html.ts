@@ -1,6 +1,11 @@
 /** Text that is HTML already. */
 export class Html {
-  constructor(readonly text: string) {}
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
   toString(): string {
     return this.text
   }
@@ -17,7 +22,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 /** Text as it may stand in an element or in a quoted attribute. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string)
 }
 

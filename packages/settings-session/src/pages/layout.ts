@@ -39,7 +39,7 @@ ${content}
 `.text
 }
 
-/** The app's own CSS cannot end the style element by accident. */
+/** The app's own CSS must not end the style element by accident. */
 function safeCss(css: string): string {
   return css.replaceAll('<', '\\3c ')
 }

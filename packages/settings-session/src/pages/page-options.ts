@@ -3,11 +3,11 @@ import { option, resolveOptions } from '@countersign/core/gate-kit'
 /** The look of the pages. */
 export interface PageTheme {
   /** Shown above each page's heading. */
-  readonly brand?: string
+  readonly brand?: string | undefined
   /** Language tag of the texts. Default `en`. */
-  readonly lang?: string
+  readonly lang?: string | undefined
   /** CSS after our own; `--accent`, `--text`, `--background` and `--surface` are the colours. */
-  readonly css?: string
+  readonly css?: string | undefined
 }
 
 /** What every page is made from. */
@@ -17,74 +17,87 @@ export interface PageModel {
   readonly theme: PageTheme
 }
 
-export interface ConfirmModel extends PageModel {
-  /** Where the form posts to. */
-  readonly action: string
-  /** Hidden fields that the form must send. */
-  readonly fields: Readonly<Record<string, string>>
-  /** The form must have a text field `code` for the digits that the chat shows. */
-  readonly needsCode: boolean
-  /** The digits that were sent before were wrong. */
-  readonly isCodeWrong: boolean
-  readonly kind: string
-  readonly platform: string
-  /** The user's name on the platform, masked. */
-  readonly user: string
-  readonly agentId?: string
-  /** The next step is a sign-in at a provider of this name. */
-  readonly provider?: string
-  readonly expiresAt: Date
+/** What each page says, by the page's name. */
+export interface PageModels {
+  /** What a link would open, for whom, until when, and a button. */
+  readonly confirm: PageModel & {
+    /** Where the form posts to. */
+    readonly action: string
+    /** Hidden fields that the form must send. */
+    readonly fields: Readonly<Record<string, string>>
+    /** The form must have a text field `code` for the digits that the chat shows. */
+    readonly needsCode: boolean
+    /** The digits that were sent before were wrong. */
+    readonly isCodeWrong: boolean
+    readonly kind: string
+    readonly platform: string
+    /** The user's name on the platform, masked. */
+    readonly user: string
+    readonly agentId?: string | undefined
+    /** The next step is a sign-in at a provider of this name. */
+    readonly provider?: string | undefined
+    readonly expiresAt: Date
+  }
+  /** Continues by itself; where a browser does not do that, by its one link. */
+  readonly interstitial: PageModel & {
+    readonly goTo: string
+    readonly text: string
+    readonly link: string
+    /** Seconds until it continues. */
+    readonly delaySeconds: number
+  }
+  /** A refusal. */
+  readonly error: PageModel & {
+    readonly status: number
+    readonly title: string
+    readonly text: string
+    /** What the person can do about it. */
+    readonly link?: { readonly href: string; readonly text: string } | undefined
+  }
+  /** After signing out. */
+  readonly loggedOut: PageModel
+  /** Posts what Telegram signed. */
+  readonly telegram: PageModel & {
+    /** Where the page posts Telegram's data to, as JSON: `{ "initData": "…" }`. The answer is `{ "goTo": "…" }`. */
+    readonly action: string
+  }
 }
 
-/** A page that goes on by itself; without that, by its one link. */
-export interface InterstitialModel extends PageModel {
-  readonly goTo: string
-  readonly text: string
-  readonly link: string
-  /** Seconds until it goes on. */
-  readonly delaySeconds: number
-}
+/** The name of a page. */
+export type PageName = keyof PageModels
 
-export interface ErrorModel extends PageModel {
-  readonly status: number
-  readonly title: string
-  readonly text: string
-  /** What the person can do about it. */
-  readonly link?: { readonly href: string; readonly text: string }
-}
+/** What a page's caller says; nonce and theme are added. */
+export type PageContent<N extends PageName> = Omit<PageModels[N], keyof PageModel>
 
-export interface LoggedOutModel extends PageModel {}
-
-export interface TelegramModel extends PageModel {
-  /** Where the page posts Telegram's data to, as JSON: `{ "initData": "…" }`. The answer is `{ "goTo": "…" }`. */
-  readonly action: string
-}
-
-/** Pages of the app's own: each gets what the page says and returns a whole HTML document. */
+/** Pages of the app's own: each gets what the page says and returns a whole HTML document. A throw is answered with 500. */
 export interface PageOptions {
-  readonly theme?: PageTheme
-  readonly confirm?: (model: ConfirmModel) => string
-  readonly interstitial?: (model: InterstitialModel) => string
-  readonly error?: (model: ErrorModel) => string
-  readonly loggedOut?: (model: LoggedOutModel) => string
-  readonly telegram?: (model: TelegramModel) => string
+  readonly theme?: PageTheme | undefined
+  readonly confirm?: ((model: PageModels['confirm']) => string) | undefined
+  readonly interstitial?: ((model: PageModels['interstitial']) => string) | undefined
+  readonly error?: ((model: PageModels['error']) => string) | undefined
+  readonly loggedOut?: ((model: PageModels['loggedOut']) => string) | undefined
+  readonly telegram?: ((model: PageModels['telegram']) => string) | undefined
 }
 
-const page = option.func<(model: never) => string>()
-const rules = {
+const PAGE = option.func<(model: never) => string>()
+const RULES = {
   theme: option.custom<PageTheme>('an object of brand, lang and css', (value) =>
     value !== null && typeof value === 'object' && Object.values(value).every((item) => typeof item === 'string')
       ? (value as PageTheme)
       : undefined,
   ),
-  confirm: page,
-  interstitial: page,
-  error: page,
-  loggedOut: page,
-  telegram: page,
+  confirm: PAGE,
+  interstitial: PAGE,
+  error: PAGE,
+  loggedOut: PAGE,
+  telegram: PAGE,
 }
 
-/** @throws {OptionError} */
+/**
+ * Validates the option `pages`.
+ *
+ * @throws {OptionError}
+ */
 export function resolvePages(options: PageOptions): PageOptions {
-  return resolveOptions('createSettingsSessions', options, rules, 'pages.') as PageOptions
+  return resolveOptions('createSettingsSessions', options, RULES, 'pages.') as PageOptions
 }

@@ -1,21 +1,24 @@
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
 
 /** What the error page says. It tells the person what to do, and a stranger nothing. */
-export interface ErrorText {
+export interface ErrorWords {
   readonly title: string
   readonly text: string
 }
 
-const ASK: ErrorText = {
+/** The words for every refusal of a link. */
+export const LINK_WORDS: ErrorWords = {
   title: 'This link does not work',
   text: 'It may have been used already, or it is too old. Ask for a new link in the chat.',
 }
-const SIGNED_OUT: ErrorText = {
+
+const SIGNED_OUT: ErrorWords = {
   title: 'You are not signed in',
   text: 'Ask for a new link in the chat to open your settings.',
 }
 
-const DENIED: Readonly<Record<SettingsSessionReason, ErrorText>> = {
+/** The words for each reason. */
+export const DENIED_WORDS: Readonly<Record<SettingsSessionReason, ErrorWords>> = {
   missing: SIGNED_OUT,
   malformed: SIGNED_OUT,
   link_in_wrong_place: {
@@ -26,10 +29,10 @@ const DENIED: Readonly<Record<SettingsSessionReason, ErrorText>> = {
   idle: SIGNED_OUT,
   expired: SIGNED_OUT,
   revoked: SIGNED_OUT,
-  spent: ASK,
+  spent: LINK_WORDS,
   wrong_kind: { title: 'This link is for another page', text: 'Open the link as it came in the chat.' },
   wrong_code: { title: 'These are not the right digits', text: 'Open the link again and enter what the chat shows.' },
-  awaiting_identity: { title: 'Sign in to go on', text: 'The link is confirmed; what is left is to sign in.' },
+  awaiting_identity: { title: 'Sign in to continue', text: 'The link is confirmed. The last step is to sign in.' },
   stale: { title: 'Sign in again', text: 'This is only possible shortly after a sign-in.' },
   cross_site: {
     title: 'This was not sent from our page',
@@ -41,21 +44,20 @@ const DENIED: Readonly<Record<SettingsSessionReason, ErrorText>> = {
   },
   sign_in_failed: { title: 'The sign-in did not work', text: 'Nothing was opened. You can try again.' },
   telegram_invalid: { title: 'Telegram did not confirm who you are', text: 'Open the page again from the chat.' },
-  telegram_replayed: { title: 'Open this again from the chat', text: 'It was used before, in another browser.' },
+  replayed: { title: 'Open this again from the chat', text: 'It was used before, in another browser.' },
 }
 
-const UNAVAILABLE: Readonly<Record<SettingsSessionDependency, ErrorText>> = {
-  session_store: {
-    title: 'Try again in a moment',
-    text: 'We cannot check your sign-in right now. You stay signed in.',
-  },
-  identity_provider: { title: 'Try again in a moment', text: 'The sign-in service does not answer right now.' },
+const LATER: ErrorWords = {
+  title: 'Try again in a moment',
+  text: 'Something that we need for this does not answer right now.',
 }
 
-export const linkText = ASK
-
-/** The words for a refusal or an outage; anything else gets those of a fault of ours. */
-export function errorText(cause: string): ErrorText {
-  const known = { ...DENIED, ...UNAVAILABLE } as Readonly<Record<string, ErrorText>>
-  return known[cause] ?? { title: 'Something went wrong', text: 'It is our fault. Try again later.' }
+/** The words for each dependency that could not be asked. */
+export const UNAVAILABLE_WORDS: Readonly<Record<SettingsSessionDependency | 'audit_sink', ErrorWords>> = {
+  session_store: { ...LATER, text: 'We cannot check your sign-in right now. You stay signed in.' },
+  oauth_provider: { ...LATER, text: 'The sign-in service does not answer right now.' },
+  on_open: LATER,
+  on_first_claim: LATER,
+  allow_chat: LATER,
+  audit_sink: LATER,
 }

@@ -1,127 +1,129 @@
+import { denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
-import { type Engine, eventPrincipal, pathTo, principalOfSession } from '../engine.js'
-import { claimKey, type SettingsIdentity } from '../principal.js'
-import type { StoredSession } from '../stores/store.js'
+import { reportChange } from '../events.js'
+import type { FirstClaimAnswer } from '../oauth/first-claim.js'
+import { principalId, principalOfSession, type SettingsIdentity } from '../principal.js'
+import { pathTo, type Site } from '../site.js'
+import { claimKey } from '../store/keys.js'
+import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
-import { answerUnavailable, refuse } from './answers.js'
-import { continueTo, setSessionCookie, welcome } from './session-response.js'
+import type { RouteContext } from './context.js'
+import type { Outcome } from './outcome.js'
+import { setSessionCookie } from './session.js'
+import { continueTo, type WelcomeContext, welcome } from './welcome.js'
 
-/** Somebody proved who they are; whether that is the session's user is not settled yet. */
+/** What {@link settleIdentity} works with. */
+export type IdentityContext = WelcomeContext & Pick<RouteContext, 'store' | 'provider' | 'identities'>
+
+/** A person has proved an identity; whether it is that of the session's user is not settled yet. */
 export interface Proof {
   readonly session: TokenRef
   readonly identity: SettingsIdentity
   /** The session was active before. */
   readonly isAgain: boolean
-  readonly returnTo?: string
+  readonly returnTo?: string | undefined
   /** The app, or its policy, allows a first claim. */
   readonly mayEstablish: boolean
 }
 
-/** Settles who the session's user is, and answers. */
+/** Settles who the session's user is. */
 export async function settleIdentity(
-  engine: Engine,
+  context: IdentityContext,
   request: Request,
   response: Response,
   proof: Proof,
-): Promise<void> {
+): Promise<Outcome> {
+  const { site, store, limits } = context
   const { session, identity, isAgain, returnTo, mayEstablish } = proof
   const token = mintToken('s', session.tag)
-  const claim = await engine.options.store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
-  if (claim.outcome === 'contended') return answerUnavailable(engine, request, response, 'session_store')
-  if (claim.outcome === 'refused') return refuse(engine, request, response, { reason: claim.reason })
-  if (claim.outcome === 'mismatch') return refuseStranger(engine, request, response, claim.session, identity)
-  if (claim.outcome === 'unbound') return firstClaim(engine, request, response, proof, claim.session)
-  if (claim.isFirst) emitClaimed(engine, claim.session)
-  if (!isAgain) return welcome(engine, request, response, token, { session: claim.session, isRepeat: false })
-  setSessionCookie(engine, response, token)
-  continueTo(engine, request, response, returnTo)
+  const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
+  if (claim.outcome === 'contended') return unavailable('session_store')
+  if (claim.outcome === 'refused') return denied(claim.reason)
+  if (claim.outcome === 'mismatch') return refuseStranger(context, response, claim.session, identity)
+  if (claim.outcome === 'unbound') return firstClaim(context, request, response, proof, claim.session)
+  const { user, id } = claim.session
+  if (claim.isFirst) {
+    const attributes = { issuer: claim.session.identity?.issuer ?? '' }
+    reportChange(context.audit, 'settings.identity.claimed', { user, id, attributes })
+  }
+  if (!isAgain) return welcome(context, request, response, { token, session: claim.session, isRepeat: false })
+  setSessionCookie({ site, limits }, response, token)
+  return continueTo(site, request, returnTo)
 }
 
-function emitClaimed(engine: Engine, session: StoredSession): void {
-  engine.emit({
-    type: 'settings.identity.claimed',
-    owasp: 'user_updated',
-    principal: eventPrincipal(session),
-    credential: { id: session.id },
-    attributes: { issuer: session.identity?.issuer ?? '' },
-  })
-}
-
-/** Nobody is bound to the user yet: the app's policy decides whether this one may be. */
+/** Nobody is bound to the user yet: the app's policy decides whether this person may be. */
 async function firstClaim(
-  engine: Engine,
+  context: IdentityContext,
   request: Request,
   response: Response,
   proof: Proof,
   session: StoredSession,
-): Promise<void> {
-  const { store, firstClaim: policy, onFirstClaim } = engine.options
+): Promise<Outcome> {
+  const { site, store, provider, identities } = context
+  const allow = () => settleIdentity(context, request, response, { ...proof, mayEstablish: true })
   // The platform itself vouched for the user: there was no link to steal.
-  const isVouched = session.linkId === undefined
-  if (isVouched) return settleIdentity(engine, request, response, { ...proof, mayEstablish: true })
-  if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(engine, request, response, session)
+  if (session.linkId === undefined) return allow()
+  const { firstClaim: policy, onFirstClaim } = identities
+  if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(context, response, session)
   const { identity } = proof
   const key = claimKey(identity)
   const held = await store.holdClaim(proof.session, identity, key)
-  if (held.outcome === 'refused') return refuse(engine, request, response, { reason: held.reason })
-  const answer = await onFirstClaim({
-    claimId: `${session.id}.${key}`,
-    principal: principalOfSession(session),
-    identity,
-    provider: engine.provider?.name ?? '',
-  })
-  if (answer === true) return settleIdentity(engine, request, response, { ...proof, mayEstablish: true })
-  if (answer === false) return refuseFirst(engine, request, response, session)
-  continueTo(engine, request, response, pathTo(engine, '/waiting'))
+  if (held.outcome === 'refused') return denied(held.reason)
+  const principal = principalOfSession(session)
+  let answer: FirstClaimAnswer
+  try {
+    answer = await onFirstClaim({
+      claimId: `${session.id}.${key}`,
+      principal,
+      identity,
+      provider: provider?.name ?? '',
+    })
+  } catch (error) {
+    return unavailableBy(error, 'on_first_claim', { credential: { id: session.id }, principalId: principal.id })
+  }
+  if (answer === true) return allow()
+  if (answer === false) return refuseFirst(context, response, session)
+  return continueTo(site, request, pathTo(site, '/waiting'))
 }
 
 /** The person may not be the first: the session ends, the user can ask for another link. */
 export async function refuseFirst(
-  engine: Engine,
-  request: Request,
+  { site, store }: Pick<RouteContext, 'site' | 'store'>,
   response: Response,
-  session: StoredSession,
-): Promise<void> {
-  await engine.options.store.revoke(session.id)
-  expireCookie(response, engine.cookies.session)
-  expireCookie(response, engine.cookies.open)
-  const event = {
-    principal: eventPrincipal(session),
-    credential: { id: session.id },
-    attributes: { first_claim: 'denied' },
-  }
-  refuse(engine, request, response, { reason: 'identity_mismatch', event })
+  { id, user }: StoredSession,
+): Promise<Outcome> {
+  await store.revoke(id)
+  forgetSession(site, response)
+  const attributes = { first_claim: 'denied' }
+  return denied('identity_mismatch', {
+    detail: { principalId: principalId(user), credential: { id }, attributes },
+  })
 }
 
-/** Somebody else than the user: everything that the link gave is gone, and the user may be warned. */
+/** Somebody other than the user: everything that the link gave is gone, and the user may be warned. */
 function refuseStranger(
-  engine: Engine,
-  request: Request,
+  { site, identities, audit }: Pick<RouteContext, 'site' | 'identities' | 'audit'>,
   response: Response,
   session: StoredSession,
   identity: SettingsIdentity,
-): void {
-  expireCookie(response, engine.cookies.session)
-  expireCookie(response, engine.cookies.open)
-  const event = {
-    type: 'settings.identity.mismatch' as const,
-    principal: eventPrincipal(session),
-    credential: { id: session.id },
-    attributes: { ...(session.linkId === undefined ? {} : { link: session.linkId }) },
+): Outcome {
+  const { id, user, linkId } = session
+  forgetSession(site, response)
+  const principal = principalOfSession(session)
+  const warnUser = async () => identities.onMismatch?.({ principal, identity })
+  const reportFailure = (error: unknown) => {
+    const attributes = describeError(error)
+    reportChange(audit, 'settings.identity.mismatch', { user, outcome: 'error', reason: 'warning_failed', attributes })
   }
-  refuse(engine, request, response, { reason: 'identity_mismatch', event })
-  const { onMismatch } = engine.options
-  if (onMismatch === undefined) return
   // The refusal does not wait for the warning, nor fail with it.
-  const warn = async () => onMismatch({ principal: principalOfSession(session), identity })
-  warn().catch((error: unknown) => {
-    engine.emit({
-      type: 'settings.identity.mismatch',
-      outcome: 'error',
-      reason: 'warning_failed',
-      principal: eventPrincipal(session),
-      attributes: { error: error instanceof Error ? error.name : typeof error },
-    })
-  })
+  setImmediate(() => warnUser().catch(reportFailure))
+  const attributes = linkId === undefined ? {} : { link: linkId }
+  const detail = { principalId: principal.id, credential: { id }, attributes }
+  return { ...denied('identity_mismatch', { detail }), type: 'settings.identity.mismatch' }
+}
+
+function forgetSession({ cookies }: Site, response: Response): void {
+  expireCookie(response, cookies.session)
+  expireCookie(response, cookies.open)
 }

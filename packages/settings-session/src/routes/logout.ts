@@ -1,31 +1,23 @@
+import { denied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
-import { expireCookie, onlyCookie } from '../cookies.js'
-import { carriesToken, isPlainText, siteOf } from '../csrf.js'
-import { csrfTokenOf, type Engine, eventPrincipal } from '../engine.js'
-import { sendPage } from '../pages/send-page.js'
-import { parseToken } from '../tokens.js'
-import { refuse, wantsHtml } from './answers.js'
+import { expireCookie, tokenInCookie } from '../cookies.js'
+import { isOwnRequest } from '../csrf.js'
+import { reportChange } from '../events.js'
+import { wantsHtml } from '../pages/error-page.js'
+import type { RouteContext } from './context.js'
+import { type Outcome, page } from './outcome.js'
 
-/** `POST /logout`: ends the session and takes our own cookies back. Without a session there is nothing to refuse. */
-export async function logOut(engine: Engine, request: Request, response: Response): Promise<void> {
-  const token = parseToken('s', onlyCookie(request, engine.cookies.session))
-  const site = siteOf(request, engine.origin)
-  const isOwn =
-    site === 'same_origin' ||
-    (site === 'unsure' && token !== undefined && carriesToken(request, csrfTokenOf(token.text)))
-  if (!isOwn || isPlainText(request)) return refuse(engine, request, response, { reason: 'cross_site' })
-  const ended = token === undefined ? undefined : await engine.options.store.revoke(token.tag, token.hash)
-  if (ended !== undefined) {
-    engine.emit({
-      type: 'settings.session.ended',
-      owasp: 'session_terminated',
-      principal: eventPrincipal(ended),
-      credential: { id: ended.id },
-    })
-  }
-  const { session, open, signIn } = engine.cookies
+/** `POST /logout`: ends the session and deletes our own cookies. Without a session there is nothing to refuse. */
+export async function logOut(
+  { site, store, audit }: Pick<RouteContext, 'site' | 'store' | 'audit'>,
+  request: Request,
+  response: Response,
+): Promise<Outcome> {
+  const { session, open, signIn } = site.cookies
+  const token = tokenInCookie(request, session, 's')
+  if (!isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
+  const ended = token === undefined ? undefined : await store.revoke(token.tag, token.hash)
+  if (ended !== undefined) reportChange(audit, 'settings.session.ended', { user: ended.user, id: ended.id })
   for (const name of [session, open, signIn]) expireCookie(response, name)
-  response.setHeader('Cache-Control', 'no-store')
-  if (!wantsHtml(request)) return void response.status(204).end()
-  sendPage(engine.options.pages, request, response, 'loggedOut', {})
+  return wantsHtml(request) ? page('loggedOut', {}) : { outcome: 'empty' }
 }

@@ -1,10 +1,8 @@
-import { describeRequest, secretsEqual } from '@countersign/core/gate-kit'
+import { type Denied, denied, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
-import { type Engine, pathTo } from '../engine.js'
-import { checkMetadata } from '../links.js'
-import { mask } from '../mask.js'
+import { checkMetadata } from '../links/kinds.js'
 import {
   attemptOf,
   codeHashOf,
@@ -13,156 +11,144 @@ import {
   type OpenCookie,
   parseOpenCookie,
   sessionTokenOf,
-} from '../open-cookie.js'
-import { sendPage } from '../pages/send-page.js'
+} from '../links/open-cookie.js'
 import type { SettingsSessionReason } from '../reasons.js'
-import type { PeekedLink } from '../stores/store.js'
+import { pathTo, type Site } from '../site.js'
+import type { PeekedLink } from '../store/port.js'
 import { parseToken, type Token } from '../tokens.js'
-import { refuse } from './answers.js'
-import { goOn, isSignedIn, leaveFor, setSessionCookie, welcome } from './session-response.js'
+import type { RouteContext } from './context.js'
+import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
+import { isSignedIn, setSessionCookie } from './session.js'
+import { welcome } from './welcome.js'
+
+type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
 
 /**
  * `GET /?s=…`: looks at the link and moves it from the URL to a cookie. It never consumes: previews, scanners and
  * prefetching come here.
  */
-export async function receiveLink(engine: Engine, request: Request, response: Response): Promise<void> {
+export async function receiveLink(
+  { site, store, kinds, clock }: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'clock'>,
+  request: Request,
+  response: Response,
+): Promise<Outcome> {
   const link = parseToken('l', request.query.s)
-  if (link === undefined) return refuse(engine, request, response, { reason: 'malformed', isOfLink: true })
-  const found = await look(engine, link)
-  if (found.outcome === 'refused') return refuseLink(engine, request, response, found.reason, link)
-  const maxAgeSeconds = (found.expiresAt - engine.options.clock.now()) / 1000
-  setCookie(response, engine.cookies.open, mintOpenCookie(link), { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
-  response.setHeader('Cache-Control', 'no-store')
+  if (link === undefined) return { ...denied('malformed'), type: 'settings.link.refused' }
+  const found = await lookAt(link, { store, kinds })
+  if (found.outcome === 'denied') return refuseLink(site, response, found.reason, link)
+  const maxAgeSeconds = (found.expiresAt - clock.now()) / 1000
+  setCookie(response, site.cookies.open, mintOpenCookie(link), { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
   response.setHeader('Referrer-Policy', 'no-referrer')
   response.setHeader('X-Robots-Tag', 'noindex, nofollow')
-  response.redirect(303, pathTo(engine, '/open'))
+  return seeOther(pathTo(site, '/open'))
 }
 
 /** `GET /open`: what would be opened, for whom, until when, and a button. */
-export async function confirmPage(engine: Engine, request: Request, response: Response): Promise<void> {
-  const opening = parseOpenCookie(onlyCookie(request, engine.cookies.open))
-  if (opening === undefined) return withoutLink(engine, request, response)
-  const found = await look(engine, opening.link)
-  if (found.outcome === 'refused') {
-    // After a success, Back leads here.
-    if (found.reason === 'spent' && (await isSignedIn(engine, request))) return goOn(engine, response)
-    return refuseLink(engine, request, response, found.reason, opening.link)
-  }
-  showConfirm(engine, request, response, opening, found, false)
-}
-
-type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
-
-function showConfirm(
-  engine: Engine,
+export async function showLink(
+  { site, store, kinds, provider }: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'provider'>,
   request: Request,
   response: Response,
-  opening: OpenCookie,
-  { content, expiresAt, needsCode }: OpenLink,
-  isCodeWrong: boolean,
-): void {
-  const { user, agentId, kind } = content
-  sendPage(
-    engine.options.pages,
-    request,
-    response,
-    'confirm',
-    {
-      action: pathTo(engine, '/open'),
-      fields: { token: formTokenOf(opening) },
-      needsCode,
-      isCodeWrong,
-      kind,
-      platform: user.platform,
-      user: mask(user.userId),
-      agentId,
-      provider: engine.provider?.name,
-      expiresAt: new Date(expiresAt),
-    },
-    isCodeWrong ? 403 : 200,
-  )
+): Promise<Outcome> {
+  const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
+  if (opening === undefined) return withoutLink({ site, store, provider }, request)
+  const found = await lookAt(opening.link, { store, kinds })
+  if (found.outcome === 'open') return confirmPage(site, provider?.name, opening, found)
+  // After a success, Back leads here.
+  if (found.reason === 'spent' && (await isSignedIn({ site, store, provider }, request)))
+    return seeOther(pathTo(site, ''))
+  return refuseLink(site, response, found.reason, opening.link)
 }
 
 /** `POST /open`: the one step that consumes. */
-export async function openLink(engine: Engine, request: Request, response: Response): Promise<void> {
-  const site = siteOf(request, engine.origin)
-  if (site === 'cross_site' || isPlainText(request)) return refuse(engine, request, response, { reason: 'cross_site' })
-  const opening = parseOpenCookie(onlyCookie(request, engine.cookies.open))
-  if (opening === undefined) return withoutLink(engine, request, response)
+export async function openLink(
+  context: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'provider' | 'limits' | 'onOpen' | 'audit'>,
+  request: Request,
+  response: Response,
+): Promise<Outcome> {
+  const { site, store, kinds, provider, limits } = context
+  // Where the headers do not tell, the form's token does.
+  if (siteOf(request, site.origin) === 'cross_site' || isPlainText(request)) return denied('cross_site')
+  const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
+  if (opening === undefined) return withoutLink(context, request)
   const { token, code } = (request.body ?? {}) as Partial<Record<string, unknown>>
-  if (typeof token !== 'string' || !secretsEqual(token, formTokenOf(opening))) {
-    return refuse(engine, request, response, { reason: 'cross_site' })
-  }
+  if (typeof token !== 'string' || !secretsEqual(token, formTokenOf(opening))) return denied('cross_site')
   const { link } = opening
-  // Validated before it is consumed: a link for another part of the app is not burnt by opening it here.
-  const found = await peek(engine, link)
-  if (found.outcome === 'open' && !isOurs(engine, found)) {
-    return refuseLink(engine, request, response, 'wrong_kind', link)
-  }
+  // Validated before it is consumed: trying a link for another part of the app here does not spend it.
+  const found = await lookAt(link, { store, kinds })
+  if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, 'wrong_kind', link)
   const session = sessionTokenOf(opening)
-  const result = await engine.options.store.exchange({
+  const result = await store.exchange({
     link,
     session,
     attempt: attemptOf(opening),
-    state: engine.provider === undefined ? 'active' : 'awaiting_identity',
-    limits: engine.limits,
+    state: provider === undefined ? 'active' : 'awaiting_identity',
+    limits,
     codeHash: typeof code === 'string' ? codeHashOf(link, code.trim()) : undefined,
   })
   if (result.outcome === 'opened') {
-    if (engine.provider === undefined) return welcome(engine, request, response, session, result)
-    setSessionCookie(engine, response, session)
-    return leaveFor(
-      engine,
-      request,
-      response,
-      pathTo(engine, '/oauth/start'),
-      `Next: sign in with ${engine.provider.name}.`,
-    )
+    if (provider === undefined) return welcome(context, request, response, { token: session, ...result })
+    setSessionCookie({ site, limits }, response, session)
+    return continueOnPage(pathTo(site, '/oauth/start'), `Next: sign in with ${provider.name}.`)
   }
-  if (result.reason === 'wrong_code' && found.outcome === 'open') {
-    engine.emit({
-      type: 'settings.link.refused',
-      reason: 'wrong_code',
-      owasp: 'authn_login_fail',
-      principal: { kind: 'settings-session', id: 'unknown' },
-      credential: { id: link.tag },
-      http: describeRequest(request, pathTo(engine, '/open'), 403),
-    })
-    return showConfirm(engine, request, response, opening, found, typeof code === 'string')
+  if (result.reason !== 'wrong_code' || found.outcome === 'denied') {
+    return refuseLink(site, response, result.reason, link)
   }
-  refuseLink(engine, request, response, result.reason, link)
+  const again = confirmPage(site, provider?.name, opening, found, typeof code === 'string')
+  return { ...denied('wrong_code', detailOf(link)), type: 'settings.link.refused', page: again }
 }
 
-function peek(engine: Engine, link: Token) {
-  return engine.options.store.peekLink(link)
+function confirmPage(
+  site: Site,
+  provider: string | undefined,
+  opening: OpenCookie,
+  { content, expiresAt, needsCode }: OpenLink,
+  isCodeWrong = false,
+): PageReply {
+  const { user, agentId, kind } = content
+  return page('confirm', {
+    action: pathTo(site, '/open'),
+    fields: { token: formTokenOf(opening) },
+    needsCode,
+    isCodeWrong,
+    kind,
+    platform: user.platform,
+    user: mask(user.userId),
+    agentId,
+    provider,
+    expiresAt: new Date(expiresAt),
+  })
 }
 
-/** What the link is, as far as this engine opens it. */
-async function look(
-  engine: Engine,
+/** A name that its owner recognises and that tells others little: its ends, and a fixed number of dots. */
+function mask(name: string): string {
+  const characters = Array.from(name)
+  const last = characters.length > 4 ? characters.at(-1) : ''
+  return `${characters[0] ?? ''}•••${last}`
+}
+
+/** What a link is, as far as it opens anything here. */
+async function lookAt(
   link: Token,
-): Promise<OpenLink | { outcome: 'refused'; reason: SettingsSessionReason }> {
-  const found = await peek(engine, link)
-  return found.outcome === 'open' && !isOurs(engine, found) ? { outcome: 'refused', reason: 'wrong_kind' } : found
-}
-
-function isOurs(engine: Engine, { content }: OpenLink): boolean {
-  return checkMetadata(engine, content.kind, content.metadata) !== undefined
+  { store, kinds }: Pick<RouteContext, 'store' | 'kinds'>,
+): Promise<OpenLink | Denied<SettingsSessionReason>> {
+  const found = await store.peekLink(link)
+  if (found.outcome === 'refused') return denied(found.reason)
+  const { kind, metadata } = found.content
+  return checkMetadata(kinds, kind, metadata) === undefined ? denied('wrong_kind') : found
 }
 
 /** The browser has no link: it is signed in already, or it never had one. */
-async function withoutLink(engine: Engine, request: Request, response: Response): Promise<void> {
-  if (await isSignedIn(engine, request)) return goOn(engine, response)
-  refuse(engine, request, response, { reason: 'missing', isOfLink: true })
+async function withoutLink(
+  context: Pick<RouteContext, 'site' | 'store' | 'provider'>,
+  request: Request,
+): Promise<Outcome> {
+  if (await isSignedIn(context, request)) return seeOther(pathTo(context.site, ''))
+  return { ...denied('missing'), type: 'settings.link.refused' }
 }
 
-function refuseLink(
-  engine: Engine,
-  request: Request,
-  response: Response,
-  reason: SettingsSessionReason,
-  link: Token,
-): void {
-  expireCookie(response, engine.cookies.open)
-  refuse(engine, request, response, { reason, isOfLink: true, event: { credential: { id: link.tag } } })
+function refuseLink(site: Site, response: Response, reason: SettingsSessionReason, link: Token): RouteDenied {
+  expireCookie(response, site.cookies.open)
+  return { ...denied(reason, detailOf(link)), type: 'settings.link.refused' }
 }
+
+const detailOf = ({ tag }: Token) => ({ detail: { credential: { id: tag } } })

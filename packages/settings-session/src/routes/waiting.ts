@@ -1,28 +1,26 @@
+import { denied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
-import { type Engine, isWhole, pathTo } from '../engine.js'
-import { sendPage } from '../pages/send-page.js'
-import { refuse } from './answers.js'
-import { refuseFirst, settleIdentity } from './identity.js'
-import { goOn, readSession } from './session-response.js'
+import { pathTo } from '../site.js'
+import { isWhole } from '../verify.js'
+import { type IdentityContext, refuseFirst, settleIdentity } from './identity.js'
+import { type Outcome, page, seeOther } from './outcome.js'
+import { currentSession } from './session.js'
 
 /** `GET /waiting`: the app asks in the chat whether this person may be the user. */
-export async function waitForAnswer(engine: Engine, request: Request, response: Response): Promise<void> {
-  const read = await readSession(engine, request)
-  if (read === undefined) return refuse(engine, request, response, { reason: 'missing' })
-  if (read.result.outcome === 'refused') return refuse(engine, request, response, { reason: read.result.reason })
-  const { session } = read.result
-  if (isWhole(engine, session)) return goOn(engine, response)
-  if (session.claim === undefined) return goOn(engine, response, pathTo(engine, '/oauth/start'))
+export async function waitForAnswer(context: IdentityContext, request: Request, response: Response): Promise<Outcome> {
+  const { site } = context
+  const current = await currentSession(context, request)
+  if (current === undefined) return denied('missing')
+  const { token, result } = current
+  if (result.outcome === 'refused') return denied(result.reason)
+  const { session } = result
+  if (isWhole(session, true)) return seeOther(pathTo(site, ''))
+  if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))
   const { identity, answer } = session.claim
-  if (answer === 'denied') return refuseFirst(engine, request, response, session)
+  if (answer === 'denied') return refuseFirst(context, response, session)
   if (answer === 'pending') {
-    const text = 'Confirm in the chat that this is you. This page goes on by itself.'
-    return sendPage(engine.options.pages, request, response, 'interstitial', {
-      goTo: pathTo(engine, '/waiting'),
-      text,
-      link: 'Look again',
-      delaySeconds: 3,
-    })
+    const text = 'Confirm in the chat that this is you. This page continues by itself.'
+    return page('interstitial', { goTo: pathTo(site, '/waiting'), text, link: 'Check again', delaySeconds: 3 })
   }
-  await settleIdentity(engine, request, response, { session: read.token, identity, isAgain: false, mayEstablish: true })
+  return settleIdentity(context, request, response, { session: token, identity, isAgain: false, mayEstablish: true })
 }

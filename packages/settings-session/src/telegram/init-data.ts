@@ -6,21 +6,22 @@ import type { ResolvedTelegram, TelegramUser } from './telegram-options.js'
 export interface InitData {
   readonly user: TelegramUser
   /** The chat that the page was opened from, when it is not the user's own with the bot. */
-  readonly chatId?: string
-  /** Milliseconds since the epoch. */
-  readonly authDate: number
+  readonly chatId?: string | undefined
+  /** When nobody accepts it any more, whatever clock they go by. Milliseconds since the epoch. */
+  readonly expiresAt: number
   /** SHA-256 of what was signed: the same however it was encoded. */
   readonly fingerprint: string
 }
 
 const MAX_BYTES = 8192
+/** Milliseconds by which Telegram's clock may be ahead of ours. */
 const FUTURE_MS = 60_000
 const NAME = /^[a-z][a-z0-9_]{0,63}$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 
 /**
- * Reads Telegram's initData and checks its signature before anything in it is believed; undefined when it is not what
- * Telegram signed for this bot, too old, or from the future.
+ * Reads Telegram's initData. The signature is checked before anything else is believed. Undefined when Telegram did not
+ * sign it for this bot, when it is too old, and when it is from the future.
  *
  * Source: https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app
  */
@@ -36,8 +37,12 @@ export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: 
   const chat = parseChat(fields)
   if (user === undefined || chat === undefined) return undefined
   const isOwn = chat.id === undefined || chat.id === user.id
-  const fingerprint = sha256(signed).toString('base64url')
-  return isOwn ? { user, authDate, fingerprint } : { user, authDate, fingerprint, chatId: chat.id as string }
+  return {
+    user,
+    ...(isOwn ? {} : { chatId: chat.id }),
+    expiresAt: authDate + options.maxAgeMs + FUTURE_MS,
+    fingerprint: sha256(signed).toString('base64url'),
+  }
 }
 
 /**
@@ -103,10 +108,10 @@ function parseUser(text: string | undefined): TelegramUser | undefined {
 }
 
 /**
- * The chat, or none when it is the user's own with the bot; undefined when it cannot be told. A direct link names a
- * chat in `start_param` (`chat_<id>`): signed, but chosen by whoever wrote the link.
+ * The chat, or none when it is the user's own with the bot; undefined when that cannot be told. A direct link names a
+ * chat in `start_param` (`chat_<id>`): signed, but chosen by the author of the link.
  */
-function parseChat(fields: ReadonlyMap<string, string>): { readonly id?: string } | undefined {
+function parseChat(fields: ReadonlyMap<string, string>): { readonly id?: string | undefined } | undefined {
   const chat = fields.get('chat')
   if (chat !== undefined) {
     const id = idOf(parseObject(chat)?.id)

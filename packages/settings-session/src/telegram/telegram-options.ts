@@ -5,49 +5,69 @@ import { option, resolveOptions } from '@countersign/core/gate-kit'
 /** The part of a Telegram user that is used. */
 export interface TelegramUser {
   readonly id: string
-  readonly username?: string
-  readonly firstName?: string
+  readonly username?: string | undefined
+  readonly firstName?: string | undefined
 }
 
+/** How people are let in by what Telegram signed. Give `botToken` or `botId`. */
 export interface SettingsTelegram {
-  /** Verifies by HMAC. Give this or `botId`. */
-  readonly botToken?: string
+  /** Verifies by HMAC. */
+  readonly botToken?: string | undefined
   /** Verifies by Telegram's Ed25519 signature: no token is needed. */
-  readonly botId?: string | number
-  /** Milliseconds that the data is good. Clients cache it. Default 24 hours. */
-  readonly maxAgeMs?: number
-  /** Whether a user may open the settings of a chat other than the one with the bot. Default: nobody may. */
-  readonly allowChat?: (user: TelegramUser, chatId: string) => boolean | Promise<boolean>
+  readonly botId?: string | number | undefined
+  /** Seconds that the data is valid, since clients cache it. Default 86 400, at most 604 800. */
+  readonly maxAgeSeconds?: number | undefined
+  /**
+   * Whether a user may open the settings of a chat other than the one with the bot. Default: nobody may. When it throws, the
+   * answer is 503 (`allow_chat`), or 500 for a bug.
+   */
+  readonly allowChat?: AllowChat | undefined
   /** The Ed25519 key, 32 bytes in hexadecimal. Default: that of Telegram's production environment. */
-  readonly publicKey?: string
+  readonly publicKey?: string | undefined
+}
+
+/** Whether a user may open the settings of a chat. */
+export type AllowChat = (user: TelegramUser, chatId: string) => boolean | Promise<boolean>
+
+/** The option `telegram`, validated. Either `botToken` or `botId` is there. */
+export interface ResolvedTelegram {
+  readonly botToken: string | undefined
+  readonly botId: string | undefined
+  readonly maxAgeMs: number
+  readonly allowChat: AllowChat | undefined
+  readonly publicKey: KeyObject
 }
 
 /** Telegram's key: https://core.telegram.org/bots/webapps#validating-data-for-third-party-use */
+const PUBLIC_KEY = 'e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d'
+
+const RULES = {
+  botToken: option.string(/^\d{1,20}:[A-Za-z0-9_-]{20,128}$/, 'a bot token, <id>:<secret>').secret(),
+  botId: option.custom<string>('the id of a bot', (value) =>
+    /^\d{1,20}$/.test(String(value)) ? String(value) : undefined,
+  ),
+  maxAgeSeconds: option.seconds(1, 604_800).default(86_400),
+  allowChat: option.func<AllowChat>(),
+  publicKey: option
+    .custom<KeyObject>('32 bytes in hexadecimal', (value) =>
+      /^[0-9a-f]{64}$/.test(String(value)) ? ed25519Key(String(value)) : undefined,
+    )
+    .default(ed25519Key(PUBLIC_KEY)),
+}
+
 function ed25519Key(hex: string): KeyObject {
   // The DER of a SubjectPublicKeyInfo up to the key itself (RFC 8410 §10.1).
   const key = Buffer.from(`302a300506032b6570032100${hex}`, 'hex')
   return createPublicKey({ key, format: 'der', type: 'spki' })
 }
 
-const rules = {
-  botToken: option.string(/^\d{1,20}:[A-Za-z0-9_-]{20,128}$/, 'a bot token, <id>:<secret>').secret(),
-  botId: option.custom<string>('the id of a bot', (value) =>
-    /^\d{1,20}$/.test(String(value)) ? String(value) : undefined,
-  ),
-  maxAgeMs: option.integer(1000, 7 * 86_400_000).default(86_400_000),
-  allowChat: option.func<NonNullable<SettingsTelegram['allowChat']>>(),
-  publicKey: option
-    .custom<KeyObject>('32 bytes in hexadecimal', (value) =>
-      /^[0-9a-f]{64}$/.test(String(value)) ? ed25519Key(String(value)) : undefined,
-    )
-    .default(ed25519Key('e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d')),
-}
-
-export type ResolvedTelegram = ReturnType<typeof resolveTelegram>
-
-/** @throws {OptionError} */
-export function resolveTelegram(options: SettingsTelegram) {
-  const given = resolveOptions('createSettingsSessions', options, rules, 'telegram.')
+/**
+ * Validates the option `telegram`.
+ *
+ * @throws {OptionError}
+ */
+export function resolveTelegram(options: SettingsTelegram): ResolvedTelegram {
+  const { maxAgeSeconds, ...given } = resolveOptions('createSettingsSessions', options, RULES, 'telegram.')
   if ((given.botToken === undefined) === (given.botId === undefined)) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
@@ -55,5 +75,5 @@ export function resolveTelegram(options: SettingsTelegram) {
       'createSettingsSessions: set one of "telegram.botToken" (HMAC) and "telegram.botId" (Ed25519)',
     )
   }
-  return given
+  return { ...given, maxAgeMs: Math.round(maxAgeSeconds * 1000) }
 }

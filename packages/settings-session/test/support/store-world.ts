@@ -1,6 +1,6 @@
 import { partitionOf } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsStore, SettingsUser } from '@countersign/settings-session'
-import { userKey } from '../../src/principal.js'
+import { userKey } from '../../src/store/keys.js'
 import { mintTag, mintToken, type Token } from '../../src/tokens.js'
 
 export const LIMITS = { idleMs: 60_000, absoluteMs: 120_000, maxSessions: 3 }

@@ -1,0 +1,43 @@
+import type { SettingsSessionPrincipal } from '../principal.js'
+import type { SensitiveUrl } from './sensitive-url.js'
+
+/** No kinds but `settings`. */
+export type NoKinds = Record<never, never>
+
+/** What validates a kind's metadata: returns it, or throws. A zod schema's `parse` is one. */
+export type LinkKinds<M extends object> = { readonly [K in keyof M]: (value: unknown) => M[K] }
+
+/** {@link LinkKinds} of kinds that are not known to the compiler. */
+export type KindValidators = Readonly<Record<string, (value: unknown) => unknown>>
+
+/** The kind of a link and its metadata. Without a kind it is a link to the settings, which has none. */
+export type KindAndMetadata<M extends object> =
+  | { readonly kind?: 'settings' | undefined; readonly metadata?: undefined }
+  | { [K in keyof M]: { readonly kind: K; readonly metadata: M[K] } }[keyof M]
+
+/** A session that has become active. */
+export type OpenedSession<M extends object = NoKinds> = { readonly principal: SettingsSessionPrincipal } & (
+  | { readonly kind: 'settings'; readonly metadata?: undefined }
+  | { [K in keyof M]: { readonly kind: K; readonly metadata: M[K] } }[keyof M]
+)
+
+/** Where the person goes next, when not to the settings: to a provider's authorization URL, say. */
+export type OpenResult = { readonly goTo: string | URL | SensitiveUrl } | undefined
+
+/** What the app does when a session has become active. */
+export type OnOpen<M extends object> = (opened: OpenedSession<M>) => OpenResult | Promise<OpenResult>
+
+/** The metadata as its kind's validator returns it; undefined when the kind is unknown or the metadata is not valid. */
+export function checkMetadata(
+  kinds: KindValidators,
+  kind: unknown,
+  metadata: unknown,
+): { readonly metadata?: unknown } | undefined {
+  if (kind === 'settings') return metadata === undefined ? {} : undefined
+  if (typeof kind !== 'string' || !Object.hasOwn(kinds, kind)) return undefined
+  try {
+    return { metadata: kinds[kind]?.(metadata) }
+  } catch {
+    return undefined
+  }
+}

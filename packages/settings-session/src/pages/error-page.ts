@@ -1,0 +1,39 @@
+import type { Answer } from '@countersign/core'
+import type { Denied, Unavailable } from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
+import type { PageOptions } from './page-options.js'
+import { HTML_TYPE, renderPage } from './render-page.js'
+import { DENIED_WORDS, type ErrorWords, UNAVAILABLE_WORDS } from './texts.js'
+
+/** A link that a page shows. */
+export interface PageLink {
+  readonly href: string
+  readonly text: string
+}
+
+/** Whether the answer is for a person to look at. What accepts anything is a program. */
+export function wantsHtml(request: Request): boolean {
+  return request.accepts(['json', 'html']) === 'html'
+}
+
+/** The words for a refusal. */
+export function wordsFor(
+  refusal: Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency | 'audit_sink'>,
+): ErrorWords {
+  return refusal.outcome === 'denied' ? DENIED_WORDS[refusal.reason] : UNAVAILABLE_WORDS[refusal.dependency]
+}
+
+/** An answer as a page, where the request wants one. */
+export function asErrorPage(
+  answer: Answer,
+  words: ErrorWords,
+  request: Request,
+  pages: PageOptions,
+  link?: PageLink,
+): Answer {
+  const { res: response } = request
+  if (response === undefined || !wantsHtml(request)) return answer
+  const body = renderPage(pages, request, response, 'error', { status: answer.status, ...words, link })
+  return { ...answer, body, headers: { ...answer.headers, 'Content-Type': HTML_TYPE } }
+}

@@ -1,0 +1,26 @@
+import type { Audit } from '@countersign/core'
+import type { PageOptions } from './pages/page-options.js'
+import type { Site } from './site.js'
+import type { SettingsStore } from './store/port.js'
+
+/** What a gate takes from the registry whose sessions it lets in. */
+export interface RegistryParts {
+  readonly site: Site
+  readonly store: Pick<SettingsStore, 'read'>
+  readonly pages: PageOptions
+  /** The name of the provider where people sign in; undefined where a link is enough. */
+  readonly providerName: string | undefined
+  readonly audit: Audit
+}
+
+const parts = new WeakMap<object, RegistryParts>()
+
+/** Keeps the parts of a registry. */
+export function keepParts(registry: object, kept: RegistryParts): void {
+  parts.set(registry, kept)
+}
+
+/** The parts of what `createSettingsSessions` made; undefined for anything else. */
+export function partsOf(value: unknown): RegistryParts | undefined {
+  return value !== null && typeof value === 'object' ? parts.get(value) : undefined
+}

@@ -1,0 +1,158 @@
+import type { Audit } from '@countersign/core'
+import type { Request } from 'express'
+import { tokenInCookie } from './cookies.js'
+import { csrfTokenOf } from './csrf.js'
+import { reportChange } from './events.js'
+import { deliver, type SendToUser } from './links/deliver.js'
+import { issueLink, type LinkRequest } from './links/issue-link.js'
+import type { LinkKinds, NoKinds } from './links/kinds.js'
+import type { LinkReceipt, SensitiveLink } from './links/receipts.js'
+import { createProvider } from './oauth/provider.js'
+import { resolveSettingsOptions, type SettingsRegistry, type SettingsSessionsOptions } from './options.js'
+import { keepParts } from './parts.js'
+import {
+  principalOfSession,
+  type SettingsIdentity,
+  type SettingsSessionPrincipal,
+  type SettingsUser,
+} from './principal.js'
+import { createRouter } from './routes/router.js'
+import { memorySessions } from './store/memory.js'
+import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
+import { isTag } from './tokens.js'
+
+/** An active session, as `list` tells of it. */
+export interface SessionSummary {
+  /** The session's public id. */
+  readonly id: string
+  readonly principal: SettingsSessionPrincipal
+  readonly kind: string
+  readonly createdAt: Date
+  readonly lastSeenAt: Date
+  readonly expiresAt: Date
+}
+
+/** The kind that a link request names. */
+type KindOf<R> = R extends { readonly kind: infer K extends string } ? K : 'settings'
+
+/** Links and sessions of one app: what {@link createSettingsSessions} makes. */
+export interface SettingsSessions<M extends object = NoKinds> extends SettingsRegistry {
+  /**
+   * Makes a link. It opens one session, once.
+   *
+   * @throws {OptionError} for a wrong request. Rejects with an `UnavailableError` when the store cannot be asked.
+   */
+  issueLink<const R extends LinkRequest<M>>(request: R): Promise<SensitiveLink<KindOf<R>>>
+  /** Hands a link to its user and returns the receipt that an agent may see. Never rejects. */
+  deliver<K extends string>(link: SensitiveLink<K>, send: SendToUser): Promise<LinkReceipt<K>>
+  /** The user's active sessions, oldest first. */
+  list(user: SettingsUser): Promise<readonly SessionSummary[]>
+  /** Ends all sessions of a user and voids the user's links, at once, those under way included. */
+  revokeAll(user: SettingsUser): Promise<void>
+  /**
+   * The app's answer to a first claim that `onFirstClaim` left open. False when no claim waits under this id: it was
+   * answered, or its person has signed in as somebody else since.
+   */
+  answerFirstClaim(claimId: string, isAllowed: boolean): Promise<boolean>
+  /** The identity that is bound to a user. */
+  identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined>
+  /** Parts a user and their identity, and ends the user's sessions. False when none was bound. */
+  unlink(user: SettingsUser): Promise<boolean>
+  /** Binds a user to an identity, in place of the one before, and ends the user's sessions. */
+  rebind(user: SettingsUser, identity: SettingsIdentity): Promise<'bound' | 'taken' | 'contended'>
+  /**
+   * The token that a form or a request of the page on this session carries, in the field `_csrf` or the header
+   * `X-CSRF-Token`, for browsers that send neither `Sec-Fetch-Site` nor `Origin`. Undefined without a session cookie.
+   */
+  csrfToken(request: Request): string | undefined
+}
+
+/**
+ * Makes the links and sessions of an app.
+ *
+ * @throws {OptionError} at creation.
+ * @example
+ * const settings = createSettingsSessions({ baseUrl: 'https://app.example.com/settings', store: redisSessions(redis) })
+ * app.use('/settings', settings.routes())
+ * app.use('/settings', requireSettingsSession({ settings }), settingsPages)
+ */
+export function createSettingsSessions<M extends object>(
+  options: SettingsSessionsOptions<M> & { readonly kinds: LinkKinds<M> },
+): SettingsSessions<M>
+export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions
+export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions {
+  const resolved = resolveSettingsOptions(options)
+  const { site, limits, linkTtlMs, confirmCode, kinds, identities, onOpen, pages, telegram, audit, clock } = resolved
+  const store = resolved.store ?? memorySessions({ clock })
+  const provider = resolved.oauth === undefined ? undefined : createProvider(resolved.oauth)
+  const issuer = { site, store, kinds, linkTtlMs, sessionTtlMs: limits.absoluteMs, confirmCode, audit }
+  const context = { site, store, limits, provider, identities, kinds, onOpen, audit, clock }
+
+  const settings: SettingsSessions = Object.freeze({
+    issueLink: (request: unknown) => issueLink<never>(issuer, request),
+    deliver: <K extends string>(link: SensitiveLink<K>, send: SendToUser) => deliver(audit, link, send),
+    routes: () => createRouter(context, { pages, name: resolved.route }, telegram),
+    ...sessionsOf(store, audit),
+    ...identitiesOf(store, audit),
+    csrfToken: (request: Request) => {
+      const token = tokenInCookie(request, site.cookies.session, 's')
+      return token === undefined ? undefined : csrfTokenOf(token.text)
+    },
+  })
+  keepParts(settings, { site, store, pages, providerName: provider?.name, audit })
+  return settings
+}
+
+function sessionsOf(store: SessionStore, audit: Audit): Pick<SettingsSessions, 'list' | 'revoke' | 'revokeAll'> {
+  return {
+    list: async (user) => (await store.list(user)).map(summaryOf),
+    async revoke(sessionId) {
+      const ended = isTag(sessionId) ? await store.revoke(sessionId) : undefined
+      if (ended === undefined) return false
+      reportChange(audit, 'settings.session.revoked', { user: ended.user, id: sessionId })
+      return true
+    },
+    async revokeAll(user) {
+      await store.revokeAll(user)
+      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true } })
+    },
+  }
+}
+
+function summaryOf(session: StoredSession): SessionSummary {
+  const { id, kind, createdAt, lastSeenAt, expiresAt } = session
+  return {
+    id,
+    principal: principalOfSession(session),
+    kind,
+    createdAt: new Date(createdAt),
+    lastSeenAt: new Date(lastSeenAt),
+    expiresAt: new Date(expiresAt),
+  }
+}
+
+type Identities = Pick<SettingsSessions, 'answerFirstClaim' | 'identityOf' | 'unlink' | 'rebind'>
+
+function identitiesOf(store: IdentityStore, audit: Audit): Identities {
+  const attributesOf = ({ issuer }: SettingsIdentity) => ({ issuer, by: 'app' })
+  return {
+    async answerFirstClaim(claimId, isAllowed) {
+      const [sessionId, key = ''] = String(claimId).split('.')
+      return isTag(sessionId) ? await store.answerClaim(sessionId, key, isAllowed === true) : false
+    },
+    identityOf: async (user) => store.identityOf(user),
+    async unlink(user) {
+      const identity = await store.unlink(user)
+      if (identity === undefined) return false
+      reportChange(audit, 'settings.identity.unlinked', { user, attributes: attributesOf(identity) })
+      return true
+    },
+    async rebind(user, identity) {
+      const outcome = await store.rebind(user, identity)
+      if (outcome === 'bound') {
+        reportChange(audit, 'settings.identity.claimed', { user, attributes: attributesOf(identity) })
+      }
+      return outcome
+    },
+  }
+}

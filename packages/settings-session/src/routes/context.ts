@@ -1,0 +1,20 @@
+import type { Audit, Clock } from '@countersign/core'
+import type { KindValidators, NoKinds, OnOpen } from '../links/kinds.js'
+import type { IdentityPolicy } from '../oauth/first-claim.js'
+import type { Provider } from '../oauth/provider.js'
+import type { Site } from '../site.js'
+import type { SessionLimits, SettingsStore } from '../store/port.js'
+
+/** What the routes decide with. Each handler names the parts that it uses. */
+export interface RouteContext {
+  readonly site: Site
+  readonly store: SettingsStore
+  readonly limits: SessionLimits
+  /** Where people sign in; undefined where a link is enough. */
+  readonly provider: Provider | undefined
+  readonly identities: IdentityPolicy
+  readonly kinds: KindValidators
+  readonly onOpen: OnOpen<NoKinds> | undefined
+  readonly audit: Audit
+  readonly clock: Clock
+}

@@ -1,0 +1,61 @@
+import { unavailableBy } from '@countersign/core/gate-kit'
+import type { Request, Response } from 'express'
+import { expireCookie } from '../cookies.js'
+import { reportChange } from '../events.js'
+import { checkMetadata, type OpenResult } from '../links/kinds.js'
+import { SensitiveUrl } from '../links/sensitive-url.js'
+import { principalOfSession } from '../principal.js'
+import { pathTo, type Site } from '../site.js'
+import type { StoredSession } from '../store/port.js'
+import type { Token } from '../tokens.js'
+import type { RouteContext } from './context.js'
+import { continueOnPage, type Outcome, type Reply, seeOther } from './outcome.js'
+import { setSessionCookie } from './session.js'
+
+/**
+ * On to a place of ours at the end of a navigation that another site began. A Strict cookie is not sent along such a
+ * chain, but it is from a page of our own.
+ */
+export function continueTo(site: Site, request: Request, place: string = pathTo(site, '')): Reply {
+  if (site.sameSite === 'lax' || request.method !== 'GET') return seeOther(place)
+  return continueOnPage(place, 'You are signed in.')
+}
+
+/** What {@link welcome} works with. */
+export type WelcomeContext = Pick<RouteContext, 'site' | 'limits' | 'kinds' | 'onOpen' | 'audit'>
+
+/** A session that has become active. */
+export interface Opened {
+  readonly token: Token
+  readonly session: StoredSession
+  /** A double click: the first click's session has been reported. */
+  readonly isRepeat: boolean
+}
+
+/** A session has become active: its cookie, its event, and on to where it leads. */
+export async function welcome(
+  { site, limits, kinds, onOpen, audit }: WelcomeContext,
+  request: Request,
+  response: Response,
+  { token, session, isRepeat }: Opened,
+): Promise<Outcome> {
+  const { id, user, kind, metadata, linkId, returnTo } = session
+  if (!isRepeat) {
+    const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
+    reportChange(audit, 'settings.session.opened', { user, id, attributes })
+  }
+  // Before the app is told: what it throws must not cost the person the session.
+  setSessionCookie({ site, limits }, response, token)
+  expireCookie(response, site.cookies.open)
+  const opened = { principal: principalOfSession(session), kind, ...checkMetadata(kinds, kind, metadata) }
+  let result: OpenResult
+  try {
+    result = await onOpen?.(opened as Parameters<typeof onOpen>[0])
+  } catch (error) {
+    return unavailableBy(error, 'on_open', { credential: { id }, principalId: opened.principal.id })
+  }
+  if (result === undefined) return continueTo(site, request, returnTo)
+  const { goTo } = result
+  const url = goTo instanceof SensitiveUrl ? goTo : new SensitiveUrl(goTo, site.origin)
+  return continueOnPage(url.reveal('deliver-to-user'), 'Everything is ready.')
+}

@@ -1,0 +1,94 @@
+import { type Clock, UnavailableError } from '@countersign/core'
+import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import type { SettingsUser } from '../principal.js'
+import type { TokenRef } from '../tokens.js'
+import { userKey } from './keys.js'
+import { memoryIdentities } from './memory/identities.js'
+import { memoryLinks } from './memory/links.js'
+import type { MemoryState, SessionRow } from './memory/state.js'
+import { createSession, endSession, epochOf, refusalOf, spendLink, viewOf } from './memory/state.js'
+import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
+import { TOUCH_PART } from './rules.js'
+
+/** Options of {@link memorySessions}. */
+export interface MemorySessionsOptions {
+  /** Links, and sessions, that may live at once. Default 100 000 of each; beyond it the store is unavailable. */
+  readonly maxEntries?: number | undefined
+  /** Default: the system clock. */
+  readonly clock?: Clock | undefined
+}
+
+const RULES = {
+  maxEntries: option.integer(1, 2 ** 24).default(100_000),
+  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+}
+
+/**
+ * The store of one process. Synchronous. Nothing outlives the process: after a restart, identities are claimed again.
+ *
+ * @throws {OptionError}
+ */
+export function memorySessions(options: MemorySessionsOptions = {}): SettingsStore {
+  const { maxEntries, clock } = resolveOptions('memorySessions', options, RULES)
+  const state: MemoryState = {
+    clock,
+    links: new BoundedTtlMap({ maxEntries, clock }),
+    sessions: new BoundedTtlMap({ maxEntries, clock }),
+    epochs: new BoundedTtlMap({ maxEntries, clock }),
+    index: new BoundedTtlMap({ maxEntries, clock }),
+    assertRoom(map) {
+      map.sweep()
+      if (map.size >= maxEntries) {
+        throw new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
+      }
+    },
+  }
+
+  function read({ tag, hash }: TokenRef): ReadResult {
+    const row = state.sessions.get(tag)
+    const reason = refusalOf(state, row, hash)
+    if (reason !== undefined) return { outcome: 'refused', reason }
+    const session = row as SessionRow
+    const now = clock.now()
+    if (now - session.lastSeenAt >= session.limits.idleMs / TOUCH_PART) session.lastSeenAt = now
+    return { outcome: 'found', session: viewOf(session, now) }
+  }
+
+  return {
+    ...memoryLinks(state),
+    ...memoryIdentities(state, maxEntries),
+    read,
+    openSession({ ref, content, state: sessionState, limits }: NewSession): ReadResult {
+      const key = userKey(content.user)
+      const row = createSession(state, {
+        id: ref.tag,
+        hash: ref.hash,
+        content,
+        userKey: key,
+        epoch: epochOf(state, key, limits.absoluteMs),
+        state: sessionState,
+        limits,
+      })
+      return { outcome: 'found', session: viewOf(row, clock.now()) }
+    },
+    revoke(id: string, hash?: string): StoredSession | undefined {
+      const row = state.sessions.get(id)
+      if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined
+      const view = viewOf(row, clock.now())
+      endSession(state, row)
+      spendLink(state, row)
+      return view
+    },
+    revokeAll(user: SettingsUser): void {
+      const key = userKey(user)
+      state.epochs.delete(key)
+      state.index.delete(key)
+    },
+    list(user: SettingsUser): readonly StoredSession[] {
+      const rows = Array.from(state.index.get(userKey(user)) ?? [], (id) => state.sessions.get(id))
+      return rows.flatMap((row) =>
+        row !== undefined && refusalOf(state, row, row.hash) === undefined ? [viewOf(row, clock.now())] : [],
+      )
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import { UnavailableError } from '@countersign/core'
+import { BoundedTtlMap } from '@countersign/core/gate-kit'
+import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import { identityKey, userKey } from '../keys.js'
+import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
+import { endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './state.js'
+
+const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
+
+/** The part of the memory store that keeps identities. */
+export function memoryIdentities(state: MemoryState, maxEntries: number): IdentityStore {
+  const { clock, sessions } = state
+  const identities = new Map<string, SettingsIdentity>()
+  const users = new Map<string, string>()
+  const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
+  const uses = new BoundedTtlMap<string, string>({ maxEntries, clock })
+  const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
+
+  function bind(user: SettingsUser, identity: SettingsIdentity): void {
+    if (identities.size >= maxEntries && !identities.has(userKey(user))) throw full()
+    unbind(user)
+    identities.set(userKey(user), identity)
+    users.set(identityKey(identity, user), userKey(user))
+  }
+
+  function unbind(user: SettingsUser): SettingsIdentity | undefined {
+    const old = identities.get(userKey(user))
+    if (old === undefined) return undefined
+    identities.delete(userKey(user))
+    users.delete(identityKey(old, user))
+    return old
+  }
+
+  function endAll(user: SettingsUser): void {
+    state.epochs.delete(userKey(user))
+    state.index.delete(userKey(user))
+  }
+
+  return {
+    claimIdentity({ session, newHash, identity, mayEstablish }: IdentityClaim): ClaimResult {
+      const row = sessions.get(session.tag)
+      const reason = refusalOf(state, row, session.hash)
+      if (row === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      const { user } = row.content
+      const bound = identities.get(userKey(user))
+      const owner = users.get(identityKey(identity, user)) ?? userKey(user)
+      if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(row, clock.now()) }
+      if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
+        endSession(state, row)
+        spendLink(state, row)
+        return { outcome: 'mismatch', session: viewOf(row, clock.now()) }
+      }
+      if (bound === undefined) bind(user, identity)
+      const wasActive = row.state === 'active'
+      row.hash = newHash
+      row.state = 'active'
+      row.verifiedAt = clock.now()
+      row.lastSeenAt = clock.now()
+      row.identity = identity
+      row.claim = undefined
+      spendLink(state, row)
+      if (!wasActive) indexSession(state, row)
+      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined }
+    },
+    holdClaim({ tag, hash }, identity, key) {
+      const row = sessions.get(tag)
+      const reason = refusalOf(state, row, hash)
+      if (row === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      row.claim = { identity, answer: 'pending' }
+      row.claimKey = key
+      return { outcome: 'found', session: viewOf(row, clock.now()) }
+    },
+    answerClaim(sessionId, key, isAllowed) {
+      const row = sessions.get(sessionId)
+      if (row === undefined || refusalOf(state, row, row.hash) !== undefined) return false
+      if (row.claim?.answer !== 'pending' || row.claimKey !== key) return false
+      row.claim = { ...row.claim, answer: isAllowed ? 'allowed' : 'denied' }
+      return true
+    },
+    identityOf: (user) => identities.get(userKey(user)),
+    unlink(user) {
+      const old = unbind(user)
+      if (old !== undefined) endAll(user)
+      return old
+    },
+    rebind(user, identity) {
+      const owner = users.get(identityKey(identity, user))
+      if (owner !== undefined && owner !== userKey(user)) return 'taken'
+      bind(user, identity)
+      endAll(user)
+      return 'bound'
+    },
+    beginOAuth(signIn) {
+      if (!signIns.set(signIn.ref.tag, signIn, clock.now() + signIn.ttlMs)) throw full()
+    },
+    takeOAuth({ tag, hash }) {
+      const signIn = signIns.get(tag)
+      if (signIn?.ref.hash !== hash) return undefined
+      signIns.delete(tag)
+      const { session, isAgain, returnTo } = signIn
+      return returnTo === undefined ? { session, isAgain } : { session, isAgain, returnTo }
+    },
+    useInitData(hash, device, ttlMs) {
+      const first = uses.get(hash)
+      if (first !== undefined) return first === device ? 'same_device' : 'replayed'
+      if (!uses.set(hash, device, clock.now() + ttlMs)) throw full()
+      return 'fresh'
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { TokenRef } from '../../tokens.js'
+import { userKey } from '../keys.js'
+import type { Exchange, ExchangeResult, LinkRefusal, LinkStore, NewLink, PeekedLink } from '../port.js'
+import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
+import { createSession, epochOf, type LinkRow, type MemoryState, refusalOf, type SessionRow, viewOf } from './state.js'
+
+/** The part of the memory store that keeps links. */
+export function memoryLinks(state: MemoryState): LinkStore {
+  const { clock, links, sessions } = state
+
+  /** Reasons in the order in which the store finds them. */
+  function refusal(link: LinkRow | undefined): LinkRefusal | undefined {
+    if (link === undefined) return 'unknown'
+    if (link.spentAt !== undefined) return 'spent'
+    if (clock.now() >= link.expiresAt) return 'expired'
+    return state.epochs.get(link.userKey) === link.epoch ? undefined : 'revoked'
+  }
+
+  function find({ tag, hash }: TokenRef): LinkRow | undefined {
+    const link = links.get(tag)
+    return link?.hash === hash ? link : undefined
+  }
+
+  function repeated(link: LinkRow, { attempt, session }: Exchange): SessionRow | undefined {
+    if (link.attempt !== attempt) return undefined
+    if (link.spentAt !== undefined && clock.now() >= link.spentAt + REPEAT_MS) return undefined
+    const row = sessions.get(session.tag)
+    return refusalOf(state, row, session.hash) === undefined ? row : undefined
+  }
+
+  return {
+    issueLink({ ref, content, ttlMs, epochTtlMs, codeHash }: NewLink) {
+      const key = userKey(content.user)
+      state.assertRoom(links)
+      const epoch = epochOf(state, key, epochTtlMs)
+      const expiresAt = clock.now() + ttlMs
+      const row: LinkRow = {
+        hash: ref.hash,
+        content,
+        userKey: key,
+        epoch,
+        expiresAt,
+        codeHash,
+        wrongCodes: 0,
+        spentAt: undefined,
+        attempt: undefined,
+        holder: undefined,
+      }
+      links.set(ref.tag, row, expiresAt + TOMBSTONE_MS)
+      return { expiresAt }
+    },
+
+    peekLink(ref): PeekedLink {
+      const link = find(ref)
+      const reason = refusal(link)
+      if (reason !== undefined) return { outcome: 'refused', reason }
+      const { content, expiresAt, codeHash } = link as LinkRow
+      return { outcome: 'open', content, expiresAt, needsCode: codeHash !== undefined }
+    },
+
+    exchange(exchange: Exchange): ExchangeResult {
+      const link = find(exchange.link)
+      const first = link === undefined ? undefined : repeated(link, exchange)
+      if (first !== undefined) return { outcome: 'opened', session: viewOf(first, clock.now()), isRepeat: true }
+      const reason = refusal(link)
+      if (link === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      if (link.codeHash !== undefined && link.codeHash !== exchange.codeHash) {
+        link.wrongCodes += 1
+        if (link.wrongCodes < MAX_WRONG_CODES) return { outcome: 'refused', reason: 'wrong_code' }
+        link.spentAt = clock.now()
+        return { outcome: 'refused', reason: 'spent' }
+      }
+      const { content, userKey: key } = link
+      const { session, limits, state: sessionState } = exchange
+      const epoch = epochOf(state, key, limits.absoluteMs)
+      const seed = { id: session.tag, hash: session.hash, content, userKey: key, epoch, limits }
+      const row = createSession(state, { ...seed, state: sessionState, linkId: exchange.link.tag })
+      const holder = link.holder === undefined ? undefined : sessions.get(link.holder)
+      if (holder !== undefined && holder !== row) holder.state = 'ended'
+      link.holder = row.id
+      link.attempt = exchange.attempt
+      if (sessionState === 'active') link.spentAt = clock.now()
+      return { outcome: 'opened', session: viewOf(row, clock.now()), isRepeat: false }
+    },
+  }
+}

@@ -1,0 +1,201 @@
+import type { SettingsIdentity, SettingsUser } from '../principal.js'
+import type { TokenRef } from '../tokens.js'
+
+export type { TokenRef } from '../tokens.js'
+
+/** A value, or a promise of it. */
+export type Awaitable<T> = T | Promise<T>
+
+/** What a link carries on the server: JSON only. */
+export interface LinkContent {
+  readonly user: SettingsUser
+  readonly agentId?: string | undefined
+  readonly kind: string
+  readonly metadata?: unknown
+  /** A path below `baseUrl` to return to when the session is open. */
+  readonly returnTo?: string | undefined
+}
+
+/** A link to be stored. */
+export interface NewLink {
+  readonly ref: TokenRef
+  readonly content: LinkContent
+  readonly ttlMs: number
+  /** How long the user's epoch must last: the link's lifetime and that of the longest session it may open. */
+  readonly epochTtlMs: number
+  /** Keyed hash of the digits that the chat shows. */
+  readonly codeHash?: string | undefined
+}
+
+/** Why a link opens nothing. */
+export type LinkRefusal = 'unknown' | 'expired' | 'spent' | 'revoked'
+
+/** What a look at a link finds. */
+export type PeekedLink =
+  | { readonly outcome: 'open'; readonly content: LinkContent; readonly expiresAt: number; readonly needsCode: boolean }
+  | { readonly outcome: 'refused'; readonly reason: LinkRefusal }
+
+/** How long sessions last. */
+export interface SessionLimits {
+  /** Milliseconds that a session lasts unused. */
+  readonly idleMs: number
+  /** Milliseconds that a session lasts in all. */
+  readonly absoluteMs: number
+  /** Active sessions that a user may have; the oldest ends when there is one more. */
+  readonly maxSessions: number
+}
+
+/** Whether a session opens anything. */
+export type SessionState = 'active' | 'awaiting_identity'
+
+/** The exchange of a link for a session. */
+export interface Exchange {
+  readonly link: TokenRef
+  readonly session: TokenRef
+  /** The browser's own. A repeat of one attempt gets the first one's session; another attempt gets nothing. */
+  readonly attempt: string
+  readonly state: SessionState
+  readonly limits: SessionLimits
+  readonly codeHash?: string | undefined
+}
+
+/** A session as the store knows it. Times are milliseconds since the epoch, by the store's clock. */
+export interface StoredSession extends LinkContent {
+  readonly id: string
+  readonly state: SessionState
+  readonly identity?: SettingsIdentity | undefined
+  readonly claim?: HeldClaim | undefined
+  readonly linkId?: string | undefined
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly lastSeenAt: number
+  /** Milliseconds since the person was last verified. */
+  readonly verifiedMsAgo: number
+}
+
+/** What an exchange comes to. */
+export type ExchangeResult =
+  | { readonly outcome: 'opened'; readonly session: StoredSession; readonly isRepeat: boolean }
+  | { readonly outcome: 'refused'; readonly reason: LinkRefusal | 'wrong_code' }
+
+/** Why a session is not honoured. */
+export type SessionRefusal = 'unknown' | 'idle' | 'expired' | 'revoked'
+
+/** What a read of a session finds. */
+export type ReadResult =
+  | { readonly outcome: 'found'; readonly session: StoredSession }
+  | { readonly outcome: 'refused'; readonly reason: SessionRefusal }
+
+/** A session without a link: opened by a platform's signed data. */
+export interface NewSession {
+  readonly ref: TokenRef
+  readonly content: LinkContent
+  readonly state: SessionState
+  readonly limits: SessionLimits
+}
+
+/** A person proved an identity, for a session. */
+export interface IdentityClaim {
+  readonly session: TokenRef
+  /** The hash of the session's new secret: what was known before the sign-in opens nothing after it. */
+  readonly newHash: string
+  readonly identity: SettingsIdentity
+  /** Whether user and identity may be bound to each other when neither is bound. */
+  readonly mayEstablish: boolean
+}
+
+/** What an identity claim comes to. */
+export type ClaimResult =
+  | { readonly outcome: 'activated'; readonly session: StoredSession; readonly isFirst: boolean }
+  /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
+  | { readonly outcome: 'unbound'; readonly session: StoredSession }
+  /** The user is bound to another identity, or the identity to another user. The session is gone, its link spent. */
+  | { readonly outcome: 'mismatch'; readonly session: StoredSession }
+  /** Another user is claiming the identity at this moment. Nothing was changed. */
+  | { readonly outcome: 'contended' }
+  | { readonly outcome: 'refused'; readonly reason: SessionRefusal }
+
+/** A first claim, and what the app has decided about it. */
+export interface HeldClaim {
+  readonly identity: SettingsIdentity
+  readonly answer: 'pending' | 'allowed' | 'denied'
+}
+
+/** A sign-in that is under way at a provider. */
+export interface SignIn {
+  readonly ref: TokenRef
+  /** The session that it is for. */
+  readonly session: TokenRef
+  /** The session is active already; the person signs in again. */
+  readonly isAgain: boolean
+  readonly returnTo?: string | undefined
+  readonly ttlMs: number
+}
+
+/** What is told of a sign-in when it is taken. */
+export type TakenSignIn = Pick<SignIn, 'session' | 'isAgain' | 'returnTo'>
+
+/** Whether a platform's signed data was used before. */
+export type InitDataUse = 'fresh' | 'same_device' | 'replayed'
+
+/** The part of a store that keeps links. */
+export interface LinkStore {
+  /** Stores a link. */
+  issueLink(link: NewLink): Awaitable<{ readonly expiresAt: number }>
+  /** Reads a link; changes nothing. */
+  peekLink(ref: TokenRef): Awaitable<PeekedLink>
+  /**
+   * Opens a session with a link. The link is spent when the session is active; an awaiting session replaces the one that
+   * held the link before.
+   */
+  exchange(exchange: Exchange): Awaitable<ExchangeResult>
+}
+
+/** The part of a store that keeps sessions. */
+export interface SessionStore {
+  /** Opens a session without a link. */
+  openSession(session: NewSession): Awaitable<ReadResult>
+  /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
+  read(ref: TokenRef): Awaitable<ReadResult>
+  /** Ends one session and spends its link; with a hash only when it is the session's. Returns what it ended. */
+  revoke(id: string, hash?: string): Awaitable<StoredSession | undefined>
+  /** Ends all sessions of a user and voids the user's links, at once, those under way included. */
+  revokeAll(user: SettingsUser): Awaitable<void>
+  /** The user's active sessions, oldest first. */
+  list(user: SettingsUser): Awaitable<readonly StoredSession[]>
+}
+
+/** The part of a store that keeps identities. */
+export interface IdentityStore {
+  /**
+   * Settles who the session's user is and makes the session active, in one step: a first claim binds user and identity, a
+   * later one verifies. Both directions hold: a user has one identity, and an identity one user of a platform and team.
+   */
+  claimIdentity(claim: IdentityClaim): Awaitable<ClaimResult>
+  /** Keeps a first claim, in place of an earlier one, until the app decides; `key` names its identity. */
+  holdClaim(session: TokenRef, identity: SettingsIdentity, key: string): Awaitable<ReadResult>
+  /**
+   * The app's decision on a held claim, by the session's id and the identity's `key` (of `holdClaim`). False when no claim
+   * waits, or the one that waits is of another identity.
+   */
+  answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
+  /** The identity that is bound to a user. */
+  identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
+  /** Parts user and identity and ends the user's sessions. Returns the identity that was bound. */
+  unlink(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
+  /** Binds a user to another identity and ends the user's sessions, unless the identity is another user's. */
+  rebind(user: SettingsUser, identity: SettingsIdentity): Awaitable<'bound' | 'taken' | 'contended'>
+  /** Keeps a sign-in until it is taken. */
+  beginOAuth(signIn: SignIn): Awaitable<void>
+  /** Takes a sign-in, once. */
+  takeOAuth(ref: TokenRef): Awaitable<TakenSignIn | undefined>
+  /** Notes the use of a platform's signed data by a browser. */
+  useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
+}
+
+/**
+ * Where links, sessions and identities live. The methods are operations of the domain, each atomic, because get and set
+ * would invite races. Every method throws or rejects with an `UnavailableError` (`session_store`) when it cannot know;
+ * "not found" is an answer. Durations are milliseconds.
+ */
+export interface SettingsStore extends LinkStore, SessionStore, IdentityStore {}

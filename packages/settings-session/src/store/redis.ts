@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { partitionOf } from '@countersign/core/gate-kit'
+import { createScriptRunner, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
+import type { SettingsUser } from '../principal.js'
+import { userKey } from './keys.js'
+import type { LinkContent, LinkRefusal, SettingsStore } from './port.js'
+import { redisIdentities } from './redis/identities.js'
+import { placesOf } from './redis/places.js'
+import { readFrom, type SessionReply, sessionFrom } from './redis/reply.js'
+import * as scripts from './redis/scripts.js'
+
+/**
+ * A store for any number of processes. Each operation is one script, and so one command. Every call rejects with an
+ * `UnavailableError` when Redis cannot be asked within `commandTimeoutMs`, and then has no effect later.
+ *
+ * @throws {OptionError} at creation.
+ */
+export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {}): SettingsStore {
+  const runner = createScriptRunner(redis, 'redisSessions', 'session_store', options)
+  const places = placesOf(runner)
+  const placeOfTag = places.ofTag
+  const placeOfUser = (key: string) => places.of(partitionOf(key))
+
+  return {
+    ...redisIdentities(places),
+    async issueLink({ ref, content, ttlMs, epochTtlMs, codeHash = '' }) {
+      const key = userKey(content.user)
+      const place = placeOfTag(ref.tag)
+      const link = place.key('l', ref.tag)
+      const args = [ref.hash, key, newEpoch(), epochTtlMs, JSON.stringify(content), ttlMs, codeHash]
+      return { expiresAt: Number(await place.run(scripts.issueLinkScript, [link], ...args)) }
+    },
+    async peekLink({ tag, hash }) {
+      const place = placeOfTag(tag)
+      const reply = await place.run(scripts.peekLinkScript, [place.key('l', tag)], hash)
+      const [outcome, content, expiresAt, needsCode] = reply as ['open', string, string, number] | [LinkRefusal]
+      if (outcome !== 'open') return { outcome: 'refused', reason: outcome }
+      const parsed = JSON.parse(content as string) as LinkContent
+      return { outcome, content: parsed, expiresAt: Number(expiresAt), needsCode: needsCode === 1 }
+    },
+    async exchange({ link, session, attempt, state, limits, codeHash = '' }) {
+      const place = placeOfTag(link.tag)
+      const keys = [place.key('l', link.tag), place.key('s', session.tag)]
+      const { idleMs, absoluteMs, maxSessions } = limits
+      const args = [link.hash, link.tag, session.hash, session.tag, attempt, state, idleMs, absoluteMs, maxSessions]
+      const reply = await place.run(scripts.exchangeScript, keys, ...args, codeHash)
+      const [outcome, opened, isRepeat] = reply as ['opened', SessionReply, number] | [LinkRefusal | 'wrong_code']
+      if (outcome !== 'opened') return { outcome: 'refused', reason: outcome }
+      return { outcome, session: sessionFrom(opened as SessionReply), isRepeat: isRepeat === 1 }
+    },
+    async openSession({ ref, content, state, limits }) {
+      const place = placeOfTag(ref.tag)
+      const key = userKey(content.user)
+      const { idleMs, absoluteMs, maxSessions } = limits
+      const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
+      return readFrom(await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args))
+    },
+    read({ tag, hash }) {
+      const place = placeOfTag(tag)
+      return place.run(scripts.readScript, [place.key('s', tag)], hash, tag).then(readFrom)
+    },
+    async revoke(id, hash = '') {
+      const place = placeOfTag(id)
+      const reply = await place.run(scripts.revokeScript, [place.key('s', id)], hash, id)
+      return reply === null ? undefined : sessionFrom(reply as SessionReply)
+    },
+    async revokeAll(user: SettingsUser) {
+      const key = userKey(user)
+      const place = placeOfUser(key)
+      await place.run(scripts.revokeAllScript, [place.key('e', key), place.key('x', key)])
+    },
+    async list(user: SettingsUser) {
+      const key = userKey(user)
+      const place = placeOfUser(key)
+      return ((await place.run(scripts.listScript, [place.key('x', key)])) as SessionReply[]).map(sessionFrom)
+    },
+  }
+}
+
+const newEpoch = (): string => randomBytes(12).toString('base64url')

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { partitionOf } from '@countersign/core/gate-kit'
+import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import type { TokenRef } from '../../tokens.js'
+import { identityKey, userKey } from '../keys.js'
+import type { ClaimResult, IdentityClaim, IdentityStore, InitDataUse, SessionRefusal } from '../port.js'
+import * as scripts from './identity-scripts.js'
+import type { Places } from './places.js'
+import { identityFrom, identityText, readFrom, type SessionReply, sessionFrom } from './reply.js'
+
+type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readonly at: string }
+
+/**
+ * The part of the Redis store that keeps identities. The two sides of a binding lie in two slots, so a first claim
+ * reserves the identity's side, then writes the user's side together with the session, and releases its reservation when
+ * the second step failed. Only the user's side counts; what a crash leaves of the other is free after a minute.
+ */
+export function redisIdentities(places: Places): IdentityStore {
+  const reverseKeyOf = (identity: SettingsIdentity, user: SettingsUser) => {
+    const key = identityKey(identity, user)
+    const place = places.of(partitionOf(key))
+    return { place, key: place.key('r', key) }
+  }
+
+  async function reserve(user: SettingsUser, identity: SettingsIdentity): Promise<Reserved | 'taken' | 'contended'> {
+    const attempt = randomBytes(9).toString('base64url')
+    const { place, key } = reverseKeyOf(identity, user)
+    const own = userKey(user)
+    const args = [own, partitionOf(own), attempt]
+    const send = async (...seen: string[]) =>
+      (await place.run(scripts.reserveScript, [key], ...args, ...seen)) as string[]
+    let reply = await send('', '')
+    if (reply[0] === 'other') {
+      const [, other = '', partition = '0', at = ''] = reply
+      const elsewhere = places.of(Number(partition))
+      const bound = await elsewhere.run(scripts.identityScript, [elsewhere.key('u', other)])
+      if (bound === identityText(identity)) return 'taken'
+      reply = await send(other, at)
+    }
+    return reply[0] === 'reserved' ? { outcome: 'reserved', attempt, at: String(reply[1]) } : 'contended'
+  }
+
+  async function release(user: SettingsUser, identity: SettingsIdentity, attempt: string): Promise<void> {
+    const { place, key } = reverseKeyOf(identity, user)
+    await place.run(scripts.releaseScript, [key], userKey(user), attempt)
+  }
+
+  async function claim(given: IdentityClaim, reserved?: Reserved): Promise<ClaimResult> {
+    const { session, newHash, identity } = given
+    const place = places.ofTag(session.tag)
+    const args = [
+      session.hash,
+      session.tag,
+      newHash,
+      identityText(identity),
+      reserved?.attempt ?? '',
+      reserved?.at ?? '',
+    ]
+    return claimFrom(await place.run(scripts.claimScript, [place.key('s', session.tag)], ...args))
+  }
+
+  async function mismatch({ tag, hash }: TokenRef): Promise<ClaimResult> {
+    const place = places.ofTag(tag)
+    return claimFrom(await place.run(scripts.mismatchScript, [place.key('s', tag)], hash, tag))
+  }
+
+  async function rebind(user: SettingsUser, ...binding: readonly string[]): Promise<readonly string[]> {
+    const key = userKey(user)
+    const place = places.of(partitionOf(key))
+    const keys = [place.key('u', key), place.key('e', key), place.key('x', key)]
+    return (await place.run(scripts.rebindScript, keys, ...binding)) as string[]
+  }
+
+  return {
+    async claimIdentity(given) {
+      const verified = await claim(given)
+      if (verified.outcome !== 'unbound' || !given.mayEstablish) return verified
+      const { user } = verified.session
+      const reserved = await reserve(user, given.identity)
+      if (reserved === 'taken') return mismatch(given.session)
+      if (reserved === 'contended') return { outcome: 'contended' }
+      const claimed = await claim(given, reserved)
+      if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
+      return claimed
+    },
+    async holdClaim({ tag, hash }, identity, claimant) {
+      const place = places.ofTag(tag)
+      const args = [hash, tag, identityText(identity), claimant]
+      return readFrom(await place.run(scripts.holdClaimScript, [place.key('s', tag)], ...args))
+    },
+    async answerClaim(sessionId, claimant, isAllowed) {
+      const place = places.ofTag(sessionId)
+      const answer = isAllowed ? 'allowed' : 'denied'
+      return (await place.run(scripts.answerClaimScript, [place.key('s', sessionId)], claimant, answer)) === 1
+    },
+    async identityOf(user) {
+      const key = userKey(user)
+      const place = places.of(partitionOf(key))
+      return identityFrom((await place.run(scripts.identityScript, [place.key('u', key)])) as string | null)
+    },
+    async unlink(user) {
+      const [, text, attempt = ''] = await rebind(user)
+      const identity = identityFrom(text ?? null)
+      if (identity !== undefined) await release(user, identity, attempt)
+      return identity
+    },
+    async rebind(user, identity) {
+      const reserved = await reserve(user, identity)
+      if (typeof reserved === 'string') return reserved
+      const [outcome, text, attempt = ''] = await rebind(user, identityText(identity), reserved.attempt, reserved.at)
+      const old = identityFrom(text ?? null)
+      if (outcome === 'contended') await release(user, identity, reserved.attempt)
+      else if (old !== undefined) await release(user, old, attempt)
+      return outcome as 'bound' | 'contended'
+    },
+    async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
+      const place = places.ofTag(ref.tag)
+      const args = [ref.hash, session.tag, session.hash, returnTo, ttlMs, isAgain ? 1 : 0]
+      await place.run(scripts.beginOAuthScript, [place.key('o', ref.tag)], ...args)
+    },
+    async takeOAuth({ tag, hash }) {
+      const place = places.ofTag(tag)
+      const reply = await place.run(scripts.takeOAuthScript, [place.key('o', tag)], hash)
+      if (reply === null) return undefined
+      const [tagOfSession, hashOfSession, returnTo, again] = reply as [string, string, string, string]
+      const taken = { session: { tag: tagOfSession, hash: hashOfSession }, isAgain: again === '1' }
+      return returnTo === '' ? taken : { ...taken, returnTo }
+    },
+    async useInitData(hash, device, ttlMs) {
+      const place = places.of(partitionOf(hash))
+      const key = place.key('t', hash)
+      return (await place.run(scripts.useInitDataScript, [key], device, ttlMs)) as InitDataUse
+    },
+  }
+}
+
+function claimFrom(reply: unknown): ClaimResult {
+  const [outcome, session, isFirst] = reply as [string, SessionReply | undefined, number | undefined]
+  if (outcome === 'contended') return { outcome }
+  if (session === undefined) return { outcome: 'refused', reason: outcome as SessionRefusal }
+  const found = sessionFrom(session)
+  if (outcome === 'activated') return { outcome, session: found, isFirst: isFirst === 1 }
+  return { outcome: outcome as 'unbound' | 'mismatch', session: found }
+}

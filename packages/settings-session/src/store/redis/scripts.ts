@@ -1,0 +1,112 @@
+import type { RedisScript } from '@countersign/redis'
+import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
+import { defineSettingsScript, MUST_BE_MASTER } from './library.js'
+
+/** KEYS: link. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
+export const issueLinkScript: RedisScript = defineSettingsScript(
+  'issue_link',
+  1,
+  `local expires = now + ARGV[7]
+local epoch = epochOf(ARGV[3], ARGV[4], ARGV[5])
+redis.call('HSET', KEYS[1], 'h', ARGV[2], 'p', ARGV[3], 'e', epoch, 'd', ARGV[6], 'x', expires, 'n', 0)
+if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'k', ARGV[8]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[7] + ${TOMBSTONE_MS})
+return tostring(expires)`,
+)
+
+/** KEYS: link. ARGV: prefix, hash. */
+export const peekLinkScript: RedisScript = defineSettingsScript(
+  'peek_link',
+  1,
+  `${MUST_BE_MASTER}local link = load(KEYS[1])
+local reason = linkRefusal(link)
+if reason then return {reason} end
+return {'open', link.d, link.x, link.k and 1 or 0}`,
+)
+
+/**
+ * KEYS: link, session. ARGV: prefix, link hash, link tag, session hash, session tag, attempt, state, idle ms, absolute
+ * ms, most sessions, code hash.
+ */
+export const exchangeScript: RedisScript = defineSettingsScript(
+  'exchange',
+  2,
+  `local link = load(KEYS[1])
+local id = ARGV[5]
+if link and link.h == ARGV[2] and link.at == ARGV[6] and (not link.o or now < link.o + ${REPEAT_MS}) then
+  local first = load(KEYS[2])
+  if not refusal(first, ARGV[4]) then return {'opened', view(id, first), 1} end
+end
+local reason = linkRefusal(link)
+if reason then return {reason} end
+if link.k and link.k ~= ARGV[11] then
+  if redis.call('HINCRBY', KEYS[1], 'n', 1) < ${MAX_WRONG_CODES} then return {'wrong_code'} end
+  redis.call('HSET', KEYS[1], 'o', now)
+  return {'spent'}
+end
+redis.call('HSET', KEYS[1], 's', id, 'at', ARGV[6])
+if ARGV[7] == 'active' then redis.call('HSET', KEYS[1], 'o', now) end
+local row = {
+  h = ARGV[4], p = link.p, e = epochOf(link.p, link.e, ARGV[9]), st = ARGV[7], c = now, x = now + ARGV[9], t = now,
+  i = ARGV[8], v = now, d = link.d, l = ARGV[3], m = ARGV[10],
+}
+create(id, row)
+if link.s and link.s ~= id then
+  local holder = load(prefix .. 's:' .. link.s)
+  if holder then finish(link.s, holder) end
+end
+return {'opened', view(id, row), 0}`,
+)
+
+/** KEYS: session. ARGV: prefix, hash, id, user key, epoch, content, state, idle ms, absolute ms, most sessions. */
+export const openSessionScript: RedisScript = defineSettingsScript(
+  'open_session',
+  1,
+  `local row = {
+  h = ARGV[2], p = ARGV[4], e = epochOf(ARGV[4], ARGV[5], ARGV[9]), st = ARGV[7], c = now, x = now + ARGV[9], t = now,
+  i = ARGV[8], v = now, d = ARGV[6], m = ARGV[10],
+}
+create(ARGV[3], row)
+return {'found', view(ARGV[3], row)}`,
+)
+
+/** KEYS: session. ARGV: prefix, hash, id. */
+export const readScript: RedisScript = defineSettingsScript(
+  'read',
+  1,
+  `${MUST_BE_MASTER}local row = load(KEYS[1])
+local reason = refusal(row, ARGV[2])
+if reason then return {reason} end
+if now - row.t >= row.i / ${TOUCH_PART} then
+  redis.call('HSET', KEYS[1], 't', now)
+  row.t = tostring(now)
+end
+return {'found', view(ARGV[3], row)}`,
+)
+
+/** KEYS: session. ARGV: prefix, hash or nothing, id. */
+export const revokeScript: RedisScript = defineSettingsScript(
+  'revoke',
+  1,
+  `${MUST_BE_MASTER}local row = load(KEYS[1])
+if not row then return nil end
+if refusal(row, ARGV[2] == '' and row.h or ARGV[2]) then return nil end
+finish(ARGV[3], row)
+spendLink(row)
+return view(ARGV[3], row)`,
+)
+
+/** KEYS: epoch, index. ARGV: prefix. */
+export const revokeAllScript: RedisScript = defineSettingsScript('revoke_all', 2, `redis.call('DEL', KEYS[1], KEYS[2])`)
+
+/** KEYS: index. ARGV: prefix. */
+export const listScript: RedisScript = defineSettingsScript(
+  'list',
+  1,
+  `${MUST_BE_MASTER}local list = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local row = load(prefix .. 's:' .. id)
+  if row and not refusal(row, row.h) then list[#list + 1] = view(id, row) end
+end
+return list`,
+)

@@ -1,0 +1,14 @@
+// Numbers that the memory and the Redis store share.
+
+/** Milliseconds that a dead link or session is remembered, so that a refusal can say what it was. */
+export const TOMBSTONE_MS: number = 60 * 60_000
+/** Milliseconds in which a repeat of the request that opened a session, as by a double click, gets the same session. */
+export const REPEAT_MS: number = 30_000
+/** Wrong digits after which a link is spent. */
+export const MAX_WRONG_CODES: number = 5
+/** A session is marked as used at most once in this part of its idle time. */
+export const TOUCH_PART: number = 5
+/** Milliseconds after which a reverse entry without its other half, left by a crash, is free. */
+export const ONE_SIDED_MS: number = 60_000
+/** Milliseconds in which a claim must write its other half: well before somebody else may take the entry over. */
+export const COMMIT_MS: number = 30_000

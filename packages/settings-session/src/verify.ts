@@ -1,0 +1,121 @@
+import type { Clock } from '@countersign/core'
+import {
+  type Denied,
+  denied,
+  type Granted,
+  settle,
+  type Unavailable,
+  unavailableBy,
+  type VerdictDetail,
+} from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import { isOwnRequest, mediaTypeOf } from './csrf.js'
+import { principalId, principalOfSession, type SettingsSessionPrincipal } from './principal.js'
+import type { SettingsSessionDependency, SettingsSessionReason, SettingsSessionVerdict } from './reasons.js'
+import type { ReadResult, SettingsStore, StoredSession } from './store/port.js'
+import type { Token } from './tokens.js'
+
+/** What verifies a session. */
+export interface SessionVerifier {
+  readonly store: Pick<SettingsStore, 'read'>
+  readonly clock: Clock
+  /** The path where people prove who they are; undefined where a link is enough. */
+  readonly signInPath: string | undefined
+}
+
+/** What one gate demands of a request, beyond a session that lives. */
+export interface SessionDemands {
+  /** The origin that unsafe requests must come from. */
+  readonly origin: string
+  /** Whether unsafe requests must have a body of `application/json`. */
+  readonly requireJson: boolean
+  /** The kinds of links whose sessions are let in. */
+  readonly kinds: readonly string[]
+  /** Milliseconds that the person's verification may be old; undefined for any age. */
+  readonly maxAuthAgeMs: number | undefined
+}
+
+/** A session that was verified: the verdict, and the session for what each gate demands. */
+export interface VerifiedSession extends Granted<SettingsSessionPrincipal> {
+  readonly session: StoredSession
+}
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * Whether a request may act on its session: an unsafe one (RFC 9110 §9.2.1) must come from our own pages. Judged before
+ * the store is asked, because a request of another site must not keep a session alive.
+ */
+export function judgeRequest(
+  { text }: Token,
+  request: Request,
+  { origin, requireJson }: SessionDemands,
+): Denied<SettingsSessionReason> | undefined {
+  if (SAFE.has(request.method)) return undefined
+  const type = mediaTypeOf(request)
+  const isAllowedType = !requireJson || type === undefined || type === 'application/json'
+  return isAllowedType && isOwnRequest(request, origin, text) ? undefined : denied('cross_site')
+}
+
+/** Asks the store for the session of a token, once. */
+export function verifySession(
+  token: Token,
+  { store, clock, signInPath }: SessionVerifier,
+): SessionOutcome | Promise<SessionOutcome> {
+  const startedMs = clock.monotonic()
+  const detail = (): VerdictDetail => ({ credential: { id: token.tag }, storeMs: clock.monotonic() - startedMs })
+  return settle<ReadResult, SessionOutcome>(
+    () => store.read(token),
+    (result) => verdictOn(result, signInPath, detail()),
+    (error) => unavailableBy(error, 'session_store', detail()),
+  )
+}
+
+/** What the store's answer about a session comes to. */
+export type SessionOutcome = VerifiedSession | Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency>
+
+function verdictOn(result: ReadResult, signInPath: string | undefined, detail: VerdictDetail): SessionOutcome {
+  if (result.outcome === 'refused') return denied(result.reason, { detail })
+  const { session } = result
+  if (!isWhole(session, signInPath !== undefined)) {
+    const known = { ...detail, principalId: principalId(session.user) }
+    return denied('awaiting_identity', { detail: known, members: whereToSignIn(signInPath) })
+  }
+  return { outcome: 'granted', principal: principalOfSession(session), detail, session }
+}
+
+/**
+ * Whether a session opens anything. One that became active without an identity, at another registry on the same store,
+ * is half a session where identity is required: a stolen link could be opened over there and its cookie renamed.
+ */
+export function isWhole({ state, identity }: StoredSession, needsIdentity: boolean): boolean {
+  return state === 'active' && (!needsIdentity || identity !== undefined)
+}
+
+/** What a gate demands of a verified session. Runs for each gate, on what an earlier gate verified, too. */
+export function meetDemands(
+  verdict: VerifiedSession,
+  token: Token,
+  request: Request,
+  demands: SessionDemands,
+  signInPath: string | undefined,
+): SettingsSessionVerdict {
+  const refusal = judgeRequest(token, request, demands) ?? judgeSession(verdict.session, demands, signInPath)
+  if (refusal === undefined) return verdict
+  return { ...refusal, detail: { ...verdict.detail, principalId: verdict.principal.id } }
+}
+
+function judgeSession(
+  { kind, verifiedMsAgo }: StoredSession,
+  { kinds, maxAuthAgeMs }: SessionDemands,
+  signInPath: string | undefined,
+): Denied<SettingsSessionReason> | undefined {
+  if (!kinds.includes(kind)) return denied('wrong_kind')
+  const isStale = maxAuthAgeMs !== undefined && verifiedMsAgo > maxAuthAgeMs
+  return isStale ? denied('stale', { members: whereToSignIn(signInPath) }) : undefined
+}
+
+/** Where the person proves who they are. Without a provider it takes a new link, from the chat. */
+function whereToSignIn(signInPath: string | undefined): Readonly<Record<string, string>> {
+  return signInPath === undefined ? {} : { reauthenticate: signInPath }
+}
