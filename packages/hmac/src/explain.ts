@@ -94,8 +94,9 @@ export async function explainSignature(
   const resolved = resolveHmacOptions(OWNER, { ...gate, clock })
   const request = requestOf(parts)
   const presented = readSignature(request, resolved.formats) ?? denied('missing')
-  if (isDenied(presented))
+  if (isDenied(presented)) {
     return { ...explain(presented, steps(WITH_DIGEST)), claim: undefined, meaning: meaningOf(presented) }
+  }
   const { format, claim } = presented
   const verdict = await verifySignature(presented, request, {
     ...resolved,
@@ -125,13 +126,13 @@ function requestOf({ method, url, headers, body = new Uint8Array(0) }: SignedPar
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     (typeof value === 'object' ? value : value === undefined ? [] : [value]).map((line) => [name, line] as const),
   )
-  const host =
-    lines.find(([name]) => name.toLowerCase() === 'host')?.[1] ?? (URL.canParse(url) ? new URL(url).host : '')
+  const sent = lines.find(([name]) => name.toLowerCase() === 'host')?.[1]
+  const host = sent ?? (URL.canParse(url) ? new URL(url).host : undefined)
   return {
     method,
     originalUrl: url.startsWith('/') ? url : targetOf(url),
     rawHeaders: lines.flat(),
-    headers: { host },
+    headers: host === undefined ? {} : { host },
     socket: {},
     rawBody: body,
   } as unknown as Request

@@ -10,7 +10,7 @@ import type { HmacVerdict } from './reasons.js'
 export interface LegacyOptions {
   /** The header fields that carry the old key. Of `authorization` the Bearer token is taken. */
   readonly headers: readonly string[]
-  /** Each caller's old keys; `*shared*` for one that nobody can be told apart by. */
+  /** Each caller's old keys; `*shared*` for one that several callers have. */
   readonly keys: Readonly<Record<string, readonly string[]>>
 }
 
@@ -54,7 +54,7 @@ export function resolveLegacyKeys(owner: string, options: LegacyOptions): Legacy
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
-      `${owner}: option "legacy.keys" has one key twice, so nobody can tell whose it is: put it under "${SHARED_CALLER}"`,
+      `${owner}: option "legacy.keys" has one key twice, so its caller is not known: put it under "${SHARED_CALLER}"`,
     )
   }
   return { headers: headers.map((name) => name.toLowerCase()), candidates }

@@ -54,7 +54,7 @@ const nameRules = {
  * Each may be a file that `<NAME>_FILE` names. Spread what it returns into the options of `requireHmac`.
  *
  * @throws {OptionError} for an empty key, another boolean, a misspelt caller, or half a configuration: a key without
- * `legacyHeaders`, or "not required" without a key that would do instead.
+ * `legacyHeaders`, or "not required" without an old key to accept instead.
  * @example
  * requireHmac({ ...hmacOptionsFromEnv(process.env, { callers, legacyHeaders: ['x-service-key'] }), secrets, audience })
  */
@@ -89,7 +89,7 @@ export function hmacOptionsFromEnv(
   return { legacy: { headers: legacyHeaders, keys }, ...(enforce === undefined ? {} : { enforce }) }
 }
 
-/** One switch for all, or with an own one for a caller an object of all. */
+/** One switch for all callers; an object by caller, when any of them has a switch of its own. */
 function readEnforce(
   env: Environment,
   require: string,

@@ -2,7 +2,7 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { OptionError } from '@countersign/core'
 import { option, type RuleBuilder } from '@countersign/core/gate-kit'
 
-/** A shorter one could be found by trying. */
+/** The shortest secret in bytes: a shorter one could be found by trying. */
 export const MIN_SECRET_BYTES: number = 32
 
 /** The rule of an option that holds a secret; {@link secretKey} checks its length. */
@@ -12,7 +12,7 @@ export function secretRule(): RuleBuilder<string | Uint8Array> {
 }
 
 /**
- * A secret as a key: a text stands for its UTF-8 bytes, there is no other encoding.
+ * Makes a key of a secret. A text stands for its UTF-8 bytes; there is no other encoding.
  *
  * @throws {OptionError} `ERR_COUNTERSIGN_OPTION_INVALID` when it is shorter than 32 bytes.
  */

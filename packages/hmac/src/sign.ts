@@ -13,7 +13,7 @@ import { secretKey, secretRule } from './secret-key.js'
 export interface SignOptions {
   /** The name that the verifier knows this service by. */
   readonly caller: string
-  /** The secret's version. `rfc9421` needs it; `xHeaders` does without. */
+  /** The secret's version. `rfc9421` needs it; `xHeaders` does not. */
   readonly version?: number | undefined
   /** At least 32 bytes; a text stands for its UTF-8 bytes. */
   readonly secret: string | Uint8Array
@@ -48,7 +48,7 @@ const rules = {
 }
 
 /**
- * Signs one request and returns the header fields to add. Synchronous; touches nothing that it is given.
+ * Signs one request and returns the header fields to add. Synchronous; changes nothing that it is given.
  *
  * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
  * @example
@@ -76,7 +76,7 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
   })
 }
 
-/** Of the bytes; without any, what the headers declare, for a stream that is sent later; else of an empty body. */
+/** The digest of the bytes; without bytes the one that the headers declare, for a stream; else that of an empty body. */
 function bodyDigest(
   body: Uint8Array | undefined,
   declared: string | undefined,

@@ -25,8 +25,8 @@ export function assertCallers(owner: string, callers: unknown): asserts callers 
 /**
  * The variable of each caller: the app's own name for it, else the prefix and the caller.
  *
- * @throws {OptionError} when a name is given for somebody else, or two callers could be taken for each other: `a-b` and
- * `a.b`, or `a` in its second version and `a-v2`.
+ * @throws {OptionError} for a name of something else than a caller, or when two callers could be taken for each other:
+ * `a-b` and `a.b`, or `a` in its second version and `a-v2`.
  */
 export function variablesOf(
   owner: string,

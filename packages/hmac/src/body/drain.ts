@@ -5,14 +5,14 @@ const MAX_BYTES = 256 * 1024
 const TIMEOUT_MS = 1000
 
 /**
- * Discards what a refused client still sends once the answer is out, so that it reads the status instead of a reset: up
- * to 256 KiB, then no more is read; after 1 s the connection is closed. A body that ends within that leaves the
- * connection as good as new. Until the answer is out nothing more is read than a stream's buffer holds.
+ * Discards what a refused client still sends once the answer is out, so that the client reads the status instead of a
+ * reset: up to 256 KiB, then no more is read; after 1 s the connection is closed. After a body that ends within that the
+ * connection can be used again. Until the answer is out no more is read than a stream's buffer holds.
  */
 export function drain(request: Request): void {
   const { res } = request
   if (!hasBody(request) || request.readableEnded || request.destroyed) return
-  // Else Node would take a body that nobody has touched for its own to discard, without a bound.
+  // Otherwise Node discards a body that nothing has read, without a bound.
   request.read(0)
   if (res === undefined || res.writableFinished) discard(request)
   else res.once('finish', () => discard(request))
@@ -23,7 +23,7 @@ function discard(request: Request): void {
   let received = 0
   const timer = setTimeout(() => {
     stop()
-    // Complete, and only not read to the end by whoever else listens: nothing is on its way.
+    // A complete body has no bytes on their way, even if another listener has not read it to its end.
     if (!request.complete) socket.destroy()
   }, TIMEOUT_MS)
   function onData(chunk: Buffer): void {

@@ -19,7 +19,7 @@ const DEFAULT_MAX_LINES = 1000
 
 /**
  * Whether Node may have left out header lines, as it does in silence beyond `maxHeadersCount`: a `Content-Length` among
- * them frames a body that nobody sees declared.
+ * them frames a body that is not seen to be declared.
  */
 export function mayLackLines({ rawHeaders, socket }: IncomingMessage): boolean {
   const { server } = socket as { server?: { maxHeadersCount?: number | null } }

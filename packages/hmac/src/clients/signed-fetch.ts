@@ -37,7 +37,7 @@ export function createSignedFetch(options: SignedFetchOptions): typeof fetch {
     for (const [name, value] of Object.entries(signed)) headers.set(name, value)
     const content =
       stream === undefined ? { body: hasContent(request, body) ? body : null } : { body: stream, duplex: 'half' }
-    // By URL, not as a Request: another implementation of fetch knows none but its own.
+    // By URL: another implementation of fetch accepts only its own Request.
     return send(url, { ...init, method, headers, signal, redirect: 'manual', ...content } as RequestInit)
   }
 }

@@ -40,8 +40,7 @@ function isOrigin(text: unknown): boolean {
 
 /**
  * An interceptor for undici's dispatchers, which signs what is sent. Compose it before a retry interceptor, so that each
- * attempt has a signature of its own. It signs for `origins` alone: a redirect interceptor around it could otherwise be led to have
- * any request signed.
+ * attempt has a signature of its own. It signs for `origins` alone: a redirect could otherwise have any request signed.
  *
  * A dispatch throws with code `ERR_COUNTERSIGN_HMAC_BODY_STREAM` for a body other than text and bytes, unless a `Content-Digest`
  * header (RFC 9530) stands for it. undici's `fetch` makes a stream of every body: use `createSignedFetch` there.

@@ -19,10 +19,14 @@ export interface Member {
 }
 
 const MAX_LENGTH = 4096
-const KEY = /[a-z*][a-z0-9_.*-]*/y
-const STRING = /"([ !#-[\]-~]*(?:\\["\\][ !#-[\]-~]*)*)"/y
-const INTEGER = /(?:0|-?[1-9]\d{0,14})(?![\d.])/y
-const BYTES = /:([A-Za-z0-9+/]*={0,2}):/y
+const KEY = '[a-z*][a-z0-9_.*-]*'
+const STRING = '"([ !#-\\[\\]-~]*(?:\\\\["\\\\][ !#-\\[\\]-~]*)*)"'
+const INTEGER = '(0|-?[1-9]\\d{0,14})(?![\\d.])'
+const BYTES = ':([A-Za-z0-9+/]*={0,2}):'
+const VALUE = `(?:${STRING}|${INTEGER}|${BYTES})`
+const ITEM = new RegExp(`()${VALUE}`, 'y')
+const PARAMETER = new RegExp(`;(${KEY})(?:=${VALUE})?`, 'y')
+const MEMBER = new RegExp(`(${KEY})=`, 'y')
 const NONE: Parameters = new Map()
 
 /**
@@ -48,54 +52,51 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
     return true
   }
 
-  function bareItem(): BareItem | undefined {
-    if (text[at] === '"') return take(STRING)?.[1]?.replace(/\\(.)/g, '$1')
-    if (text[at] === ':') return bytesOf(take(BYTES)?.[1])
-    const digits = take(INTEGER)?.[0]
-    return digits === undefined ? undefined : Number(digits)
-  }
-
   function parameters(): Parameters | undefined {
     if (text[at] !== ';') return NONE
     const found = new Map<string, BareItem>()
-    while (isNext(';')) {
-      const key = take(KEY)?.[0]
-      const value = isNext('=') ? bareItem() : true
-      if (key === undefined || value === undefined || found.has(key)) return undefined
-      found.set(key, value)
+    for (let match = take(PARAMETER); match !== null; match = take(PARAMETER)) {
+      const value = bareItemOf(match)
+      if (value === undefined || found.has(match[1] as string)) return undefined
+      found.set(match[1] as string, value)
     }
     return found
   }
 
-  function withParameters<T>(value: T | undefined): { value: T; parameters: Parameters } | undefined {
+  function item(): Item | undefined {
+    const match = take(ITEM)
+    const value = match === null ? undefined : bareItemOf(match)
     const own = value === undefined ? undefined : parameters()
     return value === undefined || own === undefined ? undefined : { value, parameters: own }
   }
 
-  function innerList(): readonly Item[] | undefined {
-    const items: Item[] = []
+  function innerList(): Omit<Member, 'text'> | undefined {
+    const value: Item[] = []
     while (!isNext(')')) {
-      const item = items.length === 0 || isNext(' ') ? withParameters(bareItem()) : undefined
-      if (item === undefined) return undefined
-      items.push(item)
+      const one = value.length === 0 || isNext(' ') ? item() : undefined
+      if (one === undefined) return undefined
+      value.push(one)
     }
-    return items
+    const own = parameters()
+    return own === undefined ? undefined : { value, parameters: own }
   }
 
   do {
-    const key = take(KEY)?.[0]
-    if (key === undefined || members.has(key) || !isNext('=')) return undefined
+    const key = take(MEMBER)?.[1]
+    if (key === undefined || members.has(key)) return undefined
     const start = at
-    const member = withParameters<BareItem | readonly Item[]>(isNext('(') ? innerList() : bareItem())
+    const member = isNext('(') ? innerList() : item()
     if (member === undefined) return undefined
     members.set(key, { ...member, text: text.slice(start, at) })
   } while (isNext(', '))
   return at === text.length ? members : undefined
 }
 
-/** The bytes of base64 that has its padding and no stray bits. */
-function bytesOf(base64: string | undefined): Uint8Array | undefined {
-  if (base64 === undefined) return undefined
+/** The value of a match of {@link ITEM} or {@link PARAMETER}. Undefined for base64 without its padding, or with stray bits. */
+function bareItemOf([, , text, integer, base64]: RegExpExecArray): BareItem | undefined {
+  if (text !== undefined) return text.includes('\\') ? text.replace(/\\(.)/g, '$1') : text
+  if (integer !== undefined) return Number(integer)
+  if (base64 === undefined) return true
   const bytes = Buffer.from(base64, 'base64')
   return bytes.toString('base64') === base64 ? bytes : undefined
 }

@@ -19,9 +19,9 @@ export interface SignatureClaim {
   readonly signature: Uint8Array
   /** The digests that the signature covers; without them the MAC needs the body. */
   readonly digests: readonly DeclaredDigest[] | undefined
-  /** True when two requests that mean to be two may have one signature: they are not held to single use. */
+  /** True when two different requests may have one signature: then single use is not required. */
   readonly isRepeatable: boolean
-  /** What makes this request one of a kind; without it the MAC itself does. */
+  /** What makes this request unique; without it the MAC itself does. */
   readonly nonce: string | undefined
   /** The text that is signed for an audience, one byte a unit. `bodySha256` is for a claim without digests. */
   base(audience: string, bodySha256: Uint8Array | undefined): string
@@ -35,7 +35,7 @@ export interface SignableRequest {
   readonly method: string
   /** An absolute URL or a path with its query; taken as it stands, never normalised. */
   readonly url: string | URL
-  /** What is sent along; names in any case. */
+  /** The header fields; names in any case. */
   readonly headers?: Readonly<Record<string, string | undefined>> | Iterable<readonly [string, string]> | undefined
   /** The bytes that go over the wire. Left out: no body, or the one whose `content-digest` is among the headers. */
   readonly body?: Uint8Array | undefined

@@ -1,4 +1,4 @@
-/** One secret for all named callers: the name that its rows carry. */
+/** The caller under which one secret for all named callers is stored. */
 export const SHARED_CALLER = '*shared*'
 
 /** What a caller's name is. */

@@ -97,7 +97,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     )
     const covered = [...fields.values()]
     if (covered.some((lines) => lines.length === 0)) return 'malformed'
-    // A second line could be read by whoever takes the last.
+    // Another reader of the request could take the last of two lines.
     if (covered.some((lines) => lines.length > 1)) return 'ambiguous'
     const digests = parseContentDigest(fields.get('content-digest')?.[0] ?? '')
     if (digests === undefined) return 'malformed'

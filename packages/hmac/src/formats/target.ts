@@ -2,7 +2,7 @@ import { CodedTypeError } from '@countersign/core/gate-kit'
 import { splitTarget } from './grammar.js'
 
 /**
- * The target that a client sends for a URL: a string is cut, not parsed, so that `..` and `%2e` stay as they are.
+ * The request target that a client sends for a URL. A string is cut, not parsed, so that `..` and `%2e` stay as they are.
  *
  * @throws {TypeError} with code `ERR_COUNTERSIGN_HMAC_URL_INVALID` for what cannot be sent in a request line.
  */

@@ -3,12 +3,12 @@ import { isPromise, withDeadline } from '@countersign/core/gate-kit'
 import type { HmacSecretStore, HmacSecretVersion } from './port.js'
 
 const MAX_TTL_MS = 30_000
-/** A version that is not in the set asks the store again after so long: at most twice in 30 s. */
+/** A version that is not in the set makes the store be asked again after so long: at most twice in 30 s. */
 const UNKNOWN_VERSION_MS = 15_000
 /** While the store fails, what was read is used for so long, and never past a version's own expiry. */
 const STALE_MS = 300_000
 const LOAD_TIMEOUT_MS = 1000
-/** After a failure the store is left alone for so long. */
+/** After a failure the store is not asked for so long. */
 const BACK_OFF_MS = 1000
 const MAX_CALLERS = 10_000
 
@@ -39,8 +39,9 @@ export function forgetCaller(store: HmacSecretStore, caller: string): void {
 }
 
 /**
- * All versions of a caller. What a store answers without a promise is not kept; everything else is for `cacheSeconds`,
- * single-flight, the empty answer too. Throws or rejects when the store fails and nothing recent enough is held.
+ * All versions of a caller. The answers of a store that makes no promise are not cached; all others are, for
+ * `cacheSeconds`, the empty one too, with one question at a time. Throws or rejects with what the store threw when it
+ * fails and nothing recent enough is held.
  */
 export function cachedVersions(
   store: HmacSecretStore,
@@ -93,7 +94,7 @@ function addEntry(store: HmacSecretStore, caller: string): Entry {
   return entry
 }
 
-/** A store that throws is one that rejects. */
+/** Makes a throw a rejection. */
 async function ask(store: HmacSecretStore, caller: string): Promise<Versions> {
   return store.versions(caller)
 }

@@ -35,12 +35,6 @@ export interface PostgresSecretsOptions {
 
 /** Secrets in PostgreSQL. */
 export interface PostgresSecretStore extends HmacSecretStore {
-  versions(caller: string): Promise<readonly HmacSecretVersion[]>
-  insert(secret: NewHmacSecret): Promise<void>
-  retire(caller: string, version: number, expiresAt: number): Promise<boolean>
-  revoke(caller: string, version: number): Promise<boolean>
-  rotate(caller: string, options?: RotateOptions): Promise<RotatedSecret>
-  list(caller?: string): Promise<readonly HmacSecretVersion[]>
   /** Re-encrypts every row that another key of the ring sealed; returns how many. Rows that do not open stay. */
   reencrypt(): Promise<number>
   /** Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. */
@@ -63,7 +57,7 @@ const rules = {
 }
 
 const clientRule = {
-  // Where a URL is given in its place, that has a password.
+  // A URL that is given in its place has a password.
   client: option
     .port<PostgresClient>('a client with query(text, values), such as a Pool of pg', 'query')
     .secret()
@@ -144,7 +138,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
   const ring = parseKekRing(keks)
   const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
 
-  /** `now` is before the row was read: a slow answer must not make an expiry later. */
+  /** `now` is from before the row was read: a slow answer must not make an expiry later. */
   function fromRow(row: Row, now: number): HmacSecretVersion {
     const { caller, key_version: version } = row
     const bytes = open(ring, placeOf(caller, version), row.kek_id, row.ciphertext)
@@ -183,7 +177,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     reportChange(audit, 'added', caller, version)
   }
 
-  /** One statement is one transaction, on a pool too; of two at once the primary key lets one through. */
+  /** One statement is one transaction, on a pool too; of two at once the primary key lets only one succeed. */
   async function rotate(caller: string, rotation: RotateOptions = {}): Promise<RotatedSecret> {
     const [newest] = await select('WHERE caller = $1', [caller])
     const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())

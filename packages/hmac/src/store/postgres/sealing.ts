@@ -106,7 +106,7 @@ function openWith(key: KeyObject | undefined, iv: Buffer, tag: Buffer, ciphertex
     const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: TAG_BYTES })
     decipher.setAAD(data).setAuthTag(tag)
     const secret = Buffer.concat([decipher.update(ciphertext), decipher.final()])
-    // A short one is no more use than none, whoever sealed it.
+    // A secret that is too short is not used, even if it was sealed.
     return secret.length < MIN_SECRET_BYTES ? undefined : secret
   } catch {
     return undefined
