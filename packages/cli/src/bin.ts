@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-import { exitCodes } from './exit-codes.js'
+import { exitCodes } from './errors.js'
 import { main } from './main.js'
 import { Output } from './output.js'
 
-// What Node warns of is for whoever writes the command, not for whoever types it.
+// Node's warnings are for developers of the command, not for its users.
 process.removeAllListeners('warning')
 const interruption = new AbortController()
 process.once('SIGINT', () => {
   interruption.abort()
-  // What waits for a server and sees no signal is left.
+  // For calls that take no signal.
   setTimeout(() => process.exit(exitCodes.interrupted), 1000).unref()
 })
-// Who reads our output may have seen enough, as `head` has: that is no error.
+// The reader of a pipe may stop early, as `head` does: not an error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)

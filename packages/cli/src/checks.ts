@@ -1,18 +1,18 @@
 import { safeString } from '@countersign/core/gate-kit'
 import type { Context } from './context.js'
-import { type ExitCode, exitCodes } from './exit-codes.js'
+import { type ExitCode, exitCodes } from './errors.js'
 
-/** `warn` works, and will not for long or not for everyone; `skip` was not looked at. */
+/** `warn`: it works, but not for long or not for everyone. `skip`: it was not checked. */
 export type CheckStatus = 'pass' | 'warn' | 'fail' | 'skip'
 
-/** One thing that was looked at. */
+/** One check and its result. */
 export interface Check {
   /** Stable, for scripts: `metadata-resource`. */
   readonly id: string
   readonly status: CheckStatus
   /** What was found, in one line. */
   readonly detail: string
-  /** What to do about it; there is one unless the check passed. */
+  /** What to do about it, for `warn` and `fail`. */
   readonly remedy?: string
 }
 
@@ -20,9 +20,9 @@ export interface Check {
 export const pass = (id: string, detail: string): Check => ({ id, status: 'pass', detail })
 /** A check that was not made, and why. */
 export const skip = (id: string, detail: string): Check => ({ id, status: 'skip', detail })
-/** A check that found what will go wrong. */
+/** A check that found what may fail later. */
 export const warn = (id: string, detail: string, remedy: string): Check => ({ id, status: 'warn', detail, remedy })
-/** A check that found what is wrong. */
+/** A check that failed. */
 export const fail = (id: string, detail: string, remedy: string): Check => ({ id, status: 'fail', detail, remedy })
 
 const SIGNS = {
@@ -32,15 +32,15 @@ const SIGNS = {
   skip: { sign: '-', style: 'dim' },
 } as const
 
-/** One line per check, with a line of remedy below what did not pass. */
+/** Prints a check in one line, with its remedy below. */
 export function printCheck({ output }: Context, { id, status, detail, remedy }: Check): void {
   const { sign, style } = SIGNS[status]
   output.line(`${output.style(style, sign)} ${id}: ${safeString(detail)}`)
-  if (remedy !== undefined && (status === 'warn' || status === 'fail')) output.line(`    ${safeString(remedy)}`)
+  if (remedy !== undefined) output.line(`    ${safeString(remedy)}`)
 }
 
-/** Ends a report: a line that counts, or all of it as JSON. Exit code 1 when a check failed. */
-export function concludeChecks(
+/** Ends a report with a line of counts, or prints all of it as JSON. Exit code 1 when a check failed. */
+export function finishReport(
   { output }: Context,
   checks: readonly Check[],
   { json = false, ...about }: { readonly json?: boolean | undefined; readonly [member: string]: unknown },

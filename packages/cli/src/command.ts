@@ -1,33 +1,38 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import type { Context } from './context.js'
-import { type ExitCode, exitCodes } from './exit-codes.js'
+import { type ExitCode, exitCodes } from './errors.js'
 
-/** One command as it is described to commander. */
-export interface CommandDefinition<O> {
+/** One command: how it is described to commander, and what it does. */
+export interface CommandDefinition<O = object> {
   /** Its name and arguments: `rotate <caller>`. */
   readonly usage: string
-  /** One line: what it does. */
+  /** What it does, in one line. */
   readonly summary: string
-  /** What a user must know beside it. */
+  /** More sentences for its help. */
   readonly details?: string
-  /** At least one, as it is typed. */
+  /** Command lines, at least one. */
   readonly examples: readonly [string, ...string[]]
-  /** Whether it changes what is stored: then it is recorded. */
+  /** True for a command that changes what is stored: its events are recorded. */
   readonly changesState?: boolean
-  /** Adds the command's options; `--json` is there always. */
+  /** Adds the command's options. `--json` is always there. */
   readonly options?: (command: Command) => unknown
-  /** Does it. Without an exit code it ends with 0. */
+  /** Runs it. Without an exit code it ends with 0. */
   readonly run: (context: Context, options: O & JsonOption, ...args: string[]) => Promise<ExitCode | undefined>
 }
 
-/** What every command has. */
+/** The option that every command has. */
 export interface JsonOption {
-  /** Machine-readable output. */
+  /** Print JSON. */
   readonly json?: boolean
 }
 
-/** Adds a command to its parent. */
-export type Define = <O = object>(parent: Command, definition: CommandDefinition<O>) => void
+/** Commands with a common first word, loaded when that word is used: `mcp print` must start fast. */
+export interface CommandGroup {
+  readonly name: string
+  readonly summary: string
+  readonly example: string
+  readonly load: () => Promise<readonly CommandDefinition<never>[]>
+}
 
 /** What happens around a command. */
 export interface CommandHooks {
@@ -36,36 +41,40 @@ export interface CommandHooks {
   onEnd(exitCode: ExitCode): void
 }
 
-/** Makes the function that adds commands. */
-export function createDefine(context: Context, { record, onEnd }: CommandHooks): Define {
-  return (parent, { usage, summary, details, examples, changesState = false, options, run }) => {
-    const command = parent
-      .command(usage)
-      .summary(summary)
-      .description(details === undefined ? capitalised(summary) : `${capitalised(summary)} ${details}`)
-    options?.(command)
-    command.option('--json', 'print JSON, for scripts')
-    command.addHelpText('after', exampleText(examples))
-    command.action(async (...given: unknown[]) => {
-      const values = given.slice(0, -2).flat() as string[]
-      if (changesState) await record()
-      onEnd((await run(context, given.at(-2) as never, ...values)) ?? exitCodes.ok)
-    })
-  }
+/** Adds a command to its parent. */
+export function addCommand(
+  parent: Command,
+  { usage, summary, details, examples, changesState = false, options, run }: CommandDefinition<never>,
+  context: Context,
+  { record, onEnd }: CommandHooks,
+): void {
+  const sentence = capitalised(summary)
+  const command = parent
+    .command(usage)
+    .summary(summary)
+    .description(details === undefined ? sentence : `${sentence} ${details}`)
+  options?.(command)
+  command.option('--json', 'print JSON')
+  command.addHelpText('after', exampleText(examples))
+  command.action(async (...given: unknown[]) => {
+    const args = given.slice(0, -2).flat() as string[]
+    if (changesState) await record()
+    onEnd((await run(context, given.at(-2) as never, ...args)) ?? exitCodes.ok)
+  })
 }
 
-/** A command that only holds others. */
-export function defineGroup(parent: Command, name: string, summary: string, example: string): Command {
-  return parent
+/** Adds a group without its commands. */
+export function addGroup(program: Command, { name, summary, example }: CommandGroup): Command {
+  return program
     .command(name)
     .summary(summary)
     .description(capitalised(summary))
     .addHelpText('after', exampleText([example]))
 }
 
-/** The command that holds all others. */
-export function createRoot(): Command {
-  return new Command('countersign')
+/** For commander: an option that may be repeated. */
+export function collect(value: string, list: readonly string[] = []): readonly string[] {
+  return [...list, value]
 }
 
 function exampleText(examples: readonly string[]): string {

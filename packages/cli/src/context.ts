@@ -1,14 +1,13 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Audit } from '@countersign/audit'
-import type { Environment } from '@countersign/core'
+import type { Audit, Environment } from '@countersign/core'
 import type { Output } from './output.js'
 
-/** What a command sees of the world. */
+/** Everything a command reads from and writes to. */
 export interface Context {
   readonly env: Environment
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly output: Output
-  /** Where changes of state are told. */
+  /** Receives the events of what a command changes. */
   readonly audit: Audit
   /** Aborted by Ctrl+C. */
   readonly signal: AbortSignal

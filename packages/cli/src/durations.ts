@@ -2,21 +2,21 @@ import { InvalidArgumentError } from 'commander'
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** Parses `90`, `90s`, `15m`, `24h` or `7d` into seconds, for commander. */
+/** For commander: `90`, `90s`, `15m`, `24h` or `7d` as seconds. */
 export function parseSeconds(text: string): number {
   const [, count = '', unit = 's'] = /^(\d{1,8})([smhd])?$/.exec(text) ?? []
   if (count === '') throw new InvalidArgumentError('It must look like 90s, 15m, 24h or 7d.')
   return Number(count) * (UNITS[unit] as number)
 }
 
-/** A positive integer, for commander. */
+/** For commander: a positive integer. */
 export function parsePositive(text: string): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a positive integer.')
   return Number(text)
 }
 
-/** How far a moment is from now, for people: `in 3 h`, `2 d ago`. */
-export function relativeTime(atMs: number, nowMs = Date.now()): string {
+/** The distance of a moment from now: `in 3 h`, `2 d ago`. */
+export function relativeTime(atMs: number, nowMs: number = Date.now()): string {
   const seconds = Math.round(Math.abs(atMs - nowMs) / 1000)
   const [unit, size] =
     seconds < 120 ? ['s', 1] : seconds < 7200 ? ['min', 60] : seconds < 172_800 ? ['h', 3600] : ['d', 86_400]

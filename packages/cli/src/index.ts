@@ -1,6 +1,5 @@
 export type { Check, CheckStatus } from './checks.js'
-export { CommandError } from './command-error.js'
-export type { ExitCode } from './exit-codes.js'
-export { exitCodes } from './exit-codes.js'
+export type { ExitCode } from './errors.js'
+export { CommandError, exitCodes } from './errors.js'
 export type { SmokeTestOptions } from './oauth/smoke-test.js'
 export { smokeTest } from './oauth/smoke-test.js'

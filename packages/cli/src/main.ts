@@ -1,23 +1,17 @@
-import { createCommandAudit } from './audit-sink.js'
+import { type Audit, createAudit, type Environment } from '@countersign/core'
 import type { Context } from './context.js'
-import { describeError } from './describe-error.js'
-import { type ExitCode, exitCodes } from './exit-codes.js'
+import { type ExitCode, endingOf, exitCodes, unavailableError } from './errors.js'
 import { createProgram } from './program.js'
 
-/** Runs one command line to its end and tells how it ended. Never throws: what is wrong is one line on stderr. */
+/** Runs one command line and returns its exit code. Never throws: an error is one line on standard error. */
 export async function main(words: readonly string[], world: Omit<Context, 'audit'>): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.ok
+  const onEnd = (ended: ExitCode) => {
+    exitCode = ended
+  }
   try {
-    const { audit, record, close } = createCommandAudit(world.env)
-    const program = createProgram(
-      { ...world, audit },
-      {
-        record,
-        onEnd: (ended) => {
-          exitCode = ended
-        },
-      },
-    )
+    const { audit, record, close } = commandAudit(world.env)
+    const program = await createProgram({ ...world, audit }, { record, onEnd }, words)
     try {
       await program.parseAsync(words, { from: 'user' })
     } finally {
@@ -26,8 +20,38 @@ export async function main(words: readonly string[], world: Omit<Context, 'audit
     return exitCode
   } catch (error) {
     if (world.signal.aborted) return exitCodes.interrupted
-    const ending = describeError(error)
+    const ending = endingOf(error)
     if (ending.message !== undefined) world.output.note(`countersign: ${ending.message}`)
     return ending.exitCode
+  }
+}
+
+interface CommandAudit {
+  readonly audit: Audit
+  /** Opens the file before the first change. @throws when it cannot be opened. */
+  record(): Promise<void>
+  /** Waits until everything is written. @throws {CommandError} when a change could not be recorded. */
+  close(): Promise<void>
+}
+
+/** The emitter of one run. With `COUNTERSIGN_AUDIT_JSONL` its events go to that file. */
+function commandAudit(env: Environment): CommandAudit {
+  const audit = createAudit()
+  const path = env.COUNTERSIGN_AUDIT_JSONL
+  return {
+    audit,
+    async record() {
+      if (path === undefined) return
+      const { jsonl } = await import('@countersign/audit/jsonl')
+      audit.subscribe(jsonl(path))
+    },
+    async close() {
+      await audit.flush()
+      const isLost = audit.stats().sinks.some(({ failed, dropped }) => failed + dropped > 0)
+      await audit.close()
+      if (isLost) {
+        throw unavailableError(`the change was made, but could not be recorded in ${path}: check the file and its disk`)
+      }
+    },
   }
 }

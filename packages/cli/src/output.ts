@@ -1,11 +1,14 @@
 import { styleText } from 'node:util'
 import type { Environment } from '@countersign/core'
+import { safeString } from '@countersign/core/gate-kit'
 import type { Stream } from './context.js'
-import { type Cell, formatTable } from './table.js'
 
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim'
 
-/** What is asked for goes to stdout, what is said about it to stderr: a pipe gets the first alone. */
+/** A cell of a table; undefined is shown as `-`. */
+export type Cell = string | number | undefined
+
+/** Writes results to stdout and messages to stderr, so that a pipe gets the results alone. */
 export class Output {
   readonly #stdout: Stream
   readonly #stderr: Stream
@@ -19,39 +22,51 @@ export class Output {
       forced === undefined || forced === '0' ? stdout.isTTY === true && (env.NO_COLOR ?? '') === '' : true
   }
 
+  /** A line on stdout. */
   line(text = ''): void {
     this.#stdout.write(`${text}\n`)
   }
 
-  /** Resolves when the bytes are out, so that a long answer is not held in memory. */
+  /** Bytes on stdout. Resolves when they are written, so that a long answer is not held in memory. */
   async bytes(chunk: Uint8Array): Promise<void> {
     if (this.#stdout.write(chunk)) return
     await new Promise((resolve) => this.#stdout.once('drain', resolve))
   }
 
+  /** A value as one line of JSON on stdout. */
   json(value: unknown): void {
     this.line(JSON.stringify(value))
   }
 
+  /** A table on stdout, with columns as wide as needed. Control characters in cells are removed. */
   table(header: readonly string[], rows: readonly (readonly Cell[])[]): void {
-    for (const line of formatTable(header, rows)) this.line(line)
+    const lines = [
+      header,
+      ...rows.map((row) => row.map((cell) => (cell === undefined ? '-' : safeString(String(cell))))),
+    ]
+    const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
+    for (const line of lines) {
+      this.line(
+        line
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd(),
+      )
+    }
   }
 
-  /** Said to a person, on stderr. */
+  /** A message on stderr. */
   note(text: string): void {
     this.#stderr.write(`${text}\n`)
   }
 
-  /** Coloured on a terminal, plain in a pipe; `NO_COLOR` and `FORCE_COLOR` decide otherwise. */
+  /** Coloured on a terminal, plain in a pipe. `NO_COLOR` and `FORCE_COLOR` override that. */
   style(style: Style, text: string): string {
-    // Decided here, by the stream that is written to: Node would ask the process's own.
+    // Node would check the process's own stream, which may be another one.
     return this.#isColoured ? styleText(style, text, { validateStream: false }) : text
   }
 
-  /**
-   * How far long work is, on stderr: one line that is written over on a terminal, a line every five seconds elsewhere.
-   * `done()` ends it.
-   */
+  /** Progress of long work, on stderr: one line that is overwritten on a terminal, else a line every five seconds. */
   progress(what: string): { report(done: number, total?: number): void; done(): void } {
     const isTerminal = this.#stderr.isTTY === true
     let lastMs = isTerminal ? 0 : performance.now()

@@ -1,41 +1,75 @@
 import { readFileSync } from 'node:fs'
-import type { Command } from 'commander'
-import { addAuditCommands } from './audit/commands.js'
-import { type CommandHooks, createDefine, createRoot } from './command.js'
+import { Command } from 'commander'
+import { addCommand, addGroup, type CommandDefinition, type CommandGroup, type CommandHooks } from './command.js'
 import type { Context } from './context.js'
-import { addDoctorCommand } from './doctor/commands.js'
-import { addHmacCommands } from './hmac/commands.js'
-import { addMcpCommands } from './mcp/commands.js'
-import { addOAuthCommands } from './oauth/commands.js'
-import { addSessionCommands } from './session/commands.js'
 
-const EXITS = `
+const GROUPS: readonly CommandGroup[] = [
+  {
+    name: 'hmac',
+    summary: 'secrets of signed requests, and signing by hand',
+    example: 'countersign hmac list',
+    load: async () => (await import('./hmac/commands.js')).hmacCommands,
+  },
+  {
+    name: 'oauth',
+    summary: 'protected resources and access tokens',
+    example: 'countersign oauth smoke https://mcp.example.com/mcp',
+    load: async () => (await import('./oauth/commands.js')).oauthCommands,
+  },
+  {
+    name: 'mcp',
+    summary: 'credentials of agent sessions, in the Redis of REDIS_URL',
+    example: 'countersign mcp list --thread t-1',
+    load: async () => (await import('./mcp/commands.js')).mcpCommands,
+  },
+  {
+    name: 'session',
+    summary: 'settings sessions of people, in the Redis of REDIS_URL',
+    example: 'countersign session list telegram 4711',
+    load: async () => (await import('./session/commands.js')).sessionCommands,
+  },
+  {
+    name: 'audit',
+    summary: 'audit files that the jsonl sink wrote',
+    example: 'countersign audit verify audit.jsonl',
+    load: async () => (await import('./audit/commands.js')).auditCommands,
+  },
+]
+
+const doctor: CommandDefinition = {
+  usage: 'doctor',
+  summary: 'check Node, the environment, the keys, PostgreSQL and Redis',
+  details: 'Skips what is not configured. Run it where the app runs, with its environment.',
+  examples: ['countersign doctor', 'countersign doctor --json | jq ".checks[] | select(.status == \\"fail\\")"'],
+  run: async (context, options) => (await import('./doctor/doctor.js')).doctor(context, options),
+}
+
+const EXIT_CODES = `
 Exit codes:
   0    done, and every check passed
   1    the answer is no: a check failed, a request was refused, an altered line was found
   2    a wrong argument, option, environment variable or file; nothing was done
   3    a store or a server cannot be reached
-  4    what was named is not there
-  70   a mistake in the command itself
+  4    the caller, version, credential or session does not exist
+  70   a bug in the command itself
 
 Secrets are never taken from the command line: they come from the environment, a file or standard input.`
 
-/** The command with all its commands. */
-export function createProgram(context: Context, hooks: CommandHooks): Command {
-  const program = createRoot()
+/** The program, with the commands of those groups whose names are among `words`. */
+export async function createProgram(context: Context, hooks: CommandHooks, words: readonly string[]): Promise<Command> {
+  const program = new Command('countersign')
     .description('Operates the gates of Countersign: secrets, credentials, sessions, audit files, deployments.')
     .version(readVersion())
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: (text) => context.output.note(text.trimEnd()), outputError: () => undefined })
     .exitOverride()
-    .addHelpText('after', EXITS)
-  const define = createDefine(context, hooks)
-  addHmacCommands(program, define)
-  addOAuthCommands(program, define)
-  addMcpCommands(program, define)
-  addSessionCommands(program, define)
-  addAuditCommands(program, define)
-  addDoctorCommand(program, define)
+    .addHelpText('after', EXIT_CODES)
+  for (const group of GROUPS) {
+    const parent = addGroup(program, group)
+    const commands = words.includes(group.name) ? await group.load() : []
+    for (const command of commands) addCommand(parent, command, context, hooks)
+  }
+  addCommand(program, doctor, context, hooks)
   return program
 }
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createAudit } from '@countersign/audit'
-import type { AuditEventInput } from '@countersign/core/gate-kit'
 import { jsonl } from '@countersign/audit/jsonl'
+import type { AuditEventInput } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { countersign, refuse, spawnCountersign, succeed, succeedJson } from './command.js'
 
@@ -41,7 +41,7 @@ async function write(name: string, ...events: AuditEventInput[]): Promise<string
 }
 
 describe('audit tail', () => {
-  test('shows the last events, one a line, plain in a pipe and coloured on demand', async () => {
+  test('shows the last events, one per line, plain in a pipe and coloured on request', async () => {
     const file = await write('tail.jsonl', granted('a'), granted('b'), denied('expired'))
     const text = await succeed(['audit', 'tail', file, '-n', '2'])
     expect(text).toMatch(
@@ -77,7 +77,7 @@ describe('audit tail', () => {
     for (const line of lines) expect(readFileSync(file, 'utf8')).toContain(line)
   })
 
-  test('finds the last events of a long file from its end, lines longer than a block too', async () => {
+  test('finds the last events of a long file from its end, also with lines longer than a block', async () => {
     const file = join(folder, 'long.jsonl')
     const line = (index: number, length: number) =>
       `${JSON.stringify({ type: 'access.granted', time: '2026-01-01T00:00:00.000Z', outcome: 'success', severity: 'info', gate: `g${index}`, attributes: { filler: 'ü'.repeat(length) } })}\n`
@@ -109,7 +109,7 @@ describe('audit tail', () => {
     expect(seen.match(/ first /g)).toHaveLength(1)
   })
 
-  test('ends without a word when whoever reads it has seen enough', async () => {
+  test('ends silently when the reader of its output stops', async () => {
     const line = `${JSON.stringify({ type: 'access.granted', time: 'now', attributes: { filler: 'x'.repeat(200) } })}\n`
     const file = join(folder, 'enough.jsonl')
     writeFileSync(file, line.repeat(5000))
@@ -123,7 +123,7 @@ describe('audit tail', () => {
     expect([await once(child, 'exit'), said]).toEqual([[0, null], ''])
   })
 
-  test('cannot be made to steer the terminal by what stands in a file', async () => {
+  test('removes control characters from the events of a file', async () => {
     const file = join(folder, 'hostile.jsonl')
     const event = {
       type: 'access.denied',
@@ -139,7 +139,7 @@ describe('audit tail', () => {
 })
 
 describe('audit verify', () => {
-  test('[cli-audit-altered-line] names the first line that was altered, taken out or added', async () => {
+  test('[cli-audit-altered-line] names the first line that was altered, removed or added', async () => {
     const whole = await write('verify.jsonl', granted('a'), granted('b'), granted('c'), granted('d'))
     const lines = readFileSync(whole, 'utf8').trimEnd().split('\n')
     const verified = await succeedJson<{ head: string }>(['audit', 'verify', whole])
@@ -159,7 +159,7 @@ describe('audit verify', () => {
     expect(noted).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/its end was cut off or written anew/) })
   })
 
-  test('[cli-audit-torn-line] after kill -9 in the middle of a write names the torn last line and passes the rest', async () => {
+  test('[cli-audit-torn-line] after kill -9 in the middle of a write names the torn last line and accepts the rest', async () => {
     const file = join(folder, 'killed.jsonl')
     const writer = fileURLToPath(new URL('./audit-writer.ts', import.meta.url))
     const child = spawn(process.execPath, ['--conditions=dev-source', '--import', 'tsx', writer, file], {
@@ -170,21 +170,21 @@ describe('audit verify', () => {
     child.kill('SIGKILL')
     await once(child, 'exit')
     const text = readFileSync(file)
-    // One write of many lines is rarely caught in its middle: then the last line is cut as the kernel would have.
+    // A kill rarely hits the middle of a write: then the last line is cut here.
     const isTorn = text[text.length - 1] !== 0x0a
     if (!isTorn) writeFileSync(file, text.subarray(0, text.length - 50))
     const result = await countersign(['audit', 'verify', file])
     const count = text.toString().split('\n').length - 1 - (isTorn ? 0 : 1)
     expect(result.exitCode).toBe(0)
     expect(result.stdout).toBe(
-      `! line ${count + 1} was cut short by a crash; what follows is whole\n✓ ${count} lines intact, head ${/[0-9a-f]{64}/.exec(result.stdout)?.[0]}\n`,
+      `! line ${count + 1} was cut short by a crash; the lines after it are intact\n✓ ${count} lines intact, head ${/[0-9a-f]{64}/.exec(result.stdout)?.[0]}\n`,
     )
     const tail = await countersign(['audit', 'tail', file, '-n', '1', '--json'])
     expect(JSON.parse(tail.stdout)).toMatchObject({ type: 'access.granted' })
-    expect(tail.stderr).toBe('1 line is no event: "audit verify" tells why.\n')
+    expect(tail.stderr).toBe('1 line is no event: run "audit verify".\n')
   }, 30_000)
 
-  test('[cli-bad-inputs] what is wrong is said in one line', async () => {
+  test('[cli-bad-inputs] reports errors in one line', async () => {
     const missing = join(folder, 'none.jsonl')
     await refuse(['audit', 'verify', missing], 2, /cannot be read \(ENOENT\)/)
     await refuse(['audit', 'tail', missing], 2, /cannot be read \(ENOENT\)/)

@@ -43,7 +43,7 @@ async function report(given: Record<string, string>) {
 }
 
 describe('doctor', () => {
-  test('[cli-real-stores] passes a machine where all is well', async () => {
+  test('[cli-real-stores] passes a machine without faults', async () => {
     const { failed, warned, passed } = await report(env)
     expect({ failed, warned }).toEqual({ failed: [], warned: [] })
     expect(passed).toEqual([
@@ -62,12 +62,12 @@ describe('doctor', () => {
     expect(await succeed(['doctor'], { env })).toMatch(/\n11 passed, 0 failed, 0 warnings\n$/)
   })
 
-  test('leaves out what is not set', async () => {
+  test('skips what is not configured', async () => {
     const { failed, warned, passed } = await report({})
     expect({ failed, warned, passed }).toEqual({ failed: [], warned: [], passed: ['node', 'environment'] })
   })
 
-  test('finds a Redis that evicts, loses what it was told, is full, or is a replica', async () => {
+  test('finds a Redis that evicts, does not persist, is full, or is a replica', async () => {
     const bad = await RedisServer.start('--maxmemory-policy', 'allkeys-lru', '--maxmemory', '1mb')
     const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(redis.port), '--appendonly', 'yes')
     try {
@@ -80,7 +80,7 @@ describe('doctor', () => {
     }
   })
 
-  test('finds variables that are misspelt, set by half, or in files that others can read', async () => {
+  test('finds variables that are misspelt, incomplete, or in files that others can read', async () => {
     const file = join(folder, 'secret')
     writeFileSync(file, `${randomBytes(48).toString('base64')}\n`, { mode: 0o644 })
     const { checks, failed, warned } = await report({
@@ -97,7 +97,7 @@ describe('doctor', () => {
     expect(checks.find(({ id }) => id === 'settings-oauth')?.detail).toContain('SETTINGS_OAUTH_CLIENT_SECRET')
   })
 
-  test('[cli-bad-inputs] finds stores that cannot be reached, and keys that open nothing', async () => {
+  test('[cli-bad-inputs] finds stores that cannot be reached, and keys that decrypt nothing', async () => {
     const port = await freePort()
     const gone = await report({
       ...env,
@@ -111,7 +111,7 @@ describe('doctor', () => {
   })
 })
 
-test('the range of Node is that of the packages', () => {
+test('the supported versions of Node are those of the packages', () => {
   const status = (version: string) => checkNode(version).status
   expect(['20.19.0', '22.12.0', '24.0.0'].map(status)).toEqual(['pass', 'pass', 'pass'])
   expect(['18.20.0', '20.18.0', '21.7.0', '22.11.0'].map(status)).toEqual(['fail', 'fail', 'fail', 'fail'])

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { createAudit } from '@countersign/audit'
+import { createAudit } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
 import type { Command } from 'commander'
 import { exitCodes } from '../src/index.js'
@@ -7,7 +7,7 @@ import { Output } from '../src/output.js'
 import { createProgram } from '../src/program.js'
 import { countersign, refuse, succeed } from './command.js'
 
-const program = createProgram(
+const program = await createProgram(
   {
     env: {},
     stdin: process.stdin,
@@ -16,6 +16,7 @@ const program = createProgram(
     signal: new AbortController().signal,
   },
   { record: async () => undefined, onEnd: () => undefined },
+  ['hmac', 'oauth', 'mcp', 'session', 'audit'],
 )
 
 function commandsBelow(command: Command, path: readonly string[] = []): [string, Command][] {
@@ -27,7 +28,7 @@ function commandsBelow(command: Command, path: readonly string[] = []): [string,
 const commands = commandsBelow(program)
 
 describe('help', () => {
-  test('is there for every command, with an example that the command itself takes', () => {
+  test('exists for every command, with an example that the command accepts', () => {
     expect(commands.map(([name]) => name)).toEqual([
       ...[
         'hmac',
@@ -37,7 +38,7 @@ describe('help', () => {
         'hmac rotate',
         'hmac revoke',
         'hmac list',
-        'hmac rewrap',
+        'hmac reencrypt',
       ],
       ...['hmac import', 'hmac sign', 'hmac curl', 'hmac explain', 'hmac doctor'],
       ...['oauth', 'oauth smoke', 'oauth inspect'],
@@ -59,7 +60,7 @@ describe('help', () => {
     }
   })
 
-  test('and --json are options of every command, and no option takes a secret', () => {
+  test('and --json exist for every command, and no option takes a secret', () => {
     for (const [name, command] of commands) {
       if (command.commands.length > 0) continue
       expect([name, command.options.map(({ long }) => long)]).toEqual([name, expect.arrayContaining(['--json'])])
@@ -69,7 +70,7 @@ describe('help', () => {
     }
   })
 
-  test('is printed on request with 0, and for half a command with 2', async () => {
+  test('is printed on request with 0, and for an incomplete command with 2', async () => {
     const help = await succeed(['hmac', 'rotate', '--help'])
     expect(help).toMatch(/^Usage: countersign hmac rotate \[options\] <caller>\n/)
     expect(help).toMatch(/Examples:\n {2}\$ countersign hmac rotate scheduler --pending\n/)
@@ -100,7 +101,7 @@ test.each([
   ['packages/cli/README.md', 30],
   ['docs/operations/incident-playbook.md', 30],
   ['docs/operations/doctor.md', 5],
-] as const)('every command in %s is one, with its options', (page, least) => {
+] as const)('every command in %s exists, with its options', (page, least) => {
   const lines = commandsIn(page)
   expect(lines.length).toBeGreaterThanOrEqual(least)
   for (const line of lines) {
@@ -123,7 +124,7 @@ test("the package's README names every command", () => {
   expect(leaves.filter((name) => !named.some((line) => line.startsWith(`countersign ${name}`)))).toEqual([])
 })
 
-/** The ids that the sources give their checks; what stands for a name in them is left out. */
+/** The ids of checks in the sources, up to a name that is inserted. */
 function checkIds(folder = new URL('../src/', import.meta.url)): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const place = new URL(entry.isDirectory() ? `${entry.name}/` : entry.name, folder)
@@ -135,14 +136,14 @@ function checkIds(folder = new URL('../src/', import.meta.url)): string[] {
   })
 }
 
-test('the page of the checks has every one of them', () => {
+test('the page of the checks documents every check', () => {
   const ids = [...new Set(checkIds())]
   expect(ids).toEqual(expect.arrayContaining(['redis-clock', 'made-up-token', 'initialize', 'hmac-keks', 'type']))
   const page = readFileSync(new URL('../../../docs/operations/doctor.md', import.meta.url), 'utf8')
   expect(ids.filter((id) => !page.includes(`\`${id}`))).toEqual([])
 })
 
-test('[cli-bad-inputs] a misspelt command or option is met with what may have been meant', async () => {
+test('[cli-bad-inputs] a misspelt command or option gets a suggestion', async () => {
   await refuse(['hmca'], 2, /unknown command 'hmca' \(Did you mean hmac\?\)/)
   await refuse(['hmac', 'rotat', 'x'], 2, /unknown command 'rotat' \(Did you mean rotate\?\)/)
   await refuse(['hmac', 'rotate', 'x', '--pendng'], 2, /unknown option '--pendng' \(Did you mean --pending\?\)/)

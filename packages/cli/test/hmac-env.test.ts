@@ -14,7 +14,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-test('a secret and a key-encryption key are made, in the form that the environment takes', async () => {
+test('a secret and a key-encryption key are generated in the form that the environment takes', async () => {
   const line = await succeed(['hmac', 'generate', '--caller', 'scheduler'])
   const env = parseEnv(line) as Record<string, string>
   expect(secretsFromEnv(env, { callers: ['scheduler'] }).list('scheduler')).toHaveLength(1)
@@ -23,7 +23,7 @@ test('a secret and a key-encryption key are made, in the form that the environme
   await refuse(['hmac', 'generate', '--caller', 'Not A Name'], 2, /a caller is a name of/)
 })
 
-test('a file of variables is seeded, rotated and revoked, and its other lines stay', async () => {
+test('a file of variables is seeded, rotated and revoked, and its other lines are unchanged', async () => {
   const file = join(folder, '.env')
   writeFileSync(file, '# of the app\nPORT=3000\n\nexport GREETING="good day"', { mode: 0o640 })
   const store = ['--dotenv', file]
@@ -43,7 +43,7 @@ test('a file of variables is seeded, rotated and revoked, and its other lines st
   expect(readFileSync(file, 'utf8')).toBe(
     `# of the app\nPORT=3000\n\nexport GREETING="good day"\nCOUNTERSIGN_HMAC_SECRET_JOB_RUNNER_V2=${rotated.stdout}`,
   )
-  await refuse(['hmac', 'rotate', 'job-runner', '--grace', '1h', ...store], 2, /keeps no dates/)
+  await refuse(['hmac', 'rotate', 'job-runner', '--grace', '1h', ...store], 2, /holds no dates/)
   await refuse(['hmac', 'rotate', 'nobody', ...store], 4, /no secret of "nobody" is stored/)
   await refuse(['hmac', 'seed', 'job-runner', '--generate', '--dotenv', join(folder, 'no', 'such')], 2, /cannot be/)
 })

@@ -95,7 +95,7 @@ describe('the secrets in PostgreSQL', () => {
     })
   })
 
-  test('are handed over in a file for the owner alone, or come from one', async () => {
+  test('are written to a file with mode 0600, or read from one', async () => {
     const out = join(folder, 'scheduler.secret')
     const said = await succeed(['hmac', 'seed', 'scheduler', '--generate', '--out', out], { env })
     expect(said).toBe(`scheduler/1: the secret is in ${out}\n`)
@@ -112,22 +112,24 @@ describe('the secrets in PostgreSQL', () => {
     })
   })
 
-  test('move to another key-encryption key, and what does not open is named', async () => {
+  test('are re-encrypted with another key-encryption key, and unknown keys are named', async () => {
     await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
     await succeed(['hmac', 'seed', 'billing', '--generate'], { env })
-    const moved = await succeed(['hmac', 'rewrap'], { env: { ...env, COUNTERSIGN_HMAC_KEKS: `${OTHER},${KEK}` } })
-    expect(moved).toBe('rewrapped 2\n')
+    const moved = await succeed(['hmac', 'reencrypt'], { env: { ...env, COUNTERSIGN_HMAC_KEKS: `${OTHER},${KEK}` } })
+    expect(moved).toBe('re-encrypted 2\n')
     const other = { ...env, COUNTERSIGN_HMAC_KEKS: OTHER }
     expect(await states({ env: other })).toEqual([
       ['billing/1', 'active'],
       ['scheduler/1', 'active'],
     ])
-    const stale = await countersign(['hmac', 'rewrap'], { env })
-    expect(stale).toMatchObject({ exitCode: 2, stdout: 'rewrapped 0\n' })
-    expect(stale.stderr).toMatch(/^countersign: stored secrets do not open: .* key-encryption key "k2"[^\n]*\n$/)
+    const stale = await countersign(['hmac', 'reencrypt'], { env })
+    expect(stale).toMatchObject({ exitCode: 2, stdout: 're-encrypted 0\n' })
+    expect(stale.stderr).toMatch(
+      /^countersign: stored secrets cannot be decrypted: .* key-encryption key "k2"[^\n]*\n$/,
+    )
   })
 
-  test('[cli-bad-inputs] are not touched with the wrong key-encryption key', async () => {
+  test('[cli-bad-inputs] are not changed with the wrong key-encryption key', async () => {
     await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
     const wrong = { ...env, COUNTERSIGN_HMAC_KEKS: WRONG }
     for (const words of [
@@ -141,7 +143,7 @@ describe('the secrets in PostgreSQL', () => {
     expect(await states()).toEqual([['scheduler/1', 'active']])
   })
 
-  test('are taken over from the envelopes of another system', async () => {
+  test('are imported from the envelopes of another system', async () => {
     const kek = randomBytes(32)
     const envelope = (caller: string, version: number) => {
       const iv = randomBytes(12)
@@ -163,14 +165,14 @@ describe('the secrets in PostgreSQL', () => {
     })
     await db.query('DELETE FROM internal_service_hmac_secrets')
     const otherKek = { ...env, COUNTERSIGN_HMAC_IMPORT_KEK: randomBytes(32).toString('hex') }
-    await refuse(['hmac', 'import', file], 1, /does not open with this key/, { env: otherKek })
+    await refuse(['hmac', 'import', file], 1, /this key does not decrypt it/, { env: otherKek })
     await refuse(['hmac', 'import'], 2, /line 2 must be/, { env: withKek, input: `${rows[0]}\n{"caller":1}` })
     await refuse(['hmac', 'import'], 2, /--kek-file or set COUNTERSIGN_HMAC_IMPORT_KEK/, { env, input: rows[0] })
   })
 })
 
 describe('a gate on the same database', () => {
-  test('takes what the command stored, and refuses within its cache time what the command ended', async () => {
+  test('accepts what the command stored, and refuses within its cache time what the command revoked', async () => {
     const client = { query: (text: string, values?: unknown[]) => db.query(text, values) }
     const { audit, reasons } = recordedAudit()
     const secrets = postgresSecrets(client, { keks: KEK, cacheSeconds: 1, audit })
@@ -206,24 +208,24 @@ describe('a gate on the same database', () => {
   }, 60_000)
 })
 
-describe('what is wrong is said in one line', () => {
+describe('errors are reported in one line', () => {
   test.each([
     [['rotate', 'nobody'], /no secret of "nobody" is stored/],
     [['revoke', 'nobody', '--all'], /no secret of "nobody" is stored/],
     [['list', 'nobody'], /no secret of "nobody" is stored/],
-  ])('[cli-bad-inputs] of a caller that is not there: hmac %j', async (words, message) => {
+  ])('[cli-bad-inputs] for an unknown caller: hmac %j', async (words, message) => {
     await refuse(['hmac', ...words], 4, message, { env })
   })
 
-  test('[cli-bad-inputs] of a version that is not there', async () => {
+  test('[cli-bad-inputs] for an unknown version', async () => {
     await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
     await refuse(['hmac', 'revoke', 'scheduler', '--key-version', '7'], 4, /no version 7: it has 1/, { env })
-    await refuse(['hmac', 'revoke', 'scheduler'], 2, /Give --key-version, or --all/, { env })
+    await refuse(['hmac', 'revoke', 'scheduler'], 2, /give --key-version, or --all/, { env })
   })
 
-  test('[cli-bad-inputs] of a database that cannot be reached, or not so', async () => {
+  test('[cli-bad-inputs] for a database that cannot be reached, or a wrong URL', async () => {
     const url = `postgres://countersign:the-password@127.0.0.1:${await freePort()}/postgres`
-    for (const command of ['list', 'rewrap', 'migrate']) {
+    for (const command of ['list', 'reencrypt', 'migrate']) {
       await refuse(['hmac', command], 3, /PostgreSQL cannot be reached \(ECONNREFUSED\): check the host/, {
         env: { ...env, DATABASE_URL: url },
       })
@@ -234,7 +236,7 @@ describe('what is wrong is said in one line', () => {
     await refuse(['hmac', 'list'], 2, /^(?!.*the-password).*is not a PostgreSQL URL/s, { env: badUrl })
   })
 
-  test('[cli-bad-inputs] of a database that takes connections and does not answer', async () => {
+  test('[cli-bad-inputs] for a database that accepts connections and does not answer', async () => {
     server.pause()
     try {
       await refuse(['hmac', 'list'], 3, /PostgreSQL cannot be reached/, { env })
@@ -243,7 +245,7 @@ describe('what is wrong is said in one line', () => {
     }
   }, 30_000)
 
-  test('[cli-bad-inputs] of key-encryption keys that are missing or no keys', async () => {
+  test('[cli-bad-inputs] for key-encryption keys that are missing or malformed', async () => {
     const { COUNTERSIGN_HMAC_KEKS: _, ...without } = env
     await refuse(['hmac', 'list'], 2, /COUNTERSIGN_HMAC_KEKS is not set/, { env: without })
     await refuse(['hmac', 'list'], 2, /"id:base64" entries/, { env: { ...env, COUNTERSIGN_HMAC_KEKS: 'k1:short' } })

@@ -62,7 +62,7 @@ const curl = (method: string, path: string, ...words: string[]) => [
 const lastEvent = () => events.at(-1) as AuditEvent
 
 describe('hmac curl', () => {
-  test('signs and sends a request, its path untouched, in the format that is chosen', async () => {
+  test('signs and sends a request, its path unchanged, in the chosen format', async () => {
     const json = ['-H', 'content-type: application/json', '-d', '{"a":1}']
     const sent = await succeed(curl('POST', '/rfc9421/a/../b?x=%2e', ...json), { env })
     expect(JSON.parse(sent)).toEqual({ method: 'POST', url: '/rfc9421/a/../b?x=%2e', body: '{"a":1}' })
@@ -88,25 +88,25 @@ describe('hmac curl', () => {
     })
   })
 
-  test('ends with 1 for a refusal, with its head on request, and as JSON', async () => {
+  test('ends with 1 for a refusal, and prints its head on request, or JSON', async () => {
     const other = { COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: `${SECRET}!` }
     const refused = await countersign(curl('GET', '/rfc9421', '-i'), { env: other })
     expect(refused.exitCode).toBe(1)
     expect(refused.stdout).toMatch(/^HTTP\/1\.1 401 Unauthorized\n(?:.+\n)*www-authenticate: Countersign-HMAC\n/)
-    expect(refused.stderr).toMatch(/^countersign: the server answered 401: it did not take the signature: [^\n]+\n$/)
+    expect(refused.stderr).toMatch(/^countersign: the server answered 401: it refused the signature: [^\n]+\n$/)
     const json = await countersign(curl('GET', '/rfc9421', '--json'), { env: other })
     expect(JSON.parse(json.stdout)).toMatchObject({ status: 401, headers: { 'cache-control': 'no-store' } })
     const moved = await countersign(curl('GET', '/moved'), { env })
     expect(moved).toEqual({
       exitCode: 1,
       stdout: 'Found. Redirecting to /rfc9421',
-      stderr: 'countersign: the server answered 302: a redirect is never followed: sign for its target\n',
+      stderr: 'countersign: the server answered 302: redirects are not followed: sign a request for its target\n',
     })
   })
 })
 
 describe('hmac sign and explain', () => {
-  test('print the header fields that the gate takes, and the text that was signed', async () => {
+  test('print the header fields that the gate accepts, and the signed text', async () => {
     const words = [
       'POST',
       `${server.url}/x-headers?q=1`,
@@ -141,7 +141,26 @@ describe('hmac sign and explain', () => {
 
   const explain = (path: string, ...words: string[]) => ['hmac', 'explain', ...curl('GET', path, ...words).slice(2)]
 
-  test("say what a refusal's header fields give away", async () => {
+  test("report what the gate's own code says about the request", async () => {
+    const good = await countersign(explain('/rfc9421', '--json'), { env })
+    expect(good.exitCode).toBe(0)
+    expect(JSON.parse(good.stdout)).toMatchObject({
+      verdict: 'granted',
+      steps: ['form', 'caller', 'window', 'key', 'signature', 'audience', 'body', 'replay'].map((step) => ({
+        step,
+        outcome: 'passed',
+      })),
+    })
+    const text = await succeed(explain('/x-headers', '--format', 'x-headers'), { env })
+    expect(text).toContain('\ngate      accepts it with this secret\n')
+    const doubled = await countersign(explain('/rfc9421', '-H', 'content-digest: sha-256=:AA==:'), { env })
+    expect(doubled).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('\ngate      refuses it: A header field came twice'),
+    })
+  })
+
+  test("report what a refusal's header fields reveal", async () => {
     const answer = async (path: string, ...words: string[]) =>
       (await countersign(curl('GET', path, '-i', ...words), { env })).stdout
     const differences = async (input: string, ...words: string[]) => {
@@ -151,28 +170,28 @@ describe('hmac sign and explain', () => {
     }
     expect(await differences(await answer('/tagged'))).toEqual([
       1,
-      'the server wants the tag "other", sent was "countersign"',
+      'The server wants the tag "other", and "countersign" was sent.',
     ])
     expect(await differences(await answer('/x-headers'))).toEqual([
       1,
-      'the server does not take rfc9421: it sends no Accept-Signature',
+      'The server sends no Accept-Signature: it does not accept rfc9421.',
     ])
     expect(await differences(await answer('/rfc9421', '--audience', 'elsewhere.example.com'))).toEqual([
       0,
-      'the secret differs, or something changed method, path, query, audience or body on the way',
+      'The secret differs, or the method, path, query, audience or body was changed on the way.',
     ])
     const old = `HTTP/1.1 401 Unauthorized\r\ndate: ${new Date(Date.now() + 400_000).toUTCString()}\r\n\r\n`
     expect(await differences(old, '--format', 'x-headers')).toEqual([
       1,
-      'the challenge is not that of a signed-request gate',
-      expect.stringMatching(/^the server's clock is \d+ s ahead of this signature$/),
+      'The challenge is not that of a gate for signed requests.',
+      expect.stringMatching(/^The server's clock is \d+ s ahead of this signature\.$/),
     ])
     const elsewhere = 'HTTP/1.1 503 Service Unavailable\n\n'
-    expect(await differences(elsewhere)).toEqual([1, 'the verifier answered 503: it could not decide'])
+    expect(await differences(elsewhere)).toEqual([1, 'The verifier answered 503: it could not decide.'])
     await refuse(explain('/rfc9421', '--refusal', '-'), 2, /--refusal must be an HTTP answer/, { env, input: 'what?' })
   })
 
-  test("say what the verifier's own audit event knows", async () => {
+  test("report what the verifier's own audit event knows", async () => {
     await countersign(
       curl('GET', '/rfc9421', '--audience', 'elsewhere.example.com', '-H', 'host: elsewhere.example.com'),
       {
@@ -182,7 +201,7 @@ describe('hmac sign and explain', () => {
     const input = JSON.stringify(lastEvent())
     const result = await countersign(explain('/rfc9421', '--format', 'x-headers', '--refusal', '-'), { env, input })
     expect(result.exitCode).toBe(1)
-    expect(result.stdout).toContain('✗ it was signed for the Host, which is not an audience of the verifier')
+    expect(result.stdout).toContain('✗ The signature is for the Host, which is not an audience of the verifier.')
     expect(result.stdout).toContain('✗ format: rfc9421 there, xHeaders here')
   })
 })
@@ -195,7 +214,7 @@ describe('hmac doctor', () => {
     expect(report).toMatch(/✓ clock: the server is \d\.\d s (ahead|behind)/)
   })
 
-  test('finds a clock that is off, a secret that was garbled, a ring that is none, and a database that is down', async () => {
+  test('finds a wrong clock, a damaged secret, a malformed ring, and a database that is down', async () => {
     const port = await freePort()
     const result = await countersign(['hmac', 'doctor', '--json', '--url', `${server.url}/late`], {
       env: {
@@ -226,7 +245,7 @@ test('a command that waits is ended by Ctrl+C, with 130', async () => {
   expect(await once(child, 'exit')).toEqual([130, null])
 })
 
-describe('what is wrong is said in one line', () => {
+describe('errors are reported in one line', () => {
   test.each([
     [['sign', 'GET', '/relative', '--caller', 'scheduler'], 2, /"\/relative" is not a URL: it must be absolute/],
     [['sign', 'GET', 'https://user:pw@host/', '--caller', 'scheduler'], 2, /holds a user or a password/],
@@ -254,7 +273,7 @@ describe('what is wrong is said in one line', () => {
     await refuse(['hmac', ...words], exitCode, message, { env })
   })
 
-  test('[cli-bad-inputs] of a server that is not there, or does not answer', async () => {
+  test('[cli-bad-inputs] for a server that is down, or does not answer', async () => {
     const port = await freePort()
     const words = ['hmac', 'curl', 'GET', `http://127.0.0.1:${port}/`, '--caller', 'scheduler']
     await refuse(words, 3, /cannot be reached \(ECONNREFUSED\): check the URL/, { env })

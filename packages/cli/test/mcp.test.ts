@@ -39,7 +39,7 @@ interface Listed {
 }
 
 describe('mcp', () => {
-  test('[cli-real-stores] issues a credential that the app knows, lists it, shows it and ends it', async () => {
+  test('[cli-real-stores] issues a credential that the app knows, lists it, shows it and revokes it', async () => {
     const words = [
       'mcp',
       'issue',
@@ -76,7 +76,7 @@ describe('mcp', () => {
     await refuse(['mcp', 'revoke', id], 4, /there is no such credential/, { env })
   })
 
-  test('ends all of a thread, a provider, and everyone, and leaves the others', async () => {
+  test('revokes all credentials of a thread, a provider, and everyone, and no others', async () => {
     const [a, b, c] = await Promise.all([issue('t1'), issue('t2'), issue('t3', 'codex-1')])
     const standings = async () => Promise.all([a, b, c].map(({ token }) => standingOf(token)))
     expect(await succeed(['mcp', 'revoke', '--thread', 't1', '--retire'], { env })).toBe('revoked thread t1\n')
@@ -92,7 +92,7 @@ describe('mcp', () => {
     expect(await standings()).toEqual(['revoked', 'revoked', 'revoked'])
   })
 
-  test('publishes a credential in a file, prints it for a helper, and configures agents with it', async () => {
+  test('writes a credential to a file, prints it for a helper, and configures agents with it', async () => {
     const file = join(folder, 'credential.json')
     const words = ['mcp', 'issue', '--thread', 't1', '--provider', 'claude-1', '--file', file]
     const said = await succeed(words, { env })
@@ -118,7 +118,7 @@ describe('mcp', () => {
         },
       },
     })
-    expect(claude.stderr).toBe('This belongs into .mcp.json.\n')
+    expect(claude.stderr).toBe('This belongs in .mcp.json.\n')
     const codex = await countersign(['mcp', 'client-config', 'codex', ...server])
     expect(codex.stdout).toBe(
       '[mcp_servers.app]\nurl = "https://app.example.com/mcp"\nbearer_token_env_var = "MCP_CRED_APP"\n',
@@ -131,7 +131,7 @@ describe('mcp', () => {
     await refuse(['mcp', 'print', '--file', join(folder, 'none')], 2, /cannot be read \(ENOENT\): write it with/)
   })
 
-  test('tells an audit file of each change, and fails when the file is gone', async () => {
+  test('records each change in an audit file, and fails when it cannot be opened', async () => {
     const file = join(folder, 'audit.jsonl')
     const audited = { env: { ...env, COUNTERSIGN_AUDIT_JSONL: file } }
     await succeed(['mcp', 'issue', '--thread', 't1', '--provider', 'p1'], audited)
@@ -146,7 +146,7 @@ describe('mcp', () => {
     await refuse(['mcp', 'revoke', '--all'], 2, /cannot be opened \(ENOENT\)/, nowhere)
   })
 
-  test('[cli-real-stores] finds its way on a Redis Cluster', async () => {
+  test('[cli-real-stores] works on a Redis Cluster', async () => {
     const cluster = await startRedisCluster()
     try {
       const onCluster = { env: { REDIS_URL: cluster.nodes[1]?.url as string } }
@@ -163,24 +163,24 @@ describe('mcp', () => {
   }, 60_000)
 })
 
-describe('what is wrong is said in one line', () => {
+describe('errors are reported in one line', () => {
   test.each([
     [['list'], { REDIS_URL: '' }, 2, /REDIS_URL is not set/],
     [['list'], { REDIS_URL: 'http://host' }, 2, /is not a Redis URL/],
-    [['show', 'nonsense'], undefined, 2, /this is no id of a credential/],
+    [['show', 'nonsense'], undefined, 2, /this is not the id of a credential/],
     [['show', `mcps_${'a'.repeat(40)}_${'b'.repeat(49)}`], undefined, 2, /^(?!.*bbbb)countersign: this is a token/],
     [['show', 'a'.repeat(40)], undefined, 4, /there is no such credential/],
     [['revoke'], undefined, 2, /name exactly one of/],
     [['revoke', 'a'.repeat(40), '--all'], undefined, 2, /name exactly one of/],
     [['issue', '--thread', 't1'], undefined, 2, /required option '--provider <id>'/],
     [['issue', '--thread', 't1', '--provider', 'p', '--capability', 'a b'], undefined, 2, /scope tokens/],
-    [['list', '--idle-timeout', '90d'], undefined, 2, /"idleTimeoutMs" must be at most/],
+    [['list', '--idle-timeout', '90d'], undefined, 2, /"idleTimeoutSeconds" must be at most/],
     [['list', '--namespace', '{x}'], undefined, 2, /option "namespace" must be/],
   ] as const)('[cli-bad-inputs] mcp %j %j', async (words, other, exitCode, message) => {
     await refuse(['mcp', ...words], exitCode, message, { env: other ?? env })
   })
 
-  test('[cli-bad-inputs] of a Redis that is not there, wants a password, or evicts', async () => {
+  test('[cli-bad-inputs] for a Redis that is down, needs a password, or evicts', async () => {
     await refuse(['mcp', 'list'], 3, /Redis cannot be reached \(ECONNREFUSED\): check the host/, {
       env: { REDIS_URL: `redis://127.0.0.1:${await freePort()}` },
     })
@@ -202,7 +202,7 @@ describe('what is wrong is said in one line', () => {
     await redis.config('SET', 'maxmemory-policy', 'noeviction')
   })
 
-  test('[cli-bad-inputs] of a Redis that takes connections and does not answer', async () => {
+  test('[cli-bad-inputs] for a Redis that accepts connections and does not answer', async () => {
     server.pause()
     try {
       await refuse(['mcp', 'revoke', '--all'], 3, /Redis cannot be reached/, { env })

@@ -1,51 +1,39 @@
+import { principalOf, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { type TestIssuer, type TokenShape, testIssuer } from '@countersign/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import express from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { freePort } from '../../../test/support/redis-server.js'
 import { countersign, refuse, succeed } from './command.js'
 
 const AUDIENCE = 'https://api.example.com'
 
-/** An issuer that publishes one key; `sign` makes a token of any shape. */
-let issuer: RunningServer
-let sign: (claims?: JWTPayload, settings?: { typ?: string; kid?: string; foreign?: boolean }) => Promise<string>
-let keysStatus = 200
+let issuer: TestIssuer
 beforeAll(async () => {
-  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
-  const foreign = await generateKeyPair('ES256')
-  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'k1', alg: 'ES256' }] }
-  issuer = await serve((request, response) => {
-    const documents: Record<string, unknown> = {
-      '/.well-known/openid-configuration': { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` },
-      '/jwks': jwks,
-    }
-    const found = documents[request.url ?? '']
-    const status = request.url === '/jwks' ? keysStatus : found === undefined ? 404 : 200
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(found ?? {}))
-  })
-  sign = (claims = {}, { typ = 'at+jwt', kid = 'k1', foreign: isForeign = false } = {}) =>
-    new SignJWT({ sub: 'u1', email: 'someone@example.com', scope: 'files:read', ...claims })
-      .setProtectedHeader({ alg: 'ES256', kid, typ })
-      .setIssuer(claims.iss ?? issuer.url)
-      .setAudience(claims.aud ?? AUDIENCE)
-      .setExpirationTime(claims.exp ?? '10m')
-      .sign(isForeign ? foreign.privateKey : privateKey)
+  issuer = await testIssuer({ algorithm: 'ES256', resource: AUDIENCE })
 })
-afterAll(() => issuer.close())
+afterAll(() => issuer.stop())
+
+interface Report {
+  readonly ok: boolean
+  readonly reason?: string
+  readonly checks: readonly { readonly id: string; readonly status: string; readonly detail: string }[]
+}
 
 async function inspect(token: string, ...words: string[]) {
   const verified = ['oauth', 'inspect', '--issuer', issuer.url, '--audience', AUDIENCE, '--json', ...words]
   const { exitCode, stdout } = await countersign(verified, { input: token })
-  const { checks } = JSON.parse(stdout) as { checks: { id: string; status: string; detail: string }[] }
-  return [exitCode, ...checks.slice(1).map(({ id, status }) => `${id} ${status}`)]
+  const report = JSON.parse(stdout) as Report
+  return { exitCode, ...report, statuses: report.checks.map(({ id, status }) => `${id} ${status}`) }
 }
 
 describe('oauth inspect', () => {
-  test('shows header and claims, without the signature and what tells of a person', async () => {
-    const token = await sign()
+  test('shows header and claims, without the signature and personal claims', async () => {
+    const token = await issuer.token({ claims: { email: 'someone@example.com' } })
     const text = await succeed(['oauth', 'inspect'], { input: `Bearer ${token}\n` })
-    expect(text).toMatch(/^header\n {2}alg {2}"ES256"\n {2}kid {2}"k1"\n {2}typ {2}"at\+jwt"\nclaims\n/)
-    expect(text).toMatch(/ {2}exp +\d+ {2}\d{4}-\S+Z, in (9|10) min\n/)
+    expect(text).toMatch(/^header\n {2}alg {2}"ES256"\n {2}kid {2}"\S+"\n {2}typ {2}"at\+jwt"\nclaims\n/)
+    expect(text).toMatch(/ {2}exp +\d+ {2}\d{4}-\S+Z, in [45] min\n/)
     expect(text).toContain('"<redacted>"')
     expect(text).toContain('nothing of this is proven')
     expect(text).not.toContain('someone@example.com')
@@ -54,43 +42,146 @@ describe('oauth inspect', () => {
     expect(all).toContain('someone@example.com')
   })
 
-  test('says of a token whether its issuer signed it, for this audience, and it is valid now', async () => {
-    expect(await inspect(await sign())).toEqual([0, 'signature pass', 'claims pass', 'type pass'])
-    expect(await inspect(await sign({}, { typ: 'JWT' }))).toEqual([0, 'signature pass', 'claims pass', 'type warn'])
-    expect(await inspect(await sign({ exp: 1_000_000_000 }))).toEqual([1, 'signature pass', 'claims fail'])
-    expect(await inspect(await sign({ aud: 'https://other.example.com' }))).toEqual([
-      1,
+  test('lists the steps of the decision, up to the one that failed', async () => {
+    expect((await inspect(await issuer.token())).statuses).toEqual([
+      'form pass',
+      'issuer pass',
+      'type pass',
+      'key pass',
       'signature pass',
-      'claims fail',
+      'claims pass',
+      'times pass',
+      'binding pass',
+      'audience pass',
     ])
-    expect(await inspect(await sign({ iss: 'https://other.example.com' }))).toEqual([
-      1,
+    const expired = await inspect(await issuer.badToken('expired'))
+    expect(expired.statuses.slice(4)).toEqual([
       'signature pass',
-      'claims fail',
+      'claims pass',
+      'times fail',
+      'binding skip',
+      'audience skip',
     ])
-    expect(await inspect(await sign({}, { foreign: true }))).toEqual([1, 'signature fail'])
-    expect(await inspect(await sign({}, { kid: 'k2' }))).toEqual([1, 'signature fail'])
-    const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${(await sign()).split('.')[1]}.AA`
-    expect(await inspect(none)).toEqual([1, 'signature fail'])
+    expect(expired).toMatchObject({ exitCode: 1, ok: false, reason: 'expired' })
   })
 
-  test('[cli-bad-inputs] says in one line what is wrong', async () => {
-    const input = await sign()
+  test('without --audience reports for whom the token is, and refuses one that is for nobody', async () => {
+    const words = ['oauth', 'inspect', '--issuer', issuer.url]
+    const text = await succeed(words, { input: await issuer.badToken('wrong_audience') })
+    expect(text).toContain('- audience: no --audience was given: it is for https://another-api.example.com\n')
+    const nobody = await countersign(words, { input: await issuer.badToken('no_audience') })
+    expect(nobody).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('✗ claims: it lacks a required claim'),
+    })
+  })
+
+  test('[cli-bad-inputs] reports errors in one line', async () => {
+    const input = await issuer.token()
     await refuse(['oauth', 'inspect'], 1, /the token is no JWT: it is opaque/, { input: 'opaque-token' })
     await refuse(['oauth', 'inspect'], 2, /the token is empty|no token is given/, { input: '' })
-    await refuse(['oauth', 'inspect', '--audience', AUDIENCE], 2, /--audience is checked with --issuer/, { input })
+    await refuse(['oauth', 'inspect', '--audience', AUDIENCE], 2, /--audience needs --issuer/, { input })
     await refuse(['oauth', 'inspect', '--issuer', 'nonsense'], 2, /"nonsense" is not a URL/, { input })
-    const gone = `http://127.0.0.1:${await freePort()}`
+    const port = await freePort()
+    const gone = await testIssuer()
+    await gone.stop()
+    const stopped = await gone.token()
     await refuse(
-      ['oauth', 'inspect', '--issuer', gone],
+      ['oauth', 'inspect', '--issuer', gone.url],
       3,
-      /the metadata of the issuer cannot be had: .*ECONNREFUSED/,
-      {
-        input,
-      },
+      /the metadata of the issuer cannot be fetched: .*ECONNREFUSED/,
+      { input: stopped },
     )
-    keysStatus = 500
-    await refuse(['oauth', 'inspect', '--issuer', issuer.url], 3, /the keys at .* cannot be had/, { input })
-    keysStatus = 200
+    const elsewhere = ['oauth', 'inspect', '--issuer', `http://127.0.0.1:${port}`]
+    expect(await countersign(elsewhere, { input })).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('✗ issuer: its "iss" is another issuer'),
+    })
+  })
+})
+
+describe('an issuer at fault', () => {
+  let server: RunningServer
+  let jwks: unknown
+  let named: string
+  let token: string
+  beforeAll(async () => {
+    server = await serve((request, response) => {
+      const isMetadata = request.url === '/.well-known/oauth-authorization-server'
+      const body = isMetadata ? { issuer: named, jwks_uri: `${server.url}/jwks` } : jwks
+      response.writeHead(body === undefined || (!isMetadata && request.url !== '/jwks') ? 500 : 200)
+      response.end(JSON.stringify(body ?? {}))
+    })
+    named = server.url
+    token = await issuer.token({ claims: { iss: server.url } })
+  })
+  afterAll(() => server.close())
+
+  test('[cli-bad-inputs] is named when its keys or its metadata cannot be used', async () => {
+    const words = ['oauth', 'inspect', '--issuer', server.url]
+    await refuse(words, 3, /the keys at http:\S+\/jwks cannot be fetched \(/, { input: token })
+    named = `${server.url}/`
+    await refuse(words, 2, /is the metadata of "http:\S+\/", not of http:\S+: give --issuer exactly as it is there/, {
+      input: token,
+    })
+  })
+})
+
+/** Why a gate refuses each token that the issuer of the tests can make; undefined for one that it accepts. */
+const REASONS: Readonly<Record<TokenShape, readonly [rfc9068: string | undefined, relaxed: string | undefined]>> = {
+  expired: ['expired', 'expired'],
+  not_yet_valid: ['not_yet_valid', 'not_yet_valid'],
+  wrong_issuer: ['wrong_issuer', 'wrong_issuer'],
+  wrong_audience: ['wrong_audience', 'wrong_audience'],
+  no_audience: ['missing_claim', 'missing_claim'],
+  wrong_type: ['wrong_type', 'wrong_type'],
+  unknown_key: ['unknown_key', 'unknown_key'],
+  wrong_signature: ['bad_signature', 'bad_signature'],
+  altered: ['bad_signature', 'bad_signature'],
+  unsigned: ['wrong_algorithm', 'wrong_algorithm'],
+  public_key_as_secret: ['wrong_algorithm', 'wrong_algorithm'],
+  not_a_token: ['malformed_token', 'malformed_token'],
+}
+
+describe.each(['rfc9068', 'relaxed'] as const)('oauth inspect and the gate, with the profile %s', (profile) => {
+  const { audit, events } = recordedAudit()
+  let app: RunningServer
+  beforeAll(async () => {
+    const gate = requireOAuthBearer({ issuer: { issuer: issuer.url, profile }, resource: AUDIENCE, audit })
+    const handler = express()
+    handler.get('/', gate, (request, response) => void response.json(principalOf(request, 'oauth-bearer')))
+    app = await serve(handler)
+  })
+  afterAll(() => app.close())
+
+  async function decisions(token: string) {
+    const response = await fetch(app.url, { headers: { authorization: `Bearer ${token}` } })
+    await response.arrayBuffer()
+    const { exitCode, ok, reason } = await inspect(token, '--profile', profile)
+    return { gate: events.at(-1)?.reason, isAccepted: response.ok, exitCode, ok, reason }
+  }
+  const accepted = { gate: undefined, isAccepted: true, exitCode: 0, ok: true, reason: undefined }
+
+  test.each(Object.entries(REASONS))('agree on a token that is %s', async (shape, [strict, relaxed]) => {
+    const reason = profile === 'relaxed' ? relaxed : strict
+    const token = await issuer.badToken(shape as TokenShape)
+    expect(await decisions(token)).toEqual({ gate: reason, isAccepted: false, exitCode: 1, ok: false, reason })
+  })
+
+  test('agree on good tokens, and on those that only one profile accepts', async () => {
+    expect(await decisions(await issuer.token())).toEqual(accepted)
+    const untyped = await decisions(await issuer.token({ header: { typ: 'JWT' } }))
+    const short = await decisions(await issuer.token({ claims: { jti: undefined } }))
+    const refused = (reason: string) => ({ gate: reason, isAccepted: false, exitCode: 1, ok: false, reason })
+    expect(untyped).toEqual(profile === 'relaxed' ? accepted : refused('wrong_type'))
+    expect(short).toEqual(profile === 'relaxed' ? accepted : refused('missing_claim'))
+    expect(await decisions(await issuer.token({ claims: { cnf: { jkt: 'x' } } }))).toEqual(refused('bound_token'))
+  })
+
+  test('agree after the issuer rotated its key', async () => {
+    const old = await issuer.token()
+    await issuer.rotateKey()
+    const [before, after] = [await decisions(old), await decisions(await issuer.token())]
+    expect([before, after]).toEqual([accepted, accepted])
   })
 })

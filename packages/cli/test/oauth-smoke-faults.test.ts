@@ -1,9 +1,13 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import type { RunningServer } from '../../../test/support/http-server.js'
 import { serveApp, smoke } from './smoke-harness.js'
 
-/** A resource whose every part can be broken. */
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const GOOD_KEYS = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] }
+
+/** A resource of which each part can be broken. */
 interface Broken {
   readonly status?: number
   readonly challenge?: (metadata: string) => string | undefined
@@ -58,10 +62,7 @@ async function startBroken(broken: Broken): Promise<RunningServer> {
     }
     const about = broken.server === undefined ? issuer : broken.server(issuer)
     app.get('/.well-known/oauth-authorization-server/as', send(broken.serverStatus ?? 200, 'application/json', about))
-    app.get(
-      '/as/jwks',
-      send(200, 'application/json', broken.jwks ?? { keys: [{ kty: 'RSA', kid: 'k1', n: 'x', e: 'AQAB' }] }),
-    )
+    app.get('/as/jwks', send(200, 'application/json', broken.jwks ?? GOOD_KEYS))
     app.post('/as/register', send(403, 'application/json', { error: 'access_denied' }))
     return app
   })
@@ -99,7 +100,7 @@ const challengeFaults: Fault[] = [
   },
 ]
 
-/** After these nothing is known of an authorization server. */
+/** After these no authorization server is known. */
 const fatalFaults: Fault[] = [
   { what: 'the metadata is not there', metadataStatus: 404, failed: 'metadata' },
   { what: 'the metadata is HTML', metadataType: 'text/html', metadata: () => '<html>', failed: 'metadata' },
@@ -179,9 +180,14 @@ const serverFaults: Fault[] = [
   },
   { what: 'the keys are empty', jwks: { keys: [] }, failed: 'server-keys' },
   { what: 'a private key is published', jwks: { keys: [{ kty: 'RSA', d: 'x' }] }, failed: 'server-keys' },
+  {
+    what: 'no key can be used',
+    jwks: { keys: [{ kty: 'RSA', kid: 'k1', n: 'x', e: 'AQAB' }] },
+    warned: 'server-keys',
+  },
 ]
 
-/** Faults of different parts do not hide each other, so one run of the command finds several. */
+/** One run of the command finds the faults of several parts. */
 const runs: Fault[][] = [
   [],
   ...fatalFaults.map((fault, index) => [fault, ...challengeFaults.slice(index, index + 1)]),
@@ -193,7 +199,7 @@ const runs: Fault[][] = [
   ]),
 ]
 
-describe('oauth smoke, against what is broken', () => {
+describe('oauth smoke, against a broken resource', () => {
   test.each(runs.map((faults) => [faults.map(({ what }) => what).join('; ') || 'nothing', faults] as const))(
     '[cli-smoke-broken-metadata] %s',
     async (_what, faults) => {

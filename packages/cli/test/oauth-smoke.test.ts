@@ -44,7 +44,7 @@ function mcpServer(): McpServer {
 }
 
 describe('oauth smoke', () => {
-  test("[cli-smoke-sdk-server] passes the MCP SDK's own server, in each era that it speaks", async () => {
+  test("[cli-smoke-sdk-server] passes the MCP SDK's own server, in each version of the protocol", async () => {
     const keys = createRemoteJWKSet(new URL(String(server.metadata.jwks_uri)))
     const running = await serveApp((baseUrl) => {
       const resourceServerUrl = new URL(`${baseUrl}/mcp`)
@@ -87,7 +87,7 @@ describe('oauth smoke', () => {
         /✓ discover: server\/discover \(2026-07-28 era\): example 1\.2\.3\n✓ discover-tools: tools\/list: 1 tool\n/,
       )
       expect(text).toMatch(
-        /✓ registration: a client can register itself\n✓ registration-removed: and it was removed again\n/,
+        /✓ registration: a client can register itself\n✓ registration-removed: the client was removed again\n/,
       )
       expect(text).toMatch(/, 0 failed, \d warnings?\n$/)
       expect(text).not.toContain(token)
@@ -105,7 +105,7 @@ describe('oauth smoke', () => {
     }
   }, 30_000)
 
-  test('passes requireOAuthBearer, before an API and before a server of one era', async () => {
+  test('passes requireOAuthBearer before an API, and before a server of one protocol version', async () => {
     const { audit } = recordedAudit()
     const running = await serveApp((baseUrl) => {
       const app = express()
@@ -141,7 +141,7 @@ describe('oauth smoke', () => {
   }, 30_000)
 })
 
-describe('what is wrong is said in one line', () => {
+describe('errors are reported in one line', () => {
   test.each([
     [['nonsense'], /"nonsense" is not a URL/],
     [['ftp://host/'], /is not a URL/],
@@ -153,7 +153,7 @@ describe('what is wrong is said in one line', () => {
     await refuse(['oauth', 'smoke', ...words], 2, message)
   })
 
-  test('[cli-bad-inputs] of a resource that is not there, of a token that is none, and before a token goes out in the clear', async () => {
+  test('[cli-bad-inputs] for a resource that is down, a malformed token, and a token over http', async () => {
     await refuse(
       ['oauth', 'smoke', `http://127.0.0.1:${await freePort()}/mcp`],
       3,

@@ -20,7 +20,7 @@ test.each<[string, boolean, Record<string, string>, string]>([
   expect(outputs(isTTY, env).output.style('red', 'x')).toBe(expected)
 })
 
-test('progress is written over on a terminal, on standard error, and cleared at the end', () => {
+test('progress is overwritten on a terminal, on standard error, and cleared at the end', () => {
   const { output, stdout, stderr } = outputs(true)
   const progress = output.progress('Imported')
   progress.report(1, 3)
@@ -30,7 +30,7 @@ test('progress is written over on a terminal, on standard error, and cleared at 
   expect(stdout()).toBe('')
 })
 
-test('short work says nothing in a pipe', () => {
+test('short work prints no progress in a pipe', () => {
   const { output, stderr } = outputs(false)
   const progress = output.progress('Imported')
   progress.report(1, 1)
@@ -38,7 +38,7 @@ test('short work says nothing in a pipe', () => {
   expect(stderr()).toBe('')
 })
 
-test('a table is as wide as its cells, and what stands in them cannot steer the terminal', () => {
+test('a table is as wide as its cells, without their control characters', () => {
   const { output, stdout } = outputs(true)
   output.table(
     ['a', 'b'],

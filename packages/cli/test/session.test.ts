@@ -55,7 +55,7 @@ async function open(link: string): Promise<number> {
   return confirmed.status
 }
 
-test('[cli-real-stores] a link that was printed opens a session, which is listed and revoked', async () => {
+test('[cli-real-stores] a printed link opens a session, which is listed and revoked', async () => {
   const words = ['session', 'link', 'demo', 'you', '--base-url', baseUrl, '--agent', 'agent-1']
   const link = (await succeed(words, { env })).trim()
   expect(link).toMatch(/^http:\/\/localhost:\d+\/settings\?s=l1\./)
@@ -71,7 +71,7 @@ test('[cli-real-stores] a link that was printed opens a session, which is listed
   await refuse(['session', 'revoke', id], 4, /there is no such session/, { env })
 })
 
-test("all of a person's sessions and links are ended at once, and no one else's", async () => {
+test('all sessions and links of a person are revoked, and of nobody else', async () => {
   const user = ['slack', 'U1', '--team', 'T1']
   const links = await Promise.all(
     [user, user, ['slack', 'U1', '--team', 'T2']].map(async (words) =>
@@ -80,13 +80,13 @@ test("all of a person's sessions and links are ended at once, and no one else's"
   )
   const [spent, unused, others] = links as [string, string, string]
   expect([await open(spent), await open(others)]).toEqual([303, 303])
-  expect(await succeed(['session', 'revoke-all', ...user], { env })).toBe('revoked 1 session, and every link\n')
+  expect(await succeed(['session', 'revoke-all', ...user], { env })).toBe('revoked 1 session and every link\n')
   expect(await open(unused)).not.toBe(303)
   expect(await settings.list({ platform: 'slack', team: 'T2', userId: 'U1' })).toHaveLength(1)
   expect(await succeedJson(['session', 'revoke-all', ...user], { env })).toMatchObject({ revoked: 0 })
 })
 
-test('a link with digits prints them apart, and ids that begin with "-" are taken after "--"', async () => {
+test('a link with digits prints them on stderr, and ids that start with "-" go after "--"', async () => {
   const words = ['session', 'link', '--base-url', baseUrl, '--confirm-code', '--', 'telegram', '-100123']
   const made = await countersign(words, { env })
   expect(made).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^The page asks for \d{6}\.\n$/) })
@@ -95,10 +95,10 @@ test('a link with digits prints them apart, and ids that begin with "-" are take
   expect(JSON.parse(ended)).toEqual({ platform: 'telegram', userId: '-100123', revoked: 0 })
 })
 
-test('[cli-bad-inputs] what is wrong is said in one line', async () => {
+test('[cli-bad-inputs] errors are reported in one line', async () => {
   const link = ['session', 'link', 'demo', 'you', '--base-url']
-  await refuse([...link, 'https://app.example.com/settings'], 2, /for development alone/, { env })
-  await refuse([...link, baseUrl], 2, /for development alone/, { env: { ...env, NODE_ENV: 'production' } })
+  await refuse([...link, 'https://app.example.com/settings'], 2, /for development only/, { env })
+  await refuse([...link, baseUrl], 2, /for development only/, { env: { ...env, NODE_ENV: 'production' } })
   await refuse([...link, 'nonsense'], 2, /"nonsense" is not a URL/, { env })
   await refuse([...link, baseUrl, '--return-to', 'https://evil.example.com/'], 2, /"returnTo" must be a path below/, {
     env,

@@ -1,16 +1,19 @@
 import { verifyJsonl } from '@countersign/audit/jsonl'
-import { usageError } from '../command-error.js'
+import type { JsonOption } from '../command.js'
 import type { Context } from '../context.js'
-import { type ExitCode, exitCodes } from '../exit-codes.js'
+import { type ExitCode, exitCodes, fileError, usageError } from '../errors.js'
 
 /** The options of `audit verify`. */
 export interface VerifyOptions {
   readonly head?: string
-  readonly json?: boolean
 }
 
-/** Follows the chain of an audit file. A line that a crash cut short is named, and no alteration. */
-export async function verify({ output }: Context, { head, json }: VerifyOptions, file: string): Promise<ExitCode> {
+/** `audit verify`: checks the hash chain of a file. A line that a crash truncated is reported, and is no alteration. */
+export async function verify(
+  { output }: Context,
+  { head, json }: VerifyOptions & JsonOption,
+  file: string,
+): Promise<ExitCode> {
   if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
     throw usageError('--head must be 64 hexadecimal digits, as an earlier "audit verify" printed them')
   }
@@ -20,16 +23,16 @@ export async function verify({ output }: Context, { head, json }: VerifyOptions,
   }
   const result = await verifyJsonl(file, { onLine, ...(head === undefined ? {} : { head }) })
     .catch((error: unknown) => {
-      const { code = 'unreadable' } = error as NodeJS.ErrnoException
-      throw usageError(`${file} cannot be read (${code}): correct its name or its permissions`)
+      throw fileError(file, 'read', error)
     })
     .finally(() => progress.done())
   const { isIntact, lines, torn, altered } = result
   if (json) output.json({ file, ...result })
   else {
     const count = `${lines} ${lines === 1 ? 'line' : 'lines'}`
-    for (const line of torn)
-      output.line(`${output.style('yellow', '!')} line ${line} was cut short by a crash; what follows is whole`)
+    for (const line of torn) {
+      output.line(`${output.style('yellow', '!')} line ${line} was cut short by a crash; the lines after it are intact`)
+    }
     if (altered === undefined) output.line(`${output.style('green', '✓')} ${count} intact, head ${result.head}`)
     else {
       output.line(`${output.style('red', '✗')} line ${altered.line}: ${altered.problem}`)

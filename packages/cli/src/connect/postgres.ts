@@ -1,7 +1,6 @@
 import type { Environment } from '@countersign/core'
 import { readVariable, withDeadline } from '@countersign/core/gate-kit'
-import { CommandError, unavailableError, usageError } from '../command-error.js'
-import { exitCodes } from '../exit-codes.js'
+import { CommandError, connectionProblem, exitCodes, unavailableError, usageError } from '../errors.js'
 
 /** A connection to `DATABASE_URL`, in the shape that `postgresSecrets` takes. */
 export interface Database {
@@ -13,11 +12,11 @@ const CONNECT_MS = 5000
 const QUERY_MS = 30_000
 const CLOSE_MS = 1000
 
-/** What PostgreSQL's error codes (SQLSTATE) mean for whoever typed the command. */
+/** PostgreSQL's error codes (SQLSTATE) in words. */
 const REFUSALS: Readonly<Record<string, string>> = {
   '28P01': 'PostgreSQL refused the user or the password of DATABASE_URL: correct them',
   '28000':
-    'PostgreSQL refused the user of DATABASE_URL: check pg_hba.conf, or whether TLS is demanded (?sslmode=require)',
+    'PostgreSQL refused the user of DATABASE_URL: check pg_hba.conf, or whether TLS is required (?sslmode=require)',
   '3D000': 'the database that DATABASE_URL names does not exist: create it, or correct the name',
   '42P01': 'the table internal_service_hmac_secrets does not exist: run "countersign hmac migrate"',
   '42703': 'the table internal_service_hmac_secrets lacks a column: run the migrations of @countersign/hmac',
@@ -39,10 +38,10 @@ export async function openDatabase(env: Environment): Promise<Database> {
     query_timeout: QUERY_MS,
     application_name: 'countersign',
   })
-  // A connection that breaks while idle would end the process; the next query tells of it.
+  // Without a listener a connection that breaks while idle would end the process. The next query reports it.
   client.on('error', () => undefined)
-  const close = () =>
-    withDeadline(client.end(), CLOSE_MS, 'closing').then(
+  const close = (): Promise<void> =>
+    withDeadline(client.end(), CLOSE_MS, 'postgres').then(
       () => undefined,
       () => undefined,
     )
@@ -67,16 +66,15 @@ function checkUrl(url: string): void {
   throw usageError('DATABASE_URL is not a PostgreSQL URL: it must look like postgres://user:password@host/database')
 }
 
-/** The error as one line; the URL, which holds the password, stays out. */
+/** The error in one line, without the URL, which holds the password. */
 function explain(error: unknown): CommandError {
-  const { code = '', message, errors } = error as { code?: string; message?: string; errors?: { code?: string }[] }
+  const { code = '', message } = error as { code?: string; message?: string }
   const refusal = REFUSALS[code]
   if (refusal !== undefined) return new CommandError(refusal, exitCodes.usage, { cause: error })
-  const why = code || errors?.[0]?.code || message || 'no answer'
   const isServerError = /^[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code)
   if (isServerError) return new CommandError(`PostgreSQL refused: ${message} (${code})`, exitCodes.failed)
   return unavailableError(
-    `PostgreSQL cannot be reached (${why}): check the host and port of DATABASE_URL and that the server runs`,
+    `PostgreSQL cannot be reached (${connectionProblem(error)}): check the host and port of DATABASE_URL and that the server runs`,
     error,
   )
 }

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Environment } from '@countersign/core'
 import { nearest, readBoolean, readVariable } from '@countersign/core/gate-kit'
+import { settingsOAuthFromEnv } from '@countersign/settings-session'
 import { type Check, fail, pass, skip, warn } from '../checks.js'
 
 /** Variables that the packages and the command read by name. */
@@ -13,10 +14,10 @@ const NAMES = [
   'COUNTERSIGN_REDIS_NAMESPACE',
   'COUNTERSIGN_TOKEN',
 ]
-/** Variables that go on with a caller's name. */
+/** Variables that end with the name of a caller. */
 const PREFIXES = ['COUNTERSIGN_HMAC_SECRET_', 'COUNTERSIGN_HMAC_LEGACY_', 'COUNTERSIGN_HMAC_REQUIRE_']
 
-/** Variables that are misspelt, set by half, or in files that others can read. */
+/** Finds variables that are misspelt or incomplete, and files that others can read. */
 export async function checkEnvironment(env: Environment): Promise<Check[]> {
   const own = Object.keys(env).filter((name) => name.startsWith('COUNTERSIGN_') && env[name] !== undefined)
   const checks = [
@@ -24,12 +25,10 @@ export async function checkEnvironment(env: Environment): Promise<Check[]> {
     ...own.flatMap((name) => checkValue(env, name)),
     ...own.filter((name) => name.endsWith('_FILE')).flatMap((name) => checkFile(name, env[name] as string)),
     ...checkHalves(env),
-    await checkSettingsOAuth(env),
+    checkSettingsOAuth(env),
   ]
-  const isWell = checks.every(({ status }) => status === 'skip' || status === 'pass')
-  return isWell
-    ? [pass('environment', `${own.length} COUNTERSIGN_… variables, none misspelt or set by half`), ...checks]
-    : checks
+  if (checks.some(({ status }) => status === 'warn' || status === 'fail')) return checks
+  return [pass('environment', `${own.length} COUNTERSIGN_… variables, none misspelt or incomplete`), ...checks]
 }
 
 function checkName(name: string): Check[] {
@@ -45,9 +44,9 @@ function checkValue(env: Environment, name: string): Check[] {
   try {
     const value = base.startsWith('COUNTERSIGN_HMAC_REQUIRE') ? readBoolean(env, base) : readVariable(env, base)
     if (value !== '') return []
-    return [fail('environment-value', `${name} is set to nothing`, 'Remove it, or give it a value.')]
+    return [fail('environment-value', `${name} is empty`, 'Remove it, or give it a value.')]
   } catch (error) {
-    // Set both ways it would be found under both names.
+    // When both forms are set, one check is enough.
     const isTwin = name.endsWith('_FILE') && env[base] !== undefined
     return isTwin ? [] : [fail('environment-value', (error as Error).message, 'The app does not start with it.')]
   }
@@ -56,42 +55,34 @@ function checkValue(env: Environment, name: string): Check[] {
 function checkFile(name: string, file: string): Check[] {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode
   if (mode === undefined || (mode & 0o077) === 0 || process.platform === 'win32') return []
-  const words = `${name}: ${file} can be read by others (mode ${(mode & 0o777).toString(8)})`
-  return [warn('environment-file', words, `Keep it to its owner: chmod 600 ${file}`)]
+  const words = `${name}: others can read ${file} (mode ${(mode & 0o777).toString(8)})`
+  return [warn('environment-file', words, `Run: chmod 600 ${file}`)]
 }
 
-/** What means something only together. */
+/** Variables that need each other. */
 function checkHalves(env: Environment): Check[] {
+  const id = 'environment-half'
   const isSet = (name: string) => (env[name] ?? env[`${name}_FILE`]) !== undefined
   const isPostgres = /^postgres(ql)?:/.test(env.DATABASE_URL ?? '')
   if (isSet('COUNTERSIGN_HMAC_KEKS') && !isSet('DATABASE_URL')) {
-    return [
-      warn(
-        'environment-half',
-        'COUNTERSIGN_HMAC_KEKS is set, and DATABASE_URL is not',
-        'The ring opens what is in the database: set both.',
-      ),
-    ]
+    const remedy = 'The keys decrypt the secrets in the database: set both.'
+    return [warn(id, 'COUNTERSIGN_HMAC_KEKS is set, and DATABASE_URL is not', remedy)]
   }
   if (!isSet('COUNTERSIGN_HMAC_KEKS') && isPostgres && isSet('COUNTERSIGN_HMAC_NAMESPACE')) {
-    return [
-      warn(
-        'environment-half',
-        'COUNTERSIGN_HMAC_NAMESPACE is set, and COUNTERSIGN_HMAC_KEKS is not',
-        'Set both, or neither.',
-      ),
-    ]
+    const words = 'COUNTERSIGN_HMAC_NAMESPACE is set, and COUNTERSIGN_HMAC_KEKS is not'
+    return [warn(id, words, 'Set both, or neither.')]
   }
   return []
 }
 
-async function checkSettingsOAuth(env: Environment): Promise<Check> {
+function checkSettingsOAuth(env: Environment): Check {
   const id = 'settings-oauth'
-  const { settingsOAuthFromEnv } = await import('@countersign/settings-session')
   try {
     const found = settingsOAuthFromEnv(env)
-    return found === undefined ? skip(id, 'no SETTINGS_OAUTH_… is set') : pass(id, 'SETTINGS_OAUTH_… is complete')
+    return found === undefined
+      ? skip(id, 'no SETTINGS_OAUTH_… variable is set')
+      : pass(id, 'SETTINGS_OAUTH_… is complete')
   } catch (error) {
-    return fail(id, (error as Error).message, 'Set all of it, or none: the app does not start with a part.')
+    return fail(id, (error as Error).message, 'Set all of them, or none: the app does not start with some.')
   }
 }

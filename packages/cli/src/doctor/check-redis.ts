@@ -1,27 +1,23 @@
 import { adviseOnConnection } from '@countersign/redis'
 import type { Cluster, Redis } from 'ioredis'
 import { type Check, fail, pass, skip, warn } from '../checks.js'
-import { CommandError } from '../command-error.js'
-import { openRedis } from '../connect/redis.js'
+import { withRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
+import { CommandError } from '../errors.js'
 
-/** The oldest version that the stores are tested with. */
+/** The oldest version that the stores are tested on. */
 const LEAST_VERSION = [7, 0] as const
 const OFF_MS = 1000
 const SLOW_MS = 50
 
-/** Whether Redis can be asked, keeps what it is told, and agrees about the time. */
-export async function checkRedis({ env }: Context): Promise<Check[]> {
-  if ((env.REDIS_URL ?? env.REDIS_URL_FILE) === undefined) return [skip('redis', 'REDIS_URL is not set')]
+/** Whether Redis answers, keeps its data, and has the right time. */
+export async function checkRedis(context: Context): Promise<Check[]> {
+  const { REDIS_URL, REDIS_URL_FILE } = context.env
+  if ((REDIS_URL ?? REDIS_URL_FILE) === undefined) return [skip('redis', 'REDIS_URL is not set')]
   try {
-    const connection = await openRedis(env)
-    try {
-      return await checkServer(connection.redis)
-    } finally {
-      connection.close()
-    }
+    return await withRedis(context, {}, checkServer)
   } catch (error) {
-    const remedy = error instanceof CommandError ? 'Until then the gates that need it answer 503.' : 'See the message.'
+    const remedy = error instanceof CommandError ? 'Gates that need Redis answer 503 until then.' : 'See the message.'
     return [fail('redis', (error as Error).message, remedy)]
   }
 }
@@ -41,7 +37,7 @@ async function checkServer(redis: Redis | Cluster): Promise<Check[]> {
       const words = `${setting} is ${value}: ${danger}`
       return code === 'COUNTERSIGN_REDIS_EVICTS' ? fail(id, words, remedy) : warn(id, words, remedy)
     }),
-    ...(advice.length === 0 ? [pass('redis-settings', 'it evicts nothing, and keeps an append-only file')] : []),
+    ...(advice.length === 0 ? [pass('redis-settings', 'it evicts no keys and writes an append-only file')] : []),
   ]
 }
 
@@ -54,11 +50,8 @@ function checkVersion(info: ReadonlyMap<string, string>): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])
   if (!isOld) return pass('redis', `Redis ${version} answers`)
-  return warn(
-    'redis',
-    `Redis ${version} is older than what the stores are tested with`,
-    `Take ${LEAST_VERSION.join('.')} or later.`,
-  )
+  const words = `Redis ${version} is older than the versions that the stores are tested on`
+  return warn('redis', words, `Use ${LEAST_VERSION.join('.')} or later.`)
 }
 
 function checkRole(info: ReadonlyMap<string, string>): Check {
@@ -75,7 +68,7 @@ async function checkCluster(redis: Redis | Cluster): Promise<Check[]> {
   return [fail('redis-cluster', `the cluster's state is ${state}`, 'Repair it: some slots have no server.')]
 }
 
-/** Deadlines are computed by the server's clock: one that is off moves them. */
+/** The server's clock decides when credentials and sessions expire. */
 async function checkClock(server: Redis): Promise<Check> {
   const sentMs = Date.now()
   const started = performance.now()
@@ -84,7 +77,8 @@ async function checkClock(server: Redis): Promise<Check> {
   const offsetMs = Number(seconds) * 1000 + Number(microseconds) / 1000 - (sentMs + elapsedMs / 2)
   const words = `its clock is ${(Math.abs(offsetMs) / 1000).toFixed(2)} s ${offsetMs < 0 ? 'behind' : 'ahead'}, it answers in ${elapsedMs.toFixed(1)} ms`
   if (Math.abs(offsetMs) - elapsedMs / 2 > OFF_MS) return warn('redis-clock', words, 'Set both clocks (NTP).')
-  if (elapsedMs > SLOW_MS) return warn('redis-clock', words, 'A decision waits for it: bring it nearer.')
+  if (elapsedMs > SLOW_MS)
+    return warn('redis-clock', words, 'Every decision waits for Redis: run it closer to the app.')
   return pass('redis-clock', words)
 }
 

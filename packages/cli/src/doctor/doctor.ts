@@ -1,13 +1,13 @@
-import { type Check, concludeChecks, fail, pass, printCheck } from '../checks.js'
+import { type Check, fail, finishReport, pass, printCheck } from '../checks.js'
+import type { JsonOption } from '../command.js'
 import type { Context } from '../context.js'
-import type { ExitCode } from '../exit-codes.js'
-import { checkKeys } from '../hmac/check-keys.js'
-import { checkStore } from '../hmac/check-store.js'
+import type { ExitCode } from '../errors.js'
+import { checkKeys, checkStore } from '../hmac/check-secrets.js'
 import { checkEnvironment } from './check-environment.js'
 import { checkRedis } from './check-redis.js'
 
-/** Everything that can be seen from here: Node, the environment, the keys, PostgreSQL, Redis. */
-export async function doctor(context: Context, { json }: { readonly json?: boolean }): Promise<ExitCode> {
+/** `doctor`: checks Node, the environment, the keys, PostgreSQL and Redis. */
+export async function doctor(context: Context, { json }: JsonOption): Promise<ExitCode> {
   const checks: Check[] = []
   const parts = [
     async () => [checkNode(process.versions.node)],
@@ -21,7 +21,7 @@ export async function doctor(context: Context, { json }: { readonly json?: boole
     checks.push(...found)
     if (!json) for (const check of found) printCheck(context, check)
   }
-  return concludeChecks(context, checks, { json })
+  return finishReport(context, checks, { json })
 }
 
 /** The range of the packages' `engines`. */
@@ -29,5 +29,5 @@ export function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isSupported = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22
   if (isSupported) return pass('node', `Node ${version}`)
-  return fail('node', `Node ${version} is not supported`, 'Take 20.19, 22.12 or later.')
+  return fail('node', `Node ${version} is not supported`, 'Use 20.19, 22.12 or later.')
 }

@@ -1,28 +1,31 @@
-import { failedError } from '../command-error.js'
+import type { JsonOption } from '../command.js'
 import type { Context } from '../context.js'
-import { type ExitCode, exitCodes } from '../exit-codes.js'
+import { type ExitCode, exitCodes, failedError } from '../errors.js'
 import { sendRequest, unreachable } from './send-request.js'
-import { signRequest } from './signing.js'
-import type { SigningOptions } from './signing-options.js'
+import { type SigningOptions, signRequest } from './sign.js'
 
 /** The options of `hmac curl`. */
 export interface CurlOptions extends SigningOptions {
   readonly include?: boolean
   readonly maxTime?: number
-  readonly json?: boolean
 }
 
 const HINTS: Readonly<Record<number, string>> = {
-  400: 'a header came twice, or credentials of two kinds',
-  401: 'it did not take the signature: "countersign hmac explain" with the same arguments shows what was signed',
+  400: 'a header was sent twice, or credentials of two kinds',
+  401: 'it refused the signature: "countersign hmac explain" with the same arguments shows what was signed',
   403: 'the caller is known, and may not do this',
   404: 'there is no such path',
-  413: 'the body is larger than it takes',
+  413: 'the body is larger than it accepts',
   503: 'it cannot reach its own secret or replay store: try again',
 }
 
-/** `hmac curl`: signs a request, sends it as it was typed, and prints the answer. Throws when it is not 2xx. */
-export async function curl(context: Context, options: CurlOptions, method: string, url: string): Promise<ExitCode> {
+/** `hmac curl`: signs a request, sends it and prints the answer. Throws when the status is not 2xx. */
+export async function curl(
+  context: Context,
+  options: CurlOptions & JsonOption,
+  method: string,
+  url: string,
+): Promise<ExitCode> {
   const { output, signal } = context
   const signed = await signRequest(context, options, method, url)
   const timeoutMs = (options.maxTime ?? 30) * 1000
@@ -48,7 +51,8 @@ export async function curl(context: Context, options: CurlOptions, method: strin
     output.json({ status, headers: response.headers, body: Buffer.concat(body).toString('utf8') })
   }
   if (status >= 200 && status < 300) return exitCodes.ok
-  const hint =
-    HINTS[status] ?? (status >= 300 && status < 400 ? 'a redirect is never followed: sign for its target' : '')
-  throw failedError(`the server answered ${status}${hint === '' ? '' : `: ${hint}`}`)
+  const redirect =
+    status >= 300 && status < 400 ? 'redirects are not followed: sign a request for its target' : undefined
+  const hint = HINTS[status] ?? redirect
+  throw failedError(`the server answered ${status}${hint === undefined ? '' : `: ${hint}`}`)
 }

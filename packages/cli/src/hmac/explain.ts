@@ -1,42 +1,50 @@
 import { createHash } from 'node:crypto'
+import { explainSignature, type SignatureExplanation } from '@countersign/hmac/explain'
+import type { JsonOption } from '../command.js'
 import type { Context } from '../context.js'
 import { isoTime } from '../durations.js'
-import { type ExitCode, exitCodes } from '../exit-codes.js'
-import { readInput } from '../secret-input.js'
+import { type ExitCode, exitCodes } from '../errors.js'
+import { readInput } from '../input.js'
 import { compareRefusal, type Difference } from './compare-refusal.js'
 import { parseRefusal } from './refusal.js'
-import { type SignedRequest, signRequest } from './signing.js'
-import type { SigningOptions } from './signing-options.js'
+import { type SignedRequest, type SigningOptions, signRequest, verifierOf } from './sign.js'
 
 /** The options of `hmac explain`. */
 export interface ExplainOptions extends SigningOptions {
   readonly refusal?: string
-  readonly json?: boolean
 }
 
-/** Shows what is signed, byte for byte, and what a refusal of it says. */
+/** `hmac explain`: shows the signed text, what the gate's own code says about it, and what a refusal reveals. */
 export async function explain(
   context: Context,
-  options: ExplainOptions,
+  options: ExplainOptions & JsonOption,
   method: string,
   url: string,
 ): Promise<ExitCode> {
-  const { output } = context
   const signed = await signRequest(context, options, method, url)
-  const refusal =
+  const explained = await explainSignature(signed, { ...verifierOf(signed), now: signed.signedAtMs })
+  const { verdict, steps } = explained
+  const differences =
     options.refusal === undefined
       ? undefined
-      : parseRefusal((await readInput(context, options.refusal, 'the refusal')).toString('utf8'))
-  const differences = refusal === undefined ? undefined : compareRefusal(signed, refusal)
-  if (options.json) output.json({ ...described(signed), ...(differences === undefined ? {} : { differences }) })
+      : await compareRefusal(
+          signed,
+          parseRefusal((await readInput(context, options.refusal, 'the refusal')).toString('utf8')),
+        )
+  if (options.json)
+    context.output.json({ ...described(signed, explained), verdict: verdict.outcome, steps, differences })
   else {
-    printSigned(context, signed)
+    printSigned(context, signed, explained)
     if (differences !== undefined) printDifferences(context, differences)
   }
-  return differences?.some(({ isCertain }) => isCertain) ? exitCodes.failed : exitCodes.ok
+  const isWrong = verdict.outcome !== 'granted' || differences?.some(({ isCertain }) => isCertain)
+  return isWrong ? exitCodes.failed : exitCodes.ok
 }
 
-function described({ base, added, body, audience, caller, version, format, signedAtMs }: SignedRequest) {
+function described(
+  { added, body, audience, caller, version, format, signedAtMs }: SignedRequest,
+  { claim, meaning }: SignatureExplanation,
+) {
   return {
     format: format.name,
     caller,
@@ -45,24 +53,32 @@ function described({ base, added, body, audience, caller, version, format, signe
     signedAt: isoTime(signedAtMs),
     bodyBytes: body.length,
     bodySha256: createHash('sha256').update(body).digest('hex'),
-    base,
+    base: claim?.base ?? '',
     headers: added,
+    meaning,
   }
 }
 
-function printSigned({ output }: Context, signed: SignedRequest): void {
-  const { format, caller, version, audience, signedAt, bodyBytes, bodySha256, headers } = described(signed)
-  output.line(`${output.style('bold', 'format')}    ${format}, caller ${caller}, version ${version}`)
-  output.line(`${output.style('bold', 'audience')}  ${audience ?? 'not bound'}`)
-  output.line(`${output.style('bold', 'time')}      ${signedAt}`)
-  output.line(`${output.style('bold', 'body')}      ${bodyBytes} bytes, sha-256 ${bodySha256}`)
-  output.line(output.style('bold', 'signed text, a line each, escaped as in JSON:'))
-  for (const line of escapedLines(signed.base)) output.line(`  ${line}`)
-  output.line(output.style('bold', 'header fields:'))
+function printSigned({ output }: Context, signed: SignedRequest, explained: SignatureExplanation): void {
+  const { format, caller, version, audience, signedAt, bodyBytes, bodySha256, base, headers, meaning } = described(
+    signed,
+    explained,
+  )
+  const title = (text: string) => output.style('bold', text)
+  output.line(`${title('format')}    ${format}, caller ${caller}, version ${version}`)
+  output.line(`${title('audience')}  ${audience ?? 'not bound'}`)
+  output.line(`${title('time')}      ${signedAt}`)
+  output.line(`${title('body')}      ${bodyBytes} bytes, sha-256 ${bodySha256}`)
+  output.line(
+    `${title('gate')}      ${meaning === undefined ? 'accepts it with this secret' : `refuses it: ${meaning}`}`,
+  )
+  output.line(title('signed text, line by line, escaped as in JSON:'))
+  for (const line of escapedLines(base)) output.line(`  ${line}`)
+  output.line(title('header fields:'))
   for (const [name, value] of Object.entries(headers)) output.line(`  ${name}: ${value}`)
 }
 
-/** Each line with the line end that it has, so that a missing or doubled one is seen. */
+/** The lines of a text with their line ends, so that a missing or doubled one is visible. */
 export function escapedLines(base: string): string[] {
   return base
     .split(/(?<=\n)/)

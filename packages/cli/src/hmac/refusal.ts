@@ -1,6 +1,6 @@
-import { usageError } from '../command-error.js'
+import { usageError } from '../errors.js'
 
-/** What a server answered, as `curl -i` or `countersign hmac curl -i` print it. */
+/** The answer of a server, as `curl -i` or `countersign hmac curl -i` print it. */
 export interface HttpRefusal {
   readonly kind: 'http'
   readonly status: number
@@ -8,21 +8,20 @@ export interface HttpRefusal {
   readonly headers: ReadonlyMap<string, string>
 }
 
-/** What a server wrote into its audit: one line of JSON. */
+/** The audit event of a server: one line of JSON. */
 export interface AuditRefusal {
   readonly kind: 'audit'
   readonly type: string
-  readonly time: string
   readonly reason: string | undefined
   readonly caller: string | undefined
   readonly method: string | undefined
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** What a server said of a request that it did not take. */
+/** What is known of a refused request. */
 export type Refusal = HttpRefusal | AuditRefusal
 
-/** @throws {CommandError} when the text is neither. */
+/** @throws {CommandError} when the text is neither an answer nor an event. */
 export function parseRefusal(text: string): Refusal {
   const trimmed = text.trim()
   const refusal = trimmed.startsWith('{') ? parseEvent(trimmed) : parseHttp(trimmed)
@@ -60,7 +59,6 @@ function parseEvent(text: string): AuditRefusal | undefined {
   return {
     kind: 'audit',
     type,
-    time,
     reason: string(reason),
     caller: string((principal as { id?: unknown } | undefined)?.id),
     method: string((http as { method?: unknown } | undefined)?.method),

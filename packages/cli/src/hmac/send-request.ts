@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { unavailableError } from '../command-error.js'
+import { type CommandError, connectionProblem, unavailableError } from '../errors.js'
 
-/** A request as it goes over the wire: `fetch` would rewrite its path, and what is signed is the raw one. */
+/** A request as it is sent. `fetch` would normalise its path, and the signature covers the raw one. */
 export interface RawRequest {
   readonly method: string
   readonly url: string
@@ -11,13 +11,13 @@ export interface RawRequest {
   readonly body: Uint8Array
 }
 
-/** The path and query of a URL as they were typed. */
+/** The path and query of a URL, unchanged. */
 export function rawTarget(url: string): string {
   const rest = (url.split('#', 1)[0] as string).replace(/^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?]*/, '')
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** Sends it and resolves when the head of the answer is here. Redirects are not followed. */
+/** Sends a request and resolves with the head of the answer. Redirects are not followed. */
 export async function sendRequest(
   { method, url, headers, body }: RawRequest,
   timeoutMs: number,
@@ -43,15 +43,10 @@ export async function sendRequest(
   }
 }
 
-/** The error of a server that gave no answer. */
-export function unreachable(host: string, error: unknown, timeoutMs: number) {
-  const { code, name, errors, message } = error as {
-    code?: string
-    name?: string
-    errors?: { code?: string }[]
-    message?: string
-  }
+/** The error of a server that did not answer. */
+export function unreachable(host: string, error: unknown, timeoutMs: number): CommandError {
+  const { code, name } = error as { code?: string; name?: string }
   const isTimeout = name === 'TimeoutError' || name === 'AbortError' || code === 'ABORT_ERR'
-  const why = isTimeout ? `no answer within ${timeoutMs / 1000} s` : code || errors?.[0]?.code || message || 'no answer'
+  const why = isTimeout ? `no answer within ${timeoutMs / 1000} s` : connectionProblem(error)
   return unavailableError(`${host} cannot be reached (${why}): check the URL and that the server runs`, error)
 }

@@ -1,23 +1,25 @@
+import { isSecureUrl } from '@countersign/core/gate-kit'
+import { type DiscoveryAttempt, discoverIssuer, summariseKeySet } from '@countersign/oauth-bearer/explain'
 import { fail, pass, skip, warn } from '../checks.js'
-import { documentFlaw } from './check-resource-metadata.js'
-import { exchange, isSecure, parseAbsolute } from './http.js'
-import { findServerMetadata } from './server-metadata.js'
-import { answerOf, type SmokeRun } from './smoke-run.js'
+import { attemptsText } from './discovery.js'
+import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
-type Metadata = Readonly<Record<string, unknown>>
-
-/** An authorization server as its metadata (RFC 8414) describes it. Returns the metadata. */
+/** Checks the metadata of an authorization server (RFC 8414), and returns it. */
 export async function checkAuthorizationServer(run: SmokeRun, issuer: string): Promise<Metadata | undefined> {
-  const found = await findServerMetadata(issuer, run.http)
-  if (typeof found === 'string') {
-    run.add(fail('server-metadata', found, `Serve the metadata of "${issuer}" at one of these (RFC 8414 §3).`))
+  const { timeoutMs, signal } = run
+  const found = await discoverIssuer(issuer, { timeoutMs, signal })
+  signal.throwIfAborted()
+  // A document of another issuer is checked, too.
+  const { url, metadata } = found.metadata === undefined ? (found.attempts.find(hasMetadata) ?? {}) : found
+  if (metadata === undefined) {
+    const remedy = `Serve the metadata of "${issuer}" at one of these (RFC 8414 §3).`
+    run.add(fail('server-metadata', attemptsText(found.attempts), remedy))
     return undefined
   }
-  const { place, metadata } = found
-  run.add(pass('server-metadata', `${place} is JSON`))
+  run.add(pass('server-metadata', `${url} is JSON`))
   if (metadata.issuer === issuer) run.add(pass('server-issuer', `issuer is exactly ${issuer}`))
   else {
-    const remedy = `It must be exactly "${issuer}", as the resource names it: clients refuse another (RFC 8414 §3.3).`
+    const remedy = `It must be exactly "${issuer}", as the resource names it: clients refuse any other (RFC 8414 §3.3).`
     run.add(fail('server-issuer', `issuer is ${JSON.stringify(metadata.issuer)}`, remedy))
   }
   checkEndpoints(run, metadata)
@@ -28,12 +30,16 @@ export async function checkAuthorizationServer(run: SmokeRun, issuer: string): P
   return metadata
 }
 
+function hasMetadata({ metadata }: DiscoveryAttempt): boolean {
+  return metadata !== undefined
+}
+
 function checkEndpoints(run: SmokeRun, metadata: Metadata): void {
   const names = ['authorization_endpoint', 'token_endpoint'] as const
   const flaws = names.flatMap((name) => {
     const url = parseAbsolute(metadata[name])
     if (url === undefined) return [`${name} is ${metadata[name] === undefined ? 'missing' : 'no URL'}`]
-    return isSecure(url) ? [] : [`${name} is not https`]
+    return isSecureUrl(url) ? [] : [`${name} is not https`]
   })
   if (flaws.length === 0) run.add(pass('server-endpoints', 'authorization_endpoint and token_endpoint are https'))
   else run.add(fail('server-endpoints', flaws.join(', '), 'Clients need both, over https (RFC 8414 §2).'))
@@ -43,7 +49,7 @@ function checkPkce(run: SmokeRun, { code_challenge_methods_supported: methods }:
   if (Array.isArray(methods) && methods.includes('S256')) run.add(pass('server-pkce', 'PKCE with S256 is supported'))
   else {
     const words = methods === undefined ? 'is missing' : 'lacks S256'
-    const remedy = 'MCP clients refuse a server that does not advertise PKCE with S256: say it.'
+    const remedy = 'MCP clients refuse a server whose metadata does not name PKCE with S256.'
     run.add(fail('server-pkce', `code_challenge_methods_supported ${words}`, remedy))
   }
 }
@@ -62,37 +68,37 @@ function checkRegistrationOffer(run: SmokeRun, metadata: Metadata): void {
   const endpoint = metadata.registration_endpoint
   if (endpoint !== undefined) {
     const url = parseAbsolute(endpoint)
-    if (url !== undefined && isSecure(url)) run.add(pass(id, `clients register at ${endpoint}`))
+    if (url !== undefined && isSecureUrl(url)) run.add(pass(id, `clients register at ${endpoint}`))
     else run.add(fail(id, `registration_endpoint is ${JSON.stringify(endpoint)}`, 'It must be an https URL.'))
   } else if (metadata.client_id_metadata_document_supported === true) {
-    run.add(pass(id, 'clients are known by their metadata document'))
+    run.add(pass(id, 'clients are identified by their metadata document'))
   } else {
-    run.add(warn(id, 'clients cannot register themselves', 'Hand each client an id, or offer registration (RFC 7591).'))
+    run.add(warn(id, 'clients cannot register themselves', 'Give each client an id, or offer registration (RFC 7591).'))
   }
 }
-
-/** Members that only the private half of a key has (RFC 7518 §6). */
-const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k']
 
 async function checkKeys(run: SmokeRun, { jwks_uri: uri }: Metadata): Promise<void> {
   const id = 'server-keys'
   if (uri === undefined) {
-    run.add(skip(id, 'there is no jwks_uri: tokens are opaque, or introspected'))
+    run.add(skip(id, 'there is no jwks_uri: tokens must be introspected'))
     return
   }
   const url = parseAbsolute(uri)
   const remedy = 'Without its keys no token can be verified (RFC 7517 §5).'
-  if (url === undefined || !isSecure(url)) {
+  if (url === undefined || !isSecureUrl(url)) {
     run.add(fail(id, `jwks_uri is ${JSON.stringify(uri)}`, 'It must be an https URL.'))
     return
   }
-  const answer = await answerOf(run, id, remedy, () => exchange(url.href, {}, run.http))
+  const answer = await ask(run, id, remedy, url.href)
   if (answer === undefined) return
-  const keys = answer.json?.keys
   const flaw = answer.status === 200 ? undefined : documentFlaw(answer)
-  if (flaw !== undefined || !Array.isArray(keys) || keys.length === 0) {
+  const keys = await summariseKeySet(answer.json)
+  if (flaw !== undefined || keys === undefined || keys.total === 0) {
     run.add(fail(id, `${uri}: ${flaw ?? 'it holds no keys'}`, remedy))
-  } else if (keys.some((key) => PRIVATE.some((member) => Object.hasOwn(Object(key), member)))) {
-    run.add(fail(id, `${uri} publishes a private key`, 'Replace the key at once, and publish its public half alone.'))
-  } else run.add(pass(id, `${uri} holds ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}`))
+  } else if (keys.hasPrivateKey) {
+    run.add(fail(id, `${uri} publishes a private key`, 'Replace the key at once, and publish only its public half.'))
+  } else if (keys.usable === 0) {
+    const words = `${uri}: requireOAuthBearer can use none of its keys`
+    run.add(warn(id, words, 'Publish keys for signatures, of a supported kind and length (RFC 7518 §6).'))
+  } else run.add(pass(id, `${uri} holds ${keys.total} ${keys.total === 1 ? 'key' : 'keys'}`))
 }

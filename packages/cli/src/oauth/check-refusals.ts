@@ -1,28 +1,27 @@
 import { randomBytes } from 'node:crypto'
+import { isSecureUrl } from '@countersign/core/gate-kit'
 import { fail, pass, warn } from '../checks.js'
-import { unavailableError } from '../command-error.js'
-import { exchange, type HttpAnswer, HttpFailure, isSecure, parseAbsolute } from './http.js'
+import { unavailableError } from '../errors.js'
 import { bearerParameter, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
-import { answerOf, firstRequest, type SmokeRun } from './smoke-run.js'
+import { ask, exchange, firstRequest, type HttpAnswer, HttpFailure, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 const NOT_401: Readonly<Record<string, string>> = {
-  200: 'it lets a request in that has no token: mount the gate before the handler',
+  200: 'it accepts a request without a token: mount the gate before the handler',
   404: 'there is nothing at this URL: check its path',
-  405: 'the URL does not take this method: for a plain API give --api',
+  405: 'the URL does not accept this method: for a plain API give --api',
   500: 'the server failed: see its log',
   502: 'the proxy cannot reach the server',
-  503: 'the server cannot verify anything now: see its log',
+  503: 'the server cannot verify tokens now: see its log',
 }
 
-/** A request without a token. Returns where its challenge says that the metadata is. */
+/** Checks a request without a token, and returns the metadata URL of its challenge. */
 export async function checkUnauthenticated(run: SmokeRun): Promise<URL | undefined> {
-  const { url, http, isApi } = run
+  const { url, isApi } = run
   let answer: HttpAnswer
   try {
-    answer = await exchange(url, firstRequest(isApi), http)
+    answer = await exchange(url, firstRequest(isApi), run)
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error
-    // Nothing else can be asked either.
     throw unavailableError(`${url} cannot be reached (${error.message}): check the URL and that the server runs`, error)
   }
   if (answer.status !== 401) {
@@ -41,8 +40,8 @@ function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
   const error = bearer.parameters.get('error')
   if (error === undefined) run.add(pass('challenge', 'the challenge is Bearer, without an error'))
   else {
-    const remedy = 'A client that has shown nothing has done nothing wrong: leave the error out (RFC 6750 §3.1).'
-    run.add(warn('challenge', `the challenge says error="${error}" though no token was sent`, remedy))
+    const remedy = 'A client without a token made no mistake: omit the error (RFC 6750 §3.1).'
+    run.add(warn('challenge', `the challenge has error="${error}", though no token was sent`, remedy))
   }
   const id = 'challenge-metadata'
   const value = bearer.parameters.get('resource_metadata')
@@ -53,7 +52,7 @@ function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
     return undefined
   }
   const metadata = parseAbsolute(value)
-  if (metadata === undefined || !isSecure(metadata)) {
+  if (metadata === undefined || !isSecureUrl(metadata)) {
     run.add(fail(id, `resource_metadata is "${value}"`, 'It must be an absolute https URL (RFC 9728 §5.1).'))
     return undefined
   }
@@ -72,7 +71,9 @@ function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefine
   }
   const challenges = parseChallenges(field)
   if (challenges === undefined) {
-    run.add(fail('challenge', 'WWW-Authenticate departs from its grammar', 'Quote its parameters (RFC 9110 §11.6.1).'))
+    run.add(
+      fail('challenge', 'WWW-Authenticate does not match its grammar', 'Quote its parameters (RFC 9110 §11.6.1).'),
+    )
     return undefined
   }
   const bearers = challenges.filter(({ scheme }) => scheme === 'bearer')
@@ -82,19 +83,17 @@ function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefine
       fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy),
     )
   } else if (challenges[0] !== bearer) {
-    const words = `it is not the first challenge: before it stands ${challenges[0]?.scheme}`
-    run.add(warn('challenge-order', words, 'Some clients read the first one alone.'))
+    const words = `Bearer comes after ${challenges[0]?.scheme}`
+    run.add(warn('challenge-order', words, 'Some clients read only the first challenge.'))
   }
   return bearer
 }
 
-/** A token that nobody issued. */
+/** Checks a random token. */
 export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
   const id = 'made-up-token'
   const authorization = `Bearer ${randomBytes(24).toString('base64url')}`
-  const answer = await answerOf(run, id, 'Try again.', () =>
-    exchange(run.url, firstRequest(run.isApi, { authorization }), run.http),
-  )
+  const answer = await ask(run, id, 'Try again.', run.url, firstRequest(run.isApi, { authorization }))
   if (answer === undefined) return
   if (answer.status !== 401) {
     run.add(
@@ -111,6 +110,6 @@ export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
   if (error === 'invalid_token') run.add(pass(id, 'a made-up token is refused: 401 invalid_token'))
   else {
     const words = error === undefined ? 'no error' : `error="${error}"`
-    run.add(warn(id, `a made-up token is refused with ${words}`, 'Say error="invalid_token" (RFC 6750 §3.1).'))
+    run.add(warn(id, `a made-up token is refused with ${words}`, 'Add error="invalid_token" (RFC 6750 §3.1).'))
   }
 }

@@ -1,6 +1,5 @@
 import { fail, pass, warn } from '../checks.js'
-import { exchange, parseAbsolute } from './http.js'
-import { answerOf, type SmokeRun } from './smoke-run.js'
+import { ask, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 const CLIENT = {
   client_name: 'countersign smoke test',
@@ -11,21 +10,19 @@ const CLIENT = {
 }
 
 /** Registers a client (RFC 7591), and removes it again where the server can (RFC 7592). */
-export async function checkRegistration(run: SmokeRun, metadata: Readonly<Record<string, unknown>>): Promise<void> {
+export async function checkRegistration(run: SmokeRun, metadata: Metadata): Promise<void> {
   const id = 'registration'
   const endpoint = parseAbsolute(metadata.registration_endpoint)
   if (endpoint === undefined) {
-    run.add(fail(id, 'there is no registration_endpoint', 'Leave --register out, or offer registration (RFC 7591).'))
+    run.add(fail(id, 'there is no registration_endpoint', 'Remove --register, or offer registration (RFC 7591).'))
     return
   }
   const remedy = 'A public client must be able to register without help (RFC 7591 §3).'
-  const answer = await answerOf(run, id, remedy, () =>
-    exchange(
-      endpoint.href,
-      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(CLIENT) },
-      run.http,
-    ),
-  )
+  const answer = await ask(run, id, remedy, endpoint.href, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(CLIENT),
+  })
   if (answer === undefined) return
   const { client_id: clientId, registration_client_uri: uri, registration_access_token: access } = answer.json ?? {}
   if (answer.status !== 201 || typeof clientId !== 'string') {
@@ -43,12 +40,12 @@ async function removeClient(run: SmokeRun, clientId: string, uri: unknown, acces
   const place = parseAbsolute(uri)
   const remedy = 'Remove it by hand.'
   if (place === undefined || typeof access !== 'string') {
-    run.add(warn(id, `the client ${clientId} stays: the server offers no way to remove it`, remedy))
+    run.add(warn(id, `the client ${clientId} remains: the server offers no way to remove it`, remedy))
     return
   }
   const headers = { authorization: `Bearer ${access}` }
-  const answer = await answerOf(run, id, remedy, () => exchange(place.href, { method: 'DELETE', headers }, run.http))
-  if (answer?.status === 204) run.add(pass(id, 'and it was removed again'))
+  const answer = await ask(run, id, remedy, place.href, { method: 'DELETE', headers })
+  if (answer?.status === 204) run.add(pass(id, 'the client was removed again'))
   else if (answer !== undefined)
-    run.add(warn(id, `the client ${clientId} stays: DELETE answers ${answer.status}`, remedy))
+    run.add(warn(id, `the client ${clientId} remains: DELETE answers ${answer.status}`, remedy))
 }

@@ -1,18 +1,11 @@
+import { isSecureUrl } from '@countersign/core/gate-kit'
+import { isScope, resourceMetadataUrl } from '@countersign/oauth-bearer/explain'
 import { fail, pass, skip, warn } from '../checks.js'
-import { exchange, type HttpAnswer, isSecure, parseAbsolute } from './http.js'
-import { answerOf, type SmokeRun } from './smoke-run.js'
+import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
-type Metadata = Readonly<Record<string, unknown>>
-
-/** RFC 9728 §3.1: the well-known part goes between host and path. */
-export function wellKnownOf(resource: string): string {
-  const { origin, pathname, search } = new URL(resource)
-  return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}${search}`
-}
-
-/** The metadata of the resource (RFC 9728). Returns the issuers that it names. */
+/** Checks the metadata of the resource (RFC 9728), and returns the issuers that it names. */
 export async function checkResourceMetadata(run: SmokeRun, advertised: URL | undefined): Promise<readonly string[]> {
-  const wellKnown = wellKnownOf(run.url)
+  const wellKnown = resourceMetadataUrl(run.url)
   const place = advertised?.href ?? wellKnown
   const metadata = await readMetadata(run, 'metadata', place)
   if (metadata === undefined) return []
@@ -25,9 +18,7 @@ export async function checkResourceMetadata(run: SmokeRun, advertised: URL | und
 
 async function readMetadata(run: SmokeRun, id: string, place: string): Promise<Metadata | undefined> {
   const remedy = 'Serve the metadata of RFC 9728 there: app.use(oauth.metadata()).'
-  const answer = await answerOf(run, id, remedy, () =>
-    exchange(place, { headers: { accept: 'application/json' } }, run.http),
-  )
+  const answer = await ask(run, id, remedy, place, { headers: { accept: 'application/json' } })
   if (answer === undefined) return undefined
   const flaw = documentFlaw(answer)
   if (flaw !== undefined) {
@@ -41,31 +32,22 @@ async function readMetadata(run: SmokeRun, id: string, place: string): Promise<M
   return answer.json
 }
 
-/** Why an answer is no metadata document. */
-export function documentFlaw({ status, headers, json }: HttpAnswer): string | undefined {
-  if (status !== 200) return `the answer is ${status}`
-  if (!/^application\/([a-z.-]+\+)?json\b/i.test(headers.get('content-type') ?? '')) {
-    return `its content type is ${headers.get('content-type') ?? 'missing'}, not application/json`
-  }
-  return json === undefined ? 'it is not a JSON object' : undefined
-}
-
-/** Clients that do not read the challenge go to the well-known path: it must say the same. */
+/** Clients that ignore the challenge read the well-known path: the document must be the same. */
 async function checkWellKnown(run: SmokeRun, wellKnown: string, { resource }: Metadata): Promise<void> {
   const id = 'metadata-well-known'
   const remedy = 'Serve the same document there (RFC 9728 §3.1).'
-  const answer = await answerOf(run, id, remedy, () => exchange(wellKnown, {}, run.http))
+  const answer = await ask(run, id, remedy, wellKnown)
   if (answer === undefined) return
   const flaw = documentFlaw(answer)
   if (flaw !== undefined) run.add(warn(id, `${wellKnown}: ${flaw}`, remedy))
   else if (answer.json?.resource !== resource) {
-    run.add(fail(id, `${wellKnown} is of another resource: ${String(answer.json?.resource)}`, remedy))
-  } else run.add(pass(id, `${wellKnown} says the same`))
+    run.add(fail(id, `${wellKnown} is about another resource: ${String(answer.json?.resource)}`, remedy))
+  } else run.add(pass(id, `${wellKnown} has the same document`))
 }
 
 function checkResource(run: SmokeRun, { resource }: Metadata): void {
   const id = 'metadata-resource'
-  const remedy = `It must be exactly "${run.url}" (RFC 9728 §3.3): clients refuse a document of another resource.`
+  const remedy = `It must be exactly "${run.url}" (RFC 9728 §3.3): clients refuse a document about another resource.`
   if (resource === run.url) run.add(pass(id, `resource is exactly ${run.url}`))
   else if (typeof resource !== 'string') run.add(fail(id, 'resource is missing', remedy))
   else if (isParent(resource, run.url)) {
@@ -73,7 +55,7 @@ function checkResource(run: SmokeRun, { resource }: Metadata): void {
   } else run.add(fail(id, `resource is ${resource}`, remedy))
 }
 
-/** Same origin, and a path above on a segment's border. */
+/** Same origin, and a path that is a prefix in whole segments. */
 function isParent(resource: string, url: string): boolean {
   const [parent, child] = [parseAbsolute(resource), new URL(url)]
   if (parent === undefined || parent.origin !== child.origin) return false
@@ -83,25 +65,22 @@ function isParent(resource: string, url: string): boolean {
 
 function checkMethods(run: SmokeRun, { bearer_methods_supported: methods }: Metadata): void {
   const id = 'metadata-methods'
-  if (methods === undefined) run.add(skip(id, 'bearer_methods_supported is not said'))
+  if (methods === undefined) run.add(skip(id, 'bearer_methods_supported is absent'))
   else if (!Array.isArray(methods) || !methods.includes('header')) {
     run.add(
-      fail(id, 'bearer_methods_supported lacks "header"', 'Clients send the token in Authorization: say "header".'),
+      fail(id, 'bearer_methods_supported lacks "header"', 'Clients send the token in Authorization: add "header".'),
     )
   } else if (methods.includes('query')) {
-    run.add(warn(id, 'a token in the query is accepted', 'It ends up in logs and histories: take "query" out.'))
-  } else run.add(pass(id, `tokens are taken in: ${methods.join(', ')}`))
+    run.add(warn(id, 'a token in the query is accepted', 'It ends up in logs and histories: remove "query".'))
+  } else run.add(pass(id, `tokens are accepted in: ${methods.join(', ')}`))
 }
 
 function checkScopes(run: SmokeRun, { scopes_supported: scopes }: Metadata): void {
   const id = 'metadata-scopes'
-  if (scopes === undefined) run.add(skip(id, 'scopes_supported is not said'))
-  else if (
-    !Array.isArray(scopes) ||
-    !scopes.every((scope) => typeof scope === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
-  ) {
+  if (scopes === undefined) run.add(skip(id, 'scopes_supported is absent'))
+  else if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && isScope(scope))) {
     run.add(
-      fail(id, 'scopes_supported is no list of scopes', 'It is a list of strings without spaces (RFC 6749 §3.3).'),
+      fail(id, 'scopes_supported is not a list of scopes', 'It is a list of strings without spaces (RFC 6749 §3.3).'),
     )
   } else if (scopes.includes('offline_access')) {
     run.add(
@@ -120,7 +99,7 @@ function checkServers(run: SmokeRun, { authorization_servers: servers }: Metadat
   }
   const isIssuer = (server: unknown): server is string => {
     const url = parseAbsolute(server)
-    return url !== undefined && isSecure(url) && url.search === '' && url.hash === ''
+    return url !== undefined && isSecureUrl(url) && url.search === '' && url.hash === ''
   }
   const wrong = servers.filter((server) => !isIssuer(server))
   if (wrong.length > 0) {

@@ -1,16 +1,15 @@
+import { decodeToken } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, skip } from '../checks.js'
-import { decodeToken } from './decode-token.js'
-import { exchange } from './http.js'
 import { bearerParameter, parseChallenges } from './parse-challenges.js'
-import { answerOf, firstRequest, type SmokeRun } from './smoke-run.js'
+import { ask, firstRequest, type SmokeRun } from './smoke-run.js'
 
-/** The eras of the protocol: by `initialize`, and by `server/discover`. */
+/** The two versions of the protocol: with `initialize`, and with `server/discover`. */
 const ERAS = [
   { id: 'initialize', name: 'initialize (2025 era)', mode: 'legacy' },
   { id: 'discover', name: 'server/discover (2026-07-28 era)', mode: { pin: '2026-07-28' } },
 ] as const
 
-/** What the token opens: a plain API's GET, or an MCP server in each era. */
+/** Uses the token: a GET of a plain API, or an MCP session in each version of the protocol. */
 export async function checkToken(run: SmokeRun, token: string): Promise<void> {
   if (run.isApi) await checkApi(run, token)
   else await checkEras(run, token)
@@ -18,9 +17,8 @@ export async function checkToken(run: SmokeRun, token: string): Promise<void> {
 
 async function checkApi(run: SmokeRun, token: string): Promise<void> {
   const id = 'token'
-  const answer = await answerOf(run, id, 'Try again.', () =>
-    exchange(run.url, firstRequest(true, { authorization: `Bearer ${token}` }), run.http),
-  )
+  const request = firstRequest(true, { authorization: `Bearer ${token}` })
+  const answer = await ask(run, id, 'Try again.', run.url, request)
   if (answer === undefined) return
   const { status, headers } = answer
   if (status >= 200 && status < 300) run.add(pass(id, `with the token the answer is ${status}`))
@@ -31,10 +29,10 @@ async function checkEras(run: SmokeRun, token: string): Promise<void> {
   const checks: Check[] = []
   for (const era of ERAS) checks.push(...(await checkEra(run, token, era)))
   const isOneSpoken = checks.some(({ status }) => status === 'pass')
-  // A server that speaks one era is well; one that speaks none is not.
+  // One version is enough.
   for (const check of checks) {
     if (check.status !== 'skip' || isOneSpoken) run.add(check)
-    else run.add(fail(check.id, check.detail, 'The server speaks no era of MCP: check the URL, or give --api.'))
+    else run.add(fail(check.id, check.detail, 'The server speaks no version of MCP: check the URL, or give --api.'))
   }
 }
 
@@ -46,8 +44,8 @@ async function checkEra(run: SmokeRun, token: string, era: (typeof ERAS)[number]
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
     fetch: async (input, init) => {
       const limit = AbortSignal.any([
-        AbortSignal.timeout(run.http.timeoutMs),
-        run.http.signal,
+        AbortSignal.timeout(run.timeoutMs),
+        run.signal,
         ...(init?.signal ? [init.signal] : []),
       ])
       try {
@@ -64,18 +62,18 @@ async function checkEra(run: SmokeRun, token: string, era: (typeof ERAS)[number]
   })
   const client = new Client({ name: 'countersign-smoke', version: '1.0.0' }, { versionNegotiation: { mode: era.mode } })
   try {
-    await client.connect(transport, { timeout: run.http.timeoutMs })
+    await client.connect(transport, { timeout: run.timeoutMs })
     const { name = 'unnamed', version = '' } = client.getServerVersion() ?? {}
     const connected = pass(era.id, `${era.name}: ${name} ${version}`.trim())
-    return [connected, await listTools(client, era.id, run.http.timeoutMs)]
+    return [connected, await listTools(client, era.id, run.timeoutMs)]
   } catch (error) {
-    run.http.signal.throwIfAborted()
+    run.signal.throwIfAborted()
     const words = `${era.name}: ${messageOf(error)}`
     if (last !== undefined && (last.status === 401 || last.status === 403)) {
       return [refusal(run, era.id, token, last.status, last.challenge)]
     }
     if (isUnreachable || (last?.status ?? 0) >= 500) return [fail(era.id, words, 'The server failed: see its log.')]
-    return [skip(era.id, `${era.name} is not spoken`)]
+    return [skip(era.id, `${era.name} is not supported`)]
   } finally {
     await transport.terminateSession().catch(() => undefined)
     await client.close().catch(() => undefined)
@@ -97,7 +95,11 @@ async function listTools(client: ToolLister, eraId: string, timeoutMs: number): 
     const { tools } = await client.listTools(undefined, { timeout: timeoutMs })
     return pass(id, `tools/list: ${tools.length} ${tools.length === 1 ? 'tool' : 'tools'}`)
   } catch (error) {
-    return fail(id, `tools/list: ${messageOf(error)}`, 'The token opens the server and not its tools: see its log.')
+    return fail(
+      id,
+      `tools/list: ${messageOf(error)}`,
+      'The token is accepted by the server and not by its tools: see its log.',
+    )
   }
 }
 
@@ -110,16 +112,16 @@ function refusal(run: SmokeRun, id: string, token: string, status: number, chall
   return fail(id, words, tokenAdvice(token, run.url))
 }
 
-/** What the token says of itself that could be why. */
+/** What the token's own claims suggest. */
 function tokenAdvice(token: string, resource: string): string {
   const decoded = decodeToken(token)
-  if (decoded === undefined) return 'The token is opaque: ask its issuer whether it is active, and for this resource.'
+  if (decoded === undefined) return 'The token is opaque: ask its issuer whether it is active and for this resource.'
   const { exp, aud, iss } = decoded.claims
   if (typeof exp === 'number' && exp * 1000 <= Date.now()) return 'The token has expired: get a new one.'
   if (!(Array.isArray(aud) ? aud : [aud]).includes(resource)) {
     return `The token is for ${JSON.stringify(aud)}: get one with resource=${resource} (RFC 8707).`
   }
-  return `Look at it with "countersign oauth inspect --issuer ${String(iss)}", and at the audit of the server.`
+  return `Run "countersign oauth inspect --issuer ${String(iss)}" on it, and see the audit of the server.`
 }
 
 function messageOf(error: unknown): string {

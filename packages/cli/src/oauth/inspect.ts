@@ -1,75 +1,169 @@
+import type { OAuthBearerReason } from '@countersign/oauth-bearer'
+import { type DecodedToken, decodeToken, discoverIssuer, explainToken } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
-import { failedError, unavailableError, usageError } from '../command-error.js'
+import type { JsonOption } from '../command.js'
 import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
-import { type ExitCode, exitCodes } from '../exit-codes.js'
-import { parseUrl } from '../parse-url.js'
-import { decodeToken } from './decode-token.js'
-import { readToken } from './read-token.js'
-import { redactClaims } from './redact-claims.js'
-import { findServerMetadata } from './server-metadata.js'
-import { verifyWithIssuer } from './verify-with-issuer.js'
+import { type CommandError, type ExitCode, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
+import { parseUrl } from '../input.js'
+import { attemptsText } from './discovery.js'
+import { readToken, redactClaims } from './token.js'
 
 /** The options of `oauth inspect`. */
 export interface InspectOptions {
   readonly tokenFile?: string
   readonly issuer?: string
   readonly audience?: string
+  readonly profile?: 'rfc9068' | 'relaxed'
+  readonly trustedHost?: readonly string[]
   readonly showPersonal?: boolean
-  readonly json?: boolean
+}
+
+/** `oauth inspect`: shows header and claims of a token and, given its issuer, the decision of the gate. */
+export async function inspect(context: Context, options: InspectOptions & JsonOption): Promise<ExitCode> {
+  const { issuer, audience, json, showPersonal = false } = options
+  const token = await requireToken(context, options.tokenFile)
+  if (issuer === undefined && audience !== undefined) throw usageError('--audience needs --issuer')
+  const decoded = decodeToken(token)
+  if (issuer === undefined && decoded === undefined) {
+    throw failedError('the token is no JWT: it is opaque or malformed, and only its issuer can judge it (RFC 7662)')
+  }
+  const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
+  const decision = issuer === undefined ? undefined : await decide(context, token, decoded, { ...options, issuer })
+  if (json) context.output.json({ header: decoded?.header, claims, ...decision })
+  else {
+    if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
+    const unproven = [skip('verified', 'no --issuer was given: nothing of this is proven')]
+    for (const check of decision?.checks ?? unproven) printCheck(context, check)
+  }
+  return decision?.ok === false ? exitCodes.failed : exitCodes.ok
+}
+
+async function requireToken(context: Context, file: string | undefined): Promise<string> {
+  const { COUNTERSIGN_TOKEN, COUNTERSIGN_TOKEN_FILE } = context.env
+  const fallback = (COUNTERSIGN_TOKEN ?? COUNTERSIGN_TOKEN_FILE) === undefined ? '-' : undefined
+  const token = await readToken(context, file ?? fallback)
+  if (token === undefined || token === '') throw usageError('no token is given: pipe one in, or use --token-file')
+  return token
+}
+
+interface Decision {
+  readonly ok: boolean
+  /** Why the gate refuses it. */
+  readonly reason: OAuthBearerReason | undefined
+  readonly checks: readonly Check[]
+}
+
+type VerificationOptions = InspectOptions & { readonly issuer: string }
+
+/** Lets the gate's own code decide. @throws {CommandError} when the issuer cannot be asked. */
+async function decide(
+  context: Context,
+  token: string,
+  decoded: DecodedToken | undefined,
+  options: VerificationOptions,
+): Promise<Decision> {
+  const { issuer, audience, profile, trustedHost } = options
+  parseUrl(issuer)
+  const own = [decoded?.claims.aud].flat().filter((one): one is string => typeof one === 'string' && one !== '')
+  const { verdict, steps } = await explainToken(token, {
+    // Nothing is served here, so only the audience matters.
+    resource: 'https://resource.invalid',
+    audience: audience ?? (own.length > 0 ? own : undefined),
+    issuer: { issuer, profile, trustedHosts: trustedHost },
+  })
+  if (verdict.outcome === 'unavailable') {
+    throw await outage(context, issuer, String(verdict.detail?.attributes?.failure ?? verdict.dependency))
+  }
+  const reason = verdict.outcome === 'denied' ? verdict.reason : undefined
+  const outcomes = new Map(steps.map(({ step, outcome }) => [step, outcome]))
+  const checks = STEPS.map(({ id, passed }) => {
+    const outcome = outcomes.get(id)
+    if (reason !== undefined && outcome === 'failed') {
+      return fail(id, ...(REFUSALS[reason] ?? [`the gate refuses it: ${reason}`, 'See the guide for this reason.']))
+    }
+    if (outcome !== 'passed') return skip(id, 'not reached')
+    if (id === 'audience' && audience === undefined)
+      return skip(id, `no --audience was given: it is for ${own.join(', ')}`)
+    return pass(id, passed(decoded as DecodedToken, options))
+  })
+  return { ok: reason === undefined, reason, checks }
+}
+
+/** The steps that can be checked without the app: revocation and scopes are the app's. */
+const STEPS: readonly {
+  readonly id: string
+  readonly passed: (token: DecodedToken, options: VerificationOptions) => string
+}[] = [
+  { id: 'form', passed: () => 'it is a signed JWT' },
+  { id: 'issuer', passed: (_token, { issuer }) => `its issuer is ${issuer}` },
+  { id: 'type', passed: ({ header }) => `it is an access token (${header.typ ?? 'without a type'})` },
+  { id: 'key', passed: ({ header }) => `the issuer has its key (${header.kid ?? 'unnamed'})` },
+  { id: 'signature', passed: ({ header }) => `the issuer signed it (${header.alg})` },
+  { id: 'claims', passed: () => 'it has the required claims' },
+  { id: 'times', passed: () => 'it is valid now' },
+  { id: 'binding', passed: () => 'it is not bound to a key' },
+  { id: 'audience', passed: (_token, { audience }) => `it is for ${audience}` },
+]
+
+/** What each reason means for the holder of the token, and what to do. */
+const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: string, remedy: string]>>> = {
+  malformed: ['it is not one token (RFC 6750 §2.1)', 'Give the token alone.'],
+  malformed_token: [
+    'it is no JWT: it is opaque or malformed',
+    'Only introspection can judge an opaque token (RFC 7662).',
+  ],
+  wrong_issuer: ['its "iss" is another issuer', 'Give the --issuer that issued it.'],
+  wrong_type: [
+    'its type is not at+jwt (RFC 9068)',
+    "A gate with profile: 'relaxed' accepts more types, but no ID tokens: try --profile relaxed.",
+  ],
+  wrong_algorithm: ['its algorithm is not accepted', 'See the option "algorithms" of the issuer.'],
+  unknown_key: ['the issuer has no key that signed it', 'The key was removed, or another issuer signed it.'],
+  bad_signature: ['its signature is wrong', 'It was altered, or another issuer signed it.'],
+  missing_claim: [
+    'it lacks a required claim, or one has the wrong type',
+    "RFC 9068 §2.2 lists them. A gate with profile: 'relaxed' requires fewer: try --profile relaxed.",
+  ],
+  expired: ['it has expired', 'Get a new one.'],
+  not_yet_valid: ['it is not valid yet', 'Wait, or set the clocks (NTP).'],
+  bound_token: ['it is bound to a key (cnf)', 'Its proof of possession is needed as well.'],
+  wrong_audience: ['it is for another audience', 'Get a token for this resource (RFC 8707).'],
+}
+
+/** Why the gate cannot decide. */
+async function outage({ signal }: Context, issuer: string, failure: string): Promise<CommandError> {
+  const { metadata, attempts } = await discoverIssuer(issuer, { timeoutMs: 10_000, signal })
+  signal.throwIfAborted()
+  if (metadata !== undefined) {
+    const place = typeof metadata.jwks_uri === 'string' ? metadata.jwks_uri : `the jwks_uri of ${issuer}`
+    return unavailableError(`the keys at ${place} cannot be fetched (${failure}): check that the issuer runs`)
+  }
+  const other = attempts.find((attempt) => attempt.metadata !== undefined)
+  if (other === undefined) {
+    return unavailableError(`the metadata of the issuer cannot be fetched: ${attemptsText(attempts)}`)
+  }
+  const named = JSON.stringify(other.metadata?.issuer)
+  return usageError(`${other.url} is the metadata of ${named}, not of ${issuer}: give --issuer exactly as it is there`)
 }
 
 const TIMES = ['exp', 'nbf', 'iat', 'auth_time']
 
-/** Shows a token's header and claims and, given its issuer, whether it is good. */
-export async function inspect(context: Context, options: InspectOptions): Promise<ExitCode> {
-  const { issuer, audience, json, showPersonal = false } = options
-  const { COUNTERSIGN_TOKEN, COUNTERSIGN_TOKEN_FILE } = context.env
-  const fallback = (COUNTERSIGN_TOKEN ?? COUNTERSIGN_TOKEN_FILE) === undefined ? '-' : undefined
-  const token = await readToken(context, options.tokenFile ?? fallback)
-  if (token === undefined || token === '') throw usageError('no token is given: pipe one in, or use --token-file')
-  if (audience !== undefined && issuer === undefined) throw usageError('--audience is checked with --issuer: add it')
-  const decoded = decodeToken(token)
-  if (decoded === undefined) {
-    throw failedError('the token is no JWT: it is opaque, and only its issuer can say what it is (RFC 7662)')
-  }
-  const claims = showPersonal ? decoded.claims : redactClaims(decoded.claims)
-  const checks = issuer === undefined ? undefined : await verify(context, token, issuer, audience)
-  const isGood = checks?.every(({ status }) => status !== 'fail')
-  if (json) {
-    context.output.json({ header: decoded.header, claims, ...(checks === undefined ? {} : { ok: isGood, checks }) })
-  } else {
-    print(context, 'header', decoded.header)
-    print(context, 'claims', claims)
-    context.output.line(`${context.output.style('bold', 'signature')}  <redacted>`)
-    for (const check of checks ?? [skip('verified', 'no --issuer was given: nothing of this is proven')]) {
-      printCheck(context, check)
+function print(
+  { output }: Context,
+  header: Readonly<Record<string, unknown>>,
+  claims: Readonly<Record<string, unknown>>,
+): void {
+  for (const [title, members] of Object.entries({ header, claims })) {
+    output.line(output.style('bold', title))
+    const width = Math.max(...Object.keys(members).map((name) => name.length), 0)
+    for (const [name, value] of Object.entries(members)) {
+      const isTime = TIMES.includes(name) && typeof value === 'number' && Math.abs(value) < 8.64e12
+      const time = isTime ? `  ${isoTime(value * 1000)}, ${relativeTime(value * 1000)}` : ''
+      // JSON escapes control characters, except C1 and bidirectional ones.
+      const text = JSON.stringify(value)?.replace(/[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, '')
+      output.line(`  ${JSON.stringify(name).slice(1, -1).padEnd(width)}  ${text}${time}`)
     }
   }
-  return isGood === false ? exitCodes.failed : exitCodes.ok
-}
-
-function print({ output }: Context, title: string, members: Readonly<Record<string, unknown>>): void {
-  output.line(output.style('bold', title))
-  const width = Math.max(...Object.keys(members).map((name) => name.length), 0)
-  for (const [name, value] of Object.entries(members)) {
-    const isTime = TIMES.includes(name) && typeof value === 'number' && Math.abs(value) < 8.64e12
-    const time = isTime ? `  ${isoTime(value * 1000)}, ${relativeTime(value * 1000)}` : ''
-    // JSON escapes what could steer a terminal, but for the C1 controls.
-    const text = JSON.stringify(value)?.replace(/[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, '')
-    output.line(`  ${JSON.stringify(name).slice(1, -1).padEnd(width)}  ${text}${time}`)
-  }
-}
-
-async function verify(context: Context, token: string, issuer: string, audience: string | undefined): Promise<Check[]> {
-  parseUrl(issuer)
-  const found = await findServerMetadata(issuer, { timeoutMs: 10_000, signal: context.signal })
-  if (typeof found === 'string') throw unavailableError(`the metadata of the issuer cannot be had: ${found}`)
-  const { metadata } = found
-  if (metadata.issuer !== issuer) {
-    const remedy = 'Give --issuer exactly as the metadata has it.'
-    return [fail('issuer', `the metadata is of ${JSON.stringify(metadata.issuer)}, not of ${issuer}`, remedy)]
-  }
-  const checks = await verifyWithIssuer(token, { issuer, jwksUri: metadata.jwks_uri, audience })
-  return [pass('issuer', `the metadata of ${issuer} is at ${found.place}`), ...checks]
+  output.line(`${output.style('bold', 'signature')}  <redacted>`)
 }

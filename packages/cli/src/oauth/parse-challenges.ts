@@ -9,7 +9,7 @@ const PARAMETER = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.
 const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y
 const SEPARATOR = /[ \t,]*/y
 
-/** Reads all challenges of a field; undefined when it departs from the grammar. Linear in its length. */
+/** Reads all challenges of a field; undefined when it does not match the grammar. Linear in its length. */
 export function parseChallenges(field: string): readonly ParsedChallenge[] | undefined {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = []
   let position = 0
@@ -34,7 +34,7 @@ export function parseChallenges(field: string): readonly ParsedChallenge[] | und
       if (field[position] === ' ') {
         match(/ +/y)
         const start = position
-        // A token68, as Negotiate has; a parameter looks alike up to its "=".
+        // A token68, as of Negotiate, looks like a parameter up to its "=".
         if (match(PARAMETER) !== null) position = start
         else match(TOKEN68)
       }
@@ -44,7 +44,7 @@ export function parseChallenges(field: string): readonly ParsedChallenge[] | und
   return challenges
 }
 
-/** A parameter of the Bearer challenges: of the first one that has it. */
+/** A parameter of the first Bearer challenge that has it. */
 export function bearerParameter(challenges: readonly ParsedChallenge[], name: string): string | undefined {
   return challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has(name))?.parameters.get(name)
 }

@@ -6,13 +6,13 @@ import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
 import type { SmokeRun } from './smoke-run.js'
 
-/** How a resource is tested. */
+/** Options of {@link smokeTest}. */
 export interface SmokeTestOptions {
-  /** An access token for the resource; without one, what needs it is left out. */
+  /** An access token for the resource. Without it, the checks that need one are left out. */
   readonly token?: string | undefined
   /** Registers a client at the authorization server, and removes it where it can. Default false. */
   readonly register?: boolean | undefined
-  /** The URL is a plain API, asked by GET. Default false: an MCP server. */
+  /** The URL is a plain API, called with GET. Default false: an MCP server. */
   readonly api?: boolean | undefined
   /** Milliseconds for each request. Default 10 000. */
   readonly timeoutMs?: number | undefined
@@ -22,19 +22,23 @@ export interface SmokeTestOptions {
 }
 
 /**
- * Walks the path that a client walks to a protected resource: the challenge, the metadata of the resource (RFC 9728), of
- * its authorization servers (RFC 8414), registration, and with a token the protocol. The token is in no check's words.
+ * Does what a client of a protected resource does: reads the challenge, the metadata of the resource (RFC 9728) and of
+ * its authorization servers (RFC 8414), registers, and with a token speaks the protocol. The token is in no check.
  *
- * @throws {CommandError} when the resource cannot be reached at all.
+ * @throws {CommandError} when the resource cannot be reached.
+ * @example
+ * const checks = await smokeTest('https://mcp.example.com/mcp')
+ * const failed = checks.filter(({ status }) => status === 'fail')
  */
 export async function smokeTest(url: string, options: SmokeTestOptions = {}): Promise<readonly Check[]> {
   const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck } = options
   const checks: Check[] = []
   const run: SmokeRun = {
     url,
-    http: { timeoutMs, signal: signal ?? new AbortController().signal },
     isApi: api,
     token,
+    timeoutMs,
+    signal: signal ?? new AbortController().signal,
     add(check) {
       const safe = token === undefined ? check : redacted(check, token)
       checks.push(safe)
@@ -51,7 +55,7 @@ export async function smokeTest(url: string, options: SmokeTestOptions = {}): Pr
   return checks
 }
 
-/** A server may repeat what it was sent: the token, or its signature alone. */
+/** A server may repeat the token, or a part of it. */
 function redacted(check: Check, token: string): Check {
   const parts = [token, ...token.split('.').filter((part) => part.length >= 16)]
   const clean = (text: string) => parts.reduce((result, part) => result.replaceAll(part, '<token>'), text)

@@ -1,59 +1,181 @@
+import { isLoopback } from '@countersign/core/gate-kit'
+import {
+  createSettingsSessions,
+  type SettingsSessions,
+  type SettingsSessionsOptions,
+  type SettingsUser,
+} from '@countersign/settings-session'
+import { redisSessions } from '@countersign/settings-session/redis'
 import type { Command } from 'commander'
-import { type Define, defineGroup } from '../command.js'
-import { addNamespaceOption, type NamespaceOption } from '../connect/namespace-option.js'
-import { parseSeconds } from '../durations.js'
-import type { LinkOptions } from './link.js'
-import { addUserOptions, type UserOptions } from './user-options.js'
+import type { CommandDefinition, JsonOption } from '../command.js'
+import { addNamespaceOption, type NamespaceOption, withRedis } from '../connect/redis.js'
+import type { Context } from '../context.js'
+import { isoTime, parseSeconds, relativeTime } from '../durations.js'
+import { notFoundError, usageError } from '../errors.js'
+import { parseUrl } from '../input.js'
 
-/** Adds the commands of `session`. */
-export function addSessionCommands(program: Command, define: Define): void {
-  const session = defineGroup(
-    program,
-    'session',
-    'settings sessions of people, in the Redis of REDIS_URL',
-    'countersign session list telegram 4711',
+interface UserOptions extends NamespaceOption {
+  readonly team?: string
+}
+
+interface LinkOptions extends UserOptions {
+  readonly baseUrl: string
+  readonly agent?: string
+  readonly returnTo?: string
+  readonly ttl?: number
+  readonly confirmCode?: boolean
+}
+
+const list: CommandDefinition<UserOptions> = {
+  usage: 'list <platform> <user-id>',
+  summary: 'list the active sessions of a person',
+  details: 'Put an id that starts with "-" after "--".',
+  examples: ['countersign session list slack U123 --team T1', 'countersign session list telegram -- -100123'],
+  options: addUserOptions,
+  run: listSessions,
+}
+
+const revoke: CommandDefinition<NamespaceOption> = {
+  usage: 'revoke <session-id>',
+  changesState: true,
+  summary: 'revoke one session, at once',
+  examples: ['countersign session revoke 3f8Jc…'],
+  options: addNamespaceOption,
+  run: revokeSession,
+}
+
+const revokeAll: CommandDefinition<UserOptions> = {
+  usage: 'revoke-all <platform> <user-id>',
+  changesState: true,
+  summary: 'revoke every session and every link of a person, also links that are being opened',
+  examples: ['countersign session revoke-all telegram 4711'],
+  options: addUserOptions,
+  run: revokeAllSessions,
+}
+
+const link: CommandDefinition<LinkOptions> = {
+  usage: 'link <platform> <user-id>',
+  changesState: true,
+  summary: 'issue a settings link, for development',
+  details: 'The base URL must be on localhost.',
+  examples: ['countersign session link demo you --base-url http://localhost:3000/settings'],
+  options: (command) =>
+    addUserOptions(command)
+      .requiredOption('--base-url <url>', 'where the settings are mounted')
+      .option('--agent <id>', 'the agent that offers the link')
+      .option('--return-to <path>', 'a path below the base URL')
+      .option('--ttl <time>', 'how long it may be opened (default: 10m)', parseSeconds)
+      .option('--confirm-code', 'let the page ask for digits, and print them'),
+  run: issueLink,
+}
+
+/** The commands of `session`. */
+export const sessionCommands: readonly CommandDefinition<never>[] = [list, revoke, revokeAll, link]
+
+function addUserOptions(command: Command): Command {
+  return addNamespaceOption(command).option('--team <id>', 'the team or workspace, for platforms that have them')
+}
+
+async function listSessions(
+  context: Context,
+  options: UserOptions & JsonOption,
+  platform: string,
+  userId: string,
+): Promise<undefined> {
+  const sessions = await withSessions(context, options, {}, (settings) =>
+    settings.list(userOf(platform, userId, options)),
   )
-  const manage = () => import('./manage.js')
-  define<UserOptions>(session, {
-    usage: 'list <platform> <user-id>',
-    summary: 'list the active sessions of a person',
-    details: 'An id that starts with "-" goes after "--".',
-    examples: ['countersign session list slack U123 --team T1', 'countersign session list telegram -- -100123'],
-    options: addUserOptions,
-    run: async (context, options, platform, userId) =>
-      (await manage()).listSessions(context, options, platform as string, userId as string),
+  const rows = sessions.map(({ id, principal, kind, createdAt, lastSeenAt, expiresAt }) => ({
+    id,
+    kind,
+    user: principal.id,
+    agentId: principal.agentId,
+    identity: principal.identity,
+    createdAt: isoTime(createdAt.getTime()),
+    lastSeenAt: isoTime(lastSeenAt.getTime()),
+    expiresAt: isoTime(expiresAt.getTime()),
+  }))
+  if (options.json) context.output.json(rows)
+  else {
+    context.output.table(
+      ['session', 'kind', 'user', 'identity', 'created', 'seen', 'expires'],
+      rows.map(({ id, kind, user, identity, createdAt, lastSeenAt, expiresAt }) => [
+        ...[id, kind, user, identity?.subject, createdAt],
+        ...[relativeTime(Date.parse(lastSeenAt)), relativeTime(Date.parse(expiresAt))],
+      ]),
+    )
+  }
+}
+
+async function revokeSession(context: Context, options: NamespaceOption & JsonOption, id: string): Promise<undefined> {
+  const isRevoked = await withSessions(context, options, {}, (settings) => settings.revoke(id))
+  if (!isRevoked) {
+    throw notFoundError('there is no such session: it has ended, or the id is wrong; "session list" shows the ids')
+  }
+  if (options.json) context.output.json({ revoked: id })
+  else context.output.line(`revoked ${id}`)
+}
+
+async function revokeAllSessions(
+  context: Context,
+  options: UserOptions & JsonOption,
+  platform: string,
+  userId: string,
+): Promise<undefined> {
+  const user = userOf(platform, userId, options)
+  const count = await withSessions(context, options, {}, async (settings) => {
+    const sessions = await settings.list(user)
+    await settings.revokeAll(user)
+    return sessions.length
   })
-  define<NamespaceOption>(session, {
-    usage: 'revoke <session-id>',
-    changesState: true,
-    summary: 'end one session at once',
-    examples: ['countersign session revoke 3f8Jc…'],
-    options: addNamespaceOption,
-    run: async (context, options, id) => (await manage()).revokeSession(context, options, id as string),
+  if (options.json) context.output.json({ ...user, revoked: count })
+  else context.output.line(`revoked ${count} ${count === 1 ? 'session' : 'sessions'} and every link`)
+}
+
+/** For development alone: in production only its user may see a link, not an operator. */
+async function issueLink(
+  context: Context,
+  options: LinkOptions & JsonOption,
+  platform: string,
+  userId: string,
+): Promise<undefined> {
+  const { baseUrl, agent, returnTo, ttl, confirmCode, json } = options
+  if (!isLoopback(parseUrl(baseUrl).hostname) || context.env.NODE_ENV === 'production') {
+    throw usageError(
+      'links are printed for development only: --base-url must be on localhost, and NODE_ENV not production',
+    )
+  }
+  await withSessions(context, options, { baseUrl, linkTtlSeconds: ttl, confirmCode }, async (sessions) => {
+    const issued = await sessions.issueLink({
+      ...userOf(platform, userId, options),
+      ...(agent === undefined ? {} : { agentId: agent }),
+      ...(returnTo === undefined ? {} : { returnTo }),
+    })
+    const { delivered } = await sessions.deliver(issued, (url, code) => {
+      const text = url.reveal('deliver-to-user')
+      if (json) context.output.json({ url: text, expiresAt: issued.receipt.expiresAt, code })
+      else context.output.line(text)
+      if (!json && code !== undefined) context.output.note(`The page asks for ${code}.`)
+    })
+    if (!delivered) throw usageError('the link could not be printed: standard output is closed')
   })
-  define<UserOptions>(session, {
-    usage: 'revoke-all <platform> <user-id>',
-    changesState: true,
-    summary: 'end every session of a person and void every link, those under way included',
-    examples: ['countersign session revoke-all telegram 4711'],
-    options: addUserOptions,
-    run: async (context, options, platform, userId) =>
-      (await manage()).revokeAllSessions(context, options, platform as string, userId as string),
-  })
-  define<LinkOptions>(session, {
-    usage: 'link <platform> <user-id>',
-    changesState: true,
-    summary: 'make a settings link, for development',
-    details: 'The base URL must be on localhost.',
-    examples: ['countersign session link demo you --base-url http://localhost:3000/settings'],
-    options: (command) =>
-      addUserOptions(command)
-        .requiredOption('--base-url <url>', 'where the settings are mounted')
-        .option('--agent <id>', 'the agent on whose behalf it is offered')
-        .option('--return-to <path>', 'a path below the base URL')
-        .option('--ttl <time>', 'how long it may be opened (default: 10m)', parseSeconds)
-        .option('--confirm-code', 'the page asks for digits, which are printed too'),
-    run: async (context, options, platform, userId) =>
-      (await import('./link.js')).link(context, options, platform as string, userId as string),
+}
+
+function userOf(platform: string, userId: string, { team }: UserOptions): SettingsUser {
+  return { platform, userId, ...(team === undefined ? {} : { team }) }
+}
+
+function withSessions<T>(
+  context: Context,
+  options: NamespaceOption,
+  settings: Partial<SettingsSessionsOptions>,
+  work: (sessions: SettingsSessions) => Promise<T>,
+): Promise<T> {
+  return withRedis(context, options, (redis, storeSettings) => {
+    const store = redisSessions(redis, storeSettings)
+    // Listing and revoking need no address.
+    return work(
+      createSettingsSessions({ baseUrl: 'http://localhost/settings', ...settings, store, audit: context.audit }),
+    )
   })
 }

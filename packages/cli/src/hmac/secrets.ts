@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto'
+import { secretsFromEnv } from '@countersign/hmac'
+import { type HmacSecretVersion, hasEnded, isActive } from '@countersign/hmac/store'
+import type { JsonOption } from '../command.js'
+import type { Context } from '../context.js'
+import { isoTime } from '../durations.js'
+import { type ExitCode, exitCodes, failedError, notFoundError, usageError } from '../errors.js'
+import { readSecret } from '../input.js'
+import { writePrivateText } from '../private-file.js'
+import { type PostgresBackend, unreadableText } from './postgres-backend.js'
+import type { SecretBackend } from './secret-backend.js'
+import { hasSecret, requireCaller, secretVariable } from './variables.js'
+import { type StoreChoice, withSecrets } from './with-secrets.js'
+
+/** The options of `hmac seed`. */
+export interface SeedOptions extends StoreChoice {
+  readonly secretFile?: string
+  readonly generate?: boolean
+  readonly keyVersion?: number
+  readonly ifAbsent?: boolean
+  readonly out?: string
+}
+
+/** `hmac seed`: stores the first versions of a caller. */
+export async function seed(context: Context, options: SeedOptions & JsonOption, caller: string): Promise<undefined> {
+  requireCaller(caller)
+  const { keyVersion = 1, generate = false, ifAbsent = false, out, json } = options
+  if (out !== undefined && !generate) throw usageError('--out needs --generate')
+  await withSecrets(context, options, async (backend) => {
+    const [newest] = await backend.list(caller)
+    if (newest !== undefined) {
+      const text = `"${caller}" has a secret already, version ${newest.version}`
+      if (!ifAbsent) throw failedError(`${text}: use "hmac rotate" for the next version`)
+      if (json) context.output.json({ caller, stored: [] })
+      else context.output.line(`${text}: nothing was done`)
+      return
+    }
+    if (generate) {
+      const secret = randomBytes(48).toString('base64')
+      await backend.add(caller, keyVersion, secret)
+      await handOver(context, { caller, version: keyVersion, secret }, options)
+      return
+    }
+    const seeds = await readSeeds(context, options, caller, backend.kind)
+    for (const { version, secret } of seeds) await backend.add(caller, version, secret)
+    const stored = seeds.map(({ version }) => version)
+    if (json) context.output.json({ caller, stored })
+    else for (const version of stored) context.output.line(`${caller}/${version}`)
+  })
+}
+
+interface Seed {
+  readonly version: number
+  readonly secret: string
+}
+
+async function readSeeds(
+  context: Context,
+  { secretFile, keyVersion = 1 }: SeedOptions,
+  caller: string,
+  kind: SecretBackend['kind'],
+): Promise<readonly Seed[]> {
+  const variable = secretVariable(caller)
+  if (secretFile !== undefined) {
+    const secret = await readSecret(context, { file: secretFile, variable, what: `the secret of "${caller}"` })
+    return [{ version: keyVersion, secret: secret as string }]
+  }
+  if (kind === 'environment' || !hasSecret(context.env, caller)) {
+    throw usageError(`no secret of "${caller}" is given: use --generate or --secret-file, or set ${variable}`)
+  }
+  const versions = await secretsFromEnv(context.env, { callers: [caller] }).list(caller)
+  return versions
+    .flatMap(({ version, key }) => (key === undefined ? [] : [{ version, secret: key.export().toString('utf8') }]))
+    .reverse()
+}
+
+/** The options of `hmac rotate`. */
+export interface RotateOptions extends StoreChoice {
+  readonly grace?: number
+  readonly pending?: boolean
+  readonly secretFile?: string
+  readonly out?: string
+}
+
+/** `hmac rotate`: stores the next version, or activates the pending one. */
+export async function rotate(
+  context: Context,
+  options: RotateOptions & JsonOption,
+  caller: string,
+): Promise<undefined> {
+  requireCaller(caller)
+  const { grace, pending = false, secretFile, out } = options
+  if (pending && grace !== undefined) {
+    throw usageError('--grace has no effect with --pending: the previous versions stay valid until the next rotation')
+  }
+  if (secretFile !== undefined && out !== undefined) {
+    throw usageError('--out is for a generated secret, and --secret-file gives one: remove one of them')
+  }
+  const secret =
+    secretFile === undefined
+      ? undefined
+      : await readSecret(context, { file: secretFile, variable: secretVariable(caller), what: 'the new secret' })
+  await withSecrets(context, options, async (backend) => {
+    const [newest] = await backend.list(caller)
+    if (newest === undefined) {
+      throw notFoundError(`no secret of "${caller}" is stored: see "hmac list", or store its first with "hmac seed"`)
+    }
+    if (newest.isPending && !pending && secret !== undefined) {
+      throw usageError(
+        `version ${newest.version} of "${caller}" is pending: rotate without --secret-file to activate it`,
+      )
+    }
+    const rotated = await backend.rotate(caller, { secret, graceSeconds: grace, pending })
+    await handOver(context, rotated, options)
+    context.output.note(nextStep(backend.kind, pending, rotated.version))
+  })
+}
+
+function nextStep(kind: SecretBackend['kind'], pending: boolean, version: number): string {
+  if (kind === 'environment') {
+    return `Restart the verifiers, then let the signer use version ${version}, then revoke the previous one.`
+  }
+  return pending
+    ? `Version ${version} is pending: give it to the signer, wait 30 s, and rotate again.`
+    : `Version ${version} is active; the previous ones expire after the grace.`
+}
+
+/** Prints a generated secret, or writes it to a file with mode 0600. */
+async function handOver(
+  { output }: Context,
+  { caller, version, secret }: { caller: string; version: number; secret: string | undefined },
+  { out, json }: { readonly out?: string } & JsonOption,
+): Promise<void> {
+  if (secret !== undefined && out !== undefined) await writePrivateText(out, `${secret}\n`)
+  const shown = out === undefined ? secret : undefined
+  if (json) output.json({ caller, version, secret: shown, file: out })
+  else output.line(shown ?? `${caller}/${version}${out === undefined ? '' : `: the secret is in ${out}`}`)
+}
+
+/** The options of `hmac revoke`. */
+export interface RevokeOptions extends StoreChoice {
+  readonly keyVersion?: number
+  readonly all?: boolean
+}
+
+/** `hmac revoke`: revokes one version of a caller, or all. */
+export async function revoke(
+  context: Context,
+  options: RevokeOptions & JsonOption,
+  caller: string,
+): Promise<undefined> {
+  requireCaller(caller)
+  const { keyVersion, all = false, json } = options
+  if (keyVersion === undefined && !all) {
+    throw usageError('no version is named: give --key-version, or --all for every version')
+  }
+  await withSecrets(context, options, async (backend) => {
+    const stored = await backend.list(caller)
+    if (stored.length === 0) throw notFoundError(`no secret of "${caller}" is stored: see "hmac list"`)
+    const wanted = all
+      ? stored.filter(({ revokedAt }) => revokedAt === undefined).map(({ version }) => version)
+      : [keyVersion as number]
+    const revoked: number[] = []
+    for (const version of wanted) if (await backend.revoke(caller, version)) revoked.push(version)
+    if (!all && revoked.length === 0) {
+      const known = stored.map(({ version }) => version).join(', ')
+      throw notFoundError(`"${caller}" has no version ${keyVersion}: it has ${known}`)
+    }
+    if (json) context.output.json({ caller, revoked })
+    else for (const version of revoked) context.output.line(`revoked ${caller}/${version}`)
+    const effect =
+      backend.kind === 'postgres' ? 'Every process refuses it within 30 s.' : 'Verifiers refuse it after a restart.'
+    context.output.note(revoked.length === 0 ? 'Every version was revoked already.' : effect)
+  })
+}
+
+/** The state of a version. Verifiers accept a pending version; signers must not use it yet. */
+export type SecretState = 'active' | 'pending' | 'not yet' | 'expired' | 'revoked' | 'unreadable'
+
+/** The state of a version at a moment, in milliseconds since the epoch. */
+export function stateOf(secret: HmacSecretVersion, now: number): SecretState {
+  if (hasEnded(secret, now)) return secret.revokedAt === undefined ? 'expired' : 'revoked'
+  if (secret.key === undefined) return 'unreadable'
+  if (secret.isPending) return 'pending'
+  return isActive(secret, now) ? 'active' : 'not yet'
+}
+
+/** `hmac list`: versions and their states, never secrets. Exit code 2 when the ring does not decrypt all of them. */
+export async function list(context: Context, options: StoreChoice & JsonOption, caller?: string): Promise<ExitCode> {
+  requireCaller(caller)
+  return withSecrets(context, options, async (backend) => {
+    const secrets = await backend.list(caller)
+    if (caller !== undefined && secrets.length === 0) {
+      throw notFoundError(`no secret of "${caller}" is stored: "hmac list" without a caller lists all callers`)
+    }
+    const now = Date.now()
+    const time = (ms: number | undefined) => (ms === undefined ? undefined : isoTime(ms))
+    const rows = secrets.map((secret) => ({
+      caller: secret.caller,
+      version: secret.version,
+      // The environment holds no dates.
+      createdAt: backend.kind === 'postgres' ? time(secret.createdAt) : undefined,
+      expiresAt: time(secret.expiresAt),
+      revokedAt: time(secret.revokedAt),
+      state: stateOf(secret, now),
+    }))
+    if (options.json) context.output.json(rows)
+    else {
+      context.output.table(
+        ['caller', 'version', 'state', 'created', 'expires'],
+        rows.map((row) => [row.caller, row.version, row.state, row.createdAt, row.expiresAt]),
+      )
+    }
+    const foreign = backend.kind === 'postgres' ? await (backend as PostgresBackend).foreignKeks() : []
+    if (foreign.length === 0) return exitCodes.ok
+    context.output.note(`countersign: ${unreadableText(foreign)}`)
+    return exitCodes.usage
+  })
+}

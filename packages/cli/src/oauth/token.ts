@@ -1,0 +1,46 @@
+import type { Context } from '../context.js'
+import { usageError } from '../errors.js'
+import { readSecret } from '../input.js'
+
+/** An access token from a file (`-` is standard input) or `COUNTERSIGN_TOKEN`; undefined when none is given. */
+export async function readToken(context: Context, file: string | undefined): Promise<string | undefined> {
+  const text = await readSecret(context, { file, variable: 'COUNTERSIGN_TOKEN', what: 'the token' })
+  const token = text?.trim().replace(/^Bearer +/i, '')
+  if (token === undefined || /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token
+  throw usageError('the token has characters that no token has (RFC 6750 §2.1): give only the token, on one line')
+}
+
+/** Claims about a person (OpenID Connect Core §5.1), and claims that could be used again. */
+const PERSONAL = new Set([
+  'name',
+  'given_name',
+  'family_name',
+  'middle_name',
+  'nickname',
+  'preferred_username',
+  'profile',
+  'picture',
+  'website',
+  'email',
+  'gender',
+  'birthdate',
+  'zoneinfo',
+  'locale',
+  'phone_number',
+  'address',
+  'username',
+  'upn',
+  'ipaddr',
+  'ip',
+  'nonce',
+  'at_hash',
+  'c_hash',
+  'sid',
+])
+
+/** The claims without personal ones, so that they can be pasted into a ticket. */
+export function redactClaims(claims: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(claims).map(([name, value]) => [name, PERSONAL.has(name) ? '<redacted>' : value]),
+  )
+}
