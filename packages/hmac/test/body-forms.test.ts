@@ -163,7 +163,7 @@ describe.each(formats)('a body signed in %s', (_name, format) => {
     expect((await send(app.port, 'POST', '/jobs?a=1', signBody(body, headers), tampered)).status).toBe(401)
   })
 
-  test('[hmac-abort] that ends before its length is one event, and the server goes on', async () => {
+  test('[hmac-abort] that ends before its length is one event, and the server keeps serving', async () => {
     app = await hmacApp({ formats: [format], after: [echo] })
     const headers = Object.entries(signBody(Buffer.from('hello'))).map(([name, value]) => `${name}: ${value}\r\n`)
     const socket = connect(app.port, '127.0.0.1')

@@ -68,7 +68,7 @@ describe('the interceptor of undici', () => {
     expect((await request({ method: 'GET' }, agent)).statusCode).toBe(200)
   })
 
-  test('signs each attempt of a retry anew', async () => {
+  test('signs each attempt of a retry separately', async () => {
     let attempts = 0
     const nonces: unknown[] = []
     const flaky = await serve((incoming, response) => {

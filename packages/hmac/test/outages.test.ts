@@ -74,7 +74,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     app = await hmacApp({ secrets: freshStore(), callers: ['scheduler'], formats: [format], clock })
   }
 
-  test('stopped: cached secrets go on for 5 minutes and no longer, and the restart is noticed', async () => {
+  test('stopped: cached secrets are used for 5 minutes and no longer, and the restart is noticed', async () => {
     await start()
     expect((await attempt()).status).toBe(200)
     await server.kill()
@@ -88,7 +88,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     await until(200)
   }, 60_000)
 
-  test('stopped before anything was read: 503, and then none is let in', async () => {
+  test('stopped before anything was read: 503, and no request is let in', async () => {
     await start()
     await server.kill()
     for (let round = 0; round < 5; round += 1) {
@@ -100,7 +100,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     await until(200)
   }, 60_000)
 
-  test('hung: one request waits for the deadline, the others go on at once, within the bound', async () => {
+  test('hung: one request waits for the deadline, the others are decided at once, within the bound', async () => {
     await start()
     expect((await attempt()).status).toBe(200)
     server.pause()
@@ -149,7 +149,7 @@ describe('[hmac-outage] Redis', () => {
     expect((await attempt()).status).toBe(200)
   }
 
-  test('[hmac-store-hung] hung: 503 in time, nothing is used up, and it goes on when Redis does', async () => {
+  test('[hmac-store-hung] hung: 503 in time, nothing is used up, and requests pass again when Redis resumes', async () => {
     await start()
     const headers = signed({ format, version: 3, now: clock.now() })
     server.pause()
@@ -162,7 +162,7 @@ describe('[hmac-outage] Redis', () => {
     expect(await attempt(headers)).toMatchObject({ status: 401, reason: 'replayed' })
   })
 
-  test('[hmac-store-down] killed: 503, then it goes on with the restarted one', async () => {
+  test('[hmac-store-down] killed: 503, then requests pass again after its restart', async () => {
     await start()
     await server.kill()
     for (let round = 0; round < 3; round += 1) {

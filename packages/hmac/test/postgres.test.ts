@@ -24,7 +24,7 @@ describe('postgresSecrets behind a gate', () => {
     expect(client.queries).toBeLessThanOrEqual(2)
   })
 
-  test('that is down goes on with what was read for 5 minutes, then answers 503', async () => {
+  test('that is down: what was read is used for 5 minutes, then the answer is 503', async () => {
     const client = countedClient()
     const secrets = storeOf(client)
     await secrets.insert({ caller: 'scheduler', version: 3, secret: SECRET })
@@ -132,7 +132,7 @@ describe('postgresSecrets behind a gate', () => {
     expect(client.queries).toBe(2)
   })
 
-  test('never goes on past an expiry, however stale', async () => {
+  test('that is down: what was read is never used past its expiry', async () => {
     const client = countedClient()
     const secrets = storeOf(client)
     await secrets.insert({ caller: 'scheduler', version: 3, secret: SECRET, expiresAt: Date.now() + 60_000 })

@@ -67,7 +67,7 @@ describe('the old key', () => {
     ['a space behind it', { authorization: 'Bearer old-key x' }],
     ['another case', { 'x-service-key': 'OLD-KEY' }],
     ['a part of it', { 'x-service-key': 'old-ke' }],
-  ])('is refused with %s, and nobody is named', async (_what, headers) => {
+  ])('is refused with %s, and the event names no caller', async (_what, headers) => {
     app = await hmacApp({ legacy })
     expect((await send(app.port, 'POST', '/jobs', headers)).status).toBe(401)
     expect(app.events.at(-1)).toMatchObject({ reason: 'bad_signature', principal: { kind: 'hmac', id: 'unknown' } })

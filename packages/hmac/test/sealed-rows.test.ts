@@ -77,7 +77,7 @@ describe('a row', () => {
     expect(await reasonWith()).toBe('secret_unreadable')
   })
 
-  test('that holds a short secret is no use, whoever sealed it', async () => {
+  test('that holds a short secret is not used', async () => {
     const ring = parseKekRing(KEK)
     const { sealed } = seal(ring, { namespace: 'cs', caller: 'scheduler', version: 3 }, Buffer.from('short'))
     await storeOf().insert({ caller: 'scheduler', version: 3, secret: SECRET })

@@ -29,7 +29,7 @@ describe('createSignedFetch', () => {
     ['a form', new URLSearchParams({ a: '1' }), {}],
     ['a multipart form, whose boundary is made by fetch', Object.assign(new FormData(), {}), {}],
     ['no body', undefined, {}],
-  ])('sends %s so that it verifies, and each retry anew', async (_what, body, headers) => {
+  ])('sends %s so that it verifies, and signs each retry separately', async (_what, body, headers) => {
     const signedFetch = client()
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const method = body === undefined ? 'GET' : 'POST'

@@ -42,7 +42,7 @@ async function through(format: SignatureFormat, ...handlers: RequestHandler[]) {
 const GRANTED = [200, { caller: 'scheduler', body: { a: 1 } }]
 
 describe.each(formats)('two gates made separately, in %s,', (_name, format) => {
-  test('verify separately: the claim of a request is no replay for its second gate, and its copy is one', async () => {
+  test('verify separately: the second gate does not take the request for a replay, and both refuse a copy', async () => {
     app = await hmacApp()
     const keys: string[] = []
     const store = memoryReplay({ clock: app.clock })
