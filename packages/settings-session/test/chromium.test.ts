@@ -7,6 +7,7 @@ import { launchChromium } from '../../../test/support/chromium.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { type Harness, settingsApp } from './harness.js'
 import { type RunningProvider, startProvider } from './support/provider.js'
+import { until } from './support/until.js'
 
 const SESSION = '__Host-countersign-settings'
 const SCREENSHOTS = process.env.SCREENSHOTS_DIR
@@ -64,11 +65,7 @@ async function signIn(page: Page, name: string): Promise<void> {
  * a failure.
  */
 async function arrive(page: Page, isThere: (url: string) => boolean): Promise<void> {
-  const until = performance.now() + 30_000
-  while (!isThere(page.url())) {
-    if (performance.now() > until) throw new Error(`still at ${page.url()}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  await until(() => page.url(), isThere)
   await page.waitForLoadState()
 }
 

@@ -3,6 +3,7 @@ import { type FirstClaimRequest, type Mismatch, memorySessions } from '@counters
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, settingsApp } from './harness.js'
 import { openWithSignIn, type RunningProvider, signInAgain, signInAt, startProvider } from './support/provider.js'
+import { until } from './support/until.js'
 
 const SESSION = '__Host-countersign-settings'
 
@@ -101,11 +102,10 @@ test('[settings-session-life] signing in again makes the session fresh, under a 
   const app = await start({ gate: { maxAuthAgeSeconds: 1 } })
   const person = app.browser()
   await openWithSignIn(person, await app.link(), 'fresh')
-  let stale = await person.send('/settings/danger')
-  while (stale.status === 200) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    stale = await person.send('/settings/danger')
-  }
+  const stale = await until(
+    () => person.send('/settings/danger'),
+    ({ status }) => status !== 200,
+  )
   expect(stale.status).toBe(403)
   const href = /<a class="button" href="([^"]+)"/.exec(await stale.text())?.[1] as string
   expect(href).toBe('/settings/oauth/start?returnTo=%2Fsettings%2Fdanger')

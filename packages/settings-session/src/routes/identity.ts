@@ -1,4 +1,4 @@
-import { denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
+import { type AuditAttributes, denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
 import { reportChange } from '../events.js'
@@ -118,7 +118,7 @@ function refuseStranger(
   }
   // The refusal does not wait for the warning, nor fail with it.
   setImmediate(() => warnUser().catch(reportFailure))
-  const attributes = linkId === undefined ? {} : { link: linkId }
+  const attributes: AuditAttributes = linkId === undefined ? {} : { link: linkId }
   const detail = { principalId: principal.id, credential: { id }, attributes }
   return { ...denied('identity_mismatch', { detail }), type: 'settings.identity.mismatch' }
 }
