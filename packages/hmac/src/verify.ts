@@ -1,6 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock, ReplayStore } from '@countersign/core'
 import {
+  type AuditAttributes,
   andThen,
   denied,
   granted,
@@ -83,7 +84,7 @@ function isVerdict(value: object): value is HmacVerdict {
 }
 
 function describe({ name }: SignatureFormat, { caller, version }: SignatureClaim, skewSeconds: number): VerdictDetail {
-  const known = version === undefined ? {} : { key_version: version }
+  const known: AuditAttributes = version === undefined ? {} : { key_version: version }
   return {
     principalId: caller,
     credential: version === undefined ? undefined : { version },

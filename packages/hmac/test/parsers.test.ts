@@ -5,7 +5,7 @@ import { rfc9421, type SignatureFormat, sign, xHeaders } from '@countersign/hmac
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { readBody } from '../src/body/read-body.js'
-import { parseTimestamp, parseVersion, splitTarget } from '../src/formats/grammar.js'
+import { parseTimestamp, parseVersion, splitTarget, withoutWhitespaceAround } from '../src/formats/grammar.js'
 import { parseContentDigest, parseSignatureFields } from '../src/formats/signature-fields.js'
 import { targetOf } from '../src/formats/target.js'
 
@@ -181,4 +181,35 @@ test('[hmac-generated] a body in any chunks, at once or one by one, is read whol
     }),
     RUNS,
   )
+})
+
+test.each([
+  ['a run of spaces in a covered field', (length: number) => ({ 'x-run': `a${' '.repeat(length)}b` })],
+  ['a run of tabs in a covered field', (length: number) => ({ 'x-run': `a${'\t'.repeat(length)}b` })],
+])('the text that is signed is made in linear time for %s', (_what, fieldsOf) => {
+  const format = rfc9421()
+  const baseOf = (length: number) => {
+    const headers = fieldsOf(length)
+    const signed = sign(
+      { method: 'GET', url: '/', headers },
+      { caller: 'a', version: 1, secret: 'x'.repeat(32), audience: 'a.example.com' },
+    )
+    const covered = {
+      ...signed,
+      'Signature-Input': String(signed['Signature-Input']).replace('" "@path"', '" "x-run" "@path"'),
+    }
+    const rawHeaders = Object.entries({ ...headers, ...covered }).flat()
+    const claim = format.parse({ method: 'GET', originalUrl: '/', rawHeaders } as never)
+    if (typeof claim === 'string') throw new Error(claim)
+    const started = performance.now()
+    for (let round = 0; round < 20; round += 1) claim.base('a.example.com', undefined)
+    return performance.now() - started
+  }
+  baseOf(64_000)
+  // 64 times the length: quadratic work would take 4096 times as long.
+  expect(baseOf(64_000)).toBeLessThan(500 * Math.max(baseOf(1000), 0.1))
+})
+
+test('whitespace around a field is not signed, a no-break space is', () => {
+  expect([' a b\t', '\t \t', '', '\u00a0a'].map(withoutWhitespaceAround)).toEqual(['a b', '', '', '\u00a0a'])
 })

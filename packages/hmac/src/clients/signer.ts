@@ -1,5 +1,5 @@
 import { CodedTypeError, type OptionRule, option } from '@countersign/core/gate-kit'
-import type { SignableRequest, SignatureFormat } from '../formats/format.js'
+import type { SignableRequest } from '../formats/format.js'
 import { AUDIENCE_PATTERN } from '../formats/grammar.js'
 import { type SignOptions, sign, signerRules } from '../sign.js'
 
@@ -12,11 +12,7 @@ export interface SigningClientOptions extends Omit<SignOptions, 'now' | 'nonce' 
 }
 
 /** The rules of {@link SigningClientOptions}; spread them into a client's own. */
-export const signingClientRules: {
-  readonly caller: OptionRule<string>
-  readonly version: OptionRule<number | undefined>
-  readonly secret: OptionRule<string | Uint8Array>
-  readonly format: OptionRule<SignatureFormat | undefined>
+export const signingClientRules: typeof signerRules & {
   readonly audience: OptionRule<string | undefined>
   readonly now: OptionRule<(() => number) | undefined>
 } = {

@@ -56,3 +56,20 @@ export function splitTarget(target: string): Target | undefined {
   const mark = target.indexOf('?')
   return mark === -1 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark) }
 }
+
+/**
+ * A field value without the optional whitespace around it (RFC 9110 §5.5). `trim()` would also take a no-break space, a
+ * byte that is signed; a regular expression would take quadratic time for a run of spaces within the value.
+ */
+export function withoutWhitespaceAround(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  let start = 0
+  let end = value.length
+  while (start < end && isWhitespace(value[start])) start += 1
+  while (end > start && isWhitespace(value[end - 1])) end -= 1
+  return value.slice(start, end)
+}
+
+function isWhitespace(character: string | undefined): boolean {
+  return character === ' ' || character === '\t'
+}

@@ -2,7 +2,7 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { splitTarget, type Target } from './grammar.js'
+import { splitTarget, type Target, withoutWhitespaceAround } from './grammar.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 
 /** Options of {@link rfc9421}. */
@@ -43,8 +43,7 @@ function componentValue(
     case '@query':
       return target.query ?? '?'
     default:
-      // Of optional whitespace alone (RFC 9110 §5.5): trim() would also take a no-break space, a byte that is signed.
-      return field(name)?.replace(/^[ \t]+|[ \t]+$/g, '')
+      return withoutWhitespaceAround(field(name))
   }
 }
 

@@ -53,13 +53,13 @@ function isInnerList(value: Member['value']): value is readonly Item[] {
 /** Identifiers without parameters, none twice. */
 function componentsOf({ value: items }: Member): readonly string[] | undefined {
   if (!isInnerList(items)) return undefined
-  const names: string[] = []
+  const names = new Set<string>()
   for (const { value: name, parameters } of items) {
-    if (typeof name !== 'string' || parameters.size > 0 || names.includes(name)) return undefined
+    if (typeof name !== 'string' || parameters.size > 0 || names.has(name)) return undefined
     if (!DERIVED.has(name) && !FIELD_NAME.test(name)) return undefined
-    names.push(name)
+    names.add(name)
   }
-  return names
+  return [...names]
 }
 
 type SignatureParameters = Pick<ParsedSignature, 'caller' | 'version' | 'created' | 'expires' | 'nonce'>
