@@ -70,17 +70,11 @@ export const reasons: ReasonTable<SettingsSessionReason> = {
   replayed: { status: 401, owasp: 'authn_token_reuse', severity: 'critical' },
 }
 
-/** What could not be asked: the store, the provider, or a function of the app's own by the name of its option. */
-export type SettingsSessionDependency = 'session_store' | 'oauth_provider' | 'on_open' | 'on_first_claim' | 'allow_chat'
-
 /** Every dependency; the first is what a throw means that names none of them. */
-export const dependencies: readonly SettingsSessionDependency[] = [
-  'session_store',
-  'oauth_provider',
-  'on_open',
-  'on_first_claim',
-  'allow_chat',
-]
+export const dependencies = ['session_store', 'oauth_provider', 'on_open', 'on_first_claim', 'allow_chat'] as const
+
+/** What could not be asked: the store, the provider, or a function of the app's own by the name of its option. */
+export type SettingsSessionDependency = (typeof dependencies)[number]
 
 /** What the gate decides. */
 export type SettingsSessionVerdict = Verdict<SettingsSessionPrincipal, SettingsSessionReason, SettingsSessionDependency>

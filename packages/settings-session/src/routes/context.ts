@@ -5,7 +5,7 @@ import type { Provider } from '../oauth/provider.js'
 import type { Site } from '../site.js'
 import type { SessionLimits, SettingsStore } from '../store/port.js'
 
-/** What the routes decide with. Each handler names the parts that it uses. */
+/** What the routes decide with. Each handler takes out the parts that it uses. */
 export interface RouteContext {
   readonly site: Site
   readonly store: SettingsStore

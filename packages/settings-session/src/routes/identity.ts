@@ -11,10 +11,7 @@ import { mintToken, type TokenRef } from '../tokens.js'
 import type { RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
 import { setSessionCookie } from './session.js'
-import { continueTo, type WelcomeContext, welcome } from './welcome.js'
-
-/** What {@link settleIdentity} works with. */
-export type IdentityContext = WelcomeContext & Pick<RouteContext, 'store' | 'provider' | 'identities'>
+import { continueTo, welcome } from './welcome.js'
 
 /** A person has proved an identity; whether it is that of the session's user is not settled yet. */
 export interface Proof {
@@ -29,12 +26,12 @@ export interface Proof {
 
 /** Settles who the session's user is. */
 export async function settleIdentity(
-  context: IdentityContext,
+  context: RouteContext,
   request: Request,
   response: Response,
   proof: Proof,
 ): Promise<Outcome> {
-  const { site, store, limits } = context
+  const { site, store, audit } = context
   const { session, identity, isAgain, returnTo, mayEstablish } = proof
   const token = mintToken('s', session.tag)
   const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
@@ -45,16 +42,16 @@ export async function settleIdentity(
   const { user, id } = claim.session
   if (claim.isFirst) {
     const attributes = { issuer: claim.session.identity?.issuer ?? '' }
-    reportChange(context.audit, 'settings.identity.claimed', { user, id, attributes })
+    reportChange(audit, 'settings.identity.claimed', { user, id, attributes })
   }
   if (!isAgain) return welcome(context, request, response, { token, session: claim.session, isRepeat: false })
-  setSessionCookie({ site, limits }, response, token)
+  setSessionCookie(context, response, token)
   return continueTo(site, request, returnTo)
 }
 
 /** Nobody is bound to the user yet: the app's policy decides whether this person may be. */
 async function firstClaim(
-  context: IdentityContext,
+  context: RouteContext,
   request: Request,
   response: Response,
   proof: Proof,
@@ -89,7 +86,7 @@ async function firstClaim(
 
 /** The person may not be the first: the session ends, the user can ask for another link. */
 export async function refuseFirst(
-  { site, store }: Pick<RouteContext, 'site' | 'store'>,
+  { site, store }: RouteContext,
   response: Response,
   { id, user }: StoredSession,
 ): Promise<Outcome> {
@@ -103,7 +100,7 @@ export async function refuseFirst(
 
 /** Somebody other than the user: everything that the link gave is gone, and the user may be warned. */
 function refuseStranger(
-  { site, identities, audit }: Pick<RouteContext, 'site' | 'identities' | 'audit'>,
+  { site, identities, audit }: RouteContext,
   response: Response,
   session: StoredSession,
   identity: SettingsIdentity,

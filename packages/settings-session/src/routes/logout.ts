@@ -9,7 +9,7 @@ import { type Outcome, page } from './outcome.js'
 
 /** `POST /logout`: ends the session and deletes our own cookies. Without a session there is nothing to refuse. */
 export async function logOut(
-  { site, store, audit }: Pick<RouteContext, 'site' | 'store' | 'audit'>,
+  { site, store, audit }: RouteContext,
   request: Request,
   response: Response,
 ): Promise<Outcome> {

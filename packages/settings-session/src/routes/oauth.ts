@@ -1,4 +1,4 @@
-import { denied, isBug, isUnavailable, secretsEqual, unavailableBy } from '@countersign/core/gate-kit'
+import { denied, isBug, isDenied, isUnavailable, secretsEqual, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, setCookie, tokenInCookie } from '../cookies.js'
 import type { Provider } from '../oauth/provider.js'
@@ -8,7 +8,7 @@ import { parseReturnTo, pathTo, type Site } from '../site.js'
 import { mintToken, type Token } from '../tokens.js'
 import { isWhole } from '../verify.js'
 import type { RouteContext } from './context.js'
-import { type IdentityContext, settleIdentity } from './identity.js'
+import { settleIdentity } from './identity.js'
 import type { Outcome } from './outcome.js'
 import { currentSession, isSignedIn } from './session.js'
 
@@ -17,16 +17,16 @@ const SIGN_IN_MS = 10 * 60_000
 
 /** `GET /oauth/start`: binds a sign-in to this browser and its session, and sends the browser to the provider. */
 export async function startSignIn(
-  { site, store }: Pick<RouteContext, 'site' | 'store'>,
+  context: RouteContext,
   provider: Provider,
   request: Request,
   response: Response,
 ): Promise<Outcome> {
-  const current = await currentSession({ site, store }, request)
-  if (current === undefined) return denied('missing')
-  const { token, result } = current
-  if (result.outcome === 'refused') return denied(result.reason)
-  const isAgain = isWhole(result.session, true)
+  const { site, store } = context
+  const current = await currentSession(context, request)
+  if (isDenied(current)) return current
+  const { token, session } = current
+  const isAgain = isWhole(session, true)
   // Under the session's own tag: a session has one sign-in under way, however often it begins one.
   const signIn = mintToken('t', token.tag)
   let url: URL
@@ -44,7 +44,7 @@ export async function startSignIn(
 
 /** `GET /oauth/callback`: takes the sign-in of this browser, once, and settles who came back. */
 export async function finishSignIn(
-  context: IdentityContext,
+  context: RouteContext,
   provider: Provider,
   request: Request,
   response: Response,
@@ -85,11 +85,7 @@ function answerOf({ originalUrl }: Request, site: Site): URL {
 }
 
 /** Nothing that the provider or a stranger wrote is shown; the event has the name of what was wrong. */
-async function refuseAnswer(
-  context: Pick<RouteContext, 'site' | 'store' | 'provider'>,
-  request: Request,
-  cause: string,
-): Promise<Outcome> {
+async function refuseAnswer(context: RouteContext, request: Request, cause: string): Promise<Outcome> {
   const link = (await isSignedIn(context, request))
     ? { href: pathTo(context.site, ''), text: 'Continue to your settings' }
     : { href: pathTo(context.site, '/oauth/start'), text: 'Try again' }

@@ -27,14 +27,11 @@ type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
  * `GET /?s=…`: looks at the link and moves it from the URL to a cookie. It never consumes: previews, scanners and
  * prefetching come here.
  */
-export async function receiveLink(
-  { site, store, kinds, clock }: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'clock'>,
-  request: Request,
-  response: Response,
-): Promise<Outcome> {
+export async function receiveLink(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
+  const { site, clock } = context
   const link = parseToken('l', request.query.s)
-  if (link === undefined) return { ...denied('malformed'), type: 'settings.link.refused' }
-  const found = await lookAt(link, { store, kinds })
+  if (link === undefined) return linkDenied('malformed')
+  const found = await lookAt(context, link)
   if (found.outcome === 'denied') return refuseLink(site, response, found.reason, link)
   const maxAgeSeconds = (found.expiresAt - clock.now()) / 1000
   setCookie(response, site.cookies.open, mintOpenCookie(link), { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
@@ -44,28 +41,20 @@ export async function receiveLink(
 }
 
 /** `GET /open`: what would be opened, for whom, until when, and a button. */
-export async function showLink(
-  { site, store, kinds, provider }: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'provider'>,
-  request: Request,
-  response: Response,
-): Promise<Outcome> {
+export async function showLink(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
+  const { site } = context
   const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
-  if (opening === undefined) return withoutLink({ site, store, provider }, request)
-  const found = await lookAt(opening.link, { store, kinds })
-  if (found.outcome === 'open') return confirmPage(site, provider?.name, opening, found)
+  if (opening === undefined) return withoutLink(context, request)
+  const found = await lookAt(context, opening.link)
+  if (found.outcome === 'open') return confirmPage(context, opening, found)
   // After a success, Back leads here.
-  if (found.reason === 'spent' && (await isSignedIn({ site, store, provider }, request)))
-    return seeOther(pathTo(site, ''))
+  if (found.reason === 'spent' && (await isSignedIn(context, request))) return seeOther(pathTo(site, ''))
   return refuseLink(site, response, found.reason, opening.link)
 }
 
 /** `POST /open`: the one step that consumes. */
-export async function openLink(
-  context: Pick<RouteContext, 'site' | 'store' | 'kinds' | 'provider' | 'limits' | 'onOpen' | 'audit'>,
-  request: Request,
-  response: Response,
-): Promise<Outcome> {
-  const { site, store, kinds, provider, limits } = context
+export async function openLink(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
+  const { site, store, provider, limits } = context
   // Where the headers do not tell, the form's token does.
   if (siteOf(request, site.origin) === 'cross_site' || isPlainText(request)) return denied('cross_site')
   const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
@@ -74,7 +63,7 @@ export async function openLink(
   if (typeof token !== 'string' || !secretsEqual(token, formTokenOf(opening))) return denied('cross_site')
   const { link } = opening
   // Validated before it is consumed: trying a link for another part of the app here does not spend it.
-  const found = await lookAt(link, { store, kinds })
+  const found = await lookAt(context, link)
   if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, 'wrong_kind', link)
   const session = sessionTokenOf(opening)
   const result = await store.exchange({
@@ -87,19 +76,17 @@ export async function openLink(
   })
   if (result.outcome === 'opened') {
     if (provider === undefined) return welcome(context, request, response, { token: session, ...result })
-    setSessionCookie({ site, limits }, response, session)
+    setSessionCookie(context, response, session)
     return continueOnPage(pathTo(site, '/oauth/start'), `Next: sign in with ${provider.name}.`)
   }
   if (result.reason !== 'wrong_code' || found.outcome === 'denied') {
     return refuseLink(site, response, result.reason, link)
   }
-  const again = confirmPage(site, provider?.name, opening, found, typeof code === 'string')
-  return { ...denied('wrong_code', detailOf(link)), type: 'settings.link.refused', page: again }
+  return { ...linkDenied('wrong_code', link), page: confirmPage(context, opening, found, typeof code === 'string') }
 }
 
 function confirmPage(
-  site: Site,
-  provider: string | undefined,
+  { site, provider }: RouteContext,
   opening: OpenCookie,
   { content, expiresAt, needsCode }: OpenLink,
   isCodeWrong = false,
@@ -114,7 +101,7 @@ function confirmPage(
     platform: user.platform,
     user: mask(user.userId),
     agentId,
-    provider,
+    provider: provider?.name,
     expiresAt: new Date(expiresAt),
   })
 }
@@ -127,10 +114,7 @@ function mask(name: string): string {
 }
 
 /** What a link is, as far as it opens anything here. */
-async function lookAt(
-  link: Token,
-  { store, kinds }: Pick<RouteContext, 'store' | 'kinds'>,
-): Promise<OpenLink | Denied<SettingsSessionReason>> {
+async function lookAt({ store, kinds }: RouteContext, link: Token): Promise<OpenLink | Denied<SettingsSessionReason>> {
   const found = await store.peekLink(link)
   if (found.outcome === 'refused') return denied(found.reason)
   const { kind, metadata } = found.content
@@ -138,17 +122,17 @@ async function lookAt(
 }
 
 /** The browser has no link: it is signed in already, or it never had one. */
-async function withoutLink(
-  context: Pick<RouteContext, 'site' | 'store' | 'provider'>,
-  request: Request,
-): Promise<Outcome> {
+async function withoutLink(context: RouteContext, request: Request): Promise<Outcome> {
   if (await isSignedIn(context, request)) return seeOther(pathTo(context.site, ''))
-  return { ...denied('missing'), type: 'settings.link.refused' }
+  return linkDenied('missing')
 }
 
 function refuseLink(site: Site, response: Response, reason: SettingsSessionReason, link: Token): RouteDenied {
   expireCookie(response, site.cookies.open)
-  return { ...denied(reason, detailOf(link)), type: 'settings.link.refused' }
+  return linkDenied(reason, link)
 }
 
-const detailOf = ({ tag }: Token) => ({ detail: { credential: { id: tag } } })
+function linkDenied(reason: SettingsSessionReason, link?: Token): RouteDenied {
+  const detail = link === undefined ? undefined : { credential: { id: link.tag } }
+  return { ...denied(reason, { detail }), type: 'settings.link.refused' }
+}

@@ -1,34 +1,37 @@
+import { type Denied, denied, isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
-import type { ReadResult } from '../store/port.js'
+import type { SettingsSessionReason } from '../reasons.js'
+import type { StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
 import { isWhole } from '../verify.js'
 import type { RouteContext } from './context.js'
 
-/** The browser's session and what the store says of it; undefined without a cookie that could be one. */
+/** The session of a browser, whether it opens anything yet or not. */
+export interface CurrentSession {
+  readonly token: Token
+  readonly session: StoredSession
+}
+
+/** The browser's session, or why it has none that lives. */
 export async function currentSession(
-  { site, store }: Pick<RouteContext, 'site' | 'store'>,
+  { site, store }: RouteContext,
   request: Request,
-): Promise<{ readonly token: Token; readonly result: ReadResult } | undefined> {
+): Promise<CurrentSession | Denied<SettingsSessionReason>> {
   const token = tokenInCookie(request, site.cookies.session, 's')
-  return token === undefined ? undefined : { token, result: await store.read(token) }
+  if (token === undefined) return denied('missing')
+  const result = await store.read(token)
+  return result.outcome === 'found' ? { token, session: result.session } : denied(result.reason)
 }
 
 /** Whether the browser's own session opens the settings. */
-export async function isSignedIn(
-  context: Pick<RouteContext, 'site' | 'store' | 'provider'>,
-  request: Request,
-): Promise<boolean> {
-  const result = (await currentSession(context, request))?.result
-  return result?.outcome === 'found' && isWhole(result.session, context.provider !== undefined)
+export async function isSignedIn(context: RouteContext, request: Request): Promise<boolean> {
+  const current = await currentSession(context, request)
+  return !isDenied(current) && isWhole(current.session, context.provider !== undefined)
 }
 
 /** Gives the browser its session. */
-export function setSessionCookie(
-  { site, limits }: Pick<RouteContext, 'site' | 'limits'>,
-  response: Response,
-  session: Token,
-): void {
+export function setSessionCookie({ site, limits }: RouteContext, response: Response, session: Token): void {
   const attributes = { maxAgeSeconds: limits.absoluteMs / 1000, sameSite: site.sameSite }
   setCookie(response, site.cookies.session, session.text, attributes)
 }

@@ -18,7 +18,7 @@ import { setSessionCookie } from './session.js'
  * known from here on, so an answer to the post that is lost does not lock it out.
  */
 export function telegramPage(
-  { site }: Pick<RouteContext, 'site'>,
+  { site }: RouteContext,
   telegram: ResolvedTelegram,
   request: Request,
   response: Response,
@@ -29,7 +29,7 @@ export function telegramPage(
 
 /** `POST /telegram`: a session for the user whom Telegram's signed data names. */
 export async function openByTelegram(
-  context: Pick<RouteContext, 'site' | 'store' | 'limits' | 'provider' | 'audit' | 'clock'>,
+  context: RouteContext,
   telegram: ResolvedTelegram,
   request: Request,
   response: Response,
@@ -62,7 +62,7 @@ export async function openByTelegram(
     const attributes = { kind: 'settings', by: 'telegram' }
     reportChange(audit, 'settings.session.opened', { user, id: token.tag, attributes })
   }
-  setSessionCookie({ site, limits }, response, token)
+  setSessionCookie(context, response, token)
   return { outcome: 'json', body: { goTo: pathTo(site, state === 'active' ? '' : '/oauth/start') } }
 }
 

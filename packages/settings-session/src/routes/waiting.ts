@@ -1,19 +1,18 @@
-import { denied } from '@countersign/core/gate-kit'
+import { isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { pathTo } from '../site.js'
 import { isWhole } from '../verify.js'
-import { type IdentityContext, refuseFirst, settleIdentity } from './identity.js'
+import type { RouteContext } from './context.js'
+import { refuseFirst, settleIdentity } from './identity.js'
 import { type Outcome, page, seeOther } from './outcome.js'
 import { currentSession } from './session.js'
 
 /** `GET /waiting`: the app asks in the chat whether this person may be the user. */
-export async function waitForAnswer(context: IdentityContext, request: Request, response: Response): Promise<Outcome> {
+export async function waitForAnswer(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
   const { site } = context
   const current = await currentSession(context, request)
-  if (current === undefined) return denied('missing')
-  const { token, result } = current
-  if (result.outcome === 'refused') return denied(result.reason)
-  const { session } = result
+  if (isDenied(current)) return current
+  const { token, session } = current
   if (isWhole(session, true)) return seeOther(pathTo(site, ''))
   if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))
   const { identity, answer } = session.claim

@@ -21,9 +21,6 @@ export function continueTo(site: Site, request: Request, place: string = pathTo(
   return continueOnPage(place, 'You are signed in.')
 }
 
-/** What {@link welcome} works with. */
-export type WelcomeContext = Pick<RouteContext, 'site' | 'limits' | 'kinds' | 'onOpen' | 'audit'>
-
 /** A session that has become active. */
 export interface Opened {
   readonly token: Token
@@ -34,18 +31,19 @@ export interface Opened {
 
 /** A session has become active: its cookie, its event, and on to where it leads. */
 export async function welcome(
-  { site, limits, kinds, onOpen, audit }: WelcomeContext,
+  context: RouteContext,
   request: Request,
   response: Response,
   { token, session, isRepeat }: Opened,
 ): Promise<Outcome> {
+  const { site, kinds, onOpen, audit } = context
   const { id, user, kind, metadata, linkId, returnTo } = session
   if (!isRepeat) {
     const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
     reportChange(audit, 'settings.session.opened', { user, id, attributes })
   }
   // Before the app is told: what it throws must not cost the person the session.
-  setSessionCookie({ site, limits }, response, token)
+  setSessionCookie(context, response, token)
   expireCookie(response, site.cookies.open)
   const opened = { principal: principalOfSession(session), kind, ...checkMetadata(kinds, kind, metadata) }
   let result: OpenResult
