@@ -1,19 +1,20 @@
-import type { Challenge, Denied, ReasonTable } from '@countersign/core/gate-kit'
+import type { Challenge, Denied } from '@countersign/core/gate-kit'
 import { type OAuthBearerReason, reasons } from './reasons.js'
 
+/** What the challenges of a gate say. */
 export interface ChallengeContext {
   readonly realm: string
   /** The scopes that this operation needs. */
   readonly scopes: readonly string[]
-  /** The authentication schemes beside Bearer that are taken now, in their order. */
+  /** The authentication schemes beside Bearer that are accepted now, in their order. */
   readonly otherSchemes: () => readonly string[]
   /** Undefined while no metadata is served. */
   readonly resourceMetadata: () => string | undefined
 }
 
 /**
- * The challenges of a refusal, Bearer first, because clients read the first. Without a refusal, or when nothing was
- * presented that could be judged, there is no error in it.
+ * The challenges of a refusal, Bearer first, because clients read only the first one. They have no `error` if nothing was
+ * presented.
  *
  * Source: RFC 6750 §3, RFC 9728 §5.1, RFC 9470 §3.
  */
@@ -32,14 +33,13 @@ export function challengesFor(context: ChallengeContext, refusal?: Denied<OAuthB
 }
 
 function errorOf(refusal: Denied<OAuthBearerReason> | undefined): Record<string, string> {
-  if (refusal === undefined) return {}
-  const { problem } = (reasons as ReasonTable<OAuthBearerReason>)[refusal.reason]
+  const problem = refusal === undefined ? undefined : reasons[refusal.reason].problem
   return problem === undefined ? {} : { error: `${problem.error}`, error_description: `${problem.error_description}` }
 }
 
 const EXPOSED = ['WWW-Authenticate', 'DPoP-Nonce', 'Retry-After']
 
-/** What a browser's script may read of an answer, with what the app exposes already. */
+/** `Access-Control-Expose-Headers` for scripts in browsers, merged with what the app exposes already. */
 export function mergeExposed(present: number | string | readonly string[] | undefined): string {
   const names = [present ?? []]
     .flat()

@@ -1,55 +1,54 @@
 import { timingSafeEqual } from 'node:crypto'
-import { OptionError, type Clock } from '@countersign/core'
-import { denied, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import type { Presented } from './issuers/issuer.js'
-import { isJsonObject } from './jwt/strict-json.js'
-import { andThen } from './maybe.js'
-import { assertScopes } from './scopes.js'
-import type { TokenOutcome } from './token-outcome.js'
-import { createVerifyFunction, type VerifyFunction } from './verify-function.js'
+import { type Clock, OptionError } from '@countersign/core'
+import {
+  andThen,
+  countUsage,
+  denied,
+  isToken68,
+  type LegacyUse,
+  option,
+  resolveOptions,
+  sha256,
+} from '@countersign/core/gate-kit'
+import { assertScopes } from './demand.js'
+import type { AskAboutToken } from './issuers/issuer.js'
+import { createVerifyFunction, type VerifyFunction } from './issuers/verify-function.js'
+import type { TokenOutcome } from './outcome.js'
+import { isJsonObject } from './strict-encoding.js'
 
-/** Tokens of before OAuth, under a scheme of their own, until a day that is set. */
+/** Tokens from before OAuth, under an authentication scheme of their own, until a fixed time. */
 export interface LegacyTokenOptions {
   /** The authentication scheme. Default `Token`. */
-  readonly scheme?: string
+  readonly scheme?: string | undefined
   /** Subject → its token, or tokens; compared in constant time. Either these or `verify`. */
-  readonly tokens?: Readonly<Record<string, string | readonly string[]>>
-  /** Verifies in a way of the app's own, which must compare in constant time. */
-  readonly verify?: VerifyFunction
-  /** The scopes that each of `tokens` is worth. Default: none. */
-  readonly scopes?: readonly string[]
-  /** From this moment on they are refused: a date with a time, ISO 8601, e.g. `2026-09-01T00:00:00Z`. */
+  readonly tokens?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Verifies in the app's own way, which must compare in constant time. */
+  readonly verify?: VerifyFunction | undefined
+  /** The scopes that each of `tokens` has. Default: none. */
+  readonly scopes?: readonly string[] | undefined
+  /** From this time on they are refused: a date with a time, ISO 8601, such as `2026-09-01T00:00:00Z`. */
   readonly until: string
 }
 
-/** Who still comes with a legacy token. Times are ms since the epoch. */
-export interface LegacyTokenUsage {
-  readonly subject: string
-  readonly accepted: number
-  readonly refused: number
-  readonly lastSeenAt: number
-}
-
-/** The legacy scheme at work. */
+/** The legacy verifier. */
 export interface Legacy {
   /** As challenges spell it. */
   readonly scheme: string
+  readonly verify: AskAboutToken
   isOver(now: number): boolean
-  verify(presented: Presented, now: number): TokenOutcome | Promise<TokenOutcome>
-  usage(): readonly LegacyTokenUsage[]
+  usage(): readonly LegacyUse[]
 }
 
-/** What stands in a principal's `issuer`. */
+/** The `issuer` of the principals. */
 const ISSUER = 'legacy'
+/** How long `verify` may take. */
+const TIMEOUT_MS = 2000
 const MIN_TOKEN_LENGTH = 16
-/** Of subjects that `verify` names; those of `tokens` are all kept. */
-const MAX_SUBJECTS = 10_000
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
-/** A token68 (RFC 9110 §11.2): another could not be presented. */
-const isToken = (value: unknown) =>
-  typeof value === 'string' && value.length >= MIN_TOKEN_LENGTH && /^[A-Za-z0-9\-._~+/]+=*$/.test(value)
+/** Another text could not be presented. */
+const isToken = (value: unknown) => typeof value === 'string' && value.length >= MIN_TOKEN_LENGTH && isToken68(value)
 
 const rules = {
   scheme: option
@@ -74,16 +73,37 @@ const rules = {
     .required(),
 }
 
+/** The options with their defaults; `until` in milliseconds since the epoch. */
+export interface CheckedLegacyOptions extends Omit<LegacyTokenOptions, 'until'> {
+  readonly scheme: string
+  readonly scopes: readonly string[]
+  readonly until: number
+}
+
 /** @throws {OptionError} */
-export function createLegacy(options: LegacyTokenOptions, timeoutMs: number, clock: Clock): Legacy {
-  const { scheme, tokens, verify, scopes, until } = resolveOptions('requireOAuthBearer', options, rules, 'legacy.')
-  assertScopes(scopes, 'legacy.scopes')
+export function checkLegacyOptions(options: LegacyTokenOptions): CheckedLegacyOptions {
+  const checked = resolveOptions('requireOAuthBearer', options, rules, 'legacy.')
+  const { tokens, verify } = checked
+  assertScopes(checked.scopes, 'legacy.scopes')
   if ((tokens === undefined) === (verify === undefined)) {
     const code = tokens === undefined ? 'ERR_COUNTERSIGN_OPTION_MISSING' : 'ERR_COUNTERSIGN_OPTION_INVALID'
     throw new OptionError(code, 'legacy.tokens', 'requireOAuthBearer: set one of "legacy.tokens" and "legacy.verify"')
   }
+  const digests = digestsOf(tokens ?? {}).map(({ digest }) => digest.toString('hex'))
+  if (new Set(digests).size !== digests.length) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'legacy.tokens',
+      'requireOAuthBearer: "legacy.tokens" contains a token twice',
+    )
+  }
+  return checked
+}
+
+/** Makes the verifier of legacy tokens, which counts who still uses one. */
+export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedLegacyOptions, clock: Clock): Legacy {
   const subjectOf = createSubjectLookup(tokens ?? {})
-  const usage = new Map<string, LegacyTokenUsage>()
+  const { count, usage } = countUsage(() => clock.now())
   const ask = createVerifyFunction({
     verify:
       verify ??
@@ -94,55 +114,47 @@ export function createLegacy(options: LegacyTokenOptions, timeoutMs: number, clo
     issuer: ISSUER,
     via: 'legacy',
     clock,
-    timeoutMs,
+    timeoutMs: TIMEOUT_MS,
     toleranceMs: 0,
-    claims: {},
+    claimNames: {},
   })
 
-  function count(subject: string, isAccepted: boolean, now: number): void {
-    if (!usage.has(subject) && usage.size >= MAX_SUBJECTS) return
-    const { accepted = 0, refused = 0 } = usage.get(subject) ?? {}
-    const [more, less] = isAccepted ? [1, 0] : [0, 1]
-    usage.set(subject, { subject, accepted: accepted + more, refused: refused + less, lastSeenAt: now })
-  }
-
-  /** Nobody is asked any more; a token that is known tells who has not moved yet. */
-  function refuseLate(token: string, now: number): TokenOutcome {
+  /** Nobody is asked any more. A known token tells who has not migrated yet. */
+  function refuseLate(token: string): TokenOutcome {
     const subject = subjectOf(token)
     if (subject === undefined) return denied('legacy_refused')
-    count(subject, false, now)
+    count(subject, false)
     return denied('legacy_refused', { detail: { principalId: `${ISSUER}|${subject}` } })
   }
 
   return {
     scheme,
     isOver: (now) => now >= until,
-    verify: (presented, now) =>
+    verify: (presented, now, request) =>
       now >= until
-        ? refuseLate(presented.token, now)
-        : andThen<TokenOutcome, TokenOutcome>(ask(presented, now), (outcome) => {
+        ? refuseLate(presented.token)
+        : andThen<TokenOutcome, TokenOutcome>(ask(presented, now, request), (outcome) => {
             if (outcome.outcome !== 'verified') return outcome
             const { subject, clientId = '' } = outcome.verdict.principal
-            count(subject ?? clientId, true, now)
-            // Kept by no cache: the deadline and each use are to be seen.
+            count(subject ?? clientId, true)
+            // Never cached: `until` and the count apply to every request.
             return { ...outcome, keepUntilMs: undefined }
           }),
-    usage: () => [...usage.values()],
+    usage,
   }
 }
 
-/** Whose token it is. Digests of one length are compared, all of them, whatever is found. */
-function createSubjectLookup(tokens: NonNullable<LegacyTokenOptions['tokens']>): (token: string) => string | undefined {
-  const candidates = Object.entries(tokens).flatMap(([subject, list]) =>
+function digestsOf(tokens: Readonly<Record<string, string | readonly string[]>>) {
+  return Object.entries(tokens).flatMap(([subject, list]) =>
     listOf(list).map((token) => ({ subject, digest: sha256(String(token)) })),
   )
-  if (new Set(candidates.map(({ digest }) => digest.toString('hex'))).size !== candidates.length) {
-    throw new OptionError(
-      'ERR_COUNTERSIGN_OPTION_INVALID',
-      'legacy.tokens',
-      'requireOAuthBearer: "legacy.tokens" has a token twice',
-    )
-  }
+}
+
+/** Finds the subject of a token. Compares digests of one length, and all of them, whatever it finds. */
+function createSubjectLookup(
+  tokens: Readonly<Record<string, string | readonly string[]>>,
+): (token: string) => string | undefined {
+  const candidates = digestsOf(tokens)
   return (token) => {
     const digest = sha256(token)
     let found: string | undefined

@@ -1,22 +1,25 @@
-import { OptionError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
-import { metadataUrls } from './discovery.js'
-import { urlRule } from './issuers/url-rule.js'
-import { assertScopes } from './scopes.js'
+import { assertScopes } from './demand.js'
+import { metadataUrls } from './http/discovery.js'
+import { urlRule } from './http/url-rule.js'
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server'
 
+/** What the metadata document (RFC 9728 §2) says beyond the gate's options. */
 export interface MetadataOptions {
-  /** The scopes that the document tells of. Default: the gate's `scopes` and those of its `scopes(…)`. */
-  readonly scopesSupported?: readonly string[]
-  readonly resourceName?: string
-  readonly resourceDocumentation?: string
-  readonly resourcePolicyUri?: string
-  readonly resourceTosUri?: string
-  /** Leads clients of before RFC 9728 from `/.well-known/oauth-authorization-server` to the first issuer's. Default false. */
-  readonly authorizationServerRedirect?: boolean
+  /** The scopes in the document. Default: the gate's `scopes` and those of its `scopes(…)` and `stepUp(…)`. */
+  readonly scopesSupported?: readonly string[] | undefined
+  readonly resourceName?: string | undefined
+  readonly resourceDocumentation?: string | undefined
+  readonly resourcePolicyUri?: string | undefined
+  readonly resourceTosUri?: string | undefined
+  /**
+   * Redirects `/.well-known/oauth-authorization-server` to the first issuer's metadata, for clients that do not know
+   * RFC 9728. Default false.
+   */
+  readonly authorizationServerRedirect?: boolean | undefined
 }
 
 const rules = {
@@ -28,21 +31,22 @@ const rules = {
   authorizationServerRedirect: option.boolean().default(false),
 }
 
+/** What the document takes from the gate. */
 export interface MetadataContext {
   readonly resource: string
-  readonly issuers: readonly string[]
+  readonly issuers: readonly [string, ...string[]]
   readonly scopes: () => readonly string[]
 }
 
 /** Where a resource's metadata is: the well-known part goes between host and path (RFC 9728 §3.1). */
-export function metadataUrl(resource: string): string {
-  const { origin, pathname } = new URL(resource)
-  return `${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}`
+export function resourceMetadataUrl(resource: string): string {
+  const { origin, pathname, search } = new URL(resource)
+  return `${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}${search}`
 }
 
 /**
- * Serves RFC 9728 metadata at its path-inserted and its root place, open to scripts of every origin. Other paths pass.
- * `resource` is what was configured, never what `Host` says.
+ * Serves RFC 9728 metadata at its path-inserted and its root location, to scripts of every origin. Other paths pass.
+ * `resource` is the configured one, never what `Host` says.
  *
  * @throws {OptionError}
  */
@@ -50,17 +54,15 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   const resolved = resolveOptions('requireOAuthBearer', options, rules, 'metadata.')
   const { scopesSupported, authorizationServerRedirect } = resolved
   assertScopes(scopesSupported ?? [], 'metadata.scopesSupported')
-  const [firstIssuer] = context.issuers
-  if (firstIssuer === undefined) throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', 'issuer', 'requireOAuthBearer: no issuer')
-  const own = new URL(metadataUrl(context.resource)).pathname
+  const own = new URL(resourceMetadataUrl(context.resource)).pathname
   const path = new URL(context.resource).pathname.replace(/\/$/, '')
   const documents = new Set([own, WELL_KNOWN])
   const redirects = new Set(authorizationServerRedirect ? [AUTHORIZATION_SERVER, `${AUTHORIZATION_SERVER}${path}`] : [])
-  const location = String(metadataUrls(firstIssuer)[0])
+  const location = String(metadataUrls(context.issuers[0])[0])
 
   function document(): string {
     const scopes = scopesSupported ?? context.scopes()
-    // Members without a value are left out by JSON.stringify.
+    // JSON.stringify leaves out members that are undefined.
     return JSON.stringify({
       resource: context.resource,
       authorization_servers: context.issuers,
@@ -73,7 +75,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
     })
   }
 
-  return function countersignMetadata(request, response, next) {
+  return function oauthMetadata(request, response, next) {
     const isRedirect = redirects.has(request.path)
     if (!isRedirect && !documents.has(request.path)) return next()
     response.setHeader('Access-Control-Allow-Origin', '*')

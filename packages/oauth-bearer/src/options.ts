@@ -1,50 +1,56 @@
-import type { Audit } from '@countersign/core'
-import { audit as defaultAudit } from '@countersign/core'
-import { OptionError, type GateOptions } from '@countersign/core'
+import { type Audit, audit, type Clock, type GateOptions, OptionError } from '@countersign/core'
 import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
-import type { ResolvedIssuer } from './issuers/issuer.js'
-import { audienceRule, checkIssuerOptions, claimMapRule, type IssuerOptions } from './issuers/issuer-options.js'
+import { assertScopes } from './demand.js'
+import { isSafeUrlText, urlRule } from './http/url-rule.js'
+import {
+  audienceRule,
+  type CheckedIssuerOptions,
+  checkIssuerOptions,
+  claimMapRule,
+  type IssuerOptions,
+} from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
-import { resolveIssuer } from './issuers/resolve-issuer.js'
-import { isSafeUrlText, urlRule } from './issuers/url-rule.js'
-import { isJsonObject } from './jwt/strict-json.js'
-import type { KeyCache } from './keys/key-cache.js'
-import { createLegacy, type LegacyTokenOptions } from './legacy.js'
+import { type CheckedLegacyOptions, checkLegacyOptions, type LegacyTokenOptions } from './legacy.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
-import { assertScopes, createScopeCheck } from './scopes.js'
+import type { KeyCache } from './store/port.js'
+import { isJsonObject } from './strict-encoding.js'
 
+/** Options of `requireOAuthBearer`. */
 export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason, OAuthBearerDependency> {
-  /** This resource's identifier (RFC 8707): the https URL that clients reach it by. */
+  /** This resource's identifier (RFC 8707): the https URL that clients use. */
   readonly resource: string
-  /** The authorization server whose tokens are taken, or several. */
+  /** The authorization server whose tokens are accepted, or several. */
   readonly issuer: string | IssuerOptions | readonly (string | IssuerOptions)[]
-  /** The audiences that tokens must name one of. Default: `resource`. */
-  readonly audience?: string | readonly string[]
+  /** The accepted audiences: a token must name one of them. Default: `resource`. */
+  readonly audience?: string | readonly string[] | undefined
   /** The scopes that every request needs. Default: none. */
-  readonly scopes?: readonly string[]
-  /** Scope → scopes that come with it, e.g. `{ 'files:write': ['files:read'] }`. */
-  readonly scopeImplies?: Readonly<Record<string, readonly string[]>>
-  /** Names that the principal's claims get beside the issuer's own; an issuer's map goes first. */
-  readonly claims?: Readonly<Record<string, string>>
-  /** Tokens of before OAuth, under a scheme of their own, until a day that is set. */
-  readonly legacy?: LegacyTokenOptions
-  /** Asked on every request, cached or not. No answer within 2 s is a 503, and so is a `VerifierUnavailable`. */
-  readonly isRevoked?: (principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>
+  readonly scopes?: readonly string[] | undefined
+  /** Scope → scopes that it includes, such as `{ 'files:write': ['files:read'] }`. */
+  readonly scopeImplies?: Readonly<Record<string, readonly string[]>> | undefined
+  /** Additional names in the principal's claims; an issuer's own map takes precedence. */
+  readonly claims?: Readonly<Record<string, string>> | undefined
+  /** Tokens from before OAuth, under an authentication scheme of their own, until a fixed time. */
+  readonly legacy?: LegacyTokenOptions | undefined
+  /**
+   * Called on every request, also for cached tokens. A throw is an outage, 503, and so is no answer within 2 s; a bug by
+   * decision 0006 is 500.
+   */
+  readonly isRevoked?: ((principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>) | undefined
   /** Default 8192. */
-  readonly maxTokenBytes?: number
-  /** How far the issuer's clock may be off. Default 5, at most 60. */
-  readonly clockToleranceSeconds?: number
-  /** The cache of verified tokens. Default 1000 entries; `false` is none. */
-  readonly cache?: false | { readonly maxEntries?: number }
-  /** Keeps key sets for processes that start while an issuer is down. */
-  readonly keyCache?: KeyCache
-  /** Sets `req.auth` in the shape that the MCP SDK reads. Default false. */
-  readonly attachAuthInfo?: boolean
-  /** Of challenges. Default: the host of `resource`. */
-  readonly realm?: string
-  /** Where the metadata is, when it is not this gate's `metadata()` that serves it. */
-  readonly resourceMetadataUrl?: string
+  readonly maxTokenBytes?: number | undefined
+  /** How far the issuer's clock may differ. Default 5, at most 60. */
+  readonly clockToleranceSeconds?: number | undefined
+  /** The cache of verified tokens. Default 1000 entries; `false` turns it off. */
+  readonly cache?: false | { readonly maxEntries?: number | undefined } | undefined
+  /** Stores key sets for processes that start while an issuer is down. */
+  readonly keyCache?: KeyCache | undefined
+  /** Sets `req.auth` in the shape that the MCP SDK reads. Default true; set false if another library owns `req.auth`. */
+  readonly attachAuthInfo?: boolean | undefined
+  /** The realm in challenges. Default: the host of `resource`. */
+  readonly realm?: string | undefined
+  /** Where the metadata is, if this gate's `metadata()` does not serve it. */
+  readonly resourceMetadataUrl?: string | undefined
 }
 
 const rules = {
@@ -77,57 +83,74 @@ const rules = {
   ),
   isRevoked: option.func<(principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>>(),
   maxTokenBytes: option.integer(256, 65_536).default(8192),
-  clockToleranceSeconds: option.integer(0, 60).default(5),
+  clockToleranceSeconds: option.seconds(0, 60).default(5),
   cache: option.custom<false | object>('false or { maxEntries }', (value) =>
     value === false || isJsonObject(value) ? value : undefined,
   ),
   keyCache: option.port<KeyCache>('a key cache, such as redisKeyCache(redis, { secret })', 'load', 'save'),
-  attachAuthInfo: option.boolean().default(false),
+  attachAuthInfo: option.boolean().default(true),
   realm: option.string(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'printable ASCII without quotes and backslashes'),
   resourceMetadataUrl: urlRule(),
 }
 
 const cacheRules = { maxEntries: option.integer(1, 1_000_000).default(1000) }
 
-/** How long `legacy.verify` may take. */
-const LEGACY_TIMEOUT_MS = 2000
-
-/** The options with their defaults, and the state behind them. */
-export type ResolvedOAuthOptions = ReturnType<typeof resolveOAuthOptions>
-
-/** @throws {OptionError} */
-export function resolveOAuthOptions(options: RequireOAuthBearerOptions) {
-  const resolved = resolveOptions('requireOAuthBearer', options, rules)
-  const { resource, clock, cache } = resolved
-  assertScopes(resolved.scopes, 'scopes')
-  assertScopes([...Object.keys(resolved.scopeImplies), ...Object.values(resolved.scopeImplies).flat()], 'scopeImplies')
-  const cacheOptions =
-    cache === false ? undefined : resolveOptions('requireOAuthBearer', cache ?? {}, cacheRules, 'cache.')
-  const context = {
-    audiences: resolved.audience ?? [resource],
-    claims: resolved.claims,
-    toleranceMs: resolved.clockToleranceSeconds * 1000,
-    clock,
-    audit: (resolved.audit as Audit | undefined) ?? defaultAudit,
-    keyCache: resolved.keyCache,
-  }
-  const list = resolved.issuer.map((one, index) => checkIssuerOptions(one, pathOf(options.issuer, index)))
-  if (new Set(list.map(({ issuer }) => issuer)).size !== list.length) {
-    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'issuer', 'requireOAuthBearer: option "issuer" names one issuer twice')
-  }
-  assertOneOpaqueIssuer(list)
-  const issuers: readonly ResolvedIssuer[] = list.map((checked) => resolveIssuer(checked, context))
-  return {
-    ...resolved,
-    audit: context.audit,
-    issuers,
-    legacy: resolved.legacy && createLegacy(resolved.legacy, LEGACY_TIMEOUT_MS, clock),
-    maxCacheEntries: cacheOptions?.maxEntries ?? 0,
-    hasScopes: createScopeCheck(resolved.scopeImplies),
-    realm: resolved.realm ?? new URL(resource).host,
-  }
+/** The options with their defaults. */
+export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAuthBearerDependency> {
+  readonly audit: Audit
+  readonly clock: Clock
+  readonly resource: string
+  readonly issuers: readonly [CheckedIssuerOptions, ...CheckedIssuerOptions[]]
+  /** Of issuers that have none of their own. */
+  readonly audiences: readonly string[]
+  readonly scopes: readonly string[]
+  readonly scopeImplies: Readonly<Record<string, readonly string[]>>
+  readonly claims: Readonly<Record<string, string>>
+  readonly legacy: CheckedLegacyOptions | undefined
+  readonly isRevoked: RequireOAuthBearerOptions['isRevoked']
+  readonly maxTokenBytes: number
+  readonly toleranceMs: number
+  /** 0 for no cache. */
+  readonly maxCacheEntries: number
+  readonly keyCache: KeyCache | undefined
+  readonly attachAuthInfo: boolean
+  readonly realm: string
+  readonly resourceMetadataUrl: string | undefined
 }
 
-function pathOf(given: RequireOAuthBearerOptions['issuer'], index: number): string {
-  return Array.isArray(given) ? `issuer[${index}].` : 'issuer.'
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws {OptionError}
+ */
+export function resolveOAuthOptions(options: RequireOAuthBearerOptions): ResolvedOAuthOptions {
+  const { issuer, audience, cache, clockToleranceSeconds, ...rest } = resolveOptions(
+    'requireOAuthBearer',
+    options,
+    rules,
+  )
+  assertScopes(rest.scopes, 'scopes')
+  assertScopes([...Object.keys(rest.scopeImplies), ...Object.values(rest.scopeImplies).flat()], 'scopeImplies')
+  const caching = cache === false ? undefined : resolveOptions('requireOAuthBearer', cache ?? {}, cacheRules, 'cache.')
+  const isList = Array.isArray(options.issuer)
+  const issuers = issuer.map((one, index) => checkIssuerOptions(one, isList ? `issuer[${index}].` : 'issuer.'))
+  if (new Set(issuers.map((one) => one.issuer)).size !== issuers.length) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'issuer',
+      'requireOAuthBearer: option "issuer" contains one issuer twice',
+    )
+  }
+  assertOneOpaqueIssuer(issuers)
+  return {
+    ...rest,
+    onDenied: options.onDenied,
+    audit: rest.audit ?? audit,
+    issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
+    audiences: audience ?? [rest.resource],
+    legacy: rest.legacy && checkLegacyOptions(rest.legacy),
+    toleranceMs: clockToleranceSeconds * 1000,
+    maxCacheEntries: caching?.maxEntries ?? 0,
+    realm: rest.realm ?? new URL(rest.resource).host,
+  }
 }

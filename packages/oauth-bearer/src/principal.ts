@@ -1,6 +1,9 @@
 import type { PrincipalBase } from '@countersign/core'
+import { type Granted, granted } from '@countersign/core/gate-kit'
+import { type ClaimRules, clientIdOf, scopesOf } from './claims.js'
+import { deepFreeze, type JsonObject } from './strict-encoding.js'
 
-/** How a token was verified. */
+/** How a token was verified: by its signature, by introspection, by the app's `verify`, or as a legacy token. */
 export type Via = 'jwt' | 'introspection' | 'verify' | 'legacy'
 
 /** The holder of an access token that was issued for this resource. */
@@ -11,11 +14,11 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly issuer: string
   readonly subject?: string
   readonly clientId?: string
-  /** As granted: what a scope implies is not in here. */
+  /** As granted: without the scopes that a scope implies. */
   readonly scopes: readonly string[]
-  /** ms since the epoch; absent when the issuer did not say. */
+  /** Milliseconds since the epoch; absent if the issuer does not say. */
   readonly expiresAt?: number
-  /** The token's claims with the mapped ones beside them, frozen all through. */
+  /** The token's claims with the mapped names beside them, deeply frozen. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly via: Via
 }
@@ -24,4 +27,56 @@ declare module '@countersign/core' {
   interface PrincipalTypes {
     'oauth-bearer': OAuthBearerPrincipal
   }
+}
+
+/** What a principal is built from. It has a subject or a client. */
+export interface Identity {
+  readonly issuer: string
+  readonly subject: string | undefined
+  readonly clientId: string | undefined
+  readonly scopes: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number | undefined
+  readonly claims: JsonObject
+  /** Additional names of claims → the claims' own names. */
+  readonly claimNames: Readonly<Record<string, string>>
+  readonly via: Via
+}
+
+/** As {@link grantTo}, from claims that `checkClaims` accepted. */
+export function grantByClaims(
+  claims: JsonObject,
+  { issuer, scopeClaims, claimNames }: ClaimRules,
+  expiresAt: number | undefined,
+  via: Via,
+): Granted<OAuthBearerPrincipal> {
+  const subject = typeof claims.sub === 'string' ? claims.sub : undefined
+  const scopes = scopesOf(claims, scopeClaims)
+  return grantTo({ issuer, subject, clientId: clientIdOf(claims), scopes, expiresAt, claims, claimNames, via })
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Builds the frozen principal, in the verdict that grants it. The event says which way it was verified. */
+export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
+  const { issuer, subject, clientId, scopes, expiresAt, claims, claimNames, via } = identity
+  const id = subject === undefined ? `${issuer}|client|${clientId}` : `${issuer}|${subject}`
+  // Absent members are left out. Spreads would cost more than all checks of the claims.
+  const principal: Mutable<Partial<OAuthBearerPrincipal>> = { kind: 'oauth-bearer', id, issuer }
+  if (subject !== undefined) principal.subject = subject
+  if (clientId !== undefined) principal.clientId = clientId
+  principal.scopes = scopes
+  if (expiresAt !== undefined) principal.expiresAt = expiresAt
+  principal.claims = addClaimNames(claims, claimNames)
+  principal.via = via
+  const { jti } = claims
+  const credential = typeof jti === 'string' ? { id: jti } : undefined
+  const detail = Object.freeze({ credential, attributes: { issuer, via } })
+  return Object.freeze(granted(deepFreeze(principal as OAuthBearerPrincipal), detail))
+}
+
+function addClaimNames(claims: JsonObject, names: Readonly<Record<string, string>>): JsonObject {
+  const mapped = Object.entries(names).filter(([, claim]) => Object.hasOwn(claims, claim))
+  if (mapped.length === 0) return { ...claims }
+  return { ...claims, ...Object.fromEntries(mapped.map(([name, claim]) => [name, claims[claim]])) }
 }

@@ -1,7 +1,28 @@
-import type { ReasonTable, Verdict } from '@countersign/core/gate-kit'
-import type { OAuthBearerPrincipal } from './principal.js'
+import type { ReasonTable } from '@countersign/core/gate-kit'
 
-// One body for all that is unproven. Descriptions are constants without quotes (RFC 6750 §3).
+/** Why the gate refuses a request. The guide has a sentence for each. */
+export type OAuthBearerReason =
+  | 'missing'
+  | 'malformed'
+  | 'ambiguous'
+  | 'malformed_token'
+  | 'wrong_issuer'
+  | 'wrong_type'
+  | 'wrong_algorithm'
+  | 'unknown_key'
+  | 'bad_signature'
+  | 'missing_claim'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'bound_token'
+  | 'wrong_audience'
+  | 'inactive'
+  | 'legacy_refused'
+  | 'revoked'
+  | 'insufficient_scope'
+  | 'insufficient_authentication'
+
+// One answer for every unproven token. Descriptions are constants without quotes (RFC 6750 §3).
 const unproven = {
   status: 401,
   owasp: 'authn_login_fail',
@@ -17,22 +38,24 @@ const invalidRequest = {
   },
 } as const
 
-/** What each refusal means to the client and to the audit. The `error` is the one of the challenge, too. */
-export const reasons = {
+/** What each reason means to the client and to the audit. `error` and `error_description` are in the challenge, too. */
+export const reasons: ReasonTable<OAuthBearerReason> = {
   missing: { status: 401, owasp: 'authn_login_fail' },
   malformed: invalidRequest,
   ambiguous: invalidRequest,
-  unsupported_scheme: { status: 401, owasp: 'authn_login_fail' },
+  malformed_token: unproven,
+  wrong_issuer: unproven,
   wrong_type: unproven,
   wrong_algorithm: unproven,
   unknown_key: unproven,
   bad_signature: unproven,
+  missing_claim: unproven,
   expired: unproven,
   not_yet_valid: unproven,
-  wrong_issuer: unproven,
+  bound_token: unproven,
   wrong_audience: unproven,
-  missing_claim: unproven,
   inactive: unproven,
+  legacy_refused: unproven,
   revoked: unproven,
   insufficient_scope: {
     status: 403,
@@ -47,18 +70,10 @@ export const reasons = {
       error_description: 'A stronger or more recent authentication of the user is needed here',
     },
   },
-  bound_token: unproven,
-  bad_proof: {
-    status: 401,
-    owasp: 'authn_login_fail',
-    problem: { error: 'invalid_dpop_proof', error_description: 'The DPoP proof is not valid for this request' },
-  },
-  legacy_refused: unproven,
-} as const satisfies ReasonTable<string>
+}
 
-export type OAuthBearerReason = keyof typeof reasons
+/** What could not be asked when the gate answers 503. `verifier` is the app's own `verify`, `isRevoked` or `checkAudience`. */
+export type OAuthBearerDependency = 'verifier' | 'keys' | 'introspection'
 
-/** What could not be asked when a gate answers 503. */
-export type OAuthBearerDependency = 'keys' | 'introspection' | 'verifier' | 'replay_store'
-
-export type OAuthBearerVerdict = Verdict<OAuthBearerPrincipal, OAuthBearerReason, OAuthBearerDependency>
+/** Every dependency. A callback of the app's that throws an error without a name is the first. */
+export const dependencies: readonly OAuthBearerDependency[] = ['verifier', 'keys', 'introspection']

@@ -1,35 +1,41 @@
 import type { Gate } from '@countersign/core'
-import { defineGate } from '@countersign/core/gate-kit'
-import type { RequestHandler } from 'express'
-import { createAuthenticator } from './authenticate.js'
+import { defineGate, type LegacyUse } from '@countersign/core/gate-kit'
+import { authInfoOf } from '@countersign/core/mcp-sdk'
+import type { Request, RequestHandler } from 'express'
 import { challengesFor, mergeExposed } from './challenges.js'
-import type { LegacyTokenUsage } from './legacy.js'
-import { createLoneVerifier } from './lone-verifier.js'
-import { type MetadataOptions, metadataUrl, serveMetadata } from './metadata.js'
-import { type Needs, resolveStepUp, type StepUpOptions } from './needs.js'
+import {
+  assertScopes,
+  createDemand,
+  createScopeCheck,
+  type Needs,
+  resolveStepUp,
+  type StepUpOptions,
+} from './demand.js'
+import { createIssuer } from './issuers/create-issuer.js'
+import { createLegacy } from './legacy.js'
+import { type MetadataOptions, resourceMetadataUrl, serveMetadata } from './metadata.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
 import type { OAuthBearerPrincipal } from './principal.js'
-import { presentsToken } from './read-credential.js'
-import { reasons } from './reasons.js'
-import { assertScopes } from './scopes.js'
-import { rememberVerifier } from './verifier-of.js'
+import { type PresentedToken, readBareToken, readToken } from './read.js'
+import { dependencies, type OAuthBearerDependency, type OAuthBearerReason, reasons } from './reasons.js'
+import { createVerify } from './verify.js'
 
 /** The gate of {@link requireOAuthBearer}. */
 export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
-  /** A gate for an operation that needs these scopes as well. Re-uses this gate's verdict on the same request. */
+  /** A gate for an operation that needs these scopes as well. Gates of one origin verify a request's token once. */
   scopes(...scopes: readonly string[]): Gate<OAuthBearerPrincipal>
   /** A gate for an operation that needs a stronger or more recent authentication of the user (RFC 9470). */
   stepUp(options: StepUpOptions): Gate<OAuthBearerPrincipal>
-  /** Serves this resource's metadata (RFC 9728); mount it at the root of the app. */
+  /** Serves this resource's metadata (RFC 9728). Mount it at the root of the app. */
   metadata(options?: MetadataOptions): RequestHandler
-  /** Who came with a legacy token since this gate was made: when it is quiet, the rollout is over. */
-  legacyUsage(): readonly LegacyTokenUsage[]
+  /** Who has used a legacy token since this gate was made. When the list stops growing, the migration is over. */
+  legacyUsage(): readonly LegacyUse[]
 }
 
 /**
  * Requires an OAuth 2 access token that was issued for this resource. Attaches {@link OAuthBearerPrincipal}. Answers 400
- * for a token in a wrong place, 401 for one that is not valid here, 403 for one without a needed scope, 503 when that
- * cannot be known now.
+ * for a token in a wrong place, 401 for a token that is not valid here, 403 for a token without a needed scope, and 503 if
+ * that cannot be known now.
  *
  * Source: RFC 6750, RFC 9068, RFC 9728, RFC 9700.
  *
@@ -41,35 +47,53 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
  */
 export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBearerGate {
   const resolved = resolveOAuthOptions(options)
-  const { resource, realm, issuers, legacy, clock, audit, maxTokenBytes } = resolved
-  const authenticator = createAuthenticator(resolved)
-  let metadataAt = resolved.resourceMetadataUrl
+  const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo } = resolved
+  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
+  const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
+  const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
+  const verify = createVerify({ ...resolved, issuers, legacy })
+  const hasScopes = createScopeCheck(resolved.scopeImplies)
   const knownScopes = new Set(resolved.scopes)
-  const otherSchemes = () => (legacy === undefined || legacy.isOver(clock.now()) ? [] : [legacy.scheme])
+  let metadataAt = resolved.resourceMetadataUrl
 
   function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
-    const context = { realm, scopes: needs.scopes, otherSchemes, resourceMetadata: () => metadataAt }
     for (const scope of needs.scopes) knownScopes.add(scope)
-    return defineGate({
-      scheme: 'oauth-bearer',
+    const context = {
+      realm,
+      scopes: needs.scopes,
+      otherSchemes: () => (legacy === undefined || legacy.isOver(clock.now()) ? [] : [legacy.scheme]),
+      resourceMetadata: () => metadataAt,
+    }
+    return defineGate<PresentedToken, OAuthBearerPrincipal, OAuthBearerReason, OAuthBearerDependency>({
+      name: 'oauth-bearer',
+      middleware: 'requireOAuthBearer',
       reads: ['authorization'],
-      presents: presentsToken,
-      authenticate: (request) => authenticator.authenticate(request, needs),
+      read: (request) => readToken(request, schemes, maxTokenBytes),
+      verify,
+      demand: createDemand(needs, hasScopes, clock, toleranceMs),
+      decided: attachAuthInfo
+        ? (verdict, presented, request) => {
+            if (verdict.outcome !== 'granted') return
+            const auth = authInfoOf(verdict.principal, { token: presented?.token, resource })
+            ;(request as Request & { auth?: unknown }).auth = auth
+          }
+        : undefined,
+      // The gates of one origin verify with one cache and one set of keys.
+      verifier: verify,
+      dependencies,
       reasons,
       challenge: (refusal) => challengesFor(context, refusal),
-      answer: (answer, _verdict, request) => ({
-        ...answer,
-        headers: {
-          ...answer.headers,
-          'Access-Control-Expose-Headers': mergeExposed(request.res?.getHeader('Access-Control-Expose-Headers')),
-        },
-      }),
+      shape: (answer, _refusal, { res }) => {
+        const exposed = mergeExposed(res?.getHeader('Access-Control-Expose-Headers'))
+        return { ...answer, headers: { ...answer.headers, 'Access-Control-Expose-Headers': exposed } }
+      },
+      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource, passesToken: true },
       options: resolved,
     })
   }
 
   const needing = (scopes: readonly string[]) => [...new Set([...resolved.scopes, ...scopes])]
-  const gate = Object.assign(gateFor({ scopes: resolved.scopes }), {
+  return Object.assign(gateFor({ scopes: resolved.scopes }), {
     scopes(...scopes: readonly string[]) {
       assertScopes(scopes, 'scopes()')
       return gateFor({ scopes: needing(scopes) })
@@ -79,13 +103,12 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       return gateFor({ ...needs, scopes: needing(needs.scopes) })
     },
     metadata(metadataOptions: MetadataOptions = {}) {
-      const context = { resource, issuers: issuers.map(({ issuer }) => issuer), scopes: () => [...knownScopes] }
-      const handler = serveMetadata(context, metadataOptions)
-      metadataAt ??= metadataUrl(resource)
+      const [first, ...others] = resolved.issuers
+      const names = [first.issuer, ...others.map(({ issuer }) => issuer)] as const
+      const handler = serveMetadata({ resource, issuers: names, scopes: () => [...knownScopes] }, metadataOptions)
+      metadataAt ??= resourceMetadataUrl(resource)
       return handler
     },
     legacyUsage: () => legacy?.usage() ?? [],
   })
-  rememberVerifier(gate, createLoneVerifier({ authenticator, audit, resource, maxTokenBytes }))
-  return gate
 }

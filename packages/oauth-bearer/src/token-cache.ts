@@ -1,24 +1,33 @@
+import { hash } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { LRUCache } from 'lru-cache'
+import { checkTimes } from './claims.js'
 import type { KeySource, TrustedKey } from './keys/key-source.js'
-import { checkTimes, type Verified } from './token-outcome.js'
+import type { Signer, Verified } from './outcome.js'
+import type { PresentedToken } from './read.js'
 
-/** Verified tokens by digest. What is kept is frozen, and each hit is checked again for all that can change. */
+/** Verified tokens by {@link digestOf}. Values are frozen, and each hit is checked for all that can change. */
 export interface TokenCache {
-  /** Undefined when it is not held, or not to be believed any more. `expired` when its time has gone. */
+  /** Undefined if the token is not cached or must be verified again; `'expired'` if it has expired. */
   get(digest: string): Verified | 'expired' | undefined
   set(digest: string, verified: Verified): void
   readonly size: number
 }
 
-/** Holds `maxEntries` at most, the least recently used go first; 0 keeps nothing. */
+/** The full SHA-256 of a token, preceded by its scheme unless that is Bearer. */
+export function digestOf({ scheme, token }: PresentedToken): string {
+  const digest = hash('sha256', token, 'base64')
+  return scheme === 'bearer' ? digest : `${scheme}:${digest}`
+}
+
+/** Makes a cache of at most `maxEntries`, from which the least recently used goes first; 0 caches nothing. */
 export function createTokenCache(maxEntries: number, clock: Clock, sources: readonly KeySource[]): TokenCache {
   if (maxEntries === 0) return { get: () => undefined, set: () => undefined, size: 0 }
   const entries = new LRUCache<string, Verified>({ max: maxEntries })
 
   function purge(removed: ReadonlySet<TrustedKey>): void {
-    for (const [digest, { key }] of entries.entries()) {
-      if (key !== undefined && removed.has(key.key)) entries.delete(digest)
+    for (const [digest, { signer }] of entries.entries()) {
+      if (signer !== undefined && removed.has(signer.key)) entries.delete(digest)
     }
   }
   for (const source of sources) source.onRemoval(purge)
@@ -27,9 +36,9 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
     get(digest) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
-      const untimely = checkTimes(entry, clock.now())
+      const untimely = checkTimes(entry, entry.toleranceMs, clock.now())
       const isKept = untimely === undefined && clock.monotonic() < (entry.keepUntilMs ?? 0)
-      if (isKept && (entry.key === undefined || isTrusted(entry.key))) return entry
+      if (isKept && (entry.signer === undefined || isTrusted(entry.signer))) return entry
       entries.delete(digest)
       return untimely === 'expired' ? untimely : undefined
     },
@@ -43,10 +52,10 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
 }
 
 /**
- * Asks the source as for a new token, so that a cached one keeps its keys fresh, too. What takes a promise to know is
- * not known: the token is verified again.
+ * Asks the source as for a new token, so that cached tokens keep its keys fresh, too. If the answer takes a promise, the
+ * token is verified again.
  */
-function isTrusted({ source, key, algorithm }: NonNullable<Verified['key']>): boolean {
+function isTrusted({ source, key, algorithm }: Signer): boolean {
   const answer = source.find(key.kid, algorithm)
   return 'outcome' in answer && answer.outcome === 'found' && answer.keys.includes(key)
 }

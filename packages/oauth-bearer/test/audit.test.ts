@@ -1,5 +1,5 @@
-import { createAudit, type AuditEvent } from '@countersign/core'
-import { asOAuthTokenVerifier, VerifierUnavailable } from '@countersign/oauth-bearer'
+import { type AuditEvent, createAudit, UnavailableError } from '@countersign/core'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
 import { makeKey } from './test-issuer.js'
@@ -78,7 +78,7 @@ describe('the audit', () => {
     expect(told()).toHaveLength(1)
     expect(told()[0]).toMatchObject({
       type: 'oauth.keys.unavailable',
-      attributes: { issuer: app.issuer.url, failure: 'status 500', stale_keys_go_on: false },
+      attributes: { issuer: app.issuer.url, failure: 'status 500', stale_keys_used: false },
     })
     expect(decisions().map(({ type, reason }) => `${type} ${reason}`)).toEqual(Array(3).fill('access.unavailable keys'))
     app.issuer.answer('/jwks', undefined)
@@ -124,7 +124,7 @@ describe('the audit', () => {
     let isBroken = false
     app = await oauthApp({
       isRevoked: () => {
-        if (isBroken) throw new Error('bug')
+        if (isBroken) throw new TypeError('bug')
         return false
       },
     })
@@ -136,7 +136,7 @@ describe('the audit', () => {
     await expect(verifier.verifyAccessToken(token)).rejects.toThrow('bug')
     expect(decisions().map(({ type, reason }) => [type, reason])).toEqual([
       ['access.granted', undefined],
-      ['access.denied', 'wrong_issuer'],
+      ['access.denied', 'malformed_token'],
       ['access.unavailable', 'internal_error'],
     ])
   })
@@ -158,7 +158,7 @@ describe('the audit', () => {
     })
     await app.stop()
     app = await oauthApp(({ url }) => ({
-      issuer: { issuer: url, verify: () => Promise.reject(new VerifierUnavailable('secret words')) },
+      issuer: { issuer: url, verify: () => Promise.reject(new UnavailableError('verifier', 'secret words')) },
     }))
     await app.get('opaque')
     expect(decisions().at(-1)).toMatchObject({ reason: 'verifier', attributes: { issuer: app.issuer.url } })

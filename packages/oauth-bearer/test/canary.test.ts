@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { VerifierUnavailable } from '@countersign/oauth-bearer'
+import { UnavailableError } from '@countersign/core'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import type { ErrorRequestHandler } from 'express'
 import { type Harness, oauthApp, RESOURCE } from './harness.js'
@@ -69,6 +69,7 @@ describe('a token', () => {
     const requests = [
       ...tokens.flatMap((token) => [`Bearer ${token}`, `DPoP ${token}`, `Token ${token}`, `Bearer ${token}!`]),
       `Basic ${CANARY}`,
+      CANARY,
       `Bearer ${CANARY.repeat(400)}`,
     ]
     for (const authorization of requests.filter((one) => one !== `Bearer ${good}`)) {
@@ -117,8 +118,8 @@ describe('a token', () => {
   })
 
   test('[oauth-canary] is in no event of a verifier that fails, even when its error holds it', async () => {
-    const failing = { bug: new Error(CANARY), down: new VerifierUnavailable(CANARY) }
-    let next: Error = failing.bug
+    const failing: Record<string, Error> = { bug: new TypeError(CANARY), error: new Error(CANARY), down: new UnavailableError('verifier', CANARY) }
+    let next = new Error(CANARY)
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, verify: () => Promise.reject(next) } }))
     for (const error of Object.values(failing)) {
       next = error

@@ -131,7 +131,7 @@ describe('step-up', () => {
   const REFUSED = '401 insufficient_authentication'
 
   test('asks for a class of authentication, or a more recent one, and says which', async () => {
-    await start({ acr: ['urn:mfa', 'urn:hardware'], maxAgeSeconds: 300 })
+    await start({ acr: ['urn:mfa', 'urn:hardware'], maxAuthAgeSeconds: 300 })
     const { status, headers, json } = await app.get(await app.token(), '/pay')
     expect(status).toBe(401)
     expect(headers.get('www-authenticate')).toBe(
@@ -151,7 +151,7 @@ describe('step-up', () => {
   })
 
   test('holds on every request: what was recent does not stay so', async () => {
-    await start({ maxAgeSeconds: 60 })
+    await start({ maxAuthAgeSeconds: 60 })
     const now = Math.floor(app.clock.now() / 1000)
     const token = await app.token({ claims: { auth_time: now } })
     expect((await app.get(token, '/pay')).status).toBe(200)

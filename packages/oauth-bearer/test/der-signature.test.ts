@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { derSignature } from '../src/jwt/der-signature.js'
+import { derSignature } from '../src/keys/signature.js'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const signatureOf = (r: string, s: string) => Buffer.from(r + s, 'hex')

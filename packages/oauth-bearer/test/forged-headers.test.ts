@@ -43,10 +43,10 @@ describe('forged headers', () => {
   )
 
   test.each([null, true, 0, ['RS256'], { name: 'RS256' }])(
-    '[oauth-forged-headers] alg %j is no string, so this is no JWS, and nobody takes it',
+    '[oauth-forged-headers] alg %j is no string, so this is no JWS, and nobody accepts it',
     async (alg) => {
       const { header, claims } = parts(await app.token())
-      await expectRefused(forge({ ...header, alg }, claims), 'wrong_issuer')
+      await expectRefused(forge({ ...header, alg }, claims), 'malformed_token')
     },
   )
 
@@ -134,6 +134,6 @@ describe('forged headers', () => {
   test('an encrypted token is for nobody here', async () => {
     const { header, claims } = parts(await app.token())
     const jwe = `${forge({ ...header, alg: 'RSA-OAEP', enc: 'A256GCM' }, claims)}.aaaa.bbbb`
-    await expectRefused(jwe, 'wrong_issuer')
+    await expectRefused(jwe, 'malformed_token')
   })
 })

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { KeyCache } from '@countersign/oauth-bearer'
+import type { KeyCache } from '@countersign/oauth-bearer/store'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
 
@@ -132,7 +132,7 @@ describe('an outage of the key set', () => {
     expect(told?.attributes).toEqual({
       issuer: app.issuer.url,
       failure: 'connection ECONNREFUSED',
-      stale_keys_go_on: false,
+      stale_keys_used: false,
     })
     app.issuer.close = async () => undefined
   })

@@ -1,4 +1,5 @@
-import { asOAuthTokenVerifier, type OAuthBearerGate, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
+import { type OAuthBearerGate, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import {
   Client as ClientV2,
@@ -290,11 +291,11 @@ describe("the MCP SDK's own middleware", () => {
     expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"')
     expect((await get(await provider.machineToken('https://other.example.com/mcp'))).status).toBe(401)
     expect((await get('a'.repeat(9000))).status).toBe(401)
-    expect(reasons()).toEqual([undefined, 'wrong_issuer', 'wrong_audience', 'malformed'])
+    expect(reasons()).toEqual([undefined, 'malformed_token', 'wrong_audience', 'malformed'])
     await guarded.close()
   })
 
-  test('an outage rejects with VerifierUnavailable, and a gate of another kind is refused', async () => {
+  test('an outage rejects with UnavailableError, and what is not a gate is refused', async () => {
     const cold = requireOAuthBearer({ resource: `${server.url}/mcp`, issuer: provider.issuer })
     await provider.fault('/jwks', 'reset')
     try {
@@ -306,6 +307,6 @@ describe("the MCP SDK's own middleware", () => {
     } finally {
       await provider.fault('/jwks', null)
     }
-    expect(() => asOAuthTokenVerifier({} as OAuthBearerGate)).toThrow(/must be a gate of requireOAuthBearer/)
+    expect(() => asOAuthTokenVerifier({} as OAuthBearerGate)).toThrow(/must be a gate made by requireOAuthBearer/)
   })
 })

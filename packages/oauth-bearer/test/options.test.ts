@@ -165,8 +165,8 @@ describe('options', () => {
 
   test('what a gate is asked for later is checked then', () => {
     const gate = requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER })
-    expect(() => gate.scopes('offline_access')).toThrow(/offline_access, which is no scope of a resource/)
-    expect(() => gate.stepUp({ maxAgeSeconds: -1 })).toThrow(/stepUp.maxAgeSeconds/)
+    expect(() => gate.scopes('offline_access')).toThrow(/offline_access, which is not a scope of a resource/)
+    expect(() => gate.stepUp({ maxAuthAgeSeconds: -1 })).toThrow(/stepUp.maxAuthAgeSeconds/)
     expect(() => gate.stepUp({})).toThrow(/stepUp\(\) asks for nothing/)
     expect(() => gate.stepUp({ acr: [] })).toThrow(/stepUp\(\) asks for nothing/)
     expect(() => gate.stepUp({ acr: ['a b'] })).toThrow(/stepUp.acr/)

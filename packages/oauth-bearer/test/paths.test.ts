@@ -55,7 +55,8 @@ describe('one token in one place', () => {
     async (authorization) => {
       app = await oauthApp()
       const { status, headers, json } = await app.get(authorization)
-      expect([status, app.last()]).toEqual([401, 'unsupported_scheme'])
+      expect([status, app.last()]).toEqual([401, 'missing'])
+      expect(app.events.at(-1)?.attributes).toEqual({ scheme: authorization.split(' ')[0]?.toLowerCase() })
       expect(headers.get('www-authenticate')).toBe('Bearer realm="mcp.example.com"')
       expect(json).not.toHaveProperty('error')
     },
@@ -75,10 +76,14 @@ describe('one token in one place', () => {
     })
     expect((await app.get(undefined, '/open')).json).toEqual({ who: 'nobody' })
     expect((await app.get(await app.token(), '/open')).json).toEqual({ who: 'oauth-bearer' })
-    for (const bad of ['junk', 'Basic dTpw', await app.token({ claims: { exp: 1 } })]) {
+    expect((await app.get('Basic dTpw', '/open')).json).toEqual({ who: 'nobody' })
+    for (const bad of ['junk', await app.token({ claims: { exp: 1 } })]) {
       expect((await app.get(bad, '/open')).status).toBe(401)
     }
     expect((await app.get(undefined, '/open?access_token=a')).status).toBe(400)
+    for (const authorization of ['Bearer', 'bearer', 'Bearer a b', ['Bearer a', 'Bearer b']]) {
+      expect((await wire(app.port, { path: '/open', headers: { authorization } })).status).toBe(400)
+    }
   })
 
   test('no method is exempt', async () => {
@@ -106,7 +111,7 @@ describe('which issuer decides', () => {
 
   test('with JWTs alone, what is none is refused and nobody is asked', async () => {
     app = await oauthApp()
-    for (const token of ['opaque', 'a.b.c', 'a'.repeat(8000)]) expect(await outcome(token)).toBe('401 wrong_issuer')
+    for (const token of ['opaque', 'a.b.c', 'a'.repeat(8000)]) expect(await outcome(token)).toBe('401 malformed_token')
     expect(app.issuer.requests).toEqual([])
   })
 
@@ -155,7 +160,7 @@ describe('which issuer decides', () => {
     two.endpoint.tokens.set('two_a', answer(two.issuer))
     expect(await outcome('one_a')).toBe('200 granted')
     expect(await outcome('two_a')).toBe('200 granted')
-    expect(await outcome('three_a')).toBe('401 wrong_issuer')
+    expect(await outcome('three_a')).toBe('401 malformed_token')
     expect(one.endpoint.asked.map(({ form }) => form.get('token'))).toEqual(['one_a'])
     expect(two.endpoint.asked.map(({ form }) => form.get('token'))).toEqual(['two_a'])
   })

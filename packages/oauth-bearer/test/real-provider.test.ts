@@ -30,7 +30,7 @@ interface Guarded {
   readonly clock: FakeClock
   /** `status reason` of a request with this token. */
   ask(token: string): Promise<string>
-  askFor(token: string): Promise<{ status: number; headers: Headers; via?: string }>
+  askFor(token: string): Promise<{ status: number; headers: Headers; via: string | undefined }>
 }
 
 /** A gate of its own, whose clock stands at the present until it is moved. */
@@ -70,7 +70,7 @@ describe('oidc-provider in its own process', () => {
     expect(await mixed.askFor(token)).toMatchObject({ status: 200, via: 'introspection' })
     expect(await mixed.ask(`${token}x`)).toBe('401 inactive')
     expect(await mixed.ask(jwt)).toBe('401 wrong_audience')
-    expect(await jwts.ask(token)).toBe('401 wrong_issuer')
+    expect(await jwts.ask(token)).toBe('401 malformed_token')
     expect(await jwts.ask(await provider.machineToken('https://other.example.com/mcp'))).toBe('401 wrong_audience')
   })
 

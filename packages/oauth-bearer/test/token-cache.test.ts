@@ -2,8 +2,8 @@ import { granted } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../src/keys/key-source.js'
-import { createTokenCache } from '../src/token-cache.js'
-import type { Verified } from '../src/token-outcome.js'
+import { createTokenCache, digestOf } from '../src/token-cache.js'
+import type { Verified } from '../src/outcome.js'
 
 const principal = { kind: 'oauth-bearer', id: 'i|u', issuer: 'i', scopes: [], claims: {}, via: 'jwt' } as const
 const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', verifiers: new Map() })
@@ -22,7 +22,7 @@ function setUp() {
     toleranceMs: 5000,
     expiresAt: clock.now() + 60_000,
     keepUntilMs: Number.POSITIVE_INFINITY,
-    key: { source, key, algorithm: 'RS256' },
+    signer: { source, key, algorithm: 'RS256' },
     ...rest,
   })
   return {
@@ -43,7 +43,7 @@ describe('the cache of verified tokens, by itself', () => {
   test('[oauth-rotation] drops what a key verified when that is withdrawn, and keeps the rest', () => {
     const { cache, verified, key, remove } = setUp()
     cache.set('a', verified())
-    cache.set('b', verified({ key: undefined }))
+    cache.set('b', verified({ signer: undefined }))
     remove(makeKey())
     expect(cache.size).toBe(2)
     remove(key)
@@ -86,5 +86,26 @@ describe('the cache of verified tokens, by itself', () => {
     expect(cache.get('short')).toBeUndefined()
     clock.jump(-10_000)
     expect(cache.get('early')).toBeUndefined()
+  })
+})
+
+describe('the digest that a token is cached by', () => {
+  const digest = (scheme: string, token: string) => digestOf({ scheme, token })
+
+  test('differs from scheme to scheme, also where one text could be read both ways', () => {
+    const digests = [
+      digest('bearer', 'abcdefgh'),
+      digest('token', 'abcdefgh'),
+      digest('bearer', 'token abcdefgh'),
+      digest('token', 'bearer abcdefgh'),
+      digest('bearer', 'token:abcdefgh'),
+    ]
+    expect(new Set(digests).size).toBe(digests.length)
+  })
+
+  test('is a whole SHA-256, and never the token', () => {
+    expect(Buffer.from(digest('bearer', 'abc'), 'base64').toString('hex')).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    )
   })
 })

@@ -1,4 +1,5 @@
-import { type IssuerOptions, VerifierUnavailable, type VerifyFunction } from '@countersign/oauth-bearer'
+import { UnavailableError } from '@countersign/core'
+import type { IssuerOptions, VerifyFunction } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { type Harness, oauthApp } from './harness.js'
@@ -82,15 +83,18 @@ describe('a verify function', () => {
     ['nobody', () => ({}), '500 internal_error'],
     ['an empty subject', () => ({ subject: '' }), '500 internal_error'],
     ['scopes as a text', () => ({ subject: 'u1', scopes: 'a b' as unknown as string[] }), '500 internal_error'],
-    ['a throw', () => Promise.reject(new Error('bug')), '500 internal_error'],
+    ['a rejection', () => Promise.reject(new Error('down')), '503 verifier'],
+    ['a failed fetch', () => Promise.reject(new TypeError('fetch failed')), '503 verifier'],
+    ['a garbled answer', () => JSON.parse('<html>'), '503 verifier'],
+    ['a bug', () => (undefined as unknown as { subject: string }).subject as never, '500 internal_error'],
   ])('returns %s', async (_name, verify: VerifyFunction, expected) => {
     await start(verify)
     expect(await outcome('opaque')).toBe(expected)
   })
 
-  test('throws VerifierUnavailable: 503, with its time', async () => {
+  test('throws UnavailableError: 503, with its time', async () => {
     await start(() => {
-      throw new VerifierUnavailable('down', { retryAfterSeconds: 7 })
+      throw new UnavailableError('verifier', 'down', { retryAfterSeconds: 7 })
     })
     const { status, headers } = await app.get('opaque')
     expect([status, app.last(), headers.get('retry-after')]).toEqual([503, 'verifier', '7'])
@@ -166,7 +170,7 @@ describe('the legacy scheme', () => {
     expect(app.events.at(-1)?.principal).toEqual({ kind: 'oauth-bearer', id: 'legacy|reports' })
     expect((await app.get()).headers.get('www-authenticate')).toBe('Bearer realm="mcp.example.com"')
     expect(app.gate.legacyUsage()).toEqual([
-      { subject: 'reports', accepted: 2, refused: 1, lastSeenAt: Date.UTC(2026, 0, 1, 1) },
+      { caller: 'reports', accepted: 2, refused: 1, lastSeenAt: Date.UTC(2026, 0, 1, 1) },
     ])
   })
 
@@ -174,7 +178,7 @@ describe('the legacy scheme', () => {
     app = await oauthApp({ legacy })
     const oauth = await app.token()
     expect(await outcome(`Token ${oauth}`)).toBe('401 legacy_refused')
-    expect(await outcome(`Bearer ${OLD}`)).toBe('401 wrong_issuer')
+    expect(await outcome(`Bearer ${OLD}`)).toBe('401 malformed_token')
     expect(await outcome(`Token ${OLD}x`)).toBe('401 legacy_refused')
     expect(await outcome(`Token ${OLD.slice(0, -1)}`)).toBe('401 legacy_refused')
     // A refused token of OAuth is not tried as another one, nor let in as anonymous.
@@ -191,7 +195,7 @@ describe('the legacy scheme', () => {
     })
     expect(await outcome(`ApiKey ${OLD}`)).toBe('200 granted')
     expect(await outcome(`ApiKey ${NEWER}`)).toBe('401 legacy_refused')
-    expect(await outcome(`Token ${OLD}`)).toBe('401 unsupported_scheme')
+    expect(await outcome(`Token ${OLD}`)).toBe('401 missing')
   })
 
   test('keeps to the scopes that an operation needs', async () => {

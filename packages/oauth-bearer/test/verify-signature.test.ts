@@ -2,7 +2,7 @@ import { createHmac, type createPublicKey, generateKeyPairSync, randomBytes } fr
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { CompactSign, compactVerify, exportJWK, importJWK } from 'jose'
-import { publicKeyVerifier, secretVerifier } from '../src/jwt/verify-signature.js'
+import { publicKeyVerifier, secretVerifier } from '../src/keys/signature.js'
 
 const pairs = {
   RSA: generateKeyPairSync('rsa', { modulusLength: 2048 }),

@@ -1,7 +1,9 @@
 import { lookup } from 'node:dns'
 import { BlockList, isIP, isIPv4, type LookupFunction } from 'node:net'
+import { isLoopback } from '@countersign/core/gate-kit'
+import { isSafeUrl } from './url-rule.js'
 
-/** Not reachable from the public internet, or not unicast (the registries of RFC 6890). */
+/** Addresses that are not on the public internet, or not unicast (the registries of RFC 6890). */
 const notPublic = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -31,7 +33,7 @@ for (const [network, prefix] of [
   notPublic.addSubnet(network, prefix, 'ipv6')
 }
 
-/** Whether an address belongs to the public internet. An IPv6 address that wraps an IPv4 one does not. */
+/** Whether an address is on the public internet. An IPv6 address that contains an IPv4 address is not. */
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !notPublic.check(address, 'ipv4')
   return publicIpv6.check(address, 'ipv6') && !notPublic.check(address, 'ipv6')
@@ -41,28 +43,17 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '')
 }
 
-export function isLoopback(url: URL): boolean {
-  const host = hostOf(url)
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
-}
-
-/** Whether a URL may carry keys and tokens: https, or http on this machine; no credentials in it, no fragment. */
-export function isSafeUrl(url: URL): boolean {
-  const isTransportSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))
-  return isTransportSafe && url.username === '' && url.password === '' && url.hash === ''
-}
-
-/** Where a request goes, and how its host is looked up. */
+/** Where a request goes, and how its host is resolved. */
 export interface Destination {
   readonly url: URL
-  /** Set for a host that nobody configured: refuses addresses that are not public, so that a name can't be rebound. */
-  readonly lookup?: LookupFunction
+  /** Set for a host that is not configured: refuses addresses that are not public, also after DNS rebinding. */
+  readonly lookup?: LookupFunction | undefined
 }
 
 /**
- * Where a URL that the issuer's own metadata names may lead. The issuer's host and the hosts that were configured are
- * trusted, others must be https on public addresses: a document that was tampered with must not make this server a
- * client of its own network (SSRF). Undefined when it may not be asked.
+ * Where a URL from an issuer's metadata may lead. The issuer's host and the configured hosts are trusted; others must be
+ * https on public addresses, so that a manipulated document cannot make this server a client of its own network (SSRF).
+ * Undefined if it must not be asked. See decision 0022.
  */
 export function destinationFromMetadata(
   text: unknown,
@@ -72,19 +63,20 @@ export function destinationFromMetadata(
   if (typeof text !== 'string' || !URL.canParse(text)) return undefined
   const url = new URL(text)
   if (!isSafeUrl(url)) return undefined
-  if (isLoopback(url)) return isLoopback(issuer) ? { url } : undefined
+  if (isLoopback(url.hostname)) return isLoopback(issuer.hostname) ? { url } : undefined
   if (url.hostname === issuer.hostname || trustedHosts.includes(url.hostname)) return { url }
   if (url.protocol !== 'https:') return undefined
   if (isIP(hostOf(url)) !== 0) return isPublicAddress(hostOf(url)) ? { url } : undefined
   return { url, lookup: lookupPublic }
 }
 
-/** As `dns.lookup`, but an answer with an address that is not public is an error. */
+/** As `dns.lookup`, but an address that is not public is an error. */
 const lookupPublic: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) return callback(error, '', 0)
     const isSafe = addresses.length > 0 && addresses.every(({ address }) => isPublicAddress(address))
-    if (!isSafe) return callback(Object.assign(new Error('not a public address'), { code: 'ERR_COUNTERSIGN_SSRF' }), '', 0)
+    if (!isSafe)
+      return callback(Object.assign(new Error('not a public address'), { code: 'ERR_COUNTERSIGN_SSRF' }), '', 0)
     const [first] = addresses
     if (options.all === true) callback(null, addresses)
     else callback(null, first?.address ?? '', first?.family)

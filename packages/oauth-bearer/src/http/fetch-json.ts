@@ -1,11 +1,11 @@
-import { type JsonObject, parseJsonObject } from '../jwt/strict-json.js'
+import { type JsonObject, parseJsonObject } from '../strict-encoding.js'
 import type { Destination } from './destination.js'
 import { FetchError, type FetchedAnswer, type FetchOptions, fetchBounded } from './request.js'
 
 /**
- * The JSON object that a URL answers with status 200.
+ * Fetches the JSON object that a URL answers with status 200.
  *
- * @throws {FetchError} by rejection, for whatever else it answers.
+ * @throws {FetchError} by rejection, for any other answer.
  */
 export async function fetchJson(
   destination: Destination,

@@ -2,33 +2,39 @@ import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'no
 import { request as httpsRequest } from 'node:https'
 import type { Destination } from './destination.js'
 
-/** Why an answer could not be had. */
+/** Why a request has no usable answer. */
 export type FetchFailure = 'connection' | 'timeout' | 'too_large' | 'encoded' | 'status' | 'not_json' | 'invalid'
 
-/** An answer that could not be had. The message holds nothing of what the other side said. */
+/** A request without a usable answer. Its message contains nothing that the other side sent. */
 export class FetchError extends Error {
   override readonly name = 'FetchError'
-  constructor(
-    readonly failure: FetchFailure,
-    /** Of the answer, when there was one. */
-    readonly status?: number,
-    /** A system error's, e.g. `ECONNREFUSED`. */
-    readonly code?: string,
-  ) {
+  readonly failure: FetchFailure
+  /** The answer's status, if there was an answer. */
+  readonly status: number | undefined
+  /** A system error's code, such as `ECONNREFUSED`, or the name of the invalid member. */
+  readonly code: string | undefined
+
+  constructor(failure: FetchFailure, status?: number, code?: string) {
     super(`${failure}${status === undefined ? '' : ` ${status}`}${code === undefined ? '' : ` ${code}`}`)
+    this.failure = failure
+    this.status = status
+    this.code = code
   }
 }
 
+/** How {@link fetchBounded} asks. */
 export interface FetchOptions {
   readonly method?: 'GET' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** For all of it: connecting, waiting, and the body to its last byte. */
+  /** For everything: connecting, waiting, and the whole body. */
   readonly timeoutMs: number
   readonly maxBytes: number
   readonly agent?: Agent | false
+  readonly signal?: AbortSignal | undefined
 }
 
+/** An answer, whatever its status. */
 export interface FetchedAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
@@ -36,19 +42,20 @@ export interface FetchedAnswer {
 }
 
 /**
- * One HTTP request: no redirects, no compression, a deadline and a size limit that count the body in.
+ * Sends one HTTP request: no redirects, no compression, and a deadline and a size limit that include the body.
  *
  * @throws {FetchError} by rejection.
  */
 export function fetchBounded({ url, lookup }: Destination, options: FetchOptions): Promise<FetchedAnswer> {
-  const { method = 'GET', headers, body, timeoutMs, maxBytes, agent = false } = options
+  const { method = 'GET', headers, body, timeoutMs, maxBytes, agent = false, signal } = options
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const request = send(url, {
       method,
       agent,
-      lookup,
+      ...(lookup === undefined ? {} : { lookup }),
+      ...(signal === undefined ? {} : { signal }),
       headers: { accept: 'application/json', 'accept-encoding': 'identity', ...length, ...headers },
     })
     const timer = setTimeout(() => fail(new FetchError('timeout')), timeoutMs)

@@ -1,12 +1,13 @@
 import type { Clock } from '@countersign/core'
 
-/** Lets `size` through at once, and as many again spread over each `periodMs`. */
+/** A token bucket: allows `size` calls at once, and refills as many over each `periodMs`. */
 export interface TokenBucket {
   take(): boolean
-  /** Seconds until one can be taken, 1 at least. */
+  /** Seconds until one can be taken, at least 1. */
   retryAfterSeconds(): number
 }
 
+/** Makes a full bucket. */
 export function createTokenBucket(clock: Clock, size: number, periodMs: number): TokenBucket {
   let tokens = size
   let filledMs = clock.monotonic()

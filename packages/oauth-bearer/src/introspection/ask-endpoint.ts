@@ -2,19 +2,20 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { Clock } from '@countersign/core'
 import { withDeadline } from '@countersign/core/gate-kit'
-import type { Discovery } from '../discovery.js'
 import type { Destination } from '../http/destination.js'
+import type { Discovery } from '../http/discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
 import { FetchError } from '../http/request.js'
-import type { JsonObject } from '../jwt/strict-json.js'
+import type { JsonObject } from '../strict-encoding.js'
 import { clientAuthentication } from './client-authentication.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
 
 const MAX_BYTES = 64 * 1024
 
-/** Asks an introspection endpoint about one token. Rejects with a {@link FetchError} when it has no answer. */
+/** Asks an introspection endpoint about one token. Rejects with a {@link FetchError} if there is no usable answer. */
 export type AskEndpoint = (token: string) => Promise<JsonObject>
 
+/** What {@link createAskEndpoint} needs. */
 export interface AskEndpointSetup {
   readonly issuer: string
   readonly options: CheckedIntrospectionOptions
@@ -22,7 +23,7 @@ export interface AskEndpointSetup {
   readonly clock: Clock
 }
 
-/** A question over kept connections: a form POST, one retry when the connection fails, a deadline over it all. */
+/** Asks over persistent connections: a form POST, one retry if the connection fails, one deadline for everything. */
 export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndpointSetup): AskEndpoint {
   const { endpoint, timeoutMs, maxConcurrent, authMethod } = options
   const agents = {
@@ -44,10 +45,10 @@ export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndp
     return json
   }
 
-  /** By the metadata, and within the time that there is for all of it. */
+  /** Reads the endpoint from the metadata, within the same time limit. */
   function discover(): Promise<Destination> {
     const place = discovery.endpoint('introspection_endpoint')
-    return withDeadline(place, timeoutMs, 'the metadata').catch((error: unknown) => {
+    return withDeadline(place, timeoutMs, 'introspection').catch((error: unknown) => {
       throw error instanceof FetchError ? error : new FetchError('timeout')
     })
   }
@@ -58,7 +59,7 @@ export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndp
     try {
       return await send(destination, token, untilMs)
     } catch (error) {
-      // A kept connection may have been closed at the other end just now. The question can be asked twice.
+      // The other end may have closed the persistent connection just now. Asking twice is safe.
       if (!(error instanceof FetchError) || error.failure !== 'connection') throw error
       return await send(destination, token, untilMs)
     }

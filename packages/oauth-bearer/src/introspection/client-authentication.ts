@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
 
-/** What a request to an authorization server says of who asks. */
+/** The parts of a request by which a client authenticates to an authorization server. */
 export interface ClientAuthentication {
   readonly headers: Readonly<Record<string, string>>
   readonly parameters: Readonly<Record<string, string>>
@@ -13,7 +13,7 @@ const ASSERTION_SECONDS = 60
 
 type Authenticate = (options: CheckedIntrospectionOptions, issuer: string, now: number) => Promise<ClientAuthentication>
 
-/** The ways for a client to prove itself (RFC 6749 §2.3.1, RFC 7523 §2.2). */
+/** The methods of client authentication (RFC 6749 §2.3.1, RFC 7523 §2.2). */
 export const clientAuthentication: Readonly<Record<CheckedIntrospectionOptions['authMethod'], Authenticate>> = {
   async client_secret_basic({ clientId, clientSecret = '' }) {
     const pair = `${formEncode(clientId)}:${formEncode(clientSecret)}`
@@ -40,7 +40,7 @@ export const clientAuthentication: Readonly<Record<CheckedIntrospectionOptions['
   },
 }
 
-/** application/x-www-form-urlencoded: a colon in an id would end it otherwise. */
+/** application/x-www-form-urlencoded (RFC 6749 §2.3.1): a colon in an id would otherwise end it. */
 function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1)
 }

@@ -3,43 +3,45 @@ import { types } from 'node:util'
 import { OptionError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { CryptoKey } from 'jose'
-import type { IntrospectionMode } from '../issuers/issuer.js'
-import { urlRule } from '../issuers/url-rule.js'
-import { ASYMMETRIC_ALGORITHMS, keyTypeOf } from '../jwt/algorithms.js'
+import { urlRule } from '../http/url-rule.js'
+import { ASYMMETRIC_ALGORITHMS, algorithmOf } from '../keys/algorithms.js'
+
+/** When a JWT of an issuer of kind `mixed` is introspected: see {@link IntrospectionOptions.mode}. */
+export type IntrospectionMode = 'opaque-only' | 'keys-unavailable' | 'always' | 'any-failure'
 
 /** How this resource asks an issuer about a token (RFC 7662). */
 export interface IntrospectionOptions {
   /** Default: the `introspection_endpoint` of the issuer's metadata. */
-  readonly endpoint?: string
+  readonly endpoint?: string | undefined
   /** This resource as a client of the authorization server. */
   readonly clientId: string
-  /** For the first two methods. */
-  readonly clientSecret?: string
+  /** For `client_secret_basic` and `client_secret_post`. */
+  readonly clientSecret?: string | undefined
   /** For `private_key_jwt`. */
-  readonly privateKey?: CryptoKey | KeyObject
+  readonly privateKey?: CryptoKey | KeyObject | undefined
   /** The `kid` of the private key. */
-  readonly keyId?: string
-  /** What the private key signs with. Default RS256. */
-  readonly signingAlgorithm?: string
-  /** Default: `client_secret_basic`, or `private_key_jwt` when there is a private key. */
-  readonly authMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  readonly keyId?: string | undefined
+  /** The algorithm of the private key. Default RS256. */
+  readonly signingAlgorithm?: string | undefined
+  /** Default: `client_secret_basic`, or `private_key_jwt` if there is a private key. */
+  readonly authMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | undefined
   /**
    * When a JWT of an issuer of kind `mixed` is introspected as well.
    *
    * - `'opaque-only'`: never.
-   * - `'keys-unavailable'` (default): when its keys cannot be had.
-   * - `'always'`: after it was verified, so that a revocation counts within `cacheSeconds`; or in place of missing keys.
-   * - `'any-failure'`: whenever it was not verified. The widest: what this gate refuses, the endpoint can let in.
+   * - `'keys-unavailable'` (default): if the issuer's keys are unavailable.
+   * - `'always'`: also after it was verified, so that a revocation takes effect within `cacheSeconds`.
+   * - `'any-failure'`: whenever it was not verified. The widest mode: the endpoint can let in what this gate refuses.
    */
-  readonly mode?: IntrospectionMode
-  /** Takes tokens that the endpoint tells no audience of. Only when the endpoint knows of this resource's tokens alone. */
-  readonly allowMissingAudience?: boolean
-  /** For all of it, a retry included. Default 2000. */
-  readonly timeoutMs?: number
-  /** Questions at once; beyond that the gate answers 503. Default 50. */
-  readonly maxConcurrent?: number
-  /** How long an active answer is kept, never past the token's expiry. Default 30, which is the most. */
-  readonly cacheSeconds?: number
+  readonly mode?: IntrospectionMode | undefined
+  /** Accepts tokens without an audience. Only for an endpoint that knows nothing but this resource's tokens. */
+  readonly allowMissingAudience?: boolean | undefined
+  /** For everything, including a retry. Default 2000. */
+  readonly timeoutMs?: number | undefined
+  /** Questions at the same time; beyond that the gate answers 503. Default 50. */
+  readonly maxConcurrent?: number | undefined
+  /** How long an active answer is cached, never past the token's expiry. Default 30, which is the maximum. */
+  readonly cacheSeconds?: number | undefined
 }
 
 const rules = {
@@ -58,20 +60,32 @@ const rules = {
   allowMissingAudience: option.boolean().default(false),
   timeoutMs: option.integer(1, 30_000).default(2000),
   maxConcurrent: option.integer(1, 10_000).default(50),
-  cacheSeconds: option.integer(0, 30).default(30),
+  cacheSeconds: option.seconds(0, 30).default(30),
 }
 
 const KEY_TYPES: Readonly<Record<string, string>> = { rsa: 'RSA', ec: 'EC', ed25519: 'OKP' }
 
-function canSign(privateKey: CryptoKey | KeyObject, algorithm: string): boolean {
-  const { asymmetricKeyType = '' } = privateKey instanceof KeyObject ? privateKey : KeyObject.from(privateKey)
-  return KEY_TYPES[asymmetricKeyType] === keyTypeOf(algorithm)
+type Defaulted =
+  | 'signingAlgorithm'
+  | 'authMethod'
+  | 'mode'
+  | 'allowMissingAudience'
+  | 'timeoutMs'
+  | 'maxConcurrent'
+  | 'cacheSeconds'
+
+/** The options with their defaults. */
+export type CheckedIntrospectionOptions = IntrospectionOptions & {
+  readonly [K in Defaulted]: NonNullable<IntrospectionOptions[K]>
 }
 
-export type CheckedIntrospectionOptions = ReturnType<typeof checkIntrospectionOptions>
+function canSign(privateKey: CryptoKey | KeyObject, algorithm: string): boolean {
+  const { asymmetricKeyType = '' } = privateKey instanceof KeyObject ? privateKey : KeyObject.from(privateKey)
+  return KEY_TYPES[asymmetricKeyType] === algorithmOf(algorithm).kty
+}
 
 /** @throws {OptionError} */
-export function checkIntrospectionOptions(options: object, path: string) {
+export function checkIntrospectionOptions(options: object, path: string): CheckedIntrospectionOptions {
   const checked = resolveOptions('requireOAuthBearer', options, rules, path)
   const { privateKey, clientSecret } = checked
   const authMethod = checked.authMethod ?? (privateKey === undefined ? 'client_secret_basic' : 'private_key_jwt')
@@ -87,7 +101,7 @@ export function checkIntrospectionOptions(options: object, path: string) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       `${path}signingAlgorithm`,
-      `requireOAuthBearer: option "${path}signingAlgorithm" ${checked.signingAlgorithm} is none of this private key's`,
+      `requireOAuthBearer: option "${path}signingAlgorithm" ${checked.signingAlgorithm} is not an algorithm of this private key`,
     )
   }
   return { ...checked, authMethod }

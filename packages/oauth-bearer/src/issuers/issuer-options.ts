@@ -1,70 +1,80 @@
 import { OptionError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
-import { checkIntrospectionOptions, type IntrospectionOptions } from '../introspection/introspection-options.js'
-import { ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../jwt/algorithms.js'
+import { option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
+import { urlRule } from '../http/url-rule.js'
+import {
+  type CheckedIntrospectionOptions,
+  checkIntrospectionOptions,
+  type IntrospectionOptions,
+} from '../introspection/introspection-options.js'
 import type { ProfileName } from '../jwt/profile.js'
-import { isJsonObject, type JsonObject } from '../jwt/strict-json.js'
+import { ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../keys/algorithms.js'
 import { hasTrustableKey } from '../keys/key-policy.js'
-import type { VerifyFunction } from '../verify-function.js'
-import type { IssuerKind } from './issuer.js'
-import { urlRule } from './url-rule.js'
+import { isJsonObject, type JsonObject } from '../strict-encoding.js'
+import type { VerifyFunction } from './verify-function.js'
 
-/** An authorization server whose tokens are taken. */
+/** Which tokens an issuer makes: JWTs that are verified here, opaque tokens that somebody is asked about, or both. */
+export type IssuerKind = 'jwt' | 'opaque' | 'mixed'
+
+/** An authorization server whose tokens are accepted. */
 export interface IssuerOptions {
   /** Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. */
   readonly issuer: string
   /**
-   * `'jwt'`: its tokens are verified here, with its keys. `'opaque'`: somebody is asked about each. `'mixed'`: both.
-   * Default: what the other options say; `'jwt'` without any.
+   * `'jwt'`: its tokens are verified here, with its keys. `'opaque'`: somebody is asked about each token. `'mixed'`: both.
+   * Default: what the other options imply; `'jwt'` without any.
    */
-  readonly kind?: IssuerKind
-  /** What this issuer's opaque tokens begin with. Needed when more than one issuer takes opaque tokens. */
-  readonly tokenPrefix?: string
-  /** The audiences that tokens must name one of. Default: the gate's `resource`. */
-  readonly audience?: string | readonly string[]
-  /** Takes the place of the comparison of audiences, for issuers that have another idea of it. Gets proven claims. */
-  readonly checkAudience?: (claims: JsonObject) => boolean
-  /** The clients whose tokens are taken. Default: all. */
-  readonly clientIds?: readonly string[]
+  readonly kind?: IssuerKind | undefined
+  /** What this issuer's opaque tokens begin with. Needed if more than one issuer accepts opaque tokens. */
+  readonly tokenPrefix?: string | undefined
+  /** The accepted audiences: a token must name one of them. Default: the gate's `resource`. */
+  readonly audience?: string | readonly string[] | undefined
+  /** Replaces the comparison of audiences, for issuers that express it in another way. Gets proven claims. */
+  readonly checkAudience?: ((claims: JsonObject) => boolean) | undefined
+  /** The clients whose tokens are accepted. Default: all. */
+  readonly clientIds?: readonly string[] | undefined
   /** `'rfc9068'` (default) or `'relaxed'`, for issuers whose access tokens have no type and few claims. */
-  readonly profile?: ProfileName
+  readonly profile?: ProfileName | undefined
   /** Signature algorithms. Default RS256, PS256, ES256, EdDSA; with a `secret` HS256. */
-  readonly algorithms?: readonly string[]
-  /** The claims that scopes are in. Default `['scope', 'scp']`. */
-  readonly scopeClaims?: readonly string[]
-  /** Names that the principal's claims get beside the issuer's own, e.g. `{ accountId: 'urn:example:account_id' }`. */
-  readonly claims?: Readonly<Record<string, string>>
-  /** Where the keys are. Default: as the issuer's metadata says. */
-  readonly jwksUri?: string
-  /** The keys themselves, instead of a place. */
-  readonly jwks?: { readonly keys: readonly object[] }
+  readonly algorithms?: readonly string[] | undefined
+  /** The claims that contain scopes. Default `['scope', 'scp']`. */
+  readonly scopeClaims?: readonly string[] | undefined
+  /** Additional names in the principal's claims, such as `{ accountId: 'urn:example:account_id' }`. */
+  readonly claims?: Readonly<Record<string, string>> | undefined
+  /** Where the keys are. Default: the `jwks_uri` of the issuer's metadata. */
+  readonly jwksUri?: string | undefined
+  /** The keys themselves, instead of a URL. */
+  readonly jwks?: { readonly keys: readonly object[] } | undefined
   /** Shared with the issuer, for HS256, HS384 and HS512: 32 bytes or more. */
-  readonly secret?: string | Uint8Array
-  /** When the issuer fails, its known keys go on for so long after they were fresh. Default 3600, at most 86400. */
-  readonly staleIfErrorSeconds?: number
-  /** Hosts beside the issuer's own that its metadata may name, though they have no public address. */
-  readonly trustedHosts?: readonly string[]
+  readonly secret?: string | Uint8Array | undefined
+  /** For how long keys that are no longer fresh are used while the issuer fails. Default 3600, at most 86400. */
+  readonly staleIfErrorSeconds?: number | undefined
+  /** Further hosts that the issuer's metadata may name, although they have no public address. */
+  readonly trustedHosts?: readonly string[] | undefined
   /** How to ask the issuer about a token. */
-  readonly introspection?: IntrospectionOptions
+  readonly introspection?: IntrospectionOptions | undefined
   /** Verifies opaque tokens in the app's own way, instead of introspection. */
-  readonly verify?: VerifyFunction
+  readonly verify?: VerifyFunction | undefined
   /** How long `verify` may take. Default 2000. */
-  readonly verifyTimeoutMs?: number
+  readonly verifyTimeoutMs?: number | undefined
 }
 
-export const audienceRule = () =>
-  option.custom<readonly string[]>('an audience or a list of them', (value) => {
+/** The rule of an option that is one audience or several. */
+export function audienceRule(): RuleBuilder<readonly string[]> {
+  return option.custom<readonly string[]>('an audience or a list of them', (value) => {
     const list: readonly unknown[] = Array.isArray(value) ? value : [value]
     const isValid = list.length > 0 && list.every((one) => typeof one === 'string' && one !== '')
     return isValid ? Object.freeze([...(list as string[])]) : undefined
   })
+}
 
-export const claimMapRule = () =>
-  option.custom<Readonly<Record<string, string>>>('an object of name: claim', (value) =>
+/** The rule of an option that maps names to claims. */
+export function claimMapRule(): RuleBuilder<Readonly<Record<string, string>>> {
+  return option.custom<Readonly<Record<string, string>>>('an object of name: claim', (value) =>
     isJsonObject(value) && Object.values(value).every((name) => typeof name === 'string' && name !== '')
       ? Object.freeze({ ...(value as Record<string, string>) })
       : undefined,
   )
+}
 
 const rules = {
   issuer: urlRule().required(),
@@ -95,7 +105,7 @@ const rules = {
       return bytes instanceof Uint8Array && bytes.length >= 32 ? bytes : undefined
     })
     .secret(),
-  staleIfErrorSeconds: option.integer(0, 86_400).default(3600),
+  staleIfErrorSeconds: option.seconds(0, 86_400).default(3600),
   trustedHosts: option.strings(/^[^/:@]+$/, 'a list of host names').default([]),
   introspection: option.custom<object>('an object of clientId, clientSecret and so on', (value) =>
     isJsonObject(value) ? value : undefined,
@@ -104,13 +114,32 @@ const rules = {
   verifyTimeoutMs: option.integer(1, 60_000).default(2000),
 }
 
-/** What would seem to limit the tokens that a function lets in, and does not. */
+/** Options that a `verify` function does not obey. */
 const UNASKED_OF_VERIFY = ['audience', 'checkAudience', 'clientIds'] as const
 
-export type CheckedIssuerOptions = ReturnType<typeof checkIssuerOptions>
+/** The options of an issuer with their defaults. */
+export interface CheckedIssuerOptions
+  extends Omit<IssuerOptions, 'audience' | 'jwks' | 'secret' | 'introspection' | keyof DefaultedIssuerOptions>,
+    DefaultedIssuerOptions {
+  readonly audience: readonly string[] | undefined
+  readonly jwks: (JsonObject & { readonly keys: readonly unknown[] }) | undefined
+  readonly secret: Uint8Array | undefined
+  readonly introspection: CheckedIntrospectionOptions | undefined
+}
+
+type DefaultedIssuerOptions = {
+  readonly [K in
+    | 'kind'
+    | 'profile'
+    | 'scopeClaims'
+    | 'claims'
+    | 'staleIfErrorSeconds'
+    | 'trustedHosts'
+    | 'verifyTimeoutMs']: NonNullable<IssuerOptions[K]>
+}
 
 /** @throws {OptionError} */
-export function checkIssuerOptions(options: string | IssuerOptions, path: string) {
+export function checkIssuerOptions(options: string | IssuerOptions, path: string): CheckedIssuerOptions {
   const given = typeof options === 'string' ? { issuer: options } : options
   const checked = resolveOptions('requireOAuthBearer', given, rules, path)
   const fail = (name: string, problem: string) => {
@@ -123,24 +152,24 @@ export function checkIssuerOptions(options: string | IssuerOptions, path: string
   const hasSecret = checked.secret !== undefined
   const algorithms = checked.algorithms ?? []
   const wrong = algorithms.find((name) => SYMMETRIC_ALGORITHMS.includes(name) !== hasSecret)
-  if (wrong !== undefined) fail('algorithms', `has ${wrong}: HS algorithms go with a "secret", the others with keys`)
+  if (wrong !== undefined) fail('algorithms', `contains ${wrong}: HS algorithms need a "secret", the others need keys`)
   const sources = [checked.jwksUri, checked.jwks, checked.secret].filter((source) => source !== undefined)
-  if (sources.length > 1) fail('jwks', 'goes without "jwksUri" and "secret": set one of the three')
+  if (sources.length > 1) fail('jwks', 'cannot be combined with "jwksUri" or "secret": set one of the three')
   if (checked.jwks !== undefined && !hasTrustableKey(checked.jwks.keys, checked.algorithms ?? DEFAULT_ALGORITHMS)) {
-    fail('jwks', 'has no key to verify with: public, for signatures, not weak, of one of the "algorithms"')
+    fail('jwks', 'has no usable key: public, for signatures, not weak, of one of the "algorithms"')
   }
   if (checked.introspection !== undefined && checked.verify !== undefined) {
-    fail('verify', 'goes without "introspection": a token is sent to one place only')
+    fail('verify', 'cannot be combined with "introspection": a token is sent to one place only')
   }
   const asks = checked.introspection !== undefined || checked.verify !== undefined
   const kind = checked.kind ?? (checked.introspection !== undefined ? 'mixed' : asks ? 'opaque' : 'jwt')
   if (asks !== (kind !== 'jwt')) {
-    fail('kind', asks ? `is 'jwt', which asks nobody: say 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
+    fail('kind', asks ? `is 'jwt', which asks nobody: set 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
   }
-  if (kind === 'opaque' && sources.length > 0) fail('kind', `is 'opaque', which has no keys: say 'mixed'`)
+  if (kind === 'opaque' && sources.length > 0) fail('kind', `is 'opaque', which has no keys: set 'mixed'`)
   const unasked = UNASKED_OF_VERIFY.find((name) => checked[name] !== undefined)
   if (kind === 'opaque' && checked.verify !== undefined && unasked !== undefined) {
-    fail(unasked, 'is for tokens that are verified here: "verify" is to see to it itself')
+    fail(unasked, 'applies to tokens that are verified here: "verify" must check it itself')
   }
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =

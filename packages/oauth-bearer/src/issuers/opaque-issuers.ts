@@ -2,8 +2,8 @@ import { OptionError } from '@countersign/core'
 import type { CheckedIssuerOptions } from './issuer-options.js'
 
 /**
- * An opaque token is sent to one issuer only, or one issuer's tokens leak to another. So there is one that takes them,
- * unless each says what its tokens begin with, and none of these beginnings is one of another.
+ * An opaque token is sent to one issuer only, or one issuer's tokens leak to another. So only one issuer may accept opaque
+ * tokens, unless each one has a `tokenPrefix` and no prefix begins with another one.
  *
  * @throws {OptionError}
  */
@@ -15,7 +15,7 @@ export function assertOneOpaqueIssuer(issuers: readonly CheckedIssuerOptions[]):
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'tokenPrefix',
-      'requireOAuthBearer: more than one issuer takes opaque tokens: set "tokenPrefix" for each of them',
+      'requireOAuthBearer: more than one issuer accepts opaque tokens: set "tokenPrefix" for each of them',
     )
   }
   const clash = prefixes.find((one, index) => prefixes.some((other, at) => at !== index && one.startsWith(other)))

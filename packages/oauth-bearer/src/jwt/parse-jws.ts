@@ -1,5 +1,4 @@
-import { decodeBase64url } from './base64url.js'
-import { type JsonObject, parseJsonObject } from './strict-json.js'
+import { decodeBase64url, type JsonObject, parseJsonObject } from '../strict-encoding.js'
 
 /** A compact JWS whose payload is a JSON object. Nothing in it is proven. */
 export interface CompactJws {
@@ -11,7 +10,8 @@ export interface CompactJws {
 }
 
 /**
- * Three canonical base64url parts, an object as header with a string `alg`, an object as payload; otherwise undefined.
+ * Parses three canonical base64url parts: an object as header with a string `alg`, an object as payload, a signature.
+ * Undefined for anything else.
  *
  * Source: RFC 7515 §7.1, RFC 7519 §7.2.
  */

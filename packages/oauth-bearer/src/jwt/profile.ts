@@ -1,39 +1,33 @@
-import type { JsonObject } from './strict-json.js'
+import type { JsonObject } from '../strict-encoding.js'
 
-/** `'rfc9068'`: the JWT profile for access tokens. `'relaxed'`: for issuers that follow none. */
+/** `'rfc9068'`: the JWT profile for access tokens. `'relaxed'`: for issuers that do not follow it. */
 export type ProfileName = 'rfc9068' | 'relaxed'
 
+/** What an access token of an issuer looks like. */
 export interface Profile {
-  readonly name: ProfileName
-  /** Whether the header's `typ`, in lower case and without `application/`, is one of an access token. */
-  acceptsType(typ: string | undefined): boolean
+  /** The header's `typ` of access tokens, in lower case and without `application/`. */
+  readonly types: readonly (string | undefined)[]
   readonly requiredClaims: readonly string[]
-  /** Whether the claims tell that this is another kind of token of the same issuer. */
-  isOtherToken(claims: JsonObject): boolean
+  /** Each recognises the claims of another kind of token of the same issuer. */
+  readonly otherTokens: readonly ((claims: JsonObject) => boolean)[]
 }
 
-// What marks a token that is no access token, at issuers whose access tokens have no type of their own: ID tokens
-// (OpenID Connect Core §2), Cognito's `token_use`, Keycloak's `typ`.
+// Marks of tokens that are not access tokens, at issuers whose access tokens have no type of their own: ID tokens (OpenID
+// Connect Core §2), Cognito's `token_use`, Keycloak's `typ`.
 const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
-const OTHER_MARKS: readonly ((claims: JsonObject) => boolean)[] = [
+const otherTokens: Profile['otherTokens'] = [
   ({ token_use: use }) => use !== undefined && use !== 'access',
   ({ typ }) => typeof typ === 'string' && /^(?:id|refresh|offline|logout)$/i.test(typ),
-  // Keycloak before 25 puts the nonce into access tokens, too, and says there that they are of type Bearer.
+  // Keycloak before 25 puts the nonce into access tokens, too, and gives those the type Bearer.
   (claims) => claims.typ !== 'Bearer' && ID_TOKEN_CLAIMS.some((name) => Object.hasOwn(claims, name)),
 ]
 
+/** The profiles by name. Source: RFC 9068 §2.1, §2.2, §4. */
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  // RFC 9068 §2.1, §2.2, §4
   rfc9068: {
-    name: 'rfc9068',
-    acceptsType: (typ) => typ === 'at+jwt',
+    types: ['at+jwt'],
     requiredClaims: ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'],
-    isOtherToken: () => false,
+    otherTokens: [],
   },
-  relaxed: {
-    name: 'relaxed',
-    acceptsType: (typ) => typ === undefined || typ === 'jwt' || typ === 'at+jwt',
-    requiredClaims: ['iss', 'exp', 'aud'],
-    isOtherToken: (claims) => OTHER_MARKS.some((isMarked) => isMarked(claims)),
-  },
+  relaxed: { types: [undefined, 'jwt', 'at+jwt'], requiredClaims: ['iss', 'exp', 'aud'], otherTokens },
 }

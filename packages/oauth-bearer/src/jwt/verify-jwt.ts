@@ -1,59 +1,74 @@
-import { denied, unavailable } from '@countersign/core/gate-kit'
-import { toVerified } from '../build-verified.js'
-import { checkClaims } from '../check-claims.js'
-import type { ResolvedIssuer } from '../issuers/issuer.js'
+import { andThen, denied, unavailable } from '@countersign/core/gate-kit'
+import { type ClaimRules, checkClaims } from '../claims.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../keys/key-source.js'
-import { andThen } from '../maybe.js'
+import type { Refused, Signer, TokenOutcome } from '../outcome.js'
+import { grantByClaims } from '../principal.js'
 import type { OAuthBearerReason } from '../reasons.js'
-import type { Refused, TokenOutcome } from '../token-outcome.js'
 import type { CompactJws } from './parse-jws.js'
+import type { Profile } from './profile.js'
 
-/** Header parameters that would have the sender choose the key. */
+/** What JWTs of one issuer are verified with. */
+export interface JwtSetup {
+  readonly keys: KeySource
+  readonly algorithms: readonly string[]
+  readonly profile: Profile
+  readonly rules: ClaimRules
+  /** Told of each token whose type is refused. */
+  readonly onWrongType: () => void
+}
+
+/** Header parameters by which the sender would choose the key. */
 const KEY_INJECTION = ['jwk', 'jku', 'x5u']
 
+/** Verifies a JWT of one issuer. `now` is the wall clock. */
+export type VerifyJwt = (jws: CompactJws, now: number) => TokenOutcome | Promise<TokenOutcome>
+
 /**
- * Verifies a JWT access token with the keys of its issuer and no others: header, key, signature, claims, in this order.
+ * Makes the verification of JWT access tokens with the keys of one issuer and no others: type, key, signature, claims, in
+ * this order.
  *
  * Source: RFC 7519 §7.2, RFC 8725, RFC 9068 §4.
  */
-export function verifyJwt(
-  jws: CompactJws,
-  issuer: ResolvedIssuer,
-  keys: KeySource,
-  now: number,
-): TokenOutcome | Promise<TokenOutcome> {
-  const refusal = checkHeader(jws, issuer)
-  if (refusal !== undefined) return denied(refusal)
-  const { kid, alg } = jws.header
-  return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
-    if (answer.outcome !== 'found') return keyless(answer)
-    return andThen<TrustedKey | Refused, TokenOutcome>(findSigner(jws, answer.keys, keys), (signer) =>
-      'outcome' in signer ? signer : judge(jws, issuer, { source: keys, key: signer, algorithm: alg }, now),
-    )
-  })
+export function createVerifyJwt(setup: JwtSetup): VerifyJwt {
+  const { keys } = setup
+  return (jws, now) => {
+    const refusal = checkType(jws, setup) ?? checkKeyParameters(jws, setup)
+    if (refusal !== undefined) return denied(refusal)
+    const { kid, alg } = jws.header
+    return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
+      if (answer.outcome !== 'found') return withoutKey(answer)
+      return andThen<TrustedKey | Refused, TokenOutcome>(findSigner(jws, answer.keys, keys), (signer) =>
+        'outcome' in signer ? signer : judgeClaims(jws, setup, { source: keys, key: signer, algorithm: alg }, now),
+      )
+    })
+  }
 }
 
-function checkHeader({ header, payload }: CompactJws, issuer: ResolvedIssuer): OAuthBearerReason | undefined {
-  const { alg, typ, kid, crit, b64, cty } = header
-  if (!issuer.algorithms.includes(alg)) return 'wrong_algorithm'
-  if (KEY_INJECTION.some((name) => Object.hasOwn(header, name))) return 'unknown_key'
-  // No extension is understood here (RFC 7515 §4.1.11), and no token is inside of another (RFC 7519 §5.2).
+function checkType({ header, payload }: CompactJws, { profile, onWrongType }: JwtSetup): OAuthBearerReason | undefined {
+  const { typ, crit, b64, cty } = header
+  // No extension is understood here (RFC 7515 §4.1.11), and no token contains another one (RFC 7519 §5.2).
   if (crit !== undefined || b64 !== undefined || cty !== undefined) return 'wrong_type'
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
-  const isType = (type === undefined || typeof type === 'string') && issuer.profile.acceptsType(type)
-  if (!isType || issuer.profile.isOtherToken(payload)) {
-    issuer.warnOfType()
-    return 'wrong_type'
-  }
-  return kid === undefined || typeof kid === 'string' ? undefined : 'unknown_key'
+  const isAccessToken = profile.types.includes(type as string | undefined)
+  if (isAccessToken && !profile.otherTokens.some((isKind) => isKind(payload))) return undefined
+  onWrongType()
+  return 'wrong_type'
 }
 
-function keyless(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
-  if (answer.outcome === 'unavailable') return unavailable('keys', { retryAfterSeconds: answer.retryAfterSeconds })
-  return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
+function checkKeyParameters({ header }: CompactJws, { algorithms }: JwtSetup): OAuthBearerReason | undefined {
+  if (!algorithms.includes(header.alg)) return 'wrong_algorithm'
+  if (KEY_INJECTION.some((name) => Object.hasOwn(header, name))) return 'unknown_key'
+  return header.kid === undefined || typeof header.kid === 'string' ? undefined : 'unknown_key'
 }
 
-/** The key that a token was signed with. Where it names none, that can also be one that the issuer has only now. */
+function withoutKey(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
+  if (answer.outcome !== 'unavailable') return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
+  const { retryAfterSeconds, failure } = answer
+  const detail = failure === undefined ? undefined : { attributes: { failure } }
+  return unavailable('keys', { retryAfterSeconds, detail })
+}
+
+/** The key that signed the token. If the token names none, that can also be a key that the issuer has published since. */
 function findSigner(
   jws: CompactJws,
   candidates: readonly TrustedKey[],
@@ -63,7 +78,7 @@ function findSigner(
   if (key !== undefined) return key
   if (jws.header.kid !== undefined || source.findMore === undefined) return denied('bad_signature')
   return andThen<KeyAnswer, TrustedKey | Refused>(source.findMore(candidates, jws.header.alg), (more) => {
-    if (more.outcome === 'unavailable') return keyless(more)
+    if (more.outcome === 'unavailable') return withoutKey(more)
     const later = more.outcome === 'found' ? signerAmong(more.keys, jws) : undefined
     return later ?? denied('bad_signature')
   })
@@ -73,14 +88,13 @@ function signerAmong(keys: readonly TrustedKey[], { header, signed, signature }:
   return keys.find(({ verifiers }) => verifiers.get(header.alg)?.(signed, signature) === true)
 }
 
-function judge(
-  { payload }: CompactJws,
-  issuer: ResolvedIssuer,
-  key: { source: KeySource; key: TrustedKey; algorithm: string },
-  now: number,
-): TokenOutcome {
-  const times = checkClaims(payload, issuer, issuer.profile.requiredClaims, now)
+function judgeClaims({ payload }: CompactJws, { profile, rules }: JwtSetup, signer: Signer, now: number): TokenOutcome {
+  const times = checkClaims(payload, rules, profile.requiredClaims, now)
   if (typeof times === 'string') return denied(times)
-  // A signature does not age: the verdict stands until the token expires or its key is withdrawn.
-  return toVerified(issuer, payload, times, 'jwt', { key, keepUntilMs: Number.POSITIVE_INFINITY })
+  const { toleranceMs } = rules
+  const { expiresAt, notBefore } = times
+  const verdict = grantByClaims(payload, rules, expiresAt, 'jwt')
+  // A signature does not age: the verdict holds until the token expires or its key is withdrawn.
+  const keepUntilMs = Number.POSITIVE_INFINITY
+  return { outcome: 'verified', verdict, notBefore, expiresAt, toleranceMs, signer, keepUntilMs }
 }

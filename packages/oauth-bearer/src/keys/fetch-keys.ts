@@ -1,29 +1,33 @@
 import type { Clock } from '@countersign/core'
-import { withDeadline } from '@countersign/core/gate-kit'
-import type { Discovery } from '../discovery.js'
+import { isBug, withDeadline } from '@countersign/core/gate-kit'
+import type { Discovery } from '../http/discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
 import { FetchError } from '../http/request.js'
+import type { CachedKeySet, KeyCache } from '../store/port.js'
+import { isJsonObject } from '../strict-encoding.js'
 import { freshMs } from './freshness.js'
-import type { CachedKeySet, KeyCache } from './key-cache.js'
 import { trustedKeys } from './key-policy.js'
+import type { KeyReport } from './key-report.js'
 import type { LoadedKeys, RemoteKeysSetup } from './remote-keys.js'
 
 const TIMEOUT_MS = 3000
 const MAX_BYTES = 256 * 1024
-/** The cache is to save a start in an outage, not to slow down every other one. */
+/** The cache helps a start during an outage. It must not slow down every other start. */
 const SEED_TIMEOUT_MS = 1000
 
+/** What {@link fetchKeys} asks. */
 export interface FetchKeysSetup {
   readonly issuer: string
   readonly place: Discovery
   readonly algorithms: readonly string[]
   readonly clock: Clock
-  readonly keyCache?: KeyCache
+  readonly keyCache: KeyCache | undefined
+  readonly report: KeyReport
 }
 
-/** Fetches an issuer's key set, and keeps it in the cache that was configured. */
+/** Fetches an issuer's key set, and saves it in the configured cache. */
 export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKeys' | 'seed'> {
-  const { issuer, place, algorithms, clock, keyCache } = setup
+  const { issuer, place, algorithms, clock, keyCache, report } = setup
 
   async function fetchNow(): Promise<LoadedKeys> {
     try {
@@ -40,24 +44,28 @@ export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKe
     }
   }
 
-  /** The cache is an extra: what it does not take now, the next fetch brings. */
+  /** No request depends on it: what the cache does not accept now, the next fetch brings. */
   async function save(keySet: CachedKeySet): Promise<void> {
     try {
       await keyCache?.save(issuer, keySet)
-    } catch {}
+    } catch (error) {
+      report.cacheFailed(error)
+    }
   }
 
   async function seed(): Promise<LoadedKeys | undefined> {
+    let cached: CachedKeySet | undefined
     try {
-      const cached = await withDeadline(Promise.resolve(keyCache?.load(issuer)), SEED_TIMEOUT_MS, 'the key cache')
-      if (cached === undefined) return undefined
-      const keys = await trustedKeys(cached.jwks, algorithms)
-      const ageMs = clock.now() - cached.fetchedAt
-      // Not for a time in the future, and not for what is no number.
-      return keys !== undefined && ageMs >= 0 ? { keys, freshMs: cached.freshMs, ageMs } : undefined
-    } catch {
-      return undefined
+      cached = await withDeadline(Promise.resolve(keyCache?.load(issuer)), SEED_TIMEOUT_MS, 'keys')
+    } catch (error) {
+      if (isBug(error)) throw error
+      report.cacheFailed(error)
     }
+    if (cached === undefined || !isJsonObject(cached.jwks)) return undefined
+    const keys = await trustedKeys(cached.jwks, algorithms)
+    const ageMs = clock.now() - cached.fetchedAt
+    // False for a time in the future, and for NaN.
+    return keys !== undefined && ageMs >= 0 ? { keys, freshMs: cached.freshMs, ageMs } : undefined
   }
 
   return { fetchKeys: fetchNow, seed: keyCache === undefined ? undefined : seed }

@@ -1,10 +1,10 @@
 import { isPromise } from '@countersign/core/gate-kit'
-import type { JsonObject } from '../jwt/strict-json.js'
-import { secretVerifier } from '../jwt/verify-signature.js'
+import type { JsonObject } from '../strict-encoding.js'
 import { trustedKeys } from './key-policy.js'
 import { type FindKeys, indexKeys, type KeyAnswer, type KeySource, type TrustedKey } from './key-source.js'
+import { secretVerifier } from './signature.js'
 
-/** Keys that the configuration holds: they are always fresh. */
+/** Keys from the configuration: they are always fresh. */
 export function fixedKeys(jwks: JsonObject, algorithms: readonly string[]): KeySource {
   let keys: FindKeys | Promise<FindKeys> = trustedKeys(jwks, algorithms).then((trusted) => {
     keys = indexKeys(trusted ?? [])
@@ -17,16 +17,13 @@ export function fixedKeys(jwks: JsonObject, algorithms: readonly string[]): KeyS
   }
 }
 
-/** A secret shared with the issuer, for the HS algorithms: whatever `kid` a token names. */
+/** A secret shared with the issuer, for the HS algorithms. It verifies tokens with any `kid`. */
 export function secretKey(secret: Uint8Array, algorithms: readonly string[]): KeySource {
   const key: TrustedKey = {
     kid: undefined,
     fingerprint: 'secret',
     verifiers: new Map(algorithms.map((algorithm) => [algorithm, secretVerifier(secret, algorithm)])),
   }
-  const keys = indexKeys([key])
-  return {
-    find: (_kid, algorithm) => keys(undefined, algorithm),
-    onRemoval: () => undefined,
-  }
+  const find = indexKeys([key])
+  return { find: (_kid, algorithm) => find(undefined, algorithm), onRemoval: () => undefined }
 }

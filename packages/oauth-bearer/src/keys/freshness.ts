@@ -4,7 +4,10 @@ const MIN_FRESH_MS = 60_000
 const MAX_FRESH_MS = 3_600_000
 const DEFAULT_FRESH_MS = 600_000
 
-/** How long a key set is fresh: the answer's `max-age` less its `Age`, within 1 min to 1 h; 10 min when it does not say. */
+/**
+ * For how many milliseconds a key set is fresh: the answer's `max-age` minus its `Age`, between 1 minute and 1 hour; 10
+ * minutes if it does not say.
+ */
 export function freshMs(headers: IncomingHttpHeaders): number {
   const control = headers['cache-control'] ?? ''
   if (/(?:^|[\s,])no-(?:store|cache)(?:$|[\s,])/i.test(control)) return MIN_FRESH_MS

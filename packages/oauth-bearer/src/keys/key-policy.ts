@@ -1,22 +1,23 @@
 import { KeyObject } from 'node:crypto'
 import { type CryptoKey, importJWK, type JWK } from 'jose'
-import { fitsAlgorithm } from '../jwt/algorithms.js'
-import { decodeBase64url } from '../jwt/base64url.js'
-import { isJsonObject, type JsonObject } from '../jwt/strict-json.js'
-import { publicKeyVerifier, type VerifySignature } from '../jwt/verify-signature.js'
+import { decodeBase64url, isJsonObject, type JsonObject } from '../strict-encoding.js'
+import { fitsAlgorithm } from './algorithms.js'
 import type { TrustedKey } from './key-source.js'
+import { publicKeyVerifier, type VerifySignature } from './signature.js'
 
+/** A larger key set is refused. */
 export const MAX_KEYS = 100
+/** A key with a longer `kid` is not trusted. */
 export const MAX_KID_LENGTH = 256
 const MIN_RSA_BITS = 2048
-/** Larger ones cost more to verify with than they protect. */
+/** Verifying with a larger key costs more than it protects. */
 const MAX_RSA_BITS = 8192
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const MEMBERS = ['kty', 'kid', 'alg', 'crv', 'n', 'e', 'x', 'y']
 
 /**
- * The keys of a JWKS (RFC 7517 §5) that may be trusted; the others are left out. Undefined when it is no key set, has
- * more than 100 keys, or none that may be trusted: that is a failure of the issuer, not an issuer without keys.
+ * The keys of a JWKS (RFC 7517 §5) that can be trusted, without the others. Undefined if it is not a key set, has more
+ * than 100 keys, or has no key that can be trusted: that is a failure of the issuer, not an issuer without keys.
  */
 export async function trustedKeys(
   document: JsonObject,
@@ -29,14 +30,19 @@ export async function trustedKeys(
   return trusted.length > 0 ? trusted : undefined
 }
 
-/** Whether any of these keys may be trusted, as far as that can be told without importing them. */
+/** Whether any of these keys can be trusted, as far as that can be told without importing them. */
 export function hasTrustableKey(keys: readonly unknown[], algorithms: readonly string[]): boolean {
   return keys.some((jwk) => isStrongKey(jwk) && algorithms.some((algorithm) => fitsAlgorithm(jwk, algorithm)))
 }
 
-/** A public signature key, not weak: RSA of 2048 bits or more with an odd exponent of 3 or more, or an elliptic curve. */
+/** Whether a JWK contains members that only the private half of a key, or a shared secret, has (RFC 7518 §6). */
+export function isPrivateKey(jwk: unknown): boolean {
+  return isJsonObject(jwk) && PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
+}
+
+/** A public signature key that is not weak: RSA of 2048 to 8192 bits with an odd exponent of 3 or more, or a curve. */
 function isStrongKey(jwk: unknown): jwk is JsonObject {
-  if (!isJsonObject(jwk) || PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))) return false
+  if (!isJsonObject(jwk) || isPrivateKey(jwk)) return false
   const { kty, use, key_ops: operations, kid, alg } = jwk
   if (use !== undefined && use !== 'sig') return false
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) return false
@@ -64,7 +70,7 @@ async function importKey(jwk: JsonObject, algorithms: readonly string[]): Promis
   const verifiers = new Map<string, VerifySignature>()
   for (const algorithm of algorithms) {
     if (!fitsAlgorithm(jwk, algorithm)) continue
-    // A point that is not on its curve fails here: the key is left out.
+    // A point that is not on its curve fails here, and the key is left out.
     const key = await importJWK({ ...jwk, alg: algorithm } as JWK, algorithm).catch(() => undefined)
     if (key !== undefined) verifiers.set(algorithm, publicKeyVerifier(KeyObject.from(key as CryptoKey), algorithm))
   }

@@ -1,43 +1,44 @@
-import type { VerifySignature } from '../jwt/verify-signature.js'
+import type { VerifySignature } from './signature.js'
 
-/** A key that an issuer vouches for, ready to verify with. One object as long as the issuer publishes it unchanged. */
+/** A key that an issuer publishes, ready to verify with. One object for as long as the issuer publishes it unchanged. */
 export interface TrustedKey {
   readonly kid: string | undefined
-  /** What it is, for comparison: its members in a fixed order. */
+  /** Its members in a fixed order, for comparison. */
   readonly fingerprint: string
-  /** By algorithm, those that are allowed and that it fits. */
+  /** By algorithm: those that are allowed and that the key fits. */
   readonly verifiers: ReadonlyMap<string, VerifySignature>
 }
 
-/** Whether there is a key for a token. `unavailable`: it cannot be known now. */
+/** Whether there is a key for a token. */
 export type KeyAnswer =
   /** More than one only for a token that names none. */
   | { readonly outcome: 'found'; readonly keys: readonly TrustedKey[] }
   | { readonly outcome: 'unknown' }
-  /** The key is there, and is none of this algorithm. */
+  /** There is such a key, of another algorithm. */
   | { readonly outcome: 'wrong_algorithm' }
-  | { readonly outcome: 'unavailable'; readonly retryAfterSeconds: number }
+  /** It cannot be known now. `failure` says why, in constant words. */
+  | { readonly outcome: 'unavailable'; readonly retryAfterSeconds: number; readonly failure?: string | undefined }
 
 /** Where an issuer's keys come from. */
 export interface KeySource {
-  /** Without a promise when the answer is known. */
+  /** Answers without a promise if the answer is known. */
   find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer>
   /**
-   * For a token that names no key and that none of `tried` verified: whether the issuer has others. Asks it, if that was not
-   * done just now.
+   * For a token that names no key and that none of `tried` verified: whether the issuer has other keys. Asks the issuer
+   * unless that was done just now.
    */
-  findMore?(tried: readonly TrustedKey[], algorithm: string): KeyAnswer | Promise<KeyAnswer>
-  /** Calls back with keys that the issuer withdrew: what they verified is to be forgotten. */
+  findMore?: ((tried: readonly TrustedKey[], algorithm: string) => KeyAnswer | Promise<KeyAnswer>) | undefined
+  /** Calls back with keys that the issuer withdrew: what they verified must be forgotten. */
   onRemoval(listener: (removed: ReadonlySet<TrustedKey>) => void): void
 }
 
-/** A token without `kid` is tried with so many keys at most. */
+/** A token without `kid` is tried with at most this many keys. */
 const MAX_CANDIDATES = 4
 
-/** The keys of one set that a token could have been signed with. */
+/** The keys of one set that could have signed a token. */
 export type FindKeys = (kid: string | undefined, algorithm: string) => KeyAnswer
 
-/** Works out once what a set of keys answers: each token asks, also one that was seen before. */
+/** Computes the answers of a set of keys once: every token asks, also one that is cached. */
 export function indexKeys(keys: readonly TrustedKey[]): FindKeys {
   const names = new Set(keys.map(({ kid }) => kid))
   const algorithms = new Set(keys.flatMap(({ verifiers }) => [...verifiers.keys()]))

@@ -3,24 +3,25 @@ import { BoundedTtlMap, withDeadline } from '@countersign/core/gate-kit'
 import { type Circuit, createCircuit } from '../http/circuit.js'
 import { createTokenBucket } from '../http/token-bucket.js'
 import { MAX_KID_LENGTH } from './key-policy.js'
-import type { KeyReport } from './key-report.js'
+import { failureOf, type KeyReport } from './key-report.js'
 import { type FindKeys, indexKeys, type KeyAnswer, type KeySource, type TrustedKey } from './key-source.js'
 
-/** A key set as it was loaded. */
+/** A key set as it was loaded. Times in milliseconds. */
 export interface LoadedKeys {
   readonly keys: readonly TrustedKey[]
   readonly freshMs: number
-  /** How old it was when it was loaded: more than 0 for one from a cache. */
+  /** Its age when it was loaded: above 0 for a set from a cache. */
   readonly ageMs: number
 }
 
+/** What {@link remoteKeys} asks and reports to. */
 export interface RemoteKeysSetup {
   readonly clock: Clock
   readonly staleIfErrorMs: number
-  /** Asks the issuer. Rejects when it has no answer. */
+  /** Asks the issuer. Rejects if there is no usable answer. */
   readonly fetchKeys: () => Promise<LoadedKeys>
-  /** A set that was kept elsewhere; asked once, before the first fetch. Never rejects. */
-  readonly seed?: () => Promise<LoadedKeys | undefined>
+  /** Loads a set from the cache; called once, before the first fetch. Rejects only with a bug. */
+  readonly seed: (() => Promise<LoadedKeys | undefined>) | undefined
   readonly report: KeyReport
 }
 
@@ -38,16 +39,16 @@ type Refreshed = 'fetched' | 'seeded' | 'failed'
 const REFRESH_AHEAD = 0.8
 const UNKNOWN_KID_REFRESHES = 2
 const UNKNOWN_KID_PERIOD_MS = 30_000
-/** How long the issuer's word that it has no such key counts. */
+/** How long the issuer's answer that it has no such key is remembered. */
 const MISS_MS = 15_000
 const MAX_MISSES = 1000
-/** How long a request with a known key waits for a set whose freshness has run out. */
+/** How long a request with a known key waits for a new set if the known one is stale. */
 const PATIENCE_MS = 250
 
 /**
- * The keys that an issuer publishes. Fresh ones answer at once and are renewed ahead of time; when the issuer fails,
- * known ones go on for `staleIfErrorMs` and no request waits for it; for an unknown `kid` it is asked twice in 30 s at
- * most.
+ * The keys that an issuer publishes. Fresh keys answer at once and are refreshed ahead of time. While the issuer fails,
+ * known keys are used for `staleIfErrorMs` and no request waits. For an unknown `kid` the issuer is asked at most twice in
+ * 30 s. See decisions 0020 and 0021.
  */
 export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: RemoteKeysSetup): KeySource {
   const circuit: Circuit = createCircuit(clock, { threshold: 1, baseMs: 1000, maxMs: 30_000 })
@@ -57,9 +58,11 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   const listeners: ((removed: ReadonlySet<TrustedKey>) => void)[] = []
   let set: KeySet | undefined
   let refreshing: Promise<Refreshed> | undefined
-  /** The refresh that is under way has taken longer than a request waits. */
+  /** The current refresh has taken longer than a request waits. */
   let isSlow = false
   let isSeeded = seed === undefined
+  /** Why the last refresh failed. */
+  let failure: string | undefined
 
   function find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
     const now = clock.monotonic()
@@ -69,8 +72,8 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     }
     if (now >= set.refreshAtMs && (refreshing !== undefined || circuit.mayTry())) {
       const pending = refresh()
-      // Past its freshness a set answers while the issuer fails or is slow. One that answers gets the time to say that it
-      // withdrew a key: nobody waits longer than that, and nobody else waits as long.
+      // A stale set answers only while the issuer fails or is slow. A healthy issuer gets a moment to withdraw a key; once
+      // that moment has passed, later requests do not wait.
       if (now >= set.staleAtMs && circuit.isHealthy && !isSlow) {
         return withDeadline(pending, PATIENCE_MS, 'the keys').then(
           (refreshed) => answerAfter(refreshed, kid, algorithm),
@@ -84,7 +87,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     return answerNow(kid, algorithm)
   }
 
-  /** What the keys that are known answer. */
+  /** The answer of the known keys. */
   function ask(kid: string | undefined, algorithm: string): KeyAnswer {
     return set?.find(kid, algorithm) ?? { outcome: 'unknown' }
   }
@@ -96,10 +99,10 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
 
   function findUnknown(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
     const name = missName(kid, algorithm)
-    // No key that is trusted has so long a name.
+    // No trusted key has a name this long.
     if (name.length > MAX_KID_LENGTH + 16 || misses.get(name) !== undefined) return { outcome: 'unknown' }
     if (refreshing !== undefined) {
-      // What is under way may have been answered before this key was published: its "no" is asked once more, if it may be.
+      // The current refresh may have been answered before this key was published: if it has no such key, ask once more.
       return refreshing.then((refreshed) => {
         const answer = ask(kid, algorithm)
         const isOpen = refreshed !== 'failed' && answer.outcome === 'unknown' && (refreshing !== undefined || mayAsk())
@@ -109,7 +112,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       })
     }
     if (!circuit.mayTry()) return unavailable()
-    if (!bucket.take()) return outOfQuestions()
+    if (!bucket.take()) return outOfTokens()
     return refresh().then((refreshed) => answerAfter(refreshed, kid, algorithm))
   }
 
@@ -118,13 +121,13 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     if (misses.get(name) !== undefined) return { outcome: 'unknown' }
     if (refreshing === undefined) {
       if (!circuit.mayTry()) return unavailable()
-      if (!bucket.take()) return outOfQuestions()
+      if (!bucket.take()) return outOfTokens()
     }
     return refresh().then((refreshed): KeyAnswer => {
       const answer = ask(undefined, algorithm)
       const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
       if (more.length > 0) return { outcome: 'found', keys: more }
-      // Only the issuer can say that it has no other.
+      // Only the issuer can say that it has no other key.
       if (refreshed === 'failed') return unavailable()
       misses.set(name, true, clock.monotonic() + MISS_MS)
       return { outcome: 'unknown' }
@@ -151,11 +154,11 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   }
 
   function unavailable(): KeyAnswer {
-    return { outcome: 'unavailable', retryAfterSeconds: circuit.retryAfterSeconds() }
+    return { outcome: 'unavailable', retryAfterSeconds: circuit.retryAfterSeconds(), failure }
   }
 
-  function outOfQuestions(): KeyAnswer {
-    return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds() }
+  function outOfTokens(): KeyAnswer {
+    return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds(), failure: 'refresh_limit' }
   }
 
   function refresh(): Promise<Refreshed> {
@@ -181,9 +184,10 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       adopt(loaded)
       return 'fetched'
     } catch (error) {
-      const isNews = circuit.isHealthy
+      const isNew = circuit.isHealthy
+      failure = failureOf(error)
       circuit.failed()
-      if (isNews) report.failed(error, set !== undefined)
+      if (isNew) report.failed(error, set !== undefined)
       return 'failed'
     }
   }
@@ -191,7 +195,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   function adopt({ keys, freshMs, ageMs }: LoadedKeys): void {
     const loadedMs = clock.monotonic() - ageMs
     const before = set?.keys ?? []
-    // A key that stayed the same stays the same object: what it verified goes on.
+    // An unchanged key stays the same object, so the tokens that it verified stay cached.
     const after = keys.map((key) => before.find((old) => old.fingerprint === key.fingerprint) ?? key)
     const removed = new Set(before.filter((key) => !after.includes(key)))
     const added = after.filter((key) => !before.includes(key)).length
@@ -203,7 +207,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       deadAtMs: loadedMs + freshMs + staleIfErrorMs,
     }
     if (removed.size > 0) for (const listener of listeners) listener(removed)
-    // That these are gone was said just now: nobody has to ask again.
+    // The issuer has just said that these are gone: no need to ask again.
     for (const { kid } of removed) {
       if (kid !== undefined) misses.set(missName(kid, ''), true, clock.monotonic() + MISS_MS)
     }
@@ -213,7 +217,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
   return { find, findMore, onRemoval: (listener) => void listeners.push(listener) }
 }
 
-/** What is missed is a key for an algorithm, when a token names none. */
+/** For a token that names no key, a key for its algorithm is missing. */
 function missName(kid: string | undefined, algorithm: string): string {
   return kid === undefined ? `-${algorithm}` : `=${kid}`
 }

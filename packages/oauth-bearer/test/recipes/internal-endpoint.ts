@@ -1,4 +1,5 @@
-import { requireOAuthBearer, VerifierUnavailable, type VerifyFunction } from '@countersign/oauth-bearer'
+import { UnavailableError } from '@countersign/core'
+import { requireOAuthBearer, type VerifyFunction } from '@countersign/oauth-bearer'
 
 /** Asks an internal endpoint: POST { token } → { active, user_id, account_id }. */
 export function verifyAtEndpoint(url: string, key: string): VerifyFunction {
@@ -10,9 +11,9 @@ export function verifyAtEndpoint(url: string, key: string): VerifyFunction {
       headers: { 'Content-Type': 'application/json', 'X-Internal-Key': key },
       body: JSON.stringify({ token }),
     }).catch((cause: unknown) => {
-      throw new VerifierUnavailable('The verification endpoint cannot be reached', { cause })
+      throw new UnavailableError('verifier', 'The verification endpoint cannot be reached', { cause })
     })
-    if (!response.ok) throw new VerifierUnavailable(`The verification endpoint answered ${response.status}`)
+    if (!response.ok) throw new UnavailableError('verifier', `The verification endpoint answered ${response.status}`)
     const answer = (await response.json().catch(() => ({}))) as {
       active?: unknown
       user_id?: unknown
@@ -20,7 +21,7 @@ export function verifyAtEndpoint(url: string, key: string): VerifyFunction {
     }
     if (answer.active === false) return null
     if (answer.active !== true || typeof answer.user_id !== 'string') {
-      throw new VerifierUnavailable('The verification endpoint answered something else')
+      throw new UnavailableError('verifier', 'The verification endpoint answered neither yes nor no')
     }
     return { subject: answer.user_id, claims: { accountId: answer.account_id } }
   }

@@ -1,15 +1,30 @@
 import { isUtf8 } from 'node:buffer'
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COLON = 0x3a
+const ALPHABET = /^[A-Za-z0-9_-]*$/
+/** What the last character may be if 2 or 4 of its bits are unused, by the length modulo 4. */
+const LAST = [undefined, undefined, 'AQgw', 'AEIMQUYcgkosw048'] as const
+
+/**
+ * The bytes of canonical base64url (RFC 4648 §5, §3.5: no padding, no other characters, unused bits zero), or undefined.
+ * Without this rule one token has many spellings, and a list of revoked tokens can be bypassed.
+ */
+export function decodeBase64url(text: string): Buffer | undefined {
+  const rest = text.length % 4
+  if (rest === 1 || !ALPHABET.test(text)) return undefined
+  if (LAST[rest]?.includes(text.at(-1) as string) === false) return undefined
+  return Buffer.from(text, 'base64url')
+}
 
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+
 /**
- * The object in these bytes, or undefined when they are not UTF-8, not JSON, not an object, or hold an object with one
- * member twice: parsers differ on which of the two counts (RFC 7519 §4, RFC 8725 §2.4).
+ * The object in these bytes, or undefined if they are not UTF-8, not JSON, not an object, or contain an object with a
+ * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8725 §2.4).
  */
 export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
   if (!isUtf8(bytes)) return undefined
@@ -23,11 +38,12 @@ export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
   }
 }
 
+/** Whether a value is an object and not an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
 }
 
-/** In JSON text, each colon outside of strings is one member. A doubled member is there, but not in what was parsed. */
+/** In JSON text, each colon outside a string is one member. A duplicate member is in the text, but not in the parsed value. */
 function countColons(text: string): number {
   let count = 0
   let isInString = false
@@ -42,7 +58,7 @@ function countColons(text: string): number {
 
 function countMembers(root: JsonObject): number {
   let count = 0
-  // A list instead of recursion: the depth is the sender's to choose.
+  // A list instead of recursion: the sender chooses the depth.
   const pending: unknown[] = [root]
   while (pending.length > 0) {
     const value = pending.pop()
@@ -54,7 +70,7 @@ function countMembers(root: JsonObject): number {
   return count
 }
 
-/** Freezes a JSON value all through, and returns it. */
+/** Freezes a JSON value and everything in it, and returns it. */
 export function deepFreeze<T>(root: T): T {
   const pending: unknown[] = [root]
   while (pending.length > 0) {

@@ -1,14 +1,20 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import { createScriptRunner, defineScript, keyTag, redisStoreOptionRules, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
-import { isJsonObject } from '../jwt/strict-json.js'
-import type { CachedKeySet, KeyCache } from '../keys/key-cache.js'
+import {
+  createScriptRunner,
+  defineScript,
+  keyTag,
+  type RedisClient,
+  type RedisStoreOptions,
+  redisStoreOptionRules,
+} from '@countersign/redis'
+import { isJsonObject } from '../strict-encoding.js'
+import type { CachedKeySet, KeyCache } from './port.js'
 
-export type { CachedKeySet, KeyCache } from '../keys/key-cache.js'
-
+/** Options of {@link redisKeyCache}. */
 export interface RedisKeyCacheOptions extends RedisStoreOptions {
   /**
-   * Authenticates what is kept: 32 bytes or more, the same in all processes. Without it whoever can write to Redis could
+   * Authenticates the values: 32 bytes or more, the same in all processes. Without it, whoever can write to Redis could
    * sign tokens.
    */
   readonly secret: string | Uint8Array
@@ -28,13 +34,13 @@ const rules = {
 const loadScript = defineScript('oauth_keys_load', 1, "return redis.call('GET', KEYS[1])")
 const saveScript = defineScript('oauth_keys_save', 1, "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1")
 
-/** Kept for as long as any gate may use a stale set. */
+/** Stored for as long as any gate may use a stale set. */
 const MAX_STALE_MS = 86_400_000
 const VERSION = 'v1'
 
 /**
- * Keeps issuers' key sets in Redis, for processes that start while an issuer is down. Each value carries a MAC over
- * itself and the issuer's name; one that does not verify counts as none.
+ * Stores issuers' key sets in Redis, for processes that start while an issuer is down. Each value contains a MAC over
+ * itself and the issuer's name; a value whose MAC is wrong is ignored.
  *
  * @throws {OptionError} at creation.
  * @example
@@ -42,7 +48,7 @@ const VERSION = 'v1'
  */
 export function redisKeyCache(redis: RedisClient, options: RedisKeyCacheOptions): KeyCache {
   const { secret, namespace, commandTimeoutMs } = resolveOptions('redisKeyCache', options, rules)
-  const runner = createScriptRunner(redis, 'redisKeyCache', 'key_cache', { namespace, commandTimeoutMs })
+  const runner = createScriptRunner(redis, 'redisKeyCache', 'keys', { namespace, commandTimeoutMs })
 
   function keyOf(issuer: string): { tag: string; key: string } {
     const name = sha256(issuer).toString('base64url')
@@ -69,7 +75,7 @@ export function redisKeyCache(redis: RedisClient, options: RedisKeyCacheOptions)
   }
 }
 
-/** What is in a value, when its MAC is right. */
+/** The key set in a value, if its MAC is right. */
 function open(value: string, mac: (json: string) => Buffer): CachedKeySet | undefined {
   const [version, tag = ''] = value.split('.', 2)
   if (version !== VERSION) return undefined

@@ -1,0 +1,140 @@
+import { type Clock, OptionError } from '@countersign/core'
+import { denied, type Granted, option, resolveOptions } from '@countersign/core/gate-kit'
+import type { OAuthBearerVerdict } from './outcome.js'
+import type { OAuthBearerPrincipal } from './principal.js'
+
+/** How, or how recently, the user must have been authenticated (RFC 9470), and scopes for the same operation. */
+export interface StepUpOptions {
+  /** One of these authentication context classes. */
+  readonly acr?: readonly string[] | undefined
+  /** How long ago the user may have been authenticated, at most. OpenID Connect's `max_age`. */
+  readonly maxAuthAgeSeconds?: number | undefined
+  /** Scopes that the operation needs as well. */
+  readonly scopes?: readonly string[] | undefined
+}
+
+/** What one operation needs beyond a valid token. */
+export interface Needs {
+  readonly scopes: readonly string[]
+  readonly acr?: readonly string[] | undefined
+  readonly maxAuthAgeSeconds?: number | undefined
+}
+
+const rules = {
+  acr: option.strings(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a list of acr values without spaces'),
+  maxAuthAgeSeconds: option.seconds(0, 31_536_000),
+  scopes: option.strings().default([]),
+}
+
+/** @throws {OptionError} */
+export function resolveStepUp(options: StepUpOptions): Needs {
+  const needs = resolveOptions('requireOAuthBearer', options, rules, 'stepUp.')
+  assertScopes(needs.scopes, 'stepUp.scopes')
+  if (needs.acr?.length === 0 || (needs.acr ?? needs.maxAuthAgeSeconds) === undefined) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+      'stepUp.acr',
+      'requireOAuthBearer: stepUp() asks for nothing: set "acr", "maxAuthAgeSeconds" or both',
+    )
+  }
+  return needs
+}
+
+/**
+ * Makes the check of what an operation needs. It runs on every request, also on a token that an earlier gate verified.
+ * A missing scope is reported first.
+ */
+export function createDemand(
+  needs: Needs,
+  hasScopes: ScopeCheck,
+  clock: Clock,
+  toleranceMs: number,
+): (verdict: Granted<OAuthBearerPrincipal>) => OAuthBearerVerdict {
+  const { scopes, acr, maxAuthAgeSeconds } = needs
+  const parameters = {
+    ...(acr === undefined ? {} : { acr_values: acr.join(' ') }),
+    ...(maxAuthAgeSeconds === undefined ? {} : { max_age: String(Math.floor(maxAuthAgeSeconds)) }),
+  }
+  return (verdict) => {
+    const { principal, detail } = verdict
+    const refused = { ...detail, principalId: principal.id }
+    if (!hasScopes(principal.scopes, scopes)) {
+      const attributes = {
+        ...detail?.attributes,
+        scopes_held: principal.scopes.join(' '),
+        scopes_needed: scopes.join(' '),
+      }
+      return denied('insufficient_scope', { detail: { ...refused, attributes } })
+    }
+    if (isStrong(principal.claims, needs, clock.now(), toleranceMs)) return verdict
+    return denied('insufficient_authentication', { detail: refused, parameters })
+  }
+}
+
+function isStrong(
+  { acr, auth_time: authTime }: Readonly<Record<string, unknown>>,
+  { acr: accepted, maxAuthAgeSeconds }: Needs,
+  now: number,
+  toleranceMs: number,
+): boolean {
+  if (accepted !== undefined && !(typeof acr === 'string' && accepted.includes(acr))) return false
+  if (maxAuthAgeSeconds === undefined) return true
+  return typeof authTime === 'number' && now <= (authTime + maxAuthAgeSeconds) * 1000 + toleranceMs
+}
+
+/** Whether the granted scopes cover the needed ones. */
+export type ScopeCheck = (granted: readonly string[], needed: readonly string[]) => boolean
+
+/** Makes a check that knows which scope implies which, through any number of steps. */
+export function createScopeCheck(implies: Readonly<Record<string, readonly string[]>>): ScopeCheck {
+  const coveredBy = new Map<string, Set<string>>()
+  for (const scope of Object.keys(implies)) {
+    for (const implied of closure(scope, implies)) {
+      coveredBy.set(implied, (coveredBy.get(implied) ?? new Set()).add(scope))
+    }
+  }
+  return (granted, needed) =>
+    needed.every((scope) => {
+      if (granted.includes(scope)) return true
+      const covering = coveredBy.get(scope)
+      return covering !== undefined && granted.some((one) => covering.has(one))
+    })
+}
+
+function closure(scope: string, implies: Readonly<Record<string, readonly string[]>>): Set<string> {
+  const found = new Set([scope])
+  for (const one of found) for (const implied of implies[one] ?? []) found.add(implied)
+  return found
+}
+
+/** RFC 6749 §3.3. */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** Whether a text is one scope (RFC 6749 §3.3): printable ASCII without spaces, quotes and backslashes. */
+export function isScope(text: string): boolean {
+  return SCOPE.test(text)
+}
+
+/**
+ * Refuses what is not a scope of a resource. `offline_access` is between a client and its authorization server: a resource
+ * that names it makes every client ask for refresh tokens.
+ *
+ * @throws {OptionError}
+ */
+export function assertScopes(scopes: readonly string[], name: string): void {
+  const wrong = scopes.find((scope) => !isScope(scope))
+  if (wrong !== undefined) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      name,
+      `requireOAuthBearer: "${name}" contains ${JSON.stringify(wrong)}, which is not a scope: a scope is printable ASCII without spaces, quotes and backslashes`,
+    )
+  }
+  if (scopes.includes('offline_access')) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      name,
+      `requireOAuthBearer: "${name}" contains offline_access, which is not a scope of a resource: leave it out`,
+    )
+  }
+}

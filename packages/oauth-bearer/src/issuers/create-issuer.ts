@@ -1,0 +1,111 @@
+import type { Audit, Clock } from '@countersign/core'
+import { warn } from '@countersign/core/gate-kit'
+import type { ClaimRules } from '../claims.js'
+import { createDiscovery, type Discovery } from '../http/discovery.js'
+import { createAskEndpoint } from '../introspection/ask-endpoint.js'
+import { createIntrospection } from '../introspection/introspect.js'
+import { PROFILES } from '../jwt/profile.js'
+import { createVerifyJwt } from '../jwt/verify-jwt.js'
+import { DEFAULT_ALGORITHMS } from '../keys/algorithms.js'
+import { fetchKeys } from '../keys/fetch-keys.js'
+import { fixedKeys, secretKey } from '../keys/fixed-keys.js'
+import { keyReport } from '../keys/key-report.js'
+import type { KeySource } from '../keys/key-source.js'
+import { remoteKeys } from '../keys/remote-keys.js'
+import type { KeyCache } from '../store/port.js'
+import type { AskAboutToken, Issuer } from './issuer.js'
+import type { CheckedIssuerOptions } from './issuer-options.js'
+import { createVerifyFunction } from './verify-function.js'
+
+/** What an issuer takes from the gate's options. */
+export interface GateSettings {
+  readonly audiences: readonly string[]
+  readonly claims: Readonly<Record<string, string>>
+  readonly toleranceMs: number
+  readonly clock: Clock
+  readonly audit: Audit
+  readonly keyCache: KeyCache | undefined
+}
+
+/** Makes the state of an issuer. Asks nobody yet. */
+export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings): Issuer {
+  const { issuer, kind, secret, introspection } = checked
+  const rules: ClaimRules = {
+    issuer,
+    audiences: checked.audience ?? gate.audiences,
+    checkAudience: checked.checkAudience,
+    clientIds: checked.clientIds,
+    toleranceMs: gate.toleranceMs,
+    scopeClaims: checked.scopeClaims,
+    claimNames: { ...gate.claims, ...checked.claims },
+  }
+  const algorithms = checked.algorithms ?? (secret === undefined ? DEFAULT_ALGORITHMS : ['HS256'])
+  const discovery = createDiscovery(issuer, checked.trustedHosts, gate.clock)
+  const keys = kind === 'opaque' ? undefined : keysOf(checked, algorithms, discovery, gate)
+  return {
+    issuer,
+    verifyJwt:
+      keys &&
+      createVerifyJwt({ keys, algorithms, profile: PROFILES[checked.profile], rules, onWrongType: warnOnce(issuer) }),
+    ask: askOf(checked, rules, discovery, gate.clock),
+    // The app's own function takes opaque tokens only.
+    introspectionMode: introspection?.mode ?? 'opaque-only',
+    tokenPrefix: checked.tokenPrefix ?? '',
+    keys,
+  }
+}
+
+function keysOf(
+  { issuer, jwks, jwksUri, secret, staleIfErrorSeconds }: CheckedIssuerOptions,
+  algorithms: readonly string[],
+  discovery: Discovery,
+  { clock, audit, keyCache }: GateSettings,
+): KeySource {
+  if (secret !== undefined) return secretKey(secret, algorithms)
+  if (jwks !== undefined) return fixedKeys(jwks, algorithms)
+  const place = jwksUri === undefined ? discovery : { endpoint: async () => ({ url: new URL(jwksUri) }), distrust() {} }
+  const report = keyReport(audit, issuer)
+  return remoteKeys({
+    ...fetchKeys({ issuer, place, algorithms, clock, keyCache, report }),
+    clock,
+    staleIfErrorMs: staleIfErrorSeconds * 1000,
+    report,
+  })
+}
+
+function askOf(
+  { issuer, introspection, verify, verifyTimeoutMs }: CheckedIssuerOptions,
+  rules: ClaimRules,
+  discovery: Discovery,
+  clock: Clock,
+): AskAboutToken | undefined {
+  if (introspection !== undefined) {
+    const ask = createAskEndpoint({ issuer, options: introspection, discovery, clock })
+    return createIntrospection({ rules, options: introspection, ask, clock })
+  }
+  if (verify === undefined) return undefined
+  const { toleranceMs, claimNames } = rules
+  return createVerifyFunction({
+    verify,
+    issuer,
+    via: 'verify',
+    clock,
+    timeoutMs: verifyTimeoutMs,
+    toleranceMs,
+    claimNames,
+  })
+}
+
+function warnOnce(issuer: string): () => void {
+  let isWarned = false
+  return () => {
+    if (isWarned) return
+    isWarned = true
+    warn(
+      'COUNTERSIGN_OAUTH_WRONG_TYPE',
+      `requireOAuthBearer: a token of ${issuer} was refused because of its type`,
+      "If this issuer's access tokens do not have the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
+        'Otherwise a client sends another kind of token, such as an ID token.',
+    )
+  }
+}

@@ -1,0 +1,62 @@
+import { type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import type { OAuthBearerReason } from './reasons.js'
+
+/** The token of a request. Whether it is a token68 is checked only if it is not in the cache. */
+export interface PresentedToken {
+  /** The authentication scheme, in lower case. */
+  readonly scheme: string
+  readonly token: string
+}
+
+const MISSING: Denied<OAuthBearerReason> = Object.freeze(denied('missing'))
+const AMBIGUOUS: Denied<OAuthBearerReason> = Object.freeze(denied('ambiguous'))
+/** The refusal of a request whose token is not a token68 or is too long. */
+export const MALFORMED: Denied<OAuthBearerReason> = Object.freeze(denied('malformed'))
+
+/**
+ * Reads the one access token of a request from its one place. More than one token, or one in the query or in a form, is
+ * refused without looking at it (RFC 6750 §2, RFC 9700 §4.3.2). `schemes` are those of this gate: a credential of another
+ * scheme is not meant for it.
+ */
+export function readToken(
+  request: Request,
+  schemes: readonly string[],
+  maxTokenBytes: number,
+): PresentedToken | Denied<OAuthBearerReason> {
+  if (isTokenElsewhere(request)) return AMBIGUOUS
+  const split = splitAuthorization(request, maxTokenBytes)
+  if (split.kind === 'none') return MISSING
+  if (split.kind === 'duplicated') return AMBIGUOUS
+  const { scheme } = split
+  if (schemes.includes(scheme)) return split.kind === 'malformed' ? MALFORMED : { scheme, token: split.text }
+  if (scheme === '') return MALFORMED
+  // A field of one word may be a token without a scheme: only what precedes a credential is safe to write down.
+  return split.kind === 'unchecked' ? otherScheme(scheme) : MISSING
+}
+
+/** As {@link readToken}, of a bearer token that was handed over without its request. */
+export function readBareToken(token: string, maxTokenBytes: number): PresentedToken | Denied<OAuthBearerReason> {
+  return token === '' || token.length > maxTokenBytes ? MALFORMED : { scheme: 'bearer', token }
+}
+
+const SCHEME_NAME = /^[a-z][a-z0-9._-]{0,31}$/
+
+function otherScheme(scheme: string): Denied<OAuthBearerReason> {
+  return SCHEME_NAME.test(scheme) ? denied('missing', { detail: { attributes: { scheme } } }) : MISSING
+}
+
+/** Whether there is an `access_token` in the query, or in a form that was parsed before. */
+function isTokenElsewhere(request: Request): boolean {
+  const { originalUrl } = request
+  const start = originalUrl.indexOf('?')
+  if (start !== -1) {
+    const query = originalUrl.slice(start + 1)
+    // Percent-encoding could hide the name.
+    const isSuspect = query.includes('access_token') || query.includes('%')
+    if (isSuspect && new URLSearchParams(query).has('access_token')) return true
+  }
+  const { body } = request as { body?: unknown }
+  if (body === null || typeof body !== 'object' || !Object.hasOwn(body, 'access_token')) return false
+  return fieldLines(request, 'content-type').some((type) => /^application\/x-www-form-urlencoded\b/i.test(type))
+}

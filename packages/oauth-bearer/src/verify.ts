@@ -1,0 +1,147 @@
+import type { Clock } from '@countersign/core'
+import {
+  andThen,
+  denied,
+  type Granted,
+  isPromise,
+  isToken68,
+  settle,
+  unavailableBy,
+  withDeadline,
+} from '@countersign/core/gate-kit'
+import type { Request } from 'express'
+import type { Issuer } from './issuers/issuer.js'
+import { type CompactJws, parseJws } from './jwt/parse-jws.js'
+import type { Legacy } from './legacy.js'
+import type { OAuthBearerVerdict, TokenOutcome } from './outcome.js'
+import type { OAuthBearerPrincipal } from './principal.js'
+import { MALFORMED, type PresentedToken } from './read.js'
+import { createTokenCache, digestOf } from './token-cache.js'
+
+/** How long `isRevoked` may take. */
+const REVOCATION_TIMEOUT_MS = 2000
+
+type IsRevoked = (principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>
+type Outcome = TokenOutcome | Promise<TokenOutcome>
+
+/** What {@link createVerify} verifies with. */
+export interface VerifySetup {
+  readonly issuers: readonly Issuer[]
+  readonly legacy: Legacy | undefined
+  readonly isRevoked: IsRevoked | undefined
+  /** 0 caches nothing. */
+  readonly maxCacheEntries: number
+  readonly clock: Clock
+}
+
+/** Verifies a token. `request` is undefined if the token was handed over alone. */
+export type VerifyToken = (
+  presented: PresentedToken,
+  request: Request | undefined,
+) => OAuthBearerVerdict | Promise<OAuthBearerVerdict>
+
+/**
+ * Makes the verification of tokens: the cache, else the legacy verifier or the issuer that the token is routed to; then
+ * revocation, every time. Makes no promise if everything is known.
+ */
+export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, clock }: VerifySetup): VerifyToken {
+  const cache = createTokenCache(
+    maxCacheEntries,
+    clock,
+    issuers.flatMap(({ keys }) => keys ?? []),
+  )
+  const route = createRouter(issuers)
+  const legacyScheme = legacy?.scheme.toLowerCase()
+
+  return (presented, request) => {
+    const digest = digestOf(presented)
+    const known = cache.get(digest)
+    if (known === 'expired') return denied('expired')
+    if (known !== undefined) return unlessRevoked(known.verdict, isRevoked)
+    if (!isToken68(presented.token)) return MALFORMED
+    const now = clock.now()
+    const outcome =
+      legacy !== undefined && presented.scheme === legacyScheme
+        ? legacy.verify(presented, now, request)
+        : verifyAt(route(presented.token), presented, now, request)
+    return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
+      if (verified.outcome !== 'verified') return verified
+      cache.set(digest, verified)
+      return unlessRevoked(verified.verdict, isRevoked)
+    })
+  }
+}
+
+/** Which issuer decides on a token, and how. */
+export type Route =
+  | { readonly way: 'jwt'; readonly issuer: Issuer; readonly jws: CompactJws }
+  | { readonly way: 'ask'; readonly issuer: Issuer }
+  /** No issuer accepts it, and nobody is asked. */
+  | { readonly way: 'none'; readonly reason: 'malformed_token' | 'wrong_issuer' }
+
+/**
+ * Routes by configuration: a JWT whose `iss` is exactly an issuer with keys goes to that issuer; every other token, with
+ * or without dots, to the issuer of opaque tokens. Never to two of them: they would learn of each other's tokens.
+ */
+export function createRouter(issuers: readonly Issuer[]): (token: string) => Route {
+  const jwtIssuers = new Map(issuers.filter(({ verifyJwt }) => verifyJwt).map((issuer) => [issuer.issuer, issuer]))
+  const opaqueIssuers = issuers.filter(({ ask }) => ask)
+
+  return (token) => {
+    const jws = parseJws(token)
+    const own = typeof jws?.payload.iss === 'string' ? jwtIssuers.get(jws.payload.iss) : undefined
+    if (jws !== undefined && own !== undefined) return { way: 'jwt', issuer: own, jws }
+    const issuer = opaqueIssuers.find(({ tokenPrefix }) => token.startsWith(tokenPrefix))
+    if (issuer !== undefined) return { way: 'ask', issuer }
+    return { way: 'none', reason: jws === undefined ? 'malformed_token' : 'wrong_issuer' }
+  }
+}
+
+/** Verifies where the token was routed to. The event of a refusal names the issuer. */
+function verifyAt(route: Route, presented: PresentedToken, now: number, request: Request | undefined): Outcome {
+  if (route.way === 'none') return denied(route.reason)
+  const { issuer } = route
+  const outcome =
+    route.way === 'ask' ? issuer.ask?.(presented, now, request) : verifyJwt(route.jws, issuer, presented, now, request)
+  return andThen<TokenOutcome, TokenOutcome>(outcome ?? denied('wrong_issuer'), (value) => {
+    if (value.outcome === 'verified') return value
+    const attributes = { ...value.detail?.attributes, issuer: issuer.issuer }
+    return { ...value, detail: { ...value.detail, attributes } }
+  })
+}
+
+/** The JWT's own verdict, and what introspection adds to it or replaces it with. */
+function verifyJwt(
+  jws: CompactJws,
+  issuer: Issuer,
+  presented: PresentedToken,
+  now: number,
+  request: Request | undefined,
+): Outcome | undefined {
+  const outcome = issuer.verifyJwt?.(jws, now)
+  const { ask, introspectionMode: mode } = issuer
+  if (outcome === undefined || ask === undefined || mode === 'opaque-only') return outcome
+  return andThen<TokenOutcome, TokenOutcome>(outcome, (value) => {
+    const isIntrospected =
+      value.outcome === 'verified' ? mode === 'always' : value.outcome === 'unavailable' || mode === 'any-failure'
+    return isIntrospected ? ask(presented, now, request) : value
+  })
+}
+
+/** Not cached: a revocation takes effect on the next request. */
+function unlessRevoked(
+  verdict: Granted<OAuthBearerPrincipal>,
+  isRevoked: IsRevoked | undefined,
+): OAuthBearerVerdict | Promise<OAuthBearerVerdict> {
+  if (isRevoked === undefined) return verdict
+  const { principal } = verdict
+  return settle<boolean, OAuthBearerVerdict>(
+    () => {
+      const answer = isRevoked(principal)
+      return isPromise(answer) ? withDeadline(answer, REVOCATION_TIMEOUT_MS, 'verifier') : answer
+    },
+    // Only `false` is a "no".
+    (revoked) => (revoked === false ? verdict : denied('revoked', { detail: { principalId: principal.id } })),
+    (error) => unavailableBy(error, 'verifier', { principalId: principal.id }),
+  )
+}
