@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -10,6 +10,7 @@ import {
   toClientConfig,
   writeCredentialFile,
 } from '@countersign/mcp-credential'
+import { writePrivateFile } from '@countersign/mcp-credential/private-file'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -128,6 +129,25 @@ test('a credential file is private, replaced in one step, and read back as heade
   isWriting = false
   expect(await reading).toBeGreaterThanOrEqual(20)
   expect(await readCredentialFile(file)).toEqual({ Authorization: next.authorizationHeader })
+  expect(readdirSync(folder)).toEqual(['credential.json'])
+})
+
+test('a private file keeps the mode of an existing one only when told to, and the old text when writing fails', async () => {
+  const own = join(folder, 'private')
+  await writePrivateFile(own, 'first')
+  chmodSync(own, 0o640)
+  await writePrivateFile(own, ['sec', 'ond'], { keepMode: true })
+  expect([readFileSync(own, 'utf8'), statSync(own).mode & 0o777]).toEqual(['second', 0o640])
+  await writePrivateFile(own, 'third', { last: () => ' and last' })
+  expect([readFileSync(own, 'utf8'), statSync(own).mode & 0o777]).toEqual(['third and last', 0o600])
+  const failing = writePrivateFile(own, 'fourth', {
+    last: () => {
+      throw new Error('no more')
+    },
+  })
+  await expect(failing).rejects.toThrow('no more')
+  expect(readFileSync(own, 'utf8')).toBe('third and last')
+  rmSync(own)
   expect(readdirSync(folder)).toEqual(['credential.json'])
 })
 

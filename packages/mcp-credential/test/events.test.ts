@@ -1,6 +1,6 @@
 import { type AuditEvent, createAudit, UnavailableError } from '@countersign/core'
 import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
-import { requireMcpCredential } from '@countersign/mcp-credential'
+import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -97,6 +97,43 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
   expect(told.filter(({ type }) => type.startsWith('access.'))).toMatchObject([
     { type: 'access.unavailable', reason: 'audit_sink' },
   ])
+  await close()
+})
+
+test('there is no verifier for the MCP SDK of a gate whose demands need the request', async () => {
+  const { credentials, close } = await mcpApp()
+  const of = (options: object) => () => asOAuthTokenVerifier(requireMcpCredential({ credentials, ...options }))
+  const code = expect.objectContaining({ code: 'ERR_COUNTERSIGN_REQUEST_NEEDED' })
+  expect(of({})).toThrow(code)
+  expect(of({})).toThrow('bindSessions')
+  expect(of({ tools: { a: 'b' }, bindSessions: false })).toThrow(code)
+  expect(of({ tools: { a: 'b' } })).toThrow('tools')
+  expect(of({ bindSessions: false })).not.toThrow()
+  await close()
+})
+
+test('lifetimes are seconds, fractions allowed, and an idle timeout beyond the maximum is refused', async () => {
+  const { credentials, pass, close } = await mcpApp({
+    registry: { idleTimeoutSeconds: 0.5, maximumLifetimeSeconds: 1.5, absoluteLifetimeSeconds: 60 },
+  })
+  const issued = await credentials.issue(agent)
+  expect([issued.expiresAt - issued.issuedAt, issued.idleAt - issued.issuedAt]).toEqual([1500, 550])
+  const next = await credentials.issue({ ...agent, overlapSeconds: 0.25 })
+  const standing = async () => [(await credentials.resolve(issued.token)).standing, next.superseded.length]
+  expect(await standing()).toEqual(['live', 1])
+  pass(251)
+  expect(await standing()).toEqual(['superseded', 1])
+  await credentials.retire('t1', { blockSeconds: 0.1 })
+  await expect(credentials.issue(agent)).rejects.toMatchObject({
+    code: 'ERR_COUNTERSIGN_THREAD_RETIRED',
+    message: expect.stringMatching(/\. See \S+\/errors\/ERR_COUNTERSIGN_THREAD_RETIRED$/),
+  })
+  pass(101)
+  expect((await credentials.issue(agent)).threadId).toBe('t1')
+  expect(() => createMcpCredentials({ idleTimeoutSeconds: 61, maximumLifetimeSeconds: 60 })).toThrow(
+    expect.objectContaining({ option: 'idleTimeoutSeconds' }),
+  )
+  expect(() => createMcpCredentials({ idleTimeoutMs: 1 } as never)).toThrow('unknown option "idleTimeoutMs"')
   await close()
 })
 

@@ -56,12 +56,83 @@ test('stripHeader and attachAuthInfo can be turned off', async () => {
   await plain.close()
 })
 
-test('nothing presented is 401 with a bare challenge; another scheme is nothing presented', async () => {
-  for (const headers of [{} as Record<string, string>, { authorization: 'Basic dXNlcjpwYXNz' }]) {
+/** What cannot be meant for this gate, and what its event says. */
+const NOTHING_OF_OURS: readonly [Record<string, string>, object | undefined][] = [
+  [{}, undefined],
+  [{ authorization: 'Basic dXNlcjpwYXNz' }, { scheme: 'basic' }],
+  [{ authorization: 'Digest username="a", realm="b"' }, { scheme: 'digest' }],
+  [{ authorization: 'secret-key-of-another-kind' }, { scheme: 'other' }],
+  [bearer('eyJhbGciOiJub25lIn0.e30.x'), { scheme: 'bearer', expected_prefix: 'mcps' }],
+  [bearer('e'.repeat(9000)), { scheme: 'bearer', expected_prefix: 'mcps' }],
+  [bearer('other_token'), { scheme: 'bearer', expected_prefix: 'mcps' }],
+]
+
+test('nothing presented is 401 with a bare challenge; another scheme, or a token without our prefix, is nothing', async () => {
+  for (const [headers, seen] of NOTHING_OF_OURS) {
     const answer = await send(app.port, headers)
     expect([answer.status, answer.headers['www-authenticate'], app.last()]).toEqual([401, 'Bearer', 'missing'])
     expect(answer.headers['cache-control']).toBe('no-store')
+    expect(app.events.at(-1)?.attributes).toEqual(seen)
   }
+})
+
+test('optional lets through what cannot be meant for this gate, without a principal', async () => {
+  const lenient = await optionalApp()
+  for (const [headers] of NOTHING_OF_OURS) {
+    const answer = await send(lenient.port, headers)
+    expect([answer.status, answer.text]).toEqual([200, '{}'])
+  }
+  await lenient.close()
+})
+
+test('optional refuses our prefix in any malformed form, a bare Bearer, a variable and a doubled field', async () => {
+  const lenient = await optionalApp()
+  const { token, authorizationHeader } = await app.credentials.issue({ ...agent, threadId: 'optional' })
+  const refused: readonly [string | string[], number, string][] = [
+    ['Bearer mcps_', 401, 'malformed'],
+    [`${authorizationHeader}x`, 401, 'malformed'],
+    [`${authorizationHeader} x`, 401, 'malformed'],
+    [token, 401, 'malformed'],
+    ['mcps_junk', 401, 'malformed'],
+    ['Bearer two words', 401, 'malformed'],
+    ['', 401, 'malformed'],
+    ['Bearer', 401, 'placeholder'],
+    ['bearer ', 401, 'placeholder'],
+    [`Bearer \${MCP_CRED_APP}`, 401, 'placeholder'],
+    [`\${MCP_CRED_APP}`, 401, 'placeholder'],
+    ['$MCP_CRED_APP', 401, 'placeholder'],
+    ['%MCP_CRED_APP%', 401, 'placeholder'],
+    [[authorizationHeader, authorizationHeader], 400, 'ambiguous'],
+    [['Basic dXNlcjpwYXNz', authorizationHeader], 400, 'ambiguous'],
+  ]
+  for (const [authorization, status, reason] of refused) {
+    const answer = await send(lenient.port, { authorization })
+    expect([authorization, answer.status, app.last()]).toEqual([authorization, status, reason])
+  }
+  expect((await send(lenient.port, { authorization: authorizationHeader })).text).toContain('"threadId":"optional"')
+  await lenient.close()
+})
+
+/** An app on the same registry whose gate is optional. */
+async function optionalApp() {
+  const lenient = express()
+  lenient.use(requireMcpCredential({ credentials: app.credentials, audit: app.audit }).optional())
+  lenient.use((request, response) => void response.json({ principal: request.principal }))
+  return serve(lenient)
+}
+
+test('a refused token is taken out of the request before an error handler sees it', async () => {
+  const passing = express()
+  passing.use(requireMcpCredential({ credentials: app.credentials, audit: app.audit, onDenied: 'next' }))
+  passing.use(((_error, request, response, _next) => {
+    response.status(418).json([request.headers.authorization, request.rawHeaders.includes('authorization')])
+  }) as express.ErrorRequestHandler)
+  const running = await serve(passing)
+  const answer = await send(running.port, bearer('mcps_junk'))
+  expect([answer.status, answer.text]).toEqual([418, '[null,false]'])
+  const other = await send(running.port, { authorization: 'Basic dXNlcjpwYXNz' })
+  expect([other.status, other.text]).toEqual([418, '["Basic dXNlcjpwYXNz",true]'])
+  await running.close()
 })
 
 test('[mcp-identical-401s] malformed, unknown and wrong secret get one answer, byte for byte', async () => {
@@ -201,6 +272,33 @@ test('a store that is down is 503 with words to wait, and no challenge', async (
   await broken.close()
 })
 
+test('what a store throws is a bug or an outage, by one rule, and the event names it', async () => {
+  let thrown: unknown
+  const failing = (store: McpCredentialStore): McpCredentialStore => ({
+    ...store,
+    issue: (credential, life) => store.issue(credential, life),
+    resolve: () => {
+      throw thrown
+    },
+  })
+  const broken = await mcpApp({ wrapStore: failing })
+  const { authorizationHeader } = await broken.credentials.issue(agent)
+  const cases: readonly [unknown, number, string, string][] = [
+    [new SyntaxError('a garbled answer'), 503, 'credential_store', 'SyntaxError'],
+    [new Error('no connection'), 503, 'credential_store', 'Error'],
+    [new TypeError('fetch failed'), 503, 'credential_store', 'TypeError'],
+    [new TypeError('x is not a function'), 500, 'internal_error', 'TypeError'],
+    [new ReferenceError('x is not defined'), 500, 'internal_error', 'ReferenceError'],
+  ]
+  for (const [error, status, reason, name] of cases) {
+    thrown = error
+    const answer = await send(broken.port, { authorization: authorizationHeader })
+    expect([answer.status, broken.last()]).toEqual([status, reason])
+    expect(broken.events.at(-1)?.attributes).toMatchObject({ error: name, at: expect.stringContaining('gate.test') })
+  }
+  await broken.close()
+})
+
 describe('isAlive', () => {
   test('that throws, rejects or hangs is 503, and asked for nobody who is not proven', async () => {
     const answers: (() => boolean | Promise<boolean>)[] = [
@@ -228,6 +326,24 @@ describe('isAlive', () => {
       expect([answer.status, one.last(), asked]).toEqual([503, 'liveness', 1])
       await one.close()
     }
+  })
+
+  test('that throws what is a bug is 500, and else the event names what it threw', async () => {
+    let thrown: Error = new SyntaxError('a garbled answer')
+    const registry = {
+      isAlive: () => {
+        throw thrown
+      },
+    }
+    const one = await mcpApp({ registry })
+    const { authorizationHeader: authorization } = await one.credentials.issue(agent)
+    one.pass(60 * 60_000)
+    expect((await send(one.port, { authorization })).status).toBe(503)
+    expect(one.events.at(-1)).toMatchObject({ reason: 'liveness', attributes: { error: 'SyntaxError' } })
+    thrown = new ReferenceError('x is not defined')
+    expect((await send(one.port, { authorization })).status).toBe(500)
+    expect(one.events.at(-1)).toMatchObject({ reason: 'internal_error', attributes: { error: 'ReferenceError' } })
+    await one.close()
   })
 
   test('that says yes lets an idle holder in, over a promise too', async () => {
@@ -270,25 +386,17 @@ test('presents is true for our prefix alone, so that an OAuth client can share t
   await running.close()
 })
 
-test('mounted twice, the gate asks the store once and lets the request through', async () => {
-  const { credentials } = app
-  const gate = requireMcpCredential({ credentials })
-  const twice = express()
-  twice.use(gate)
-  twice.get('/', gate, (request, response) => void response.json(request.principal?.kind))
-  const running = await serve(twice)
-  const { authorizationHeader } = await credentials.issue(agent)
-  app.calls.length = 0
-  expect((await send(running.port, { authorization: authorizationHeader })).text).toBe('"mcp-credential"')
-  expect(app.calls).toEqual(['resolve'])
-  await running.close()
-})
-
 test('a decision in memory is made in the same tick, without a promise', async () => {
   const issued = await app.credentials.issue(agent)
   const found = app.credentials.resolve(issued.token)
   expect(found).not.toBeInstanceOf(Promise)
   expect((found as { standing: string }).standing).toBe('live')
+})
+
+test('the handler and the gate say what they are', () => {
+  const gate = requireMcpCredential({ credentials: app.credentials })
+  expect([gate.name, gate.kind, gate.reads]).toEqual(['requireMcpCredential', 'mcp-credential', ['authorization']])
+  expect(gate.optional().name).toBe('requireMcpCredential')
 })
 
 test('a wrong option throws at creation with its name and the remedy', () => {
@@ -297,5 +405,8 @@ test('a wrong option throws at creation with its name and the remedy', () => {
   expect(wrong({})).toThrow('option "credentials" is required')
   expect(wrong({ credentials, tool: {} })).toThrow('Did you mean "tools"?')
   expect(wrong({ credentials, tools: { a: 1 } })).toThrow('"tools"')
+  expect(wrong({ credentials, tools: { '': 'a' } })).toThrow('"tools"')
   expect(wrong({ credentials, denyAs: 'html' })).toThrow(`'http', 'jsonrpc'`)
+  expect(wrong({ credentials, recheckMs: 5000 })).toThrow('unknown option "recheckMs"')
+  expect(wrong({ credentials, recheckSeconds: 5000 })).toThrow('a number of seconds from 0.01 to 3600')
 })

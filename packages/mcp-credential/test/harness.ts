@@ -1,4 +1,4 @@
-import type { AuditEvent } from '@countersign/core'
+import type { Audit, AuditEvent } from '@countersign/core'
 import {
   createMcpCredentials,
   type IssueOptions,
@@ -20,6 +20,7 @@ export const agent: IssueOptions = { threadId: 't1', providerInstanceId: 'p1', c
 
 export interface Harness extends RunningServer {
   readonly clock: FakeClock
+  readonly audit: Audit
   readonly events: AuditEvent[]
   readonly credentials: McpCredentials
   readonly gate: McpCredentialGate
@@ -77,6 +78,7 @@ export async function mcpApp(options: HarnessOptions = {}): Promise<Harness> {
   return {
     ...running,
     clock,
+    audit,
     events,
     credentials,
     gate,

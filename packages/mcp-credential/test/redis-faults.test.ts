@@ -34,7 +34,7 @@ async function recovered<T>(work: () => Promise<T>): Promise<T> {
       return await work()
     } catch (error) {
       expect(error).toMatchObject(UNAVAILABLE)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setTimeout(resolve, 10))
     }
   }
 }
@@ -105,7 +105,7 @@ test('[mcp-redis-faults] a replica, which may have missed a revocation, lets nob
   const client = new Redis(replica.url)
   try {
     while (!String(await client.info('replication')).includes('master_link_status:up')) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await redis.wait(1, 2000)
     const stale = registry(client)

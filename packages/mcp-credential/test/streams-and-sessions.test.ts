@@ -239,12 +239,17 @@ test('no agent is refused for the many sessions that it had, and one that claims
 
 test('a client that is gone before the store answers leaves nothing behind to be watched', async () => {
   let answer: (() => void) | undefined
-  let peeks = 0
+  const peeked: string[] = []
   const wrapStore = (store: McpCredentialStore): McpCredentialStore =>
     new Proxy(store, {
       get(target, name) {
-        if (name === 'peek') peeks += 1
-        if (name !== 'resolve') return Reflect.get(target, name)
+        if (name === 'peek') {
+          return (...args: Parameters<McpCredentialStore['peek']>) => {
+            peeked.push(args[0])
+            return target.peek(...args)
+          }
+        }
+        if (name !== 'resolve' || answer !== undefined) return Reflect.get(target, name)
         return async (...args: Parameters<McpCredentialStore['resolve']>) => {
           await new Promise<void>((resolve) => {
             answer = resolve
@@ -275,7 +280,10 @@ test('a client that is gone before the store answers leaves nothing behind to be
   await until(() => closed)
   answer?.()
   await until(() => app.last() === 'granted')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  expect(peeks).toBe(0)
+  // A stream that is watched shows that checks are made.
+  const other = await app.credentials.issue({ ...agent, threadId: 't2' })
+  await openStream(app.port, other.authorizationHeader)
+  await until(() => peeked.length >= 5)
+  expect([...new Set(peeked)]).toEqual([other.credentialId])
   await app.close()
 })

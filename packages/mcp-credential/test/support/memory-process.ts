@@ -10,10 +10,12 @@ const collect = (globalThis as { gc?: () => void }).gc ?? (() => undefined)
 /** Resident memory once the collector has had its turns: pages go back to the system a few at a time. */
 async function resident(): Promise<number> {
   let least = Number.POSITIVE_INFINITY
-  for (let turn = 0; turn < 15; turn += 1) {
+  for (let unchanged = 0; unchanged < 20; unchanged += 1) {
     collect()
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    least = Math.min(least, process.memoryUsage().rss)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    const { rss } = process.memoryUsage()
+    if (rss < least - 100_000) unchanged = 0
+    least = Math.min(least, rss)
   }
   return least
 }

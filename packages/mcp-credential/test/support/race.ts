@@ -13,8 +13,8 @@ export interface RaceOptions {
   readonly processes: number
   readonly threads: number
   readonly milliseconds: number
-  /** Called once while the race is on. */
-  readonly meanwhile?: () => Promise<void>
+  /** Called once while the race is on, with the number of credentials that were issued so far. */
+  readonly meanwhile?: (issued: () => number) => Promise<void>
 }
 
 /** A success of a resolve that had begun after the credential's revocation was acknowledged. */
@@ -90,7 +90,7 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
       )
     }
     for (const child of children) child.send({ start: true })
-    await Promise.all([new Promise((resolve) => setTimeout(resolve, milliseconds)), meanwhile?.()])
+    await Promise.all([new Promise((resolve) => setTimeout(resolve, milliseconds)), meanwhile?.(() => issued.length)])
     const reports = children.map((child) => messageOf(child, ({ report }) => report as RaceReport | undefined))
     for (const child of children) child.send({ stop: true })
     const all = await Promise.all(reports)
