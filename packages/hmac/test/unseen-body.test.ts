@@ -54,6 +54,8 @@ test.each([
     const body = status === '401' ? 'hello' : ''
     const head = `GET /jobs?a=1 HTTP/1.1\r\nHost: x\r\n${signedLines('GET', Buffer.alloc(0))}${junk}`
     const answer = await exchange(app.server, `${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    // Later versions of Node refuse such a request themselves, and the gate never sees it.
+    if (status === '401' && answer.startsWith('HTTP/1.1 431 ')) return expect(app.events).toEqual([])
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(app.last()).toBe(status === '401' ? 'malformed' : 'granted')
   },
