@@ -111,3 +111,19 @@ test('two requests within a second differ by their nonce, and both pass', async 
   ]
   expect(statuses.map(({ status }) => status)).toEqual([200, 200])
 })
+
+test('a window may have fractions of a second, and a claim is remembered for whole milliseconds', async () => {
+  const { replay, claims } = slowReplay()
+  const format = xHeaders({ windowBackSeconds: 1.0001, windowAheadSeconds: 0.5 })
+  app = await hmacApp({ formats: [format], replay })
+  const post = async (ageSeconds: number) => {
+    const headers = signed({ format, now: app.clock.now() - ageSeconds * 1000 })
+    return [(await send(app.port, 'POST', '/jobs?a=1', headers)).status, app.last()]
+  }
+  expect([await post(1), await post(2), await post(-1)]).toEqual([
+    [200, 'granted'],
+    [401, 'expired'],
+    [401, 'not_yet_valid'],
+  ])
+  expect([...claims.values()]).toEqual([121_501])
+})
