@@ -1,5 +1,5 @@
 export { isCaller, SHARED_CALLER } from '../formats/grammar.js'
-export { MIN_SECRET_BYTES, secretKey } from '../secret-key.js'
+export { secretKey } from '../secret-key.js'
 export { variablePart } from '../variables.js'
 export type { ResolvedNewSecret, RotationPlan } from './changes.js'
 export {

@@ -87,15 +87,6 @@ export function postgresSecretsOptionsFromEnv(
   return { keks }
 }
 
-/**
- * The ids of a ring of key-encryption keys; the first one seals.
- *
- * @throws {OptionError} for what is not a ring.
- */
-export function kekIds(keks: string): readonly string[] {
-  return [...parseKekRing(keks).keys.keys()]
-}
-
 /** Times are ms from the server's now. */
 interface Row {
   readonly caller: string
