@@ -1,7 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { sha256 } from '@countersign/core/gate-kit'
 
-const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** The digits of base62, by value. */
+export const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** The largest multiple of 62 in a byte: larger bytes would favour the first letters. */
 const FAIR = 248
 
@@ -36,11 +37,4 @@ export function shortHash(domain: string, text: string, length: number): string 
   let letters = ''
   for (let index = 0; index < length; index += 1) letters += ALPHABET[(digest[index] as number) % 62]
   return letters
-}
-
-/** A number below 62^length with leading zeros. */
-export function numberToBase62(value: number, length: number): string {
-  let text = ''
-  for (let rest = value; text.length < length; rest = Math.floor(rest / 62)) text = ALPHABET[rest % 62] + text
-  return text
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { numberToBase62, randomBase62, shortHash } from './base62.js'
+import { ALPHABET, randomBase62, shortHash } from './base62.js'
 
 const THREAD_LENGTH = 11
 const PROVIDER_LENGTH = 9
@@ -120,6 +120,11 @@ function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
 
-function checksum(text: string): string {
-  return numberToBase62(crc32(text), CRC_LENGTH)
+/** The CRC-32 of a text in base62, with leading zeros. */
+export function checksum(text: string): string {
+  let digits = ''
+  for (let rest = crc32(text); digits.length < CRC_LENGTH; rest = Math.floor(rest / 62)) {
+    digits = ALPHABET[rest % 62] + digits
+  }
+  return digits
 }

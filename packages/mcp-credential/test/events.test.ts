@@ -54,7 +54,7 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
   }))
   expect(await verifier.verifyAccessToken(token)).toMatchObject({ token: credentialId, clientId: 'p1' })
   const refused = { code: 'invalid_token', message: 'The credential is not valid' }
-  for (const wrong of ['junk', undefined as unknown as string, await withOtherSecret(token)]) {
+  for (const wrong of ['junk', undefined as unknown as string, withOtherSecret(token)]) {
     await expect(verifier.verifyAccessToken(wrong)).rejects.toMatchObject(refused)
   }
   await revoke()

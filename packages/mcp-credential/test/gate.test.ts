@@ -146,7 +146,7 @@ test('[mcp-identical-401s] malformed, unknown and wrong secret get one answer, b
   const tokens = {
     malformed: 'mcps_junk',
     unknown,
-    wrong_secret: await withOtherSecret(issued.token),
+    wrong_secret: withOtherSecret(issued.token),
   }
   const answers: unknown[] = []
   for (const [reason, token] of Object.entries(tokens)) {
@@ -171,7 +171,7 @@ test('[mcp-identical-401s] an unknown id takes as long as a wrong secret', async
   const other = await mcpApp()
   const unknown = (await other.credentials.issue(agent)).token
   await other.close()
-  const wrong = await withOtherSecret(issued.token)
+  const wrong = withOtherSecret(issued.token)
   const ROUNDS = 41
   const CALLS = 400
   const time = (token: string) => {
@@ -320,7 +320,7 @@ describe('isAlive', () => {
       const one = await mcpApp({ registry })
       const issued = await one.credentials.issue(agent)
       one.pass(60 * 60_000)
-      expect((await send(one.port, bearer(await withOtherSecret(issued.token)))).status).toBe(401)
+      expect((await send(one.port, bearer(withOtherSecret(issued.token)))).status).toBe(401)
       expect(asked).toBe(0)
       const answer = await send(one.port, { authorization: issued.authorizationHeader })
       expect([answer.status, one.last(), asked]).toEqual([503, 'liveness', 1])

@@ -15,6 +15,8 @@ import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { type Sent, wire } from '../../../test/support/wire.js'
+import { randomBase62 } from '../src/base62.js'
+import { checksum } from '../src/token.js'
 
 export const agent: IssueOptions = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
@@ -129,9 +131,7 @@ export const toolCall = (name: unknown, id: unknown = 1) => ({
 })
 
 /** A well-formed token with another secret: the id of one, the secret of nobody. */
-export async function withOtherSecret(token: string): Promise<string> {
-  const { crc32 } = await import('node:zlib')
-  const { numberToBase62, randomBase62 } = await import('../src/base62.js')
+export function withOtherSecret(token: string): string {
   const body = `${token.slice(0, token.lastIndexOf('_'))}_${randomBase62(43)}`
-  return body + numberToBase62(crc32(body), 6)
+  return body + checksum(body)
 }

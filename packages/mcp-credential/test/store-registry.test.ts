@@ -163,7 +163,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     await credentials.revokeThread('t1')
     expect(await standings(credentials, issued)).toEqual(['revoked'])
     const wrong = await registry({ prefix: 'other' }).issue(agent)
-    const forged = await withOtherSecret(wrong.token)
+    const forged = withOtherSecret(wrong.token)
     expect((await registry({ prefix: 'other' }).resolve(forged)).standing).toBe('wrong_secret')
     expect((await registry({ prefix: 'other' }).resolve(wrong.token)).standing).toBe('live')
   })

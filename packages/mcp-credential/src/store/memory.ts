@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
-import { cappedExpiry, type Entry, idleDeadline, type Moment, recordOf, standingOf } from './memory/entry.js'
+import { type Entry, type Moment, recordOf, tokenStanding } from './memory/entry.js'
+import { issueCredential } from './memory/issue.js'
 import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
@@ -43,8 +44,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, RULES)
   const time = new RunningTime(clock)
   const moment = (): Moment => ({ now: time.now(), running: time.running() })
-  const table = new CredentialTable({ maxCredentials, maxPerThread, moment })
-
+  const table = new CredentialTable({ maxCredentials, moment })
   const journal = new Journal()
 
   function tick(): void {
@@ -61,38 +61,26 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry) })))
   }
 
-  function find(id: string, digest: Buffer): { entry: Entry; isProven: boolean } | undefined {
+  function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
     const entry = table.get(id)
     const isProven = sameDigest(entry?.digest, digest)
-    return entry === undefined ? undefined : { entry, isProven }
+    if (entry === undefined) return undefined
+    const at = moment()
+    const standing = tokenStanding(entry, at, life)
+    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
+    if (isProven && slides) table.slide(entry.holder ?? entry, at, life)
+    return found(entry, isProven, at, life)
   }
 
   function found(entry: Entry, isProven: boolean, at: Moment, life: CredentialLife): FoundCredential {
-    const holder = entry.holder ?? entry
-    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
-    return { standing, isProven, credential: recordOf(holder, at, life) }
-  }
-
-  function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
-    const match = find(id, digest)
-    if (match === undefined) return undefined
-    const { entry, isProven } = match
-    const holder = entry.holder ?? entry
-    const at = moment()
-    const standing = entry.isRevoked ? 'revoked' : standingOf(holder, at, life)
-    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
-    if (isProven && slides) {
-      slide(holder, at, life)
-      table.latestExpiry = Math.max(table.latestExpiry, holder.expires)
-      return found(entry, true, at, life)
-    }
-    return { standing, isProven, credential: recordOf(holder, at, life) }
+    const credential = recordOf(entry.holder ?? entry, at, life)
+    return { standing: tokenStanding(entry, at, life), isProven, credential }
   }
 
   return {
     tick,
     issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
-      const outcome = table.issue(credential, life)
+      const outcome = issueCredential(table, credential, { maxCredentials, maxPerThread }, moment(), life)
       const { overlapMs } = credential
       if (outcome.outcome === 'issued') {
         journalEnd(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
@@ -138,15 +126,6 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     held: () => table.size,
     close: () => clearInterval(timer),
   }
-}
-
-/** `max` everywhere: a deadline never moves backward. Both are written when one moves by `coalesceMs` or more. */
-function slide(entry: Entry, { now, running }: Moment, life: CredentialLife): void {
-  const idle = Math.max(idleDeadline(entry, life), running + life.idleTimeoutMs + life.coalesceMs)
-  const expires = Math.max(entry.expires, cappedExpiry(entry, now, life))
-  if (idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs) return
-  entry.idle = idle
-  entry.expires = expires
 }
 
 const presented = Buffer.alloc(32)

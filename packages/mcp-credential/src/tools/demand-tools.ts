@@ -2,8 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { type Denied, denied, type Granted } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
 import type { McpCredentialReason } from '../reasons.js'
-import { allows } from './filter-tools.js'
-import type { CapabilitiesOf } from './rules.js'
+import { allows, type CapabilitiesOf } from './rules.js'
 
 type ParsedRequest = IncomingMessage & { readonly body?: unknown }
 type Message = Readonly<Record<string, unknown>>

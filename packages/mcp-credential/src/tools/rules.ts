@@ -42,6 +42,11 @@ export function compileTools(rules: ToolRules): CapabilitiesOf {
   }
 }
 
+/** Whether a holder of these capabilities may call a tool that needs `needs`. */
+export function allows(needs: readonly string[] | undefined, capabilities: readonly string[]): boolean {
+  return needs?.every((capability) => capabilities.includes(capability)) === true
+}
+
 /**
  * A matcher of names, `*` standing for any text. It searches for the parts between the stars from left to right, so its
  * time is proportional to the length of the name: names come from agents, and a regular expression with several stars

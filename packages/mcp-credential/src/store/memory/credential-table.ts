@@ -1,18 +1,17 @@
 import { UnavailableError } from '@countersign/core'
-import type { CredentialLife, IssueOutcome, NewCredential, RevocableScope } from '../port.js'
+import type { CredentialLife, NewCredential, RevocableScope } from '../port.js'
 import {
   cappedExpiry,
   type Entry,
   expiryDeadline,
+  extendAliveness,
   idleDeadline,
-  isCurrent,
   isWanted,
   leave,
   type Moment,
-  recordOf,
   type Scope,
   type StoredEntry,
-  standingOf,
+  slide,
   type Thread,
 } from './entry.js'
 import { ExpiryWheel } from './expiry-wheel.js'
@@ -22,7 +21,6 @@ import { ScopeMap } from './scope-map.js'
 /** What a table is bounded by, and its clock. */
 export interface TableLimits {
   readonly maxCredentials: number
-  readonly maxPerThread: number
   readonly moment: () => Moment
 }
 
@@ -80,39 +78,8 @@ export class CredentialTable {
     return this.#threads.get(threadId)?.entries ?? []
   }
 
-  issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
-    const at = this.#limits.moment()
-    this.#life = life
-    if (this.retired.has(credential.threadId, at.now)) return { outcome: 'retired' }
-    const existing = this.#current(credential, at, life)
-    const ends = credential.onExisting === 'supersede' && credential.overlapMs === 0
-    const others = this.ofThread(credential.threadId).filter((entry) => isWanted(entry, at, life))
-    const kept = ends ? others.filter((entry) => !existing.includes(entry)) : others
-    if (kept.length >= this.#limits.maxPerThread) return { outcome: 'full', limit: 'maxPerThread' }
-    const replaced = ends ? existing : []
-    if (replaced.length === 0 && this.#isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
-    const entry = this.#add(credential, at, life)
-    const ids: string[] = []
-    if (credential.onExisting === 'supersede') {
-      for (const old of existing) {
-        this.#supersede(old, at.now + credential.overlapMs, ends)
-        ids.push(old.id)
-      }
-    }
-    // In a full table the new one takes the place of those that it superseded.
-    if (this.#entries.size > this.#limits.maxCredentials) for (const old of replaced) this.#drop(old)
-    const carried = credential.onExisting === 'carry' ? this.#carry(existing, entry, at, life) : []
-    return { outcome: 'issued', credential: recordOf(entry, at, life), superseded: ids, carried }
-  }
-
-  /** Those of the same thread and provider that are neither revoked nor superseded. */
-  #current({ threadId, providerInstanceId }: NewCredential, at: Moment, life: CredentialLife): Entry[] {
-    return this.ofThread(threadId).filter(
-      (entry) => entry.providerId === providerInstanceId && isCurrent(standingOf(entry.holder ?? entry, at, life)),
-    )
-  }
-
-  #add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
+  /** Adds a credential. For one in a full table, the caller drops another. */
+  add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
     const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
     const times = {
       issuedAt: Math.max(at.now, this.#endedAt + 1),
@@ -125,7 +92,6 @@ export class CredentialTable {
 
   /** Adds an entry of a snapshot. */
   restore(stored: StoredEntry, at: Moment, life: CredentialLife): void {
-    this.#life = life
     const { issuedAt, absolute, expires, idleLeftMs, usableUntil } = stored
     const times = { issuedAt, absolute, expires, idle: at.running + idleLeftMs, usableUntil }
     this.#insert(stored, Buffer.from(stored.digest, 'base64').toString('latin1'), times, at, life)
@@ -155,6 +121,7 @@ export class CredentialTable {
     at: Moment,
     life: CredentialLife,
   ): Entry {
+    this.#life = life
     const { id, threadId, providerInstanceId, providerSessionId } = subject
     const thread = this.#threadOf(threadId)
     const entry: Entry = {
@@ -204,35 +171,23 @@ export class CredentialTable {
     return list
   }
 
-  #supersede(entry: Entry, usableUntil: number, atOnce: boolean): void {
-    entry.usableUntil = Math.min(entry.usableUntil ?? Number.POSITIVE_INFINITY, atOnce ? usableUntil - 1 : usableUntil)
-    if (atOnce) this.#bury(entry)
-  }
-
-  #carry(existing: readonly Entry[], holder: Entry, at: Moment, life: CredentialLife): string[] {
-    const usable = existing.filter((entry) => standingOf(entry.holder ?? entry, at, life) === 'live')
-    for (const entry of usable) entry.holder = holder
-    return usable.map(({ id }) => id)
+  /** Slides an entry that was used. */
+  slide(entry: Entry, at: Moment, life: CredentialLife): void {
+    slide(entry, at, life)
+    this.latestExpiry = Math.max(this.latestExpiry, entry.expires)
   }
 
   touch(threadId: string, life: CredentialLife): boolean {
     const thread = this.#threads.get(threadId)
     if (thread === undefined) return false
     if (!life.slidesOnTouch) return true
-    const { now, running } = this.#limits.moment()
-    this.latestExpiry = Math.max(this.latestExpiry, now + life.maximumLifetimeMs)
-    const until = running + life.idleTimeoutMs + life.coalesceMs
-    const { alive } = thread
-    const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs
-    if (!isUnbroken) thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
-    else if (until - alive.until >= life.coalesceMs) {
-      alive.until = until
-      alive.touchedAt = now
-    }
+    const at = this.#limits.moment()
+    this.latestExpiry = Math.max(this.latestExpiry, at.now + life.maximumLifetimeMs)
+    extendAliveness(thread, at, life)
     return true
   }
 
-  /** The ids whose tokens stand for this one. */
+  /** The ids whose tokens are aliases of this one. */
   aliasesOf(id: string): string[] {
     const { thread } = this.#entries.get(id) ?? {}
     return thread === undefined ? [] : thread.entries.filter(({ holder }) => holder?.id === id).map((alias) => alias.id)
@@ -242,7 +197,7 @@ export class CredentialTable {
     const entry = this.#entries.get(id)
     if (entry === undefined || entry.isRevoked) return false
     entry.isRevoked = true
-    this.#bury(entry)
+    this.bury(entry)
     return true
   }
 
@@ -274,7 +229,7 @@ export class CredentialTable {
   }
 
   /** Removes an ended entry from its thread; it can be found for a while. */
-  #bury(entry: Entry): void {
+  bury(entry: Entry): void {
     leave(entry)
     this.#addTombstone(entry)
   }
@@ -282,7 +237,7 @@ export class CredentialTable {
   #addTombstone(entry: Entry): void {
     this.#tombstones.push(entry)
     if (this.#tombstones.length <= 2 * MAX_TOMBSTONES) return
-    for (const old of this.#tombstones.splice(0, MAX_TOMBSTONES)) this.#drop(old)
+    for (const old of this.#tombstones.splice(0, MAX_TOMBSTONES)) this.drop(old)
     if (this.#dropped > this.#entries.size + MAX_TOMBSTONES) this.#refile(this.#limits.moment())
   }
 
@@ -306,7 +261,7 @@ export class CredentialTable {
         const life = this.#life as CredentialLife
         const dueAt = this.#dueAt(entry, at, life)
         if (dueAt > at.running) return dueAt
-        this.#drop(entry)
+        this.drop(entry)
         this.#dropped -= 1
         return undefined
       },
@@ -322,7 +277,7 @@ export class CredentialTable {
     return deadline + life.retentionMs
   }
 
-  #drop(entry: Entry): void {
+  drop(entry: Entry): void {
     if (entry.isDropped) return
     entry.isDropped = true
     this.#dropped += 1
@@ -335,12 +290,13 @@ export class CredentialTable {
   }
 
   /** A full table drops its dead entries first; at most once in 15 s, because it visits all. */
-  #isFull(at: Moment, life: CredentialLife): boolean {
+  isFull(at: Moment, life: CredentialLife): boolean {
     const { maxCredentials } = this.#limits
+    this.#life = life
     if (this.#entries.size < maxCredentials) return false
     if (at.running - this.#purgedAt < BUCKET_MS) return true
     this.#purgedAt = at.running
-    for (const entry of this.#entries.values()) if (!isWanted(entry, at, life)) this.#drop(entry)
+    for (const entry of this.#entries.values()) if (!isWanted(entry, at, life)) this.drop(entry)
     this.#tombstones = []
     this.#refile(at)
     return this.#entries.size >= maxCredentials

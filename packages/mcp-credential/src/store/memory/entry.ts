@@ -93,13 +93,34 @@ export function expiryDeadline(entry: Entry, life: CredentialLife): number {
   return Math.max(entry.expires, cappedExpiry(entry, entry.thread.alive?.touchedAt ?? 0, life))
 }
 
+/** Notes a touch of a thread. Written when it moves the end by `coalesceMs` or more. */
+export function extendAliveness(thread: Thread, { now, running }: Moment, life: CredentialLife): void {
+  const { alive } = thread
+  const until = running + life.idleTimeoutMs + life.coalesceMs
+  const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs
+  if (!isUnbroken) thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
+  else if (until - alive.until >= life.coalesceMs) {
+    alive.until = until
+    alive.touchedAt = now
+  }
+}
+
+/** Moves the deadlines of an entry after a use, never backward. Written when one moves by `coalesceMs` or more. */
+export function slide(entry: Entry, { now, running }: Moment, life: CredentialLife): void {
+  const idle = Math.max(idleDeadline(entry, life), running + life.idleTimeoutMs + life.coalesceMs)
+  const expires = Math.max(entry.expires, cappedExpiry(entry, now, life))
+  if (idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs) return
+  entry.idle = idle
+  entry.expires = expires
+}
+
 /** The expiry after a sign of life at `from`. */
 export function cappedExpiry({ absolute }: Pick<Entry, 'absolute'>, from: number, life: CredentialLife): number {
   const expires = from + life.maximumLifetimeMs
   return absolute === undefined ? expires : Math.min(expires, absolute)
 }
 
-/** The standing of an entry; of an alias, ask for its holder's. */
+/** The standing of a credential; an alias has none of its own. */
 export function standingOf(entry: Entry, { now, running }: Moment, life: CredentialLife): Standing {
   const { thread, provider, session, root } = entry
   if (entry.isRevoked || thread.isRevoked || provider.isRevoked || session?.isRevoked || root.isRevoked) {
@@ -108,6 +129,11 @@ export function standingOf(entry: Entry, { now, running }: Moment, life: Credent
   if (entry.usableUntil !== undefined && now > entry.usableUntil) return 'superseded'
   if (now > expiryDeadline(entry, life)) return 'expired'
   return running > idleDeadline(entry, life) ? 'idle' : 'live'
+}
+
+/** The standing of an entry's token: its holder's, unless the alias itself is revoked. */
+export function tokenStanding(entry: Entry, at: Moment, life: CredentialLife): Standing {
+  return entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
 }
 
 /** An entry as callers see it. */
@@ -126,7 +152,7 @@ export function recordOf(entry: Entry, { now, running }: Moment, life: Credentia
 
 /** Whether an entry is usable, or idle and can be revived. */
 export function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolean {
-  const standing = entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
+  const standing = tokenStanding(entry, at, life)
   return standing === 'live' || (standing === 'idle' && life.revivesIdle)
 }
 

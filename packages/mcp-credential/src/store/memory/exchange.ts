@@ -1,6 +1,6 @@
 import type { CredentialLife } from '../port.js'
 import type { CredentialTable } from './credential-table.js'
-import { type Entry, expiryDeadline, idleDeadline, type Moment, type StoredEntry, standingOf } from './entry.js'
+import { type Entry, expiryDeadline, idleDeadline, type Moment, type StoredEntry, tokenStanding } from './entry.js'
 import type { Ended } from './journal.js'
 
 /** The live and the idle entries, with the deadlines that touches gave them. */
@@ -9,8 +9,7 @@ export function exportEntries(table: CredentialTable, at: Moment, life: Credenti
 }
 
 function isKept(entry: Entry, at: Moment, life: CredentialLife): boolean {
-  if (entry.isRevoked) return false
-  const standing = standingOf(entry.holder ?? entry, at, life)
+  const standing = tokenStanding(entry, at, life)
   return standing === 'live' || standing === 'idle'
 }
 

@@ -1,6 +1,6 @@
 import type { CredentialLife, ListFilter, ListPage } from '../port.js'
 import type { CredentialTable } from './credential-table.js'
-import { type Entry, type Moment, recordOf, standingOf } from './entry.js'
+import { type Entry, isCurrent, type Moment, recordOf, standingOf, tokenStanding } from './entry.js'
 
 /** A page of the credentials that have a thread, in the order of their ids; an alias is listed as its holder. */
 export function listEntries(
@@ -18,7 +18,7 @@ export function listEntries(
   return {
     credentials: page
       .map((entry) => ({ ...recordOf(entry, at, life), standing: standingOf(entry, at, life) }))
-      .filter(({ standing }) => standing !== 'revoked' && standing !== 'superseded'),
+      .filter(({ standing }) => isCurrent(standing)),
     cursor: matches.length > limit ? page.at(-1)?.id : undefined,
   }
 }
@@ -35,11 +35,6 @@ function isListed(entry: Entry, { threadId, providerInstanceId }: ListFilter): b
 /** How many entries are neither revoked nor superseded. */
 export function countEntries(table: CredentialTable, at: Moment, life: CredentialLife): number {
   let count = 0
-  for (const entry of table.values()) if (!entry.isRevoked && !isEnded(entry.holder ?? entry, at, life)) count += 1
+  for (const entry of table.values()) if (isCurrent(tokenStanding(entry, at, life))) count += 1
   return count
-}
-
-function isEnded(entry: Entry, at: Moment, life: CredentialLife): boolean {
-  const standing = standingOf(entry, at, life)
-  return standing === 'revoked' || standing === 'superseded'
 }
