@@ -43,7 +43,7 @@ describe('[settings-leak] a SensitiveUrl', () => {
     expect(inspect(structuredClone(url))).not.toContain('l1.')
   })
 
-  test('is not in the error for a text that is no URL, nor in that of wrapUrl', () => {
+  test('is not in the error for a text that is not a URL, nor in that of wrapUrl', () => {
     const broken = 'https//provider.example.com/authorize?state=secret'
     for (const make of [() => new SensitiveUrl(broken), () => wrapUrl('oauth', broken, new Date(0))]) {
       let error: unknown
@@ -57,7 +57,7 @@ describe('[settings-leak] a SensitiveUrl', () => {
     }
   })
 
-  test('gives itself out for the one purpose', () => {
+  test('is revealed for its one purpose alone', () => {
     expect(url.reveal('deliver-to-user')).toBe(LINK)
     expect(() => (url.reveal as (purpose?: string) => string)('log')).toThrow()
     expect(() => url.reveal('anything' as never)).toThrow(
@@ -66,7 +66,7 @@ describe('[settings-leak] a SensitiveUrl', () => {
   })
 })
 
-test('[settings-leak] deliver returns the same four fields, whatever happened, and the error goes nowhere', async () => {
+test('[settings-leak] deliver returns the same four fields, whatever happened, and drops the error', async () => {
   const { audit, events } = recordedAudit()
   const settings = createSettingsSessions({ baseUrl: 'https://app.example.com/settings', audit })
   const link = await settings.issueLink({ platform: 'slack', userId: 'u1' })
@@ -84,7 +84,7 @@ test('[settings-leak] deliver returns the same four fields, whatever happened, a
   expect(delivered.map(({ outcome }) => outcome)).toEqual(['failure', 'success'])
 })
 
-test('[settings-leak] a receipt is read strictly on the other side', async () => {
+test('[settings-leak] parseReceipt is strict', async () => {
   const link = wrapUrl('authorization', 'https://id.example.com/authorize?x=1', new Date(Date.UTC(2026, 0, 1)))
   const { receipt } = link
   expect(receipt.type).toBe('authorization_link')
@@ -148,7 +148,7 @@ describe('[settings-leak] leakGuard', () => {
     return { ...server, get, events }
   }
 
-  test('lets clean answers through as they are', async () => {
+  test('passes clean answers unchanged', async () => {
     const app = await guarded((host) => {
       host.get('/json', (_request, response) => void response.json({ receipt: 'ü', tag: '0'.repeat(17) }))
       host.get('/bytes', (_request, response) => void response.type('bin').send(Buffer.from([0, 255, 128, 10])))
@@ -203,7 +203,7 @@ describe('[settings-leak] leakGuard', () => {
     await app.close()
   })
 
-  test('lets a stream flow, and cuts it before a token, wherever the chunks part', async () => {
+  test('passes a stream, and cuts it before a token, wherever a chunk ends', async () => {
     for (let cut = 1; cut < LINK.length; cut += 7) {
       const written = new EventEmitter()
       const app = await guarded((host) => {
@@ -234,7 +234,7 @@ describe('[settings-leak] leakGuard', () => {
     }
   })
 
-  test('tells a writer to wait while the client reads slowly, and when to go on', async () => {
+  test('tells a writer to wait while the client reads slowly, and when to continue', async () => {
     const chunk = Buffer.alloc(64 * 1024, 'x')
     let written = 0
     const app = await guarded(
@@ -252,7 +252,7 @@ describe('[settings-leak] leakGuard', () => {
     await app.close()
   })
 
-  test('holds a large body only as long as it may', async () => {
+  test('holds a large body up to maxHeldBytes', async () => {
     const app = await guarded(
       (host) => {
         host.get('/large', (_request, response) => void response.end('x'.repeat(5000)))

@@ -32,7 +32,7 @@ afterAll(() => {
   })
 })
 
-test('[settings-canary] no token is in any event, log, error, answer or Redis key of the whole way, faults included', async () => {
+test('[settings-canary] no event, log, error, answer or Redis key of the whole flow holds a token, faults included', async () => {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
   redis.on('error', hear)

@@ -76,7 +76,7 @@ async function sessionCookie(context: BrowserContext) {
 }
 
 describe('[settings-chromium] with helmet on its defaults', () => {
-  test('a link leads over the confirm page and the sign-in to the settings; the second person gets nothing', async () => {
+  test('a link leads through the confirm page and the sign-in to the settings; a second person gets nothing', async () => {
     const link = await app.link()
     const one = await person()
     await one.page.goto(link)
@@ -124,7 +124,7 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await Promise.all([owner.context.close(), thief.context.close()])
   }, 60_000)
 
-  test('without JavaScript it is the same', async () => {
+  test('the flow works without JavaScript', async () => {
     const { context, page } = await person({ javaScriptEnabled: false })
     await page.goto(await app.link({ userId: 'no-script' }))
     await page.locator('form button').click()
@@ -134,7 +134,7 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await context.close()
   }, 60_000)
 
-  test('forms of another site reach nothing, with a session and with a link at hand', async () => {
+  test('forms of another site are refused, with a session and with a link in the browser', async () => {
     const { context, page } = await person()
     await page.goto(await app.link({ userId: 'forged' }))
     await page.locator('form button').click()
@@ -176,7 +176,7 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await context.close()
   }, 60_000)
 
-  test('a double click and two tabs come to one session', async () => {
+  test('a double click and two tabs open one session', async () => {
     const { context, page } = await person()
     const link = await app.link({ userId: 'tabs' })
     await page.goto(link)
@@ -201,7 +201,7 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await context.close()
   }, 60_000)
 
-  test('signing out shows that, and the session is gone', async () => {
+  test('signing out shows a page, and the session has ended', async () => {
     const { context, page } = await person()
     await page.goto(await app.link({ userId: 'leaving' }))
     await page.locator('form button').click()

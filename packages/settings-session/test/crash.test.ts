@@ -62,7 +62,7 @@ async function claimAndDie(session: Token, identity: SettingsIdentity): Promise<
   expect(await client.keys(`*:r:${identityKey(identity, { platform: 'slack', userId: '' })}`)).toHaveLength(1)
 }
 
-test('[settings-identity] a process that is killed between the two writes blocks nobody for longer than a minute', async () => {
+test('[settings-identity] a process that is killed between the two writes blocks others for a minute at most', async () => {
   const identity = newIdentity()
   const user = newUser()
   await claimAndDie((await opened(healthy, user, awaiting)).session, identity)
@@ -78,7 +78,7 @@ test('[settings-identity] a process that is killed between the two writes blocks
   expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('mismatch')
 }, 30_000)
 
-test('[settings-identity] after a crash the same user claims at once', async () => {
+test('[settings-identity] after a crash the same user can claim at once', async () => {
   const identity = newIdentity()
   const { session } = await opened(healthy, newUser(), awaiting)
   await claimAndDie(session, identity)
@@ -86,7 +86,7 @@ test('[settings-identity] after a crash the same user claims at once', async () 
   expect((await claim(healthy, session, identity)).outcome).toBe('activated')
 }, 30_000)
 
-test('[settings-identity] a process that slept between the two writes comes too late, and takes nothing from the new owner', async () => {
+test('[settings-identity] a process that slept between the two writes is too late, and takes nothing from the new owner', async () => {
   const identity = newIdentity()
   const other = newUser()
   const sleeping = await processWith(async (command, args) => {
@@ -107,7 +107,7 @@ test('[settings-identity] a process that slept between the two writes comes too 
   sleeping.close()
 })
 
-test('an entry whose user is bound is nobody else’s, however old it is', async () => {
+test("an entry whose user is bound stays that user's, however old it is", async () => {
   const identity = newIdentity()
   await claim(healthy, (await opened(healthy, newUser(), awaiting)).session, identity)
   await aMinutePasses()

@@ -25,7 +25,7 @@ describe.each([
   })
   afterAll(() => app.close())
 
-  test('a link leads over the confirm page to the settings, once', async () => {
+  test('a link leads through the confirm page to the settings, once', async () => {
     const link = await app.link({ agentId: 'a1' })
     const person = app.browser()
     const answer = await person.confirm(link)
@@ -47,7 +47,7 @@ describe.each([
     expect(app.last()).toBe('missing')
   })
 
-  test('signing out ends the session, and revoking does', async () => {
+  test('signing out and revoking end the session', async () => {
     const person = app.browser()
     await person.confirm(await app.link({ userId: 'u2' }))
     const { cookie } = person

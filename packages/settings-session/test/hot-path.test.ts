@@ -34,7 +34,7 @@ test('[settings-hot-path] with the memory store a decision is made in the same t
   await app.close()
 })
 
-test('[settings-hot-path] with Redis a decision is one command, and one without a session is none', async () => {
+test('[settings-hot-path] with Redis a decision is one command, and a decision without a session is none', async () => {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
   const app = await settingsApp({ store: redisSessions(redis, { commandTimeoutMs: 20_000 }), realTime: true })

@@ -30,7 +30,7 @@ function raw(path: string, headers: Record<string, string | string[]> = {}, meth
   })
 }
 
-test('[settings-preview] robots look at a link a hundred times, then the person opens it', async () => {
+test('[settings-preview] robots fetch a link a hundred times, then the person opens it', async () => {
   const link = await app.link()
   const robots: readonly RequestInit[] = [
     { method: 'HEAD' },
@@ -121,7 +121,7 @@ describe('[settings-wrong-place] tokens where they do not belong', () => {
     expect((await app.browser().send('/settings/open', { headers: { cookie: open } })).status).toBe(401)
   })
 
-  test('a link in the query of a route behind the gate is 400, whoever asks, and stays good', async () => {
+  test('a link in the query of a route behind the gate is 400, with or without a session, and is not spent', async () => {
     const link = await app.link()
     for (const path of [`/settings/api?s=${tokenOf(link)}`, `/settings/api?x=1&token=${tokenOf(link)}`]) {
       expect((await app.browser().send(path)).status).toBe(400)
@@ -183,7 +183,7 @@ describe('[settings-malformed] what is not a link', () => {
   })
 })
 
-test('[settings-malformed] a link request that is wrong is refused by name, and nothing is stored', async () => {
+test('[settings-malformed] a wrong link request is refused with the name of the field, and nothing is stored', async () => {
   const issue = (request: unknown) => app.settings.issueLink(request as never)
   await expect(issue({ platform: 'x' })).rejects.toMatchObject({
     code: 'ERR_COUNTERSIGN_OPTION_INVALID',
@@ -198,7 +198,7 @@ test('[settings-malformed] a link request that is wrong is refused by name, and 
   await expect(issue(null)).rejects.toMatchObject({ option: 'request' })
 })
 
-test('[settings-wrong-kind] a link for another part of the app is refused there, and opens where it belongs', async () => {
+test('[settings-wrong-kind] a link for another part of the app is refused, and opens where it belongs', async () => {
   const other = createSettingsSessions({
     baseUrl: app.baseUrl,
     store: app.store,
@@ -263,7 +263,7 @@ describe('[settings-return-to] returnTo', () => {
     })
   })
 
-  test('below baseUrl it is where the person comes to', async () => {
+  test('below baseUrl is where the person is sent', async () => {
     const answer = await app.browser().confirm(await app.link({ returnTo: '/settings/billing?tab=2' }))
     expect(answer.headers.get('location')).toBe('/settings/billing?tab=2')
   })

@@ -20,7 +20,7 @@ async function signedIn(): Promise<TestBrowser> {
 }
 
 describe('[settings-session-life] a session', () => {
-  test('has a cookie that no script reads, no sibling sets and no other site sends', async () => {
+  test('has a cookie that no script can read, no sibling host can set and no other site can send', async () => {
     const browser = app.browser()
     const answer = await browser.confirm(await app.link())
     for (const line of answer.headers.getSetCookie()) expect(line.length).toBeLessThan(300)
@@ -30,7 +30,7 @@ describe('[settings-session-life] a session', () => {
     ])
   })
 
-  test('is never the one that a browser brought along', async () => {
+  test('is never the one that a browser already had', async () => {
     const first = await signedIn()
     const fixed = first.cookies.get(SESSION) as string
     const victim = app.browser()
@@ -41,7 +41,7 @@ describe('[settings-session-life] a session', () => {
     expect(seen.principal.userId).toBe('u1')
   })
 
-  test('ends after 15 minutes without use, and after an hour whatever the use', async () => {
+  test('ends after 15 minutes without use, and after an hour with use', async () => {
     const idle = await signedIn()
     app.clock.advance(15 * 60_000 - 1)
     expect((await idle.send('/settings')).status).toBe(200)
@@ -60,7 +60,7 @@ describe('[settings-session-life] a session', () => {
 })
 
 describe('[settings-tossed] what a neighbour or a proxy adds', () => {
-  test('two cookies of the name: neither counts, wherever the good one is', async () => {
+  test('two cookies of the name: neither counts, in either order', async () => {
     const browser = await signedIn()
     const good = browser.cookies.get(SESSION)
     for (const cookie of [`${SESSION}=${good}; ${SESSION}=tossed`, `${SESSION}=tossed; ${SESSION}=${good}`]) {
@@ -69,14 +69,14 @@ describe('[settings-tossed] what a neighbour or a proxy adds', () => {
     }
   })
 
-  test('a cookie of another name, without the prefix, is none', async () => {
+  test('a cookie of another name, without the prefix, does not count', async () => {
     const browser = await signedIn()
     const cookie = `countersign-settings=${browser.cookies.get(SESSION)}; x${SESSION}=${browser.cookies.get(SESSION)}`
     expect((await browser.send('/settings', { headers: { cookie } })).status).toBe(401)
     expect(app.last()).toBe('missing')
   })
 
-  test('a name behind a byte that only looks like a space is another name: a sibling host can set it', async () => {
+  test('a name after a byte A0 is another name: a sibling host can set it', async () => {
     const browser = await signedIn()
     const tossed = `\u00a0${SESSION}=${browser.cookies.get(SESSION)}`
     expect((await app.browser().send('/settings', { headers: { cookie: tossed } })).status).toBe(401)
@@ -86,7 +86,7 @@ describe('[settings-tossed] what a neighbour or a proxy adds', () => {
     expect((await browser.send('/settings', { headers: { cookie } })).status).toBe(200)
   })
 
-  test('two open cookies are none: the link is not opened, and not spent', async () => {
+  test('two open cookies: neither counts, and the link is not spent', async () => {
     const link = await app.link()
     const browser = app.browser()
     const { action, fields } = await browser.form(await browser.open(link))
@@ -106,7 +106,7 @@ describe('[settings-tossed] what a neighbour or a proxy adds', () => {
     expect(app.last()).toBe('cross_site')
   })
 
-  test('Host and X-Forwarded-* decide nothing: links, redirects and origins are those of baseUrl', async () => {
+  test('Host and X-Forwarded-* change nothing: links, redirects and origins are those of baseUrl', async () => {
     const poison = {
       'x-forwarded-host': 'evil.example.com',
       'x-forwarded-proto': 'https',
@@ -177,7 +177,7 @@ describe('[settings-csrf] an unsafe request', () => {
     expect((await opening.confirm(link)).status).toBe(303)
   })
 
-  test('is let in from our own origin, by either header', async () => {
+  test('is let in from our own origin, with either header', async () => {
     const browser = await signedIn()
     for (const headers of [
       { 'sec-fetch-site': 'same-origin', origin: app.url },
@@ -213,7 +213,7 @@ describe('[settings-csrf] an unsafe request', () => {
     }
   })
 
-  test('on a JSON route must be application/json', async () => {
+  test('must be application/json where the gate requires JSON', async () => {
     const strict = await settingsApp({ gate: { requireJson: true } })
     const browser = strict.browser()
     await browser.confirm(await strict.link())
@@ -236,7 +236,7 @@ describe('[settings-csrf] an unsafe request', () => {
   })
 })
 
-test('signing out expires our own cookies and touches nothing of the app next door', async () => {
+test('signing out expires our own cookies and no others', async () => {
   const browser = await signedIn()
   const answer = await browser.post('/settings/logout')
   expect(answer.headers.getSetCookie().every((line) => line.includes('__Host-countersign-settings'))).toBe(true)
@@ -246,7 +246,7 @@ test('signing out expires our own cookies and touches nothing of the app next do
   expect(again.status).toBe(204)
 })
 
-test('a gate asks for a fresh session where it must', async () => {
+test('a gate refuses a session whose sign-in is older than maxAuthAgeSeconds', async () => {
   const fresh = await settingsApp({ gate: { maxAuthAgeSeconds: 300 } })
   const browser = fresh.browser()
   await browser.confirm(await fresh.link())

@@ -91,7 +91,7 @@ test('[settings-init-links] the agent gets the receipt and never the link', asyn
   expect([careless.status, (await careless.text()).includes('l1.')]).toEqual([500, false])
 })
 
-test('[settings-init-links] the person confirms, and comes to the provider by a page of ours', async () => {
+test('[settings-init-links] the person confirms, and continues to the provider through a page of ours', async () => {
   const person = new TestBrowser(server.url)
   const page = await person.confirm(link)
   expect(page.status).toBe(200)

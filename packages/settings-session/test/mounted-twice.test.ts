@@ -65,7 +65,7 @@ describe('[settings-mounted-twice] a gate on the router and another one on the r
     expect(decisions()).toEqual(['missing'])
   })
 
-  test('the narrow one demands a sign-in that is recent enough, to a fraction of a second', async () => {
+  test('the narrow one demands a recent sign-in, to a fraction of a second', async () => {
     clock.advance(2500)
     expect((await person.send('/area/fresh')).status).toBe(200)
     clock.advance(1)
@@ -111,7 +111,7 @@ test('[settings-csrf] an unsafe request of another site costs no read, and does 
   expect(decisions()).toEqual(['cross_site', 'idle'])
 })
 
-test('[settings-wrong-place] an optional gate lets a stranger through, and no link in the query', async () => {
+test('[settings-wrong-place] an optional gate lets a request without a session through, but not with a link in the query', async () => {
   const link = new URL(await app.link())
   app.events.length = 0
   const stranger = app.browser()
@@ -120,7 +120,7 @@ test('[settings-wrong-place] an optional gate lets a stranger through, and no li
   expect(decisions()).toEqual(['link_in_wrong_place'])
 })
 
-test('a gate bears its own name and kind', () => {
+test('a gate has its own name and kind', () => {
   const gate = requireSettingsSession({ settings: app.settings })
   expect([gate.name, gate.kind]).toEqual(['requireSettingsSession', 'settings-session'])
 })

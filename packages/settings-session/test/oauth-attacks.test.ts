@@ -49,7 +49,7 @@ async function expectRefused(answer: Response, browser: TestBrowser, cause: stri
   return answer.text()
 }
 
-test('[settings-oauth] a right answer signs in; what was asked for is no more than is needed', async () => {
+test('[settings-oauth] a right answer signs in, and no more is asked for than is needed', async () => {
   const { browser, callback, url } = await asked()
   const asks = Object.fromEntries(new URL(url).searchParams)
   expect(asks).toMatchObject({ scope: 'openid', response_type: 'code', code_challenge_method: 'S256' })
@@ -61,7 +61,7 @@ test('[settings-oauth] a right answer signs in; what was asked for is no more th
 })
 
 describe('[settings-oauth] the state', () => {
-  test('that is missing is refused, and the right one still works', async () => {
+  test('that is missing is refused, and the right one is accepted afterwards', async () => {
     provider.claims = { sub: 'state1' }
     const { browser, callback } = await asked()
     const without = new URL(callback)
@@ -70,7 +70,7 @@ describe('[settings-oauth] the state', () => {
     expect((await browser.send(callback)).status).toBe(303)
   })
 
-  test('that is wrong, doubled or an object is refused', async () => {
+  test('that is wrong, duplicated or an object is refused', async () => {
     const { browser, callback } = await asked()
     const state = new URL(callback).searchParams.get('state') as string
     for (const query of [`state=x`, `state=${state}&state=${state}`, `state[a]=${state}`, 'state=']) {
@@ -78,7 +78,7 @@ describe('[settings-oauth] the state', () => {
     }
   })
 
-  test('that was used is refused: the answer is taken once', async () => {
+  test('that was used before is refused', async () => {
     provider.claims = { sub: 'state3' }
     const { browser, callback } = await asked()
     const { cookie } = browser
@@ -121,7 +121,7 @@ describe('[settings-oauth] an id token', () => {
     expect(app.last()).toBe('awaiting_identity')
   })
 
-  test('with a wrong signature is refused, though it comes from the token endpoint', async () => {
+  test('with a wrong signature is refused, although it comes from the token endpoint', async () => {
     const { browser, callback } = await asked()
     const { generateKeyPairSync } = await import('node:crypto')
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
@@ -140,7 +140,7 @@ describe('[settings-oauth] an id token', () => {
 })
 
 describe('[settings-oauth] a mix-up', () => {
-  test('an answer that names another issuer, or none where it must, is refused', async () => {
+  test('an answer that names another issuer, or no issuer, is refused', async () => {
     for (const issuer of ['https://evil.example.com', undefined]) {
       provider.responseIssuer = issuer
       const { browser, callback } = await asked()
@@ -191,7 +191,7 @@ function begin(response: Begun): Begun {
 }
 
 describe('[settings-oauth] a provider that is', () => {
-  test('dead at the start is 503, the cookie kept, and it works when it is back', async () => {
+  test('down at the start is 503, the cookie is kept, and the sign-in works when the provider is back', async () => {
     const fresh = await start()
     const browser = fresh.browser()
     await browser.confirm(await fresh.link({ userId: 'dead' }))
@@ -251,7 +251,7 @@ test('[settings-oauth] metadata that names another issuer is not followed', asyn
   expect(fresh.last()).toBe('oauth_provider')
 })
 
-test('a session that begins to sign in again and again takes one place in the store', async () => {
+test('a session has one sign-in in the store, however often it starts one', async () => {
   const small = await start({ store: memorySessions({ maxEntries: 3 }) })
   const { browser } = await asked(small)
   let answer = await browser.send('/settings/oauth/start')
@@ -260,14 +260,14 @@ test('a session that begins to sign in again and again takes one place in the st
   expect((await browser.send(provider.answerTo(answer.headers.get('location') as string))).status).toBe(303)
 })
 
-test('a HEAD takes no answer', async () => {
+test('a HEAD request takes no sign-in', async () => {
   provider.claims = { sub: 'head' }
   const { browser, callback } = await asked()
   expect((await browser.send(callback, { method: 'HEAD' })).status).toBe(405)
   expect((await browser.send(callback)).status).toBe(303)
 })
 
-test('a provider without discovery is asked at its endpoints, and its numeric id is the subject', async () => {
+test('a provider without discovery is asked at its endpoints, and its numeric id becomes the subject', async () => {
   const { url } = provider
   const oauth = settingsOAuthFromEnv({
     SETTINGS_OAUTH_AUTH_URL: `${url}/authorize`,

@@ -98,7 +98,7 @@ test("another user's identity is refused", async () => {
   expect(await app.settings.identityOf({ platform: 'telegram', userId: 'b' })).toBeUndefined()
 })
 
-test('[settings-session-life] signing in again makes the session fresh, under a new secret', async () => {
+test('[settings-session-life] signing in again renews the session, under a new secret', async () => {
   const app = await start({ gate: { maxAuthAgeSeconds: 1 } })
   const person = app.browser()
   await openWithSignIn(person, await app.link(), 'fresh')
@@ -144,7 +144,7 @@ test('[settings-return-to] a returnTo that leads elsewhere is ignored', async ()
   }
 })
 
-test('[settings-identity] a stolen link opened at an engine without sign-in, on the same store, opens nothing where identity is required', async () => {
+test('[settings-identity] a stolen link that is opened where no sign-in is required, on the same store, opens nothing where one is', async () => {
   const store = memorySessions()
   const app = await start({ store })
   const careless = await settingsApp({ store, realTime: true, cookieName: 'other' })
@@ -163,7 +163,7 @@ test('[settings-identity] a stolen link opened at an engine without sign-in, on 
 })
 
 describe('who may be the first', () => {
-  test('must be chosen: without a choice the app does not start', async () => {
+  test('must be chosen, or the app does not start', async () => {
     await expect(start({ firstClaim: undefined })).rejects.toMatchObject({
       code: 'ERR_COUNTERSIGN_OPTION_MISSING',
       option: 'firstClaim',
@@ -255,7 +255,7 @@ test("[settings-identity] a yes to one person's claim is no yes to another's who
   expect((await thief.send('/settings/waiting')).status).toBe(403)
 })
 
-test('whom Telegram vouches for signs in as well, and is the first without being asked', async () => {
+test('a user whom Telegram vouches for signs in too, and may be first without being asked about', async () => {
   const botToken = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
   const app = await start({ firstClaim: 'deny', telegram: { botToken } })
   const person = app.browser()
@@ -293,7 +293,7 @@ test.each([
   },
 )
 
-test('the digits of the chat are asked for, and a forwarded link is not enough', async () => {
+test('the page asks for the digits of the chat, so a forwarded link is not enough', async () => {
   const app = await start({ firstClaim: undefined, confirmCode: true })
   const link = await app.settings.issueLink({ platform: 'telegram', userId: 'u1' })
   let code = ''
@@ -319,7 +319,7 @@ test('the digits of the chat are asked for, and a forwarded link is not enough',
   expect((await signInAgain(person, 'alice')).status).toBe(303)
 })
 
-test('[settings-session-life] a Strict cookie comes back from the provider over a page of our own', async () => {
+test('[settings-session-life] with a Strict cookie the way back from the provider leads through a page of our own', async () => {
   const app = await start({ sameSite: 'strict' })
   const person = app.browser()
   const confirmed = await person.confirm(await app.link({ returnTo: '/settings/x' }))

@@ -8,7 +8,7 @@ describe('settingsOAuthFromEnv', () => {
     SETTINGS_OAUTH_CLIENT_SECRET: 's',
   }
 
-  test('is undefined without any of the variables, and whole with all that are needed', () => {
+  test('is undefined without any of the variables, and complete with all that are needed', () => {
     expect(settingsOAuthFromEnv({ PATH: '/bin' })).toBeUndefined()
     expect(settingsOAuthFromEnv({ ...whole, SETTINGS_OAUTH_SCOPES: 'openid email' })).toEqual({
       issuer: 'https://id.example.com',
@@ -54,7 +54,7 @@ describe('settingsOAuthFromEnv', () => {
     })
   })
 
-  test('what it returns is checked when the app is made', () => {
+  test('returns what is validated at creation', () => {
     const make = (oauth: object) => () =>
       createSettingsSessions({ baseUrl: 'https://a.example.com/s', firstClaim: 'deny', oauth: oauth as never })
     const one = { clientId: 'c', clientSecret: 's' }

@@ -106,7 +106,7 @@ async function expectAllRefused(people: People): Promise<void> {
   await expectWritesRefused(people)
 }
 
-/** Nothing was made, spent or lost: everybody goes on where they were. */
+/** Nothing was made, spent or lost: everybody continues where they were. */
 async function expectRecovered({
   claimant,
   signedIn,
@@ -132,7 +132,7 @@ async function expectRecovered({
 }
 
 describe('[settings-outage] a Redis that is', () => {
-  test('hung is 503, and nothing takes effect when it goes on', async () => {
+  test('hung is 503, and nothing takes effect when it resumes', async () => {
     const people = await prepare()
     server.pause()
     await expectAllRefused(people)
@@ -148,7 +148,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectRecovered(people)
   }, 60_000)
 
-  test('loading is 503, and it goes on when the data is there', async () => {
+  test('loading is 503 until the data is there', async () => {
     const people = await prepare()
     for (let count = 0; count < 300; count += 1) await redis.set(`filler${count}`, 'x'.repeat(1000))
     await server.command('BGREWRITEAOF')
@@ -166,7 +166,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectRecovered(people)
   }, 60_000)
 
-  test('a replica is 503: it must not vouch for what its master may have revoked', async () => {
+  test('a replica is 503: it must not vouch for sessions that its master may have revoked', async () => {
     const people = await prepare()
     await server.command('REPLICAOF', '127.0.0.1', '1')
     await expectAllRefused(people)
@@ -174,7 +174,7 @@ describe('[settings-outage] a Redis that is', () => {
     await expectRecovered(people)
   }, 60_000)
 
-  test('full makes nothing, and still ends sessions and lets the living in', async () => {
+  test('full makes nothing new, but ends sessions and lets living ones in', async () => {
     const people = await prepare()
     await server.command('CONFIG', 'SET', 'maxmemory', '1')
     expect((await people.signedIn.send('/settings')).status).toBe(200)

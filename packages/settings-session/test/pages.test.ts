@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => app.close())
 
 describe('[settings-pages] the pages', () => {
-  test('have headers of their own over those of the app: no framing, no caching, no indexing, no script', async () => {
+  test('set their own headers over those of the app: no framing, no caching, no indexing, no script', async () => {
     const page = await app.browser().open(await app.link())
     const headers = Object.fromEntries(page.headers)
     const nonce = /<style nonce="([\w-]{22})">/.exec(await page.text())?.[1]
@@ -35,7 +35,7 @@ describe('[settings-pages] the pages', () => {
     expect(again.headers.get('content-security-policy')).not.toContain(String(nonce))
   })
 
-  test('say what is opened, for whom, masked, and until when, in a document that a reader can follow', async () => {
+  test('say what is opened, for whom (masked), and until when, in an accessible document', async () => {
     const text = await (
       await app.browser().open(await app.link({ userId: 'josephine', agentId: '<b>agent</b>' }))
     ).text()
@@ -70,7 +70,7 @@ describe('[settings-pages] the pages', () => {
     }
   })
 
-  test('of the app that throw are a 500 of the app, whatever the refusal, and take no process down', async () => {
+  test('of the app that throw are a 500, whatever the refusal, and do not end the process', async () => {
     const store = memorySessions()
     const down = () => {
       throw new UnavailableError('session_store', 'down')
@@ -94,7 +94,7 @@ describe('[settings-pages] the pages', () => {
     await broken.close()
   })
 
-  test('can be the own pages of the app', async () => {
+  test("can be replaced by the app's own", async () => {
     const own = await settingsApp({
       pages: {
         confirm: ({ action, fields, user }) =>

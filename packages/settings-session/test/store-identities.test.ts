@@ -99,7 +99,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     }
   })
 
-  test('parting frees both sides and ends the sessions', async () => {
+  test('unlinking frees both sides and ends the sessions', async () => {
     const { store } = subject
     const user = newUser()
     const identity = newIdentity()
@@ -111,7 +111,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect((await claim(store, (await opened(store, user, awaiting)).session, newIdentity())).outcome).toBe('activated')
   })
 
-  test('rebinding puts another identity in place, frees the old one, and refuses one that is taken', async () => {
+  test('rebinding binds another identity, frees the old one, and refuses one that is taken', async () => {
     const { store } = subject
     const user = newUser()
     const [old, fresh] = [newIdentity(), newIdentity()]

@@ -52,7 +52,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await look(store, newSessionToken(link))).toBe('unknown')
   })
 
-  test('a link expires, and says so', async () => {
+  test('a link expires', async () => {
     const { store } = subject
     const link = await issue(store, newUser(), { ttlMs: 150 })
     await subject.advance(160)
@@ -88,7 +88,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await peek(store, link)).toBe('open')
   })
 
-  test('of sessions that are opened within one millisecond the oldest ones end, and the list has their order', async () => {
+  test('the order of sessions is kept within one millisecond: the oldest end, and the list is in order', async () => {
     const { store } = subject
     for (let round = 0; round < 20; round += 1) {
       const user = newUser()
@@ -98,7 +98,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     }
   })
 
-  test('sessions beyond the most end the oldest ones; the list has the living, oldest first', async () => {
+  test('a session beyond the maximum ends the oldest one; the list has the living ones, oldest first', async () => {
     const { store } = subject
     const user = newUser()
     const sessions = []
@@ -193,7 +193,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     }
   })
 
-  test('a session without a link is opened by what the platform vouched for', async () => {
+  test("a platform's signed data opens a session without a link", async () => {
     const { store } = subject
     const user = newUser({ platform: 'telegram' })
     const ref = newSessionToken(user)
@@ -219,7 +219,7 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await store.useInitData(data, 'device2', 200)).toBe('fresh')
   })
 
-  test('of two sign-ins under one tag the later one counts', async () => {
+  test('the later of two sign-ins under one tag counts', async () => {
     const { store } = subject
     const { session } = await opened(store, newUser(), { state: 'awaiting_identity' })
     const [first, second] = [mintToken('t', session.tag), mintToken('t', session.tag)]

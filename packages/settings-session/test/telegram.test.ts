@@ -153,7 +153,7 @@ describe('[settings-telegram] data that is', () => {
     await expectInvalid(data())
   })
 
-  test('signed a day or a minute off is still good', async () => {
+  test('signed a day ago or a minute ahead is accepted', async () => {
     const seconds = Math.floor(app.clock.now() / 1000)
     for (const date of [seconds - 86_400, seconds + 60]) {
       expect((await post(app.browser(), initData(fields({ auth_date: String(date) })))).status).toBe(200)
@@ -181,7 +181,7 @@ describe('[settings-telegram] the settings of a chat', () => {
     await expectInvalid(initData(fields(more as Fields)))
   })
 
-  test('is opened for whom the app allows, as a team of its own', async () => {
+  test('is opened for users whom the app allows, as a team of its own', async () => {
     const browser = app.browser()
     const data = initData(fields({ user: '{"id":7}', chat: '{"id":-1001,"type":"supergroup"}' }))
     expect((await post(browser, data)).status).toBe(200)
@@ -189,7 +189,7 @@ describe('[settings-telegram] the settings of a chat', () => {
     expect(principal).toMatchObject({ id: 'telegram:-1001:7', team: '-1001', userId: '7' })
   })
 
-  test("the user's own chat with the bot needs no leave", async () => {
+  test("the user's own chat with the bot needs no permission", async () => {
     allowed.length = 0
     for (const more of [
       { chat: '{"id":7,"type":"private"}' },
@@ -201,7 +201,7 @@ describe('[settings-telegram] the settings of a chat', () => {
   })
 })
 
-test('[settings-telegram] used again, it is good in the browser that used it first, and nowhere else', async () => {
+test('[settings-telegram] data that is used again is accepted in the browser that used it first, and refused elsewhere', async () => {
   const data = initData(fields())
   const browser = app.browser()
   expect((await post(browser, data)).status).toBe(200)
@@ -218,7 +218,7 @@ test('[settings-telegram] used again, it is good in the browser that used it fir
   expect((await post(thief, data)).status).toBe(401)
 })
 
-test('[settings-outage] data that was used up when the store failed is good again in the browser that sent it', async () => {
+test('[settings-outage] data that was used up when the store failed is accepted again in the browser that sent it', async () => {
   const store = memorySessions()
   let isDown = true
   const failing: SettingsStore = {
@@ -240,7 +240,7 @@ test('[settings-outage] data that was used up when the store failed is good agai
   await flaky.close()
 })
 
-test('an answer that was lost locks nobody out: the browser is known from the page on', async () => {
+test('a lost answer does not lock the person out: the browser is known from the page on', async () => {
   const browser = app.browser()
   await browser.send('/settings/telegram')
   const data = initData(fields())
@@ -252,7 +252,7 @@ test('an answer that was lost locks nobody out: the browser is known from the pa
   expect((await post(browser, data)).status).toBe(200)
 })
 
-test('[settings-csrf] the data is taken from our own page alone, as JSON', async () => {
+test('[settings-csrf] the data is accepted from our own page alone, as JSON', async () => {
   const data = initData(fields())
   const body = JSON.stringify({ initData: data })
   for (const headers of [
@@ -291,7 +291,7 @@ describe('[settings-telegram] without the bot token', () => {
   })
 })
 
-test('the stable link has no secret and its page posts what the fragment holds', async () => {
+test('the stable link has no secret, and its page posts what the fragment holds', async () => {
   const page = await app.browser().send('/settings/telegram')
   expect(page.status).toBe(200)
   const text = await page.text()
@@ -300,7 +300,7 @@ test('the stable link has no secret and its page posts what the fragment holds',
   expect(text).not.toMatch(/src=/)
 })
 
-test('parsing never throws, and what it takes it takes without loss', () => {
+test('parsing never throws, and loses nothing of what it accepts', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 300 }), (text) => {
       const parsed = parseFields(text)

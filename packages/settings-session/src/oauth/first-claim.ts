@@ -2,7 +2,7 @@ import { OptionError } from '@countersign/core'
 import type { SettingsIdentity, SettingsSessionPrincipal } from '../principal.js'
 
 /**
- * Who may be bound to a user for the first time. `'trust-link'`: whoever holds the link. `'ask'`: whom the app's
+ * Who may be bound to a user for the first time. `'trust-link'`: the holder of the link. `'ask'`: whom the app's
  * `onFirstClaim` allows, after it asked in the chat. `'deny'`: nobody; the app binds users with `rebind`.
  */
 export type FirstClaim = 'trust-link' | 'ask' | 'deny'
@@ -60,7 +60,7 @@ export function resolveFirstClaim(
   throw new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     'firstClaim',
-    'createSettingsSessions: with "oauth", whoever opens the first link of a user becomes that user. Choose: ' +
+    'createSettingsSessions: with "oauth", the first person to open a link of a user becomes that user. Choose: ' +
       'confirmCode: true (the page asks for digits that the chat shows), onFirstClaim (ask in the chat), or ' +
       `firstClaim: 'deny' (bind with rebind); or accept the risk with firstClaim: 'trust-link'`,
   )
