@@ -108,7 +108,7 @@ describe('a token', () => {
     endpoint.tokens.set(`${CANARY}-echo`, { ...echo, token: `${CANARY}-echo` })
     const echoed = await app.get(`${CANARY}-echo`)
     expect([echoed.status, app.last()]).toEqual([200, 'granted'])
-    written.push(echoed.text)
+    written.push(JSON.stringify(echoed.json.principal))
     for (const token of [CANARY, `${CANARY}-500`, `${CANARY}-html`]) {
       const { text, headers } = await app.get(token)
       written.push(text, inspect([...headers]))
@@ -118,7 +118,11 @@ describe('a token', () => {
   })
 
   test('[oauth-canary] is in no event of a verifier that fails, even when its error holds it', async () => {
-    const failing: Record<string, Error> = { bug: new TypeError(CANARY), error: new Error(CANARY), down: new UnavailableError('verifier', CANARY) }
+    const failing: Record<string, Error> = {
+      bug: new TypeError(CANARY),
+      error: new Error(CANARY),
+      down: new UnavailableError('verifier', CANARY),
+    }
     let next = new Error(CANARY)
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, verify: () => Promise.reject(next) } }))
     for (const error of Object.values(failing)) {

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
-import { metadataUrls } from '../src/http/discovery.js'
 import { destinationFromMetadata, isPublicAddress } from '../src/http/destination.js'
+import { metadataUrls } from '../src/http/discovery.js'
 import { fetchBounded } from '../src/http/request.js'
 import { type Harness, oauthApp } from './harness.js'
 

@@ -62,8 +62,14 @@ describe('options', () => {
     [{ legacy: { until: '2027-01-01T00:00:00Z' } }, 'ERR_COUNTERSIGN_OPTION_MISSING legacy.tokens'],
     [{ legacy: { until: 'soon', verify } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.until'],
     [{ legacy: { until: '2027-01-01', verify } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.until'],
-    [{ legacy: { until: '2027-01-01T00:00:00Z', verify, scheme: 'Bearer' } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.scheme'],
-    [{ legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'short' } } }, 'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens'],
+    [
+      { legacy: { until: '2027-01-01T00:00:00Z', verify, scheme: 'Bearer' } },
+      'ERR_COUNTERSIGN_OPTION_INVALID legacy.scheme',
+    ],
+    [
+      { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'short' } } },
+      'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens',
+    ],
     [
       { legacy: { until: '2027-01-01T00:00:00Z', tokens: { a: 'a-token-of-16-or-more', b: 'a-token-of-16-or-more' } } },
       'ERR_COUNTERSIGN_OPTION_INVALID legacy.tokens',

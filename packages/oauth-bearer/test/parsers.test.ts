@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { decodeBase64url, parseJsonObject } from '../src/strict-encoding.js'
+import { createScopeCheck } from '../src/demand.js'
 import { parseJws } from '../src/jwt/parse-jws.js'
 import { freshMs } from '../src/keys/freshness.js'
-import { createScopeCheck } from '../src/demand.js'
+import { decodeBase64url, parseJsonObject } from '../src/strict-encoding.js'
 import { encode } from './forge.js'
 
 const bytes = fc.uint8Array({ maxLength: 64 })

@@ -52,6 +52,7 @@ describe('code in the documents', () => {
       noEmit: true,
       composite: false,
       declaration: false,
+      isolatedDeclarations: false,
       lib: ['es2023', 'es2024.string', 'dom'],
     }
     writeFileSync(

@@ -2,8 +2,8 @@ import { granted } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../src/keys/key-source.js'
-import { createTokenCache, digestOf } from '../src/token-cache.js'
 import type { Verified } from '../src/outcome.js'
+import { createTokenCache, digestOf } from '../src/token-cache.js'
 
 const principal = { kind: 'oauth-bearer', id: 'i|u', issuer: 'i', scopes: [], claims: {}, via: 'jwt' } as const
 const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', verifiers: new Map() })

@@ -5,12 +5,7 @@ import express from 'express'
 import { z } from 'zod'
 
 export function createApp(baseUrl: string, issuer: string) {
-  const oauth = requireOAuthBearer({
-    resource: `${baseUrl}/mcp`,
-    issuer,
-    scopes: ['mcp'],
-    attachAuthInfo: true,
-  })
+  const oauth = requireOAuthBearer({ resource: `${baseUrl}/mcp`, issuer, scopes: ['mcp'] })
 
   const mcp = toNodeHandler(
     createMcpHandler(() => {
