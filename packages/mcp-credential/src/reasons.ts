@@ -84,6 +84,6 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
   const { error, error_description } = (refusal && reasons[refusal.reason].problem) ?? {}
   if (error === undefined) return [{ scheme: 'Bearer' }]
-  const description = error_description === undefined ? {} : { error_description }
+  const description: Readonly<Record<string, string>> = error_description === undefined ? {} : { error_description }
   return [{ scheme: 'Bearer', parameters: { error, ...description, ...refusal?.parameters } }]
 }
