@@ -16,7 +16,7 @@ export interface FakeClock extends Clock {
  * app.use(requireHmac({ secrets, audience, clock }))
  * clock.advance(301_000)
  */
-export function fakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+export function fakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClock {
   let wall = startMs
   let running = 0
   return {

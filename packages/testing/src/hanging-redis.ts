@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { OptionError } from '@countersign/core'
 
 /** A TCP proxy in front of a Redis, for the faults that a network has. */
 export interface HangingRedis {
@@ -37,7 +38,7 @@ type Direction = 'to server' | 'to client'
 /**
  * Puts a proxy on a loopback port of its own before a Redis: a port of this machine, or a `redis://` URL.
  *
- * @throws {TypeError} when `target` is neither. A TLS connection (`rediss://`) cannot be passed on: its certificate is
+ * @throws {OptionError} when `target` is neither. A TLS connection (`rediss://`) cannot be passed on: its certificate is
  * for another name.
  * @example
  * const proxy = await hangingRedis('redis://127.0.0.1:6379')
@@ -137,8 +138,11 @@ export async function hangingRedis(target: number | string): Promise<HangingRedi
 function readTarget(target: number | string): { host: string; port: number; credentials: string } {
   if (typeof target === 'number') return { host: '127.0.0.1', port: target, credentials: '' }
   if (!URL.canParse(target) || new URL(target).protocol !== 'redis:') {
-    const error = new TypeError('hangingRedis: the target must be a port or a redis:// URL')
-    throw Object.assign(error, { code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'target',
+      'hangingRedis: the target must be a port or a redis:// URL',
+    )
   }
   const { hostname, port, username, password } = new URL(target)
   const credentials = password === '' ? '' : `${username}:${password}@`

@@ -1,5 +1,14 @@
 export type { ContractCase } from './contracts/contract.js'
 export { credentialStoreContract } from './contracts/credential-store.js'
+export type {
+  ContractOptions,
+  ContractRequest,
+  GateContractOptions,
+  GateSubject,
+  MakeContractRequest,
+  RefusedRequest,
+} from './contracts/gate.js'
+export { gateContract } from './contracts/gate.js'
 export { replayStoreContract } from './contracts/replay-store.js'
 export type { MakeSecretStore } from './contracts/secret-store.js'
 export { secretStoreContract } from './contracts/secret-store.js'

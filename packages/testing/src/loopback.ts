@@ -9,6 +9,7 @@ export interface Loopback {
   close(): Promise<void>
 }
 
+/** Serves a handler on a loopback port, by default one that is free. */
 export async function listen(handler: RequestListener, port = 0): Promise<Loopback> {
   const server = createServer(handler).listen(port, '127.0.0.1')
   await once(server, 'listening')

@@ -1,4 +1,4 @@
-import { createAudit, type Audit, type AuditEvent } from '@countersign/core'
+import { type Audit, type AuditEvent, createAudit } from '@countersign/core'
 
 /** An emitter of the test's own, and what was told to it. */
 export interface RecordedAudit {

@@ -1,17 +1,18 @@
-import { type SignatureFormat, type SignOptions, sign } from '@countersign/hmac'
+import { type SignOptions, sign } from '@countersign/hmac'
 
+/** Options of {@link signedRequest}: those of `sign`, and the request. */
 export interface SignedRequestOptions extends Omit<SignOptions, 'now'> {
   /** Default `POST`. */
-  readonly method?: string
+  readonly method?: string | undefined
   /** An absolute URL, or a path for a test client that has the host already. */
   readonly url: string
   /** A text, bytes, or anything else as its JSON, with the content type that goes with it. */
   readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   /** Milliseconds since the epoch, or a clock to ask, such as `fakeClock()`. Default: the system clock. */
-  readonly now?: number | { now(): number }
+  readonly now?: number | { now(): number } | undefined
   /** Makes the request one that a verifier must refuse, in this way. */
-  readonly defect?: SignedRequestDefect
+  readonly defect?: SignedRequestDefect | undefined
 }
 
 /**
@@ -39,9 +40,7 @@ export interface SignedRequest {
 const HOUR_MS = 3_600_000
 const OTHER_SECRET = 'another-secret-that-the-verifier-does-not-know'
 
-type Signing = Omit<SignOptions, 'format'> & { readonly format?: SignatureFormat }
-
-const BEFORE: Partial<Record<SignedRequestDefect, (signing: Signing) => Signing>> = {
+const BEFORE: Partial<Record<SignedRequestDefect, (signing: SignOptions) => SignOptions>> = {
   expired: (signing) => ({ ...signing, now: (signing.now ?? Date.now()) - HOUR_MS }),
   wrong_secret: (signing) => ({ ...signing, secret: OTHER_SECRET }),
   wrong_audience: (signing) => ({ ...signing, audience: 'another.example.com' }),
@@ -67,7 +66,7 @@ export function signedRequest(options: SignedRequestOptions): SignedRequest {
   const body = bytesOf(given)
   const headers = { ...contentTypeOf(given), ...own }
   const nowMs = typeof now === 'object' ? now.now() : now
-  const signed: Signing = { ...signing, ...(nowMs === undefined ? {} : { now: nowMs }) }
+  const signed: SignOptions = { ...signing, now: nowMs }
   const before = defect === undefined ? undefined : BEFORE[defect]
   const added = sign({ method, url, headers, ...(body && { body }) }, before === undefined ? signed : before(signed))
   const request: SignedRequest = { method, url, headers: { ...headers, ...added }, body }

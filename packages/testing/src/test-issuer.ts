@@ -6,19 +6,20 @@ import { SHAPES, type TokenShape } from './token-shapes.js'
 
 export type { TokenShape } from './token-shapes.js'
 
+/** Options of {@link testIssuer}. */
 export interface TestIssuerOptions {
   /** The resource that its tokens are for, as `aud`. Default `https://api.example.com`. */
-  readonly resource?: string
+  readonly resource?: string | undefined
   /** Default `RS256`. */
-  readonly algorithm?: 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
+  readonly algorithm?: 'RS256' | 'PS256' | 'ES256' | 'EdDSA' | undefined
   /** Milliseconds since the epoch, for the times in its tokens. Default: the system clock. */
-  readonly clock?: { now(): number }
+  readonly clock?: { now(): number } | undefined
 }
 
 /** What a token says beside the usual. A member that is undefined is left out. */
 export interface TokenParts {
-  readonly claims?: Readonly<Record<string, unknown>>
-  readonly header?: Readonly<Record<string, unknown>>
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A key of the issuer. */

@@ -1,9 +1,11 @@
 import { memoryReplay, type ReplayStore } from '@countersign/core'
 import { memorySecrets } from '@countersign/hmac'
-import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
+import { memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
-import { memorySessions, type SettingsStore } from '@countersign/settings-session'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
+import { memorySessions } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import {
   credentialStoreContract,
   replayStoreContract,

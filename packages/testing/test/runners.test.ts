@@ -9,14 +9,17 @@ import { memoryCredentials } from '@countersign/mcp-credential'
 import { memorySessions } from '@countersign/settings-session'
 import {
   credentialStoreContract,
+  gateContract,
   replayStoreContract,
   secretStoreContract,
   settingsStoreContract,
 } from '@countersign/testing'
 import { expect, test } from '@jest/globals'
+import { keyContract } from './key-gate.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const cases =
+  gateContract(keyContract).length +
   replayStoreContract(() => memoryReplay()).length +
   secretStoreContract(() => memorySecrets([])).length +
   credentialStoreContract(() => memoryCredentials()).length +

@@ -41,7 +41,7 @@ describe('recordAudit and fakeClock', () => {
     await request(app).post('/').set(signed().headers).expect(200)
     clock.jump(-3_600_000)
     expect([clock.now(), clock.monotonic()]).toEqual([Date.UTC(2026, 0, 1), 3_600_000])
-    expect(reasons()).toEqual([undefined, 'outside_window', undefined])
+    expect(reasons()).toEqual([undefined, 'expired', undefined])
     expect(lastDecision()).toMatchObject({ type: 'access.granted', time: expect.any(String) })
     clear()
     expect(events).toEqual([])
@@ -81,7 +81,7 @@ describe('signedRequest', () => {
   })
 
   test.each<[SignedRequestDefect, string]>([
-    ['expired', 'outside_window'],
+    ['expired', 'expired'],
     ['wrong_secret', 'bad_signature'],
     ['altered_body', 'digest_mismatch'],
     ['altered_path', 'bad_signature'],
@@ -231,7 +231,10 @@ describe('hangingRedis', () => {
   test.each(['rediss://127.0.0.1:6379', 'http://127.0.0.1', 'somewhere'])(
     '[testing-hanging-redis] refuses %s',
     async (target) => {
-      await expect(hangingRedis(target)).rejects.toMatchObject({ name: 'TypeError', code: 'ERR_COUNTERSIGN_OPTION_INVALID' })
+      await expect(hangingRedis(target)).rejects.toMatchObject({
+        name: 'OptionError',
+        code: 'ERR_COUNTERSIGN_OPTION_INVALID',
+      })
     },
   )
 })

@@ -2,13 +2,12 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { createAudit } from '@countersign/core'
 import {
-  type CredentialLife,
   createMcpCredentials,
   type IssuedCredential,
   type IssueOptions,
-  type McpCredentialStore,
   type McpCredentials,
 } from '@countersign/mcp-credential'
+import type { CredentialLife, McpCredentialStore } from '@countersign/mcp-credential/store'
 import { type ContractCase, uniqueName } from './contract.js'
 
 /** A registry on the store under test, and names that no other case has. */
@@ -91,7 +90,7 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     assert.deepEqual(await standings(first, second), ['superseded', 'live'])
     const third = await credentials.issue({ ...options, onExisting: 'keep' })
     assert.deepEqual(await standings(second, third), ['live', 'live'])
-    const overlapping = await credentials.issue({ ...options, overlapMs: 60_000 })
+    const overlapping = await credentials.issue({ ...options, overlapSeconds: 60 })
     assert.deepEqual(await standings(second, third, overlapping), ['live', 'live', 'live'])
     const otherProvider = await credentials.issue({ ...options, providerInstanceId: uniqueName('p') })
     assert.deepEqual(await standings(overlapping, otherProvider), ['live', 'live'])
@@ -145,7 +144,7 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     const credentials = createMcpCredentials({
       store,
       audit: createAudit(),
-      idleTimeoutMs: 300,
+      idleTimeoutSeconds: 0.3,
       isAlive: () => isAlive,
     })
     const issued = await credentials.issue(agent())

@@ -140,9 +140,10 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     assert.equal(await store.revoke('a', 1), true)
     const { revokedAt } = (await versionOf(store, 'a', 1)) ?? {}
     assertNear(revokedAt, Date.now(), 'revokedAt')
-    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const untilMs = performance.now() + 150
+    while (performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 10))
     assert.equal(await store.revoke('a', 1), true)
-    assert.ok(Math.abs(((await versionOf(store, 'a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 900, 'revokedAt moved')
+    assert.ok(Math.abs(((await versionOf(store, 'a', 1))?.revokedAt ?? 0) - (revokedAt ?? 0)) < 100, 'revokedAt moved')
     assert.deepEqual(await activeOf(store, 'a'), [])
   },
   async 'rotates to the next version, and gives the previous ones a grace'(make) {

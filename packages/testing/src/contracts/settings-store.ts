@@ -2,12 +2,8 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { createAudit } from '@countersign/core'
 import { sha256 } from '@countersign/core/gate-kit'
-import {
-  createSettingsSessions,
-  type SettingsIdentity,
-  type SettingsStore,
-  type SettingsUser,
-} from '@countersign/settings-session'
+import { createSettingsSessions, type SettingsIdentity, type SettingsUser } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { type ContractCase, uniqueName } from './contract.js'
 
 /** What a store is asked with: where the record lies, and the hash of what proves. */

@@ -6,12 +6,15 @@ import { memoryCredentials } from '@countersign/mcp-credential'
 import { memorySessions } from '@countersign/settings-session'
 import {
   credentialStoreContract,
+  gateContract,
   replayStoreContract,
   secretStoreContract,
   settingsStoreContract,
 } from '@countersign/testing'
+import { keyContract } from '../key-gate.js'
 
 const suites = {
+  gate: gateContract(keyContract),
   replay: replayStoreContract(() => memoryReplay()),
   secrets: secretStoreContract((audit) => memorySecrets([], audit && { audit })),
   credentials: credentialStoreContract(() => memoryCredentials()),
