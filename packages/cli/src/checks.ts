@@ -21,7 +21,7 @@ export const pass = (id: string, detail: string): Check => ({ id, status: 'pass'
 /** A check that was not made, and why. */
 export const skip = (id: string, detail: string): Check => ({ id, status: 'skip', detail })
 /** A check that found what may fail later. */
-export const warn = (id: string, detail: string, remedy: string): Check => ({ id, status: 'warn', detail, remedy })
+export const caution = (id: string, detail: string, remedy: string): Check => ({ id, status: 'warn', detail, remedy })
 /** A check that failed. */
 export const fail = (id: string, detail: string, remedy: string): Check => ({ id, status: 'fail', detail, remedy })
 

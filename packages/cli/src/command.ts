@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import type { Context } from './context.js'
 import { type ExitCode, exitCodes } from './errors.js'
 
-/** One command: how it is described to commander, and what it does. */
-export interface CommandDefinition<O = object> {
+/** One command: how it is described to commander, and what it does. `O` are its options, `A` its arguments. */
+export interface CommandDefinition<O = object, A extends (string | undefined)[] = []> {
   /** Its name and arguments: `rotate <caller>`. */
   readonly usage: string
   /** What it does, in one line. */
@@ -17,7 +17,7 @@ export interface CommandDefinition<O = object> {
   /** Adds the command's options. `--json` is always there. */
   readonly options?: (command: Command) => unknown
   /** Runs it. Without an exit code it ends with 0. */
-  readonly run: (context: Context, options: O & JsonOption, ...args: string[]) => Promise<ExitCode | undefined>
+  run(context: Context, options: O & JsonOption, ...args: A): Promise<ExitCode | undefined>
 }
 
 /** The option that every command has. */
@@ -26,12 +26,15 @@ export interface JsonOption {
   readonly json?: boolean
 }
 
+/** A command with options and arguments of any types. */
+export type AnyCommand = CommandDefinition<never, never>
+
 /** Commands with a common first word, loaded when that word is used: `mcp print` must start fast. */
 export interface CommandGroup {
   readonly name: string
   readonly summary: string
   readonly example: string
-  readonly load: () => Promise<readonly CommandDefinition<never>[]>
+  readonly load: () => Promise<readonly AnyCommand[]>
 }
 
 /** What happens around a command. */
@@ -44,10 +47,11 @@ export interface CommandHooks {
 /** Adds a command to its parent. */
 export function addCommand(
   parent: Command,
-  { usage, summary, details, examples, changesState = false, options, run }: CommandDefinition<never>,
+  definition: AnyCommand,
   context: Context,
   { record, onEnd }: CommandHooks,
 ): void {
+  const { usage, summary, details, examples, changesState = false, options } = definition
   const sentence = capitalised(summary)
   const command = parent
     .command(usage)
@@ -57,9 +61,9 @@ export function addCommand(
   command.option('--json', 'print JSON')
   command.addHelpText('after', exampleText(examples))
   command.action(async (...given: unknown[]) => {
-    const args = given.slice(0, -2).flat() as string[]
+    const args = given.slice(0, -2).flat() as never
     if (changesState) await record()
-    onEnd((await run(context, given.at(-2) as never, ...args)) ?? exitCodes.ok)
+    onEnd((await definition.run(context, given.at(-2) as never, ...args)) ?? exitCodes.ok)
   })
 }
 

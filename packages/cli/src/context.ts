@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Audit, Environment } from '@countersign/core'
 import type { Output } from './output.js'
 
@@ -12,6 +12,3 @@ export interface Context {
   /** Aborted by Ctrl+C. */
   readonly signal: AbortSignal
 }
-
-/** Where output goes: a terminal, a pipe, a file. */
-export type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }

@@ -1,7 +1,10 @@
+import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Environment } from '@countersign/core'
 import { safeString } from '@countersign/core/gate-kit'
-import type { Stream } from './context.js'
+
+/** Where output goes: a terminal, a pipe, a file. */
+type Stream = Writable & { readonly isTTY?: boolean }
 
 type Style = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim'
 
@@ -36,6 +39,12 @@ export class Output {
   /** A value as one line of JSON on stdout. */
   json(value: unknown): void {
     this.line(JSON.stringify(value))
+  }
+
+  /** A result on stdout: the value as JSON, or the text as lines. */
+  result(isJson: boolean | undefined, value: unknown, text: string | readonly string[]): void {
+    if (isJson) this.json(value)
+    else for (const line of [text].flat()) this.line(line)
   }
 
   /** A table on stdout, with columns as wide as needed. Control characters in cells are removed. */

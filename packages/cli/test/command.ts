@@ -23,7 +23,7 @@ export interface RunSettings {
   /** The whole environment, but for PATH: nothing of the test's own leaks in. */
   readonly env?: Readonly<Record<string, string>>
   /** Standard input; closed at once when left out. */
-  readonly input?: string
+  readonly input?: string | undefined
 }
 
 /** Starts `countersign` as a process of its own, from today's sources, and waits for its end. */

@@ -130,7 +130,7 @@ function checkIds(folder = new URL('../src/', import.meta.url)): string[] {
     const place = new URL(entry.isDirectory() ? `${entry.name}/` : entry.name, folder)
     if (entry.isDirectory()) return checkIds(place)
     const found = readFileSync(place, 'utf8').matchAll(
-      /(?:\b(?:pass|warn|fail|skip)\(\s*|\bid = |\bid: )['`]([a-z][a-z-]*[a-z])/g,
+      /(?:\b(?:pass|warn|caution|fail|skip)\(\s*|\bid = |\bid: )['`]([a-z][a-z-]*[a-z])/g,
     )
     return Array.from(found, ([, id = '']) => id)
   })

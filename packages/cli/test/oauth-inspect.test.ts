@@ -1,10 +1,10 @@
 import { principalOf, requireOAuthBearer } from '@countersign/oauth-bearer'
-import { type TestIssuer, type TokenShape, testIssuer } from '@countersign/testing'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { freePort } from '../../../test/support/redis-server.js'
+import { type TestIssuer, type TokenShape, testIssuer } from '../../../test/support/test-issuer.js'
 import { countersign, refuse, succeed } from './command.js'
 
 const AUDIENCE = 'https://api.example.com'

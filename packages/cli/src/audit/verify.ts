@@ -1,43 +1,46 @@
 import { verifyJsonl } from '@countersign/audit/jsonl'
-import type { JsonOption } from '../command.js'
-import type { Context } from '../context.js'
-import { type ExitCode, exitCodes, fileError, usageError } from '../errors.js'
+import type { CommandDefinition } from '../command.js'
+import { exitCodes, fileError, usageError } from '../errors.js'
 
-/** The options of `audit verify`. */
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly head?: string
 }
 
 /** `audit verify`: checks the hash chain of a file. A line that a crash truncated is reported, and is no alteration. */
-export async function verify(
-  { output }: Context,
-  { head, json }: VerifyOptions & JsonOption,
-  file: string,
-): Promise<ExitCode> {
-  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
-    throw usageError('--head must be 64 hexadecimal digits, as an earlier "audit verify" printed them')
-  }
-  const progress = output.progress('Lines verified')
-  const onLine = (line: number) => {
-    if (line % 1000 === 0) progress.report(line)
-  }
-  const result = await verifyJsonl(file, { onLine, ...(head === undefined ? {} : { head }) })
-    .catch((error: unknown) => {
-      throw fileError(file, 'read', error)
-    })
-    .finally(() => progress.done())
-  const { isIntact, lines, torn, altered } = result
-  if (json) output.json({ file, ...result })
-  else {
-    const count = `${lines} ${lines === 1 ? 'line' : 'lines'}`
-    for (const line of torn) {
-      output.line(`${output.style('yellow', '!')} line ${line} was cut short by a crash; the lines after it are intact`)
+export const auditVerify: CommandDefinition<VerifyOptions, [file: string]> = {
+  usage: 'verify <file>',
+  summary: 'check the hash chain and name the first altered line',
+  details: 'Keep the head that it prints in another place: with --head it finds a truncated or rewritten file.',
+  examples: ['countersign audit verify audit.jsonl', 'countersign audit verify audit.jsonl --head 3b1f…'],
+  options: (command) => command.option('--head <hash>', 'the head that an earlier run printed'),
+  async run({ output }, { head, json }, file) {
+    if (head !== undefined && !/^[0-9a-f]{64}$/.test(head)) {
+      throw usageError('--head must be 64 hexadecimal digits, as an earlier "audit verify" printed them')
     }
-    if (altered === undefined) output.line(`${output.style('green', '✓')} ${count} intact, head ${result.head}`)
+    const progress = output.progress('Lines verified')
+    const onLine = (line: number) => {
+      if (line % 1000 === 0) progress.report(line)
+    }
+    const result = await verifyJsonl(file, { onLine, ...(head === undefined ? {} : { head }) })
+      .catch((error: unknown) => {
+        throw fileError(file, 'read', error)
+      })
+      .finally(() => progress.done())
+    const { isIntact, lines, torn, altered } = result
+    if (json) output.json({ file, ...result })
     else {
-      output.line(`${output.style('red', '✗')} line ${altered.line}: ${altered.problem}`)
-      output.line(`    ${count} before it are intact, head ${result.head}`)
+      const count = `${lines} ${lines === 1 ? 'line' : 'lines'}`
+      for (const line of torn) {
+        output.line(
+          `${output.style('yellow', '!')} line ${line} was cut short by a crash; the lines after it are intact`,
+        )
+      }
+      if (altered === undefined) output.line(`${output.style('green', '✓')} ${count} intact, head ${result.head}`)
+      else {
+        output.line(`${output.style('red', '✗')} line ${altered.line}: ${altered.problem}`)
+        output.line(`    ${count} before it are intact, head ${result.head}`)
+      }
     }
-  }
-  return isIntact ? exitCodes.ok : exitCodes.failed
+    return isIntact ? exitCodes.ok : exitCodes.failed
+  },
 }

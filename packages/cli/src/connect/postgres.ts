@@ -1,7 +1,6 @@
 import type { Environment } from '@countersign/core'
 import { readVariable, withDeadline } from '@countersign/core/gate-kit'
 import { CommandError, connectionProblem, exitCodes, unavailableError, usageError } from '../errors.js'
-
 /** A connection to `DATABASE_URL`, in the shape that `postgresSecrets` takes. */
 export interface Database {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>

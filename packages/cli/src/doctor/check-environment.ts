@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import type { Environment } from '@countersign/core'
 import { nearest, readBoolean, readVariable } from '@countersign/core/gate-kit'
 import { settingsOAuthFromEnv } from '@countersign/settings-session'
-import { type Check, fail, pass, skip, warn } from '../checks.js'
+import { type Check, caution, fail, pass, skip } from '../checks.js'
 
 /** Variables that the packages and the command read by name. */
 const NAMES = [
@@ -36,7 +36,7 @@ function checkName(name: string): Check[] {
   if (NAMES.includes(base) || PREFIXES.some((prefix) => base.startsWith(prefix))) return []
   const near = nearest(base, [...NAMES, ...PREFIXES])
   const remedy = near === undefined ? 'Nothing reads it: remove it.' : `Did you mean ${near}?`
-  return [warn('environment-name', `${name} is not a known variable`, remedy)]
+  return [caution('environment-name', `${name} is not a known variable`, remedy)]
 }
 
 function checkValue(env: Environment, name: string): Check[] {
@@ -56,7 +56,7 @@ function checkFile(name: string, file: string): Check[] {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode
   if (mode === undefined || (mode & 0o077) === 0 || process.platform === 'win32') return []
   const words = `${name}: others can read ${file} (mode ${(mode & 0o777).toString(8)})`
-  return [warn('environment-file', words, `Run: chmod 600 ${file}`)]
+  return [caution('environment-file', words, `Run: chmod 600 ${file}`)]
 }
 
 /** Variables that need each other. */
@@ -66,11 +66,11 @@ function checkHalves(env: Environment): Check[] {
   const isPostgres = /^postgres(ql)?:/.test(env.DATABASE_URL ?? '')
   if (isSet('COUNTERSIGN_HMAC_KEKS') && !isSet('DATABASE_URL')) {
     const remedy = 'The keys decrypt the secrets in the database: set both.'
-    return [warn(id, 'COUNTERSIGN_HMAC_KEKS is set, and DATABASE_URL is not', remedy)]
+    return [caution(id, 'COUNTERSIGN_HMAC_KEKS is set, and DATABASE_URL is not', remedy)]
   }
   if (!isSet('COUNTERSIGN_HMAC_KEKS') && isPostgres && isSet('COUNTERSIGN_HMAC_NAMESPACE')) {
     const words = 'COUNTERSIGN_HMAC_NAMESPACE is set, and COUNTERSIGN_HMAC_KEKS is not'
-    return [warn(id, words, 'Set both, or neither.')]
+    return [caution(id, words, 'Set both, or neither.')]
   }
   return []
 }

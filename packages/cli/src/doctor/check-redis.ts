@@ -1,6 +1,6 @@
 import { adviseOnConnection } from '@countersign/redis'
 import type { Cluster, Redis } from 'ioredis'
-import { type Check, fail, pass, skip, warn } from '../checks.js'
+import { type Check, caution, fail, pass, skip } from '../checks.js'
 import { withRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import { CommandError } from '../errors.js'
@@ -35,7 +35,7 @@ async function checkServer(redis: Redis | Cluster): Promise<Check[]> {
     ...advice.map(({ code, setting, value, danger, remedy }) => {
       const id = `redis-${code.replace('COUNTERSIGN_REDIS_', '').toLowerCase().replaceAll('_', '-')}`
       const words = `${setting} is ${value}: ${danger}`
-      return code === 'COUNTERSIGN_REDIS_EVICTS' ? fail(id, words, remedy) : warn(id, words, remedy)
+      return code === 'COUNTERSIGN_REDIS_EVICTS' ? fail(id, words, remedy) : caution(id, words, remedy)
     }),
     ...(advice.length === 0 ? [pass('redis-settings', 'it evicts no keys and writes an append-only file')] : []),
   ]
@@ -51,7 +51,7 @@ function checkVersion(info: ReadonlyMap<string, string>): Check {
   const isOld = major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])
   if (!isOld) return pass('redis', `Redis ${version} answers`)
   const words = `Redis ${version} is older than the versions that the stores are tested on`
-  return warn('redis', words, `Use ${LEAST_VERSION.join('.')} or later.`)
+  return caution('redis', words, `Use ${LEAST_VERSION.join('.')} or later.`)
 }
 
 function checkRole(info: ReadonlyMap<string, string>): Check {
@@ -76,9 +76,9 @@ async function checkClock(server: Redis): Promise<Check> {
   const elapsedMs = performance.now() - started
   const offsetMs = Number(seconds) * 1000 + Number(microseconds) / 1000 - (sentMs + elapsedMs / 2)
   const words = `its clock is ${(Math.abs(offsetMs) / 1000).toFixed(2)} s ${offsetMs < 0 ? 'behind' : 'ahead'}, it answers in ${elapsedMs.toFixed(1)} ms`
-  if (Math.abs(offsetMs) - elapsedMs / 2 > OFF_MS) return warn('redis-clock', words, 'Set both clocks (NTP).')
+  if (Math.abs(offsetMs) - elapsedMs / 2 > OFF_MS) return caution('redis-clock', words, 'Set both clocks (NTP).')
   if (elapsedMs > SLOW_MS)
-    return warn('redis-clock', words, 'Every decision waits for Redis: run it closer to the app.')
+    return caution('redis-clock', words, 'Every decision waits for Redis: run it closer to the app.')
   return pass('redis-clock', words)
 }
 
@@ -89,5 +89,5 @@ function checkMemory(info: ReadonlyMap<string, string>): Check {
   if (most === 0) return pass('redis-memory', `${mib(used)} used, no limit`)
   const words = `${mib(used)} of ${mib(most)} used`
   if (used / most < 0.9) return pass('redis-memory', words)
-  return warn('redis-memory', words, 'When it is full, writes fail and the gates answer 503: raise maxmemory.')
+  return caution('redis-memory', words, 'When it is full, writes fail and the gates answer 503: raise maxmemory.')
 }

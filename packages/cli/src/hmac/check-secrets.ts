@@ -3,14 +3,13 @@ import { readVariable } from '@countersign/core/gate-kit'
 import { secretsFromEnv } from '@countersign/hmac'
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { type HmacSecretVersion, MAX_TRIED_VERSIONS } from '@countersign/hmac/store'
-import { type Check, fail, pass, skip, warn } from '../checks.js'
+import { type Check, caution, fail, pass, skip } from '../checks.js'
 import type { Context } from '../context.js'
 import { relativeTime } from '../durations.js'
 import { CommandError } from '../errors.js'
 import { postgresBackend, unreadableText } from './postgres-backend.js'
 import { stateOf } from './secrets.js'
 import { callersIn, secretVariable } from './variables.js'
-
 /** Checks the secrets and key-encryption keys of the environment: present, long enough, copied without damage. */
 export async function checkKeys(env: Environment): Promise<Check[]> {
   const callers = callersIn(env)
@@ -31,7 +30,7 @@ async function checkCaller(env: Environment, caller: string): Promise<Check[]> {
       const flaw = flawOf(text)
       return flaw === undefined
         ? pass(id, `${name}: ${Buffer.byteLength(text)} bytes`)
-        : warn(id, `${name} ${flaw}`, 'Both sides need exactly the same bytes: copy it again, or rotate.')
+        : caution(id, `${name} ${flaw}`, 'Both sides need exactly the same bytes: copy it again, or rotate.')
     })
   } catch (error) {
     return [fail(id, (error as Error).message, 'The app does not start with it: correct it, or rotate.')]
@@ -100,15 +99,15 @@ function checkVersions(caller: string, versions: readonly HmacSecretVersion[], n
   const checks: Check[] = []
   if (lasting.length === 0) {
     const end = Math.max(...active.map(({ expiresAt = 0 }) => expiresAt))
-    checks.push(warn(id, `the last version expires ${relativeTime(end, now)}`, rotate))
+    checks.push(caution(id, `the last version expires ${relativeTime(end, now)}`, rotate))
   }
   if (active.length > MAX_TRIED_VERSIONS) {
     const words = `${active.length} versions are active, and only ${MAX_TRIED_VERSIONS} are tried`
-    checks.push(warn(id, words, 'Revoke those that nobody uses.'))
+    checks.push(caution(id, words, 'Revoke those that nobody uses.'))
   }
   if (pending !== undefined && now - pending.createdAt > LONG_PENDING_MS) {
     const detail = `version ${pending.version} has been pending since ${relativeTime(pending.createdAt, now)}`
-    checks.push(warn(id, detail, `Activate it: countersign hmac rotate ${caller}`))
+    checks.push(caution(id, detail, `Activate it: countersign hmac rotate ${caller}`))
   }
   const count = `${active.length} ${active.length === 1 ? 'version is' : 'versions are'} active`
   return checks.length > 0 ? checks : [pass(id, count)]

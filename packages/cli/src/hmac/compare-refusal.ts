@@ -1,7 +1,41 @@
+import type { AuditEvent } from '@countersign/core'
 import type { HmacDependency, HmacReason } from '@countersign/hmac'
 import { explainSignature, meanings, parseCoverage } from '@countersign/hmac/explain'
-import type { AuditRefusal, HttpRefusal, Refusal } from './refusal.js'
-import { type SignedRequest, verifierOf } from './sign.js'
+import { parseEvent } from '../audit/events.js'
+import { usageError } from '../errors.js'
+import { type SignedCall, verifierOf } from './sign.js'
+
+/** The answer of a server, as `curl -i` or `countersign hmac curl -i` print it. */
+interface HttpRefusal {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: ReadonlyMap<string, string>
+}
+
+/** @throws {CommandError} when the text is neither an answer nor an event. */
+export function parseRefusal(text: string): HttpRefusal | AuditEvent {
+  const trimmed = text.trim()
+  const refusal = trimmed.startsWith('{') ? parseEvent(trimmed) : parseHttp(trimmed)
+  if (refusal !== undefined) return refusal
+  throw usageError(
+    '--refusal must be an HTTP answer with its header fields, as "curl -i" prints it, or the audit event of the ' +
+      'refusal, one line of JSON',
+  )
+}
+
+function parseHttp(text: string): HttpRefusal | undefined {
+  const lines = text.split(/\r?\n/)
+  const status = /^HTTP\/[\d.]+ (\d{3})(?: |$)/.exec(lines[0] ?? '')?.[1]
+  if (status === undefined) return undefined
+  const headers = new Map<string, string>()
+  for (const line of lines.slice(1)) {
+    if (line === '') break
+    const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? []
+    const lower = name.toLowerCase()
+    headers.set(lower, headers.has(lower) ? `${headers.get(lower)}, ${value}` : value)
+  }
+  return { status: Number(status), headers }
+}
 
 /** A difference between what was signed and what the server received. */
 export interface Difference {
@@ -40,12 +74,12 @@ function advice(reason: HmacReason | HmacDependency): readonly [what: string, re
 }
 
 /** What a refusal says about a request: first what is certain. */
-export async function compareRefusal(signed: SignedRequest, refusal: Refusal): Promise<Difference[]> {
-  const found = refusal.kind === 'http' ? await compareAnswer(signed, refusal) : compareEvent(signed, refusal)
+export async function compareRefusal(signed: SignedCall, refusal: HttpRefusal | AuditEvent): Promise<Difference[]> {
+  const found = 'type' in refusal ? compareEvent(signed, refusal) : await compareAnswer(signed, refusal)
   return found.sort((a, b) => Number(b.isCertain) - Number(a.isCertain))
 }
 
-async function compareAnswer(signed: SignedRequest, { status, headers }: HttpRefusal): Promise<Difference[]> {
+async function compareAnswer(signed: SignedCall, { status, headers }: HttpRefusal): Promise<Difference[]> {
   if (status >= 200 && status < 300) return [likely(`The answer is ${status}, no refusal.`, 'Nothing to explain.')]
   if (status === 503) return [certain('The verifier answered 503: it could not decide.', 'Try again; see its audit.')]
   if (status === 400) return [certain(...advice('ambiguous'))]
@@ -64,7 +98,7 @@ async function compareAnswer(signed: SignedRequest, { status, headers }: HttpRef
 }
 
 /** Lets the gate's own rules judge the signature at the time of the answer. */
-async function compareClock(signed: SignedRequest, headers: ReadonlyMap<string, string>): Promise<Difference[]> {
+async function compareClock(signed: SignedCall, headers: ReadonlyMap<string, string>): Promise<Difference[]> {
   const serverMs = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(serverMs)) return []
   const { verdict } = await explainSignature(signed, { ...verifierOf(signed), now: serverMs })
@@ -75,7 +109,7 @@ async function compareClock(signed: SignedRequest, headers: ReadonlyMap<string, 
   return [likely(`The server's clock is ${seconds} s ${direction} this signature.`, remedy)]
 }
 
-function compareFormat({ format, added }: SignedRequest, headers: ReadonlyMap<string, string>): Difference[] {
+function compareFormat({ format, added }: SignedCall, headers: ReadonlyMap<string, string>): Difference[] {
   const accepted = headers.get('accept-signature')
   if (format.name !== 'rfc9421') {
     if (accepted === undefined) return []
@@ -97,8 +131,8 @@ function compareFormat({ format, added }: SignedRequest, headers: ReadonlyMap<st
   return differences
 }
 
-function compareEvent(signed: SignedRequest, refusal: AuditRefusal): Difference[] {
-  const { type, reason = '', caller, method, attributes } = refusal
+function compareEvent(signed: SignedCall, event: AuditEvent): Difference[] {
+  const { type, reason = '', principal, http, attributes } = event
   if (type === 'access.granted') return [likely('The event is a grant, no refusal.', 'Nothing to explain.')]
   const isKnown = Object.hasOwn(REMEDIES, reason)
   const differences = [
@@ -111,11 +145,11 @@ function compareEvent(signed: SignedRequest, refusal: AuditRefusal): Difference[
     differences.push(certain(`${what}: ${theirs} there, ${ours} here`, remedy))
   }
   const otherRequest = 'The event may be of another request.'
-  compare('method', method, signed.method, otherRequest)
-  compare('caller', caller === 'unknown' ? undefined : caller, signed.caller, otherRequest)
-  compare('format', attributes.format, signed.format.name, 'Use the --format that was sent.')
-  compare('key version', attributes.key_version, signed.version, 'Use the --key-version that was sent.')
-  const { skew_seconds: skew } = attributes
+  compare('method', http?.method, signed.method, otherRequest)
+  compare('caller', principal?.id === 'unknown' ? undefined : principal?.id, signed.caller, otherRequest)
+  compare('format', attributes?.format, signed.format.name, 'Use the --format that was sent.')
+  compare('key version', attributes?.key_version, signed.version, 'Use the --key-version that was sent.')
+  const skew = attributes?.skew_seconds
   if ((reason === 'expired' || reason === 'not_yet_valid') && typeof skew === 'number') {
     const words = `The signature was ${Math.abs(skew)} s ${skew > 0 ? 'old' : 'ahead'} there.`
     differences.push(certain(words, 'Set the clocks (NTP).'))

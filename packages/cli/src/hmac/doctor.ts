@@ -1,29 +1,34 @@
-import { type Check, fail, finishReport, pass, printCheck, skip, warn } from '../checks.js'
-import type { JsonOption } from '../command.js'
+import { type Check, caution, fail, finishReport, pass, printCheck, skip } from '../checks.js'
+import type { CommandDefinition } from '../command.js'
 import type { Context } from '../context.js'
 import { checkRedis } from '../doctor/check-redis.js'
-import { CommandError, type ExitCode, exitCodes } from '../errors.js'
+import { CommandError, exitCodes } from '../errors.js'
 import { parseUrl } from '../input.js'
 import { checkKeys, checkStore } from './check-secrets.js'
 import { sendRequest } from './send-request.js'
 
-/** The options of `hmac doctor`. */
-export interface HmacDoctorOptions {
+interface HmacDoctorOptions {
   readonly url?: string
 }
 
 /** `hmac doctor`: checks the keys, the clock, and the stores of secrets and replays. */
-export async function hmacDoctor(context: Context, { url, json }: HmacDoctorOptions & JsonOption): Promise<ExitCode> {
-  const clock =
-    url === undefined ? skip('clock', 'no --url of a server to compare with') : await checkClock(url, context)
-  const checks = [
-    ...(await checkKeys(context.env)),
-    clock,
-    ...(await checkStore(context)),
-    ...(await checkRedis(context)),
-  ]
-  if (!json) for (const check of checks) printCheck(context, check)
-  return finishReport(context, checks, { json })
+export const hmacDoctor: CommandDefinition<HmacDoctorOptions> = {
+  usage: 'doctor',
+  summary: 'check the keys, the clock, and the stores of secrets and replays',
+  examples: ['countersign hmac doctor --url https://billing.example.com'],
+  options: (command) => command.option('--url <url>', 'a server whose clock is compared with this one'),
+  async run(context, { url, json }) {
+    const clock =
+      url === undefined ? skip('clock', 'no --url of a server to compare with') : await checkClock(url, context)
+    const checks = [
+      ...(await checkKeys(context.env)),
+      clock,
+      ...(await checkStore(context)),
+      ...(await checkRedis(context)),
+    ]
+    if (!json) for (const check of checks) printCheck(context, check)
+    return finishReport(context, checks, { json })
+  },
 }
 
 const TIMEOUT_MS = 10_000
@@ -50,7 +55,7 @@ async function checkClock(url: string, { signal }: Context): Promise<Check> {
   }
   const elapsedMs = performance.now() - started
   const serverMs = Date.parse(date ?? '')
-  if (Number.isNaN(serverMs)) return warn(id, 'the server sends no Date', 'Compare the clocks by hand.')
+  if (Number.isNaN(serverMs)) return caution(id, 'the server sends no Date', 'Compare the clocks by hand.')
   // The server read its clock between sending and receiving, and truncated it to the second.
   const offsetMs = serverMs + RESOLUTION_MS / 2 - (sentMs + elapsedMs / 2)
   const uncertaintyMs = (RESOLUTION_MS + elapsedMs) / 2
@@ -58,5 +63,5 @@ async function checkClock(url: string, { signal }: Context): Promise<Check> {
   const atLeastMs = Math.abs(offsetMs) - uncertaintyMs
   const remedy = 'Set both clocks (NTP): a signature outside the window is refused.'
   if (atLeastMs > FAIL_MS) return fail(id, words, remedy)
-  return atLeastMs > WARN_MS ? warn(id, words, remedy) : pass(id, words)
+  return atLeastMs > WARN_MS ? caution(id, words, remedy) : pass(id, words)
 }

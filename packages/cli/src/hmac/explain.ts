@@ -1,48 +1,56 @@
 import { createHash } from 'node:crypto'
 import { explainSignature, type SignatureExplanation } from '@countersign/hmac/explain'
-import type { JsonOption } from '../command.js'
+import type { CommandDefinition } from '../command.js'
 import type { Context } from '../context.js'
 import { isoTime } from '../durations.js'
-import { type ExitCode, exitCodes } from '../errors.js'
+import { exitCodes } from '../errors.js'
 import { readInput } from '../input.js'
-import { compareRefusal, type Difference } from './compare-refusal.js'
-import { parseRefusal } from './refusal.js'
-import { type SignedRequest, type SigningOptions, signRequest, verifierOf } from './sign.js'
+import { compareRefusal, type Difference, parseRefusal } from './compare-refusal.js'
+import { addSigningOptions, type SignedCall, type SigningOptions, signRequest, verifierOf } from './sign.js'
 
-/** The options of `hmac explain`. */
-export interface ExplainOptions extends SigningOptions {
+interface ExplainOptions extends SigningOptions {
   readonly refusal?: string
 }
 
 /** `hmac explain`: shows the signed text, what the gate's own code says about it, and what a refusal reveals. */
-export async function explain(
-  context: Context,
-  options: ExplainOptions & JsonOption,
-  method: string,
-  url: string,
-): Promise<ExitCode> {
-  const signed = await signRequest(context, options, method, url)
-  const explained = await explainSignature(signed, { ...verifierOf(signed), now: signed.signedAtMs })
-  const { verdict, steps } = explained
-  const differences =
-    options.refusal === undefined
-      ? undefined
-      : await compareRefusal(
-          signed,
-          parseRefusal((await readInput(context, options.refusal, 'the refusal')).toString('utf8')),
-        )
-  if (options.json)
-    context.output.json({ ...described(signed, explained), verdict: verdict.outcome, steps, differences })
-  else {
-    printSigned(context, signed, explained)
-    if (differences !== undefined) printDifferences(context, differences)
-  }
-  const isWrong = verdict.outcome !== 'granted' || differences?.some(({ isCertain }) => isCertain)
-  return isWrong ? exitCodes.failed : exitCodes.ok
+export const hmacExplain: CommandDefinition<ExplainOptions, [method: string, url: string]> = {
+  usage: 'explain <method> <url>',
+  summary: 'show the signed text, what a gate says about it and, given a refusal, what differs',
+  details: 'The exit code is 1 when a gate would refuse it or a difference is certain.',
+  examples: [
+    'countersign hmac explain GET https://billing.example.com/jobs --caller scheduler',
+    'countersign hmac curl -i … | countersign hmac explain … --refusal -',
+    'grep access.denied audit.jsonl | tail -1 | countersign hmac explain … --refusal -',
+  ],
+  options: (command) =>
+    addSigningOptions(command).option(
+      '--refusal <file>',
+      'the answer as "curl -i" prints it, or the audit event of the refusal; "-" is standard input',
+    ),
+  async run(context, options, method, url) {
+    const signed = await signRequest(context, options, method, url)
+    const explained = await explainSignature(signed, { ...verifierOf(signed), now: signed.signedAtMs })
+    const { verdict, steps } = explained
+    const differences =
+      options.refusal === undefined
+        ? undefined
+        : await compareRefusal(
+            signed,
+            parseRefusal((await readInput(context, options.refusal, 'the refusal')).toString('utf8')),
+          )
+    if (options.json)
+      context.output.json({ ...described(signed, explained), verdict: verdict.outcome, steps, differences })
+    else {
+      printSigned(context, signed, explained)
+      if (differences !== undefined) printDifferences(context, differences)
+    }
+    const isWrong = verdict.outcome !== 'granted' || differences?.some(({ isCertain }) => isCertain)
+    return isWrong ? exitCodes.failed : exitCodes.ok
+  },
 }
 
 function described(
-  { added, body, audience, caller, version, format, signedAtMs }: SignedRequest,
+  { added, body, audience, caller, version, format, signedAtMs }: SignedCall,
   { claim, meaning }: SignatureExplanation,
 ) {
   return {
@@ -53,13 +61,13 @@ function described(
     signedAt: isoTime(signedAtMs),
     bodyBytes: body.length,
     bodySha256: createHash('sha256').update(body).digest('hex'),
-    base: claim?.base ?? '',
+    base: claim?.base,
     headers: added,
     meaning,
   }
 }
 
-function printSigned({ output }: Context, signed: SignedRequest, explained: SignatureExplanation): void {
+function printSigned({ output }: Context, signed: SignedCall, explained: SignatureExplanation): void {
   const { format, caller, version, audience, signedAt, bodyBytes, bodySha256, base, headers, meaning } = described(
     signed,
     explained,
@@ -72,8 +80,8 @@ function printSigned({ output }: Context, signed: SignedRequest, explained: Sign
   output.line(
     `${title('gate')}      ${meaning === undefined ? 'accepts it with this secret' : `refuses it: ${meaning}`}`,
   )
-  output.line(title('signed text, line by line, escaped as in JSON:'))
-  for (const line of escapedLines(base)) output.line(`  ${line}`)
+  if (base !== undefined) output.line(title('signed text, line by line, escaped as in JSON:'))
+  for (const line of base === undefined ? [] : escapedLines(base)) output.line(`  ${line}`)
   output.line(title('header fields:'))
   for (const [name, value] of Object.entries(headers)) output.line(`  ${name}: ${value}`)
 }

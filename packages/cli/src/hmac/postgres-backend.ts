@@ -5,7 +5,6 @@ import { type Database, openDatabase } from '../connect/postgres.js'
 import type { Context } from '../context.js'
 import { usageError } from '../errors.js'
 import type { SecretBackend } from './secret-backend.js'
-
 /** The secrets in PostgreSQL, with what only that store can do. */
 export interface PostgresBackend extends SecretBackend {
   readonly kind: 'postgres'

@@ -1,5 +1,4 @@
 import type { HmacSecretVersion, RotatedSecret } from '@countersign/hmac/store'
-
 /** Where the secrets are kept, as the commands see it. */
 export interface SecretBackend {
   readonly kind: 'postgres' | 'environment'

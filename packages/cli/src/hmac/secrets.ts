@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { secretsFromEnv } from '@countersign/hmac'
 import { type HmacSecretVersion, hasEnded, isActive } from '@countersign/hmac/store'
-import type { JsonOption } from '../command.js'
+import { Option } from 'commander'
+import type { CommandDefinition, JsonOption } from '../command.js'
 import type { Context } from '../context.js'
-import { isoTime } from '../durations.js'
-import { type ExitCode, exitCodes, failedError, notFoundError, usageError } from '../errors.js'
+import { isoTime, parsePositive, parseSeconds } from '../durations.js'
+import { exitCodes, failedError, notFoundError, usageError } from '../errors.js'
 import { readSecret } from '../input.js'
 import { writePrivateText } from '../private-file.js'
 import { type PostgresBackend, unreadableText } from './postgres-backend.js'
 import type { SecretBackend } from './secret-backend.js'
 import { hasSecret, requireCaller, secretVariable } from './variables.js'
-import { type StoreChoice, withSecrets } from './with-secrets.js'
+import { addStoreOptions, type StoreChoice, withSecrets } from './with-secrets.js'
 
-/** The options of `hmac seed`. */
-export interface SeedOptions extends StoreChoice {
+const OUT = 'write the generated secret to this file (mode 0600) instead of printing it'
+
+interface SeedOptions extends StoreChoice {
   readonly secretFile?: string
   readonly generate?: boolean
   readonly keyVersion?: number
@@ -22,31 +24,49 @@ export interface SeedOptions extends StoreChoice {
 }
 
 /** `hmac seed`: stores the first versions of a caller. */
-export async function seed(context: Context, options: SeedOptions & JsonOption, caller: string): Promise<undefined> {
-  requireCaller(caller)
-  const { keyVersion = 1, generate = false, ifAbsent = false, out, json } = options
-  if (out !== undefined && !generate) throw usageError('--out needs --generate')
-  await withSecrets(context, options, async (backend) => {
-    const [newest] = await backend.list(caller)
-    if (newest !== undefined) {
-      const text = `"${caller}" has a secret already, version ${newest.version}`
-      if (!ifAbsent) throw failedError(`${text}: use "hmac rotate" for the next version`)
-      if (json) context.output.json({ caller, stored: [] })
-      else context.output.line(`${text}: nothing was done`)
-      return
-    }
-    if (generate) {
-      const secret = randomBytes(48).toString('base64')
-      await backend.add(caller, keyVersion, secret)
-      await handOver(context, { caller, version: keyVersion, secret }, options)
-      return
-    }
-    const seeds = await readSeeds(context, options, caller, backend.kind)
-    for (const { version, secret } of seeds) await backend.add(caller, version, secret)
-    const stored = seeds.map(({ version }) => version)
-    if (json) context.output.json({ caller, stored })
-    else for (const version of stored) context.output.line(`${caller}/${version}`)
-  })
+export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
+  usage: 'seed <caller>',
+  changesState: true,
+  summary: "store a caller's first secret",
+  details:
+    'It comes from --secret-file, is generated with --generate, or is read from the environment, which moves it into ' +
+    'PostgreSQL.',
+  examples: [
+    'countersign hmac seed scheduler --generate --out scheduler.secret',
+    'COUNTERSIGN_HMAC_SECRET_SCHEDULER=… countersign hmac seed scheduler --if-absent',
+  ],
+  options: (command) =>
+    addStoreOptions(command)
+      .addOption(new Option('--secret-file <file>', 'the secret; "-" is standard input').conflicts('generate'))
+      .option('--generate', 'generate a secret')
+      .option('--key-version <n>', 'its version (default: 1)', parsePositive)
+      .option('--if-absent', 'do nothing when the caller has a secret already')
+      .option('--out <file>', OUT),
+  async run(context, options, caller) {
+    requireCaller(caller)
+    const { keyVersion = 1, generate = false, ifAbsent = false, out, json } = options
+    if (out !== undefined && !generate) throw usageError('--out needs --generate')
+    await withSecrets(context, options, async (backend) => {
+      const [newest] = await backend.list(caller)
+      if (newest !== undefined) {
+        const text = `"${caller}" has a secret already, version ${newest.version}`
+        if (!ifAbsent) throw failedError(`${text}: use "hmac rotate" for the next version`)
+        context.output.result(json, { caller, stored: [] }, `${text}: nothing was done`)
+        return
+      }
+      if (generate) {
+        const secret = randomBytes(48).toString('base64')
+        await backend.add(caller, keyVersion, secret)
+        await handOver(context, { caller, version: keyVersion, secret }, options)
+        return
+      }
+      const seeds = await readSeeds(context, options, caller, backend.kind)
+      for (const { version, secret } of seeds) await backend.add(caller, version, secret)
+      const stored = seeds.map(({ version }) => version)
+      const lines = stored.map((version) => `${caller}/${version}`)
+      context.output.result(json, { caller, stored }, lines)
+    })
+  },
 }
 
 interface Seed {
@@ -74,8 +94,7 @@ async function readSeeds(
     .reverse()
 }
 
-/** The options of `hmac rotate`. */
-export interface RotateOptions extends StoreChoice {
+interface RotateOptions extends StoreChoice {
   readonly grace?: number
   readonly pending?: boolean
   readonly secretFile?: string
@@ -83,37 +102,46 @@ export interface RotateOptions extends StoreChoice {
 }
 
 /** `hmac rotate`: stores the next version, or activates the pending one. */
-export async function rotate(
-  context: Context,
-  options: RotateOptions & JsonOption,
-  caller: string,
-): Promise<undefined> {
-  requireCaller(caller)
-  const { grace, pending = false, secretFile, out } = options
-  if (pending && grace !== undefined) {
-    throw usageError('--grace has no effect with --pending: the previous versions stay valid until the next rotation')
-  }
-  if (secretFile !== undefined && out !== undefined) {
-    throw usageError('--out is for a generated secret, and --secret-file gives one: remove one of them')
-  }
-  const secret =
-    secretFile === undefined
-      ? undefined
-      : await readSecret(context, { file: secretFile, variable: secretVariable(caller), what: 'the new secret' })
-  await withSecrets(context, options, async (backend) => {
-    const [newest] = await backend.list(caller)
-    if (newest === undefined) {
-      throw notFoundError(`no secret of "${caller}" is stored: see "hmac list", or store its first with "hmac seed"`)
+export const hmacRotate: CommandDefinition<RotateOptions, [caller: string]> = {
+  usage: 'rotate <caller>',
+  changesState: true,
+  summary: "store the next version of a caller's secret and print it",
+  details: 'The previous versions stay valid for the grace. The next rotation activates a pending version.',
+  examples: ['countersign hmac rotate scheduler --pending', 'countersign hmac rotate scheduler --grace 24h'],
+  options: (command) =>
+    addStoreOptions(command)
+      .option('--grace <time>', 'how long the previous versions stay valid (default: 24h)', parseSeconds)
+      .option('--pending', 'let verifiers accept it first, while signers use the previous version')
+      .option('--secret-file <file>', 'your own secret instead of a generated one; "-" is standard input')
+      .option('--out <file>', OUT),
+  async run(context, options, caller) {
+    requireCaller(caller)
+    const { grace, pending = false, secretFile, out } = options
+    if (pending && grace !== undefined) {
+      throw usageError('--grace has no effect with --pending: the previous versions stay valid until the next rotation')
     }
-    if (newest.isPending && !pending && secret !== undefined) {
-      throw usageError(
-        `version ${newest.version} of "${caller}" is pending: rotate without --secret-file to activate it`,
-      )
+    if (secretFile !== undefined && out !== undefined) {
+      throw usageError('--out is for a generated secret, and --secret-file gives one: remove one of them')
     }
-    const rotated = await backend.rotate(caller, { secret, graceSeconds: grace, pending })
-    await handOver(context, rotated, options)
-    context.output.note(nextStep(backend.kind, pending, rotated.version))
-  })
+    const secret =
+      secretFile === undefined
+        ? undefined
+        : await readSecret(context, { file: secretFile, variable: secretVariable(caller), what: 'the new secret' })
+    await withSecrets(context, options, async (backend) => {
+      const [newest] = await backend.list(caller)
+      if (newest === undefined) {
+        throw notFoundError(`no secret of "${caller}" is stored: see "hmac list", or store its first with "hmac seed"`)
+      }
+      if (newest.isPending && !pending && secret !== undefined) {
+        throw usageError(
+          `version ${newest.version} of "${caller}" is pending: rotate without --secret-file to activate it`,
+        )
+      }
+      const rotated = await backend.rotate(caller, { secret, graceSeconds: grace, pending })
+      await handOver(context, rotated, options)
+      context.output.note(nextStep(backend.kind, pending, rotated.version))
+    })
+  },
 }
 
 function nextStep(kind: SecretBackend['kind'], pending: boolean, version: number): string {
@@ -133,45 +161,51 @@ async function handOver(
 ): Promise<void> {
   if (secret !== undefined && out !== undefined) await writePrivateText(out, `${secret}\n`)
   const shown = out === undefined ? secret : undefined
-  if (json) output.json({ caller, version, secret: shown, file: out })
-  else output.line(shown ?? `${caller}/${version}${out === undefined ? '' : `: the secret is in ${out}`}`)
+  const text = shown ?? `${caller}/${version}${out === undefined ? '' : `: the secret is in ${out}`}`
+  output.result(json, { caller, version, secret: shown, file: out }, text)
 }
 
-/** The options of `hmac revoke`. */
-export interface RevokeOptions extends StoreChoice {
+interface RevokeOptions extends StoreChoice {
   readonly keyVersion?: number
   readonly all?: boolean
 }
 
 /** `hmac revoke`: revokes one version of a caller, or all. */
-export async function revoke(
-  context: Context,
-  options: RevokeOptions & JsonOption,
-  caller: string,
-): Promise<undefined> {
-  requireCaller(caller)
-  const { keyVersion, all = false, json } = options
-  if (keyVersion === undefined && !all) {
-    throw usageError('no version is named: give --key-version, or --all for every version')
-  }
-  await withSecrets(context, options, async (backend) => {
-    const stored = await backend.list(caller)
-    if (stored.length === 0) throw notFoundError(`no secret of "${caller}" is stored: see "hmac list"`)
-    const wanted = all
-      ? stored.filter(({ revokedAt }) => revokedAt === undefined).map(({ version }) => version)
-      : [keyVersion as number]
-    const revoked: number[] = []
-    for (const version of wanted) if (await backend.revoke(caller, version)) revoked.push(version)
-    if (!all && revoked.length === 0) {
-      const known = stored.map(({ version }) => version).join(', ')
-      throw notFoundError(`"${caller}" has no version ${keyVersion}: it has ${known}`)
+export const hmacRevoke: CommandDefinition<RevokeOptions, [caller: string]> = {
+  usage: 'revoke <caller>',
+  changesState: true,
+  summary: "revoke a version of a caller's secret, at once",
+  details: 'Every process refuses it within 30 s.',
+  examples: ['countersign hmac revoke scheduler --key-version 3', 'countersign hmac revoke scheduler --all'],
+  options: (command) =>
+    addStoreOptions(command)
+      .option('--key-version <n>', 'the version', parsePositive)
+      .addOption(new Option('--all', 'every version of the caller').conflicts('keyVersion')),
+  async run(context, options, caller) {
+    requireCaller(caller)
+    const { keyVersion, all = false, json } = options
+    if (keyVersion === undefined && !all) {
+      throw usageError('no version is named: give --key-version, or --all for every version')
     }
-    if (json) context.output.json({ caller, revoked })
-    else for (const version of revoked) context.output.line(`revoked ${caller}/${version}`)
-    const effect =
-      backend.kind === 'postgres' ? 'Every process refuses it within 30 s.' : 'Verifiers refuse it after a restart.'
-    context.output.note(revoked.length === 0 ? 'Every version was revoked already.' : effect)
-  })
+    await withSecrets(context, options, async (backend) => {
+      const stored = await backend.list(caller)
+      if (stored.length === 0) throw notFoundError(`no secret of "${caller}" is stored: see "hmac list"`)
+      const wanted = all
+        ? stored.filter(({ revokedAt }) => revokedAt === undefined).map(({ version }) => version)
+        : [keyVersion as number]
+      const revoked: number[] = []
+      for (const version of wanted) if (await backend.revoke(caller, version)) revoked.push(version)
+      if (!all && revoked.length === 0) {
+        const known = stored.map(({ version }) => version).join(', ')
+        throw notFoundError(`"${caller}" has no version ${keyVersion}: it has ${known}`)
+      }
+      const lines = revoked.map((version) => `revoked ${caller}/${version}`)
+      context.output.result(json, { caller, revoked }, lines)
+      const effect =
+        backend.kind === 'postgres' ? 'Every process refuses it within 30 s.' : 'Verifiers refuse it after a restart.'
+      context.output.note(revoked.length === 0 ? 'Every version was revoked already.' : effect)
+    })
+  },
 }
 
 /** The state of a version. Verifiers accept a pending version; signers must not use it yet. */
@@ -186,34 +220,41 @@ export function stateOf(secret: HmacSecretVersion, now: number): SecretState {
 }
 
 /** `hmac list`: versions and their states, never secrets. Exit code 2 when the ring does not decrypt all of them. */
-export async function list(context: Context, options: StoreChoice & JsonOption, caller?: string): Promise<ExitCode> {
-  requireCaller(caller)
-  return withSecrets(context, options, async (backend) => {
-    const secrets = await backend.list(caller)
-    if (caller !== undefined && secrets.length === 0) {
-      throw notFoundError(`no secret of "${caller}" is stored: "hmac list" without a caller lists all callers`)
-    }
-    const now = Date.now()
-    const time = (ms: number | undefined) => (ms === undefined ? undefined : isoTime(ms))
-    const rows = secrets.map((secret) => ({
-      caller: secret.caller,
-      version: secret.version,
-      // The environment holds no dates.
-      createdAt: backend.kind === 'postgres' ? time(secret.createdAt) : undefined,
-      expiresAt: time(secret.expiresAt),
-      revokedAt: time(secret.revokedAt),
-      state: stateOf(secret, now),
-    }))
-    if (options.json) context.output.json(rows)
-    else {
-      context.output.table(
-        ['caller', 'version', 'state', 'created', 'expires'],
-        rows.map((row) => [row.caller, row.version, row.state, row.createdAt, row.expiresAt]),
-      )
-    }
-    const foreign = backend.kind === 'postgres' ? await (backend as PostgresBackend).foreignKeks() : []
-    if (foreign.length === 0) return exitCodes.ok
-    context.output.note(`countersign: ${unreadableText(foreign)}`)
-    return exitCodes.usage
-  })
+export const hmacList: CommandDefinition<StoreChoice, [caller?: string]> = {
+  usage: 'list [caller]',
+  summary: 'list callers, versions, states and expiry times',
+  details: 'Secrets are never shown.',
+  examples: ['countersign hmac list', 'countersign hmac list scheduler --json'],
+  options: addStoreOptions,
+  async run(context, options, caller) {
+    requireCaller(caller)
+    return withSecrets(context, options, async (backend) => {
+      const secrets = await backend.list(caller)
+      if (caller !== undefined && secrets.length === 0) {
+        throw notFoundError(`no secret of "${caller}" is stored: "hmac list" without a caller lists all callers`)
+      }
+      const now = Date.now()
+      const time = (ms: number | undefined) => (ms === undefined ? undefined : isoTime(ms))
+      const rows = secrets.map((secret) => ({
+        caller: secret.caller,
+        version: secret.version,
+        // The environment holds no dates.
+        createdAt: backend.kind === 'postgres' ? time(secret.createdAt) : undefined,
+        expiresAt: time(secret.expiresAt),
+        revokedAt: time(secret.revokedAt),
+        state: stateOf(secret, now),
+      }))
+      if (options.json) context.output.json(rows)
+      else {
+        context.output.table(
+          ['caller', 'version', 'state', 'created', 'expires'],
+          rows.map((row) => [row.caller, row.version, row.state, row.createdAt, row.expiresAt]),
+        )
+      }
+      const foreign = backend.kind === 'postgres' ? await (backend as PostgresBackend).foreignKeks() : []
+      if (foreign.length === 0) return exitCodes.ok
+      context.output.note(`countersign: ${unreadableText(foreign)}`)
+      return exitCodes.usage
+    })
+  },
 }

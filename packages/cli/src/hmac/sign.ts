@@ -3,13 +3,12 @@ import { memorySecrets, rfc9421, type SignatureFormat, secretsFromEnv, sign, xHe
 import type { ExplainSignatureOptions } from '@countersign/hmac/explain'
 import { variablePart } from '@countersign/hmac/store'
 import { type Command, Option } from 'commander'
-import { collect, type JsonOption } from '../command.js'
+import { type CommandDefinition, collect } from '../command.js'
 import type { Context } from '../context.js'
 import { parsePositive } from '../durations.js'
 import { notFoundError, usageError } from '../errors.js'
 import { parseUrl, readInput, readSecret } from '../input.js'
 import { hasSecret, requireCaller, secretVariable } from './variables.js'
-
 /** The options that `sign`, `curl` and `explain` share. */
 export interface SigningOptions {
   readonly caller: string
@@ -46,19 +45,22 @@ export function addSigningOptions(command: Command): Command {
 }
 
 /** `hmac sign`: prints the header fields that a request needs. */
-export async function signCommand(
-  context: Context,
-  options: SigningOptions & JsonOption,
-  method: string,
-  url: string,
-): Promise<undefined> {
-  const { added } = await signRequest(context, options, method, url)
-  if (options.json) context.output.json(added)
-  else for (const [name, value] of Object.entries(added)) context.output.line(`${name}: ${value}`)
+export const hmacSign: CommandDefinition<SigningOptions, [method: string, url: string]> = {
+  usage: 'sign <method> <url>',
+  summary: 'sign a request and print the header fields to add',
+  examples: [
+    'countersign hmac sign POST https://billing.example.com/jobs --caller scheduler -d \'{"a":1}\' -H "content-type: application/json"',
+  ],
+  options: addSigningOptions,
+  async run(context, options, method, url) {
+    const { added } = await signRequest(context, options, method, url)
+    const lines = Object.entries(added).map(([name, value]) => `${name}: ${value}`)
+    context.output.result(options.json, added, lines)
+  },
 }
 
 /** A signed request. */
-export interface SignedRequest {
+export interface SignedCall {
   readonly method: string
   readonly url: string
   /** What is sent: the given fields, then those of the signature, then the old key. */
@@ -80,7 +82,7 @@ export async function signRequest(
   options: SigningOptions,
   method: string,
   url: string,
-): Promise<SignedRequest> {
+): Promise<SignedCall> {
   const { caller } = options
   requireCaller(caller)
   const { host } = parseUrl(url)
@@ -98,7 +100,7 @@ export async function signRequest(
 }
 
 /** The options of a gate that knows this caller with this secret, for `explainSignature`. */
-export function verifierOf({ caller, version, secret, audience, format }: SignedRequest): ExplainSignatureOptions {
+export function verifierOf({ caller, version, secret, audience, format }: SignedCall): ExplainSignatureOptions {
   const secrets = memorySecrets([{ caller, version, secret }])
   return { secrets, formats: [format], callers: [caller], ...(format.bindsAudience ? { audience } : {}) }
 }

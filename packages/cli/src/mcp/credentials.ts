@@ -1,13 +1,13 @@
 import { safeString } from '@countersign/core/gate-kit'
 import { type McpCredentials, writeCredentialFile } from '@countersign/mcp-credential'
-import type { JsonOption } from '../command.js'
-import type { Context } from '../context.js'
-import { relativeTime } from '../durations.js'
+import type { CredentialRecord } from '@countersign/mcp-credential/store'
+import { Option } from 'commander'
+import { type CommandDefinition, collect } from '../command.js'
+import { isoTime, parsePositive, parseSeconds, relativeTime } from '../durations.js'
 import { type CommandError, failedError, fileError, notFoundError, usageError } from '../errors.js'
-import { type PrintedCredential, printed, type RegistryOptions, withCredentials } from './registry.js'
+import { addRegistryOptions, type RegistryOptions, withCredentials } from './registry.js'
 
-/** The options of `mcp issue`. */
-export interface IssueOptions extends RegistryOptions {
+interface IssueOptions extends RegistryOptions {
   readonly thread: string
   readonly provider: string
   readonly providerSession?: string
@@ -18,32 +18,54 @@ export interface IssueOptions extends RegistryOptions {
 }
 
 /** `mcp issue`: issues a credential and prints its token once, or writes it to a file. */
-export async function issue(context: Context, options: IssueOptions & JsonOption): Promise<undefined> {
-  const { thread, provider, providerSession, capability = [], onExisting, overlap, file, json } = options
-  await withCredentials(context, options, async (credentials) => {
-    const issued = await credentials
-      .issue({
-        threadId: thread,
-        providerInstanceId: provider,
-        providerSessionId: providerSession,
-        capabilities: capability,
-        onExisting,
-        overlapSeconds: overlap,
-      })
-      .catch((error: unknown) => {
-        throw refusalOf(error)
-      })
-    if (file !== undefined) {
-      await writeCredentialFile(file, issued).catch(async (error: unknown) => {
-        // Nobody has this credential.
-        await issued.revoke()
-        throw fileError(file, 'written', error)
-      })
-    }
-    const shown = file === undefined ? { token: issued.token } : { file }
-    if (json) context.output.json({ ...printed(issued, 'live'), ...shown })
-    else context.output.line(file === undefined ? issued.token : `${issued.credentialId}: the credential is in ${file}`)
-  })
+export const mcpIssue: CommandDefinition<IssueOptions> = {
+  usage: 'issue',
+  changesState: true,
+  summary: 'issue a credential for a thread and print its token',
+  examples: [
+    'countersign mcp issue --thread t-1 --provider claude-1 --capability preview --file ~/.config/app/credential.json',
+  ],
+  options: (command) =>
+    addRegistryOptions(command)
+      .requiredOption('--thread <id>', 'the thread that the agent works in')
+      .requiredOption('--provider <id>', 'the agent, as the host configured it')
+      .option('--provider-session <id>', "the provider's own session")
+      .option('--capability <name>', 'what the agent may do; may be repeated', collect)
+      .addOption(
+        new Option(
+          '--on-existing <how>',
+          "what to do with the thread's other credentials (default: supersede)",
+        ).choices(['supersede', 'keep', 'carry']),
+      )
+      .option('--overlap <time>', 'how long superseded credentials stay valid (default: 0s)', parseSeconds)
+      .option('--file <file>', 'write the credential to this file (mode 0600) instead of printing its token'),
+  async run(context, options) {
+    const { thread, provider, providerSession, capability = [], onExisting, overlap, file, json } = options
+    await withCredentials(context, options, async (credentials) => {
+      const issued = await credentials
+        .issue({
+          threadId: thread,
+          providerInstanceId: provider,
+          providerSessionId: providerSession,
+          capabilities: capability,
+          onExisting,
+          overlapSeconds: overlap,
+        })
+        .catch((error: unknown) => {
+          throw refusalOf(error)
+        })
+      if (file !== undefined) {
+        await writeCredentialFile(file, issued).catch(async (error: unknown) => {
+          // Nobody has this credential.
+          await issued.revoke()
+          throw fileError(file, 'written', error)
+        })
+      }
+      const shown = file === undefined ? { token: issued.token } : { file }
+      const text = file === undefined ? issued.token : `${issued.credentialId}: the credential is in ${file}`
+      context.output.result(json, { ...printed(issued, 'live'), ...shown }, text)
+    })
+  },
 }
 
 function refusalOf(error: unknown): unknown {
@@ -52,63 +74,76 @@ function refusalOf(error: unknown): unknown {
   return isRefusal ? failedError(String(message)) : error
 }
 
-/** The options of `mcp list`. */
-export interface ListOptions extends RegistryOptions {
+interface ListOptions extends RegistryOptions {
   readonly thread?: string
   readonly provider?: string
   readonly limit?: number
 }
 
 /** `mcp list`: the credentials that have not ended, read page by page. */
-export async function listCredentials(context: Context, options: ListOptions & JsonOption): Promise<undefined> {
-  const { thread, provider, limit = Number.POSITIVE_INFINITY, json } = options
-  const progress = context.output.progress('Credentials read')
-  const found: PrintedCredential[] = []
-  try {
-    await withCredentials(context, options, async (credentials) => {
-      let cursor: string | undefined
-      do {
-        context.signal.throwIfAborted()
-        const page = await credentials.list({ threadId: thread, providerInstanceId: provider, limit: 500, cursor })
-        found.push(...page.credentials.map(({ standing, ...credential }) => printed(credential, standing)))
-        cursor = page.cursor
-        progress.report(found.length)
-      } while (cursor !== undefined && found.length < limit)
-    })
-  } finally {
-    progress.done()
-  }
-  const shown = found.slice(0, limit)
-  if (json) context.output.json(shown)
-  else {
-    context.output.table(
-      ['credential', 'standing', 'thread', 'provider', 'capabilities', 'idle', 'expires'],
-      shown.map((one) => [
-        ...[one.credentialId, one.standing, one.threadId, one.providerInstanceId, one.capabilities.join(' ') || '-'],
-        ...[relativeTime(Date.parse(one.idleAt)), relativeTime(Date.parse(one.expiresAt))],
-      ]),
-    )
-  }
+export const mcpList: CommandDefinition<ListOptions> = {
+  usage: 'list',
+  summary: 'list the credentials that have not ended',
+  examples: ['countersign mcp list', 'countersign mcp list --provider claude-1 --json'],
+  options: (command) =>
+    addRegistryOptions(command)
+      .option('--thread <id>', 'of this thread')
+      .option('--provider <id>', 'of this provider')
+      .option('--limit <n>', 'at most this many', parsePositive),
+  async run(context, options) {
+    const { thread, provider, limit = Number.POSITIVE_INFINITY, json } = options
+    const progress = context.output.progress('Credentials read')
+    const found: ReturnType<typeof printed>[] = []
+    try {
+      await withCredentials(context, options, async (credentials) => {
+        let cursor: string | undefined
+        do {
+          context.signal.throwIfAborted()
+          const page = await credentials.list({ threadId: thread, providerInstanceId: provider, limit: 500, cursor })
+          found.push(...page.credentials.map(({ standing, ...credential }) => printed(credential, standing)))
+          cursor = page.cursor
+          progress.report(found.length)
+        } while (cursor !== undefined && found.length < limit)
+      })
+    } finally {
+      progress.done()
+    }
+    const shown = found.slice(0, limit)
+    if (json) context.output.json(shown)
+    else {
+      context.output.table(
+        ['credential', 'standing', 'thread', 'provider', 'capabilities', 'idle', 'expires'],
+        shown.map((one) => [
+          ...[one.credentialId, one.standing, one.threadId, one.providerInstanceId, one.capabilities.join(' ') || '-'],
+          ...[relativeTime(Date.parse(one.idleAt)), relativeTime(Date.parse(one.expiresAt))],
+        ]),
+      )
+    }
+  },
 }
 
 /** `mcp show`: one credential and its standing. */
-export async function show(context: Context, options: RegistryOptions & JsonOption, id: string): Promise<undefined> {
-  await withCredentials(context, options, async (credentials) => {
-    const found = await credentials.check(id)
-    if (found.standing === 'malformed') throw malformedId(id)
-    if (found.credential === undefined) throw unknownCredential()
-    const described = printed(found.credential, found.standing)
-    if (options.json) return context.output.json(described)
-    for (const [name, value] of Object.entries(described)) {
-      if (value === undefined) continue
-      const text = Array.isArray(value) ? value.join(' ') : String(value)
-      context.output.line(`${name.padEnd(20)}${safeString(text)}`)
-    }
-  })
+export const mcpShow: CommandDefinition<RegistryOptions, [id: string]> = {
+  usage: 'show <credential-id>',
+  summary: 'show one credential and its standing',
+  details: 'Audit events and "mcp list" show the id. It is not secret.',
+  examples: ['countersign mcp show 4fT9bQ…'],
+  options: addRegistryOptions,
+  async run(context, options, id) {
+    await withCredentials(context, options, async (credentials) => {
+      const found = await credentials.check(id)
+      if (found.standing === 'malformed') throw malformedId(id)
+      if (found.credential === undefined) throw unknownCredential()
+      const described = printed(found.credential, found.standing)
+      const lines = Object.entries(described)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => `${name.padEnd(20)}${safeString([value].flat().join(' '))}`)
+      context.output.result(options.json, described, lines)
+    })
+  },
 }
 
-/** The options of `mcp revoke`. */
-export interface RevokeOptions extends RegistryOptions {
+interface RevokeOptions extends RegistryOptions {
   readonly thread?: string
   readonly provider?: string
   readonly providerSession?: string
@@ -116,24 +151,38 @@ export interface RevokeOptions extends RegistryOptions {
   readonly retire?: boolean
 }
 
-type Revoke = (credentials: McpCredentials, id: string) => Promise<boolean>
-
 /** `mcp revoke`: revokes one credential, or every one of a scope. */
-export async function revokeCredentials(
-  context: Context,
-  options: RevokeOptions & JsonOption,
-  credentialId?: string,
-): Promise<undefined> {
-  const { scope, id, revoke } = targetOf(options, credentialId)
-  await withCredentials(context, options, async (credentials) => {
-    if (scope === 'credential' && (await credentials.check(id)).standing === 'malformed') throw malformedId(id)
-    const ended = await revoke(credentials, id)
-    if (!ended && scope === 'credential') throw unknownCredential()
-    if (options.json) return context.output.json({ scope, ...(scope === 'all' ? {} : { id }), ended })
-    const words = scope === 'all' ? 'all credentials' : `${scope} ${id}`
-    context.output.line(ended ? `revoked ${words}` : `${words}: nothing to revoke`)
-  })
+export const mcpRevoke: CommandDefinition<RevokeOptions, [credentialId?: string]> = {
+  usage: 'revoke [credential-id]',
+  changesState: true,
+  summary: 'revoke one credential, or all of a thread, a provider or everyone, at once',
+  examples: [
+    'countersign mcp revoke 4fT9bQ…',
+    'countersign mcp revoke --thread t-1 --retire',
+    'countersign mcp revoke --all',
+  ],
+  options: (command) =>
+    addRegistryOptions(command)
+      .option('--thread <id>', 'every credential of this thread')
+      .option('--retire', 'with --thread: also refuse to issue credentials for it for 24 h')
+      .option('--provider <id>', 'every credential of this provider')
+      .option('--provider-session <id>', "every credential of this provider's session")
+      .option('--all', 'every credential'),
+  async run(context, options, credentialId) {
+    const { scope, id, revoke } = targetOf(options, credentialId)
+    await withCredentials(context, options, async (credentials) => {
+      if (scope === 'credential' && (await credentials.check(id)).standing === 'malformed') throw malformedId(id)
+      const ended = await revoke(credentials, id)
+      if (!ended && scope === 'credential') throw unknownCredential()
+      const isAll = scope === 'all'
+      const words = isAll ? 'all credentials' : `${scope} ${id}`
+      const text = ended ? `revoked ${words}` : `${words}: nothing to revoke`
+      context.output.result(options.json, { scope, id: isAll ? undefined : id, ended }, text)
+    })
+  },
 }
+
+type Revoke = (credentials: McpCredentials, id: string) => Promise<boolean>
 
 function targetOf(options: RevokeOptions, credentialId: string | undefined) {
   const { thread, provider, providerSession, all, retire = false } = options
@@ -164,4 +213,20 @@ function malformedId(text: string): CommandError {
       ? 'this is a token, not an id: the id is the part between the first and the second "_". Revoke the token: every user of the machine can read the command line'
       : 'this is not the id of a credential: "mcp list" and the audit show the ids',
   )
+}
+
+/** A credential as it is printed, without its secret. */
+function printed(credential: CredentialRecord, standing: string) {
+  const { credentialId, threadId, providerInstanceId, providerSessionId, capabilities } = credential
+  return {
+    credentialId,
+    standing,
+    threadId,
+    providerInstanceId,
+    providerSessionId,
+    capabilities,
+    issuedAt: isoTime(credential.issuedAt),
+    expiresAt: isoTime(credential.expiresAt),
+    idleAt: isoTime(credential.idleAt),
+  }
 }

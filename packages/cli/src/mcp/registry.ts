@@ -1,10 +1,8 @@
 import { createMcpCredentials, type McpCredentials } from '@countersign/mcp-credential'
-import type { CredentialRecord } from '@countersign/mcp-credential/store'
 import type { Command } from 'commander'
 import { addNamespaceOption, type NamespaceOption, withRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
-import { isoTime, parseSeconds } from '../durations.js'
-
+import { parseSeconds } from '../durations.js'
 /** The options of every command on the registry. */
 export interface RegistryOptions extends NamespaceOption {
   readonly prefix?: string
@@ -41,33 +39,4 @@ export function withCredentials<T>(
     })
     return work(credentials)
   })
-}
-
-/** A credential as it is printed, without its secret. */
-export interface PrintedCredential {
-  readonly credentialId: string
-  readonly standing: string
-  readonly threadId: string
-  readonly providerInstanceId: string
-  readonly providerSessionId: string | undefined
-  readonly capabilities: readonly string[]
-  readonly issuedAt: string
-  readonly expiresAt: string
-  readonly idleAt: string
-}
-
-/** Prepares a credential for printing. */
-export function printed(credential: CredentialRecord, standing: string): PrintedCredential {
-  const { credentialId, threadId, providerInstanceId, providerSessionId, capabilities } = credential
-  return {
-    credentialId,
-    standing,
-    threadId,
-    providerInstanceId,
-    providerSessionId,
-    capabilities,
-    issuedAt: isoTime(credential.issuedAt),
-    expiresAt: isoTime(credential.expiresAt),
-    idleAt: isoTime(credential.idleAt),
-  }
 }

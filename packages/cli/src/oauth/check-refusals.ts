@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { isSecureUrl } from '@countersign/core/gate-kit'
-import { fail, pass, warn } from '../checks.js'
 import { unavailableError } from '../errors.js'
 import { bearerParameter, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
 import { ask, exchange, firstRequest, type HttpAnswer, HttpFailure, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
-const NOT_401: Readonly<Record<string, string>> = {
+const NOT_401: Readonly<Record<number, string>> = {
   200: 'it accepts a request without a token: mount the gate before the handler',
   404: 'there is nothing at this URL: check its path',
   405: 'the URL does not accept this method: for a plain API give --api',
@@ -25,12 +24,11 @@ export async function checkUnauthenticated(run: SmokeRun): Promise<URL | undefin
     throw unavailableError(`${url} cannot be reached (${error.message}): check the URL and that the server runs`, error)
   }
   if (answer.status !== 401) {
-    const remedy =
-      NOT_401[String(answer.status)] ?? 'A request without a token must get 401 with a challenge (RFC 6750 §3).'
-    run.add(fail('unauthenticated', `without a token the answer is ${answer.status}, not 401`, remedy))
+    const remedy = NOT_401[answer.status] ?? 'A request without a token must get 401 with a challenge (RFC 6750 §3).'
+    run.fail('unauthenticated', `without a token the answer is ${answer.status}, not 401`, remedy)
     return undefined
   }
-  run.add(pass('unauthenticated', 'without a token the answer is 401'))
+  run.pass('unauthenticated', 'without a token the answer is 401')
   return checkChallenge(run, answer)
 }
 
@@ -38,27 +36,25 @@ function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
   const bearer = bearerOf(run, answer)
   if (bearer === undefined) return undefined
   const error = bearer.parameters.get('error')
-  if (error === undefined) run.add(pass('challenge', 'the challenge is Bearer, without an error'))
+  if (error === undefined) run.pass('challenge', 'the challenge is Bearer, without an error')
   else {
     const remedy = 'A client without a token made no mistake: omit the error (RFC 6750 §3.1).'
-    run.add(warn('challenge', `the challenge has error="${error}", though no token was sent`, remedy))
+    run.warn('challenge', `the challenge has error="${error}", though no token was sent`, remedy)
   }
   const id = 'challenge-metadata'
   const value = bearer.parameters.get('resource_metadata')
   if (value === undefined) {
-    run.add(
-      warn(id, 'the challenge has no resource_metadata', 'Clients then guess the well-known path (RFC 9728 §5.1).'),
-    )
+    run.warn(id, 'the challenge has no resource_metadata', 'Clients then guess the well-known path (RFC 9728 §5.1).')
     return undefined
   }
   const metadata = parseAbsolute(value)
   if (metadata === undefined || !isSecureUrl(metadata)) {
-    run.add(fail(id, `resource_metadata is "${value}"`, 'It must be an absolute https URL (RFC 9728 §5.1).'))
+    run.fail(id, `resource_metadata is "${value}"`, 'It must be an absolute https URL (RFC 9728 §5.1).')
     return undefined
   }
   if (metadata.origin !== new URL(run.url).origin) {
-    run.add(warn(id, `resource_metadata is on another origin: ${value}`, 'Clients may refuse to follow it.'))
-  } else run.add(pass(id, `resource_metadata is ${value}`))
+    run.warn(id, `resource_metadata is on another origin: ${value}`, 'Clients may refuse to follow it.')
+  } else run.pass(id, `resource_metadata is ${value}`)
   return metadata
 }
 
@@ -66,25 +62,21 @@ function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefine
   const field = answer.headers.get('www-authenticate')
   const remedy = 'A 401 must carry WWW-Authenticate: Bearer … (RFC 6750 §3).'
   if (field === null) {
-    run.add(fail('challenge', 'the 401 has no WWW-Authenticate', remedy))
+    run.fail('challenge', 'the 401 has no WWW-Authenticate', remedy)
     return undefined
   }
   const challenges = parseChallenges(field)
   if (challenges === undefined) {
-    run.add(
-      fail('challenge', 'WWW-Authenticate does not match its grammar', 'Quote its parameters (RFC 9110 §11.6.1).'),
-    )
+    run.fail('challenge', 'WWW-Authenticate does not match its grammar', 'Quote its parameters (RFC 9110 §11.6.1).')
     return undefined
   }
   const bearers = challenges.filter(({ scheme }) => scheme === 'bearer')
   const bearer = bearers.find(({ parameters }) => parameters.has('resource_metadata')) ?? bearers[0]
   if (bearer === undefined) {
-    run.add(
-      fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy),
-    )
+    run.fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy)
   } else if (challenges[0] !== bearer) {
     const words = `Bearer comes after ${challenges[0]?.scheme}`
-    run.add(warn('challenge-order', words, 'Some clients read only the first challenge.'))
+    run.warn('challenge-order', words, 'Some clients read only the first challenge.')
   }
   return bearer
 }
@@ -96,20 +88,12 @@ export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
   const answer = await ask(run, id, 'Try again.', run.url, firstRequest(run.isApi, { authorization }))
   if (answer === undefined) return
   if (answer.status !== 401) {
-    run.add(
-      fail(
-        id,
-        `a made-up token gets ${answer.status}, not 401`,
-        'An unknown token is 401 invalid_token (RFC 6750 §3.1).',
-      ),
-    )
-    return
+    const remedy = 'An unknown token is 401 invalid_token (RFC 6750 §3.1).'
+    return run.fail(id, `a made-up token gets ${answer.status}, not 401`, remedy)
   }
   const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '') ?? []
   const error = bearerParameter(challenges, 'error')
-  if (error === 'invalid_token') run.add(pass(id, 'a made-up token is refused: 401 invalid_token'))
-  else {
-    const words = error === undefined ? 'no error' : `error="${error}"`
-    run.add(warn(id, `a made-up token is refused with ${words}`, 'Add error="invalid_token" (RFC 6750 §3.1).'))
-  }
+  const words = error === undefined ? 'no error' : `error="${error}"`
+  if (error === 'invalid_token') run.pass(id, 'a made-up token is refused: 401 invalid_token')
+  else run.warn(id, `a made-up token is refused with ${words}`, 'Add error="invalid_token" (RFC 6750 §3.1).')
 }

@@ -1,4 +1,3 @@
-import { fail, pass, warn } from '../checks.js'
 import { ask, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 const CLIENT = {
@@ -14,8 +13,7 @@ export async function checkRegistration(run: SmokeRun, metadata: Metadata): Prom
   const id = 'registration'
   const endpoint = parseAbsolute(metadata.registration_endpoint)
   if (endpoint === undefined) {
-    run.add(fail(id, 'there is no registration_endpoint', 'Remove --register, or offer registration (RFC 7591).'))
-    return
+    return run.fail(id, 'there is no registration_endpoint', 'Remove --register, or offer registration (RFC 7591).')
   }
   const remedy = 'A public client must be able to register without help (RFC 7591 §3).'
   const answer = await ask(run, id, remedy, endpoint.href, {
@@ -28,10 +26,9 @@ export async function checkRegistration(run: SmokeRun, metadata: Metadata): Prom
   if (answer.status !== 201 || typeof clientId !== 'string') {
     const error = answer.json?.error
     const words = typeof error === 'string' ? `${answer.status} ${error}` : `${answer.status}`
-    run.add(fail(id, `${endpoint.href} answers ${words}, not 201 with a client_id`, remedy))
-    return
+    return run.fail(id, `${endpoint.href} answers ${words}, not 201 with a client_id`, remedy)
   }
-  run.add(pass(id, 'a client can register itself'))
+  run.pass(id, 'a client can register itself')
   await removeClient(run, clientId, uri, access)
 }
 
@@ -40,12 +37,10 @@ async function removeClient(run: SmokeRun, clientId: string, uri: unknown, acces
   const place = parseAbsolute(uri)
   const remedy = 'Remove it by hand.'
   if (place === undefined || typeof access !== 'string') {
-    run.add(warn(id, `the client ${clientId} remains: the server offers no way to remove it`, remedy))
-    return
+    return run.warn(id, `the client ${clientId} remains: the server offers no way to remove it`, remedy)
   }
   const headers = { authorization: `Bearer ${access}` }
   const answer = await ask(run, id, remedy, place.href, { method: 'DELETE', headers })
-  if (answer?.status === 204) run.add(pass(id, 'the client was removed again'))
-  else if (answer !== undefined)
-    run.add(warn(id, `the client ${clientId} remains: DELETE answers ${answer.status}`, remedy))
+  if (answer?.status === 204) run.pass(id, 'the client was removed again')
+  else if (answer !== undefined) run.warn(id, `the client ${clientId} remains: DELETE answers ${answer.status}`, remedy)
 }

@@ -1,13 +1,12 @@
 import { isSecureUrl } from '@countersign/core/gate-kit'
 import { isScope, resourceMetadataUrl } from '@countersign/oauth-bearer/explain'
-import { fail, pass, skip, warn } from '../checks.js'
 import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 /** Checks the metadata of the resource (RFC 9728), and returns the issuers that it names. */
 export async function checkResourceMetadata(run: SmokeRun, advertised: URL | undefined): Promise<readonly string[]> {
   const wellKnown = resourceMetadataUrl(run.url)
   const place = advertised?.href ?? wellKnown
-  const metadata = await readMetadata(run, 'metadata', place)
+  const metadata = await readMetadata(run, place)
   if (metadata === undefined) return []
   if (place !== wellKnown) await checkWellKnown(run, wellKnown, metadata)
   checkResource(run, metadata)
@@ -16,18 +15,19 @@ export async function checkResourceMetadata(run: SmokeRun, advertised: URL | und
   return checkServers(run, metadata)
 }
 
-async function readMetadata(run: SmokeRun, id: string, place: string): Promise<Metadata | undefined> {
+async function readMetadata(run: SmokeRun, place: string): Promise<Metadata | undefined> {
+  const id = 'metadata'
   const remedy = 'Serve the metadata of RFC 9728 there: app.use(oauth.metadata()).'
   const answer = await ask(run, id, remedy, place, { headers: { accept: 'application/json' } })
   if (answer === undefined) return undefined
   const flaw = documentFlaw(answer)
   if (flaw !== undefined) {
-    run.add(fail(id, `${place}: ${flaw}`, remedy))
+    run.fail(id, `${place}: ${flaw}`, remedy)
     return undefined
   }
-  run.add(pass(id, `${place} is JSON`))
+  run.pass(id, `${place} is JSON`)
   if (answer.headers.get('access-control-allow-origin') === null) {
-    run.add(warn(`${id}-cors`, 'it has no Access-Control-Allow-Origin', 'Clients in a browser cannot read it.'))
+    run.warn('metadata-cors', 'it has no Access-Control-Allow-Origin', 'Clients in a browser cannot read it.')
   }
   return answer.json
 }
@@ -39,20 +39,19 @@ async function checkWellKnown(run: SmokeRun, wellKnown: string, { resource }: Me
   const answer = await ask(run, id, remedy, wellKnown)
   if (answer === undefined) return
   const flaw = documentFlaw(answer)
-  if (flaw !== undefined) run.add(warn(id, `${wellKnown}: ${flaw}`, remedy))
-  else if (answer.json?.resource !== resource) {
-    run.add(fail(id, `${wellKnown} is about another resource: ${String(answer.json?.resource)}`, remedy))
-  } else run.add(pass(id, `${wellKnown} has the same document`))
+  const other = answer.json?.resource
+  if (flaw !== undefined) run.warn(id, `${wellKnown}: ${flaw}`, remedy)
+  else if (other !== resource) run.fail(id, `${wellKnown} is about another resource: ${String(other)}`, remedy)
+  else run.pass(id, `${wellKnown} has the same document`)
 }
 
 function checkResource(run: SmokeRun, { resource }: Metadata): void {
   const id = 'metadata-resource'
   const remedy = `It must be exactly "${run.url}" (RFC 9728 §3.3): clients refuse a document about another resource.`
-  if (resource === run.url) run.add(pass(id, `resource is exactly ${run.url}`))
-  else if (typeof resource !== 'string') run.add(fail(id, 'resource is missing', remedy))
-  else if (isParent(resource, run.url)) {
-    run.add(warn(id, `resource is ${resource}, a parent of the URL`, `${remedy} Some accept a parent.`))
-  } else run.add(fail(id, `resource is ${resource}`, remedy))
+  if (resource === run.url) run.pass(id, `resource is exactly ${run.url}`)
+  else if (typeof resource !== 'string') run.fail(id, 'resource is missing', remedy)
+  else if (!isParent(resource, run.url)) run.fail(id, `resource is ${resource}`, remedy)
+  else run.warn(id, `resource is ${resource}, a parent of the URL`, `${remedy} Some accept a parent.`)
 }
 
 /** Same origin, and a path that is a prefix in whole segments. */
@@ -65,51 +64,41 @@ function isParent(resource: string, url: string): boolean {
 
 function checkMethods(run: SmokeRun, { bearer_methods_supported: methods }: Metadata): void {
   const id = 'metadata-methods'
-  if (methods === undefined) run.add(skip(id, 'bearer_methods_supported is absent'))
+  if (methods === undefined) run.skip(id, 'bearer_methods_supported is absent')
   else if (!Array.isArray(methods) || !methods.includes('header')) {
-    run.add(
-      fail(id, 'bearer_methods_supported lacks "header"', 'Clients send the token in Authorization: add "header".'),
-    )
-  } else if (methods.includes('query')) {
-    run.add(warn(id, 'a token in the query is accepted', 'It ends up in logs and histories: remove "query".'))
-  } else run.add(pass(id, `tokens are accepted in: ${methods.join(', ')}`))
+    const remedy = 'Clients send the token in Authorization: add "header".'
+    run.fail(id, 'bearer_methods_supported lacks "header"', remedy)
+  } else if (!methods.includes('query')) run.pass(id, `tokens are accepted in: ${methods.join(', ')}`)
+  else run.warn(id, 'a token in the query is accepted', 'It ends up in logs and histories: remove "query".')
 }
 
 function checkScopes(run: SmokeRun, { scopes_supported: scopes }: Metadata): void {
   const id = 'metadata-scopes'
-  if (scopes === undefined) run.add(skip(id, 'scopes_supported is absent'))
-  else if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && isScope(scope))) {
-    run.add(
-      fail(id, 'scopes_supported is not a list of scopes', 'It is a list of strings without spaces (RFC 6749 §3.3).'),
-    )
-  } else if (scopes.includes('offline_access')) {
-    run.add(
-      warn(id, 'scopes_supported has offline_access', 'It is for the authorization server, not for the resource.'),
-    )
-  } else run.add(pass(id, `scopes: ${scopes.join(' ') || 'none'}`))
+  const areScopes = Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string' && isScope(scope))
+  if (scopes === undefined) run.skip(id, 'scopes_supported is absent')
+  else if (!areScopes) {
+    run.fail(id, 'scopes_supported is not a list of scopes', 'It is a list of strings without spaces (RFC 6749 §3.3).')
+  } else if (!scopes.includes('offline_access')) run.pass(id, `scopes: ${scopes.join(' ') || 'none'}`)
+  else run.warn(id, 'scopes_supported has offline_access', 'It is for the authorization server, not for the resource.')
 }
 
 function checkServers(run: SmokeRun, { authorization_servers: servers }: Metadata): readonly string[] {
   const id = 'metadata-servers'
   if (!Array.isArray(servers) || servers.length === 0) {
-    run.add(
-      fail(id, 'authorization_servers is missing or empty', 'Name the issuer that clients get their tokens from.'),
-    )
+    run.fail(id, 'authorization_servers is missing or empty', 'Name the issuer that clients get their tokens from.')
     return []
   }
-  const isIssuer = (server: unknown): server is string => {
-    const url = parseAbsolute(server)
-    return url !== undefined && isSecureUrl(url) && url.search === '' && url.hash === ''
+  const issuers: string[] = servers.filter(isIssuer)
+  const wrong = servers.find((server) => !isIssuer(server))
+  if (issuers.length === servers.length) run.pass(id, `authorization servers: ${servers.join(', ')}`)
+  else {
+    const remedy = 'It is an https URL without query and fragment (RFC 8414 §2).'
+    run.fail(id, `not an issuer: ${JSON.stringify(wrong)}`, remedy)
   }
-  const wrong = servers.filter((server) => !isIssuer(server))
-  if (wrong.length > 0) {
-    run.add(
-      fail(
-        id,
-        `not an issuer: ${JSON.stringify(wrong[0])}`,
-        'It is an https URL without query and fragment (RFC 8414 §2).',
-      ),
-    )
-  } else run.add(pass(id, `authorization servers: ${servers.join(', ')}`))
-  return servers.filter(isIssuer)
+  return issuers
+}
+
+function isIssuer(server: unknown): server is string {
+  const url = parseAbsolute(server)
+  return url !== undefined && isSecureUrl(url) && url.search === '' && url.hash === ''
 }

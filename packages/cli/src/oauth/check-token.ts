@@ -21,7 +21,7 @@ async function checkApi(run: SmokeRun, token: string): Promise<void> {
   const answer = await ask(run, id, 'Try again.', run.url, request)
   if (answer === undefined) return
   const { status, headers } = answer
-  if (status >= 200 && status < 300) run.add(pass(id, `with the token the answer is ${status}`))
+  if (status >= 200 && status < 300) run.pass(id, `with the token the answer is ${status}`)
   else run.add(refusal(run, id, token, status, headers.get('www-authenticate')))
 }
 
@@ -32,7 +32,7 @@ async function checkEras(run: SmokeRun, token: string): Promise<void> {
   // One version is enough.
   for (const check of checks) {
     if (check.status !== 'skip' || isOneSpoken) run.add(check)
-    else run.add(fail(check.id, check.detail, 'The server speaks no version of MCP: check the URL, or give --api.'))
+    else run.fail(check.id, check.detail, 'The server speaks no version of MCP: check the URL, or give --api.')
   }
 }
 

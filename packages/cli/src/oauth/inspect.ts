@@ -1,16 +1,16 @@
 import type { OAuthBearerReason } from '@countersign/oauth-bearer'
 import { type DecodedToken, decodeToken, discoverIssuer, explainToken } from '@countersign/oauth-bearer/explain'
+import { Option } from 'commander'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
-import type { JsonOption } from '../command.js'
+import { type CommandDefinition, collect } from '../command.js'
 import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
-import { type CommandError, type ExitCode, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
+import { type CommandError, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
 import { parseUrl } from '../input.js'
 import { attemptsText } from './discovery.js'
-import { readToken, redactClaims } from './token.js'
+import { addTokenOption, readAccessToken, redactClaims } from './token.js'
 
-/** The options of `oauth inspect`. */
-export interface InspectOptions {
+interface InspectOptions {
   readonly tokenFile?: string
   readonly issuer?: string
   readonly audience?: string
@@ -20,29 +20,49 @@ export interface InspectOptions {
 }
 
 /** `oauth inspect`: shows header and claims of a token and, given its issuer, the decision of the gate. */
-export async function inspect(context: Context, options: InspectOptions & JsonOption): Promise<ExitCode> {
-  const { issuer, audience, json, showPersonal = false } = options
-  const token = await requireToken(context, options.tokenFile)
-  if (issuer === undefined && audience !== undefined) throw usageError('--audience needs --issuer')
-  const decoded = decodeToken(token)
-  if (issuer === undefined && decoded === undefined) {
-    throw failedError('the token is no JWT: it is opaque or malformed, and only its issuer can judge it (RFC 7662)')
-  }
-  const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
-  const decision = issuer === undefined ? undefined : await decide(context, token, decoded, { ...options, issuer })
-  if (json) context.output.json({ header: decoded?.header, claims, ...decision })
-  else {
-    if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
-    const unproven = [skip('verified', 'no --issuer was given: nothing of this is proven')]
-    for (const check of decision?.checks ?? unproven) printCheck(context, check)
-  }
-  return decision?.ok === false ? exitCodes.failed : exitCodes.ok
+export const oauthInspect: CommandDefinition<InspectOptions> = {
+  usage: 'inspect',
+  summary: 'show the claims of an access token and, given its issuer, whether a gate accepts it',
+  details: 'The token comes from standard input. Its signature and personal claims are not shown.',
+  examples: [
+    'pbpaste | countersign oauth inspect --issuer https://auth.example.com --audience https://api.example.com',
+  ],
+  options: (command) =>
+    addTokenOption(command)
+      .option('--issuer <url>', 'verify it as requireOAuthBearer does with this issuer')
+      .option('--audience <uri>', 'the resource of the gate (default: the audience of the token)')
+      .addOption(
+        new Option('--profile <name>', 'the profile of the issuer in the gate (default: rfc9068)').choices([
+          'rfc9068',
+          'relaxed',
+        ]),
+      )
+      .option('--trusted-host <host>', 'a host of the issuer without a public address; may be repeated', collect)
+      .option('--show-personal', 'show personal claims too'),
+  async run(context, options) {
+    const { issuer, audience, json, showPersonal = false } = options
+    const token = await requireToken(context, options.tokenFile)
+    if (issuer === undefined && audience !== undefined) throw usageError('--audience needs --issuer')
+    const decoded = decodeToken(token)
+    if (issuer === undefined && decoded === undefined) {
+      throw failedError('the token is no JWT: it is opaque or malformed, and only its issuer can judge it (RFC 7662)')
+    }
+    const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
+    const decision = issuer === undefined ? undefined : await decide(context, token, decoded, { ...options, issuer })
+    if (json) context.output.json({ header: decoded?.header, claims, ...decision })
+    else {
+      if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
+      const unproven = [skip('verified', 'no --issuer was given: nothing of this is proven')]
+      for (const check of decision?.checks ?? unproven) printCheck(context, check)
+    }
+    return decision?.ok === false ? exitCodes.failed : exitCodes.ok
+  },
 }
 
 async function requireToken(context: Context, file: string | undefined): Promise<string> {
   const { COUNTERSIGN_TOKEN, COUNTERSIGN_TOKEN_FILE } = context.env
   const fallback = (COUNTERSIGN_TOKEN ?? COUNTERSIGN_TOKEN_FILE) === undefined ? '-' : undefined
-  const token = await readToken(context, file ?? fallback)
+  const token = await readAccessToken(context, file ?? fallback)
   if (token === undefined || token === '') throw usageError('no token is given: pipe one in, or use --token-file')
   return token
 }

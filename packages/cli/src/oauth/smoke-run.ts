@@ -1,6 +1,4 @@
 import type { Check } from '../checks.js'
-import { fail } from '../checks.js'
-
 /** What the checks of one smoke test share. */
 export interface SmokeRun {
   /** The resource, as it was given. */
@@ -12,6 +10,10 @@ export interface SmokeRun {
   readonly timeoutMs: number
   readonly signal: AbortSignal
   add(check: Check): void
+  pass(id: string, detail: string): void
+  skip(id: string, detail: string): void
+  warn(id: string, detail: string, remedy: string): void
+  fail(id: string, detail: string, remedy: string): void
 }
 
 /** A document of metadata. */
@@ -71,7 +73,7 @@ export async function ask(
     return await exchange(url, request, run)
   } catch (error) {
     if (!(error instanceof HttpFailure)) throw error
-    run.add(fail(id, error.message, remedy))
+    run.fail(id, error.message, remedy)
     return undefined
   }
 }

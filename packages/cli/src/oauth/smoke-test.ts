@@ -1,11 +1,10 @@
-import type { Check } from '../checks.js'
+import { type Check, caution, fail, pass, skip } from '../checks.js'
 import { checkAuthorizationServer } from './check-authorization-server.js'
 import { checkMadeUpToken, checkUnauthenticated } from './check-refusals.js'
 import { checkRegistration } from './check-registration.js'
 import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
 import type { SmokeRun } from './smoke-run.js'
-
 /** Options of {@link smokeTest}. */
 export interface SmokeTestOptions {
   /** An access token for the resource. Without it, the checks that need one are left out. */
@@ -33,17 +32,22 @@ export interface SmokeTestOptions {
 export async function smokeTest(url: string, options: SmokeTestOptions = {}): Promise<readonly Check[]> {
   const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck } = options
   const checks: Check[] = []
+  const add = (check: Check) => {
+    const safe = token === undefined ? check : redacted(check, token)
+    checks.push(safe)
+    onCheck?.(safe)
+  }
   const run: SmokeRun = {
     url,
     isApi: api,
     token,
     timeoutMs,
     signal: signal ?? new AbortController().signal,
-    add(check) {
-      const safe = token === undefined ? check : redacted(check, token)
-      checks.push(safe)
-      onCheck?.(safe)
-    },
+    add,
+    pass: (id, detail) => add(pass(id, detail)),
+    skip: (id, detail) => add(skip(id, detail)),
+    warn: (id, detail, remedy) => add(caution(id, detail, remedy)),
+    fail: (id, detail, remedy) => add(fail(id, detail, remedy)),
   }
   const advertised = await checkUnauthenticated(run)
   await checkMadeUpToken(run)

@@ -7,7 +7,7 @@ import {
 } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { Command } from 'commander'
-import type { CommandDefinition, JsonOption } from '../command.js'
+import type { AnyCommand, CommandDefinition } from '../command.js'
 import { addNamespaceOption, type NamespaceOption, withRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import { isoTime, parseSeconds, relativeTime } from '../durations.js'
@@ -26,34 +26,73 @@ interface LinkOptions extends UserOptions {
   readonly confirmCode?: boolean
 }
 
-const list: CommandDefinition<UserOptions> = {
+const list: CommandDefinition<UserOptions, [platform: string, userId: string]> = {
   usage: 'list <platform> <user-id>',
   summary: 'list the active sessions of a person',
   details: 'Put an id that starts with "-" after "--".',
   examples: ['countersign session list slack U123 --team T1', 'countersign session list telegram -- -100123'],
   options: addUserOptions,
-  run: listSessions,
+  async run(context, options, platform, userId) {
+    const sessions = await withSessions(context, options, {}, (settings) =>
+      settings.list(userOf(platform, userId, options)),
+    )
+    const rows = sessions.map(({ id, principal, kind, createdAt, lastSeenAt, expiresAt }) => ({
+      id,
+      kind,
+      user: principal.id,
+      agentId: principal.agentId,
+      identity: principal.identity,
+      createdAt: isoTime(createdAt.getTime()),
+      lastSeenAt: isoTime(lastSeenAt.getTime()),
+      expiresAt: isoTime(expiresAt.getTime()),
+    }))
+    if (options.json) context.output.json(rows)
+    else {
+      context.output.table(
+        ['session', 'kind', 'user', 'identity', 'created', 'seen', 'expires'],
+        rows.map(({ id, kind, user, identity, createdAt, lastSeenAt, expiresAt }) => [
+          ...[id, kind, user, identity?.subject, createdAt],
+          ...[relativeTime(Date.parse(lastSeenAt)), relativeTime(Date.parse(expiresAt))],
+        ]),
+      )
+    }
+  },
 }
 
-const revoke: CommandDefinition<NamespaceOption> = {
+const revoke: CommandDefinition<NamespaceOption, [id: string]> = {
   usage: 'revoke <session-id>',
   changesState: true,
   summary: 'revoke one session, at once',
   examples: ['countersign session revoke 3f8Jc…'],
   options: addNamespaceOption,
-  run: revokeSession,
+  async run(context, options, id) {
+    const isRevoked = await withSessions(context, options, {}, (settings) => settings.revoke(id))
+    if (!isRevoked) {
+      throw notFoundError('there is no such session: it has ended, or the id is wrong; "session list" shows the ids')
+    }
+    context.output.result(options.json, { revoked: id }, `revoked ${id}`)
+  },
 }
 
-const revokeAll: CommandDefinition<UserOptions> = {
+const revokeAll: CommandDefinition<UserOptions, [platform: string, userId: string]> = {
   usage: 'revoke-all <platform> <user-id>',
   changesState: true,
   summary: 'revoke every session and every link of a person, also links that are being opened',
   examples: ['countersign session revoke-all telegram 4711'],
   options: addUserOptions,
-  run: revokeAllSessions,
+  async run(context, options, platform, userId) {
+    const user = userOf(platform, userId, options)
+    const count = await withSessions(context, options, {}, async (settings) => {
+      const sessions = await settings.list(user)
+      await settings.revokeAll(user)
+      return sessions.length
+    })
+    const text = `revoked ${count} ${count === 1 ? 'session' : 'sessions'} and every link`
+    context.output.result(options.json, { ...user, revoked: count }, text)
+  },
 }
 
-const link: CommandDefinition<LinkOptions> = {
+const link: CommandDefinition<LinkOptions, [platform: string, userId: string]> = {
   usage: 'link <platform> <user-id>',
   changesState: true,
   summary: 'issue a settings link, for development',
@@ -66,99 +105,34 @@ const link: CommandDefinition<LinkOptions> = {
       .option('--return-to <path>', 'a path below the base URL')
       .option('--ttl <time>', 'how long it may be opened (default: 10m)', parseSeconds)
       .option('--confirm-code', 'let the page ask for digits, and print them'),
-  run: issueLink,
+  async run(context, options, platform, userId) {
+    const { baseUrl, agent, returnTo, ttl, confirmCode, json } = options
+    if (!isLoopback(parseUrl(baseUrl).hostname) || context.env.NODE_ENV === 'production') {
+      throw usageError(
+        'links are printed for development only: --base-url must be on localhost, and NODE_ENV not production',
+      )
+    }
+    await withSessions(context, options, { baseUrl, linkTtlSeconds: ttl, confirmCode }, async (sessions) => {
+      const issued = await sessions.issueLink({
+        ...userOf(platform, userId, options),
+        ...(agent === undefined ? {} : { agentId: agent }),
+        ...(returnTo === undefined ? {} : { returnTo }),
+      })
+      const { delivered } = await sessions.deliver(issued, (url, code) => {
+        const text = url.reveal('deliver-to-user')
+        context.output.result(json, { url: text, expiresAt: issued.receipt.expiresAt, code }, text)
+        if (!json && code !== undefined) context.output.note(`The page asks for ${code}.`)
+      })
+      if (!delivered) throw usageError('the link could not be printed: standard output is closed')
+    })
+  },
 }
 
 /** The commands of `session`. */
-export const sessionCommands: readonly CommandDefinition<never>[] = [list, revoke, revokeAll, link]
+export const sessionCommands: readonly AnyCommand[] = [list, revoke, revokeAll, link]
 
 function addUserOptions(command: Command): Command {
   return addNamespaceOption(command).option('--team <id>', 'the team or workspace, for platforms that have them')
-}
-
-async function listSessions(
-  context: Context,
-  options: UserOptions & JsonOption,
-  platform: string,
-  userId: string,
-): Promise<undefined> {
-  const sessions = await withSessions(context, options, {}, (settings) =>
-    settings.list(userOf(platform, userId, options)),
-  )
-  const rows = sessions.map(({ id, principal, kind, createdAt, lastSeenAt, expiresAt }) => ({
-    id,
-    kind,
-    user: principal.id,
-    agentId: principal.agentId,
-    identity: principal.identity,
-    createdAt: isoTime(createdAt.getTime()),
-    lastSeenAt: isoTime(lastSeenAt.getTime()),
-    expiresAt: isoTime(expiresAt.getTime()),
-  }))
-  if (options.json) context.output.json(rows)
-  else {
-    context.output.table(
-      ['session', 'kind', 'user', 'identity', 'created', 'seen', 'expires'],
-      rows.map(({ id, kind, user, identity, createdAt, lastSeenAt, expiresAt }) => [
-        ...[id, kind, user, identity?.subject, createdAt],
-        ...[relativeTime(Date.parse(lastSeenAt)), relativeTime(Date.parse(expiresAt))],
-      ]),
-    )
-  }
-}
-
-async function revokeSession(context: Context, options: NamespaceOption & JsonOption, id: string): Promise<undefined> {
-  const isRevoked = await withSessions(context, options, {}, (settings) => settings.revoke(id))
-  if (!isRevoked) {
-    throw notFoundError('there is no such session: it has ended, or the id is wrong; "session list" shows the ids')
-  }
-  if (options.json) context.output.json({ revoked: id })
-  else context.output.line(`revoked ${id}`)
-}
-
-async function revokeAllSessions(
-  context: Context,
-  options: UserOptions & JsonOption,
-  platform: string,
-  userId: string,
-): Promise<undefined> {
-  const user = userOf(platform, userId, options)
-  const count = await withSessions(context, options, {}, async (settings) => {
-    const sessions = await settings.list(user)
-    await settings.revokeAll(user)
-    return sessions.length
-  })
-  if (options.json) context.output.json({ ...user, revoked: count })
-  else context.output.line(`revoked ${count} ${count === 1 ? 'session' : 'sessions'} and every link`)
-}
-
-/** For development alone: in production only its user may see a link, not an operator. */
-async function issueLink(
-  context: Context,
-  options: LinkOptions & JsonOption,
-  platform: string,
-  userId: string,
-): Promise<undefined> {
-  const { baseUrl, agent, returnTo, ttl, confirmCode, json } = options
-  if (!isLoopback(parseUrl(baseUrl).hostname) || context.env.NODE_ENV === 'production') {
-    throw usageError(
-      'links are printed for development only: --base-url must be on localhost, and NODE_ENV not production',
-    )
-  }
-  await withSessions(context, options, { baseUrl, linkTtlSeconds: ttl, confirmCode }, async (sessions) => {
-    const issued = await sessions.issueLink({
-      ...userOf(platform, userId, options),
-      ...(agent === undefined ? {} : { agentId: agent }),
-      ...(returnTo === undefined ? {} : { returnTo }),
-    })
-    const { delivered } = await sessions.deliver(issued, (url, code) => {
-      const text = url.reveal('deliver-to-user')
-      if (json) context.output.json({ url: text, expiresAt: issued.receipt.expiresAt, code })
-      else context.output.line(text)
-      if (!json && code !== undefined) context.output.note(`The page asks for ${code}.`)
-    })
-    if (!delivered) throw usageError('the link could not be printed: standard output is closed')
-  })
 }
 
 function userOf(platform: string, userId: string, { team }: UserOptions): SettingsUser {
