@@ -1,4 +1,4 @@
-const conditions = ['dev-source', 'node', 'import', 'module', 'default']
+const conditions = ['dev-source', 'node', 'module', 'default']
 
 // biome-ignore lint/style/noDefaultExport: Vitest reads its configuration from the default export
 export default {
