@@ -44,16 +44,17 @@ export interface AuthInfoOptions {
  * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
  */
 export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions = {}): AuthInfo {
-  const { kind: _kind, id, clientId, providerInstanceId, scopes, capabilities, expiresAt, ...extra } = principal
-  const { token = id, resource } = options
-  return {
+  const { kind: _kind, clientId, scopes, capabilities, expiresAt, ...extra } = principal
+  const { token = principal.id, resource } = options
+  const info: AuthInfo = {
     token,
-    clientId: clientId ?? providerInstanceId ?? '',
+    clientId: clientId ?? principal.providerInstanceId ?? '',
     scopes: [...(scopes ?? capabilities ?? [])],
-    ...(expiresAt === undefined ? {} : { expiresAt: Math.floor(expiresAt / 1000) }),
-    ...(resource === undefined ? {} : { resource: new URL(resource) }),
-    extra: { id, ...(providerInstanceId === undefined ? {} : { providerInstanceId }), ...extra },
+    extra,
   }
+  if (expiresAt !== undefined) info.expiresAt = Math.floor(expiresAt / 1000)
+  if (resource !== undefined) info.resource = new URL(resource)
+  return info
 }
 
 /** The port that the MCP SDK's `requireBearerAuth` asks. */

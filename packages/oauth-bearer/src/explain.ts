@@ -10,7 +10,7 @@ import type { OAuthBearerVerdict } from './outcome.js'
 import { readBareToken } from './read.js'
 import { dependencies } from './reasons.js'
 import { isJsonObject, type JsonObject } from './strict-encoding.js'
-import { createRouter, createVerify, type Route } from './verify.js'
+import { createTokenRouter, createVerify, type Route } from './verify.js'
 
 export { isScope } from './demand.js'
 export type { DiscoveredIssuer, DiscoverOptions, DiscoveryAttempt } from './http/discovery.js'
@@ -53,7 +53,7 @@ export async function explainToken(
     if (decision.outcome === 'failed') throw error
     verdict = decision
   }
-  return explain(verdict, stepsOf(createRouter(issuers)(token), isRevoked !== undefined))
+  return explain(verdict, stepsOf(createTokenRouter(issuers)(token), isRevoked !== undefined))
 }
 
 const FORM: DecisionStep = { step: 'form', endings: ['malformed', 'malformed_token'] }

@@ -50,7 +50,7 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
     clock,
     issuers.flatMap(({ keys }) => keys ?? []),
   )
-  const route = createRouter(issuers)
+  const route = createTokenRouter(issuers)
   const legacyScheme = legacy?.scheme.toLowerCase()
 
   return (presented, request) => {
@@ -83,7 +83,7 @@ export type Route =
  * Routes by configuration: a JWT whose `iss` is exactly an issuer with keys goes to that issuer; every other token, with
  * or without dots, to the issuer of opaque tokens. Never to two of them: they would learn of each other's tokens.
  */
-export function createRouter(issuers: readonly Issuer[]): (token: string) => Route {
+export function createTokenRouter(issuers: readonly Issuer[]): (token: string) => Route {
   const jwtIssuers = new Map(issuers.filter(({ verifyJwt }) => verifyJwt).map((issuer) => [issuer.issuer, issuer]))
   const opaqueIssuers = issuers.filter(({ ask }) => ask)
 

@@ -39,7 +39,7 @@ export type VerifyFunction = (
 ) => VerifiedToken | null | PromiseLike<VerifiedToken | null>
 
 /** What {@link createVerifyFunction} needs. */
-export interface VerifySetup {
+export interface VerifyFunctionSetup {
   readonly verify: VerifyFunction
   readonly issuer: string
   readonly via: Via
@@ -54,7 +54,7 @@ const MAX_KEEP_MS = 30_000
 const MIN_MILLISECONDS = 100_000_000_000
 
 /** Asks the app's own function, with a deadline. */
-export function createVerifyFunction(setup: VerifySetup): AskAboutToken {
+export function createVerifyFunction(setup: VerifyFunctionSetup): AskAboutToken {
   const { verify, timeoutMs, clock } = setup
   return ({ token, scheme }: PresentedToken, now, request) => {
     const controller = new AbortController()
@@ -73,7 +73,7 @@ export function createVerifyFunction(setup: VerifySetup): AskAboutToken {
   }
 }
 
-function judge(answer: VerifiedToken | null, setup: VerifySetup, now: number, askedMs: number): TokenOutcome {
+function judge(answer: VerifiedToken | null, setup: VerifyFunctionSetup, now: number, askedMs: number): TokenOutcome {
   const { via, issuer, toleranceMs, claimNames } = setup
   if (answer === null) return denied(via === 'legacy' ? 'legacy_refused' : 'inactive')
   assertVerified(answer)
