@@ -65,12 +65,17 @@ function pathsBelow(folder: string, base = folder): string[] {
   return paths.sort()
 }
 
-/** Packs every public package as pnpm would publish it, from what is built, and unpacks each beside its file. */
-export function packAll(destination: string): Tarball[] {
-  const folders = readPackages().flatMap(({ folder, manifest }) => (manifest.private ? [] : [`packages/${folder}`]))
+/**
+ * Packs every public package, or those of these folders, as pnpm would publish it, from what is built, and unpacks each
+ * beside its file.
+ */
+export function packAll(destination: string, only?: readonly string[]): Tarball[] {
+  const folders = readPackages()
+    .filter(({ folder, manifest }) => !manifest.private && only?.includes(folder) !== false)
+    .map(({ folder }) => `packages/${folder}`)
   // An incremental build: nothing is done when npm test has just built everything.
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...folders], root)
-  const filters = ['--filter', './packages/*', '--filter', '!@countersign/demo']
+  const filters = folders.flatMap((folder) => ['--filter', `./${folder}`])
   const { command, args } = pnpm(['-r', ...filters, 'pack', '--pack-destination', destination])
   run(command, args, root)
   return readdirSync(destination)

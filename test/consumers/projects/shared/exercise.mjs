@@ -23,7 +23,9 @@ const parts = {
   'mcp-credential'({ createMcpCredentials, requireMcpCredential }, { app, audit, handler }) {
     const credentials = createMcpCredentials({ audit })
     app.get('/mcp-credential', requireMcpCredential({ credentials, audit }), handler)
-    assert.throws(() => requireMcpCredential({ credentials, onDeny: 'next' }), { code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN' })
+    assert.throws(() => requireMcpCredential({ credentials, onDeny: 'next' }), {
+      code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN',
+    })
     return async () => {
       const issued = await credentials.issue({ threadId: 't1', providerInstanceId: 'p1', capabilities: [] })
       return { authorization: issued.authorizationHeader }
