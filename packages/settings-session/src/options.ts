@@ -1,7 +1,7 @@
 import type { Audit, Clock, GateOptions } from '@countersign/core'
 import { audit as defaultAudit, OptionError } from '@countersign/core'
 import { gateOptionRules, isSecureUrl, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
-import type { Router } from 'express'
+import type { RequestHandler } from 'express'
 import type { SameSite } from './cookies.js'
 import type { KindValidators, LinkKinds, NoKinds, OnOpen } from './links/kinds.js'
 import {
@@ -82,7 +82,7 @@ export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessi
 /** The part of `SettingsSessions` by which a gate recognises it, whatever its kinds of links. */
 export interface SettingsRegistry {
   /** The routes that lead to a session and out of it. Mount them at the path of `baseUrl`, before the gate. */
-  routes(): Router
+  routes(): RequestHandler
   /** Ends a session by its public id, at once. False when no such session lives. */
   revoke(sessionId: string): Promise<boolean>
 }

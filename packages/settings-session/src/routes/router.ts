@@ -1,7 +1,8 @@
 import { denied } from '@countersign/core/gate-kit'
-import { json, type RequestHandler, Router, urlencoded } from 'express'
+import type { RequestHandler } from 'express'
 import type { SettingsSessionReason } from '../reasons.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
+import { type BodyFormat, FORM, JSON_BODY, parseBody } from './body.js'
 import type { RouteContext } from './context.js'
 import { logOut } from './logout.js'
 import { finishSignIn, startSignIn } from './oauth.js'
@@ -10,67 +11,62 @@ import { createRoute, type RouteHandler, type RouteSetup } from './route.js'
 import { openByTelegram, telegramPage } from './telegram.js'
 import { waitForAnswer } from './waiting.js'
 
-const parseForm = urlencoded({ extended: false, limit: '4kb', parameterLimit: 20 })
-const parseJson = json({ limit: '16kb' })
+/** Routes by method and path. */
+type RouteTable = Readonly<Record<string, RouteHandler>>
 
-/** Everything that leads to a session and out of it. Requests for other paths are passed on. */
+/** A HEAD must not take what only the person's own navigation may. */
+const WITHOUT_HEAD: readonly string[] = ['/oauth/start', '/oauth/callback', '/waiting']
+
+/** Everything that leads to a session and out of it. Requests for other paths and methods are passed on. */
 export function createRouter(
   context: RouteContext,
   setup: Pick<RouteSetup, 'pages' | 'name'>,
   telegram: ResolvedTelegram | undefined,
-): Router {
-  const { site, provider, audit, clock } = context
-  const router = Router({ caseSensitive: true })
+): RequestHandler {
+  const { site, audit, clock } = context
   const on = createRoute({ site, audit, clock, ...setup })
-  /** A body that cannot be parsed is refused as any other wrong one is. */
-  const after = (parse: RequestHandler, reason: SettingsSessionReason, handler: RouteHandler): RequestHandler => {
-    const handle = on(handler)
-    const refuse = on(() => denied(reason))
-    return (request, response, next) =>
-      parse(request, response, (error?: unknown) => (error === undefined ? handle : refuse)(request, response, next))
-  }
+  const table = { ...linkRoutes(context), ...signInRoutes(context), ...telegramRoutes(context, telegram) }
+  const routes = new Map(Object.entries(table).map(([name, handler]) => [name, on(handler)]))
 
-  const receive = on((request, response) => receiveLink(context, request, response))
-  router.get('/', (request, response, next) => {
-    const isLink = Object.hasOwn(request.query, 's')
-    return isLink ? receive(request, response, next) : next()
-  })
-  router.get(
-    '/open',
-    on((request, response) => showLink(context, request, response)),
-  )
-  router.post(
-    '/open',
-    after(parseForm, 'cross_site', (request, response) => openLink(context, request, response)),
-  )
-  router.post(
-    '/logout',
-    after(parseForm, 'cross_site', (request, response) => logOut(context, request, response)),
-  )
-  if (provider !== undefined) {
-    const paths = ['/oauth/start', '/oauth/callback', '/waiting']
-    // A HEAD must not take what only the person's own navigation may.
-    router.head(paths, (_request, response) => void response.status(405).end())
-    router.get(
-      '/oauth/start',
-      on((request, response) => startSignIn(context, provider, request, response)),
-    )
-    router.get(
-      '/oauth/callback',
-      on((request, response) => finishSignIn(context, provider, request, response)),
-    )
-    router.get(
-      '/waiting',
-      on((request, response) => waitForAnswer(context, request, response)),
-    )
+  return function settingsRoutes(request, response, next) {
+    const path = request.path.replace(/(?<=.)\/$/, '')
+    const handler = routes.get(`${request.method === 'HEAD' ? 'GET' : request.method} ${path}`)
+    const isLink = path !== '/' || Object.hasOwn(request.query, 's')
+    if (handler === undefined || !isLink) return next()
+    if (request.method === 'HEAD' && WITHOUT_HEAD.includes(path)) return void response.status(405).end()
+    return handler(request, response, next)
   }
-  if (telegram !== undefined) {
-    router.get(
-      '/telegram',
-      on((request, response) => telegramPage(context, telegram, request, response)),
-    )
-    const open: RouteHandler = (request, response) => openByTelegram(context, telegram, request, response)
-    router.post('/telegram', after(parseJson, 'telegram_invalid', open))
+}
+
+function linkRoutes(context: RouteContext): RouteTable {
+  return {
+    'GET /': (request, response) => receiveLink(context, request, response),
+    'GET /open': (request, response) => showLink(context, request, response),
+    'POST /open': withBody(FORM, 'cross_site', (request, response) => openLink(context, request, response)),
+    'POST /logout': withBody(FORM, 'cross_site', (request, response) => logOut(context, request, response)),
   }
-  return router
+}
+
+function signInRoutes(context: RouteContext): RouteTable {
+  const { provider } = context
+  if (provider === undefined) return {}
+  return {
+    'GET /oauth/start': (request, response) => startSignIn(context, provider, request, response),
+    'GET /oauth/callback': (request, response) => finishSignIn(context, provider, request, response),
+    'GET /waiting': (request, response) => waitForAnswer(context, request, response),
+  }
+}
+
+function telegramRoutes(context: RouteContext, telegram: ResolvedTelegram | undefined): RouteTable {
+  if (telegram === undefined) return {}
+  const open: RouteHandler = (request, response) => openByTelegram(context, telegram, request, response)
+  return {
+    'GET /telegram': (request, response) => telegramPage(context, telegram, request, response),
+    'POST /telegram': withBody(JSON_BODY, 'telegram_invalid', open),
+  }
+}
+
+/** A body that cannot be read is refused as any other wrong one is. */
+function withBody(format: BodyFormat, reason: SettingsSessionReason, handler: RouteHandler): RouteHandler {
+  return async (request, response) => ((await parseBody(request, format)) ? handler(request, response) : denied(reason))
 }

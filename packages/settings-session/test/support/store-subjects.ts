@@ -37,7 +37,7 @@ export async function redisSubject(): Promise<StoreSubject> {
   }
 }
 
-export async function clusterSubject(): Promise<StoreSubject> {
+async function clusterSubject(): Promise<StoreSubject> {
   const { nodes, stop } = await startRedisCluster()
   const cluster = new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   return {

@@ -19,7 +19,7 @@ export const newIdentity = (): SettingsIdentity => ({
   subject: `s${subjectNumber++}`,
 })
 
-export const newLinkToken = (user: SettingsUser): Token => mintToken('l', mintTag(partitionOf(userKey(user))))
+const newLinkToken = (user: SettingsUser): Token => mintToken('l', mintTag(partitionOf(userKey(user))))
 /** A session's token in the partition of another token or of a user. */
 export const newSessionToken = (near: Token | SettingsUser): Token =>
   mintToken('s', 'tag' in near ? near.tag.charAt(0) + mintTag(0).slice(1) : mintTag(partitionOf(userKey(near))))
