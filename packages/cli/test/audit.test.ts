@@ -181,7 +181,7 @@ describe('audit verify', () => {
     )
     const tail = await countersign(['audit', 'tail', file, '-n', '1', '--json'])
     expect(JSON.parse(tail.stdout)).toMatchObject({ type: 'access.granted' })
-    expect(tail.stderr).toBe('1 line is no event: run "audit verify".\n')
+    expect(tail.stderr).toBe('1 line is not an event: run "audit verify".\n')
   }, 30_000)
 
   test('[cli-bad-inputs] reports errors in one line', async () => {

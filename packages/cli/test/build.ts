@@ -7,8 +7,8 @@ import { transformFileSync } from '@swc/core'
 const packages = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Translates the sources of the packages that the command stands on into a folder of its own, so that a process of it
- * starts as fast as the published one and runs what is in the sources now. Returns the path of its entry.
+ * Compiles the sources of the command and the packages that it needs into a temporary folder, so that it starts as fast
+ * as the published one. Returns the path of its entry.
  */
 export function buildCommand(): { bin: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-build-'))
@@ -45,7 +45,7 @@ function translate(from: string, to: string): void {
   }
 }
 
-/** Everything that is installed for a package, but for our own packages. */
+/** Links everything that is installed for a package, except our own packages. */
 function linkDependencies(from: string, to: string): void {
   for (const name of readdirSync(from).filter((entry) => !entry.startsWith('.') && entry !== '@countersign')) {
     const entries = name.startsWith('@') ? readdirSync(join(from, name)).map((entry) => join(name, entry)) : [name]

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, jest } from '@jest/globals'
 import { buildCommand } from './build.js'
 
-// Many processes a test, on machines that have other work to do.
+// Each test starts many processes.
 jest.setTimeout(60_000)
 
 let build: ReturnType<typeof buildCommand>
@@ -20,13 +20,13 @@ export interface Result {
 }
 
 export interface RunSettings {
-  /** The whole environment, but for PATH: nothing of the test's own leaks in. */
+  /** The environment, without that of the test; PATH is added. */
   readonly env?: Readonly<Record<string, string>>
-  /** Standard input; closed at once when left out. */
+  /** Standard input. Default: empty. */
   readonly input?: string | undefined
 }
 
-/** Starts `countersign` as a process of its own, from today's sources, and waits for its end. */
+/** Runs `countersign` as a process, from the current sources, and waits for its end. */
 export async function countersign(
   words: readonly string[],
   { env = {}, input = '' }: RunSettings = {},
@@ -36,7 +36,7 @@ export async function countersign(
   const stderr: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
-  // A command that does not read its input may be gone before all of it is written.
+  // A command that does not read its input may end before all of it is written.
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
   const [exitCode] = (await once(child, 'close')) as [number]
@@ -50,7 +50,7 @@ export function spawnCountersign(words: readonly string[], env: Readonly<Record<
   })
 }
 
-/** Runs it and expects that it ends well. Returns what it printed. */
+/** Runs it, expects exit code 0, and returns what it printed. */
 export async function succeed(words: readonly string[], settings?: RunSettings): Promise<string> {
   const result = await countersign(words, settings)
   expect(result).toMatchObject({ exitCode: 0 })
@@ -62,7 +62,7 @@ export async function succeedJson<T>(words: readonly string[], settings?: RunSet
   return JSON.parse(await succeed([...words, '--json'], settings)) as T
 }
 
-/** Runs it and expects one line that says what is wrong and what to do, this exit code, and nothing else. */
+/** Runs it and expects one line of error, this exit code, and nothing else. */
 export async function refuse(
   words: readonly string[],
   exitCode: number,

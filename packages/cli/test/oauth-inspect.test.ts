@@ -78,7 +78,7 @@ describe('oauth inspect', () => {
 
   test('[cli-bad-inputs] reports errors in one line', async () => {
     const input = await issuer.token()
-    await refuse(['oauth', 'inspect'], 1, /the token is no JWT: it is opaque/, { input: 'opaque-token' })
+    await refuse(['oauth', 'inspect'], 1, /the token is not a JWT: it is opaque/, { input: 'opaque-token' })
     await refuse(['oauth', 'inspect'], 2, /the token is empty|no token is given/, { input: '' })
     await refuse(['oauth', 'inspect', '--audience', AUDIENCE], 2, /--audience needs --issuer/, { input })
     await refuse(['oauth', 'inspect', '--issuer', 'nonsense'], 2, /"nonsense" is not a URL/, { input })
@@ -102,20 +102,28 @@ describe('oauth inspect', () => {
 
 describe('an issuer at fault', () => {
   let server: RunningServer
-  let jwks: unknown
+  let keysUrl: string
   let named: string
   let token: string
   beforeAll(async () => {
     server = await serve((request, response) => {
       const isMetadata = request.url === '/.well-known/oauth-authorization-server'
-      const body = isMetadata ? { issuer: named, jwks_uri: `${server.url}/jwks` } : jwks
-      response.writeHead(body === undefined || (!isMetadata && request.url !== '/jwks') ? 500 : 200)
-      response.end(JSON.stringify(body ?? {}))
+      response.writeHead(isMetadata ? 200 : 500)
+      response.end(JSON.stringify(isMetadata ? { issuer: named, jwks_uri: keysUrl } : {}))
     })
     named = server.url
+    keysUrl = `${server.url}/jwks`
     token = await issuer.token({ claims: { iss: server.url } })
   })
   afterAll(() => server.close())
+
+  test('is asked for keys at a private address only with --trusted-host', async () => {
+    keysUrl = 'https://10.255.255.1/jwks'
+    const words = ['oauth', 'inspect', '--issuer', server.url]
+    await refuse(words, 3, 'cannot be fetched (invalid jwks_uri): without --trusted-host', { input: token })
+    await refuse([...words, '--trusted-host', '10.255.255.1'], 3, /fetched \((?:timeout|connection)/, { input: token })
+    keysUrl = `${server.url}/jwks`
+  })
 
   test('[cli-bad-inputs] is named when its keys or its metadata cannot be used', async () => {
     const words = ['oauth', 'inspect', '--issuer', server.url]

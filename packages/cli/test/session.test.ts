@@ -99,6 +99,7 @@ test('[cli-bad-inputs] errors are reported in one line', async () => {
   const link = ['session', 'link', 'demo', 'you', '--base-url']
   await refuse([...link, 'https://app.example.com/settings'], 2, /for development only/, { env })
   await refuse([...link, baseUrl], 2, /for development only/, { env: { ...env, NODE_ENV: 'production' } })
+  expect(await succeed([...link, 'http://127.0.0.2:3000/settings'], { env })).toMatch(/^http:\/\/127\.0\.0\.2:3000\//)
   await refuse([...link, 'nonsense'], 2, /"nonsense" is not a URL/, { env })
   await refuse([...link, baseUrl, '--return-to', 'https://evil.example.com/'], 2, /"returnTo" must be a path below/, {
     env,

@@ -1,6 +1,7 @@
 import type { AuditEvent } from '@countersign/core'
 import { safeString } from '@countersign/core/gate-kit'
 import type { Output } from '../output.js'
+
 /** An event from a line of the file; undefined when the line holds none. */
 export function parseEvent(line: string): AuditEvent | undefined {
   try {

@@ -49,7 +49,7 @@ export const auditTail: CommandDefinition<TailOptions, [file: string]> = {
     const { kept, size } = readLast(file, options.lines ?? 20, keep)
     kept.forEach(print)
     if (others > 0) {
-      output.note(`${others} ${others === 1 ? 'line is no event' : 'lines are no events'}: run "audit verify".`)
+      output.note(`${others} ${others === 1 ? 'line is not an event' : 'lines are not events'}: run "audit verify".`)
     }
     if (!options.follow) return
     for await (const line of follow(file, size, signal)) {

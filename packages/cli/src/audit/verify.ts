@@ -6,7 +6,7 @@ interface VerifyOptions {
   readonly head?: string
 }
 
-/** `audit verify`: checks the hash chain of a file. A line that a crash truncated is reported, and is no alteration. */
+/** `audit verify`: checks the hash chain of a file. A line that a crash truncated is reported, but is not an alteration. */
 export const auditVerify: CommandDefinition<VerifyOptions, [file: string]> = {
   usage: 'verify <file>',
   summary: 'check the hash chain and name the first altered line',

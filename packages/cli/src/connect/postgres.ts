@@ -1,6 +1,7 @@
 import type { Environment } from '@countersign/core'
 import { readVariable, withDeadline } from '@countersign/core/gate-kit'
 import { CommandError, connectionProblem, exitCodes, unavailableError, usageError } from '../errors.js'
+
 /** A connection to `DATABASE_URL`, in the shape that `postgresSecrets` takes. */
 export interface Database {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>

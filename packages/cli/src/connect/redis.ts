@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { Cluster, Redis } from 'ioredis'
 import type { Context } from '../context.js'
 import { connectionProblem, unavailableError, usageError } from '../errors.js'
+
 /** The option of every command on Redis. */
 export interface NamespaceOption {
   readonly namespace?: string

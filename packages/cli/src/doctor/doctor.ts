@@ -5,6 +5,7 @@ import type { ExitCode } from '../errors.js'
 import { checkKeys, checkStore } from '../hmac/check-secrets.js'
 import { checkEnvironment } from './check-environment.js'
 import { checkRedis } from './check-redis.js'
+
 /** `doctor`: checks Node, the environment, the keys, PostgreSQL and Redis. */
 export async function doctor(context: Context, { json }: JsonOption): Promise<ExitCode> {
   const checks: Check[] = []

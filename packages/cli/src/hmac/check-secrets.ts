@@ -10,6 +10,7 @@ import { CommandError } from '../errors.js'
 import { postgresBackend, unreadableText } from './postgres-backend.js'
 import { stateOf } from './secrets.js'
 import { callersIn, secretVariable } from './variables.js'
+
 /** Checks the secrets and key-encryption keys of the environment: present, long enough, copied without damage. */
 export async function checkKeys(env: Environment): Promise<Check[]> {
   const callers = callersIn(env)

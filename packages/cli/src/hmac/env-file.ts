@@ -3,6 +3,7 @@ import { parseEnv } from 'node:util'
 import type { Environment } from '@countersign/core'
 import { fileError, usageError } from '../errors.js'
 import { writePrivateText } from '../private-file.js'
+
 /** The variables of a file of `NAME=value` lines, as `node --env-file` reads them. */
 export function readEnvFile(file: string): Environment {
   return parse(readText(file))

@@ -7,6 +7,7 @@ import { failedError, notFoundError, usageError } from '../errors.js'
 import { addVariable, readEnvFile, removeVariable } from './env-file.js'
 import type { SecretBackend } from './secret-backend.js'
 import { callersIn, hasSecret, requireSecret, secretVariable } from './variables.js'
+
 /** The secrets in a file of `NAME=value` lines, or in the environment of the command, which can only be read. */
 export function environmentBackend(env: Environment, file: string | undefined): SecretBackend {
   const read = (): Environment => (file === undefined ? env : readEnvFile(file))

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../connect/postgres.js'
 import type { Context } from '../context.js'
 import { usageError } from '../errors.js'
 import type { SecretBackend } from './secret-backend.js'
+
 /** The secrets in PostgreSQL, with what only that store can do. */
 export interface PostgresBackend extends SecretBackend {
   readonly kind: 'postgres'
@@ -64,8 +65,8 @@ function readKeks(env: Environment): string {
 }
 
 /**
- * Refuses to encrypt with a ring that does not decrypt what is stored: whoever holds the right ring could not decrypt
- * the new secret.
+ * Refuses a ring that does not decrypt what is stored: the app, with the right ring, could not decrypt what this one
+ * encrypts.
  *
  * @throws {CommandError}
  */

@@ -6,6 +6,7 @@ import type { Context } from '../context.js'
 import { failedError, usageError } from '../errors.js'
 import { readInput, readSecret } from '../input.js'
 import { postgresBackend, requireReadable, unreadableText } from './postgres-backend.js'
+
 /** `hmac migrate`: runs, or prints, the SQL files of @countersign/hmac. */
 export const hmacMigrate: CommandDefinition<{ readonly print?: boolean }> = {
   usage: 'migrate',

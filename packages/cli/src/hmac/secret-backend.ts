@@ -1,4 +1,5 @@
 import type { HmacSecretVersion, RotatedSecret } from '@countersign/hmac/store'
+
 /** Where the secrets are kept, as the commands see it. */
 export interface SecretBackend {
   readonly kind: 'postgres' | 'environment'

@@ -9,6 +9,7 @@ import { parsePositive } from '../durations.js'
 import { notFoundError, usageError } from '../errors.js'
 import { parseUrl, readInput, readSecret } from '../input.js'
 import { hasSecret, requireCaller, secretVariable } from './variables.js'
+
 /** The options that `sign`, `curl` and `explain` share. */
 export interface SigningOptions {
   readonly caller: string

@@ -4,6 +4,7 @@ import { usageError } from '../errors.js'
 import { environmentBackend } from './environment-backend.js'
 import { postgresBackend } from './postgres-backend.js'
 import type { SecretBackend } from './secret-backend.js'
+
 /** Which store a command works on. */
 export interface StoreChoice {
   readonly store?: 'postgres' | 'env'

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { addNamespaceOption, type NamespaceOption, withRedis } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import { parseSeconds } from '../durations.js'
+
 /** The options of every command on the registry. */
 export interface RegistryOptions extends NamespaceOption {
   readonly prefix?: string

@@ -1,4 +1,5 @@
 import type { DiscoveryAttempt, FetchError } from '@countersign/oauth-bearer/explain'
+
 /** Why no metadata of an issuer was found: each place that was asked, and what it answered. */
 export function attemptsText(attempts: readonly DiscoveryAttempt[]): string {
   return attempts.map(({ url, error }) => `${url}: ${fetchProblem(error)}`).join('; ')

@@ -45,7 +45,9 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
     if (issuer === undefined && audience !== undefined) throw usageError('--audience needs --issuer')
     const decoded = decodeToken(token)
     if (issuer === undefined && decoded === undefined) {
-      throw failedError('the token is no JWT: it is opaque or malformed, and only its issuer can judge it (RFC 7662)')
+      throw failedError(
+        'the token is not a JWT: it is opaque or malformed, and only its issuer can judge it (RFC 7662)',
+      )
     }
     const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
     const decision = issuer === undefined ? undefined : await decide(context, token, decoded, { ...options, issuer })
@@ -130,7 +132,7 @@ const STEPS: readonly {
 const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: string, remedy: string]>>> = {
   malformed: ['it is not one token (RFC 6750 §2.1)', 'Give the token alone.'],
   malformed_token: [
-    'it is no JWT: it is opaque or malformed',
+    'it is not a JWT: it is opaque or malformed',
     'Only introspection can judge an opaque token (RFC 7662).',
   ],
   wrong_issuer: ['its "iss" is another issuer', 'Give the --issuer that issued it.'],
@@ -157,7 +159,10 @@ async function outage({ signal }: Context, issuer: string, failure: string): Pro
   signal.throwIfAborted()
   if (metadata !== undefined) {
     const place = typeof metadata.jwks_uri === 'string' ? metadata.jwks_uri : `the jwks_uri of ${issuer}`
-    return unavailableError(`the keys at ${place} cannot be fetched (${failure}): check that the issuer runs`)
+    const advice = failure.startsWith('invalid')
+      ? 'without --trusted-host a gate fetches keys only from the host of the issuer and from public addresses, over https'
+      : 'check that the issuer runs'
+    return unavailableError(`the keys at ${place} cannot be fetched (${failure}): ${advice}`)
   }
   const other = attempts.find((attempt) => attempt.metadata !== undefined)
   if (other === undefined) {

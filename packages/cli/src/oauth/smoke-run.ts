@@ -1,4 +1,5 @@
 import type { Check } from '../checks.js'
+
 /** What the checks of one smoke test share. */
 export interface SmokeRun {
   /** The resource, as it was given. */

@@ -5,6 +5,7 @@ import { checkRegistration } from './check-registration.js'
 import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
 import type { SmokeRun } from './smoke-run.js'
+
 /** Options of {@link smokeTest}. */
 export interface SmokeTestOptions {
   /** An access token for the resource. Without it, the checks that need one are left out. */

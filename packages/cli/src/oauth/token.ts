@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.js'
 import { usageError } from '../errors.js'
 import { readSecret } from '../input.js'
+
 /** Adds `--token-file`. */
 export function addTokenOption(command: Command): Command {
   return command.option('--token-file <file>', 'the access token; "-" is standard input (or COUNTERSIGN_TOKEN)')
