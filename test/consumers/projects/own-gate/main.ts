@@ -4,48 +4,22 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type AuditEvent, createAudit, type Denial, principalOf } from '@countersign/core'
-import { defineGate, denied, fieldLines, granted, secretsEqual, sha256 } from '@countersign/core/gate-kit'
 import { redisReplay } from '@countersign/redis'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { type Cluster, Redis } from 'ioredis'
+import { memoryDevices, requireDevice } from './require-device.js'
 
-interface KeyPrincipal {
-  readonly kind: 'key'
-  readonly id: string
-}
-
-declare module '@countersign/core' {
-  interface PrincipalTypes {
-    key: KeyPrincipal
-  }
-}
-
-const KEY = sha256('the key of this app')
 const refusals: Denial[] = []
+const events: AuditEvent[] = []
 
-const gate = defineGate<KeyPrincipal, 'missing' | 'unknown', never>({
-  scheme: 'key',
-  reads: ['x-key'],
-  presents: (request) => fieldLines(request, 'x-key').length > 0,
-  authenticate: (request) => {
-    const [presented] = fieldLines(request, 'x-key')
-    if (presented === undefined) return denied('missing')
-    return secretsEqual(sha256(presented), KEY) ? granted({ kind: 'key', id: 'the-one' }) : denied('unknown')
-  },
-  reasons: {
-    missing: { status: 401, owasp: 'authn_login_fail' },
-    unknown: { status: 401, owasp: 'authn_login_fail' },
-  },
-  challenge: () => [{ scheme: 'Key', parameters: { realm: 'app' } }],
-  options: {
-    audit: createAudit({ sinks: [(event: AuditEvent) => void events.push(event)] }),
-    onDenied: (denial, _request, _response, _next) => {
-      refusals.push(denial)
-      denial.respond()
-    },
+const gate = requireDevice({
+  devices: memoryDevices({ 'sensor-7': { secret: 'the-secret-of-sensor-7' } }),
+  audit: createAudit({ sinks: [(event: AuditEvent) => void events.push(event)] }),
+  onDenied: (denial, _request, _response, _next) => {
+    refusals.push(denial)
+    denial.respond()
   },
 })
-const events: AuditEvent[] = []
 
 /** What the app makes of its own Redis, of either kind. */
 const replayOf = (redis: Redis | Cluster) => redisReplay(redis, { namespace: 'app' })
@@ -64,24 +38,28 @@ async function claimTwice(url: string): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const app = express().get('/', gate, (request: Request, response: Response, _next: NextFunction) => {
-    // The only kind there is, so req.principal needs no narrowing.
-    const id: string | undefined = request.principal?.id
-    const kind: 'key' = principalOf(request, 'key').kind
-    response.json({ id, kind })
-  })
+  const app = express().get(
+    '/:id',
+    gate,
+    (request: Request<{ id: string }>, response: Response, _next: NextFunction) => {
+      // The only kind there is, so req.principal needs no narrowing.
+      const id: string | undefined = request.principal?.id
+      const kind: 'device' = principalOf(request, 'device').kind
+      response.json({ id, kind, asked: request.params.id })
+    },
+  )
   const server = createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/7`
   try {
-    const refused = await fetch(url, { headers: { 'X-Key': 'another' } })
-    assert.deepEqual([refused.status, refused.headers.get('www-authenticate')], [401, 'Key realm="app"'])
-    const response = await fetch(url, { headers: { 'X-Key': 'the key of this app' } })
-    assert.deepEqual([response.status, await response.json()], [200, { id: 'the-one', kind: 'key' }])
+    const refused = await fetch(url, { headers: { 'X-Device-Key': 'another' } })
+    assert.deepEqual([refused.status, refused.headers.get('www-authenticate')], [401, 'Device'])
+    const response = await fetch(url, { headers: { 'X-Device-Key': 'sensor-7.the-secret-of-sensor-7' } })
+    assert.deepEqual([response.status, await response.json()], [200, { id: 'sensor-7', kind: 'device', asked: '7' }])
     assert.deepEqual(
       events.map(({ type, reason }) => [type, reason]),
       [
-        ['access.denied', 'unknown'],
+        ['access.denied', 'malformed'],
         ['access.granted', undefined],
       ],
     )
