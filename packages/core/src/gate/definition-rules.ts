@@ -1,8 +1,8 @@
 import { resolveOptions } from '../options/resolve.js'
-import { option } from '../options/rules.js'
+import { option, type Resolved } from '../options/rules.js'
 import { TOKEN } from './challenge.js'
 import type { GateDefinition } from './gate.js'
-import { type GateOptions, gateOptionRules } from './gate-options.js'
+import { type GateOptionRules, type GateOptions, gateOptionRules } from './gate-options.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonEntry, ReasonTable } from './reasons.js'
 
@@ -67,7 +67,7 @@ export function checkDefinition<C, P extends PrincipalBase, R extends string, D 
  *
  * @throws {OptionError}
  */
-export function checkGateOptions(options: object = {}): Required<GateOptions> {
+export function checkGateOptions(options: object = {}): Resolved<GateOptionRules> {
   const shared = Object.entries(options).filter(([name]) => Object.hasOwn(gateOptionRules, name))
   return resolveOptions('defineGate', Object.fromEntries(shared), gateOptionRules, 'options.')
 }
