@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
-import { type Entry, type Moment, recordOf, tokenStanding } from './memory/entry.js'
+import { type Moment, recordOf, tokenStanding } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
 import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
@@ -67,14 +67,10 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     if (entry === undefined) return undefined
     const at = moment()
     const standing = tokenStanding(entry, at, life)
-    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
-    if (isProven && slides) table.slide(entry.holder ?? entry, at, life)
-    return found(entry, isProven, at, life)
-  }
-
-  function found(entry: Entry, isProven: boolean, at: Moment, life: CredentialLife): FoundCredential {
-    const credential = recordOf(entry.holder ?? entry, at, life)
-    return { standing: tokenStanding(entry, at, life), isProven, credential }
+    const slides = isProven && (standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives)
+    const holder = entry.holder ?? entry
+    if (slides) table.slide(holder, at, life)
+    return { standing: slides ? 'live' : standing, isProven, credential: recordOf(holder, at, life) }
   }
 
   return {
@@ -91,7 +87,10 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     revive: (id, digest, life) => use(id, digest, life, true),
     peek(id, life) {
       const entry = table.get(id)
-      return entry === undefined ? undefined : found(entry, false, moment(), life)
+      if (entry === undefined) return undefined
+      const at = moment()
+      const credential = recordOf(entry.holder ?? entry, at, life)
+      return { standing: tokenStanding(entry, at, life), isProven: false, credential }
     },
     touch: (threadId, life) => table.touch(threadId, life),
     revoke(id) {
