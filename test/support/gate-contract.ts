@@ -1,0 +1,2 @@
+export type { ContractRequest } from '../../packages/testing/src/contracts/gate.js'
+export { gateContract } from '../../packages/testing/src/contracts/gate.js'
