@@ -114,9 +114,6 @@ export interface ResolvedGate {
 
 const DAY_SECONDS = 86_400
 
-const object = <T extends object>(expected: string) =>
-  option.custom<T>(expected, (value) => (value !== null && typeof value === 'object' ? (value as T) : undefined))
-
 const SETTINGS_RULES = {
   baseUrl: option
     .custom<URL>('an https URL without query, or http on localhost', (value) =>
@@ -137,12 +134,12 @@ const SETTINGS_RULES = {
     )
     .default({}),
   onOpen: option.func<OnOpen<NoKinds>>(),
-  oauth: object<SettingsOAuth>('what settingsOAuthFromEnv(process.env) returns'),
+  oauth: option.port<SettingsOAuth>('what settingsOAuthFromEnv(process.env) returns'),
   firstClaim: option.oneOf('trust-link', 'ask', 'deny'),
   onFirstClaim: option.func<OnFirstClaim>(),
   onMismatch: option.func<(mismatch: Mismatch) => unknown>(),
-  telegram: object<SettingsTelegram>('an object of botToken or botId'),
-  pages: object<PageOptions>('an object of pages and theme').default({}),
+  telegram: option.port<SettingsTelegram>('an object of botToken or botId'),
+  pages: option.port<PageOptions>('an object of pages and theme').default({}),
   route: option.string(),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
   clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),

@@ -6,7 +6,7 @@ import { userKey } from './keys.js'
 import { memoryIdentities } from './memory/identities.js'
 import { memoryLinks } from './memory/links.js'
 import type { MemoryState, SessionRow } from './memory/state.js'
-import { createSession, endSession, epochOf, refusalOf, spendLink, viewOf } from './memory/state.js'
+import { createSession, endAll, endSession, refusalOf, spendLink, viewOf } from './memory/state.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
 import { TOUCH_PART } from './rules.js'
 
@@ -58,19 +58,10 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     ...memoryLinks(state),
     ...memoryIdentities(state, maxEntries),
     read,
-    openSession({ ref, content, state: sessionState, limits }: NewSession): ReadResult {
-      const key = userKey(content.user)
-      const row = createSession(state, {
-        id: ref.tag,
-        hash: ref.hash,
-        content,
-        userKey: key,
-        epoch: epochOf(state, key, limits.absoluteMs),
-        state: sessionState,
-        limits,
-      })
-      return { outcome: 'found', session: viewOf(row, clock.now()) }
-    },
+    openSession: (session: NewSession) => ({
+      outcome: 'found',
+      session: viewOf(createSession(state, session), clock.now()),
+    }),
     revoke(id: string, hash?: string): StoredSession | undefined {
       const row = state.sessions.get(id)
       if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined
@@ -79,11 +70,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
       spendLink(state, row)
       return view
     },
-    revokeAll(user: SettingsUser): void {
-      const key = userKey(user)
-      state.epochs.delete(key)
-      state.index.delete(key)
-    },
+    revokeAll: (user: SettingsUser) => endAll(state, user),
     list(user: SettingsUser): readonly StoredSession[] {
       const rows = Array.from(state.index.get(userKey(user)) ?? [], (id) => state.sessions.get(id))
       return rows.flatMap((row) =>

@@ -3,7 +3,7 @@ import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
 import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
-import { endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './state.js'
+import { endAll, endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './state.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
@@ -29,11 +29,6 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     identities.delete(userKey(user))
     users.delete(identityKey(old, user))
     return old
-  }
-
-  function endAll(user: SettingsUser): void {
-    state.epochs.delete(userKey(user))
-    state.index.delete(userKey(user))
   }
 
   return {
@@ -80,14 +75,14 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     identityOf: (user) => identities.get(userKey(user)),
     unlink(user) {
       const old = unbind(user)
-      if (old !== undefined) endAll(user)
+      if (old !== undefined) endAll(state, user)
       return old
     },
     rebind(user, identity) {
       const owner = users.get(identityKey(identity, user))
       if (owner !== undefined && owner !== userKey(user)) return 'taken'
       bind(user, identity)
-      endAll(user)
+      endAll(state, user)
       return 'bound'
     },
     beginOAuth(signIn) {

@@ -70,11 +70,9 @@ export function memoryLinks(state: MemoryState): LinkStore {
         link.spentAt = clock.now()
         return { outcome: 'refused', reason: 'spent' }
       }
-      const { content, userKey: key } = link
-      const { session, limits, state: sessionState } = exchange
-      const epoch = epochOf(state, key, limits.absoluteMs)
-      const seed = { id: session.tag, hash: session.hash, content, userKey: key, epoch, limits }
-      const row = createSession(state, { ...seed, state: sessionState, linkId: exchange.link.tag })
+      const { session: ref, limits, state: sessionState } = exchange
+      const created = { ref, content: link.content, state: sessionState, limits }
+      const row = createSession(state, created, exchange.link.tag)
       const holder = link.holder === undefined ? undefined : sessions.get(link.holder)
       if (holder !== undefined && holder !== row) holder.state = 'ended'
       link.holder = row.id

@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import type { BoundedTtlMap } from '@countersign/core/gate-kit'
-import type { SettingsIdentity } from '../../principal.js'
-import type { HeldClaim, LinkContent, SessionLimits, SessionRefusal, SessionState, StoredSession } from '../port.js'
+import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import { userKey } from '../keys.js'
+import type {
+  HeldClaim,
+  LinkContent,
+  NewSession,
+  SessionLimits,
+  SessionRefusal,
+  SessionState,
+  StoredSession,
+} from '../port.js'
 import { TOMBSTONE_MS } from '../rules.js'
 
 /** A link in memory. Times are milliseconds since the epoch. */
@@ -54,16 +63,16 @@ export interface MemoryState {
 }
 
 /** The user's epoch, made when there is none, lasting at least `ttlMs` from now. */
-export function epochOf(state: MemoryState, userKey: string, ttlMs: number): string {
+export function epochOf(state: MemoryState, key: string, ttlMs: number): string {
   const until = state.clock.now() + ttlMs
-  const current = state.epochs.get(userKey)
+  const current = state.epochs.get(key)
   if (current === undefined) {
     state.assertRoom(state.epochs)
     const epoch = randomBytes(12).toString('base64url')
-    state.epochs.set(userKey, epoch, until)
+    state.epochs.set(key, epoch, until)
     return epoch
   }
-  if ((state.epochs.expiresAt(userKey) ?? 0) < until) state.epochs.extend(userKey, until)
+  if ((state.epochs.expiresAt(key) ?? 0) < until) state.epochs.extend(key, until)
   return current
 }
 
@@ -98,23 +107,26 @@ export function viewOf(row: SessionRow, now: number): StoredSession {
   }
 }
 
-/** What a session is made of. */
-export type SessionSeed = Pick<SessionRow, 'id' | 'hash' | 'content' | 'userKey' | 'epoch' | 'limits'> & {
-  readonly state: SessionState
-  readonly linkId?: string | undefined
-}
-
 /** Makes a session; an active one counts towards the user's maximum. */
-export function createSession(state: MemoryState, seed: SessionSeed): SessionRow {
+export function createSession(state: MemoryState, session: NewSession, linkId?: string): SessionRow {
+  const { ref, content, limits } = session
+  const key = userKey(content.user)
+  const epoch = epochOf(state, key, limits.absoluteMs)
   const now = state.clock.now()
   const row: SessionRow = {
-    ...seed,
-    linkId: seed.linkId,
+    id: ref.tag,
+    hash: ref.hash,
+    content,
+    userKey: key,
+    epoch,
+    state: session.state,
+    limits,
+    linkId,
     identity: undefined,
     claim: undefined,
     claimKey: undefined,
     createdAt: now,
-    expiresAt: now + seed.limits.absoluteMs,
+    expiresAt: now + limits.absoluteMs,
     lastSeenAt: now,
     verifiedAt: now,
   }
@@ -139,6 +151,12 @@ export function indexSession(state: MemoryState, row: SessionRow): void {
     if (oldest !== undefined) oldest.state = 'ended'
     ids.delete(id)
   }
+}
+
+/** Ends all sessions of a user and voids the user's links. */
+export function endAll({ epochs, index }: MemoryState, user: SettingsUser): void {
+  epochs.delete(userKey(user))
+  index.delete(userKey(user))
 }
 
 /** Spends the link that a session holds, or was opened with. */
