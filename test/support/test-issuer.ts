@@ -1,2 +1,2 @@
-export type { TestIssuer, TokenShape } from '../../packages/testing/src/index.js'
+export type { TestIssuer } from '../../packages/testing/src/test-issuer.js'
 export { testIssuer } from '../../packages/testing/src/test-issuer.js'

@@ -1,48 +1,52 @@
-import { requireOAuthBearer } from '@countersign/oauth-bearer'
-import { gateContract, type TestIssuer, testIssuer } from '@countersign/testing'
 import { afterAll, beforeAll, describe, test } from '@jest/globals'
+import { type ContractRequest, gateContract } from '../../../test/support/gate-contract.js'
+import { type TestIssuer, testIssuer } from '../../../test/support/test-issuer.js'
+import { requireOAuthBearer } from '../src/index.js'
 
 let issuer: TestIssuer
 beforeAll(async () => {
-  issuer = await testIssuer({ resource: 'https://api.example.com' })
+  issuer = await testIssuer({ algorithm: 'ES256' })
 })
 afterAll(() => issuer.stop())
 
-const bearer = async (token: string | Promise<string>) => ({ headers: { authorization: `Bearer ${await token}` } })
+const bearer = (token: string): ContractRequest => ({ headers: { Authorization: `Bearer ${token}` } })
+const bad = (shape: Parameters<TestIssuer['badToken']>[0], reason: string) => ({
+  request: async () => bearer(await issuer.badToken(shape)),
+  status: 401 as const,
+  reason,
+})
 
-describe('the gate contract', () => {
-  const contract = gateContract({
-    name: 'requireOAuthBearer',
-    make: ({ audit, onDenied, breakable }) => ({
-      gate: requireOAuthBearer({
-        issuer: issuer.url,
-        resource: issuer.resource,
-        scopes: ['files:read'],
-        isRevoked: breakable(() => false),
-        audit,
-        onDenied,
-      }),
-      good: () => bearer(issuer.token()),
-      bad: {
-        'not a JWT': { request: () => bearer('opaque'), status: 401, reason: 'malformed_token' },
-        'another issuer': {
-          request: () => bearer(issuer.badToken('wrong_issuer')),
-          status: 401,
-          reason: 'wrong_issuer',
-        },
-        forged: { request: () => bearer(issuer.badToken('wrong_signature')), status: 401, reason: 'bad_signature' },
-        expired: { request: () => bearer(issuer.badToken('expired')), status: 401, reason: 'expired' },
-        'without a scope': {
-          request: () => bearer(issuer.token({ claims: { scope: 'other' } })),
-          status: 403,
-          reason: 'insufficient_scope',
-        },
-      },
-      foreign: {
-        'another scheme': { headers: { authorization: 'Basic dTpw' } },
-        'another header field': { headers: { 'x-api-key': 'a' } },
-      },
+const contract = gateContract({
+  name: 'requireOAuthBearer',
+  make: ({ audit, onDenied, breakable }) => ({
+    gate: requireOAuthBearer({
+      issuer: issuer.url,
+      resource: issuer.resource,
+      scopes: ['files:read'],
+      isRevoked: breakable(() => false),
+      audit,
+      onDenied,
     }),
-  })
-  for (const { title, run } of contract) test(title, run)
+    good: async () => bearer(await issuer.token()),
+    bad: {
+      'a bare Bearer': { request: { headers: { Authorization: 'Bearer' } }, status: 400, reason: 'malformed' },
+      'not a token': bad('not_a_token', 'malformed_token'),
+      'an expired token': bad('expired', 'expired'),
+      'a token for another resource': bad('wrong_audience', 'wrong_audience'),
+      'an altered token': bad('altered', 'bad_signature'),
+      'a token without the scope': {
+        request: async () => bearer(await issuer.token({ claims: { scope: 'other' } })),
+        status: 403,
+        reason: 'insufficient_scope',
+      },
+    },
+    foreign: {
+      'another scheme': { headers: { Authorization: 'Basic YTpi' } },
+      'a cookie': { headers: { Cookie: 'a=1' } },
+    },
+  }),
+})
+
+describe('the OAuth gate keeps to the contract of gates', () => {
+  test.each(contract)('$title', ({ run }) => run())
 })

@@ -139,6 +139,7 @@ export async function tryGate(
       },
     })
   } finally {
+    fault = undefined
     agent.destroy()
     await server.close()
     await subject.close?.()
