@@ -229,6 +229,12 @@ describe('isAlive', () => {
     thrown = new ReferenceError('x is not defined')
     expect((await send(one.port, { authorization })).status).toBe(500)
     expect(one.events.at(-1)).toMatchObject({ reason: 'internal_error', attributes: { error: 'ReferenceError' } })
+    const token = authorization.slice('Bearer '.length)
+    expect(() => one.credentials.resolve(token)).toThrow(thrown)
+    thrown = new SyntaxError('a garbled answer')
+    expect(() => one.credentials.resolve(token)).toThrow(
+      expect.objectContaining({ name: 'UnavailableError', dependency: 'liveness', cause: thrown }),
+    )
     await one.close()
   })
 

@@ -6,7 +6,7 @@ import {
   requireMcpCredential,
 } from '@countersign/mcp-credential'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { agent, type Harness, mcpApp, send, toolCall } from './harness.js'
 
@@ -118,6 +118,17 @@ test('a session is bound by the registry: another gate of it refuses another thr
   expect(one.last()).toBe('session_mismatch')
   expect((await send(second, { authorization, ...session })).status).toBe(200)
   expect((await send(unbound, { authorization: stranger, ...session })).status).toBe(200)
+})
+
+test('a response behind two gates of one registry is watched once', async () => {
+  const listeners = async (...gates: RequestHandler[]) => {
+    const app = express()
+    app.use(...gates, (_request, response) => void response.json(response.listenerCount('close')))
+    const server = await serve(app)
+    running.push(server)
+    return (await send(server.port, { authorization })).text
+  }
+  expect(await listeners(gateWith(), gateWith())).toBe(await listeners(gateWith()))
 })
 
 test('a stream behind two gates of one registry is checked once each time, and ends on revocation', async () => {
