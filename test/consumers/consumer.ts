@@ -30,7 +30,7 @@ export interface Consumer {
 export function createConsumer(
   folder: string,
   project: { folders: readonly string[]; type: 'module' | 'commonjs'; dependencies: readonly string[] },
-  tarballs: readonly Tarball[],
+  tarballs: readonly Pick<Tarball, 'name' | 'file'>[],
 ): Consumer {
   mkdirSync(folder)
   for (const folderOfProject of project.folders) cpSync(join(projects, folderOfProject), folder, { recursive: true })

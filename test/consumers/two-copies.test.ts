@@ -43,7 +43,7 @@ function packNext({ name, folder: content, manifest }: Tarball, ours: readonly T
 }
 
 /** A library that stands on 0.2.0, as an app has one among its dependencies. */
-function packLibrary(next: readonly Packed[]): Tarball {
+function packLibrary(next: readonly Packed[]): Packed {
   const content = join(folder, 'library')
   mkdirSync(content)
   const dependencies = Object.fromEntries(next.map(({ name, file }) => [name, `file:${file}`]))
@@ -53,7 +53,7 @@ function packLibrary(next: readonly Packed[]): Tarball {
     join(content, 'index.js'),
     "export * as core from '@countersign/core'\nexport * as kit from '@countersign/core/gate-kit'\nexport * as hmac from '@countersign/hmac'\n",
   )
-  return { ...pack('a-library', content), folder: content, paths: [], manifest }
+  return pack('a-library', content)
 }
 
 describe('an app with two versions of the packages in one tree', () => {

@@ -9,8 +9,8 @@ import express, { type Express } from 'express'
 import helmet from 'helmet'
 import type { Redis } from 'ioredis'
 
-export const AUDIENCE = 'app.example.com'
-export const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
+const AUDIENCE = 'app.example.com'
+const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 
 export interface GatesApp {
   readonly app: Express

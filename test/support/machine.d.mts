@@ -15,8 +15,6 @@ export interface Abilities {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export declare const managers: readonly PackageManager[]
-export declare function which(name: string, env?: Environment): string | undefined
 export declare function findChromium(env?: Environment, places?: readonly string[]): string | undefined
 export declare function findRedisServer(env?: Environment): string | undefined
 export declare function findPostgres(env?: Environment, places?: readonly string[]): string | undefined

@@ -18,7 +18,7 @@ const CHROMIUM_PLACES = [
 const POSTGRES_PLACES = ['/usr/lib/postgresql', '/usr/libexec/postgresql', '/opt/homebrew/opt', '/usr/local/opt']
 
 /** What each package manager calls the parts, and how it is asked; the first that the machine has is used. */
-export const managers = [
+const managers = [
   {
     name: 'apt-get',
     needsRoot: true,
@@ -58,7 +58,7 @@ function isExecutable(file) {
 }
 
 /** The file that a command's name stands for on this PATH. */
-export function which(name, env = process.env) {
+function which(name, env = process.env) {
   const places = (env.PATH ?? '').split(delimiter).filter(Boolean)
   return places.map((place) => join(place, name)).find(isExecutable)
 }

@@ -1,4 +1,4 @@
-// Writes audit events as fast as the file takes them, until it is killed. argv: the file.
+// Writes audit events as fast as the file takes them, until it is killed or a write fails. argv: the file.
 import { createAudit } from '@countersign/audit'
 import { jsonl } from '@countersign/audit/jsonl'
 
@@ -8,5 +8,7 @@ audit.subscribe(jsonl(path), { maxQueue: 100_000 })
 console.log('0')
 for (let count = 0; ; count += 1) {
   audit.emit({ type: 'access.denied', gate: 'hmac', reason: `r${count}`, attributes: { padding: 'x'.repeat(200) } })
-  if (count % 50 === 0) await audit.flush()
+  if (count % 50 !== 0) continue
+  await audit.flush()
+  if (audit.stats().sinks.some(({ failed }) => failed > 0)) process.exit(1)
 }

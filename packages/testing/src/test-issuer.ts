@@ -2,9 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { type Loopback, listen } from './loopback.js'
-import { SHAPES, type TokenShape } from './token-shapes.js'
-
-export type { TokenShape } from './token-shapes.js'
+import { SHAPES, type TokenParts, type TokenShape } from './token-shapes.js'
 
 /** Options of {@link testIssuer}. */
 export interface TestIssuerOptions {
@@ -14,12 +12,6 @@ export interface TestIssuerOptions {
   readonly algorithm?: 'RS256' | 'PS256' | 'ES256' | 'EdDSA' | undefined
   /** Milliseconds since the epoch, for the times in its tokens. Default: the system clock. */
   readonly clock?: { now(): number } | undefined
-}
-
-/** What a token says beside the usual. A member that is undefined is left out. */
-export interface TokenParts {
-  readonly claims?: Readonly<Record<string, unknown>> | undefined
-  readonly header?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A key of the issuer. */

@@ -1,6 +1,11 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import type { JWK } from 'jose'
-import type { TokenParts } from './test-issuer.js'
+
+/** What a token says beside the usual. A member that is undefined is left out. */
+export interface TokenParts {
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+  readonly header?: Readonly<Record<string, unknown>> | undefined
+}
 
 /**
  * `expired`, `not_yet_valid`: by an hour. `wrong_issuer`, `wrong_audience`, `no_audience`: in the claims.
