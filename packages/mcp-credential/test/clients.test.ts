@@ -70,7 +70,7 @@ test.each(written)(
   },
 )
 
-test('acp and sdk are handed the header in memory, and nothing to write', () => {
+test('acp and sdk get the header in memory, and nothing to write', () => {
   const header = issued.authorizationHeader
   expect(toClientConfig(issued, 'acp', options)).toEqual({
     path: undefined,
@@ -151,7 +151,7 @@ test('a private file keeps the mode of an existing one only when told to, and th
   expect(readdirSync(folder)).toEqual(['credential.json'])
 })
 
-test('a file that is none of ours is refused without quoting it', async () => {
+test('a file that writeCredentialFile did not write is refused without quoting it', async () => {
   const other = join(folder, 'other.json')
   for (const text of ['', '{"version":2}', `{"secret":"${issued.token}"`, 'null']) {
     writeFileSync(other, text)

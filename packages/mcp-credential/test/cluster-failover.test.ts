@@ -8,7 +8,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => cluster?.stop())
 
-test('[mcp-redis-faults] 3 masters and 3 replicas, one master killed: nobody gets in but by what the failover lost', async () => {
+test('[mcp-redis-faults] with 3 masters and 3 replicas, after one master is killed, only what the failover lost gets in', async () => {
   const nodes = cluster.nodes.map(({ port }) => port)
   let killedAt = Number.POSITIVE_INFINITY
   const result = await race({

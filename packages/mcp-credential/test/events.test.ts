@@ -80,7 +80,7 @@ test('each decision of the verifier for the MCP SDK is one event, an outage and 
   await close()
 })
 
-test('the verifier for the MCP SDK lets nobody in whom a required sink did not record', async () => {
+test('the verifier for the MCP SDK refuses a grant that a required sink did not record', async () => {
   const { credentials, close } = await mcpApp()
   const audit = createAudit()
   const told: AuditEvent[] = []
@@ -100,7 +100,7 @@ test('the verifier for the MCP SDK lets nobody in whom a required sink did not r
   await close()
 })
 
-test('there is no verifier for the MCP SDK of a gate whose demands need the request', async () => {
+test('asOAuthTokenVerifier throws for a gate whose demands need the request', async () => {
   const { credentials, close } = await mcpApp()
   const of = (options: object) => () => asOAuthTokenVerifier(requireMcpCredential({ credentials, ...options }))
   const code = expect.objectContaining({ code: 'ERR_COUNTERSIGN_REQUEST_NEEDED' })

@@ -14,7 +14,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const INVALID =
   '{"type":"about:blank","title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The credential is not valid"}'
 
-test('a good credential gives its principal, req.auth in the SDK’s shape, and is taken out of the request', async () => {
+test('a valid credential gives its principal and req.auth in the SDK’s shape, and is removed from the request', async () => {
   const issued = await app.credentials.issue({ ...agent, providerSessionId: 's1' })
   const answer = await send(app.port, { authorization: `bEaReR ${issued.token}` })
   const { principal, auth, authorization } = JSON.parse(answer.text)
@@ -139,7 +139,7 @@ test('a proven secret is told why it is refused, in words to act on', async () =
   ])
 })
 
-test('a store that is down is 503 with words to wait, and no challenge', async () => {
+test('a store that is down is 503 without a challenge, and tells the agent to wait', async () => {
   const down = (store: McpCredentialStore): McpCredentialStore => ({
     ...store,
     issue: (credential, life) => store.issue(credential, life),
@@ -158,7 +158,7 @@ test('a store that is down is 503 with words to wait, and no challenge', async (
   await broken.close()
 })
 
-test('what a store throws is a bug or an outage, by one rule, and the event names it', async () => {
+test('what a store throws is a bug or an outage by one rule, and the event names it', async () => {
   let thrown: unknown
   const failing = (store: McpCredentialStore): McpCredentialStore => ({
     ...store,
@@ -186,7 +186,7 @@ test('what a store throws is a bug or an outage, by one rule, and the event name
 })
 
 describe('isAlive', () => {
-  test('that throws, rejects or hangs is 503, and asked for nobody who is not proven', async () => {
+  test('that throws, rejects or hangs is 503, and is asked only about proven credentials', async () => {
     const answers: (() => boolean | Promise<boolean>)[] = [
       () => {
         throw new Error('boom')
@@ -214,7 +214,7 @@ describe('isAlive', () => {
     }
   })
 
-  test('that throws what is a bug is 500, and else the event names what it threw', async () => {
+  test('with a bug is 500, and otherwise the event names what it threw', async () => {
     let thrown: Error = new SyntaxError('a garbled answer')
     const registry = {
       isAlive: () => {
@@ -238,7 +238,7 @@ describe('isAlive', () => {
     await one.close()
   })
 
-  test('that says yes lets an idle holder in, over a promise too', async () => {
+  test('that says yes revives an idle credential, with a promise too', async () => {
     const one = await mcpApp({ registry: { isAlive: async ({ threadId }) => threadId === 't1' } })
     const issued = await one.credentials.issue(agent)
     one.pass(10 * 3_600_000)
@@ -254,7 +254,7 @@ test('a decision in memory is made in the same tick, without a promise', async (
   expect((found as { standing: string }).standing).toBe('live')
 })
 
-test('the handler and the gate say what they are', () => {
+test('the handler has its name, and the gate its kind', () => {
   const gate = requireMcpCredential({ credentials: app.credentials })
   expect([gate.name, gate.kind, gate.reads]).toEqual(['requireMcpCredential', 'mcp-credential', ['authorization']])
   expect(gate.optional().name).toBe('requireMcpCredential')

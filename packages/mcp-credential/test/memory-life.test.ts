@@ -36,7 +36,7 @@ test('[mcp-slides] the edge is exact: good at idle timeout plus coalesce, gone a
   expect(await at(31 * MINUTE + 1)).toBe('idle')
 })
 
-test('[mcp-slides] a use is written when a deadline moves by a minute or more, and never ends one early', async () => {
+test('[mcp-slides] a use is written when a deadline moves by a minute or more, and never shortens one', async () => {
   const { credentials, pass } = memory()
   const { token } = await credentials.issue(agent)
   const idleAt = async () => (await credentials.resolve(token)).credential?.idleAt ?? 0
@@ -111,7 +111,7 @@ test('a day in the life: 40 hours in which an agent thinks for 25 minutes at a t
   expect(standing(last.token)).toBe('idle')
 })
 
-test('a full store refuses to issue and evicts nobody; what is dead makes room', async () => {
+test('a full store refuses to issue and evicts nothing; dead credentials make room', async () => {
   const { credentials, standing, pass } = memory({}, { maxCredentials: 50 })
   const issued = []
   for (let index = 0; index < 50; index += 1) issued.push(await credentials.issue({ ...agent, threadId: `t${index}` }))
@@ -131,7 +131,7 @@ test('a full store refuses to issue and evicts nobody; what is dead makes room',
   expect(standing((await credentials.issue({ ...agent, threadId: 'y' })).token)).toBe('live')
 })
 
-test('an idle credential that may be revived is not dropped to make room', async () => {
+test('an idle credential that can be revived is not dropped to make room', async () => {
   const { credentials, standing, pass } = memory({ isAlive: () => true }, { maxCredentials: 2 })
   const first = await credentials.issue(agent)
   await credentials.issue({ ...agent, threadId: 't2' })
@@ -153,7 +153,7 @@ function measure(what: string): Record<string, number> {
   return figures
 }
 
-test('a million credentials take at most 1000 bytes each, slide at a constant cost, and are the limit', () => {
+test('a million credentials take at most 1000 bytes each, and slide at a constant cost', () => {
   const { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs } = measure('million')
   expect(bytesEach).toBeLessThanOrEqual(1000)
   expect(slideMicrosecondsFull).toBeLessThan(8 * (slideMicrosecondsEmpty as number))
@@ -161,7 +161,7 @@ test('a million credentials take at most 1000 bytes each, slide at a constant co
   expect(sweepMs).toBeLessThan(5000)
 }, 600_000)
 
-test('[mcp-million-issues] a million issues for one thread, and for threads that are ended, leave memory bounded', () => {
+test('[mcp-million-issues] a million issues for one thread, and for revoked threads, leave memory bounded', () => {
   const { heldAfterOneThread, heldAfterManyThreads, grownMegabytes } = measure('issues')
   expect(heldAfterOneThread).toBeLessThanOrEqual(20_001)
   expect(heldAfterManyThreads).toBeLessThanOrEqual(20_002)

@@ -191,7 +191,7 @@ function memoryWorld(clock: FakeClock): World {
   }
 }
 
-test('random histories in memory keep to the rules', async () => {
+test('random histories in memory follow the reference model', async () => {
   await fc.assert(
     fc.asyncProperty(histories, async (history) => {
       rmSync(`${join(folder, 'snapshot')}.ended`, { force: true })
@@ -203,7 +203,7 @@ test('random histories in memory keep to the rules', async () => {
   )
 }, 60_000)
 
-test('random histories in Redis keep to the same rules, and leave no key without a TTL', async () => {
+test('random histories in Redis follow the same model, and leave no key without a TTL', async () => {
   await fc.assert(
     fc.asyncProperty(histories, async (history) => {
       await emptyRedis(redis)

@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that began after its acknowledgement succeeds', async () => {
+test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that starts after its acknowledgement succeeds', async () => {
   const redis = new Redis(server.url)
   const store = redisCredentials(redis, { commandTimeoutMs: 10_000 })
   const credentials = createMcpCredentials({ store, audit: recordedAudit().audit })
@@ -61,7 +61,7 @@ test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that
   redis.disconnect()
 }, 60_000)
 
-test('[mcp-revoke-against-slides] 8 processes, 1000 threads, 30 seconds: nobody who was ended gets in', async () => {
+test('[mcp-revoke-against-slides] in 30 seconds with 8 processes and 1000 threads nothing revoked gets in', async () => {
   const result = await race({ nodes: [server.port], processes: 8, threads: 1000, milliseconds: 30_000 })
   const { violations, withoutTtl, ...figures } = result
   console.log('one Redis', figures, `violations ${violations.length}`)
@@ -88,7 +88,7 @@ async function ask<T>(child: ChildProcess, message: object): Promise<T> {
   return answer
 }
 
-test('[mcp-clocks-apart] two processes whose clocks are an hour apart agree on who is in and until when', async () => {
+test('[mcp-clocks-apart] two processes whose clocks are an hour apart agree on standings and deadlines', async () => {
   const [behind, ahead] = [startShifted(-1_800_000), startShifted(1_800_000)]
   await Promise.all([once(behind, 'message'), once(ahead, 'message')])
   interface Told {

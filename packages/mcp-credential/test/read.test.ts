@@ -79,7 +79,7 @@ async function optionalApp() {
   return serve(lenient)
 }
 
-test('a refused token is taken out of the request before an error handler sees it', async () => {
+test('a refused token is removed from the request before an error handler sees it', async () => {
   const passing = express()
   passing.use(requireMcpCredential({ credentials: app.credentials, audit: app.audit, onDenied: 'next' }))
   passing.use(((_error, request, response, _next) => {

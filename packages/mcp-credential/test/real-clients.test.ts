@@ -131,7 +131,7 @@ describe.each(['v1', 'v2'] as const)('a server of SDK %s', (server) => {
   })
 })
 
-test('[mcp-stream-ends] the stream that a client of SDK v1 keeps open is cut on revocation', async () => {
+test('[mcp-stream-ends] the open stream of a client of SDK v1 ends on revocation', async () => {
   const issued = await credentials.issue({ ...agent, threadId: 'stream' })
   let opened = 0
   let ended = 0

@@ -39,7 +39,7 @@ async function recovered<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-test('[mcp-redis-faults] SCRIPT FLUSH is nothing: the next decision brings its script along', async () => {
+test('[mcp-redis-faults] after SCRIPT FLUSH the next decision sends its script again', async () => {
   const credentials = registry()
   const { token } = await credentials.issue(agent)
   for (let round = 0; round < 3; round += 1) {
@@ -76,7 +76,7 @@ test('[mcp-redis-faults] killed in the middle of calls, each is answered or unav
   }
 })
 
-test('[mcp-redis-faults] out of memory nothing new is issued, but those who are in stay in, slide, and can be ended', async () => {
+test('[mcp-redis-faults] out of memory nothing is issued, but live credentials slide and can be revoked', async () => {
   const credentials = registry()
   const issued = await credentials.issue(agent)
   const other = await credentials.issue({ ...agent, threadId: 't2' })
@@ -130,7 +130,7 @@ test('[mcp-redis-faults] a master that is cut off from its replicas lets nobody 
   expect((await credentials.resolve(token)).standing).toBe('live')
 })
 
-test('[mcp-redis-faults] a Redis that stands still is unavailable, and what timed out has no effect when it goes on', async () => {
+test('[mcp-redis-faults] a Redis that is stopped is unavailable, and what timed out has no effect when it continues', async () => {
   const credentials = registry(redis, { commandTimeoutMs: 1500 })
   const { token } = await credentials.issue(agent)
   server.pause()
@@ -144,7 +144,7 @@ test('[mcp-redis-faults] a Redis that stands still is unavailable, and what time
   expect((await recovered(async () => credentials.resolve(token))).standing).toBe('live')
 })
 
-test('[mcp-lost-epochs] an epoch that was evicted or has expired refuses everything that carries it', async () => {
+test('[mcp-lost-epochs] an epoch that was evicted or has expired ends every credential that has a copy of it', async () => {
   const credentials = registry()
   const scopes = { thread: ':t:', provider: ':p:', session: ':s:', all: '}:all' }
   for (const part of Object.values(scopes)) {
@@ -202,7 +202,7 @@ test('[mcp-lost-epochs] with AOF a restart brings back nothing that was revoked'
   expect(standings).toEqual(['revoked', 'revoked', 'live'])
 })
 
-test('a Redis that evicts is refused, unless told otherwise', async () => {
+test('a Redis that evicts is refused, unless dangerouslyAllowEviction is set', async () => {
   await redis.config('SET', 'maxmemory-policy', 'allkeys-lru')
   try {
     const guarded = registry()
@@ -245,7 +245,7 @@ test('a carried token is found through changes of its holder by another process'
   expect((await one.resolve(first.token)).credential?.credentialId).toBe(third.credentialId)
 })
 
-test('issues that carry at the same time all go through, one after the other', async () => {
+test('concurrent issues that carry all succeed, one after the other', async () => {
   const credentials = registry()
   const first = await credentials.issue(agent)
   const issued = await Promise.all(

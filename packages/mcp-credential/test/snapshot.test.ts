@@ -38,7 +38,7 @@ function process(maxCredentials = 1000, life: McpCredentialsOptions = {}) {
   return { credentials, standing, pass }
 }
 
-test('a restart is not a revocation: credentials, aliases, overlaps and retirements go on', async () => {
+test('a restart is not a revocation: credentials, aliases, overlaps and retirements survive it', async () => {
   const one = process()
   const plain = await one.credentials.issue({ ...agent, providerSessionId: 's1' })
   const old = await one.credentials.issue({ ...agent, threadId: 't2' })
@@ -183,7 +183,7 @@ test('[mcp-lost-epochs] a revocation is noted for as long as touches let an old 
   expect(two.standing(issued)).toBe('unknown')
 })
 
-test('[mcp-lost-epochs] a later overlap gives one that was superseded before no time back', async () => {
+test('[mcp-lost-epochs] a later overlap does not extend an earlier one', async () => {
   const one = process()
   const first = await one.credentials.issue(agent)
   await one.credentials.snapshot(file)
@@ -196,7 +196,7 @@ test('[mcp-lost-epochs] a later overlap gives one that was superseded before no 
   expect(two.standing(first)).toBe('unknown')
 })
 
-test('[mcp-lost-epochs] a clock that is put back before a restart brings nothing back, and ends nothing new', async () => {
+test('[mcp-lost-epochs] a clock that is set back before a restart revives nothing, and ends nothing new', async () => {
   const one = process()
   const byId = await one.credentials.issue(agent)
   const byThread = await one.credentials.issue({ ...agent, threadId: 't2' })

@@ -39,7 +39,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
     expect((credential?.idleAt ?? 0) - issued.issuedAt).toBeGreaterThanOrEqual(31 * MINUTE)
   })
 
-  test('[mcp-slides] a credential used within its timeout lives on, and one that goes quiet ends a minute later at most', async () => {
+  test('[mcp-slides] a credential used within its timeout stays live, and a quiet one ends at most a minute late', async () => {
     const credentials = registry()
     const issued = await credentials.issue(agent)
     for (let round = 0; round < 5; round += 1) {
@@ -106,7 +106,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the life of cre
     expect(await standings(credentials, issued)).toEqual(['live'])
   })
 
-  test('a touch brings back nothing that had ended before', async () => {
+  test('a touch revives nothing', async () => {
     const credentials = registry()
     const issued = await credentials.issue(agent)
     await credentials.touch('t1')

@@ -29,7 +29,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     return found
   }
 
-  test('[mcp-obsolete-handle] the handle of a superseded credential leaves the one that took its place', async () => {
+  test('[mcp-obsolete-handle] the handle of a superseded credential cannot revoke its replacement', async () => {
     const credentials = registry()
     const old = await credentials.issue(agent)
     const current = await credentials.issue(agent)
@@ -100,7 +100,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     expect(await standings(credentials, first, third)).toEqual(['revoked', 'revoked'])
   })
 
-  test('carry does not bring back what was idle or revoked', async () => {
+  test('carry does not revive what was idle or revoked', async () => {
     const credentials = registry({ isAlive: () => false })
     const revoked = await credentials.issue({ ...agent, onExisting: 'keep' })
     await revoked.revoke()
@@ -157,7 +157,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     expect(await standings(credentials, again)).toEqual(['live'])
   })
 
-  test('[mcp-no-negative-caching] a token that was unknown is good as soon as it is issued', async () => {
+  test('[mcp-no-negative-caching] a token that was unknown is valid as soon as it is issued', async () => {
     const credentials = registry()
     const issued = await credentials.issue(agent)
     await credentials.revokeThread('t1')
@@ -192,7 +192,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     ])
   })
 
-  test('a list shows what is not ended, page by page', async () => {
+  test('a list shows what is neither revoked nor superseded, page by page', async () => {
     const credentials = registry()
     const live: string[] = []
     for (let index = 0; index < 23; index += 1) {
@@ -221,7 +221,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     expect((await credentials.stats()).credentials).toBe(24)
   })
 
-  test('a thread has no more credentials than it may, and those that are dead do not count', async () => {
+  test('a thread has at most maxPerThread credentials, without the dead ones', async () => {
     subject = await source.fresh({ maxPerThread: 3 })
     const credentials = registry()
     const keep = () => credentials.issue({ ...agent, onExisting: 'keep' })

@@ -28,7 +28,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-/** Sends an event at once and goes on sending, also to a response that was cut. */
+/** Sends an event at once and continues, also after the response was cut. */
 const streaming: RequestHandler = (_request, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   response.write('data: 0\n\n')
@@ -68,7 +68,7 @@ test.each(['Text/Event-Stream', '*/*', 'application/json'])(
   },
 )
 
-test('[mcp-stream-ends] an alias that is revoked takes its own stream with it, and no other', async () => {
+test('[mcp-stream-ends] revoking an alias ends its own stream, and no other', async () => {
   const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
   const alias = await app.credentials.issue(agent)
   const holder = await app.credentials.issue({ ...agent, onExisting: 'carry' })
@@ -162,7 +162,7 @@ test.each(['setHeader', 'object', 'list'] as const)(
   },
 )
 
-test('a session that nobody saw being made belongs to who comes with it first', async () => {
+test('a session whose creation was not seen belongs to the first agent that names it', async () => {
   const app = await mcpApp()
   const first = (await app.credentials.issue(agent)).authorizationHeader
   const second = (await app.credentials.issue({ ...agent, threadId: 't2' })).authorizationHeader
@@ -192,7 +192,7 @@ test('a request that names two sessions is refused, whichever of them is its own
   await app.close()
 })
 
-test('a field that is called __proto__ harms nothing: the credential is taken out and the rest stays', async () => {
+test('with a field called __proto__ the credential is removed and the rest stays', async () => {
   const seen: unknown[] = []
   const app = await mcpApp({
     handler: (request, response) => {
@@ -213,7 +213,7 @@ test('a field that is called __proto__ harms nothing: the credential is taken ou
   await app.close()
 })
 
-test('no agent is refused for the many sessions that it had, and one that claims many loses only its own', async () => {
+test('no agent is refused for having had many sessions, and one that claims many loses only its own', async () => {
   const app = await mcpApp({ handler: stateful('setHeader', () => `made-${made.length}`) })
   const made: string[] = []
   const busy = (await app.credentials.issue(agent)).authorizationHeader

@@ -65,7 +65,7 @@ function nodeChokes(): boolean {
 }
 
 test.each(Object.entries(reads))(
-  'takes the credential out of all three places when %s was read before',
+  'removes the credential from all three places when %s was read before',
   async (_what, read) => {
     await parsed(SENT, (request) => {
       read(request)
@@ -82,7 +82,7 @@ test.each(Object.entries(reads))(
   },
 )
 
-test('takes out every line, however it is spelled, wherever it stands', async () => {
+test('removes every line, in any case and at any place', async () => {
   const lines = [
     'AUTHORIZATION',
     'Bearer 1',
@@ -115,7 +115,7 @@ test('keeps what an earlier middleware changed', async () => {
   })
 })
 
-test('takes it out where Node has left header lines unread', async () => {
+test('removes it where Node has left header lines unread', async () => {
   await parsed(
     SENT,
     (request) => {
@@ -128,7 +128,7 @@ test('takes it out where Node has left header lines unread', async () => {
   )
 })
 
-test('takes it out of headers that an adapter has put in the place of Node’s', () => {
+test('removes it from headers that an adapter put in place of Node’s', () => {
   const request = new IncomingMessage(new Socket())
   const own = { authorization: 'Bearer secret', x: '1' }
   Object.defineProperty(request, 'headers', { value: own })
@@ -139,7 +139,7 @@ test('takes it out of headers that an adapter has put in the place of Node’s',
   expect(request.headersDistinct.authorization).toBeUndefined()
 })
 
-test('takes it out of what a prototype between the request and Node keeps', async () => {
+test('removes it from what a prototype between the request and Node keeps', async () => {
   await parsed(SENT, (request) => {
     const seen = new WeakMap<object, IncomingMessage['headersDistinct']>()
     const own = Object.create(IncomingMessage.prototype, {
@@ -161,7 +161,7 @@ test('takes it out of what a prototype between the request and Node keeps', asyn
   })
 })
 
-test('takes it out of headers that the prototype of the app gives', async () => {
+test('removes it from headers that the prototype of the app has', async () => {
   await parsed(SENT, (request) => {
     const own = { authorization: 'Bearer secret', x: '1' }
     Object.setPrototypeOf(request, Object.create(IncomingMessage.prototype, { headers: { get: () => own } }))
@@ -171,7 +171,7 @@ test('takes it out of headers that the prototype of the app gives', async () => 
   })
 })
 
-test('does not trust lines that are others each time', async () => {
+test('removes it when rawHeaders is another array at each read', async () => {
   await parsed(SENT, (request) => {
     const lines = [...request.rawHeaders]
     Object.defineProperty(request, 'rawHeaders', { get: () => [...lines] })
@@ -181,7 +181,7 @@ test('does not trust lines that are others each time', async () => {
   })
 })
 
-test('takes it out of headers that were assigned, with raw lines or without', () => {
+test('removes it from headers that were assigned, without raw lines', () => {
   const request = new IncomingMessage(new Socket())
   request.headers = { authorization: 'Bearer secret', x: '1' }
   stripAuthorization(request)
@@ -189,7 +189,7 @@ test('takes it out of headers that were assigned, with raw lines or without', ()
   expect(request.headersDistinct.authorization).toBeUndefined()
 })
 
-test('takes it out and nothing else, whatever fields there are and whatever was read', () => {
+test('removes it and nothing else, whatever fields there are and whatever was read', () => {
   const name = fc.constantFrom(
     'Authorization',
     'authorization',

@@ -35,7 +35,7 @@ test('the id begins with hashes of thread, provider and provider session, so key
   expect(mint('t1', 'p1', 's1').slice(20, 30)).not.toBe('0000000000')
 })
 
-test('the hashes and the checksum are what they were: tokens outlive versions', () => {
+test('the hashes and the checksum do not change: tokens outlive versions', () => {
   const subject = { threadId: 'thread-1', providerInstanceId: 'claude-1', providerSessionId: 'session-1' }
   expect(mintToken('mcps', subject).id.slice(0, 30)).toBe('lZrdWyiRQfvWI1wZrD8NcNW6VXGu8h')
   expect(parseToken('mcps', `mcps_${'A'.repeat(40)}_${'b'.repeat(43)}410mdr`)).toEqual({
@@ -101,7 +101,7 @@ test('the parser never throws, and what it accepts is what was minted', () => {
   )
 })
 
-test('a prefix of the app’s own names its tokens, and those of others are not its', async () => {
+test('an app’s own prefix marks its tokens, and tokens with another one are malformed', async () => {
   const own = createMcpCredentials({ store: memoryCredentials(), prefix: 'acme', audit: recordedAudit().audit })
   const { token } = await own.issue(agent)
   expect(token.startsWith('acme_')).toBe(true)

@@ -42,7 +42,7 @@ test('[mcp-prototype-names] tools named like members of Object.prototype match o
   expect(await status(raw)).toBe(403)
 })
 
-test('[mcp-batch] a batch is looked at element by element', async () => {
+test('[mcp-batch] each element of a batch is checked', async () => {
   const open = toolCall('preview_open')
   expect(await status([open, open])).toBe(200)
   expect(await status([open, toolCall('shell', 2)])).toBe(403)
@@ -87,7 +87,7 @@ test('Mcp-Method and Mcp-Name must say what the body says', async () => {
   expect(await status(resource, { 'mcp-name': 'file:///a' })).toBe(200)
 })
 
-test('a name that is no text, and a body that is no JSON-RPC, are refused', async () => {
+test('a name that is not a string, and a body that is not JSON-RPC, are refused', async () => {
   for (const name of [undefined, 1, null, ['preview_open'], { toString: 'preview_open' }]) {
     expect(await status(toolCall(name))).toBe(403)
   }
@@ -125,7 +125,7 @@ test('[mcp-token-nowhere] an agent that sends its credential for the name of a t
   expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern', tool: 'mcps_tool' })
 })
 
-test('names without end that an agent makes up are not kept', async () => {
+test('long names that an agent makes up are not kept', async () => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const { filterTools } = app.gate
@@ -136,7 +136,7 @@ test('names without end that an agent makes up are not kept', async () => {
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000)
 })
 
-test('without the option every tool may be called', async () => {
+test('without the tools option every tool may be called', async () => {
   const open = await mcpApp()
   const own = { authorization: (await open.credentials.issue(agent)).authorizationHeader }
   expect((await send(open.port, own, toolCall('shell'))).status).toBe(200)
