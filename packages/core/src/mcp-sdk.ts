@@ -2,9 +2,11 @@ import { isPromise } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { type Gate, type GateDefinition, insideOf } from './gate/gate.js'
 import type { PrincipalBase } from './gate/principal.js'
-import { record } from './gate/record.js'
+import { type DecisionContext, record } from './gate/record.js'
 import { decisionOn } from './gate/thrown.js'
 import { checkDecision, type Decision, isDenied, type Verdict } from './gate/verdict.js'
+import { resolveOptions } from './options/resolve.js'
+import { option } from './options/rules.js'
 import { UnavailableError } from './stores/unavailable-error.js'
 
 /** What the MCP SDK calls `AuthInfo`: tools see it as `extra.authInfo` (v1) and `context.http.authInfo` (v2). */
@@ -37,6 +39,9 @@ export interface AuthInfoOptions {
   readonly resource?: string | undefined
 }
 
+/** What `AuthInfo` has members for; all else goes into its `extra`. */
+const STANDARD: ReadonlySet<string> = new Set(['kind', 'clientId', 'scopes', 'capabilities', 'expiresAt'])
+
 /**
  * A bearer principal in the MCP SDK's shape. A new object each time: the SDK and tools may write to it.
  *
@@ -44,8 +49,12 @@ export interface AuthInfoOptions {
  * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
  */
 export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions = {}): AuthInfo {
-  const { kind: _kind, clientId, scopes, capabilities, expiresAt, ...extra } = principal
+  const { clientId, scopes, capabilities, expiresAt } = principal
   const { token = principal.id, resource } = options
+  const extra: Record<string, unknown> = {}
+  for (const name of Object.keys(principal)) {
+    if (!STANDARD.has(name)) extra[name] = principal[name as keyof BearerPrincipal]
+  }
   const info: AuthInfo = {
     token,
     clientId: clientId ?? principal.providerInstanceId ?? '',
@@ -56,6 +65,8 @@ export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions 
   if (resource !== undefined) info.resource = new URL(resource)
   return info
 }
+
+type ToError = (message: string) => Error
 
 /** The port that the MCP SDK's `requireBearerAuth` asks. */
 export interface OAuthTokenVerifier {
@@ -68,7 +79,7 @@ export interface OAuthTokenVerifierOptions {
    * Makes the error that the SDK answers with 401. Version 2 of the SDK knows the one that is made by default; version 1
    * wants its own: `(message) => new InvalidTokenError(message)`.
    */
-  readonly invalidToken?: ((message: string) => Error) | undefined
+  readonly invalidToken?: ToError | undefined
 }
 
 /**
@@ -77,13 +88,15 @@ export interface OAuthTokenVerifierOptions {
  * needed scope with 401, and an outage, which rejects with an {@link UnavailableError}, with 500. So the gate itself is
  * the better middleware.
  *
+ * @throws {OptionError} for a wrong option.
  * @throws {TypeError} with code `ERR_COUNTERSIGN_NOT_A_BEARER_GATE` for what is not a bearer gate, or
  * `ERR_COUNTERSIGN_REQUEST_NEEDED` for one whose demands only a request can meet.
  * @example
  * app.post('/mcp', requireBearerAuth({ verifier: asOAuthTokenVerifier(oauth) }), handler)
  */
 export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOptions = {}): OAuthTokenVerifier {
-  const { invalidToken = (message: string) => new InvalidTokenError(message) } = options
+  const resolved = resolveOptions('asOAuthTokenVerifier', options, { invalidToken: option.func<ToError>() })
+  const { invalidToken = (message) => new InvalidTokenError(message) } = resolved
   const inside = insideOf(gate)
   const definition = inside?.definition
   const alone = definition?.withoutRequest
@@ -106,7 +119,7 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
       const startedMs = clock.monotonic()
       const decision = await decideOn(token, definition, alone)
       const latencyMs = clock.monotonic() - startedMs
-      const standing = await record(decision, { kind, reasons, audit, latencyMs })
+      const standing = await tell(decision, { kind, reasons, audit, latencyMs })
       if (standing.outcome === 'granted') {
         const { resource, passesToken } = alone
         return authInfoOf(standing.principal, { resource, token: passesToken === true ? token : undefined })
@@ -116,6 +129,15 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
       const { dependency, retryAfterSeconds } = standing
       throw new UnavailableError(dependency, `${dependency} is unavailable`, { retryAfterSeconds })
     },
+  }
+}
+
+/** Records a decision, or the bug that keeps it from being recorded. */
+function tell(decision: Decision, context: DecisionContext): ReturnType<typeof record> {
+  try {
+    return record(decision, context)
+  } catch (error) {
+    return record({ outcome: 'failed', error }, context)
   }
 }
 

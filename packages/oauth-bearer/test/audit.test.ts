@@ -10,7 +10,7 @@ afterEach(() => app.stop())
 const decisions = () => app.events.filter(({ type }) => type.startsWith('access.'))
 
 describe('the audit', () => {
-  test('gets one event for each decision, with what is known and nothing that is not proven', async () => {
+  test('gets one event for each decision, with what is known and only what is proven', async () => {
     app = await oauthApp({
       routes: (routes, gate) =>
         routes.get('/files/:id', gate.scopes('files:write'), (_q, response) => void response.end()),
@@ -67,7 +67,7 @@ describe('the audit', () => {
     }
   })
 
-  test('learns once of an outage of the keys, and of each rotation', async () => {
+  test('gets one event for an outage of the keys, and one for each rotation', async () => {
     app = await oauthApp()
     app.issuer.answer('/jwks', (_request, response) => void response.writeHead(500).end())
     for (let round = 0; round < 3; round += 1) {
@@ -90,7 +90,7 @@ describe('the audit', () => {
     expect(told().slice(1)).toMatchObject([{ type: 'oauth.keys.rotated', attributes: { added: 1, removed: 1 } }])
   })
 
-  test('that must be written and cannot be: nobody is let in', async () => {
+  test('if a required sink fails, nobody is let in', async () => {
     const audit = createAudit()
     audit.subscribe(
       () => {
@@ -102,7 +102,7 @@ describe('the audit', () => {
     expect((await app.get(await app.token())).status).toBe(503)
   })
 
-  test('that must be written and cannot be: the verifier for the MCP SDK lets nobody in either', async () => {
+  test('if a required sink fails, the adapter for the MCP SDK lets nobody in either', async () => {
     const audit = createAudit()
     const told: AuditEvent[] = []
     audit.subscribe((event) => void told.push(event))
@@ -120,7 +120,7 @@ describe('the audit', () => {
     ])
   })
 
-  test('gets one event from the verifier for the MCP SDK as well, of a bug too', async () => {
+  test('gets one event for each decision of the adapter for the MCP SDK, also for a bug', async () => {
     let isBroken = false
     app = await oauthApp({
       isRevoked: () => {
@@ -141,7 +141,7 @@ describe('the audit', () => {
     ])
   })
 
-  test('tells why an endpoint could not be asked, in words of our own', async () => {
+  test('says in constant words why an endpoint could not be asked', async () => {
     app = await oauthApp(({ url }) => ({
       issuer: { issuer: url, introspection: { clientId: 'c', clientSecret: 's' } },
     }))

@@ -62,7 +62,7 @@ describe('the cache of verified tokens', () => {
     })
   })
 
-  test('[oauth-cache] what one gate let in, a gate with another audience does not', async () => {
+  test('[oauth-cache] a token that one gate let in is refused by a gate with another audience', async () => {
     app = await oauthApp(({ url }, clock) => ({
       routes: (routes) => {
         const other = { resource: 'https://other.example.com', issuer: url, clock, audit: recordedAudit().audit }
@@ -111,12 +111,12 @@ describe('the cache of verified tokens', () => {
     expect(await outcome(token)).toBe(expected)
   })
 
-  test('isRevoked does not answer: 503 in time, and not a request that hangs', async () => {
+  test('isRevoked does not answer: 503 after 2 s, the request does not hang', async () => {
     await start({ isRevoked: () => new Promise(() => undefined) })
     expect(await outcome(await app.token())).toBe('503 verifier')
   })
 
-  test('an introspected token is believed for 30 s, a refused one is never kept', async () => {
+  test('an introspected token is cached for 30 s, a refused one never', async () => {
     app = await oauthApp((issuer) => {
       const endpoint = addIntrospection(issuer)
       endpoint.tokens.set('opaque', {
@@ -135,7 +135,7 @@ describe('the cache of verified tokens', () => {
     expect(asked()).toBe(2)
   })
 
-  test('holds so many and no more, and can be off', async () => {
+  test('holds at most maxEntries, and can be turned off', async () => {
     /** How many tokens are verified, and not found in the cache, when so many come in turn, three times. */
     const verifications = async (cache: HarnessOptions['cache'], count: number) => {
       let verified = 0
@@ -158,7 +158,7 @@ describe('the cache of verified tokens', () => {
 })
 
 describe('the hot path', () => {
-  test('[oauth-hot-path] a cached decision makes no promise and goes on in the same tick', async () => {
+  test('[oauth-hot-path] a cached decision makes no promise and continues in the same tick', async () => {
     const seen: { promises: number; isSameTick: boolean }[] = []
     let promises = 0
     const hook = createHook({
@@ -199,7 +199,7 @@ describe('the hot path', () => {
     expect(seen.at(-1)).toEqual({ promises: 0, isSameTick: false })
   })
 
-  test('[oauth-hot-path] a second gate on a request reads no header, and the body is left alone', async () => {
+  test('[oauth-hot-path] a second gate on a request reads no header, and no gate reads the body', async () => {
     const reads: string[] = []
     await start({
       routes: (routes, gate) => {

@@ -33,7 +33,7 @@ function expectNoTrace(...tokens: readonly string[]) {
 }
 
 describe('a token', () => {
-  test('[oauth-canary] appears in no answer, no event, no warning and no error, whatever becomes of it', async () => {
+  test('[oauth-canary] appears in no answer, event, warning or error, whatever the decision', async () => {
     const passOn: ErrorRequestHandler = (error, _request, response, _next) => {
       written.push(inspect(error, { depth: 9, showHidden: true }), String(error.stack), JSON.stringify(error))
       response
@@ -95,7 +95,7 @@ describe('a token', () => {
     expect(new Set(app.issuer.requests)).toEqual(new Set(['/.well-known/oauth-authorization-server', '/jwks']))
   })
 
-  test('[oauth-canary] goes to the one endpoint that it is for, and what that says goes nowhere', async () => {
+  test('[oauth-canary] is sent to the one endpoint that it is for, and the answer is not passed on', async () => {
     let endpoint = {} as Introspector
     app = await oauthApp((issuer) => {
       endpoint = addIntrospection(issuer)
@@ -117,7 +117,7 @@ describe('a token', () => {
     expect(app.issuer.requests.filter((path) => path === '/introspect')).toHaveLength(4)
   })
 
-  test('[oauth-canary] is in no event of a verifier that fails, even when its error holds it', async () => {
+  test('[oauth-canary] is in no event of a verifier that fails, even if its error contains it', async () => {
     const failing: Record<string, Error> = {
       bug: new TypeError(CANARY),
       error: new Error(CANARY),

@@ -8,7 +8,7 @@ afterEach(() => app.stop())
 const INVALID = 'error="invalid_token", error_description="The access token is not valid for this resource"'
 
 describe('challenges', () => {
-  test('name the metadata only when it is served, or said to be elsewhere', async () => {
+  test('name the metadata only if it is served here, or configured to be elsewhere', async () => {
     app = await oauthApp()
     expect((await app.get()).headers.get('www-authenticate')).toBe('Bearer realm="mcp.example.com"')
     await app.stop()
@@ -18,7 +18,7 @@ describe('challenges', () => {
     )
   })
 
-  test('name all scopes that an operation needs, at 401 as at 403', async () => {
+  test('name all scopes that an operation needs, at 401 and at 403', async () => {
     app = await oauthApp({
       scopes: ['mcp'],
       routes: (routes, gate) => {
@@ -85,7 +85,7 @@ describe('challenges', () => {
     })
   })
 
-  test('can be read by scripts of other origins, beside what the app exposes', async () => {
+  test('can be read by scripts of other origins, together with what the app exposes', async () => {
     app = await oauthApp()
     app.app.set('x', 1)
     expect((await app.get()).headers.get('access-control-expose-headers')).toBe(
@@ -105,7 +105,7 @@ describe('challenges', () => {
     )
   })
 
-  test('stand first where gates are composed, whatever their order', async () => {
+  test('are first in composed gates, whatever their order', async () => {
     app = await oauthApp({
       legacy: { tokens: { a: 'a-token-of-sixteen-characters' }, until: '2027-01-01T00:00:00Z' },
       routes: (routes, gate) =>
@@ -130,7 +130,7 @@ describe('step-up', () => {
   }
   const REFUSED = '401 insufficient_authentication'
 
-  test('asks for a class of authentication, or a more recent one, and says which', async () => {
+  test('requires a class of authentication, or a recent one, and says which', async () => {
     await start({ acr: ['urn:mfa', 'urn:hardware'], maxAuthAgeSeconds: 300 })
     const { status, headers, json } = await app.get(await app.token(), '/pay')
     expect(status).toBe(401)
@@ -150,7 +150,7 @@ describe('step-up', () => {
     expect(await pay({ acr: 'urn:mfa', auth_time: String(now) })).toBe(REFUSED)
   })
 
-  test('holds on every request: what was recent does not stay so', async () => {
+  test('is checked on every request: what was recent does not stay recent', async () => {
     await start({ maxAuthAgeSeconds: 60 })
     const now = Math.floor(app.clock.now() / 1000)
     const token = await app.token({ claims: { auth_time: now } })
@@ -160,7 +160,7 @@ describe('step-up', () => {
     expect((await app.get(token)).status).toBe(200)
   })
 
-  test('names a scope that is lacking first', async () => {
+  test('reports a missing scope first', async () => {
     await start({ acr: ['urn:mfa'], scopes: ['pay'] })
     expect(await pay({})).toBe('403 insufficient_scope')
     expect(await pay({ scope: 'pay' })).toBe(REFUSED)

@@ -35,7 +35,7 @@ describe('other tokens of the same issuer', () => {
     'application/application/at+jwt',
     '',
     undefined,
-  ])('[oauth-other-tokens] typ %s is none in the profile of RFC 9068', async (typ) => {
+  ])('[oauth-other-tokens] typ %s is not an access token in the profile of RFC 9068', async (typ) => {
     expect(await reasonOf(app, app.token({ header: { typ } }))).toBe('401 wrong_type')
   })
 
@@ -66,7 +66,7 @@ describe('other tokens of the same issuer', () => {
     ['at+jwt', {}],
     ['JWT', { token_use: 'access' }],
     ['JWT', { typ: 'Bearer', nonce: 'n' }],
-  ])('in the relaxed profile an access token of typ %s with %j is taken', async (typ, claims) => {
+  ])('in the relaxed profile an access token of typ %s with %j is accepted', async (typ, claims) => {
     expect(await reasonOf(relaxed, relaxed.token({ header: { typ }, claims }))).toBe('200 granted')
   })
 
@@ -91,20 +91,20 @@ describe('other tokens of the same issuer', () => {
   })
 })
 
-describe('claims that must be there', () => {
-  test.each(['exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])('RFC 9068 wants %s', async (name) => {
+describe('required claims', () => {
+  test.each(['exp', 'aud', 'sub', 'client_id', 'iat', 'jti'])('RFC 9068 requires %s', async (name) => {
     expect(await reasonOf(app, app.token({ claims: { [name]: undefined } }))).toBe('401 missing_claim')
   })
 
-  test.each(['exp', 'aud'])('the relaxed profile wants %s', async (name) => {
+  test.each(['exp', 'aud'])('the relaxed profile requires %s', async (name) => {
     expect(await reasonOf(relaxed, relaxed.token({ claims: { [name]: undefined } }))).toBe('401 missing_claim')
   })
 
-  test.each(['iat', 'jti', 'client_id', 'sub'])('the relaxed profile goes without %s', async (name) => {
+  test.each(['iat', 'jti', 'client_id', 'sub'])('the relaxed profile does not require %s', async (name) => {
     expect(await reasonOf(relaxed, relaxed.token({ claims: { [name]: undefined } }))).toBe('200 granted')
   })
 
-  test('without a subject the client is who it is; without both it is nobody', async () => {
+  test('without a subject the client is the principal; without both the token is refused', async () => {
     const { json } = await relaxed.get(await relaxed.token({ claims: { sub: undefined } }))
     expect((json.principal as { id: string }).id).toBe(`${relaxed.issuer.url}|client|c1`)
     expect(await reasonOf(relaxed, relaxed.token({ claims: { sub: undefined, client_id: undefined } }))).toBe(
@@ -122,12 +122,12 @@ describe('claims that must be there', () => {
     { nbf: 'now' },
     { iat: null },
     { exp: true },
-  ])('a claim of the wrong type is none: %j', async (claims) => {
+  ])('a claim of the wrong type counts as missing: %j', async (claims) => {
     expect(await reasonOf(app, app.token({ claims }))).toBe('401 missing_claim')
   })
 
   test.each([{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null])(
-    'a token that is bound to a key, cnf %j, is not taken as a bearer token',
+    'a token that is bound to a key, cnf %j, is not accepted as a bearer token',
     async (cnf) => {
       expect(await reasonOf(app, app.token({ claims: { cnf } }))).toBe('401 bound_token')
     },
@@ -172,7 +172,7 @@ describe('the clock', () => {
     },
   )
 
-  test('[oauth-clock] a cached token expires at its time, and one that is not valid yet becomes so', async () => {
+  test('[oauth-clock] a cached token expires at its time, and one that is not valid yet becomes valid', async () => {
     const now = Math.floor(app.clock.now() / 1000)
     const token = await app.token({ claims: { exp: now + 60 } })
     const early = await app.token({ claims: { nbf: now + 30 } })
@@ -187,7 +187,7 @@ describe('the clock', () => {
   })
 })
 
-describe('issuers with their own ideas', () => {
+describe('issuers with their own claims', () => {
   test('clients, audience and mapped claims are the configuration of an issuer', async () => {
     const harness = await oauthApp(({ url }) => ({
       issuer: {
@@ -223,7 +223,7 @@ describe('issuers with their own ideas', () => {
     [{ client_id: undefined, cid: 'o' }, 'o'],
     [{ client_id: undefined, appid: 'e' }, 'e'],
     [{ azp: 'z' }, 'c1'],
-  ])('the client is read where issuers put it: %j', async (claims, clientId) => {
+  ])('the client is read from where issuers put it: %j', async (claims, clientId) => {
     const { json } = await relaxed.get(await relaxed.token({ claims }))
     expect((json.principal as { clientId: string }).clientId).toBe(clientId)
   })
@@ -236,7 +236,7 @@ describe('issuers with their own ideas', () => {
     [{ scope: ' a  a ' }, ['a']],
     [{ scope: undefined }, []],
     [{ scope: { a: 1 } }, []],
-  ])('scopes are read where issuers put them: %j', async (claims, scopes) => {
+  ])('scopes are read from where issuers put them: %j', async (claims, scopes) => {
     const { json } = await relaxed.get(await relaxed.token({ claims }))
     expect((json.principal as { scopes: string[] }).scopes).toEqual(scopes)
   })

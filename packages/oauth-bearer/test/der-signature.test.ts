@@ -14,7 +14,7 @@ test.each([
   expect(hex(derSignature(signatureOf(r, s)))).toBe(expected)
 })
 
-test('says in two octets that a signature of ES512 is long', () => {
+test('writes the length of an ES512 signature in two octets', () => {
   const whole = 'ff'.repeat(66)
   expect(hex(derSignature(signatureOf(whole, whole)))).toBe(`30818a${`024300${whole}`.repeat(2)}`)
 })
@@ -41,7 +41,7 @@ function numbersOf(der: Buffer): bigint[] {
 
 const octet = fc.oneof(fc.constantFrom(0x00, 0x01, 0x7f, 0x80, 0xff), fc.nat(255))
 
-test.each([32, 48, 66])('keeps both numbers, of %i octets each, whatever they are', (half) => {
+test.each([32, 48, 66])('keeps both numbers, of %i octets each, whatever their value', (half) => {
   const number = fc.array(octet, { minLength: half, maxLength: half }).map((octets) => Buffer.from(octets))
   const zeros = fc.nat(half).map((count) => Buffer.concat([Buffer.alloc(count), Buffer.alloc(half - count, 0xc3)]))
   const any = fc.oneof(number, zeros)
@@ -53,11 +53,14 @@ test.each([32, 48, 66])('keeps both numbers, of %i octets each, whatever they ar
   )
 })
 
-test.each(['P-256', 'P-384', 'P-521'])('what OpenSSL signs on %s it knows again, 300 times', (namedCurve) => {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
-  for (let index = 0; index < 300; index += 1) {
-    const text = Buffer.from(`message ${index}`)
-    const signature = sign('sha256', text, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-    expect(verify('sha256', text, publicKey, derSignature(signature))).toBe(true)
-  }
-})
+test.each(['P-256', 'P-384', 'P-521'])(
+  'converts what OpenSSL signs on %s back to what OpenSSL verifies, 300 times',
+  (namedCurve) => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
+    for (let index = 0; index < 300; index += 1) {
+      const text = Buffer.from(`message ${index}`)
+      const signature = sign('sha256', text, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      expect(verify('sha256', text, publicKey, derSignature(signature))).toBe(true)
+    }
+  },
+)

@@ -42,7 +42,7 @@ describe('an issuer’s metadata', () => {
     expect(metadataUrls(issuer).map(String)).toEqual(places)
   })
 
-  test('is that of an OpenID provider where there is none of RFC 8414', async () => {
+  test('is that of an OpenID provider if there is none of RFC 8414', async () => {
     app = await oauthApp()
     const { issuer } = app
     issuer.answer('/.well-known/oauth-authorization-server', (_request, response) => void response.writeHead(404).end())
@@ -59,7 +59,7 @@ describe('an issuer’s metadata', () => {
     () => 'https://auth.example.com',
     () => undefined,
     () => [],
-  ])('that is not exactly of the configured issuer is not used: %s', async (nearly) => {
+  ])('of another issuer than exactly the configured one is not used: %s', async (nearly) => {
     app = await oauthApp()
     app.issuer.metadata = { issuer: nearly(app.issuer.url) }
     expect((await app.get(await app.token())).status).toBe(503)
@@ -68,8 +68,8 @@ describe('an issuer’s metadata', () => {
   })
 })
 
-describe('an issuer’s metadata that cannot be had', () => {
-  test('is given up 3 s after the first question, however many places there are', async () => {
+describe('an issuer’s metadata that is not available', () => {
+  test('times out 3 s after the first request, for all places together', async () => {
     app = await oauthApp()
     const late = (_request: unknown, response: ServerResponse) => {
       setTimeout(() => response.writeHead(404).end(), 2000)
@@ -134,7 +134,7 @@ describe('where metadata may lead', () => {
     expect(allowed('https://[2606:2800:220:1:248:1893:25c8:1946]/keys')).toBeDefined()
   })
 
-  test('[oauth-ssrf] a name that leads inside is refused when it is looked up, so it cannot be rebound', async () => {
+  test('[oauth-ssrf] a name that resolves to an internal address is refused at lookup, so it cannot be rebound', async () => {
     const place = destinationFromMetadata('https://keys.example.com/keys', issuer, [])
     other = await serve((_request, response) => response.end('{}'))
     // The machine's own name for loopback: what a hostile DNS would answer.
@@ -143,7 +143,7 @@ describe('where metadata may lead', () => {
     await expect(asked).rejects.toMatchObject({ failure: 'connection', code: 'ERR_COUNTERSIGN_SSRF' })
   })
 
-  test('[oauth-ssrf] metadata of a public issuer that leads inside makes no request there, and the answer is 503', async () => {
+  test('[oauth-ssrf] metadata of a public issuer that names an internal address causes no request there, and the answer is 503', async () => {
     let seen = 0
     other = await serve((_request, response) => {
       seen += 1

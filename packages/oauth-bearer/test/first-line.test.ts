@@ -58,7 +58,7 @@ describe('one line of configuration', () => {
     expect(app.last()).toBe('wrong_audience')
   })
 
-  test('a scope that is lacking is named', async () => {
+  test('a missing scope is named', async () => {
     const { status, headers } = await app.get(await app.token(), '/write')
     expect(status).toBe(403)
     expect(headers.get('www-authenticate')).toContain('error="insufficient_scope"')

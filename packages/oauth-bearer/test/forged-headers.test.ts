@@ -34,7 +34,7 @@ async function expectRefused(token: string, reason: string) {
 
 describe('forged headers', () => {
   test.each(['none', 'None', 'NONE', 'nOnE', ' none', 'none ', 'null', ''])(
-    '[oauth-forged-headers] alg %j is no algorithm, with a signature and without',
+    '[oauth-forged-headers] alg %j is not an algorithm, with or without a signature',
     async (alg) => {
       const { header, claims } = parts(await app.token())
       await expectRefused(forge({ ...header, alg }, claims), 'wrong_algorithm')
@@ -43,14 +43,14 @@ describe('forged headers', () => {
   )
 
   test.each([null, true, 0, ['RS256'], { name: 'RS256' }])(
-    '[oauth-forged-headers] alg %j is no string, so this is no JWS, and nobody accepts it',
+    '[oauth-forged-headers] alg %j is not a string, so this is not a JWS',
     async (alg) => {
       const { header, claims } = parts(await app.token())
       await expectRefused(forge({ ...header, alg }, claims), 'malformed_token')
     },
   )
 
-  test('[oauth-forged-headers] the public key is not taken for an HMAC secret, in any of its spellings', async () => {
+  test('[oauth-forged-headers] the public key is not used as an HMAC secret, in any encoding', async () => {
     const { header, claims } = parts(await app.token())
     const publicKey = createPublicKey({ key: app.key.jwk as JsonWebKey, format: 'jwk' })
     const spellings = [
@@ -82,7 +82,7 @@ describe('forged headers', () => {
     const at = `${attacker.url}/keys.json`
     for (const header of [{ jwk: own.jwk }, { jku: at }, { x5u: at }, { jku: at, jwk: own.jwk, kid: 'elsewhere' }]) {
       await expectRefused(await app.token({ header }, own), 'unknown_key')
-      // Signed with the issuer's own key it is no better.
+      // Not even if it is signed with the issuer's own key.
       await expectRefused(await app.token({ header: { ...header, kid: 'k1' } }), 'unknown_key')
     }
     await expectRefused(await app.token({}, own), 'bad_signature')
@@ -104,17 +104,17 @@ describe('forged headers', () => {
     'K1',
     'k1 ',
     'http://169.254.169.254/',
-  ])('[oauth-forged-headers] kid %j is nothing but an unknown name', async (kid) => {
+  ])('[oauth-forged-headers] kid %j is only an unknown name', async (kid) => {
     app.clock.advance(60_000)
     await expectRefused(await app.token({ header: { kid } }, own), 'unknown_key')
   })
 
-  test.each([null, 1, ['k1'], { toString: 'k1' }])('[oauth-forged-headers] kid %j is no name', async (kid) => {
+  test.each([null, 1, ['k1'], { toString: 'k1' }])('[oauth-forged-headers] kid %j is not a name', async (kid) => {
     const { header, claims } = parts(await app.token())
     await expectRefused(forge({ ...header, kid }, claims), 'unknown_key')
   })
 
-  test('[oauth-forged-headers] a kid longer than any key has asks nobody', async () => {
+  test('[oauth-forged-headers] for a kid longer than any trusted key has, nobody is asked', async () => {
     const before = app.issuer.fetches()
     await expectRefused(await app.token({ header: { kid: 'k'.repeat(1000) } }), 'unknown_key')
     expect(app.issuer.fetches()).toBe(before)
@@ -126,12 +126,12 @@ describe('forged headers', () => {
     [{ crit: [] }],
     [{ b64: true }],
     [{ cty: 'JWT' }],
-  ])('extensions, payloads that are not encoded, and nested tokens are refused: %j', async (extra) => {
+  ])('extensions, unencoded payloads, and nested tokens are refused: %j', async (extra) => {
     const { header, claims } = parts(await app.token())
     await expectRefused(forge({ ...header, ...extra }, claims), 'wrong_type')
   })
 
-  test('an encrypted token is for nobody here', async () => {
+  test('an encrypted token is refused', async () => {
     const { header, claims } = parts(await app.token())
     const jwe = `${forge({ ...header, alg: 'RSA-OAEP', enc: 'A256GCM' }, claims)}.aaaa.bbbb`
     await expectRefused(jwe, 'malformed_token')

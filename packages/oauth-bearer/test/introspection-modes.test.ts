@@ -27,7 +27,7 @@ describe('a JWT of an issuer that also introspects', () => {
     expect(endpoint.asked).toHaveLength(0)
   })
 
-  test("mode 'keys-unavailable', the default: only when its keys cannot be had", async () => {
+  test("mode 'keys-unavailable', the default: only if its keys are unavailable", async () => {
     await start()
     const good = await app.token()
     const bad = await app.token({ claims: { aud: 'https://other.example.com' } })
@@ -45,7 +45,7 @@ describe('a JWT of an issuer that also introspects', () => {
     expect(await outcome(await app.token({ claims: { sub: 'u2' } }))).toBe('401 inactive')
   })
 
-  test("mode 'always': after it was verified it must be active as well", async () => {
+  test("mode 'always': a verified JWT must be active, too", async () => {
     await start({ mode: 'always' })
     const token = await app.token()
     endpoint.tokens.set(token, active())

@@ -17,7 +17,7 @@ async function start(introspection: Partial<IntrospectionOptions> = {}) {
 
 const seconds = () => Math.floor(app.clock.now() / 1000)
 
-describe('what is no answer', () => {
+describe('failures of the endpoint', () => {
   const text = (status: number, body: string) => (response: ServerResponse) => void response.writeHead(status).end(body)
   test.each([
     ['its 500', text(500, '{"active":true}')],
@@ -35,7 +35,7 @@ describe('what is no answer', () => {
     ['active twice', text(200, '{"active":false,"active":true}')],
     ['a huge answer', text(200, `{"active":false,"x":"${'a'.repeat(64 * 1024)}"}`)],
     ['a reset', (response: ServerResponse) => void response.socket?.destroy()],
-  ])('%s is 503 with Retry-After and without a challenge, and is not kept', async (_name, answer) => {
+  ])('%s is 503 with Retry-After and without a challenge, and is not cached', async (_name, answer) => {
     await start()
     endpoint.tokens.set('opaque', answer)
     const { status, headers } = await app.get('opaque')
@@ -46,7 +46,7 @@ describe('what is no answer', () => {
     expect(await outcome('opaque')).toBe('200 granted')
   })
 
-  test('a connection that breaks is tried once more', async () => {
+  test('a broken connection is retried once', async () => {
     await start()
     let broken = 0
     endpoint.tokens.set('opaque', (response) => {
@@ -58,7 +58,7 @@ describe('what is no answer', () => {
     expect(broken).toBe(2)
   })
 
-  test('a hung endpoint and a slow body are 503 in time', async () => {
+  test('a hung endpoint and a slow body are 503 within the time limit', async () => {
     await start({ timeoutMs: 150 })
     const timers: NodeJS.Timeout[] = []
     endpoint.tokens.set('hung', () => undefined)
@@ -73,7 +73,7 @@ describe('what is no answer', () => {
     for (const timer of timers) clearInterval(timer)
   })
 
-  test('after five failures in a row the endpoint is left alone, and asked again after a while', async () => {
+  test('after five failures in a row the endpoint is not asked for a while', async () => {
     await start()
     endpoint.tokens.set('opaque', text(500, ''))
     for (let round = 0; round < 10; round += 1) expect(await outcome('opaque')).toBe('503 introspection')
@@ -83,7 +83,7 @@ describe('what is no answer', () => {
     expect(await outcome('opaque')).toBe('200 granted')
   })
 
-  test('failures of one moment count once, however many met it', async () => {
+  test('simultaneous failures count once', async () => {
     await start()
     const open: ServerResponse[] = []
     for (let n = 0; n < 30; n += 1) endpoint.tokens.set(`t${n}`, (response) => void open.push(response))
@@ -101,7 +101,7 @@ describe('what is no answer', () => {
     ['its 400', text(400, '{"error":"invalid_request"}')],
     ['a huge answer', text(200, `{"active":true,"x":"${'a'.repeat(64 * 1024)}"}`)],
     ['no answer of its kind', text(200, '{"active":1}')],
-  ])('%s for some tokens does not shut out the others', async (_name, answer) => {
+  ])('%s for some tokens does not lock out the others', async (_name, answer) => {
     await start()
     for (let n = 0; n < 8; n += 1) {
       endpoint.tokens.set(`bad-${n}`, answer)
@@ -111,7 +111,7 @@ describe('what is no answer', () => {
     expect(await outcome('opaque')).toBe('200 granted')
   })
 
-  test('metadata that hangs is 503 in the time that there is for all of it', async () => {
+  test('metadata that hangs is 503 within the time limit for everything', async () => {
     await start({ timeoutMs: 150 })
     app.issuer.answer('/.well-known/oauth-authorization-server', () => undefined)
     const startedAt = performance.now()
@@ -120,7 +120,7 @@ describe('what is no answer', () => {
     expect(performance.now() - startedAt).toBeLessThan(2500)
   })
 
-  test('metadata that hangs when it is to be renewed is no outage of the endpoint', async () => {
+  test('metadata that hangs during a refresh is not an outage of the endpoint', async () => {
     await start()
     for (const name of ['one', 'two', 'three']) endpoint.tokens.set(name, active({ exp: seconds() + 86_400 }))
     expect(await outcome('one')).toBe('200 granted')

@@ -20,7 +20,7 @@ async function start(introspection: Partial<IntrospectionOptions> = {}) {
 const seconds = () => Math.floor(app.clock.now() / 1000)
 
 describe('what introspection says', () => {
-  test('an active token is let in, with the principal that it tells of', async () => {
+  test('an active token is let in, with its principal', async () => {
     await start()
     endpoint.tokens.set('opaque-1', active())
     const { status, json } = await app.get('opaque-1')
@@ -78,7 +78,7 @@ describe('what introspection says', () => {
     expect(await outcome('opaque')).toBe(expected)
   })
 
-  test('a token without an audience is taken only where that was said', async () => {
+  test('a token without an audience is accepted only with allowMissingAudience', async () => {
     await start({ allowMissingAudience: true })
     endpoint.tokens.set('opaque', active({ aud: undefined }))
     endpoint.tokens.set('other', active({ aud: 'https://other.example.com' }))
@@ -87,8 +87,8 @@ describe('what introspection says', () => {
   })
 })
 
-describe('how it asks', () => {
-  test('once for all who come at once with one token', async () => {
+describe('how the endpoint is asked', () => {
+  test('once for concurrent requests with one token', async () => {
     await start()
     endpoint.tokens.set('opaque', active())
     const answers = await Promise.all(Array.from({ length: 30 }, () => app.get('opaque')))
@@ -96,7 +96,7 @@ describe('how it asks', () => {
     expect(endpoint.asked).toHaveLength(1)
   })
 
-  test('so many at once and no more: beyond that it is 503, without a queue', async () => {
+  test('at most maxConcurrent times at once: beyond that it is 503, without a queue', async () => {
     await start({ maxConcurrent: 2 })
     const open: ServerResponse[] = []
     const hold = (response: ServerResponse) => void open.push(response)
@@ -110,7 +110,7 @@ describe('how it asks', () => {
     expect(await outcome('c')).toBe('200 granted')
   })
 
-  test('an active answer counts for 30 s, and never past the expiry', async () => {
+  test('an active answer is cached for 30 s, and never past the expiry', async () => {
     await start()
     endpoint.tokens.set('opaque', active())
     endpoint.tokens.set('short', active({ exp: seconds() + 10 }))
@@ -124,7 +124,7 @@ describe('how it asks', () => {
     expect(await outcome('opaque')).toBe('401 inactive')
   })
 
-  test('a clock that is set back prolongs nothing', async () => {
+  test('a clock that is set back prolongs no answer', async () => {
     await start()
     endpoint.tokens.set('opaque', active())
     expect([await outcome('opaque'), await outcome('junk')]).toEqual(['200 granted', '401 inactive'])
@@ -135,7 +135,7 @@ describe('how it asks', () => {
     expect([await outcome('opaque'), await outcome('junk')]).toEqual(['401 inactive', '200 granted'])
   })
 
-  test('an inactive answer counts for 10 s', async () => {
+  test('an inactive answer is cached for 10 s', async () => {
     await start()
     expect(await outcome('opaque')).toBe('401 inactive')
     endpoint.tokens.set('opaque', active())
@@ -169,7 +169,7 @@ describe('how it asks', () => {
     expect(endpoint.asked[0]?.headers.authorization).toBeUndefined()
   })
 
-  test('with private_key_jwt each question carries an assertion of its own', async () => {
+  test('with private_key_jwt each question has its own assertion', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     await start({ clientSecret: undefined, privateKey, keyId: 'me-1', signingAlgorithm: 'ES256' })
     await app.get('opaque-1')

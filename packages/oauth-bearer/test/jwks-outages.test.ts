@@ -47,7 +47,7 @@ const cut = (outage: (response: ServerResponse) => void) =>
 
 describe('an outage of the key set', () => {
   test.each(Object.keys(OUTAGES))(
-    '[oauth-jwks-outages] %s: cold it is 503 with Retry-After and no challenge, warm nobody notices',
+    '[oauth-jwks-outages] %s: cold it is 503 with Retry-After and no challenge, warm no client notices',
     async (name) => {
       await start()
       cut(OUTAGES[name] as (response: ServerResponse) => void)
@@ -91,7 +91,7 @@ describe('an outage of the key set', () => {
     expect(app.issuer.fetches()).toBe(3)
   })
 
-  test('[oauth-jwks-outages] hung after an idle time: a known key waits a moment once, and not for the 3 s', async () => {
+  test('[oauth-jwks-outages] hung after an idle time: one request with a known key waits a moment, not 3 s', async () => {
     await start({ cache: false })
     expect(await status(app.token())).toBe(200)
     let isOpen = false
@@ -109,7 +109,7 @@ describe('an outage of the key set', () => {
     expect(app.issuer.fetches()).toBe(2)
   })
 
-  test('[oauth-jwks-outages] a slow body counts into the 3 s', async () => {
+  test('[oauth-jwks-outages] the 3 s include a slow body', async () => {
     await start()
     let timer: NodeJS.Timeout | undefined
     cut((response) => {
@@ -123,7 +123,7 @@ describe('an outage of the key set', () => {
     clearInterval(timer)
   })
 
-  test('[oauth-jwks-outages] refused and never there: 503', async () => {
+  test('[oauth-jwks-outages] connections refused from the start: 503', async () => {
     await start()
     await app.issuer.close()
     expect(await status(app.token())).toBe(503)
@@ -137,7 +137,7 @@ describe('an outage of the key set', () => {
     app.issuer.close = async () => undefined
   })
 
-  test('[oauth-jwks-outages] known keys go on for an hour after they were fresh, and not a moment longer', async () => {
+  test('[oauth-jwks-outages] known keys are used for an hour after they were fresh, and not longer', async () => {
     await start({ cache: false })
     expect(await status(app.token())).toBe(200)
     cut(OUTAGES.reset as (response: ServerResponse) => void)
@@ -151,7 +151,7 @@ describe('an outage of the key set', () => {
     expect(await status(app.token())).toBe(200)
   })
 
-  test('[oauth-jwks-outages] past stale a cached verdict is no verdict either', async () => {
+  test('[oauth-jwks-outages] after that a cached verdict does not count either', async () => {
     await start()
     const now = Math.floor(app.clock.now() / 1000)
     const token = await app.token({ claims: { exp: now + 86_400 } })
@@ -163,7 +163,7 @@ describe('an outage of the key set', () => {
     expect(await status(token)).toBe(503)
   })
 
-  test('[oauth-five-minute-outage] for 5 minutes a known client sees no failure, and the issuer is left in peace', async () => {
+  test('[oauth-five-minute-outage] for 5 minutes a known client sees no failure, and the issuer is asked rarely', async () => {
     await start()
     const known = await app.token({ claims: { exp: Math.floor(app.clock.now() / 1000) + 3600 } })
     app.issuer.jwksHeaders = { 'cache-control': 'max-age=60' }
@@ -185,7 +185,7 @@ describe('an outage of the key set', () => {
     ['throws', { load: () => never('no cache'), save: () => never('no cache') }],
     ['rejects', { load: async () => never('no cache'), save: async () => never('no cache') }],
     ['holds something else', { load: async () => ({ jwks: null }) as never, save: async () => undefined }],
-  ])('a key cache of the app that %s is no outage', async (_name, keyCache) => {
+  ])('a key cache of the app that %s is not an outage', async (_name, keyCache) => {
     await start({ keyCache })
     expect(await status(app.token())).toBe(200)
   })

@@ -11,14 +11,14 @@ const start = async () => {
 const status = async (token: string | Promise<string>) => (await app.get(await token)).status
 
 describe('which keys are trusted', () => {
-  test.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('%s is taken as it comes', async (algorithm) => {
+  test.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('%s is accepted by default', async (algorithm) => {
     await start()
     const key = await makeKey('k2', algorithm)
     app.issuer.keys = [key.jwk]
     expect(await status(app.token({}, key))).toBe(200)
   })
 
-  test.each(['RS384', 'PS512', 'ES384', 'ES512'])('%s is taken only when it is named', async (algorithm) => {
+  test.each(['RS384', 'PS512', 'ES384', 'ES512'])('%s is accepted only if it is configured', async (algorithm) => {
     await start()
     const key = await makeKey('k2', algorithm)
     app.issuer.keys = [key.jwk]
@@ -46,7 +46,7 @@ describe('which keys are trusted', () => {
     ['an alg of another kind', { alg: 'ES256' }],
     ['an alg that is no string', { alg: 256 }],
     ['a kid that is no string', { kid: 1 }],
-  ])('a key with %s is left out, and the others are kept', async (_name, members) => {
+  ])('a key with %s is left out, and the others are used', async (_name, members) => {
     await start()
     const good = await makeKey('k2')
     app.issuer.keys = [{ ...app.key.jwk, ...members }, good.jwk, null as unknown as object]
@@ -64,7 +64,7 @@ describe('which keys are trusted', () => {
     expect(await status(app.token({}, bad))).toBe(401)
   })
 
-  test('keys can be part of the configuration, and a secret takes the place of keys', async () => {
+  test('keys can be part of the configuration, and a secret replaces keys', async () => {
     const key = await makeKey('k7')
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, jwks: { keys: [key.jwk] } } }))
     expect(await status(app.token({}, key))).toBe(200)
@@ -86,7 +86,7 @@ describe('which keys are trusted', () => {
     expect(app.last()).toBe('wrong_algorithm')
   })
 
-  test('a key set can be at a place of its own', async () => {
+  test('a key set can have its own URL', async () => {
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, jwksUri: `${url}/own-keys` } }))
     app.issuer.answer('/own-keys', (_request, response) => void response.end(JSON.stringify({ keys: app.issuer.keys })))
     expect(await status(app.token())).toBe(200)

@@ -194,14 +194,14 @@ describe('MCP clients', () => {
         expect(await session.call('read_file')).toBe('read_file for u1')
         expect(store.sent).toHaveLength(2)
 
-        // The issuer signs with another key now: who has a token notices nothing.
+        // The issuer signs with another key now: a client with a token notices nothing.
         await provider.rotate(true)
         expect(await session.call('write_file')).toBe('write_file for u1')
         await session.connect()
         expect(await session.call('read_file')).toBe('read_file for u1')
         expect(store.sent).toHaveLength(2)
 
-        // A client that comes anew gets a token of the new key.
+        // A new client gets a token of the new key.
         const other = start()
         await expect(other.connect()).rejects.toThrow(/unauthorized/i)
         await other.authorize()
@@ -227,7 +227,7 @@ describe('MCP clients', () => {
     ['v1', sessionV1],
     ['v2', sessionV2],
   ])(
-    'of %s keep their token through an outage of the keys: the answer is 503, and nobody is sent to authorize',
+    'of %s keep their token through an outage of the keys: the answer is 503, without a new authorization',
     async (_name, start) => {
       const session = start()
       await expect(session.connect()).rejects.toThrow(/unauthorized/i)

@@ -18,7 +18,7 @@ const start = async (metadata: MetadataOptions = {}, options: HarnessOptions = {
 }
 
 describe('metadata of RFC 9728', () => {
-  test('is served in its place and at the root, the resource byte for byte as it was configured', async () => {
+  test('is served at its path and at the root, with the resource byte for byte as configured', async () => {
     await start({ resourceName: 'Files', resourceDocumentation: 'https://docs.example.com/files' })
     for (const path of [`${AT}/mcp`, AT, `${AT}/mcp?x=1`]) {
       const { status, json, headers } = await app.get(undefined, path, {
@@ -55,7 +55,7 @@ describe('metadata of RFC 9728', () => {
     expect(challenge).toContain(`resource_metadata="https://mcp.example.com${path}"`)
   })
 
-  test('answers HEAD and OPTIONS, and 405 to the rest', async () => {
+  test('answers HEAD and OPTIONS, and 405 to other methods', async () => {
     await start()
     const head = await wire(app.port, { method: 'HEAD', path: AT })
     expect([head.status, head.text]).toEqual([200, ''])
@@ -83,7 +83,7 @@ describe('metadata of RFC 9728', () => {
     })
   })
 
-  test('leads clients of before to the authorization server, only when it is told to', async () => {
+  test('redirects to the authorization server only if configured', async () => {
     const path = '/.well-known/oauth-authorization-server'
     await start()
     expect((await app.get(undefined, path)).status).toBe(401)

@@ -12,7 +12,7 @@ const RESOURCE = 'https://mcp.example.com/mcp'
 
 describe('audiences', () => {
   test.each([[RESOURCE], [[RESOURCE]], [['https://other.example.com', RESOURCE]]])(
-    'a token for this resource is taken: aud %j',
+    'a token for this resource is accepted: aud %j',
     async (aud) => {
       expect((await app.get(await app.token({ claims: { aud } }))).status).toBe(200)
     },
@@ -55,7 +55,7 @@ describe('audiences', () => {
     [undefined, 'missing_claim'],
     [null, 'missing_claim'],
     ['', 'missing_claim'],
-  ])('[oauth-near-misses] aud %j is no audience', async (aud, reason) => {
+  ])('[oauth-near-misses] aud %j is not an audience', async (aud, reason) => {
     expect((await app.get(await app.token({ claims: { aud } }))).status).toBe(401)
     expect(app.last()).toBe(reason)
   })
@@ -75,13 +75,13 @@ describe('issuers', () => {
     (issuer: string) => `${issuer}0`,
     () => 'https://accounts.example.com',
     () => '',
-  ])('[oauth-near-misses] an issuer that is nearly the configured one has no say: %s', async (near) => {
+  ])('[oauth-near-misses] an issuer that is nearly the configured one is not accepted: %s', async (near) => {
     const iss = near(app.issuer.url)
     expect((await app.get(await app.token({ claims: { iss } }))).status).toBe(401)
     expect(app.last()).toBe('wrong_issuer')
   })
 
-  test('[oauth-near-misses] an issuer that is no string has no say', async () => {
+  test('[oauth-near-misses] an issuer that is not a string is not accepted', async () => {
     const { header, claims } = parts(await app.token())
     for (const iss of [[app.issuer.url], { iss: app.issuer.url }, null, 1, undefined]) {
       expect((await app.get(forge(header, { ...claims, iss }))).status).toBe(401)

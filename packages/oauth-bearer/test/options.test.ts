@@ -126,7 +126,7 @@ describe('options', () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_COUNTERSIGN_OPTION_INVALID issuer.${name}`)
   })
 
-  test('a client that asks needs what it proves itself with', async () => {
+  test('a client that introspects needs its credentials', async () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, introspection: { clientId: 'c' } } })).toBe(
       'ERR_COUNTERSIGN_OPTION_MISSING issuer.introspection.clientSecret',
     )
@@ -150,7 +150,7 @@ describe('options', () => {
     )
   })
 
-  test('issuers of opaque tokens must be told apart', () => {
+  test('issuers of opaque tokens must be distinguishable', () => {
     const issuers = (one?: string, two?: string) => [
       { issuer: ISSUER, introspection, tokenPrefix: one },
       { issuer: 'https://two.example.com', verify, tokenPrefix: two },
@@ -169,7 +169,7 @@ describe('options', () => {
     expect(() => requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER, legacy })).toThrow(/^(?!.*short-one)/)
   })
 
-  test('what a gate is asked for later is checked then', () => {
+  test('arguments of scopes(), stepUp() and metadata() are checked at the call', () => {
     const gate = requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER })
     expect(() => gate.scopes('offline_access')).toThrow(/offline_access, which is not a scope of a resource/)
     expect(() => gate.stepUp({ maxAuthAgeSeconds: -1 })).toThrow(/stepUp.maxAuthAgeSeconds/)

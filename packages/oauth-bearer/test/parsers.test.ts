@@ -9,7 +9,7 @@ import { encode } from './forge.js'
 const bytes = fc.uint8Array({ maxLength: 64 })
 
 describe('parsers, with generated input', () => {
-  test('base64url that is taken prints back identically, and all bytes can be spelt', () => {
+  test('accepted base64url prints back identically, and all bytes can be encoded', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'ABCabc019-_=+/ .') }), (text) => {
         const decoded = decodeBase64url(text)
@@ -23,7 +23,7 @@ describe('parsers, with generated input', () => {
     )
   })
 
-  test('a JSON object that is written is read as it was', () => {
+  test('a serialised JSON object is read unchanged', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
         const text = JSON.stringify(value)
@@ -32,7 +32,7 @@ describe('parsers, with generated input', () => {
     )
   })
 
-  test('a member twice is found wherever it is, however its name is spelt', () => {
+  test('a duplicate member is found at any depth and in any spelling', () => {
     const spell = (name: string) => [...JSON.stringify(name).slice(1, -1)].join('')
     const escaped = (name: string) =>
       [...name].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')
@@ -50,7 +50,7 @@ describe('parsers, with generated input', () => {
     )
   })
 
-  test('no bytes and no text make a parser throw', () => {
+  test('no input makes a parser throw', () => {
     fc.assert(fc.property(bytes, (value) => void parseJsonObject(Buffer.from(value))))
     fc.assert(fc.property(fc.string({ maxLength: 200 }), (text) => void parseJws(text)))
     fc.assert(
@@ -77,7 +77,7 @@ describe('parsers, with generated input', () => {
     )
   })
 
-  test('what a scope covers is what can be reached from it', () => {
+  test('a scope covers what can be reached from it', () => {
     const names = ['a', 'b', 'c', 'd', 'e']
     const graph = fc.dictionary(fc.constantFrom(...names), fc.uniqueArray(fc.constantFrom(...names)))
     const reachable = (

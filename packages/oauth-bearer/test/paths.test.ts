@@ -62,12 +62,12 @@ describe('one token in one place', () => {
     },
   )
 
-  test.each(['bearer', 'BEARER', 'Bearer ', 'Bearer   '])('the scheme is read in any case: %j', async (scheme) => {
+  test.each(['bearer', 'BEARER', 'Bearer ', 'Bearer   '])('the scheme is case-insensitive: %j', async (scheme) => {
     app = await oauthApp()
     expect((await app.get(`${scheme} ${await app.token()}`)).status).toBe(200)
   })
 
-  test('[oauth-optional] an optional gate lets in who presents nothing, and refuses a bad token with 401', async () => {
+  test('[oauth-optional] an optional gate lets a request without a token in, and refuses a bad token with 401', async () => {
     app = await oauthApp({
       routes: (routes, gate) =>
         routes.get('/open', gate.optional(), (request, response) => {
@@ -109,7 +109,7 @@ describe('which issuer decides', () => {
   })
   const introspection = { clientId: 'c', clientSecret: 's' }
 
-  test('with JWTs alone, what is none is refused and nobody is asked', async () => {
+  test('with JWTs only, another token is refused and nobody is asked', async () => {
     app = await oauthApp()
     for (const token of ['opaque', 'a.b.c', 'a'.repeat(8000)]) expect(await outcome(token)).toBe('401 malformed_token')
     expect(app.issuer.requests).toEqual([])
@@ -127,7 +127,7 @@ describe('which issuer decides', () => {
     expect(await outcome(await signToken(app.key, context(other.url)))).toBe('401 bad_signature')
   })
 
-  test('everything that is no JWT of a JWT issuer goes to the one that takes opaque tokens', async () => {
+  test('every token that is not a JWT of a JWT issuer goes to the issuer of opaque tokens', async () => {
     const { issuer: opaque, endpoint } = await second()
     app = await oauthApp(({ url }) => ({ issuer: [url, { issuer: opaque.url, kind: 'opaque', introspection }] }))
     endpoint.tokens.set('opaque', answer(opaque))

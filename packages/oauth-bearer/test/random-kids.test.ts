@@ -51,7 +51,7 @@ async function pipeline(socket: Socket, tokens: readonly string[]): Promise<numb
 }
 
 describe('a flood of unknown kids', () => {
-  test('[oauth-random-kids] 10 000 random kids make two fetches at most, and a known kid stays 200', async () => {
+  test('[oauth-random-kids] 10 000 random kids cause at most two fetches, and a known kid stays 200', async () => {
     const good = await app.token()
     expect((await app.get(good)).status).toBe(200)
     expect(app.issuer.fetches()).toBe(1)
@@ -97,7 +97,7 @@ describe('a flood of unknown kids', () => {
     expect(median).toBeLessThan(5)
   }, 120_000)
 
-  test('[oauth-random-kids] who cannot be judged meanwhile is told when to come again, and is judged then', async () => {
+  test('[oauth-random-kids] a token that cannot be judged meanwhile gets Retry-After, and is judged then', async () => {
     const rest = (await app.token()).split('.').slice(1).join('.')
     const stranger = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'one-more' })}.${rest}`
     const { status, headers } = await app.get(stranger)

@@ -78,14 +78,14 @@ describe('oidc-provider in its own process', () => {
     ['client_secret_basic', () => introspection],
     ['client_secret_post', () => ({ ...introspection, clientId: 'resource-post', authMethod: 'client_secret_post' })],
     ['private_key_jwt', () => ({ clientId: 'resource-jwt', privateKey: own.privateKey, signingAlgorithm: 'ES256' })],
-  ])('[oauth-real-provider] it lets this resource ask by %s', async (_method, options) => {
+  ])('[oauth-real-provider] this resource can ask with %s', async (_method, options) => {
     const issuer = { issuer: provider.issuer, introspection: options() as IntrospectionOptions }
     const gate = await guarded({ resource: OPAQUE_RESOURCE, issuer })
     expect(await gate.ask(await provider.machineToken(OPAQUE_RESOURCE))).toBe('200 granted')
     expect(await gate.ask('no-token-of-its')).toBe('401 inactive')
   })
 
-  test('[oauth-real-provider] its refusal of our own credentials is no word about the token', async () => {
+  test('[oauth-real-provider] its refusal of our own credentials does not refuse the token', async () => {
     const token = await provider.machineToken(OPAQUE_RESOURCE)
     const wrong = { ...introspection, clientSecret: 'not-the-secret' }
     const gate = await guarded({
@@ -95,7 +95,7 @@ describe('oidc-provider in its own process', () => {
     expect(await gate.ask(token)).toBe('503 introspection')
   })
 
-  test('[oauth-real-provider] a rotation in the middle: new tokens are taken at once, old ones while their key is', async () => {
+  test('[oauth-real-provider] a rotation in the middle: new tokens are accepted at once, old ones while their key is published', async () => {
     const gate = await guarded()
     const old = await provider.machineToken(JWT_RESOURCE)
     expect(await gate.ask(old)).toBe('200 granted')
@@ -110,7 +110,7 @@ describe('oidc-provider in its own process', () => {
   })
 
   test.each<Fault>(['reset', 'hung', 'slow body', '500', 'HTML', 'empty', 'huge'])(
-    '[oauth-real-outages] JWKS %s: a cold gate says 503, a warm one lets the known client in and one never seen as well',
+    '[oauth-real-outages] JWKS %s: a cold gate answers 503, a warm one lets known and new tokens in',
     async (fault) => {
       const [warm, cold] = [await guarded(), await guarded()]
       const token = await provider.machineToken(JWT_RESOURCE)
@@ -135,7 +135,7 @@ describe('oidc-provider in its own process', () => {
   )
 
   test.each<Fault>(['reset', 'hung', 'slow body', '500', 'HTML', 'empty', 'huge'])(
-    '[oauth-real-outages] introspection %s: 503, and no word about the token',
+    '[oauth-real-outages] introspection %s: 503, and the token is not refused',
     async (fault) => {
       const gate = await opaque()
       const known = await provider.machineToken(OPAQUE_RESOURCE)
@@ -157,7 +157,7 @@ describe('oidc-provider in its own process', () => {
     15_000,
   )
 
-  test('[oauth-real-outages] refused, for it is gone: cold 503, warm 200, opaque 503; and all is well when it is back', async () => {
+  test('[oauth-real-outages] connections refused: cold 503, warm 200, opaque 503; and 200 when it is back', async () => {
     const [warm, cold, asking] = [await guarded(), await guarded(), await opaque()]
     const token = await provider.machineToken(JWT_RESOURCE)
     const opaqueToken = await provider.machineToken(OPAQUE_RESOURCE)

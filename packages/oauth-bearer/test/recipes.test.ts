@@ -129,7 +129,7 @@ const SHAPES: Record<string, { recipe: IssuerOptions; good: TokenParts; principa
 
 describe('recipes', () => {
   test.each(Object.keys(SHAPES))(
-    '[oauth-recipes] the one for %s takes its access tokens and no other of its tokens',
+    '[oauth-recipes] the one for %s accepts its access tokens and none of its other tokens',
     async (name) => {
       const { recipe, good, principal, bad } = SHAPES[name] as (typeof SHAPES)[string]
       // The recipe as it stands, at an issuer that answers here.
@@ -152,7 +152,7 @@ describe('recipes', () => {
     }
   })
 
-  test('[oauth-recipes] the hosted MCP server serves a client, and tells others where to authorize', async () => {
+  test('[oauth-recipes] the hosted MCP server serves a client, and tells other clients where to authorize', async () => {
     const key = await makeKey('k1')
     const issuer = await startIssuer(key)
     const outer = express()
@@ -182,7 +182,7 @@ describe('recipes', () => {
     await issuer.close()
   })
 
-  test('[oauth-recipes] tools that need more scopes say so, each message of a batch counts', async () => {
+  test('[oauth-recipes] tools can need more scopes, and each message of a batch counts', async () => {
     const running = await oauthApp({
       routes: (routes, gate) => {
         const scopes = toolScopes(gate, { write_file: 'files:write', admin: 'files:admin' })

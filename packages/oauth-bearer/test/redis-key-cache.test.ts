@@ -51,7 +51,7 @@ const cut = () => app.issuer.answer('/jwks', (_request, response) => void respon
 const second = async (token?: string) => (await app.get(token ?? (await app.token()), '/second')).status
 
 describe('a key cache in Redis', () => {
-  test('lets a process that starts in an outage verify, fresh or stale, until it is too old', async () => {
+  test('lets a process that starts during an outage verify, until the keys are too old', async () => {
     await start()
     await warm()
     cut()
@@ -63,7 +63,7 @@ describe('a key cache in Redis', () => {
     expect(await second()).toBe(503)
   })
 
-  test('is asked once, before the issuer, and the issuer is asked for what it lacks', async () => {
+  test('is asked once, before the issuer, and the issuer is asked for what is missing', async () => {
     await start()
     await warm()
     expect(await second()).toBe(200)
@@ -74,7 +74,7 @@ describe('a key cache in Redis', () => {
     expect(app.issuer.fetches()).toBe(2)
   })
 
-  test('that is too old at the start is no seed', async () => {
+  test('is not used if it is too old at the start', async () => {
     await start()
     await warm()
     cut()
@@ -82,7 +82,7 @@ describe('a key cache in Redis', () => {
     expect(await second()).toBe(503)
   })
 
-  test('holds a value that whoever writes to Redis cannot make', async () => {
+  test('contains values that a writer to Redis cannot forge', async () => {
     await start()
     await warm()
     const [name = ''] = await redis.keys('*')
@@ -100,14 +100,14 @@ describe('a key cache in Redis', () => {
     }
   })
 
-  test('of another secret, or for another issuer, is none', async () => {
+  test('ignores values of another secret or for another issuer', async () => {
     await start('another-secret-of-the-key-cache-of-the-tests')
     await warm()
     cut()
     expect(await second()).toBe(503)
   })
 
-  test('that is down is no harm', async () => {
+  test('may be down', async () => {
     await start()
     server.pause()
     try {
@@ -117,7 +117,7 @@ describe('a key cache in Redis', () => {
     }
   })
 
-  test('[oauth-redis-commands] is asked once at a cold start, told once of a fetch, and never for a decision', async () => {
+  test('[oauth-redis-commands] is read once at a cold start, written once for a fetch, and not used for a decision', async () => {
     await start()
     await redis.config('RESETSTAT')
     await warm()

@@ -28,7 +28,7 @@ describe('freshness', () => {
     [{ 'cache-control': 'max-age=300', age: '120' }, 3],
     [{ 'cache-control': 'max-age=soon' }, 10],
   ])(
-    'with %j a set is fresh for %i min, and renewed ahead of that without anyone waiting',
+    'with %j a set is fresh for %i min, and refreshed ahead of that without a request waiting',
     async (headers, minutes) => {
       await start()
       app.issuer.jwksHeaders = headers as Record<string, string>
@@ -42,14 +42,14 @@ describe('freshness', () => {
     },
   )
 
-  test('who comes at once to a cold gate waits for one fetch', async () => {
+  test('concurrent requests to a cold gate wait for one fetch', async () => {
     await start()
     const tokens = await Promise.all(Array.from({ length: 50 }, () => app.token()))
     expect(await Promise.all(tokens.map((token) => status(token)))).toEqual(Array(50).fill(200))
     expect(app.issuer.fetches()).toBe(1)
   })
 
-  test('the metadata is read once, and again when the key set is not where it said', async () => {
+  test('the metadata is read once, and again if the key set is not at its URL', async () => {
     await start()
     expect(await status(app.token())).toBe(200)
     app.issuer.metadata = { jwks_uri: `${app.issuer.url}/moved` }
@@ -78,7 +78,7 @@ describe('rotation', () => {
     })
   })
 
-  test('[oauth-rotation] a key that is gone from a fresh set is distrusted at once, and so is what it verified', async () => {
+  test('[oauth-rotation] a key that is gone from a fresh set is not trusted any more, and neither is what it verified', async () => {
     await start()
     const now = Math.floor(app.clock.now() / 1000)
     const old = await app.token({ claims: { exp: now + 86_400 } })
@@ -110,7 +110,7 @@ describe('rotation', () => {
     expect(app.last()).toBe('bad_signature')
   })
 
-  test('[oauth-rotation] a key that is published while a fetch is under way is found, not missed for 15 s', async () => {
+  test('[oauth-rotation] a key that is published during a fetch is found, and not remembered as missing', async () => {
     let begun = 0
     app = await oauthApp({
       routes: (routes, gate) =>
@@ -138,7 +138,7 @@ describe('rotation', () => {
     expect(app.issuer.fetches()).toBe(3)
   })
 
-  test('an unknown kid is 401 when the issuer says so, and 503 when it cannot be asked', async () => {
+  test('an unknown kid is 401 if the issuer says so, and 503 if it cannot be asked', async () => {
     await start()
     const stranger = await makeKey('k9')
     expect(await status(app.token({}, stranger))).toBe(401)
@@ -153,7 +153,7 @@ describe('rotation', () => {
     expect(await status(app.token())).toBe(200)
   })
 
-  test('[oauth-rotation] an issuer that names no keys can rotate as well, and forgeries make it no work', async () => {
+  test('[oauth-rotation] an issuer whose keys have no kid can rotate, and forgeries do not make it work', async () => {
     await start()
     const nameless = (key: IssuerKey) => ({ ...key.jwk, kid: undefined })
     const unnamed = { header: { kid: undefined } }
@@ -174,7 +174,7 @@ describe('rotation', () => {
     expect(await status(app.token(unnamed, next))).toBe(200)
   })
 
-  test('[oauth-rotation] while an issuer that names no keys cannot say whether it has a new one, the answer is 503', async () => {
+  test('[oauth-rotation] while an issuer whose keys have no kid cannot say whether it has a new one, the answer is 503', async () => {
     await start()
     const nameless = (key: IssuerKey) => ({ ...key.jwk, kid: undefined })
     const unnamed = { header: { kid: undefined } }
@@ -203,7 +203,7 @@ describe('rotation', () => {
     expect(app.last()).toBe('bad_signature')
   })
 
-  test('a token without a kid is tried with the keys it could be from', async () => {
+  test('a token without a kid is tried with the keys that could have signed it', async () => {
     await start()
     const next = await makeKey('k2')
     app.issuer.keys = [next.jwk, app.key.jwk]

@@ -21,8 +21,8 @@ function signRaw(header: string | Buffer, payload: string | Buffer): string {
 
 const asText = (value: object, extra: string) => JSON.stringify(value).replace(/}$/, `,${extra}}`)
 
-describe('what is signed but not in one form alone', () => {
-  test('a token that is signed this way is good when its form is', async () => {
+describe('signed tokens with more than one reading', () => {
+  test('a token that is signed in this way is good if its form is', async () => {
     const { header, claims } = parts(await app.token())
     expect((await app.get(signRaw(JSON.stringify(header), JSON.stringify(claims)))).status).toBe(200)
   })
@@ -78,7 +78,7 @@ describe('what is signed but not in one form alone', () => {
     },
   )
 
-  test('[oauth-strict-encoding] base64url that is not canonical is refused, though it decodes to the same', async () => {
+  test('[oauth-strict-encoding] base64url that is not canonical is refused, although it decodes to the same bytes', async () => {
     const token = await app.token()
     const [header = '', payload = '', signature = ''] = token.split('.')
     const respelt = (part: string) => {
@@ -107,7 +107,7 @@ describe('what is signed but not in one form alone', () => {
   })
 
   test.each(['Bearer a b', 'Bearer a,b', 'Bearer "a"', 'Bearer =a', 'Bearer', 'Bearer ', 'Bearer a\tb', 'Bearer é'])(
-    'what is no token68 is 400 invalid_request: %j',
+    'a token that is not a token68 is 400 invalid_request: %j',
     async (authorization) => {
       const { status, text, headers } = await wire(app.port, {
         headers: { authorization: Buffer.from(authorization).toString('latin1') },
@@ -139,13 +139,13 @@ describe('bounded parsing', () => {
     return Math.min(...costs)
   }
 
-  test('[oauth-bounded-parsing] 8 KiB are looked at, 8 KiB and one byte are not: 400', async () => {
+  test('[oauth-bounded-parsing] 8 KiB are parsed, 8 KiB and one byte are 400', async () => {
     expect((await app.get('a'.repeat(8192))).status).toBe(401)
     const { status, text } = await wire(app.port, { headers: { authorization: `Bearer ${'a'.repeat(8193)}` } })
     expect([status, JSON.parse(text).error, app.last()]).toEqual([400, 'invalid_request', 'malformed'])
   })
 
-  test('[oauth-bounded-parsing] dots without end, and JSON without a bottom, cost less than 5 ms', async () => {
+  test('[oauth-bounded-parsing] many dots and deep JSON cost less than 5 ms', async () => {
     const live = await oauthApp(measured)
     try {
       expect(await costOf(live, '.'.repeat(8000))).toBeLessThan(5)
@@ -160,7 +160,7 @@ describe('bounded parsing', () => {
     }
   })
 
-  test('[oauth-bounded-parsing] 100 000 dots come no further than their length', async () => {
+  test('[oauth-bounded-parsing] 100 000 dots are refused for their length', async () => {
     const { requireOAuthBearer } = await import('@countersign/oauth-bearer')
     const { createServer } = await import('node:http')
     const { default: express } = await import('express')

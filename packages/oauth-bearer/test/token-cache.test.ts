@@ -40,7 +40,7 @@ function setUp() {
 }
 
 describe('the cache of verified tokens, by itself', () => {
-  test('[oauth-rotation] drops what a key verified when that is withdrawn, and keeps the rest', () => {
+  test('[oauth-rotation] drops what a key verified when that key is withdrawn, and keeps the rest', () => {
     const { cache, verified, key, remove } = setUp()
     cache.set('a', verified())
     cache.set('b', verified({ signer: undefined }))
@@ -66,7 +66,7 @@ describe('the cache of verified tokens, by itself', () => {
     expect(cache.size).toBe(0)
   })
 
-  test('keeps nothing that is not to be kept, and holds no more than it may', () => {
+  test('caches nothing without keepUntilMs, and holds at most maxEntries', () => {
     const { cache, verified, clock } = setUp()
     cache.set('a', verified({ keepUntilMs: undefined }))
     cache.set('b', verified({ keepUntilMs: clock.monotonic() }))
@@ -76,7 +76,7 @@ describe('the cache of verified tokens, by itself', () => {
     expect(cache.get('a')).toBeUndefined()
   })
 
-  test('believes an entry until its time, and after a clock that went back not before its time', () => {
+  test('returns an entry until it expires, and not before it is valid after the clock went back', () => {
     const { cache, verified, clock } = setUp()
     cache.set('short', verified({ keepUntilMs: clock.monotonic() + 1000 }))
     cache.set('early', verified({ notBefore: clock.now() }))
@@ -92,7 +92,7 @@ describe('the cache of verified tokens, by itself', () => {
 describe('the digest that a token is cached by', () => {
   const digest = (scheme: string, token: string) => digestOf({ scheme, token })
 
-  test('differs from scheme to scheme, also where one text could be read both ways', () => {
+  test('differs from scheme to scheme, also if one text could be read both ways', () => {
     const digests = [
       digest('bearer', 'abcdefgh'),
       digest('token', 'abcdefgh'),

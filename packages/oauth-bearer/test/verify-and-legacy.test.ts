@@ -92,7 +92,7 @@ describe('a verify function', () => {
     expect(await outcome('opaque')).toBe(expected)
   })
 
-  test('throws UnavailableError: 503, with its time', async () => {
+  test('throws UnavailableError: 503 with its Retry-After', async () => {
     await start(() => {
       throw new UnavailableError('verifier', 'down', { retryAfterSeconds: 7 })
     })
@@ -101,7 +101,7 @@ describe('a verify function', () => {
     expect(headers.get('www-authenticate')).toBeNull()
   })
 
-  test('that takes too long is told to stop, and the answer is 503', async () => {
+  test('that takes too long is aborted, and the answer is 503', async () => {
     let aborted = false
     await start(
       (_token, { signal }) =>
@@ -116,7 +116,7 @@ describe('a verify function', () => {
     expect(aborted).toBe(true)
   })
 
-  test('is asked each time, unless its answer says until when it counts: 30 s then', async () => {
+  test('is called each time, unless its answer has expiresAt: then it is cached for 30 s', async () => {
     let asked = 0
     await start((token) => {
       asked += 1
@@ -131,7 +131,7 @@ describe('a verify function', () => {
     expect(asked).toBe(5)
   })
 
-  test('stands beside JWTs for a mixed issuer', async () => {
+  test('works beside JWTs for a mixed issuer', async () => {
     await start(() => ({ subject: 'opaque-user' }), { kind: 'mixed' })
     expect((await app.get(await app.token())).json.principal).toMatchObject({ via: 'jwt' })
     expect((await app.get('opaque')).json.principal).toMatchObject({ via: 'verify' })
@@ -148,7 +148,7 @@ describe('the legacy scheme', () => {
     until: '2026-01-01T01:00:00Z',
   }
 
-  test('lets its own tokens in until the day, and counts who still comes', async () => {
+  test('accepts its own tokens until its end, and counts who still uses one', async () => {
     app = await oauthApp({ legacy })
     const { status, json } = await app.get(`Token ${OLD}`)
     expect(status).toBe(200)
@@ -174,7 +174,7 @@ describe('the legacy scheme', () => {
     ])
   })
 
-  test('and OAuth know nothing of each other’s tokens', async () => {
+  test('and OAuth do not accept each other’s tokens', async () => {
     app = await oauthApp({ legacy })
     const oauth = await app.token()
     expect(await outcome(`Token ${oauth}`)).toBe('401 legacy_refused')
@@ -198,7 +198,7 @@ describe('the legacy scheme', () => {
     expect(await outcome(`Token ${OLD}`)).toBe('401 missing')
   })
 
-  test('keeps to the scopes that an operation needs', async () => {
+  test('obeys the scopes that an operation needs', async () => {
     app = await oauthApp({
       legacy,
       routes: (routes, gate) => routes.get('/write', gate.scopes('files:write'), (_q, response) => void response.end()),

@@ -39,7 +39,7 @@ describe.each(algorithms)('%s', (algorithm, pair) => {
   const key = pairs[pair].publicKey
   const verify = publicKeyVerifier(key, algorithm)
 
-  test('takes what jose signs, and nothing that jose refuses', async () => {
+  test('accepts what jose signs, and nothing that jose refuses', async () => {
     const { signed, signature } = await sign(algorithm, pair)
     expect(verify(signed, signature)).toBe(true)
     const jwk = await importJWK({ ...(await exportJWK(key)), alg: algorithm }, algorithm)
@@ -80,7 +80,7 @@ describe.each(algorithms)('%s', (algorithm, pair) => {
   })
 })
 
-test('an ECDSA signature in DER is none of JWS', async () => {
+test('an ECDSA signature in DER is not a JWS signature', async () => {
   const { sign: signDer } = await import('node:crypto')
   const signed = Buffer.from('header.payload')
   const der = signDer('sha256', signed, pairs['P-256'].privateKey)
@@ -93,7 +93,7 @@ test.each([
   ['HS256', 'sha256', 32],
   ['HS384', 'sha384', 48],
   ['HS512', 'sha512', 64],
-] as const)('%s takes the whole MAC and no part of it', (algorithm, digest, length) => {
+] as const)('%s accepts the whole MAC and no part of it', (algorithm, digest, length) => {
   const secret = randomBytes(64)
   const signed = Buffer.from('header.payload')
   const mac = createHmac(digest, secret).update(signed).digest()
