@@ -104,7 +104,7 @@ export class PostgresServer {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** SIGSTOP: the kernel goes on taking connections and bytes, nothing answers. */
+  /** SIGSTOP: the kernel still accepts connections and bytes, nothing answers. */
   pause(): void {
     this.#signal('SIGSTOP')
   }

@@ -62,7 +62,7 @@ export class RedisServer {
     child.removeAllListeners('exit')
   }
 
-  /** SIGSTOP: the kernel goes on taking bytes, nothing answers. */
+  /** SIGSTOP: the kernel still accepts bytes, nothing answers. */
   pause(): void {
     this.#child?.kill('SIGSTOP')
   }

@@ -103,7 +103,7 @@ describe('the jsonl sink', () => {
       }
     }))
 
-  test('[audit-jsonl-foreign] notices what another process appended or cut, says so, and goes on from there', () =>
+  test('[audit-jsonl-foreign] notices what another process appended or cut, says so, and continues from there', () =>
     inFolder(async (folder) => {
       const path = join(folder, 'audit.jsonl')
       const sink = jsonl(path)
@@ -180,7 +180,7 @@ describe('the verifier', () => {
     expect(result.altered).toEqual({ line, problem: 'does not have the hash that it names' })
   })
 
-  test('[audit-jsonl-altered] finds a line whose hash was computed anew: the next one does not name it', async () => {
+  test('[audit-jsonl-altered] finds a line whose hash was recomputed: the next line does not name it', async () => {
     const result = await tampered((lines) =>
       lines.map((text, index) => {
         if (index !== 2) return text
@@ -220,7 +220,7 @@ describe('the verifier', () => {
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1 })
       expect(await verifyJsonl(path, { head })).toMatchObject({
         isIntact: false,
-        altered: { problem: 'the chain does not hold the head that was noted: its end was cut off or written anew' },
+        altered: { problem: 'the chain does not hold the head that was noted: its end was cut off or rewritten' },
       })
     }))
 
@@ -239,7 +239,7 @@ describe('the verifier', () => {
           const isTorn = !ends.includes(length) && !ends.includes(length + 1) && length > 0
           expect(result).toMatchObject({ isIntact: true, lines, torn: isTorn ? [lines + 1] : [] })
 
-          // Opened again, the chain goes on after the torn line, which stays where it is.
+          // Opened again, the chain continues after the torn line, which stays where it is.
           await write(path, 'after', 'the crash')
           expect(await verifyJsonl(path)).toMatchObject({
             isIntact: true,

@@ -64,7 +64,7 @@ describe('sinks', () => {
     expect(audit.stats().sinks).toMatchObject([{ failed: 0 }, { failed: 1 }])
   })
 
-  test('[audit-isolation] a sink whose answer throws when it is looked at fails alone, and goes on', () => {
+  test('[audit-isolation] a sink whose return value throws when it is read fails alone, and is written to again', () => {
     const told: string[] = []
     const refuse = (): never => {
       throw new Error('no')
@@ -140,7 +140,7 @@ describe('the queue of an asynchronous sink', () => {
     expect(reasons(sink.got).filter(Boolean)).toEqual(['r0', 'r7', 'r8', 'r9'])
   })
 
-  test('[audit-bounded-queue] writes one event at a time, and goes on after a failure', async () => {
+  test('[audit-bounded-queue] writes one event at a time, and continues after a failure', async () => {
     const audit = createAudit()
     const sink = heldSink()
     audit.subscribe(sink)

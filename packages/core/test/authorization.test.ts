@@ -46,7 +46,7 @@ describe('Authorization', () => {
     expect(await parsed(value)).toEqual(expected)
   })
 
-  test('[core-authorization] that is not there is none', async () => {
+  test('[core-authorization] that is absent is none', async () => {
     expect(await parsed()).toEqual({ kind: 'none' })
   })
 

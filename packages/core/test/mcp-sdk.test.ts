@@ -177,6 +177,23 @@ describe('the adapter for the MCP SDK', () => {
     )
   })
 
+  test('[core-mcp-sdk] records a decision whose detail cannot be read as the bug that it is', async () => {
+    const detail = {
+      get attributes(): never {
+        throw new TypeError('a bug')
+      },
+    }
+    const verifier = asOAuthTokenVerifier(tokenGate({ verify: () => granted(principal, detail) }))
+    await expect(verifier.verifyAccessToken('good')).rejects.toThrow(new TypeError('a bug'))
+    expect(recorded.reasons()).toEqual(['internal_error'])
+  })
+
+  test('[core-options] of the adapter for the MCP SDK are checked', () => {
+    const make = (options: object) => () => asOAuthTokenVerifier(tokenGate(), options)
+    expect(make({ invalidTokn: () => new Error('x') })).toThrow('Did you mean "invalidToken"?')
+    expect(make({ invalidToken: 'x' })).toThrow('option "invalidToken" must be a function')
+  })
+
   test('[core-mcp-sdk] works with what optional() made: a token must be good all the same', async () => {
     await expect(asOAuthTokenVerifier(tokenGate().optional()).verifyAccessToken('')).rejects.toMatchObject({
       code: 'invalid_token',

@@ -4,6 +4,8 @@ import {
   type GateDefinition,
   gateOptionRules,
   granted,
+  isLoopback,
+  isSecureUrl,
   nearest,
   option,
   resolveOptions,
@@ -186,6 +188,46 @@ describe('options', () => {
   test('that are long are shown short', () => {
     expect(refused({ ...good, mode: 'x'.repeat(1000) }).message.length).toBeLessThan(220)
   })
+})
+
+test('[core-options] seconds may have fractions, within their bounds', () => {
+  const seconds = (value: unknown) => resolveOptions('requireThing', { age: value }, { age: option.seconds(0, 60) }).age
+  expect([0, 0.5, 60].map(seconds)).toEqual([0, 0.5, 60])
+  for (const value of [-1, 60.1, Number.NaN, Number.POSITIVE_INFINITY, '5', 5n, null]) {
+    expect(() => seconds(value)).toThrow('option "age" must be a number of seconds from 0 to 60, got')
+  }
+})
+
+test('[core-loopback] a URL is protected by https, or by never leaving this machine', () => {
+  const secure = [
+    'https://api.example.com',
+    'http://localhost:3000',
+    'http://LOCALHOST',
+    'http://127.0.0.1',
+    'http://127.8.9.10:80/a',
+    'http://[::1]:8080',
+    'http://127.1',
+  ]
+  const insecure = [
+    'http://api.example.com',
+    'http://localhost.example.com',
+    'http://127.0.0.1.example.com',
+    'http://128.0.0.1',
+    'http://0.0.0.0',
+    'http://[::2]',
+    'ws://localhost',
+    'ftp://127.0.0.1',
+  ]
+  expect(secure.filter((url) => !isSecureUrl(new URL(url)))).toEqual([])
+  expect(insecure.filter((url) => isSecureUrl(new URL(url)))).toEqual([])
+  expect(['localhost', '127.0.0.1', '::1', '[::1]', 'example.com', ''].map(isLoopback)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ])
 })
 
 test('the nearest name is one that could have been meant', () => {

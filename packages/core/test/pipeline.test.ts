@@ -12,7 +12,7 @@ import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.j
 const grant = () => granted({ kind: 'key' as const, id: 'the-key' })
 
 describe('a granted request', () => {
-  test('[core-order] takes the time, reads, verifies, demands, freezes and attaches the principal, records, and goes on, in this order', async () => {
+  test('[core-order] takes the time, reads, verifies, demands, freezes and attaches the principal, records, and calls the handler, in this order', async () => {
     const steps: string[] = []
     let seen: Request | undefined
     const clock = fakeClock()
@@ -202,7 +202,7 @@ describe('a refused request', () => {
   })
 })
 
-test('[core-next-once] a handler that throws or rejects after a grant never makes the gate go on again', async () => {
+test('[core-next-once] a handler that throws or rejects after a grant is never called a second time', async () => {
   for (const decide of [grant, async () => grant()]) {
     const { audit, events } = recordAudit()
     let handled = 0

@@ -10,6 +10,8 @@ export const requirements: Record<string, string> = {
   'core-proven': 'only what a gate granted on this very request is a principal',
   'core-singletons': 'what copies of the package share is on globalThis, and other contracts are warned of once',
   'core-handler-name': 'the handler of a gate bears the name of the function that makes it',
+  'core-loopback': 'one rule says which URLs are protected on their way',
+  'core-partitions': 'texts are spread over partitions by a function that never changes',
   'core-explain': 'an explanation tells the steps of a decision from its verdict',
   'core-usage': 'the usage of legacy credentials is counted by caller, within a bound',
   'core-mcp-sdk': 'the adapter for the MCP SDK decides as the gate does, and records each decision',

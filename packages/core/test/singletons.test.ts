@@ -25,7 +25,7 @@ describe('what copies of the package share', () => {
     expect(Object.keys(createAudit())).toEqual(Object.keys(audit))
   })
 
-  test('[core-singletons] is made once, and found by whoever comes later', () => {
+  test('[core-singletons] is made once, and found by every later copy', () => {
     const made = singleton('test-once', () => ({ count: 1 }))
     expect(singleton('test-once', () => ({ count: 2 }))).toBe(made)
     expect(warn).not.toHaveBeenCalled()

@@ -5,6 +5,8 @@ import {
   countUsage,
   isPromise,
   isUnavailable,
+  PARTITIONS,
+  partitionOf,
   secretsEqual,
   settle,
   sha256,
@@ -79,7 +81,7 @@ describe('the comparison of secrets', () => {
 })
 
 describe('settle', () => {
-  test('goes on at once with a value, and with what was thrown', () => {
+  test('continues at once with a value, and with what was thrown', () => {
     expect(
       settle(
         () => 1,
@@ -154,6 +156,21 @@ test('[core-thrown] an unavailable dependency is an error with a code, its name,
   ).toEqual([false, false, false, false, false, false])
 })
 
+test('[core-partitions] texts are spread over 16 partitions, by a function that never changes', () => {
+  expect(PARTITIONS).toBe(16)
+  expect(['', 'a', 'thread-1', 'thread-2', 'é', '🔑'].map(partitionOf)).toEqual([5, 12, 15, 2, 4, 11])
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const partition = partitionOf(text)
+      return Number.isInteger(partition) && partition >= 0 && partition < 16
+    }),
+  )
+  const counts = new Array<number>(16).fill(0)
+  for (let index = 0; index < 16_000; index += 1)
+    counts[partitionOf(`key-${index}`)] = (counts[partitionOf(`key-${index}`)] ?? 0) + 1
+  expect(Math.min(...counts)).toBeGreaterThan(700)
+})
+
 describe('usage of a legacy credential', () => {
   test('[core-usage] is counted by caller, with the time it was seen last', () => {
     let now = 1000
@@ -168,7 +185,7 @@ describe('usage of a legacy credential', () => {
     ])
   })
 
-  test('[core-usage] takes no new caller beyond its bound, and goes on with those it knows', () => {
+  test('[core-usage] counts no new caller beyond its bound, and still counts those it knows', () => {
     const counter = countUsage(() => 0, 2)
     for (const caller of ['a', 'b', 'c', '__proto__', 'a']) counter.count(caller, true)
     expect(counter.usage().map(({ caller, accepted }) => [caller, accepted])).toEqual([

@@ -71,7 +71,7 @@ function adviseOnOptions(redis: RedisClient): ConnectionAdvice[] {
       setting: 'socketTimeout',
       value: 'not set',
       danger: 'a connection that died unnoticed is kept until TCP gives it up, and the gates answer 503 for as long',
-      remedy: 'Set socketTimeout on the client, for example to 5000: it connects anew when no reply comes for so long.',
+      remedy: 'Set socketTimeout on the client, for example to 5000: it reconnects when no reply comes for so long.',
     })
   }
   return advice

@@ -24,7 +24,7 @@ const good = { commandTimeout: 1000, socketTimeout: 5000, maxRetriesPerRequest: 
 const codes = async (redis: RedisClient) => (await adviseOnConnection(redis)).map(({ code }) => code)
 
 describe('advice', () => {
-  test('[redis-advice] is none for a client and a server that are set well', async () => {
+  test('[redis-advice] is empty for a client and a server that are configured well', async () => {
     for (const make of [client, client5]) expect(await adviseOnConnection(make(server.url, good))).toEqual([])
     expect(warn).not.toHaveBeenCalled()
   })

@@ -1,4 +1,3 @@
-import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { RedisServer } from '../../../test/support/redis-server.js'
@@ -77,21 +76,6 @@ describe('keys', () => {
     for (const name of ['a', 'b', 'c{x}', '{y}d']) {
       expect(/\{([^}]+)\}/.exec(`${keyTag('cs', 'x')}:${name}`)?.[1]).toBe('cs:x')
     }
-  })
-
-  test('[redis-key-tags] are spread over 16 partitions, by a function that never changes', () => {
-    expect(PARTITIONS).toBe(16)
-    expect(['', 'a', 'thread-1', 'thread-2', 'é', '🔑'].map(partitionOf)).toEqual([5, 12, 15, 2, 4, 11])
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        const partition = partitionOf(text)
-        return Number.isInteger(partition) && partition >= 0 && partition < 16
-      }),
-    )
-    const counts = new Array<number>(16).fill(0)
-    for (let index = 0; index < 16_000; index += 1)
-      counts[partitionOf(`key-${index}`)] = (counts[partitionOf(`key-${index}`)] ?? 0) + 1
-    expect(Math.min(...counts)).toBeGreaterThan(700)
   })
 })
 

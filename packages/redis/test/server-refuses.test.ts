@@ -47,7 +47,7 @@ describe('a server that answers and refuses', () => {
   })
 
   test('[redis-loading] because it is loading its data is unavailable, with and without the ready check', async () => {
-    // 25 keys a second, and the server goes on answering while it loads.
+    // 25 keys a second, and the server keeps answering while it loads.
     const server = await start('--key-load-delay', '40000', '--loading-process-events-interval-bytes', '1024')
     const filler = client(server.url)
     for (let count = 0; count < 100; count += 1) await filler.set(`filler-${count}`, String(count).repeat(3_000))

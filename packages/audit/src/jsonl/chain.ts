@@ -28,7 +28,7 @@ export function chainLine(event: AuditEvent, previous: string): { readonly line:
   return { line: `${body},"hash":"${hash}"}\n`, hash }
 }
 
-/** Reads a line without its newline; undefined when it is none of ours, or cut short. Never throws. */
+/** Reads a line without its newline; undefined for a line that is not ours or is cut short. Never throws. */
 export function readLink(line: Buffer): ChainLink | undefined {
   const [, body, previous, hash] = LINE.exec(line.toString('latin1')) ?? []
   if (body === undefined || previous === undefined || hash === undefined) return undefined

@@ -8,7 +8,7 @@ export interface JsonlVerification {
   readonly isIntact: boolean
   /** Whole lines that are part of the chain, up to the first alteration. */
   readonly lines: number
-  /** The hash of the last of them. Keep it elsewhere now and then: whoever can rewrite the whole file cannot undo that. */
+  /** The hash of the last of them. Store it elsewhere from time to time: rewriting the whole file cannot undo that. */
   readonly head: string
   /**
    * Lines that were cut short, counted from 1: at the end, or where the file was opened again. No hash covers what they
@@ -88,4 +88,4 @@ function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
 const NO_EVENT = 'is no event of the chain'
 const NOT_ITS_HASH = 'does not have the hash that it names'
 const NOT_AS_RECORDED = 'names another line before it: that one was altered, or lines between them were taken out'
-const HEAD_GONE = 'the chain does not hold the head that was noted: its end was cut off or written anew'
+const HEAD_GONE = 'the chain does not hold the head that was noted: its end was cut off or rewritten'

@@ -84,7 +84,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     return demand !== undefined && verdict?.outcome === 'granted' ? demand(verdict, credential, request) : verdict
   }
 
-  /** Record, then go on or answer. */
+  /** Record, then call the handler or answer. */
   function conclude(passage: Passage<C>, decision: Decision<P, R, D>): void {
     let standing: Standing<P, R, D> | Promise<Standing<P, R, D>>
     try {

@@ -19,7 +19,7 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
   /** `'own'` when `read` takes up only credentials with a mark of the gate's own, such as a prefix. Default `'any'`. */
   readonly recognises?: 'own' | 'any' | undefined
   /**
-   * The credential that a request presents, or why it is none. Undefined, or `denied('missing', …)`, when nothing is
+   * The credential that a request presents, or why it cannot be used. Undefined, or `denied('missing', …)`, when nothing is
    * presented that could be meant for this gate. Must not change the request.
    */
   readonly read: (request: Request) => C | Denied<R> | undefined
@@ -30,7 +30,7 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
   readonly verify: (credential: C, request: Request | undefined) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>
   /**
    * What the gate demands beyond authentication: scopes, tools, age, CSRF. Runs for every gate and every time, on what was
-   * remembered of this request, too. Returns the verdict, with more detail if there is more to tell.
+   * remembered of this request, too. Returns the verdict, with its principal, and more detail if there is more to tell.
    */
   readonly demand?:
     | ((

@@ -131,7 +131,7 @@ export const faultCases: Readonly<Record<string, Case>> = {
   },
 }
 
-/** A fault that waits until it is told to go on with its work, or to fail. */
+/** A fault that waits until the case lets it do its work, or makes it fail. */
 function held() {
   let release = (): void => undefined
   let fail = (_error: Error): void => undefined
