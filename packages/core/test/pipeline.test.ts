@@ -268,9 +268,12 @@ test('[core-next-once] a verdict that is a thenable of another library is waited
     // biome-ignore lint/suspicious/noThenProperty: a promise of another library
     then: (resolve: (verdict: KeyVerdict) => void) => void setImmediate(() => resolve(grant())),
   }
-  const { app, events, handled } = deciding(() => thenable as unknown as Promise<KeyVerdict>)
-  await request(app).get('/1').expect(200)
-  expect([events.length, handled()]).toEqual([1, 1])
+  const later = () => thenable as unknown as Promise<KeyVerdict>
+  for (const changes of [decides(later), { ...decides(grant), demand: later }]) {
+    const { app, events, handled } = keyApp({}, changes)
+    await request(app).get('/1').expect(200)
+    expect([events.length, handled()]).toEqual([1, 1])
+  }
 })
 
 test.each<[string, KeyVerdict | undefined]>([
