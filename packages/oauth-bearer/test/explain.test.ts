@@ -6,15 +6,17 @@ import {
   resourceMetadataUrl,
   summariseKeySet,
 } from '@countersign/oauth-bearer/explain'
-import { recordAudit, type TestIssuer, type TokenShape, testIssuer } from '@countersign/testing'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import express from 'express'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
 import { serve } from '../../../test/support/http-server.js'
+import { type TestIssuer, testIssuer } from '../../../test/support/test-issuer.js'
 import { reasons } from '../src/reasons.js'
 import { addIntrospection } from './introspector.js'
 import { makeKey, signToken, startIssuer } from './test-issuer.js'
 
 let issuer: TestIssuer
+type Shape = Parameters<TestIssuer['badToken']>[0]
 const cleanUp: (() => Promise<void>)[] = []
 beforeEach(async () => {
   issuer = await testIssuer({ resource: 'https://api.example.com' })
@@ -35,7 +37,7 @@ async function explained(token: string, rest: Partial<RequireOAuthBearerOptions>
 }
 
 describe('explainToken', () => {
-  const SHAPES: Record<TokenShape | 'good', [string, string | undefined]> = {
+  const SHAPES: Record<Shape | 'good', [string, string | undefined]> = {
     good: ['granted', undefined],
     expired: ['expired', 'times'],
     not_yet_valid: ['not_yet_valid', 'times'],

@@ -5,8 +5,7 @@ import { fitsAlgorithm } from './algorithms.js'
 import type { TrustedKey } from './key-source.js'
 import { publicKeyVerifier, type VerifySignature } from './signature.js'
 
-/** A larger key set is refused. */
-export const MAX_KEYS = 100
+const MAX_KEYS = 100
 /** A key with a longer `kid` is not trusted. */
 export const MAX_KID_LENGTH = 256
 const MIN_RSA_BITS = 2048
