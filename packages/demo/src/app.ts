@@ -11,6 +11,7 @@ import { createLiveView } from './live-view.js'
 import { mcpEndpoint } from './mcp-tools.js'
 import type { State } from './state.js'
 
+/** What the demo's app is made of. */
 export interface DemoSetup {
   readonly baseUrl: string
   readonly issuer: string

@@ -16,6 +16,7 @@ export interface AuthorizationServer {
 const CLIENT = { id: 'demo-client', secret: 'demo-client-secret-of-no-other-use' }
 const SCOPES = 'files:read files:write mcp'
 
+/** Starts a real authorization server (oidc-provider) on loopback. */
 export async function startAuthorizationServer(): Promise<AuthorizationServer> {
   let handler: ReturnType<Provider['callback']> | undefined
   let areKeysCut = false

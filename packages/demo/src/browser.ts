@@ -1,6 +1,6 @@
 /** A person's browser as far as HTTP goes: cookies, redirects, forms. */
 export class Browser {
-  readonly cookies = new Map<string, string>()
+  readonly cookies: Map<string, string> = new Map()
 
   async open(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')

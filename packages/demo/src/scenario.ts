@@ -6,6 +6,7 @@ import type { AuthorizationServer } from './authorization-server.js'
 import { Browser, openLink } from './browser.js'
 import type { Row } from './table.js'
 
+/** What the scripted run plays with. */
 export interface ScenarioSetup {
   readonly baseUrl: string
   readonly demo: Demo

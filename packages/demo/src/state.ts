@@ -1,6 +1,7 @@
 import { memoryReplay, type ReplayStore } from '@countersign/core'
-import { type McpCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
+import { memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
+import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { adviseOnConnection, redisReplay } from '@countersign/redis'
 import { memorySessions, type SettingsStore } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
