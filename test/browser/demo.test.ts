@@ -41,7 +41,7 @@ test('the live view shows the decisions, and a settings link from its chat opens
   })
   await page.goto(baseUrl)
   await page.locator('#events tr').first().waitFor()
-  expect(await page.locator('#events').textContent()).toContain('ambiguous_credentials')
+  expect(await page.locator('#events').textContent()).toContain('ambiguous')
 
   await page.getByRole('button', { name: 'Issue a settings link' }).click()
   const link = page.getByRole('link', { name: 'Open your settings' })

@@ -156,7 +156,7 @@ describe('audit verify', () => {
     const cut = await check(lines.slice(0, 3))
     expect(cut.exitCode).toBe(0)
     const noted = await countersign(['audit', 'verify', join(folder, 'changed.jsonl'), '--head', verified.head])
-    expect(noted).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/its end was cut off or written anew/) })
+    expect(noted).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/its end was cut off or rewritten/) })
   })
 
   test('[cli-audit-torn-line] after kill -9 in the middle of a write names the torn last line and accepts the rest', async () => {

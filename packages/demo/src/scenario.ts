@@ -109,7 +109,7 @@ export async function runScenario({ baseUrl, demo, authorizationServer, audit }:
   await expectStatus('firstPresented(hmac, oauth): a good bearer', 200, 'granted', () =>
     fetch(`${baseUrl}/shared/status`, bearer(reader)),
   )
-  await expectStatus('firstPresented(hmac, oauth): junk HMAC beside it', 400, 'ambiguous_credentials', () =>
+  await expectStatus('firstPresented(hmac, oauth): junk HMAC beside it', 400, 'ambiguous', () =>
     fetch(`${baseUrl}/shared/status`, {
       headers: { Authorization: `Bearer ${reader}`, 'X-Countersign-Signature': 'junk' },
     }),

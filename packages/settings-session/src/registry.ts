@@ -79,6 +79,7 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
 export function createSettingsSessions<M extends object>(
   options: SettingsSessionsOptions<M> & { readonly kinds: LinkKinds<M> },
 ): SettingsSessions<M>
+/** Makes the links and sessions of an app whose links have no kinds of their own. */
 export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions
 export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions {
   const resolved = resolveSettingsOptions(options)
