@@ -36,33 +36,27 @@ export interface BearerPrincipal extends PrincipalBase {
 export interface AuthInfoOptions {
   /** The token itself, for tools that exchange it. Default: the principal's id. */
   readonly token?: string | undefined
-  readonly resource?: string | undefined
+  readonly resource?: URL | undefined
 }
 
-/** What `AuthInfo` has members for; all else goes into its `extra`. */
-const STANDARD: ReadonlySet<string> = new Set(['kind', 'clientId', 'scopes', 'capabilities', 'expiresAt'])
-
 /**
- * A bearer principal in the MCP SDK's shape. A new object each time: the SDK and tools may write to it.
+ * A bearer principal in the MCP SDK's shape, with all of the principal in `extra`. A new object each time: the SDK and
+ * tools may write to it. Only `resource` is the object that was given.
  *
  * @example
  * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
  */
 export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions = {}): AuthInfo {
-  const { clientId, scopes, capabilities, expiresAt } = principal
-  const { token = principal.id, resource } = options
-  const extra: Record<string, unknown> = {}
-  for (const name of Object.keys(principal)) {
-    if (!STANDARD.has(name)) extra[name] = principal[name as keyof BearerPrincipal]
-  }
+  const { id, clientId, providerInstanceId, scopes, capabilities, expiresAt } = principal
+  const { token = id, resource } = options
   const info: AuthInfo = {
     token,
-    clientId: clientId ?? principal.providerInstanceId ?? '',
+    clientId: clientId ?? providerInstanceId ?? '',
     scopes: [...(scopes ?? capabilities ?? [])],
-    extra,
+    extra: { ...principal },
   }
   if (expiresAt !== undefined) info.expiresAt = Math.floor(expiresAt / 1000)
-  if (resource !== undefined) info.resource = new URL(resource)
+  if (resource !== undefined) info.resource = resource
   return info
 }
 

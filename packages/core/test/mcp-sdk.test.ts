@@ -66,7 +66,7 @@ function tokenGate(changes: Partial<Definition> = {}): Gate<BearerPrincipal> {
     challenge: () => [{ scheme: 'Bearer' }],
     withoutRequest: {
       read: (token) => (token === '' ? denied('malformed') : token),
-      resource: 'https://api.example.com/mcp',
+      resource: new URL('https://api.example.com/mcp'),
     },
     options: { audit: recorded.audit, clock },
     ...changes,
@@ -88,7 +88,7 @@ describe('the adapter for the MCP SDK', () => {
       scopes: ['files:read'],
       expiresAt: Date.UTC(2100, 0, 1) / 1000,
       resource: new URL('https://api.example.com/mcp'),
-      extra: { id: 'token-1' },
+      extra: principal,
     })
   })
 
@@ -249,19 +249,24 @@ describe('authInfoOf', () => {
       token: 'c1',
       clientId: 'p1',
       scopes: ['preview'],
-      extra: { id: 'c1', providerInstanceId: 'p1', threadId: 't1' },
+      extra: credential,
     })
   })
 
   test('[core-mcp-sdk] is a new object each time, for the SDK and tools may write to it', () => {
     const frozen = Object.freeze({ ...principal })
-    const info = authInfoOf(frozen, { token: 'good', resource: 'https://api.example.com' })
+    const info = authInfoOf(frozen, { token: 'good', resource: new URL('https://api.example.com') })
     info.scopes.push('more')
     expect(info).toMatchObject({ token: 'good', resource: new URL('https://api.example.com') })
     expect(authInfoOf(frozen).scopes).toEqual(['files:read'])
   })
 
   test('[core-mcp-sdk] names no client where the principal names none', () => {
-    expect(authInfoOf({ kind: 'token', id: 'a' })).toEqual({ token: 'a', clientId: '', scopes: [], extra: { id: 'a' } })
+    expect(authInfoOf({ kind: 'token', id: 'a' })).toEqual({
+      token: 'a',
+      clientId: '',
+      scopes: [],
+      extra: { kind: 'token', id: 'a' },
+    })
   })
 })

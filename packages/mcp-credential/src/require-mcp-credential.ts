@@ -53,8 +53,10 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     decided(verdict, token, request) {
       if (token === undefined) return
       if (stripHeader) stripAuthorization(request)
-      if (verdict.outcome !== 'granted') return
-      if (attachAuthInfo) (request as { auth?: AuthInfo }).auth = authInfoOf(verdict.principal)
+      const isGranted = verdict.outcome === 'granted'
+      if (attachAuthInfo)
+        (request as { auth?: AuthInfo | undefined }).auth = isGranted ? authInfoOf(verdict.principal) : undefined
+      if (!isGranted) return
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.
       if (request.res !== undefined) streams.watch(request.res, idInToken(prefix, token))

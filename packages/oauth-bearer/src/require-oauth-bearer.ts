@@ -55,6 +55,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const hasScopes = createScopeCheck(resolved.scopeImplies)
   const knownScopes = new Set(resolved.scopes)
   let metadataAt = resolved.resourceMetadataUrl
+  const url = new URL(resource)
 
   function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
     for (const scope of needs.scopes) knownScopes.add(scope)
@@ -73,8 +74,10 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       demand: createDemand(needs, hasScopes, clock, toleranceMs),
       decided: attachAuthInfo
         ? (verdict, presented, request) => {
-            if (verdict.outcome !== 'granted') return
-            const auth = authInfoOf(verdict.principal, { token: presented?.token, resource })
+            const isGranted = verdict.outcome === 'granted'
+            const auth = isGranted
+              ? authInfoOf(verdict.principal, { token: presented?.token, resource: url })
+              : undefined
             ;(request as Request & { auth?: unknown }).auth = auth
           }
         : undefined,
@@ -87,7 +90,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
         const exposed = mergeExposed(res?.getHeader('Access-Control-Expose-Headers'))
         return { ...answer, headers: { ...answer.headers, 'Access-Control-Expose-Headers': exposed } }
       },
-      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource, passesToken: true },
+      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource: url, passesToken: true },
       options: resolved,
     })
   }

@@ -167,6 +167,10 @@ describe('req.auth', () => {
       expiresAt: 1767225900,
       resource: RESOURCE,
       extra: {
+        kind: 'oauth-bearer',
+        clientId: 'c1',
+        scopes: ['files:read'],
+        expiresAt: 1767225900000,
         id: `${app.issuer.url}|u1`,
         issuer: app.issuer.url,
         subject: 'u1',

@@ -7,9 +7,8 @@ import { type Answer, answer, checkAnswer, isOver, problemAnswer, sendAnswer } f
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
 import { asGate, type Gate, type GateDefinition, type GateInside } from './gate.js'
 import type { Denial } from './gate-options.js'
-import { addGrant, once, removeGrant } from './grants.js'
+import { addGrant, hideForeignPrincipal, once, removeGrant, showPrincipal } from './grants.js'
 import type { PrincipalBase } from './principal.js'
-import { hideForeignPrincipal, showPrincipal } from './proven.js'
 import { record } from './record.js'
 import { decisionOn } from './thrown.js'
 import { checkDecision, type Decision, denied, type Granted, isDenied, type Refusal, type Verdict } from './verdict.js'
@@ -125,13 +124,14 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   function admit(passage: Passage<C>, standing: Standing<P, R, D>): void {
-    const { request, response, next } = passage
+    const { request, credential, response, next } = passage
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
     if (standing.outcome === 'granted') return response.headersSent ? undefined : next()
     removeGrant(request)
     let sent: Answer
     try {
       hideForeignPrincipal(request)
+      if (standing.outcome !== 'failed') decided?.(standing, credential, request)
       sent = answerTo(request, standing)
     } catch {
       // The event is out and says 503.

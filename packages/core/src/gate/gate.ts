@@ -40,10 +40,13 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
       ) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>)
     | undefined
   /**
-   * Runs when the credential that was read is decided on, before the handler or the answer. A gate that takes the
-   * credential off the request here needs a `verifier`: a second gate of its own would find nothing.
+   * Runs when the credential that was read is decided on, before the handler or the answer; again, with *unavailable*,
+   * when a grant could not be recorded. A gate that takes the credential off the request here needs a `verifier`: a
+   * second gate of its own would find nothing.
    */
-  readonly decided?: ((verdict: Verdict<P, R, D>, credential: C | undefined, request: Request) => void) | undefined
+  readonly decided?:
+    | ((verdict: Verdict<P, R, D | 'audit_sink'>, credential: C | undefined, request: Request) => void)
+    | undefined
   /** By what an authentication is remembered: gates with one verifier authenticate a request once. Default: the gate. */
   readonly verifier?: object | undefined
   /** What can be unavailable. The first is what a throw means that names none of them. */
@@ -65,7 +68,7 @@ export interface WithoutRequest<C, R extends string> {
   /** What the gate demands that only a request can show, such as `tools`: then no adapter can be made. */
   readonly impossible?: string | undefined
   /** The resource that `AuthInfo` names. */
-  readonly resource?: string | undefined
+  readonly resource?: URL | undefined
   /** Whether `AuthInfo` has the token itself, for tools that exchange it, and not the principal's id. Default false. */
   readonly passesToken?: boolean | undefined
 }
