@@ -100,9 +100,9 @@ const targets: readonly Target[] = [
   flat('Settings session, Redis, 10² to 10⁵ live', /^live-settings-redis$/, SETTINGS, 'express-session, connect-redis'),
 ]
 
-export const assess = (rows: AllRows): Assessed[] => targets.map((target) => target(rows))
+const assess = (rows: AllRows): Assessed[] => targets.map((target) => target(rows))
 
-export function isReached({ figure, most }: Assessed): boolean | undefined {
+function isReached({ figure, most }: Assessed): boolean | undefined {
   return figure === undefined || most === undefined ? undefined : figure <= most
 }
 

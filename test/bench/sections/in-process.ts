@@ -41,7 +41,7 @@ function added(results: readonly (readonly Measured[])[], index: number, mode: M
 }
 
 /** The figures of each variant, and the noise: of the empty ones, or of two equal ones of ours where there are two. */
-export function rowsOf({ id, title }: Case, results: readonly (readonly Measured[])[]): Row[] {
+function rowsOf({ id, title }: Case, results: readonly (readonly Measured[])[]): Row[] {
   const all = results[0] ?? []
   return all.flatMap((one, index) => {
     if (isEmpty(one)) return []
