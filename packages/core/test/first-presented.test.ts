@@ -247,6 +247,20 @@ test('compositions nest, and are gates with the face of what they are made of', 
   expect((await ask(app, { cookie: 'good', 'x-signature': 'good' })).body).toMatchObject({ kind: 'signed' })
 })
 
+test('[core-ambiguous] a composition owns no credential that none of its gates recognises', async () => {
+  const { audit, reasons } = recordAudit()
+  const [signed, agent, bearer] = [SIGNED, AGENT, BEARER].map((shape) => gateOf(shape, audit)) as [Gate, Gate, Gate]
+  const app = express().get('/', firstPresented(firstPresented(signed, agent), bearer), (incoming, response) => {
+    response.json(incoming.principal)
+  })
+  for (const authorization of ['Bearer good', 'Bearer junk', 'Bearer agent.good']) {
+    await ask(app, { 'x-signature': 'good', authorization }).expect(400)
+  }
+  expect(reasons()).toEqual(['ambiguous', 'ambiguous', 'ambiguous'])
+  expect((await ask(app, { authorization: 'Bearer agent.good' })).body).toMatchObject({ kind: 'agent' })
+  expect((await ask(app, { authorization: 'Bearer good' })).body).toMatchObject({ kind: 'bearer' })
+})
+
 test('[core-options] an argument that is no gate, or none at all, is refused at creation with a code', () => {
   const code = { name: 'TypeError', code: 'ERR_COUNTERSIGN_OPTION_INVALID' }
   const compose = firstPresented as (...gates: unknown[]) => unknown

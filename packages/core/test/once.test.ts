@@ -1,4 +1,4 @@
-import { principalOf } from '@countersign/core'
+import { type Audit, principalOf } from '@countersign/core'
 import { denied, granted } from '@countersign/core/gate-kit'
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import express, { type Express } from 'express'
@@ -126,6 +126,44 @@ describe('two gates of one verifier', () => {
     app.get('/', demanding('yes'), (incoming, response) => void response.json(incoming.principal))
     await ask(app).expect(200, { kind: 'key', id: 'caller-1' })
   })
+})
+
+describe('two gates of one verifier that report to different emitters', () => {
+  const reporting = (audit: Audit) =>
+    keyGate({ audit }, { verifier: registry, verify: () => granted({ kind: 'key', id: 'caller' }) })
+
+  test('[core-once] each tell theirs, once', async () => {
+    const [one, other] = [recordAudit(), recordAudit()]
+    const gates = [one, other, one, other].map(({ audit }) => reporting(audit))
+    await ask(appWith(...gates)).expect(200)
+    expect([one.reasons(), other.reasons()]).toEqual([[undefined], [undefined]])
+  })
+
+  test('[core-once] [audit-required] a required sink of the second one must take the grant', async () => {
+    const broken = recordAudit()
+    broken.audit.subscribe(() => Promise.reject(new Error('the disk is full')), { required: true })
+    await ask(appWith(reporting(recordAudit().audit), reporting(broken.audit))).expect(503)
+    expect(broken.reasons()).toEqual(['audit_sink'])
+  })
+})
+
+test('[core-once] [audit-required] a grant is not remembered before the required sink has taken it', async () => {
+  const { audit } = recordAudit()
+  audit.subscribe(() => new Promise((_resolve, reject) => setImmediate(reject)), { required: true })
+  const gate = keyGate({ audit })
+  const app = express()
+  let letIn = 0
+  // Not one after the other: while the sink is writing the event of the first, the second one decides.
+  app.use((incoming, response, next) => {
+    const handle = () => {
+      letIn += 1
+    }
+    gate(incoming, response, handle)
+    gate(incoming, response, handle)
+    response.on('finish', next)
+  })
+  await ask(app).expect(503)
+  expect(letIn).toBe(0)
 })
 
 describe('two gates made separately', () => {

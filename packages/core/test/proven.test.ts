@@ -33,6 +33,23 @@ const plants: [string, (incoming: Request) => void][] = [
       }),
   ],
   [
+    'behind an accessor that first shows what was set',
+    (incoming) => {
+      let shown: unknown
+      Object.defineProperty(incoming, 'principal', {
+        get: () => {
+          const value = shown
+          shown = forged
+          return value
+        },
+        set: (value) => {
+          shown = value
+        },
+        configurable: true,
+      })
+    },
+  ],
+  [
     'behind a getter that throws',
     (incoming) =>
       void Object.defineProperty(incoming, 'principal', {

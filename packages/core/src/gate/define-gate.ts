@@ -7,7 +7,7 @@ import { type Answer, answer, checkAnswer, isOver, problemAnswer, sendAnswer } f
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
 import { asGate, type Gate, type GateDefinition, type GateInside } from './gate.js'
 import type { Denial } from './gate-options.js'
-import { addGrant, hideForeignPrincipal, once, removeGrant, showPrincipal } from './grants.js'
+import { addGrant, hideForeignPrincipal, isRecorded, once, showPrincipal } from './grants.js'
 import type { PrincipalBase } from './principal.js'
 import { record } from './record.js'
 import { decisionOn } from './thrown.js'
@@ -21,8 +21,8 @@ interface Passage<C> {
   readonly startedMs: number
   /** What was read; undefined while nothing is. */
   credential: C | undefined
-  /** An earlier gate with the same verifier authenticated this request: it has its event. */
-  isKnown: boolean
+  /** An earlier gate with the same verifier and the same emitter was passed: the request has its event. */
+  isRecorded: boolean
 }
 
 /** The decision that stands when it has been recorded. */
@@ -60,7 +60,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   function enter(request: Request, response: Response, next: NextFunction): Passage<C> {
-    return { request, response, next, startedMs: clock.monotonic(), credential: undefined, isKnown: false }
+    return { request, response, next, startedMs: clock.monotonic(), credential: undefined, isRecorded: false }
   }
 
   /** Read and verify, once per request; then what this gate demands, every time. */
@@ -69,7 +69,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     const grant = once(request, verifier)
     if (grant !== undefined) {
       passage.credential = grant.credential as C
-      passage.isKnown = true
+      passage.isRecorded = isRecorded(request, verifier, audit)
       return meet(grant.verdict as Granted<P>, grant.credential as C, request)
     }
     const credential = read(request) ?? denied('missing' as R)
@@ -106,17 +106,18 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 
   /** Attaches what was granted, and records it unless an earlier gate did. */
   function grant(passage: Passage<C>, verdict: Granted<P>): Standing<P, R, D> | Promise<Standing<P, R, D>> {
-    const { request, credential, isKnown } = passage
+    const { request, credential } = passage
     decided?.(verdict, credential, request)
     showPrincipal(request, verdict.principal)
-    if (isKnown) return verdict
-    addGrant(request, verdict, credential, verifier)
-    try {
-      return record<P, R, D>(verdict, about(passage))
-    } catch (error) {
-      removeGrant(request)
-      throw error
-    }
+    if (passage.isRecorded) return verdict
+    const standing = record<P, R, D>(verdict, about(passage))
+    return isPromise(standing) ? standing.then((value) => remember(passage, value)) : remember(passage, standing)
+  }
+
+  /** Only what has been recorded: a gate that runs meanwhile must not take it for proven. */
+  function remember({ request, credential }: Passage<C>, standing: Standing<P, R, D>): Standing<P, R, D> {
+    if (standing.outcome === 'granted') addGrant(request, { verdict: standing, credential, verifier, audit })
+    return standing
   }
 
   function about({ request, startedMs }: Passage<C>, status?: number) {
@@ -127,7 +128,6 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     const { request, credential, response, next } = passage
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
     if (standing.outcome === 'granted') return response.headersSent ? undefined : next()
-    removeGrant(request)
     let sent: Answer
     try {
       hideForeignPrincipal(request)

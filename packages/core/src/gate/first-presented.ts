@@ -77,7 +77,7 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   const pass: RequestHandler = (request, response, next) => gates[0].optional()(request, response, next)
   const face = { kind: 'first-presented', reads, presents, challenge, pass }
   const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
-  const inside = { audit, clock: first.clock, takes, definition: undefined }
+  const inside = { audit, clock: first.clock, takes, definition: undefined, parts: gates }
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
 }
 
@@ -124,8 +124,15 @@ function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
   return others.every(isOwned) ? owner : undefined
 }
 
-/** The header fields of this request that the gate reads credentials from; all of them when it was granted and removed. */
+/**
+ * The header fields of this request that the gate reads credentials from; all of them when it was granted and removed. Of a
+ * composed gate, those of its gates to which something is presented: another credential in one of its fields is not its.
+ */
 function fieldsOf(gate: Gate, request: Request): readonly string[] {
+  const parts = insideOf(gate)?.parts
+  if (parts !== undefined) {
+    return parts.filter((part) => part.presents(request)).flatMap((part) => fieldsOf(part, request))
+  }
   const sent = gate.reads.filter((name) => fieldLines(request, name).length > 0)
   return sent.length > 0 ? sent : gate.reads
 }

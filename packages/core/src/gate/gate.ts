@@ -97,6 +97,8 @@ export interface GateInside {
   readonly takes: readonly string[]
   /** Undefined for a gate that is composed of others. */
   readonly definition: GateDefinition<unknown, PrincipalBase, string, string> | undefined
+  /** The gates that it is composed of. */
+  readonly parts?: readonly Gate[] | undefined
 }
 
 const INSIDE = Symbol.for('countersign.gate/1')

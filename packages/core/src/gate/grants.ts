@@ -11,22 +11,17 @@ export interface Grant {
   readonly credential: unknown
   /** The object that verified: a registry, or the gate itself. */
   readonly verifier: object
+  /** The emitter that recorded it. */
+  readonly audit: object
   readonly before: Grant | undefined
 }
 
 /** The grants of each request: private, so that nothing else on a request can pass for one. */
 const grants = singleton('grants', () => new WeakMap<object, Grant>())
 
-/** Adds a grant. */
-export function addGrant(request: object, verdict: Granted, credential: unknown, verifier: object): void {
-  grants.set(request, { verdict, credential, verifier, before: grants.get(request) })
-}
-
-/** Removes the last grant: it could not be recorded. */
-export function removeGrant(request: object): void {
-  const before = grants.get(request)?.before
-  if (before === undefined) grants.delete(request)
-  else grants.set(request, before)
+/** Adds a grant that has been recorded. */
+export function addGrant(request: object, grant: Omit<Grant, 'before'>): void {
+  grants.set(request, { ...grant, before: grants.get(request) })
 }
 
 /**
@@ -38,6 +33,13 @@ export function once(request: object, verifier: object): Grant | undefined {
   let grant = grants.get(request)
   while (grant !== undefined && grant.verifier !== verifier) grant = grant.before
   return grant
+}
+
+/** Whether this emitter has the event of what `verifier` authenticated on this request. */
+export function isRecorded(request: object, verifier: object, audit: object): boolean {
+  let grant = grants.get(request)
+  while (grant !== undefined && (grant.verifier !== verifier || grant.audit !== audit)) grant = grant.before
+  return grant !== undefined
 }
 
 /**
@@ -65,23 +67,16 @@ export function principalOf<K extends keyof PrincipalTypes>(request: Request, ki
  * @throws {TypeError} when the property cannot be replaced.
  */
 export function showPrincipal(request: Request, principal: PrincipalBase | undefined): void {
-  if (isSet(request, principal)) return
+  if (!('principal' in request)) {
+    ;(request as Request).principal = principal as Principal | undefined
+    return
+  }
   Object.defineProperty(request, 'principal', {
     value: principal,
     writable: true,
     enumerable: true,
     configurable: true,
   })
-}
-
-function isSet(request: Request, principal: PrincipalBase | undefined): boolean {
-  try {
-    request.principal = principal as Principal | undefined
-    return (request.principal as PrincipalBase | undefined) === principal
-  } catch {
-    // An accessor without a setter, or a property that is not writable.
-    return false
-  }
 }
 
 /**
