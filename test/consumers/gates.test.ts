@@ -112,9 +112,9 @@ describe('apps in TypeScript', () => {
     ['nodenext', { module: 'nodenext' }],
     ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
   ])(
-    'with %s resolution an app compiles strictly with every package, declarations included, and runs',
+    'with %s resolution an app compiles strictly with every package, emits its declarations, and runs',
     (name, options) => {
-      const project = { folders: ['shared', ...names], type: 'module' as const, dependencies }
+      const project = { folders: ['shared', 'inferred', ...names], type: 'module' as const, dependencies }
       const consumer = createConsumer(join(folder, name), project, tarballs)
       const main = [
         ...names.map((gate, i) => `import { exercise as exercise${i} } from './${gate}.js'`),
@@ -123,7 +123,7 @@ describe('apps in TypeScript', () => {
         'export {}',
       ]
       writeFileSync(join(consumer.folder, 'main.ts'), main.join('\n'))
-      consumer.compile({ ...options, outDir: 'out' })
+      consumer.compile({ ...options, declaration: true, outDir: 'out' })
       for (const file of readdirSync(consumer.folder).filter((file) => /(?<!\.d)\.mjs$/.test(file))) {
         cpSync(join(consumer.folder, file), join(consumer.folder, 'out', file))
       }

@@ -1,7 +1,7 @@
 import type { SettingsSessionPrincipal } from '../principal.js'
 import type { SensitiveUrl } from './sensitive-url.js'
 
-/** No kinds but `settings`. */
+/** The kinds of a registry that has no other kind than `settings`: the default of {@link LinkRequest} and its like. */
 export type NoKinds = Record<never, never>
 
 /** What validates a kind's metadata: returns it, or throws. A zod schema's `parse` is one. */
