@@ -1,6 +1,6 @@
 // The public API of each entry of each published package, from its built types, as a report for reviewers:
 //   node test/api/extract.mjs            names the reports that no longer hold, and ends with 1 when there are any
-//   node test/api/extract.mjs --update   writes them anew
+//   node test/api/extract.mjs --update   rewrites them
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -63,7 +63,7 @@ function configFor(folder, { name, types }) {
   })
 }
 
-/** Whether the report of an entry holds, or was written anew. */
+/** Whether the report of an entry holds, or was rewritten. */
 function extract(config, compilerState) {
   const result = Extractor.invoke(config, {
     localBuild: update,
