@@ -1,4 +1,5 @@
 import { setImmediate as tick } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { createAudit, audit as defaultAudit, firstPresented } from '@countersign/core'
 import { denied, granted, unavailable } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
@@ -134,8 +135,9 @@ describe('a granted request', () => {
     expect(order).toEqual(['handler', 'a microtask later'])
   })
 
-  test('[core-same-tick] makes the gate add nothing to the request but req.principal', async () => {
+  test('[core-same-tick] makes the gate add nothing to the request but req.principal, and its grant where no dump of the request shows it', async () => {
     let before: PropertyKey[] = []
+    let dump = ''
     const app = express()
     const names = (incoming: Request) => Reflect.ownKeys(incoming)
     app.get(
@@ -144,13 +146,17 @@ describe('a granted request', () => {
         before = names(incoming)
         next()
       },
-      keyGate({ audit: createAudit() }, decides(grant)),
+      keyGate({ audit: createAudit() }, { ...decides(grant), read: () => 'a-credential-that-no-dump-shows' as never }),
       (incoming, response) => {
-        response.json(names(incoming).filter((name) => !before.includes(name)))
+        const added = names(incoming).filter((name) => !before.includes(name))
+        response.json({ added: added.map(String), seen: Object.keys(incoming).filter((name) => added.includes(name)) })
+        dump = inspect(incoming, { depth: 9 })
       },
     )
     const { body } = await request(app).get('/')
-    expect(body).toEqual(['principal'])
+    expect(body).toEqual({ added: ['principal', 'Symbol(countersign.grant/1)'], seen: ['principal'] })
+    expect(dump).toContain("principal: { kind: 'key', id: 'the-key' }")
+    expect(dump).not.toContain('a-credential-that-no-dump-shows')
   })
 
   test('waits for a promised verdict', async () => {

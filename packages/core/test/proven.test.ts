@@ -226,3 +226,41 @@ test.each([
   await request(app).get('/1').set('x-key', 'good').expect(500)
   expect([events.map(({ reason }) => reason), handled()]).toEqual([['internal_error'], 0])
 })
+
+describe('a grant of another request', () => {
+  /** Serves `/`: a gate, then whatever `make` builds from the granted request; says whose principal that has. */
+  async function principalOn(make: (granted: Request) => Request): Promise<unknown> {
+    const app = express()
+    app.get('/', keyGate({ audit: createAudit() }), (incoming, response) => {
+      const other = make(incoming)
+      try {
+        response.json(principalOf(other, 'key'))
+      } catch (error) {
+        response.json((error as { code: string }).code)
+      }
+    })
+    return (await request(app).get('/').set('X-Key', 'good')).body
+  }
+
+  const copyWithSymbols = (granted: Request): Request => {
+    const copy = Object.create(express.request)
+    for (const key of Reflect.ownKeys(granted)) {
+      const { value } = Object.getOwnPropertyDescriptor(granted, key) ?? {}
+      Object.defineProperty(copy, key, { value, configurable: true, writable: true, enumerable: true })
+    }
+    return copy
+  }
+
+  test.each<[string, (granted: Request) => Request, unknown]>([
+    ['is its own on the request itself', (granted) => granted, { kind: 'key', id: 'the-key' }],
+    ['is not inherited', (granted) => Object.create(granted), 'ERR_COUNTERSIGN_PRINCIPAL_MISSING'],
+    [
+      'is not copied with its properties',
+      (granted) => ({ ...granted }) as Request,
+      'ERR_COUNTERSIGN_PRINCIPAL_MISSING',
+    ],
+    ['is not copied with its symbols', copyWithSymbols, 'ERR_COUNTERSIGN_PRINCIPAL_MISSING'],
+  ])('[core-proven] %s', async (_title, make, expected) => {
+    expect(await principalOn(make)).toEqual(expected)
+  })
+})

@@ -116,7 +116,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 
   /** Only what has been recorded: a gate that runs meanwhile must not take it for proven. */
   function remember({ request, credential }: Passage<C>, standing: Standing<P, R, D>): Standing<P, R, D> {
-    if (standing.outcome === 'granted') addGrant(request, { verdict: standing, credential, verifier, audit })
+    if (standing.outcome === 'granted') addGrant({ request, verdict: standing, credential, verifier, audit })
     return standing
   }
 
