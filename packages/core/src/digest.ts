@@ -7,7 +7,7 @@ export function sha256(data: string | Uint8Array): Buffer {
 }
 
 /**
- * Compares two secrets in a time that tells nothing of them, whatever their lengths: over their SHA-256 digests, with
+ * Compares two secrets in constant time, whatever their lengths: over their SHA-256 digests, with
  * `timingSafeEqual`.
  */
 export function secretsEqual(a: string | Uint8Array, b: string | Uint8Array): boolean {

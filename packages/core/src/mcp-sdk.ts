@@ -155,7 +155,7 @@ async function decideOn(
   }
 }
 
-/** What the gate itself would tell the client. */
+/** What the gate itself would answer. */
 function sentenceOf(reason: string, { reasons }: AnyDefinition): string {
   const { problem } = reasons[reason] ?? {}
   return problem?.error_description ?? problem?.detail ?? 'The credential is not valid here'

@@ -22,7 +22,7 @@ describe('an answer', () => {
     ['duplicated', denied('ambiguous'), 400, undefined, 'Bad Request'],
     ['not enough', denied('too_little'), 403, undefined, 'Forbidden'],
     ['body too large', denied('too_large'), 413, undefined, 'Content Too Large'],
-  ])('[core-answers] (%s) is a problem that nobody caches', async (_name, verdict, status, challenge, title) => {
+  ])('[core-answers] (%s) is a problem that is never cached', async (_name, verdict, status, challenge, title) => {
     const answer = await answerTo(verdict)
     expect(answer).toMatchObject({ status, retryAfter: undefined })
     expect(answer.challenge).toBe(challenge)
@@ -208,7 +208,7 @@ describe('a required audit sink', () => {
       },
     ],
     ['rejects', async () => Promise.reject(new Error('the disk is full'))],
-  ])('[core-required-sink] that %s turns a grant into 503, told once', async (_name, write) => {
+  ])('[core-required-sink] that %s turns a grant into 503, reported once', async (_name, write) => {
     for (const onDenied of ['respond', 'next'] as const) {
       const { app, told, handled, errors } = withRequiredSink(write, onDenied)
       const response = await request(app).get('/1').expect(503)
@@ -282,7 +282,7 @@ describe('a required audit sink', () => {
     expect(reasons()).toEqual(['audit_sink'])
   })
 
-  test('[core-required-sink] that takes the event lets the request in, told once', async () => {
+  test('[core-required-sink] that takes the event has the request granted, reported once', async () => {
     for (const write of [() => undefined, async () => undefined]) {
       const { app, told, handled } = withRequiredSink(write)
       await request(app).get('/1').expect(200)

@@ -38,7 +38,7 @@ describe('sinks', () => {
     ],
     ['rejects', async () => Promise.reject(new Error('a bug'))],
     ['hangs', async () => new Promise(() => undefined)],
-    ['throws what is no error', () => Promise.reject(undefined)],
+    ['throws what is not an error', () => Promise.reject(undefined)],
   ])('[audit-isolation] one that %s harms neither the emitter nor another sink', async (_name, write) => {
     const audit = createAudit()
     const good = collect()
@@ -113,7 +113,7 @@ describe('sinks', () => {
     [() => undefined, { required: 'yes' }, 'option "required" must be true or false, got "yes"'],
     [() => undefined, { deadlineMs: 0.5 }, 'option "deadlineMs" must be an integer from 1'],
     [() => undefined, { filter: 'all' }, 'option "filter" must be a function'],
-  ])('[audit-options] %p with %p is refused at once', (sink, options, message) => {
+  ])('[audit-options] %p with %p is refused immediately', (sink, options, message) => {
     const audit = createAudit()
     expect(() => audit.subscribe(sink as () => void, options as object)).toThrow(message)
     expect(audit.active).toBe(false)
@@ -251,7 +251,7 @@ describe('the diagnostics channel', () => {
     expect(reasons(got)).toEqual(['one', 'two'])
   })
 
-  test('[audit-diagnostics-channel] costs nothing when nobody listens: not even the event is made', () => {
+  test('[audit-diagnostics-channel] costs nothing without a listener: not even the event is made', () => {
     let asked = 0
     const audit = createAudit({
       now: () => {

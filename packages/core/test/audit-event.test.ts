@@ -149,7 +149,7 @@ describe('an event', () => {
     expect(event).not.toHaveProperty('storeMs')
   })
 
-  test('[audit-never-throws] of a type that does not exist, or with parts that cannot be printed, is told all the same', () => {
+  test('[audit-never-throws] of a type that does not exist, or with parts that cannot be printed, is reported all the same', () => {
     const event = completed({
       type: 'constructor' as 'access.denied',
       reason: Object.create(null),

@@ -9,7 +9,7 @@ const collect = () => {
 const reasons = (events: readonly AuditEvent[]) => events.map(({ reason }) => reason)
 
 describe('required sinks', () => {
-  test('[audit-required] say whether the event was written, at once when they are synchronous', () => {
+  test('[audit-required] say whether the event was written, immediately when they are synchronous', () => {
     const audit = createAudit()
     const stop = audit.subscribe(() => undefined, { required: true })
     expect(audit.emit(decision())).toBe(true)
@@ -24,7 +24,7 @@ describe('required sinks', () => {
     expect(audit.emit(decision())).toBe(false)
   })
 
-  test('[audit-required] that fail have the others told what was done instead, once', async () => {
+  test('[audit-required] that fail have what was done instead reported to the others, once', async () => {
     for (const write of [() => Promise.reject(new Error('full')), async () => undefined]) {
       const audit = createAudit()
       const { got, write: take } = collect()
@@ -131,7 +131,7 @@ describe('flush and close', () => {
     expect(await other.flush()).toBe(false)
   })
 
-  test('[audit-flush] waits for required sinks and for what the others are told after them', async () => {
+  test('[audit-flush] waits for required sinks and for what is reported to the others after them', async () => {
     const audit = createAudit()
     const sink = heldSink()
     const { got, write } = collect()
@@ -165,7 +165,7 @@ describe('flush and close', () => {
     expect([got.length, closed, audit.active]).toEqual([1, 1, false])
   })
 
-  test('[audit-close] with a required sink leaves nothing that lets in', async () => {
+  test('[audit-close] with a required sink leaves nothing that grants', async () => {
     const audit = createAudit()
     audit.subscribe(() => undefined, { required: true })
     await audit.close()

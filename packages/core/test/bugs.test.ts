@@ -21,7 +21,7 @@ describe('a bug in a gate', () => {
     ['a reason that the table does not have', () => denied('unheard_of' as 'unknown')],
     ['a reason that every object has', () => denied('constructor' as 'unknown')],
     ['a member that JSON cannot hold', () => denied('unknown', { members: { count: 1n } })],
-    ['a challenge that is no token', () => denied('unknown', { parameters: {} })],
+    ['a challenge that is not a token', () => denied('unknown', { parameters: {} })],
   ]
   test.each(bugs)('[core-throw] (%s) is one event, 500 without detail, and no way in', async (name, decide) => {
     const broken = { challenge: () => [{ scheme: 'Key\r\nSet-Cookie: a=1' }] }
@@ -66,7 +66,7 @@ describe('a bug in a gate', () => {
       { error: 'Error', at: expect.stringContaining('bugs.test') },
     ],
     [
-      'whose stack is no text',
+      'whose stack is not a text',
       () => {
         throw Object.assign(new Error('hunter2'), { stack: ['hunter2'] })
       },
@@ -95,7 +95,7 @@ describe('a bug in a gate', () => {
     }
   })
 
-  test('[core-throw] while the grant is told leaves no principal to the error handlers', async () => {
+  test('[core-throw] while the grant is reported leaves no principal to the error handlers', async () => {
     const unreadable = {
       kind: 'key' as const,
       get id(): string {
@@ -131,7 +131,7 @@ describe('a bug in a gate', () => {
     expect(events).toMatchObject([{ http: { requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) } }])
   })
 
-  test('[core-throw] in the shape of an answer is found before anything is told or sent', async () => {
+  test('[core-throw] in the shape of an answer is found before anything is reported or sent', async () => {
     const headers = { 'X-Note': 'a\r\nSet-Cookie: b=1' }
     const { app, events } = keyApp({}, { shape: (answer) => ({ ...answer, headers }) })
     const response = await request(app).get('/1').expect(500)

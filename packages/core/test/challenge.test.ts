@@ -68,7 +68,7 @@ describe('a challenge', () => {
     [{ scheme: 'Key', parameters: { 'a"b': 'c' } }],
     [{ scheme: 'Key', parameters: { 'realm="x", other': 'c' } }],
     [{ scheme: 'Key', parameters: { 'a\r\nSet-Cookie: b': 'c' } }],
-  ])('[core-quoting] whose scheme or name is no token is never written: %j', (challenge) => {
+  ])('[core-quoting] whose scheme or name is not a token is never written: %j', (challenge) => {
     expect(() => formatChallenge(challenge)).toThrow(TypeError)
   })
 

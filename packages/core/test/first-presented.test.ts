@@ -14,7 +14,7 @@ interface Shape {
   readonly read: (incoming: express.Request) => string | undefined
 }
 
-/** A gate that lets in who presents something with `good` in it. */
+/** A gate that grants what is presented with `good` in it. */
 function gateOf({ name, realm, reads, recognises, read }: Shape, audit: GateOptions['audit']): Gate {
   return defineGate<string, PrincipalBase, 'missing' | 'bad', 'store'>({
     name,
@@ -226,7 +226,7 @@ test.each<[string, () => Error, number, string]>([
   expect(events).toMatchObject([{ gate: 'first-presented', reason }])
 })
 
-test('what is refused for all gates is reported where the first of them reports, or where it is told to', async () => {
+test('what is refused for all gates is reported where the first of them reports, or where it is configured to', async () => {
   const [first, second, own] = [recordAudit(), recordAudit(), recordAudit()]
   const gates: [Gate, Gate] = [gateOf(SIGNED, first.audit).optional(), gateOf(BEARER, second.audit)]
   await request(express().use(firstPresented(firstPresented(...gates)))).get('/')
@@ -261,7 +261,7 @@ test('[core-ambiguous] a composition owns no credential that none of its gates r
   expect((await ask(app, { authorization: 'Bearer good' })).body).toMatchObject({ kind: 'bearer' })
 })
 
-test('[core-options] an argument that is no gate, or none at all, is refused at creation with a code', () => {
+test('[core-options] an argument that is not a gate, or none at all, is refused at creation with a code', () => {
   const code = { name: 'TypeError', code: 'ERR_COUNTERSIGN_OPTION_INVALID' }
   const compose = firstPresented as (...gates: unknown[]) => unknown
   expect(() => compose()).toThrow(expect.objectContaining(code))

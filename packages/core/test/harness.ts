@@ -42,7 +42,7 @@ const reasons = {
   too_large: { status: 413, owasp: 'input_validation_fail' },
 } as const
 
-/** A gate on `x-key`, which lets in `good`, with what a test changes about it. */
+/** A gate on `x-key`, which grants `good`, with what a test changes about it. */
 export function keyGate(options: KeyOptions = {}, changes: Partial<KeyDefinition> = {}): Gate<KeyPrincipal> {
   return defineGate<string, KeyPrincipal, KeyReason, 'key_store'>({
     name: 'key',
@@ -64,7 +64,7 @@ export function keyGate(options: KeyOptions = {}, changes: Partial<KeyDefinition
   })
 }
 
-/** A gate on `x-badge`, which lets in whatever is presented. */
+/** A gate on `x-badge`, which grants whatever is presented. */
 export function badgeGate(options: GateOptions = {}): Gate<BadgePrincipal> {
   return defineGate<string, BadgePrincipal, 'missing', 'badges'>({
     name: 'badge',

@@ -92,7 +92,7 @@ describe('the adapter for the MCP SDK', () => {
     })
   })
 
-  test('[core-mcp-sdk] hands on the token itself only when the gate was told to', async () => {
+  test('[core-mcp-sdk] hands on the token itself only when the gate is configured to', async () => {
     const withoutRequest = { read: (token: string) => token, passesToken: true }
     expect(await asOAuthTokenVerifier(tokenGate({ withoutRequest })).verifyAccessToken('good')).toMatchObject({
       token: 'good',
@@ -228,7 +228,7 @@ describe.each<
     expect(recorded.events).toHaveLength(1)
   })
 
-  test('[core-mcp-sdk] answers a token without a needed scope with 401, and does not let it in', async () => {
+  test('[core-mcp-sdk] answers a token without a needed scope with 401, and does not grant it', async () => {
     const verifier = asOAuthTokenVerifier(tokenGate(needsWrite), options)
     const app = express().get('/', requireBearerAuth({ verifier }), (_incoming, response) => void response.end())
     const response = await request(app).get('/').set('authorization', 'Bearer good').expect(401)

@@ -6,7 +6,7 @@ import { replayStoreContract } from '../../../test/support/replay-contract.js'
 describe('the memory replay store', () => {
   test.each(replayStoreContract(() => memoryReplay()))('[core-replay-contract] $title', ({ run }) => run())
 
-  test('[core-memory-replay] answers at once, without a promise', () => {
+  test('[core-memory-replay] answers immediately, without a promise', () => {
     expect(memoryReplay().claim('a', 1000)).toBe('fresh')
   })
 

@@ -112,7 +112,7 @@ describe('onDenied: a function', () => {
   })
 
   test.each([[undefined], ['route'], ['router'], [null], [{ status: 200 }]])(
-    '[core-on-denied] that calls next(%j) lets nobody in: the answer is sent',
+    '[core-on-denied] that calls next(%j) grants nothing: the answer is sent',
     async (value) => {
       const { app, handled, errors } = keyApp({
         onDenied: (_denial, _request, _response, next) => (next as (value: unknown) => void)(value),

@@ -176,7 +176,7 @@ describe('two gates made separately', () => {
     ])
   })
 
-  test('[core-once] are told apart from one gate that is mounted twice, as it is or as optional()', async () => {
+  test('[core-once] are distinguished from one gate that is mounted twice, as it is or as optional()', async () => {
     const gate = demanding('yes', {})
     await ask(appWith(gate, gate.optional(), gate)).expect(200)
     expect([verified, demanded.length, recorded.events.length]).toEqual([1, 3, 1])

@@ -58,7 +58,7 @@ describe('a request that is over', () => {
   }
 
   test.each(['respond', 'next'] as const)(
-    '[core-client-gone] because its client has gone is told of and not answered (onDenied: %s)',
+    '[core-client-gone] because its client has gone is reported and not answered (onDenied: %s)',
     async (onDenied) => {
       const { events, errors, handled } = await abandoned(() => denied('unknown'), onDenied)
       expect(events.map((event) => event.reason)).toEqual(['unknown'])

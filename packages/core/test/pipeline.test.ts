@@ -171,7 +171,7 @@ describe('a granted request', () => {
     expect(handled()).toBe(1)
   })
 
-  test('of a gate without an emitter is told to the process-wide one', async () => {
+  test('of a gate without an emitter is reported to the process-wide one', async () => {
     const told: string[] = []
     const unsubscribe = defaultAudit.subscribe((event) => void told.push(event.type))
     const app = express().get('/', keyGate({}, decides(grant)), (_request, response) => void response.end())
@@ -242,7 +242,7 @@ test('[core-contained] what next() throws after a promised verdict is contained 
   expect(events.map((event) => event.type)).toEqual(['access.granted'])
 })
 
-test('[core-next-once] what next() throws at once is never taken for a failure of the gate', async () => {
+test('[core-next-once] what next() throws immediately is never taken for a failure of the gate', async () => {
   for (const [credential, onDenied] of [
     ['good', 'respond'],
     ['bad', 'next'],
@@ -336,7 +336,7 @@ test("[core-handler-name] a gate bears its maker's name: in Express's layers and
   }
 })
 
-test('[core-one-event] an emitter that does not say whether anybody listens is told', async () => {
+test('[core-one-event] an emitter that does not say whether anybody listens gets the event', async () => {
   const { audit, events } = recordAudit()
   const { emit, subscribe } = audit
   const { app } = keyApp({ audit: { emit, subscribe } as unknown as typeof audit })

@@ -156,7 +156,7 @@ describe.each(immovable)('a principal %s', (_name, plant) => {
   )
 })
 
-test('[core-proven] a principal that is kept from one request is nobody on the next one', async () => {
+test('[core-proven] a principal that is kept from one request counts for nothing on the next one', async () => {
   const audit = createAudit()
   const app = express()
   let kept: Request['principal']
@@ -217,7 +217,7 @@ test('[core-proven] a grant that a required sink did not take is gone for princi
 test.each([
   ['no kind', { id: 'x' }],
   ['no id', { kind: 'key' }],
-  ['an id that is no text', { kind: 'key', id: 7 }],
+  ['an id that is not a text', { kind: 'key', id: 7 }],
   ['text for a principal', 'the-key'],
 ])('[core-throw] a grant with %s is a bug', async (_name, principal) => {
   const { app, events, handled } = appOf((audit) =>

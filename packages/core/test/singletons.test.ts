@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => warn.mockRestore())
 
 describe('what copies of the package share', () => {
-  test('[core-singletons] is an own property of globalThis that nobody lists or replaces', () => {
+  test('[core-singletons] is an own property of globalThis that is neither listed nor replaced', () => {
     expect(known('audit/1')).toMatchObject({ enumerable: false, configurable: false, writable: false })
   })
 
@@ -27,7 +27,7 @@ describe('what copies of the package share', () => {
     expect(warn).not.toHaveBeenCalled()
   })
 
-  test('[core-singletons] is no property that globalThis inherits', () => {
+  test('[core-singletons] is not a property that globalThis inherits', () => {
     const key = Symbol.for('countersign.test-inherited/1')
     Object.defineProperty(Object.prototype, key, { value: { planted: true }, configurable: true })
     try {

@@ -81,7 +81,7 @@ describe('the comparison of secrets', () => {
 })
 
 describe('settle', () => {
-  test('continues at once with a value, and with what was thrown', () => {
+  test('continues immediately with a value, and with what was thrown', () => {
     expect(
       settle(
         () => 1,

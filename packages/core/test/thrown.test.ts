@@ -113,7 +113,7 @@ describe.each(kinds)('%s', (_name, make, kind, attributes) => {
     }
   })
 
-  test('[core-thrown] is told apart by isBug, and described without its message', () => {
+  test('[core-thrown] is distinguished by isBug, and described without its message', () => {
     const error = make()
     expect(isBug(error)).toBe(kind === 'bug')
     expect(describeError(error)).toMatchObject(attributes)

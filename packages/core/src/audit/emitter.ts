@@ -26,13 +26,13 @@ export interface AuditStats {
   readonly sinks: readonly { name: string; required: boolean; queued: number; dropped: number; failed: number }[]
 }
 
-/** An emitter: gates tell it of decisions, sinks hear of them. Contract `/1` between copies of the package. */
+/** An emitter: gates report decisions to it, and it passes them to sinks. Contract `/1` between copies of the package. */
 export interface Audit {
-  /** False when nobody listens; then an event need not even be made. */
+  /** False when there is no listener; then an event need not even be made. */
   readonly active: boolean
   /**
-   * Tells every sink. Returns false (or a promise of it) when a `required` sink did not take the event; the other
-   * sinks are then told what `instead` makes, or the event itself when there is none. Never throws, never rejects.
+   * Passes the event to every sink. Returns false (or a promise of it) when a `required` sink did not take the event; the other
+   * sinks then get what `instead` makes, or the event itself when there is none. Never throws, never rejects.
    */
   emit(event: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean>
   /**

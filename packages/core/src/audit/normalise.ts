@@ -38,15 +38,17 @@ function setNumber<K extends string>(target: { [_ in K]?: number | undefined }, 
 }
 
 function safeAttributes(attributes: AuditAttributes): AuditAttributes {
-  const safe: [string, string | number | boolean][] = []
+  const safe: Record<string, string | number | boolean> = {}
   for (const name of Object.keys(attributes).slice(0, MAX_ATTRIBUTES)) {
     const value = attributes[name]
-    if (typeof value === 'boolean') safe.push([safeString(name), value])
-    else if (typeof value === 'number' && Number.isFinite(value)) safe.push([safeString(name), value + 0])
-    else if (value !== undefined && value !== null) safe.push([safeString(name), text(value)])
+    const key = safeString(name)
+    // Assigned, it would be a prototype and not an attribute.
+    if (key === '__proto__') Object.defineProperty(safe, key, { value: text(value), enumerable: true })
+    else if (typeof value === 'boolean') safe[key] = value
+    else if (typeof value === 'number' && Number.isFinite(value)) safe[key] = value + 0
+    else if (value !== undefined && value !== null) safe[key] = text(value)
   }
-  // `fromEntries` defines own properties, so an attribute named `__proto__` is one like any other.
-  return Object.freeze(Object.fromEntries(safe))
+  return Object.freeze(safe)
 }
 
 function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCredential {
@@ -80,7 +82,7 @@ function isoTime(nowMs: number): string {
 
 /** The event as sinks see it: completed, made safe, frozen. */
 export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent {
-  // A caller without types may name one that is not in the catalogue: told all the same, and as an anomaly.
+  // A caller without types may name one that is not in the catalogue: reported all the same, as an anomaly.
   const defaults = Object.hasOwn(auditEventTypes, input.type) ? auditEventTypes[input.type] : UNKNOWN_TYPE
   const id = randomUUID()
   const event: Mutable<AuditEvent> = {

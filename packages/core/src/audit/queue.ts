@@ -2,7 +2,7 @@ import { isPromise } from '../async.js'
 import type { AuditEvent } from './event.js'
 import type { AuditFilter, AuditSink } from './sink.js'
 
-/** Whom a {@link Subscription} tells of what it lost. */
+/** Where a {@link Subscription} reports what it lost. */
 export interface SubscriptionReport {
   dropped(): void
   failed(): void

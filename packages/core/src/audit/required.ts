@@ -3,7 +3,7 @@ import type { AuditEvent } from './event.js'
 import { nameOf } from './queue.js'
 import type { AuditFilter, AuditSink } from './sink.js'
 
-/** A sink without which nothing may be decided: each event is written at once and the outcome is waited for. */
+/** A sink without which nothing may be decided: each event is written immediately, and the outcome is awaited. */
 export class RequiredSink {
   /** Writes under way. */
   queued = 0

@@ -13,7 +13,7 @@ interface Tally {
   failed: number
 }
 
-/** Tells the other sinks, once a minute at most, what one sink lost. */
+/** Reports to the other sinks, once a minute at most, what one sink lost. */
 export class SinkReporter {
   readonly #tallies = new Map<Reported, Tally>()
   #lastReportMs = Number.NEGATIVE_INFINITY
@@ -25,7 +25,7 @@ export class SinkReporter {
     this.emit = emit
   }
 
-  /** The lost are told to the sink that lost them, too: its own log must say that it has a gap. */
+  /** Lost events are reported to the sink that lost them, too: its own log must say that it has a gap. */
   dropped(entry: Reported): void {
     this.#tally(entry).dropped += 1
     this.#schedule()

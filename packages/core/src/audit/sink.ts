@@ -25,12 +25,12 @@ export interface SubscribeOptions {
   /**
    * No audit, no service: when this sink fails, gates deny with 503. Default false. Of two required sinks, one may have
    * written the grant that the other one's failure turned into a 503, and so may one that wrote later than `deadlineMs`;
-   * every other sink is told of the 503 alone.
+   * every other sink gets the event of the 503 alone.
    */
   readonly required?: boolean | undefined
   /**
    * Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. For a
-   * required sink: events that it may have under way; beyond it the next fails at once.
+   * required sink: events that it may have under way; beyond it the next fails immediately.
    */
   readonly maxQueue?: number | undefined
   /** Milliseconds that a required sink has for one event. Default 1000. */

@@ -15,7 +15,7 @@ export class AccessDeniedError extends Error {
   readonly code: string
   /** Whether `message` may be shown to the client. */
   readonly expose: boolean
-  /** The gate's reason: for logs. Not enumerable, so that a careless `res.json(err)` does not tell the client. */
+  /** The gate's reason: for logs. Not enumerable, so that a careless `res.json(err)` does not reveal it to the client. */
   declare readonly reason: string
   /** The answer that the gate would have sent. */
   declare readonly answer: Answer

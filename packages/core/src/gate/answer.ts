@@ -4,7 +4,7 @@ import { type Problem, titleOf } from './problem.js'
 import type { ReasonTable } from './reasons.js'
 import type { Denied, Refusal } from './verdict.js'
 
-/** What is sent to a client that is not let in: an object until {@link sendAnswer} writes its bytes. */
+/** What is sent to a client whose request is not granted: an object until {@link sendAnswer} writes its bytes. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[]>>

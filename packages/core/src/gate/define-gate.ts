@@ -1,5 +1,5 @@
 import type { NextFunction, Request, Response } from 'express'
-import { andThen, isPromise, settle } from '../async.js'
+import { isPromise, settle } from '../async.js'
 import { audit as defaultAudit } from '../audit/emitter.js'
 import { systemClock } from '../clock.js'
 import { AccessDeniedError } from './access-denied-error.js'
@@ -76,7 +76,8 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     if (isDenied(credential)) return credential
     passage.credential = credential
     const verdict = verify(credential, request)
-    return andThen(verdict, (value) => meet(value, credential, request))
+    if (isPromise(verdict)) return Promise.resolve(verdict).then((value) => meet(value, credential, request))
+    return meet(verdict, credential, request)
   }
 
   function meet(verdict: Verdict<P, R, D>, credential: C, request: Request) {

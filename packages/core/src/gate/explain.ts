@@ -20,7 +20,7 @@ export interface Explanation<V extends Verdict = Verdict> {
 }
 
 /**
- * Tells the steps of a decision from its verdict: those before the one that ended it passed. The verdict is the gate's own,
+ * Derives the steps of a decision from its verdict: those before the one that ended it passed. The verdict is the gate's own,
  * so an explanation can never differ from the gate.
  *
  * @throws {TypeError} when no step ends with the verdict's reason or dependency.

@@ -24,7 +24,7 @@ type PrincipalsOf<G extends readonly Gate[]> = G[number] extends Gate<infer P> ?
 
 /**
  * Composes gates on one route: **presence commits**. The gate whose credential is presented decides alone; there is no
- * fallback to a looser one, so nobody can append a junk signature to slip through a weaker path.
+ * fallback to a looser one, so an attacker cannot append a junk signature to slip through a weaker path.
  *
  * Gates that read the same header field are one credential: the first that recognises it owns it. Two different header
  * fields with credentials → 400 `ambiguous`. A cookie decides only when no header credential is presented. None → 401

@@ -31,14 +31,14 @@ const UNRECORDED: Unavailable<'audit_sink'> = Object.freeze(unavailable('audit_s
 
 /**
  * Makes the one event of a decision, and returns the decision that stands: the same one, or *unavailable* when a grant
- * was not taken by a required sink (then the other sinks are told of that). Needs no response.
+ * was not taken by a required sink (then the other sinks get that event). Needs no response.
  */
 export function record<P extends PrincipalBase, R extends string, D extends string>(
   decision: Decision<P, R, D>,
   context: DecisionContext<R>,
 ): Decision<P, R, D | 'audit_sink'> | Promise<Decision<P, R, D | 'audit_sink'>> {
   const { audit } = context
-  // An emitter that somebody wrapped may not say: then it is told.
+  // A wrapped emitter may lack `active`: then it gets the event.
   if (audit.active === false) return decision
   if (decision.outcome !== 'granted') {
     void audit.emit(eventOf(decision, context))

@@ -34,7 +34,7 @@ export function unavailableBy<D extends string>(error: unknown, dependency: D, d
 }
 
 /**
- * What a throw out of `read`, `verify` or `demand` comes to: a failure when it is a bug, else *unavailable*. The
+ * What a throw from `read`, `verify` or `demand` becomes: a failure when it is a bug, else *unavailable*. The
  * dependency is the one that the error names, if it is one of the gate's, else the gate's first.
  */
 export function decisionOn<D extends string>(error: unknown, dependencies: readonly D[]): Unavailable<D> | Failed {

@@ -131,7 +131,7 @@ export class BoundedTtlMap<K, V> {
   }
 
   #file(key: K, expiresAt: number): void {
-    // Never into a bucket that was swept already: the entry would not come due for good.
+    // Never into a bucket that was swept already: the entry would never come due.
     const bucket = Math.max(Math.floor(expiresAt / this.#bucketMs), this.#sweptBucket)
     const keys = this.#buckets.get(bucket)
     if (keys === undefined) this.#buckets.set(bucket, [key])
