@@ -58,7 +58,7 @@ test("[cli-smoke-demo] a client's path to the demo's tools has no fault, in eith
   )
 }, 60_000)
 
-test("a token of another resource is told from one for the demo's API", async () => {
+test("a token for another resource is distinguished from one for the demo's API", async () => {
   const api = await smoke('/api/files', 'files:read', '--api')
   // The token is for the path that was asked for, and the resource is its parent.
   expect(api).toMatchObject({ exitCode: 1, failed: ['token'] })

@@ -67,7 +67,7 @@ const openPage = () => person.open(`${running.url}/settings`)
 const callers = { hmac: () => sendSigned(signed()), mcp: useCredential, settings: openPage }
 
 /** One round of requests to every gate at once, each with its time. */
-async function knock() {
+async function requestAll() {
   return Promise.all(
     Object.entries(callers).map(async ([gate, send]) => {
       const started = performance.now()
@@ -84,13 +84,13 @@ async function knock() {
 }
 
 async function expectAll(status: number): Promise<void> {
-  const answers = await knock()
+  const answers = await requestAll()
   for (const { gate, status: got } of answers) expect(`${gate} ${got}`).toBe(`${gate} ${status}`)
 }
 
 async function expectOutage(rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
-    for (const { gate, status, retryAfter, challenge, ms } of await knock()) {
+    for (const { gate, status, retryAfter, challenge, ms } of await requestAll()) {
       expect(`${gate} ${status}`).toBe(`${gate} 503`)
       expect(Number(retryAfter)).toBeGreaterThanOrEqual(1)
       expect(challenge).toBeNull()
@@ -99,11 +99,11 @@ async function expectOutage(rounds: number): Promise<void> {
   }
 }
 
-/** Knocks until every gate lets in again: the app is not restarted. */
+/** Sends requests until every gate grants again: the app is not restarted. */
 async function expectRecovery(withinMs: number): Promise<void> {
   const until = performance.now() + withinMs
   for (;;) {
-    const answers = await knock()
+    const answers = await requestAll()
     for (const { gate, status } of answers) expect([200, 503]).toContain(status === 401 ? `${gate} 401` : status)
     if (answers.every(({ status }) => status === 200)) return
     if (performance.now() > until) throw new Error(`no recovery: ${JSON.stringify(answers)}`)
@@ -111,7 +111,7 @@ async function expectRecovery(withinMs: number): Promise<void> {
   }
 }
 
-test('a stopped Redis is 503 within the deadline, and nothing that timed out takes effect when it goes on', async () => {
+test('a stopped Redis is 503 within the deadline, and nothing that timed out takes effect when it continues', async () => {
   await expectAll(200)
   const link = await newLink()
   const request = signed()
@@ -143,7 +143,7 @@ test('a killed Redis is 503 under traffic, and the gates recover by themselves w
     const until = performance.now() + 4_000
     while (performance.now() < until) {
       const wasDown = isDown
-      for (const { gate, status } of await knock()) {
+      for (const { gate, status } of await requestAll()) {
         seen.add(`${gate} ${status}`)
         if (wasDown && isDown) expect(`${gate} ${status}`).toBe(`${gate} 503`)
       }

@@ -30,7 +30,7 @@ async function useCredential(app: ChildApp, authorization: string): Promise<numb
   return (await fetch(`${app.url}/agent`, { headers: { Authorization: authorization } })).status
 }
 
-test('a credential issued by one process resolves in the other and, once revoked by it, is refused at once', async () => {
+test('a credential issued by one process resolves in the other and, once revoked by it, is refused immediately', async () => {
   const { id, authorization } = await issue(one)
   expect(await useCredential(other, authorization)).toBe(200)
   expect(await useCredential(one, authorization)).toBe(200)
@@ -39,7 +39,7 @@ test('a credential issued by one process resolves in the other and, once revoked
   expect(await useCredential(other, authorization)).toBe(401)
 })
 
-test('a thread revoked by one process is refused by the other at once', async () => {
+test('a thread revoked by one process is refused by the other immediately', async () => {
   const { authorization } = await issue(one)
   expect(await useCredential(other, authorization)).toBe(200)
   await fetch(`${one.url}/host/threads/t1`, { method: 'DELETE' })

@@ -24,7 +24,7 @@ export function checkCitations(lists: RequirementLists, tests: readonly SourceFi
       const head = /^(?:\[[a-z0-9-]+\]\s*)+/.exec(title)?.[0] ?? ''
       for (const [, id = ''] of title.matchAll(CITED)) cited.add(id)
       for (const [, id = ''] of head.matchAll(CITED)) {
-        if (!owners.has(id)) complaints.push(`${file.path} cites [${id}], which is no requirement`)
+        if (!owners.has(id)) complaints.push(`${file.path} cites [${id}], which is not a requirement`)
       }
     }
   }

@@ -125,7 +125,7 @@ describe('a planted mistake is found', () => {
     ])
   })
 
-  test('what a comment or a string says is no import', () => {
+  test('what a comment or a string says is not an import', () => {
     const text = "// import '@countersign/demo'\nexport const text = \"import '@countersign/demo'\"\n"
     expect(cruiseMadeUp({ core: { sources: { 'a.ts': text } } }).complaints).toEqual([])
   })

@@ -49,9 +49,9 @@ test('a row of a table is a title when the title starts with it', () => {
   expect(check('a title with %s')).toEqual(['hmac: no test cites [a1]', 'hmac: no test cites [b1]'])
 })
 
-test('a citation of what is no requirement is found, other brackets are not', () => {
+test('a citation of what is not a requirement is found, other brackets are not', () => {
   expect(checkCitations({ hmac: {} }, titled('[hmac-onec] holds', 'an array [1] is refused'))).toEqual([
-    'a.test.ts cites [hmac-onec], which is no requirement',
+    'a.test.ts cites [hmac-onec], which is not a requirement',
   ])
 })
 

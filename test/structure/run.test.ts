@@ -113,7 +113,7 @@ describe('the parts that the machine must have', () => {
     )
   })
 
-  test('fail npm test before anything else is done when they cannot be had', () => {
+  test('fail npm test before anything else is done when they cannot be installed', () => {
     const path = join(folder, 'bare')
     mkdirSync(path)
     symlinkSync(process.execPath, join(path, 'node'))
@@ -160,13 +160,13 @@ describe('what Jest reports', () => {
     expect(summarise({ ...results, numFailedTests: 1, numRuntimeErrorTestSuites: 2 }).line).toBe('3 passed, 3 failed')
   })
 
-  test('is no success with a skipped test, unless tests were picked by their titles', () => {
+  test('is not a success with a skipped test, unless tests were picked by their titles', () => {
     const skipping = { ...results, numPendingTests: 1, numTodoTests: 1 }
     expect(summarise(skipping).problem).toBe('2 skipped: a test that does not run proves nothing')
     expect(summarise(skipping, { filtered: true }).problem).toBeUndefined()
   })
 
-  test('is no success when nothing ran', () => {
+  test('is not a success when nothing ran', () => {
     expect(summarise({ ...results, numPassedTests: 0 }).problem).toBe('no test was run')
   })
 })

@@ -1,6 +1,6 @@
 /**
  * What Jest's JSON results say, as one line that CI can read. A file that could not be run counts as a failure, and
- * so does a skipped test: `problem` then says why the run is no success although nothing failed.
+ * so does a skipped test: `problem` then says why the run is not a success although nothing failed.
  */
 export function summarise(results, { filtered = false } = {}) {
   const passed = results.numPassedTests

@@ -102,7 +102,7 @@ export function missingParts(env = process.env) {
 }
 
 /**
- * How the missing parts are to be had: `commands` that may be run now, or a `message` for the one at the keyboard.
+ * How to install the missing parts: `commands` that may be run now, or a `message` for the user.
  * `can` tells what the machine allows: `{ has(command), isRoot, hasSudo }`.
  */
 export function planInstall(missing, can) {

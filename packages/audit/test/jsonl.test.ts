@@ -90,7 +90,7 @@ describe('the jsonl sink', () => {
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 3_000, head: sink.head })
     }))
 
-  test('as a required sink has written the line before the event counts as told', () =>
+  test('as a required sink has written the line before the event counts as reported', () =>
     inFolder(async (folder) => {
       for (const syncEachWrite of [false, true]) {
         const path = join(folder, `${syncEachWrite}.jsonl`)
@@ -295,16 +295,20 @@ describe('the verifier', () => {
     ['other text', () => 'nothing happened'],
     ['the beginning of a line that follows another', () => `{"previous":"${'1'.repeat(64)}","schema":1,"id":"`],
     ['an empty line', () => ''],
-  ])('[audit-jsonl-altered] finds a line that was put in and is no torn one: %s', async (_name, make) => {
+  ])('[audit-jsonl-altered] finds a line that was inserted and is not a torn one: %s', async (_name, make) => {
     const added = (line: string) => make((JSON.parse(line) as { hash: string }).hash)
     const between = await tampered(([a = '', b = '', ...rest]) => [a, b, added(b), ...rest])
     expect(between).toMatchObject({
       isIntact: false,
       lines: 2,
-      altered: { line: 3, problem: 'is no event of the chain' },
+      altered: { line: 3, problem: 'is not an event of the chain' },
     })
     const last = await tampered((lines) => [...lines, added(lines[4] ?? '')])
-    expect(last).toMatchObject({ isIntact: false, lines: 5, altered: { line: 6, problem: 'is no event of the chain' } })
+    expect(last).toMatchObject({
+      isIntact: false,
+      lines: 5,
+      altered: { line: 6, problem: 'is not an event of the chain' },
+    })
   })
 
   test('[audit-jsonl-torn] names each of several torn lines in a row, as a full disk makes them', () =>

@@ -1,6 +1,6 @@
 // What OCSF 1.5.0 demands of the three classes, written as JSON Schema after the published definitions of the classes,
 // their objects and the dictionary (https://schema.ocsf.io/1.5.0): required attributes, enumerations, types, the
-// "at least one" constraints, and no attribute that the class does not have. It is no copy of the published schema: only
+// "at least one" constraints, and no attribute that the class does not have. It is not a copy of the published schema: only
 // the attributes that our events could have are listed, so that any other one is found.
 
 const string = { type: 'string', minLength: 1 }

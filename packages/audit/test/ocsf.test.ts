@@ -56,7 +56,7 @@ describe('an event in OCSF', () => {
     ['PATCH', 600303],
     ['DELETE', 600304],
     ['TRACE', 600399],
-  ])('[audit-ocsf] is API Activity when it refuses a %s for want of rights', (method, typeUid) => {
+  ])('[audit-ocsf] is API Activity when it refuses a %s for lack of rights', (method, typeUid) => {
     const event = mapped(decision({ http: { method, route: '/', status: 403 } }))
     expect([event.class_uid, event.type_uid, event.status_id]).toEqual([6003, typeUid, 2])
     expect(complaints(event)).toBeUndefined()

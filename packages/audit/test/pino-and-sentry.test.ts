@@ -47,7 +47,7 @@ describe('the pino sink', () => {
       await once(destination, 'close')
     }))
 
-  test('[audit-options] refuses what is no logger', () => {
+  test('[audit-options] refuses what is not a logger', () => {
     expect(() => pinoSink({} as never)).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' }))
   })
 })

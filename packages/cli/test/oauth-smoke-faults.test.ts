@@ -82,7 +82,7 @@ interface Fault extends Broken {
 
 const BASIC = () => 'Basic realm="x"'
 const challengeFaults: Fault[] = [
-  { what: 'a request without a token is let in', status: 200, failed: 'unauthenticated made-up-token' },
+  { what: 'a request without a token is granted', status: 200, failed: 'unauthenticated made-up-token' },
   { what: 'the path is wrong', status: 404, failed: 'unauthenticated made-up-token' },
   { what: 'there is no challenge', challenge: () => undefined, failed: 'challenge', warned: 'made-up-token' },
   { what: 'the challenge is Basic', challenge: BASIC, failed: 'challenge', warned: 'made-up-token' },

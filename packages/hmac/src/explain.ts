@@ -75,7 +75,7 @@ const OWNER = 'explainSignature'
 const rules = { now: option.integer(0, Number.MAX_SAFE_INTEGER) }
 
 /**
- * Explains a signature: reads and verifies it by the code of the gate itself, and tells the steps of the decision. The
+ * Explains a signature: reads and verifies it by the code of the gate itself, and returns the steps of the decision. The
  * steps are `form`, `caller`, `window`, `key`, `signature`, `audience`, `body`, `replay`; where a format does not declare a
  * digest the body comes before the signature. Nothing is recorded, and nothing is claimed in a replay store unless one is
  * given.

@@ -13,7 +13,7 @@ export interface ProvenMac {
 export interface Audiences {
   /** This service's own names. */
   readonly own: readonly string[]
-  /** The request's `Host` in lower case, where the format binds an audience: only to tell why a signature is refused. */
+  /** The request's `Host` in lower case, where the format binds an audience: only to explain why a signature is refused. */
   readonly host: string | undefined
 }
 

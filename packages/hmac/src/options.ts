@@ -102,7 +102,7 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'reportOnly',
-      `${owner}: option "reportOnly" needs option "legacy": without the old key it would let everyone in`,
+      `${owner}: option "reportOnly" needs option "legacy": without the old key it would grant every request`,
     )
   }
   const reads = [...formats.flatMap((format) => format.reads), ...legacy.headers]
@@ -146,7 +146,7 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
   }
 }
 
-/** A misspelt name would leave the old key of the caller that was meant in force. */
+/** A misspelt name would leave the old key of the intended caller valid. */
 function assertEnforcedNames(owner: string, enforce: Enforce | undefined, isKnown: (name: string) => boolean): void {
   for (const name of typeof enforce === 'object' ? Object.keys(enforce) : []) {
     if (isKnown(name)) continue

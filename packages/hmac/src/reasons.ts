@@ -52,7 +52,7 @@ export const reasons: ReasonTable<HmacReason> = {
   legacy_refused: unproven,
 }
 
-/** What each reason and each dependency means, in a sentence for the operator. A client is never told. */
+/** What each reason and each dependency means, in a sentence for the operator. Never sent to a client. */
 export const meanings: Readonly<Record<HmacReason | HmacDependency, string>> = {
   missing: 'No header field of an accepted format arrived.',
   malformed: 'A header field departs from the grammar, or the body ended early.',

@@ -5,7 +5,7 @@ import type { HmacVerdict } from './reasons.js'
 
 type Step = HmacVerdict | Promise<HmacVerdict>
 
-/** Decides by the old key alone, and adds to its event what the signature would have come to. */
+/** Decides by the old key alone, and adds to its event the verdict that the signature would have had. */
 export function verifyAndReport(
   { key, signature }: ReportedSignature,
   verifyOldKey: (key: PresentedKey) => HmacVerdict,

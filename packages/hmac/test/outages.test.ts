@@ -88,7 +88,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     await until(200)
   }, 60_000)
 
-  test('stopped before anything was read: 503, and no request is let in', async () => {
+  test('stopped before anything was read: 503, and no request is granted', async () => {
     await start()
     await server.kill()
     for (let round = 0; round < 5; round += 1) {
@@ -100,7 +100,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     await until(200)
   }, 60_000)
 
-  test('hung: one request waits for the deadline, the others are decided at once, within the bound', async () => {
+  test('hung: one request waits for the deadline, the others are decided immediately, within the bound', async () => {
     await start()
     expect((await attempt()).status).toBe(200)
     server.pause()
@@ -120,7 +120,7 @@ describe('[hmac-outage] PostgreSQL', () => {
     await until(200)
   }, 60_000)
 
-  test('hung before anything was read: 503 in time, for 50 requests at once, too', async () => {
+  test('hung before anything was read: 503 in time, for 50 concurrent requests, too', async () => {
     await start()
     server.pause()
     const results = await Promise.all(Array.from({ length: 50 }, () => attempt()))

@@ -128,7 +128,7 @@ test.each([
       rest,
       [...body],
       bound.map((field) => headers[field]),
-      // In xHeaders the version says which key to try, and is no part of the text.
+      // In xHeaders the version says which key to try, and is not part of the text.
       name === 'rfc9421' ? version : 0,
     ])
   fc.assert(

@@ -41,7 +41,7 @@ describe('postgresSecrets behind a gate', () => {
     expect(await post(app)).toBe(200)
   })
 
-  test('counts a revocation at once where it is made', async () => {
+  test('applies a revocation immediately where it is made', async () => {
     const secrets = storeOf()
     await secrets.insert({ caller: 'scheduler', version: 3, secret: SECRET })
     app = await hmacApp({ secrets, callers: ['scheduler'] })
@@ -62,7 +62,7 @@ describe('postgresSecrets behind a gate', () => {
     expect(client.queries).toBe(0)
   })
 
-  test('is asked once by many requests at once, and once by those of a caller that has none', async () => {
+  test('is asked once by many concurrent requests, and once by those of a caller that has none', async () => {
     const client = countedClient()
     const secrets = storeOf(client)
     await secrets.insert({ caller: 'scheduler', version: 3, secret: SECRET })

@@ -38,7 +38,7 @@ describe.each(formats)('a request signed in %s', (name, format) => {
     expect(app.events.at(-1)).toMatchObject({ reason: 'replayed', severity: 'critical', owasp: 'authn_token_reuse' })
   })
 
-  test('[hmac-copies] is accepted once of 100 copies at once', async () => {
+  test('[hmac-copies] is accepted once of 100 concurrent copies', async () => {
     app = await hmacApp({ formats: [format], replay: slowReplay().replay })
     const headers = sign()
     const statuses = await Promise.all(Array.from({ length: 100 }, () => post(headers)))

@@ -161,7 +161,7 @@ describe('report mode', () => {
   })
 
   test('without the old key cannot be configured', async () => {
-    await expect(hmacApp({ reportOnly: true })).rejects.toThrow('it would let everyone in')
+    await expect(hmacApp({ reportOnly: true })).rejects.toThrow('it would grant every request')
   })
 })
 

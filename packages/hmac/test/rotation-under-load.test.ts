@@ -57,7 +57,7 @@ async function sendSigned(version: number, secret: string): Promise<number> {
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-test('[hmac-under-load] 2000 requests, two rotations and a new key-encryption key: none is refused, none revoked let in', async () => {
+test('[hmac-under-load] 2000 requests, two rotations and a new key-encryption key: none is refused, no revoked one is granted', async () => {
   const admin = storeWith(K1)
   const used = new Map([[1, SECRET]])
   let current = 1

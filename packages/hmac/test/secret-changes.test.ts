@@ -10,7 +10,7 @@ const db = usePostgres()
 const { countedClient, storeOf } = db
 
 describe('a secret', () => {
-  test('[hmac-rotate-race] that two processes rotate at once gets one version, and the other is told', async () => {
+  test('[hmac-rotate-race] that two processes rotate concurrently gets one version, and the other rotation is refused', async () => {
     const pools = [0, 1].map(() => new pg.Pool({ connectionString: db.url() }))
     const stores = pools.map((pool) => postgresSecrets(pool, { keks: KEK, audit: recordedAudit().audit }))
     await stores[0]?.insert({ caller: 'scheduler', version: 1, secret: SECRET })
@@ -32,7 +32,7 @@ describe('a secret', () => {
   test.each([
     ['a new version', false],
     ['a pending one put in force', true],
-  ])('[hmac-rotate-race] is rotated once by two processes that read it at once: %s', async (_what, isPending) => {
+  ])('[hmac-rotate-race] is rotated once by two processes that read it concurrently: %s', async (_what, isPending) => {
     let reads = 0
     let release: () => void = () => undefined
     const bothHaveRead = new Promise<void>((resolve) => {

@@ -90,7 +90,7 @@ describe('a signature in x-headers', () => {
   })
 })
 
-test('two formats at once are refused, and two formats with one header cannot be configured', async () => {
+test('two formats in one request are refused, and two formats with one header cannot be configured', async () => {
   const both = await hmacApp({ formats: [xHeaders(), xHeaders({ prefix: 'x-kh' })] })
   const now = both.clock.now()
   const headers = { ...signed({ now }), ...signed({ now, format: xHeaders({ prefix: 'x-kh' }) }) }

@@ -132,7 +132,7 @@ test('a credential file is private, replaced in one step, and read back as heade
   expect(readdirSync(folder)).toEqual(['credential.json'])
 })
 
-test('a private file keeps the mode of an existing one only when told to, and the old text when writing fails', async () => {
+test('a private file keeps the mode of an existing one only when asked to, and the old text when writing fails', async () => {
   const own = join(folder, 'private')
   await writePrivateFile(own, 'first')
   chmodSync(own, 0o640)

@@ -130,7 +130,7 @@ export const toolCall = (name: unknown, id: unknown = 1) => ({
   params: { name, arguments: {} },
 })
 
-/** A well-formed token with another secret: the id of one, the secret of nobody. */
+/** A well-formed token with another secret: the id of one credential, the secret of none. */
 export function withOtherSecret(token: string): string {
   const body = `${token.slice(0, token.lastIndexOf('_'))}_${randomBase62(43)}`
   return body + checksum(body)

@@ -43,7 +43,7 @@ test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that
         await end[kind]()
         isAcknowledged = true
       }
-      // Some begin at once, some when others were answered.
+      // Some begin immediately, some when others were answered.
       for (let wait = 0; wait < index % 7; wait += 1) await redis.ping()
       const began = isAcknowledged
       const { id, secret } = parseToken('mcps', issued.token) ?? { id: '', secret: '' }

@@ -101,7 +101,7 @@ afterAll(async () => {
 const textOf = (result: unknown) => (result as { content?: { text?: string }[] }).content?.[0]?.text
 
 describe.each(['v1', 'v2'] as const)('a server of SDK %s', (server) => {
-  test('[mcp-real-clients] the transport of SDK v1 lists and calls tools, and is told why it may not', async () => {
+  test('[mcp-real-clients] the transport of SDK v1 lists and calls tools, and learns why it may not', async () => {
     const client = new ClientV1({ name: 'agent', version: '1.0.0' })
     const requestInit = { headers: { Authorization: authorizationHeader } }
     const transport = new TransportV1(new URL(`${running.url}/${server}`), { requestInit })

@@ -98,7 +98,7 @@ test('[mcp-redis-faults] out of memory nothing is issued, but live credentials s
   expect(await keysWithoutTtl(redis)).toEqual([])
 })
 
-test('[mcp-redis-faults] a replica, which may have missed a revocation, lets nobody in', async () => {
+test('[mcp-redis-faults] a replica, which may have missed a revocation, grants nothing', async () => {
   const credentials = registry()
   const { token } = await credentials.issue(agent)
   const replica = await RedisServer.start('--replicaof', `127.0.0.1 ${server.port}`)
@@ -121,7 +121,7 @@ test('[mcp-redis-faults] a replica, which may have missed a revocation, lets nob
   }
 })
 
-test('[mcp-redis-faults] a master that is cut off from its replicas lets nobody in when it is told to', async () => {
+test('[mcp-redis-faults] a master that is cut off from its replicas grants nothing when min-replicas-to-write says so', async () => {
   const credentials = registry()
   const { token } = await credentials.issue(agent)
   await redis.config('SET', 'min-replicas-to-write', '1')

@@ -28,7 +28,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-/** Sends an event at once and continues, also after the response was cut. */
+/** Sends an event immediately and continues, also after the response was cut. */
 const streaming: RequestHandler = (_request, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   response.write('data: 0\n\n')
@@ -37,7 +37,7 @@ const streaming: RequestHandler = (_request, response) => {
   response.on('close', () => setTimeout(() => clearInterval(timer), 200))
 }
 
-test('[mcp-stream-ends] an open stream ends at once when its credential is revoked, and no other does', async () => {
+test('[mcp-stream-ends] an open stream ends immediately when its credential is revoked, and no other does', async () => {
   const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
   const issue = (threadId: string) => app.credentials.issue({ ...agent, threadId })
   const [a, b, c, d] = [await issue('a'), await issue('b'), await issue('c'), await issue('d')]
@@ -81,7 +81,7 @@ test('[mcp-stream-ends] revoking an alias ends its own stream, and no other', as
   await app.close()
 })
 
-test('[mcp-stream-ends] a stream ends when its credential goes idle: being open is no sign of life', async () => {
+test('[mcp-stream-ends] a stream ends when its credential goes idle: being open is not a sign of life', async () => {
   const app = await mcpApp({ handler: streaming, recheckSeconds: 0.02 })
   const stream = await openStream(app.port, (await app.credentials.issue(agent)).authorizationHeader)
   app.pass(20 * 60_000)

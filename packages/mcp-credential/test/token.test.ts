@@ -113,7 +113,7 @@ test('an app’s own prefix marks its tokens, and tokens with another one are ma
   await own.close()
 })
 
-test('[mcp-token-nowhere] an issued credential shows its token to nobody who prints, spreads or serialises it', async () => {
+test('[mcp-token-nowhere] an issued credential does not show its token when it is printed, spread or serialised', async () => {
   const issued = await app.credentials.issue(agent)
   const secret = issued.token.slice(issued.token.lastIndexOf('_') + 1)
   const shown = [

@@ -98,7 +98,7 @@ test('a name that is not a string, and a body that is not JSON-RPC, are refused'
   expect(await status([toolCall('preview_open'), {}])).toBe(403)
 })
 
-test('a body that nobody parsed is refused, whatever it is', async () => {
+test('a body that was not parsed is refused, whatever it is', async () => {
   const placeholder: RequestHandler = (request, _response, next) => {
     request.body = {}
     next()

@@ -21,12 +21,12 @@ export type { OAuthBearerVerdict } from './outcome.js'
 export type { JsonObject } from './strict-encoding.js'
 
 /**
- * Decides on a token as a gate with these options would, and tells the steps of the decision. It uses the gate's own
+ * Decides on a token as a gate with these options would, and returns the steps of the decision. It uses the gate's own
  * verification, without a cache, and emits no events unless `audit` is given. The scheme is Bearer: `legacy` is ignored.
  *
  * Steps of a JWT: `form`, `issuer`, `type`, `key`, `signature`, `claims`, `times`, `binding`, `audience`, `revocation`,
- * `scopes`. A token that somebody is asked about has `introspection` in place of `type`, `key` and `signature`; a JWT of an
- * issuer that introspects JWTs, too, has `verification`. A reason that two steps share is told of the earlier one.
+ * `scopes`. A token that an issuer or `verify` is asked about has `introspection` in place of `type`, `key` and `signature`; a JWT of an
+ * issuer that introspects JWTs, too, has `verification`. A reason that two steps share is reported for the earlier one.
  *
  * @throws {OptionError} by rejection, for wrong options; a bug of a callback is thrown on.
  * @example

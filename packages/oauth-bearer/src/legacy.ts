@@ -119,7 +119,7 @@ export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedL
     claimNames: {},
   })
 
-  /** Nobody is asked any more. A known token tells who has not migrated yet. */
+  /** No verifier is asked any more. A known token shows who has not migrated yet. */
   function refuseLate(token: string): TokenOutcome {
     const subject = subjectOf(token)
     if (subject === undefined) return denied('legacy_refused')

@@ -76,7 +76,7 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
 export type Route =
   | { readonly way: 'jwt'; readonly issuer: Issuer; readonly jws: CompactJws }
   | { readonly way: 'ask'; readonly issuer: Issuer }
-  /** No issuer accepts it, and nobody is asked. */
+  /** No issuer accepts it, and none is asked. */
   | { readonly way: 'none'; readonly reason: 'malformed_token' | 'wrong_issuer' }
 
 /**

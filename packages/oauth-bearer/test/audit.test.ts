@@ -90,7 +90,7 @@ describe('the audit', () => {
     expect(told().slice(1)).toMatchObject([{ type: 'oauth.keys.rotated', attributes: { added: 1, removed: 1 } }])
   })
 
-  test('if a required sink fails, nobody is let in', async () => {
+  test('if a required sink fails, no request is granted', async () => {
     const audit = createAudit()
     audit.subscribe(
       () => {
@@ -102,7 +102,7 @@ describe('the audit', () => {
     expect((await app.get(await app.token())).status).toBe(503)
   })
 
-  test('if a required sink fails, the adapter for the MCP SDK lets nobody in either', async () => {
+  test('if a required sink fails, the adapter for the MCP SDK grants nothing either', async () => {
     const audit = createAudit()
     const told: AuditEvent[] = []
     audit.subscribe((event) => void told.push(event))

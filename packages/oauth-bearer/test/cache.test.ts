@@ -62,7 +62,7 @@ describe('the cache of verified tokens', () => {
     })
   })
 
-  test('[oauth-cache] a token that one gate let in is refused by a gate with another audience', async () => {
+  test('[oauth-cache] a token that one gate granted is refused by a gate with another audience', async () => {
     app = await oauthApp(({ url }, clock) => ({
       routes: (routes) => {
         const other = { resource: 'https://other.example.com', issuer: url, clock, audit: recordedAudit().audit }

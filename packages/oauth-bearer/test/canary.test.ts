@@ -77,7 +77,7 @@ describe('a token', () => {
       expect(status).toBeGreaterThanOrEqual(400)
       written.push(text, inspect([...headers]))
     }
-    // Let in, it stands in the principal, and still in no event.
+    // Granted, it stands in the principal, and still in no event.
     expect((await app.get(good)).status).toBe(200)
     for (const path of ['/write', '/mfa', `/?access_token=${CANARY}`]) {
       const { status, headers, text } = await app.get(good, path)

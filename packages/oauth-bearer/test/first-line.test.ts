@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => app.stop())
 
 describe('one line of configuration', () => {
-  test('a token for this resource is let in, with its principal', async () => {
+  test('a token for this resource is granted, with its principal', async () => {
     const { status, json } = await app.get(await app.token({ claims: { jti: 'j1' } }))
     expect(status).toBe(200)
     expect(json.principal).toEqual({

@@ -25,7 +25,7 @@ afterAll(async () => {
   await attacker.close()
 })
 
-/** Refused, and told as this. */
+/** Refused, and reported as this. */
 async function expectRefused(token: string, reason: string) {
   const { status, headers } = await app.get(token)
   expect([status, app.last()]).toEqual([401, reason])
@@ -114,7 +114,7 @@ describe('forged headers', () => {
     await expectRefused(forge({ ...header, kid }, claims), 'unknown_key')
   })
 
-  test('[oauth-forged-headers] for a kid longer than any trusted key has, nobody is asked', async () => {
+  test('[oauth-forged-headers] for a kid longer than any trusted key has, the issuer is not asked', async () => {
     const before = app.issuer.fetches()
     await expectRefused(await app.token({ header: { kid: 'k'.repeat(1000) } }), 'unknown_key')
     expect(app.issuer.fetches()).toBe(before)

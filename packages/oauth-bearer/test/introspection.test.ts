@@ -20,7 +20,7 @@ async function start(introspection: Partial<IntrospectionOptions> = {}) {
 const seconds = () => Math.floor(app.clock.now() / 1000)
 
 describe('what introspection says', () => {
-  test('an active token is let in, with its principal', async () => {
+  test('an active token is granted, with its principal', async () => {
     await start()
     endpoint.tokens.set('opaque-1', active())
     const { status, json } = await app.get('opaque-1')

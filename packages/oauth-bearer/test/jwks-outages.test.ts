@@ -12,7 +12,7 @@ const start = async (options: HarnessOptions = {}) => {
 }
 const status = async (token: string | Promise<string>) => (await app.get(await token)).status
 
-/** Waits until something that goes on in the background has come to an end. */
+/** Waits until something that runs in the background has ended. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
@@ -190,7 +190,7 @@ describe('an outage of the key set', () => {
     expect(await status(app.token())).toBe(200)
   })
 
-  test('in an outage each request is answered at once, and the issuer is asked again as its circuit allows', async () => {
+  test('in an outage each request is answered immediately, and the issuer is asked again as its circuit allows', async () => {
     await start()
     cut(OUTAGES['status 500'] as (response: ServerResponse) => void)
     for (let round = 0; round < 20; round += 1) expect(await status(app.token())).toBe(503)

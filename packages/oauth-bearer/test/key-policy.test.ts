@@ -40,12 +40,12 @@ describe('which keys are trusted', () => {
     ['an even exponent', { e: 'AgAA' }],
     ['a short modulus', { n: Buffer.alloc(128, 0xff).toString('base64url') }],
     ['a modulus without end', { n: Buffer.alloc(2000, 0xff).toString('base64url') }],
-    ['a modulus that is no number', { n: '!' }],
+    ['a modulus that is not a number', { n: '!' }],
     ['kty oct', { kty: 'oct', k: 'AAAA' }],
     ['kty unknown', { kty: 'XYZ' }],
     ['an alg of another kind', { alg: 'ES256' }],
-    ['an alg that is no string', { alg: 256 }],
-    ['a kid that is no string', { kid: 1 }],
+    ['an alg that is not a string', { alg: 256 }],
+    ['a kid that is not a string', { kid: 1 }],
   ])('a key with %s is left out, and the others are used', async (_name, members) => {
     await start()
     const good = await makeKey('k2')

@@ -180,7 +180,7 @@ describe('options', () => {
     expect(() => gate.metadata({ scopesSupported: ['offline_access'] })).toThrow(/offline_access/)
   })
 
-  test('creation asks nobody', () => {
+  test('creation sends no request', () => {
     requireOAuthBearer({ resource: RESOURCE, issuer: 'https://nowhere.invalid' })
     requireOAuthBearer({ resource: 'http://localhost:3000/mcp', issuer: 'http://127.0.0.1:4000' })
   })

@@ -109,7 +109,7 @@ describe('which issuer decides', () => {
   })
   const introspection = { clientId: 'c', clientSecret: 's' }
 
-  test('with JWTs only, another token is refused and nobody is asked', async () => {
+  test('with JWTs only, another token is refused and no issuer is asked', async () => {
     app = await oauthApp()
     for (const token of ['opaque', 'a.b.c', 'a'.repeat(8000)]) expect(await outcome(token)).toBe('401 malformed_token')
     expect(app.issuer.requests).toEqual([])

@@ -11,7 +11,7 @@ const CONNECTIONS = 4
 const BATCH = 100
 
 let app: Harness
-/** What the gate took for each request that it let in, in ms of the wall. */
+/** What the gate took for each request that it granted, in ms of the wall. */
 const times: number[] = []
 beforeAll(async () => {
   const started = new WeakMap<object, number>()

@@ -95,7 +95,7 @@ describe('oidc-provider in its own process', () => {
     expect(await gate.ask(token)).toBe('503 introspection')
   })
 
-  test('[oauth-real-provider] a rotation in the middle: new tokens are accepted at once, old ones while their key is published', async () => {
+  test('[oauth-real-provider] a rotation in the middle: new tokens are accepted immediately, old ones while their key is published', async () => {
     const gate = await guarded()
     const old = await provider.machineToken(JWT_RESOURCE)
     expect(await gate.ask(old)).toBe('200 granted')

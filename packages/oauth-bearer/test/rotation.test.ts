@@ -11,7 +11,7 @@ const start = async () => {
 }
 const status = async (token: string | Promise<string>) => (await app.get(await token)).status
 
-/** Waits until something that goes on in the background has come to an end. */
+/** Waits until something that runs in the background has ended. */
 async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
@@ -187,12 +187,12 @@ describe('rotation', () => {
     const outage = await app.get(good)
     expect([outage.status, app.last()]).toEqual([503, 'keys'])
     expect(outage.headers.get('www-authenticate')).toBeNull()
-    // Its circuit is open: nobody is asked, and nobody knows.
+    // Its circuit is open: the issuer is not asked, so the key stays unknown.
     expect(await status(good)).toBe(503)
     expect(app.issuer.fetches()).toBe(2)
     app.issuer.answer('/jwks', undefined)
     app.clock.advance(1000)
-    // The second question in 30 s is the last one: beyond it nobody knows either.
+    // The second question in 30 s is the last one: beyond it the key stays unknown, too.
     expect(await status(good)).toBe(200)
     const stranger = await makeKey('k3')
     const beyond = await app.get(await app.token(unnamed, stranger))

@@ -181,7 +181,7 @@ describe('the legacy scheme', () => {
     expect(await outcome(`Bearer ${OLD}`)).toBe('401 malformed_token')
     expect(await outcome(`Token ${OLD}x`)).toBe('401 legacy_refused')
     expect(await outcome(`Token ${OLD.slice(0, -1)}`)).toBe('401 legacy_refused')
-    // A refused token of OAuth is not tried as another one, nor let in as anonymous.
+    // A refused token of OAuth is not tried as another one, nor passed on as anonymous.
     expect(await outcome(await app.token({ claims: { exp: 1 } }))).toBe('401 expired')
   })
 

@@ -90,7 +90,7 @@ export class Connection {
     const { status } = this.#redis
     if (status === 'ready') return
     if (status !== 'wait' && status !== 'connecting' && status !== 'connect') throw new Error(`the client is ${status}`)
-    // A server may take the connection and then say nothing for hours: nobody else waits for it, or is kept waiting.
+    // A server may take the connection and then say nothing for hours: no other call waits for it.
     if (this.#isOpeningLate) throw new Error('the client has not connected since a missed deadline')
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined

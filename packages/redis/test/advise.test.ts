@@ -123,7 +123,7 @@ describe('advice', () => {
     }
   }, 60_000)
 
-  test('[redis-options] on what is no client is a mistake of the programmer', async () => {
+  test('[redis-options] on what is not a client is a mistake of the programmer', async () => {
     await expect(adviseOnConnection({} as never)).rejects.toMatchObject({
       name: 'OptionError',
       code: 'ERR_COUNTERSIGN_OPTION_INVALID',

@@ -54,7 +54,7 @@ test.each([
   expect(proxy.pieces[0]?.match(/\r\n(?:a|b|between|c|d)\r\n/g)).toEqual(
     ['a', 'b', 'between', 'c', 'd'].map((text) => `\r\n${text}\r\n`),
   )
-  // Another turn is another piece, and nothing is held back when nobody asks any more.
+  // Another turn is another piece, and nothing is held back once no call is waiting.
   await new Promise((resolve) => setImmediate(resolve))
   proxy.pieces.length = 0
   await redis.echo('alone')

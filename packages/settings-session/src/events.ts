@@ -2,7 +2,7 @@ import type { Audit } from '@countersign/core'
 import type { AuditEventInput, AuditEventType } from '@countersign/core/gate-kit'
 import { principalId, type SettingsUser } from './principal.js'
 
-/** The type of an event that is no decision. */
+/** The type of an event that is not a decision. */
 type ChangeType = Extract<
   AuditEventType,
   | `settings.link.${'issued' | 'delivered'}`

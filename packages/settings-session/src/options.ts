@@ -48,7 +48,7 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly onFirstClaim?: OnFirstClaim | undefined
   /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. */
   readonly onMismatch?: ((mismatch: Mismatch) => unknown) | undefined
-  /** Lets people in by what Telegram signed when they open the page from a chat there. */
+  /** Signs people in by what Telegram signed when they open the page from a chat there. */
   readonly telegram?: SettingsTelegram | undefined
   /**
    * Called when a session has become active; may send the person elsewhere. A double click calls it again, for the same
@@ -71,7 +71,7 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
 export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessionReason, SettingsSessionDependency> {
   /** What `createSettingsSessions` made. */
   readonly settings: SettingsRegistry
-  /** The kinds of links whose sessions are let in. Default `['settings']`. */
+  /** The kinds of links whose sessions are accepted. Default `['settings']`. */
   readonly kinds?: readonly string[] | undefined
   /** Seconds that the person's sign-in may be old, 1 to 86 400; beyond it 403 `reauthentication_required`. Default: any age. */
   readonly maxAuthAgeSeconds?: number | undefined
@@ -83,7 +83,7 @@ export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessi
 export interface SettingsRegistry {
   /** The routes that lead to a session and out of it. Mount them at the path of `baseUrl`, before the gate. */
   routes(): RequestHandler
-  /** Ends a session by its public id, at once. False when no such session lives. */
+  /** Ends a session by its public id, immediately. False when no such session lives. */
   revoke(sessionId: string): Promise<boolean>
 }
 

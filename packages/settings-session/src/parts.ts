@@ -3,7 +3,7 @@ import type { PageOptions } from './pages/page-options.js'
 import type { Site } from './site.js'
 import type { SettingsStore } from './store/port.js'
 
-/** What a gate takes from the registry whose sessions it lets in. */
+/** What a gate takes from the registry whose sessions it accepts. */
 export interface RegistryParts {
   readonly site: Site
   readonly store: Pick<SettingsStore, 'read'>

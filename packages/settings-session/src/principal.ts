@@ -30,7 +30,7 @@ declare module '@countersign/core' {
   }
 }
 
-/** What a session tells of its person. */
+/** What a session holds about its person. */
 export interface SessionOwner {
   /** The session's public id. */
   readonly id: string

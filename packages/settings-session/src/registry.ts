@@ -21,7 +21,7 @@ import { memorySessions } from './store/memory.js'
 import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
 
-/** An active session, as `list` tells of it. */
+/** An active session, as `list` returns it. */
 export interface SessionSummary {
   /** The session's public id. */
   readonly id: string
@@ -47,7 +47,7 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
   deliver<K extends string>(link: SensitiveLink<K>, send: SendToUser): Promise<LinkReceipt<K>>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Promise<readonly SessionSummary[]>
-  /** Ends all sessions of a user and voids the user's links, at once, those under way included. */
+  /** Ends all sessions of a user and voids the user's links, immediately, those under way included. */
   revokeAll(user: SettingsUser): Promise<void>
   /**
    * The app's answer to a first claim that `onFirstClaim` left open. False when no claim waits under this id: it was
@@ -56,7 +56,7 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
   answerFirstClaim(claimId: string, isAllowed: boolean): Promise<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined>
-  /** Parts a user and their identity, and ends the user's sessions. False when none was bound. */
+  /** Unbinds a user from their identity, and ends the user's sessions. False when none was bound. */
   unlink(user: SettingsUser): Promise<boolean>
   /** Binds a user to an identity, in place of the one before, and ends the user's sessions. */
   rebind(user: SettingsUser, identity: SettingsIdentity): Promise<'bound' | 'taken' | 'contended'>

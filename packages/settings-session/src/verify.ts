@@ -29,7 +29,7 @@ export interface SessionDemands {
   readonly origin: string
   /** Whether unsafe requests must have a body of `application/json`. */
   readonly requireJson: boolean
-  /** The kinds of links whose sessions are let in. */
+  /** The kinds of links whose sessions are accepted. */
   readonly kinds: readonly string[]
   /** Milliseconds that the person's verification may be old; undefined for any age. */
   readonly maxAuthAgeMs: number | undefined
@@ -71,7 +71,7 @@ export function verifySession(
   )
 }
 
-/** What the store's answer about a session comes to. */
+/** What the store's answer about a session means. */
 export type SessionOutcome = VerifiedSession | Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency>
 
 function verdictOn(result: ReadResult, signInPath: string | undefined, detail: VerdictDetail): SessionOutcome {

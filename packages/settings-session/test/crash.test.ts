@@ -78,7 +78,7 @@ test('[settings-identity] a process that is killed between the two writes blocks
   expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('mismatch')
 }, 30_000)
 
-test('[settings-identity] after a crash the same user can claim at once', async () => {
+test('[settings-identity] after a crash the same user can claim immediately', async () => {
   const identity = newIdentity()
   const { session } = await opened(healthy, newUser(), awaiting)
   await claimAndDie(session, identity)

@@ -34,7 +34,7 @@ const contract = gateContract({
       gate: requireSettingsSession({ settings, audit, onDenied }),
       good: async () => cookie(await open()),
       bad: {
-        'a cookie that is no token': {
+        'a cookie that is not a token': {
           request: async () => cookie(`${nameOf(await open())}=x`),
           status: 401,
           reason: 'malformed',

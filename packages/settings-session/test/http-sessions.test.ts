@@ -177,7 +177,7 @@ describe('[settings-csrf] an unsafe request', () => {
     expect((await opening.confirm(link)).status).toBe(303)
   })
 
-  test('is let in from our own origin, with either header', async () => {
+  test('is granted from our own origin, with either header', async () => {
     const browser = await signedIn()
     for (const headers of [
       { 'sec-fetch-site': 'same-origin', origin: app.url },
@@ -188,7 +188,7 @@ describe('[settings-csrf] an unsafe request', () => {
     }
   })
 
-  test("is let in with the session's token where the headers tell nothing, and only with that one", async () => {
+  test("is granted with the session's token where the headers say nothing, and only with that one", async () => {
     const browser = await signedIn()
     const { csrf } = (await (await browser.send('/settings')).json()) as { csrf: string }
     const other = await signedIn()

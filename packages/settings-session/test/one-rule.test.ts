@@ -119,7 +119,7 @@ describe("[settings-one-rule] a function of the app's own that fails is named in
     const answer = await person.send(provider.answerTo(asked.headers.get('location') as string))
     expect(answer.status).toBe(status)
     expect(app.events.at(-1)).toMatchObject({ reason, attributes: { error: error.name } })
-    // Nobody was bound, and the person can sign in again.
+    // No identity was bound, and the person can sign in again.
     expect(await app.settings.identityOf({ platform: 'telegram', userId: 'u1' })).toBeUndefined()
     expect((await person.send('/settings/oauth/start')).status).toBe(302)
   })

@@ -9,7 +9,7 @@ describe.each(subjects)('on %s', (_name, start) => {
   }, 60_000)
   afterAll(() => subject?.close())
 
-  test('[settings-reuse] 200 exchanges of one link at once give one session, 50 runs of 50', async () => {
+  test('[settings-reuse] 200 concurrent exchanges of one link give one session, 50 runs of 50', async () => {
     const { store } = subject
     for (let run = 0; run < 50; run += 1) {
       const user = newUser()

@@ -1,6 +1,6 @@
 /** What the tests of this package must show. */
 export const requirements: Record<string, string> = {
-  'settings-reuse': 'Reuse after success is refused, and 200 POSTs at once give one session.',
+  'settings-reuse': 'Reuse after success is refused, and 200 concurrent POSTs give one session.',
   'settings-preview': 'HEAD, GET, prefetch and preview robots a hundred times, then the person succeeds.',
   'settings-wrong-place': 'A link as cookie, a cookie as link, and ?s= on an API route are refused.',
   'settings-malformed': 'Malformed ids of every kind (arrays, objects, NUL, 1 MB) are refused.',
@@ -14,7 +14,7 @@ export const requirements: Record<string, string> = {
   'settings-oauth':
     "State replayed, missing, another browser's; wrong iss, nonce, aud, sub; mix-up; error text; provider dead or slow.",
   'settings-identity':
-    'A stolen link with a fresh account, two users claiming one identity at once, a crash between the two writes.',
+    'A stolen link with a fresh account, two users claiming one identity concurrently, a crash between the two writes.',
   'settings-telegram': 'Flipped bits, a merged newline, duplicates and foreign group ids in initData are refused.',
   'settings-canary': 'The link is in no log, error, event, Referer, history or page.',
   'settings-outage': 'Redis down, hung, READONLY, LOADING, OOM: 503, the cookie kept, nothing made or lost.',

@@ -1,6 +1,6 @@
 import { type Audit, type AuditEvent, createAudit } from '@countersign/core'
 
-/** An emitter of the test's own, and what was told to it. */
+/** An emitter of the test's own, and what was reported to it. */
 export interface RecordedAudit {
   /** Give it to the gates: `requireHmac({ …, audit })`. */
   readonly audit: Audit
@@ -10,7 +10,7 @@ export interface RecordedAudit {
   reasons(): (string | undefined)[]
   /** The last event that is a decision of a gate. */
   lastDecision(): AuditEvent | undefined
-  /** Forgets what was told so far. */
+  /** Forgets what was reported so far. */
   clear(): void
 }
 

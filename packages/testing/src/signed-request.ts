@@ -17,8 +17,8 @@ export interface SignedRequestOptions extends Omit<SignOptions, 'now'> {
 
 /**
  * `expired`: signed an hour ago. `wrong_secret`: with another secret. `altered_body`: one byte was added after signing.
- * `altered_path`: a segment was added. `wrong_audience`: for another service. `unknown_caller`: by one that nobody
- * knows.
+ * `altered_path`: a segment was added. `wrong_audience`: for another service. `unknown_caller`: by one that is not
+ * configured.
  */
 export type SignedRequestDefect =
   | 'expired'

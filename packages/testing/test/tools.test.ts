@@ -67,7 +67,7 @@ describe('signedRequest', () => {
   test.each([
     ['rfc9421', rfc9421()],
     ['xHeaders', xHeaders()],
-  ])('[testing-signed-request] is let in, once: %s', async (_name, format) => {
+  ])('[testing-signed-request] is granted, once: %s', async (_name, format) => {
     const { url, close, reasons } = await app()
     const one = signedRequest({ ...signer, format, url: `${url}/internal?a=1`, body: { hello: 'wörld' } })
     const response = await send(one)
@@ -118,7 +118,7 @@ describe('testIssuer', () => {
   }
 
   test.each(['RS256', 'PS256', 'ES256', 'EdDSA'] as const)(
-    '[testing-issuer] issues tokens that are let in: %s',
+    '[testing-issuer] issues tokens that are granted: %s',
     async (algorithm) => {
       const { issuer, get, close } = await app({ algorithm, resource: 'https://files.example.com' })
       const response = await get(await issuer.token({ claims: { sub: 'ada', scope: 'a b' } }))

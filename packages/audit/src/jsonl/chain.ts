@@ -8,7 +8,7 @@ export const GENESIS: string = '0'.repeat(64)
 // Anchored at both ends, with one dot-star between constants: linear.
 const LINE = /^(\{"previous":"([0-9a-f]{64})",.*),"hash":"([0-9a-f]{64})"\}$/s
 
-/** What a line tells of the chain: its own hash and the hash of the line before it. */
+/** What a line says about the chain: its own hash and the hash of the line before it. */
 export interface ChainLink {
   /** The hash of the line before. */
   readonly previous: string

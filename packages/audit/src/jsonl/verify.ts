@@ -85,7 +85,7 @@ function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
   return undefined
 }
 
-const NO_EVENT = 'is no event of the chain'
+const NO_EVENT = 'is not an event of the chain'
 const NOT_ITS_HASH = 'does not have the hash that it names'
 const NOT_AS_RECORDED = 'names another line before it: that one was altered, or lines between them were taken out'
 const HEAD_GONE = 'the chain does not hold the head that was noted: its end was cut off or rewritten'

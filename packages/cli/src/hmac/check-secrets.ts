@@ -104,7 +104,7 @@ function checkVersions(caller: string, versions: readonly HmacSecretVersion[], n
   }
   if (active.length > MAX_TRIED_VERSIONS) {
     const words = `${active.length} versions are active, and only ${MAX_TRIED_VERSIONS} are tried`
-    checks.push(caution(id, words, 'Revoke those that nobody uses.'))
+    checks.push(caution(id, words, 'Revoke those that are not in use.'))
   }
   if (pending !== undefined && now - pending.createdAt > LONG_PENDING_MS) {
     const detail = `version ${pending.version} has been pending since ${relativeTime(pending.createdAt, now)}`

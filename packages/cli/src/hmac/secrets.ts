@@ -174,7 +174,7 @@ interface RevokeOptions extends StoreChoice {
 export const hmacRevoke: CommandDefinition<RevokeOptions, [caller: string]> = {
   usage: 'revoke <caller>',
   changesState: true,
-  summary: "revoke a version of a caller's secret, at once",
+  summary: "revoke a version of a caller's secret, immediately",
   details: 'Every process refuses it within 30 s.',
   examples: ['countersign hmac revoke scheduler --key-version 3', 'countersign hmac revoke scheduler --all'],
   options: (command) =>

@@ -56,7 +56,7 @@ export const mcpIssue: CommandDefinition<IssueOptions> = {
         })
       if (file !== undefined) {
         await writeCredentialFile(file, issued).catch(async (error: unknown) => {
-          // Nobody has this credential.
+          // No agent holds this credential.
           await issued.revoke()
           throw fileError(file, 'written', error)
         })
@@ -155,7 +155,7 @@ interface RevokeOptions extends RegistryOptions {
 export const mcpRevoke: CommandDefinition<RevokeOptions, [credentialId?: string]> = {
   usage: 'revoke [credential-id]',
   changesState: true,
-  summary: 'revoke one credential, or all of a thread, a provider or everyone, at once',
+  summary: 'revoke one credential, or all of a thread, a provider or everyone, immediately',
   examples: [
     'countersign mcp revoke 4fT9bQ…',
     'countersign mcp revoke --thread t-1 --retire',

@@ -87,7 +87,7 @@ async function checkKeys(run: SmokeRun, { jwks_uri: uri }: Metadata): Promise<vo
   if (flaw !== undefined || keys === undefined || keys.total === 0) {
     run.fail(id, `${uri}: ${flaw ?? 'it holds no keys'}`, remedy)
   } else if (keys.hasPrivateKey) {
-    run.fail(id, `${uri} publishes a private key`, 'Replace the key at once, and publish only its public half.')
+    run.fail(id, `${uri} publishes a private key`, 'Replace the key immediately, and publish only its public half.')
   } else if (keys.usable > 0) run.pass(id, `${uri} holds ${keys.total} ${keys.total === 1 ? 'key' : 'keys'}`)
   else {
     const remedy = 'Publish keys for signatures, of a supported kind and length (RFC 7518 §6).'

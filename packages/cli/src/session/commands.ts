@@ -62,7 +62,7 @@ const list: CommandDefinition<UserOptions, [platform: string, userId: string]> =
 const revoke: CommandDefinition<NamespaceOption, [id: string]> = {
   usage: 'revoke <session-id>',
   changesState: true,
-  summary: 'revoke one session, at once',
+  summary: 'revoke one session, immediately',
   examples: ['countersign session revoke 3f8Jc…'],
   options: addNamespaceOption,
   async run(context, options, id) {

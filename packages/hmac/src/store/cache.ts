@@ -29,7 +29,7 @@ interface Entry {
 
 const caches = new WeakMap<HmacSecretStore, Map<string, Entry>>()
 
-/** Forgets what was read of a caller, so that a change counts at once in this process. */
+/** Forgets what was read of a caller, so that a change takes effect immediately in this process. */
 export function forgetCaller(store: HmacSecretStore, caller: string): void {
   const entry = caches.get(store)?.get(caller)
   if (entry === undefined) return

@@ -56,7 +56,7 @@ export function resolveNewSecret(owner: string, secret: unknown, path?: string):
 
 /** What one rotation does. */
 export interface RotationPlan {
-  /** The version that the rotation makes, or puts in force. */
+  /** The version that the rotation makes or activates. */
   readonly version: number
   /** The secret to store; undefined when the newest version is pending, and this rotation is what it waits for. */
   readonly secret: string | Uint8Array | undefined
@@ -69,7 +69,7 @@ export interface RotationPlan {
 }
 
 /**
- * Plans a rotation from the newest version. A pending one that has ended meanwhile is not put in force: it would leave
+ * Plans a rotation from the newest version. A pending one that has ended meanwhile is not activated: it would leave
  * none when the others expire.
  *
  * @throws {OptionError}

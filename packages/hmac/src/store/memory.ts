@@ -30,7 +30,7 @@ export interface MemorySecretStore extends HmacSecretStore {
 }
 
 /**
- * Secrets in this process's memory; answers without a promise, and a revocation counts at once.
+ * Secrets in this process's memory; answers without a promise, and a revocation takes effect immediately.
  *
  * @throws {OptionError} for a wrong entry, a secret shorter than 32 bytes, or a version given twice.
  * @example

@@ -35,7 +35,7 @@ export interface RotateOptions {
   readonly secret?: string | Uint8Array | undefined
   /** Seconds that the previous versions stay valid. Default 86 400. */
   readonly graceSeconds?: number | undefined
-  /** Only tell verifiers: the previous versions stay valid until the same rotation without `pending`. */
+  /** Announces the version to verifiers alone: the previous versions stay valid until the same rotation without `pending`. */
   readonly pending?: boolean | undefined
 }
 
@@ -43,7 +43,7 @@ export interface RotateOptions {
 export interface RotatedSecret {
   readonly caller: string
   readonly version: number
-  /** The new secret, to be handed to the signer; undefined when a pending version was put in force. */
+  /** The new secret, to be handed to the signer; undefined when a pending version was activated. */
   readonly secret: string | undefined
 }
 
@@ -64,7 +64,7 @@ export interface HmacSecretStore {
   insert(secret: NewHmacSecret): MaybePromise<void>
   /** Lets a version expire at a moment, in ms since the epoch. False when there is no such version. */
   retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>
-  /** Ends a version at once. False when there is no such version. */
+  /** Revokes a version immediately. False when there is no such version. */
   revoke(caller: string, version: number): MaybePromise<boolean>
   /** Stores the next version and lets the previous ones expire after the grace. */
   rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>

@@ -168,7 +168,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     reportChange(audit, 'added', caller, version)
   }
 
-  /** One statement is one transaction, on a pool too; of two at once the primary key lets only one succeed. */
+  /** One statement is one transaction, on a pool too; of two concurrent ones the primary key lets only one succeed. */
   async function rotate(caller: string, rotation: RotateOptions = {}): Promise<RotatedSecret> {
     const [newest] = await select('WHERE caller = $1', [caller])
     const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())

@@ -13,7 +13,7 @@ const MAX_ID_LENGTH = 256
  * when a token is superseded, the next one keeps the session. A session whose creation this process did not see belongs
  * to the first one that names it.
  *
- * Nobody is refused for having had many sessions: an agent that is started for each turn makes one each time. The
+ * No agent is refused for having had many sessions: an agent that is started for each turn makes one each time. The
  * session that was unused for the longest time is forgotten instead, first of the same owner, and then belongs to the
  * next one that names it.
  */

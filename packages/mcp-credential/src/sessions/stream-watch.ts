@@ -14,8 +14,8 @@ interface Watched {
 type Registry = Pick<McpCredentials, 'check' | 'onRevoked'>
 
 /**
- * Ends the open responses of credentials that are no longer valid: at once when they are revoked through the same
- * registry, else within `recheckMs`. An open stream is no sign of life: nothing slides.
+ * Ends the open responses of credentials that are no longer valid: immediately when they are revoked through the same
+ * registry, else within `recheckMs`. An open stream is not a sign of life: nothing slides.
  */
 class StreamWatch {
   readonly #registry: Registry

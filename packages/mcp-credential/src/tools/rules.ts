@@ -1,7 +1,7 @@
 /** Tool-name patterns (`*` stands for any text) and the capability, or all the capabilities, that each needs. */
 export type ToolRules = Readonly<Record<string, string | readonly string[]>>
 
-/** What a tool needs: undefined when no pattern matches it, so that nobody may call it. */
+/** What a tool needs: undefined when no pattern matches it, so that it cannot be called. */
 export type CapabilitiesOf = (tool: string) => readonly string[] | undefined
 
 interface ToolRule {

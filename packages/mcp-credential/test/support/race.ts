@@ -52,7 +52,7 @@ const messageOf = <T>(child: ChildProcess, pick: (message: Record<string, unknow
     child.once('exit', (code) => reject(new Error(`a racing process ended with ${code}`)))
   })
 
-/** Lets processes race on one Redis, and finds what was let in after it was ended. */
+/** Lets processes race on one Redis, and finds what was granted after it was ended. */
 export async function race({ nodes, processes, threads, milliseconds, meanwhile }: RaceOptions): Promise<RaceResult> {
   const redis = clientOf(nodes)
   redis.on('error', () => undefined)

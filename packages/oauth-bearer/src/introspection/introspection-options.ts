@@ -31,7 +31,7 @@ export interface IntrospectionOptions {
    * - `'opaque-only'`: never.
    * - `'keys-unavailable'` (default): if the issuer's keys are unavailable.
    * - `'always'`: also after it was verified, so that a revocation takes effect within `cacheSeconds`.
-   * - `'any-failure'`: whenever it was not verified. The widest mode: the endpoint can let in what this gate refuses.
+   * - `'any-failure'`: whenever it was not verified. The widest mode: the endpoint can accept what this gate refuses.
    */
   readonly mode?: IntrospectionMode | undefined
   /** Accepts tokens without an audience. Only for an endpoint that knows nothing but this resource's tokens. */

@@ -27,7 +27,7 @@ export interface GateSettings {
   readonly keyCache: KeyCache | undefined
 }
 
-/** Makes the state of an issuer. Asks nobody yet. */
+/** Makes the state of an issuer. Sends no request yet. */
 export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings): Issuer {
   const { issuer, kind, secret, introspection } = checked
   const rules: ClaimRules = {

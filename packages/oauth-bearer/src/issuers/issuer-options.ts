@@ -12,7 +12,7 @@ import { hasTrustableKey } from '../keys/key-policy.js'
 import { isJsonObject, type JsonObject } from '../strict-encoding.js'
 import type { VerifyFunction } from './verify-function.js'
 
-/** Which tokens an issuer makes: JWTs that are verified here, opaque tokens that somebody is asked about, or both. */
+/** Which tokens an issuer makes: JWTs that are verified here, opaque tokens that are verified by asking, or both. */
 export type IssuerKind = 'jwt' | 'opaque' | 'mixed'
 
 /** An authorization server whose tokens are accepted. */
@@ -20,7 +20,7 @@ export interface IssuerOptions {
   /** Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. */
   readonly issuer: string
   /**
-   * `'jwt'`: its tokens are verified here, with its keys. `'opaque'`: somebody is asked about each token. `'mixed'`: both.
+   * `'jwt'`: its tokens are verified here, with its keys. `'opaque'`: each token is verified by asking. `'mixed'`: both.
    * Default: what the other options imply; `'jwt'` without any.
    */
   readonly kind?: IssuerKind | undefined
@@ -164,7 +164,7 @@ export function checkIssuerOptions(options: string | IssuerOptions, path: string
   const asks = checked.introspection !== undefined || checked.verify !== undefined
   const kind = checked.kind ?? (checked.introspection !== undefined ? 'mixed' : asks ? 'opaque' : 'jwt')
   if (asks !== (kind !== 'jwt')) {
-    fail('kind', asks ? `is 'jwt', which asks nobody: set 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
+    fail('kind', asks ? `is 'jwt', which never asks: set 'mixed'` : `is '${kind}': set "introspection" or "verify"`)
   }
   if (kind === 'opaque' && sources.length > 0) fail('kind', `is 'opaque', which has no keys: set 'mixed'`)
   const unasked = UNASKED_OF_VERIFY.find((name) => checked[name] !== undefined)

@@ -13,7 +13,7 @@ export interface JwtSetup {
   readonly algorithms: readonly string[]
   readonly profile: Profile
   readonly rules: ClaimRules
-  /** Told of each token whose type is refused. */
+  /** Called for each token whose type is refused. */
   readonly onWrongType: () => void
 }
 

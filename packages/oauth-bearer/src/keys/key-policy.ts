@@ -29,7 +29,7 @@ export async function trustedKeys(
   return trusted.length > 0 ? trusted : undefined
 }
 
-/** Whether any of these keys can be trusted, as far as that can be told without importing them. */
+/** Whether any of these keys can be trusted, as far as that is known without importing them. */
 export function hasTrustableKey(keys: readonly unknown[], algorithms: readonly string[]): boolean {
   return keys.some((jwk) => isStrongKey(jwk) && algorithms.some((algorithm) => fitsAlgorithm(jwk, algorithm)))
 }

@@ -46,7 +46,7 @@ const MAX_MISSES = 1000
 const PATIENCE_MS = 250
 
 /**
- * The keys that an issuer publishes. Fresh keys answer at once and are refreshed ahead of time. While the issuer fails,
+ * The keys that an issuer publishes. Fresh keys answer immediately and are refreshed ahead of time. While the issuer fails,
  * known keys are used for `staleIfErrorMs` and no request waits. For an unknown `kid` the issuer is asked at most twice in
  * 30 s. See decisions 0020 and 0021.
  */

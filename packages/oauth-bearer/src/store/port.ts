@@ -10,7 +10,7 @@ export interface CachedKeySet {
 
 /**
  * Stores key sets for processes that start while an issuer is down. A gate trusts what `load` returns, so the value must
- * be authenticated: whoever can write it can otherwise sign tokens. What it throws is an outage, and the gate then asks
+ * be authenticated: otherwise anyone who can write it can sign tokens. What it throws is an outage, and the gate then asks
  * the issuer; a bug (decision 0006) is answered with 500.
  */
 export interface KeyCache {

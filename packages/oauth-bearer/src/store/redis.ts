@@ -14,7 +14,7 @@ import type { CachedKeySet, KeyCache } from './port.js'
 /** Options of {@link redisKeyCache}. */
 export interface RedisKeyCacheOptions extends RedisStoreOptions {
   /**
-   * Authenticates the values: 32 bytes or more, the same in all processes. Without it, whoever can write to Redis could
+   * Authenticates the values: 32 bytes or more, the same in all processes. Without it, anyone who can write to Redis could
    * sign tokens.
    */
   readonly secret: string | Uint8Array

@@ -156,7 +156,7 @@ async function askUserinfo(
 function subjectFrom(value: unknown): string {
   if (typeof value === 'string' && value !== '' && value.length <= 255) return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
-  throw new Error('the answer names nobody')
+  throw new Error('the answer does not identify a person')
 }
 
 /** The outage of the provider that an error comes from, however deep openid-client wrapped it. */

@@ -49,7 +49,7 @@ export async function settleIdentity(
   return continueTo(site, request, returnTo)
 }
 
-/** Nobody is bound to the user yet: the app's policy decides whether this person may be. */
+/** No identity is bound to the user yet: the app's policy decides whether this person may be. */
 async function firstClaim(
   context: RouteContext,
   request: Request,

@@ -33,7 +33,7 @@ export async function startSignIn(
   try {
     url = await provider.authorizationUrl(redirectUri(site), bindingOf(signIn, provider.id, isAgain))
   } catch (error) {
-    // Down, or its metadata is another issuer's: nobody can be sent there.
+    // Down, or its metadata is another issuer's: the person cannot be sent there.
     return unavailableBy(error, 'oauth_provider')
   }
   const returnTo = parseReturnTo(request.query.returnTo, site)

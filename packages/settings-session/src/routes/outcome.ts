@@ -3,7 +3,7 @@ import type { PageLink } from '../pages/error-page.js'
 import type { PageContent, PageName } from '../pages/page-options.js'
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
 
-/** What a route comes to: a reply, or a refusal that is recorded and answered as a gate's is. */
+/** The outcome of a route: a reply, or a refusal that is recorded and answered as a gate's is. */
 export type Outcome = Reply | RouteRefusal
 
 /** What a route sends when it refuses nothing. */

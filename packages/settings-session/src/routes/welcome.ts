@@ -42,7 +42,7 @@ export async function welcome(
     const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
     reportChange(audit, 'settings.session.opened', { user, id, attributes })
   }
-  // Before the app is told: what it throws must not cost the person the session.
+  // Before the app's `onOpen` is called: what it throws must not cost the person the session.
   setSessionCookie(context, response, token)
   expireCookie(response, site.cookies.open)
   const opened = { principal: principalOfSession(session), kind, ...checkMetadata(kinds, kind, metadata) }

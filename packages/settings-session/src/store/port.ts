@@ -73,7 +73,7 @@ export interface StoredSession extends LinkContent {
   readonly verifiedMsAgo: number
 }
 
-/** What an exchange comes to. */
+/** The result of an exchange. */
 export type ExchangeResult =
   | { readonly outcome: 'opened'; readonly session: StoredSession; readonly isRepeat: boolean }
   | { readonly outcome: 'refused'; readonly reason: LinkRefusal | 'wrong_code' }
@@ -104,7 +104,7 @@ export interface IdentityClaim {
   readonly mayEstablish: boolean
 }
 
-/** What an identity claim comes to. */
+/** The result of an identity claim. */
 export type ClaimResult =
   | { readonly outcome: 'activated'; readonly session: StoredSession; readonly isFirst: boolean }
   /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
@@ -132,7 +132,7 @@ export interface SignIn {
   readonly ttlMs: number
 }
 
-/** What is told of a sign-in when it is taken. */
+/** What is known of a sign-in when it is taken. */
 export type TakenSignIn = Pick<SignIn, 'session' | 'isAgain' | 'returnTo'>
 
 /** Whether a platform's signed data was used before. */
@@ -159,7 +159,7 @@ export interface SessionStore {
   read(ref: TokenRef): Awaitable<ReadResult>
   /** Ends one session and spends its link; with a hash only when it is the session's. Returns what it ended. */
   revoke(id: string, hash?: string): Awaitable<StoredSession | undefined>
-  /** Ends all sessions of a user and voids the user's links, at once, those under way included. */
+  /** Ends all sessions of a user and voids the user's links, immediately, those under way included. */
   revokeAll(user: SettingsUser): Awaitable<void>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Awaitable<readonly StoredSession[]>
@@ -181,7 +181,7 @@ export interface IdentityStore {
   answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
-  /** Parts user and identity and ends the user's sessions. Returns the identity that was bound. */
+  /** Unbinds user and identity and ends the user's sessions. Returns the identity that was bound. */
   unlink(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
   /** Binds a user to another identity and ends the user's sessions, unless the identity is another user's. */
   rebind(user: SettingsUser, identity: SettingsIdentity): Awaitable<'bound' | 'taken' | 'contended'>

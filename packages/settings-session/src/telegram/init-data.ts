@@ -7,7 +7,7 @@ export interface InitData {
   readonly user: TelegramUser
   /** The chat that the page was opened from, when it is not the user's own with the bot. */
   readonly chatId?: string | undefined
-  /** When nobody accepts it any more, whatever clock they go by. Milliseconds since the epoch. */
+  /** When no process accepts it any more, whatever its clock says. Milliseconds since the epoch. */
   readonly expiresAt: number
   /** SHA-256 of what was signed: the same however it was encoded. */
   readonly fingerprint: string
@@ -108,7 +108,7 @@ function parseUser(text: string | undefined): TelegramUser | undefined {
 }
 
 /**
- * The chat, or none when it is the user's own with the bot; undefined when that cannot be told. A direct link names a
+ * The chat, or none when it is the user's own with the bot; undefined when that is not known. A direct link names a
  * chat in `start_param` (`chat_<id>`): signed, but chosen by the author of the link.
  */
 function parseChat(fields: ReadonlyMap<string, string>): { readonly id?: string | undefined } | undefined {

@@ -9,7 +9,7 @@ export interface TelegramUser {
   readonly firstName?: string | undefined
 }
 
-/** How people are let in by what Telegram signed. Give `botToken` or `botId`. */
+/** How people are signed in by what Telegram signed. Give `botToken` or `botId`. */
 export interface SettingsTelegram {
   /** Verifies by HMAC. */
   readonly botToken?: string | undefined
@@ -18,7 +18,7 @@ export interface SettingsTelegram {
   /** Seconds that the data is valid, since clients cache it. Default 86 400, at most 604 800. */
   readonly maxAgeSeconds?: number | undefined
   /**
-   * Whether a user may open the settings of a chat other than the one with the bot. Default: nobody may. When it throws, the
+   * Whether a user may open the settings of a chat other than the one with the bot. Default: no user may. When it throws, the
    * answer is 503 (`allow_chat`), or 500 for a bug.
    */
   readonly allowChat?: AllowChat | undefined

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { openLink } from './open-link.mjs'
 import { serve } from './serve.mjs'
 
-/** Each package's part: mounts its gate and returns how to knock with a credential. */
+/** Each package's part: mounts its gate and returns how to present a credential. */
 const parts = {
   hmac({ requireHmac, memorySecrets, xHeaders, sign }, { app, base, audit, handler }) {
     const secret = 'a-secret-of-the-consumer-that-is-long-enough'

@@ -23,7 +23,7 @@ export interface Thread {
   readonly id: string
   isRevoked: boolean
   alive: Aliveness | undefined
-  /** Its credentials, oldest first; revoked ones leave at once, idle ones when they are dropped. */
+  /** Its credentials, oldest first; revoked ones leave immediately, idle ones when they are dropped. */
   entries: Entry[]
 }
 

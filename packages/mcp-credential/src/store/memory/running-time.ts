@@ -2,7 +2,7 @@ import type { Clock } from '@countersign/core'
 
 /** How often the clock is read. */
 export const TICK_MS = 15_000
-/** What one tick adds at most: the sleep of a computer, or of a stopped process, is no idleness. */
+/** What one tick adds at most: the sleep of a computer, or of a stopped process, is not idleness. */
 const MOST_PER_TICK_MS = 2 * TICK_MS
 
 /**

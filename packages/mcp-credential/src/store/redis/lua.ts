@@ -5,7 +5,7 @@ import type { CredentialLife } from '../port.js'
 
 /**
  * A write that changes nothing. A replica, and a master that is cut off from its replicas (min-replicas-to-write), refuse
- * it, so a server that may have missed a revocation lets nobody in. After it the script may write although memory is
+ * it, so a server that may have missed a revocation grants nothing. After it the script may write although memory is
  * full: what it writes replaces what was there.
  */
 export const FENCE: string = `redis.call('HDEL', KEYS[1], '')

@@ -58,7 +58,7 @@ return had`,
 
 /**
  * Notes that a thread is alive. KEYS: thread. ARGV: idle, coalesce, maximum life, retention, what to do. Answers 0 when
- * there is no such thread, 2 when the records of the thread want to be stretched, and then `refreshed` to be told.
+ * there is no such thread, 2 when the records of the thread must be extended; call it with `refreshed` after that.
  */
 export const touchScript: RedisScript = defineScript(
   'mcp_touch',

@@ -86,7 +86,7 @@ export function refusalOf(state: MemoryState, row: SessionRow | undefined, hash:
   return state.epochs.get(row.userKey) === row.epoch ? undefined : 'revoked'
 }
 
-/** A session as the port tells it. */
+/** A session in the form of the port. */
 export function viewOf(row: SessionRow, now: number): StoredSession {
   const { user, agentId, kind, metadata, returnTo } = row.content
   return {

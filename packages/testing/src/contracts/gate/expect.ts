@@ -36,7 +36,7 @@ export function assertGrant(trial: Trial): void {
   const event = assertOne(trial)
   assert.equal(event.type, 'access.granted')
   assert.equal(event.reason, undefined)
-  assert.equal(event.http?.status, undefined, 'a request that is let in has no status')
+  assert.equal(event.http?.status, undefined, 'a request that is granted has no status')
   assert.equal(trial.handled.length, 1, 'the handler runs once')
   const [{ shown, proven } = { shown: undefined, proven: undefined }] = trial.handled
   assert.ok(proven, 'principalOf finds the principal')

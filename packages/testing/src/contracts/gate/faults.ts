@@ -51,13 +51,13 @@ export const faultCases: Readonly<Record<string, Case>> = {
           assert.equal(event.attributes?.error, name, 'the event names the error')
           if (name === 'UnavailableError') assert.equal(received.headers['retry-after'], '7')
           if (name === 'Error' && status === 503) assert.ok(event.attributes?.at, 'the event names the place')
-          assert.ok(!JSON.stringify([event, received]).includes('contract"'), 'a message is never told')
+          assert.ok(!JSON.stringify([event, received]).includes('contract"'), 'a message is never reported')
         })
       }
     }
   },
 
-  async 'lets in again when an outage is over'(options) {
+  async 'grants again when an outage is over'(options) {
     await tryGate(options, {}, async (trial) => {
       const first = await trial.good()
       trial.breakWith(() => Promise.reject(new Error('contract')))
@@ -69,7 +69,7 @@ export const faultCases: Readonly<Record<string, Case>> = {
     })
   },
 
-  async 'answers nobody after the client has gone'(options) {
+  async 'sends no answer after the client has gone'(options) {
     for (const onDenied of ['respond', 'next'] as const) {
       await tryGate(options, { onDenied }, async (trial) => {
         const good = await trial.good()

@@ -55,7 +55,7 @@ export const onDeniedCases: Readonly<Record<string, Case>> = {
     })
   },
 
-  async 'an onDenied function may answer, at once or later, or have the gate answer'(options) {
+  async 'an onDenied function may answer, immediately or later, or have the gate answer'(options) {
     await eachBad(
       options,
       ({ verdict, answer }, _request, response) => {
@@ -77,7 +77,7 @@ export const onDeniedCases: Readonly<Record<string, Case>> = {
     )
   },
 
-  async 'an onDenied function that calls next() without an error lets nobody in'(options) {
+  async 'an onDenied function that calls next() without an error grants nothing'(options) {
     for (const value of [undefined, 'route', 'router']) {
       await eachBad(
         options,

@@ -35,7 +35,7 @@ export interface ContractOptions {
 /** A gate under test, with requests for it. */
 export interface GateSubject {
   readonly gate: Gate
-  /** A request that the gate lets in: a new one on each call. The gate must ask what was wrapped in order to decide. */
+  /** A request that the gate grants: a new one on each call. The gate must ask what was wrapped in order to decide. */
   readonly good: MakeContractRequest
   /** Requests that the gate refuses, by what is wrong with them: at least one whose credential is malformed. */
   readonly bad: Readonly<Record<string, RefusedRequest>>
@@ -49,6 +49,6 @@ export interface GateSubject {
 export interface GateContractOptions {
   /** The function that makes the gate, such as `requireKey`: its handler's name. */
   readonly name: string
-  /** Makes a gate that nobody else uses. Called at least once for each case. */
+  /** Makes a gate that nothing else uses. Called at least once for each case. */
   make(options: ContractOptions): GateSubject | Promise<GateSubject>
 }

@@ -37,11 +37,11 @@ export interface TrialOptions {
 export interface Trial {
   readonly subject: GateSubject
   readonly url: string
-  /** The decisions that were told. */
+  /** The decisions that were reported. */
   decisions(): readonly AuditEvent[]
   /** For each request that reached the handler: `req.principal`, and what `principalOf` says of the gate's kind. */
   readonly handled: readonly { readonly shown: unknown; readonly proven: unknown }[]
-  /** What reached the error handlers, with what they saw in `req.principal` and were told by `principalOf`. */
+  /** What reached the error handlers, with what they saw in `req.principal` and got from `principalOf`. */
   readonly errors: readonly { readonly error: unknown; readonly shown: unknown; readonly proven: unknown }[]
   /** How often something wrapped was asked while there was a fault. */
   readonly asked: () => number
