@@ -103,7 +103,7 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
   if (alone.impossible !== undefined) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_REQUEST_NEEDED',
-      `asOAuthTokenVerifier: this gate's "${alone.impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make one without "${alone.impossible}"`,
+      `asOAuthTokenVerifier: this gate's "${alone.impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make a gate without it for the adapter`,
     )
   }
   const { audit, clock } = inside
