@@ -11,6 +11,7 @@ export interface HmacPrincipal extends PrincipalBase {
   readonly caller: string
   /** The version of the secret that verified; absent for `legacy`, which has no versions. */
   readonly keyVersion?: number | undefined
+  /** The format of the signature; `legacy` for the old key. */
   readonly format: HmacFormat
 }
 

@@ -6,10 +6,13 @@ export interface McpCredentialPrincipal extends PrincipalBase {
   readonly kind: 'mcp-credential'
   /** The credential's id: safe in logs. */
   readonly id: string
+  /** The thread that the credential was issued for. */
   readonly threadId: string
+  /** The provider that the credential was issued for. */
   readonly providerInstanceId: string
   /** Undefined when the credential was issued without one. */
   readonly providerSessionId: string | undefined
+  /** What the session may do. */
   readonly capabilities: readonly string[]
   /** Milliseconds since the epoch from which it is refused, unless it is used before. */
   readonly expiresAt: number

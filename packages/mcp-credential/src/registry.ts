@@ -47,7 +47,9 @@ const RETIRE_RULES = { blockSeconds: option.seconds(0.001, 365 * 86_400).default
 
 /** The credentials of an app's agent sessions. */
 export interface McpCredentials {
+  /** What every token starts with. */
   readonly prefix: string
+  /** Where the credentials are kept. */
   readonly store: McpCredentialStore
   /** Mints a credential for a thread. Rejects with `IssueRefusedError` when the thread is retired or a limit is reached. */
   issue(options: IssueOptions): Promise<IssuedCredential>
@@ -62,9 +64,13 @@ export interface McpCredentials {
   touch(threadId: string): Promise<boolean>
   /** Revokes one credential. False when there is none, or it was revoked before. */
   revoke(credentialId: string): Promise<boolean>
+  /** Revokes every credential of a thread. False when there was none. */
   revokeThread(threadId: string): Promise<boolean>
+  /** Revokes every credential of a provider. False when there was none. */
   revokeProvider(providerInstanceId: string): Promise<boolean>
+  /** Revokes every credential of a provider's session. False when there was none. */
   revokeProviderSession(providerSessionId: string): Promise<boolean>
+  /** Revokes every credential. False when there was none. */
   revokeAll(): Promise<boolean>
   /** Ends a thread for good: revokes it, and refuses to issue for it during `blockSeconds` (default 24 h). */
   retire(threadId: string, options?: { readonly blockSeconds?: number | undefined }): Promise<boolean>

@@ -11,8 +11,11 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly kind: 'oauth-bearer'
   /** `<issuer>|<subject>`; without a subject `<issuer>|client|<client_id>`. */
   readonly id: string
+  /** The issuer's identifier. */
   readonly issuer: string
+  /** The token's subject; absent for a token without one. */
   readonly subject?: string
+  /** The client that the token was issued to; absent if the token does not say. */
   readonly clientId?: string
   /** As granted: without the scopes that a scope implies. */
   readonly scopes: readonly string[]
@@ -20,6 +23,7 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly expiresAt?: number
   /** The token's claims with the mapped names beside them, deeply frozen. */
   readonly claims: Readonly<Record<string, unknown>>
+  /** How the token was verified. */
   readonly via: Via
 }
 

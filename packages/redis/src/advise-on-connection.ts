@@ -12,9 +12,13 @@ export interface ConnectionAdvice {
     | 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT'
     | 'COUNTERSIGN_REDIS_UNREACHABLE'
     | 'COUNTERSIGN_REDIS_CONFIG_HIDDEN'
+  /** The setting, as Redis or ioredis calls it. */
   readonly setting: string
+  /** What it is set to. */
   readonly value: string
+  /** What can happen. */
   readonly danger: string
+  /** What to do about it. */
   readonly remedy: string
 }
 

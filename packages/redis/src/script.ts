@@ -3,8 +3,11 @@ import type { RedisClient } from './client.js'
 
 /** A Lua script with a name for people and a fixed number of keys, all declared and in one hash slot. */
 export interface RedisScript {
+  /** For people; part of the name of the client's command. */
   readonly name: string
+  /** How many keys it takes. */
   readonly keys: number
+  /** The whole script, with its deadline check. */
   readonly lua: string
 }
 

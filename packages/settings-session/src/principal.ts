@@ -2,8 +2,11 @@ import type { PrincipalBase } from '@countersign/core'
 
 /** Whom a link is for: an account of a chat platform, within a team or workspace where the platform has them. */
 export interface SettingsUser {
+  /** The chat platform, such as `slack`. */
   readonly platform: string
+  /** The team or workspace, where the platform has them. */
   readonly team?: string | undefined
+  /** The user's id on the platform. */
   readonly userId: string
 }
 
@@ -20,7 +23,9 @@ export interface SettingsSessionPrincipal extends PrincipalBase, SettingsUser {
   readonly id: string
   /** The session's public id: not a secret; `revoke` takes it. */
   readonly sessionId: string
+  /** The agent on whose behalf the link was offered. */
   readonly agentId?: string | undefined
+  /** The identity that the person proved, where one is required. */
   readonly identity?: SettingsIdentity | undefined
 }
 

@@ -25,7 +25,9 @@ import { isTag } from './tokens.js'
 export interface SessionSummary {
   /** The session's public id. */
   readonly id: string
+  /** The person. */
   readonly principal: SettingsSessionPrincipal
+  /** The kind of link that opened it. */
   readonly kind: string
   readonly createdAt: Date
   readonly lastSeenAt: Date

@@ -23,6 +23,7 @@ export interface AuditOptions {
 
 /** The counts of every sink. */
 export interface AuditStats {
+  /** One entry per sink, in the order of `subscribe`. */
   readonly sinks: readonly { name: string; required: boolean; queued: number; dropped: number; failed: number }[]
 }
 
@@ -48,6 +49,7 @@ export interface Audit {
   flush(timeoutMs?: number): Promise<boolean>
   /** Reports what was lost so far, flushes, closes every sink and takes no more events; within `timeoutMs` in all. */
   close(timeoutMs?: number): Promise<void>
+  /** What each sink has queued, dropped and failed so far. */
   stats(): AuditStats
 }
 

@@ -28,13 +28,17 @@ export interface AuditHttp {
  * characters, so a log line cannot be forged through a header.
  */
 export interface AuditEvent {
+  /** The version of this shape. */
   readonly schema: 1
   /** UUID */
   readonly id: string
   /** ISO 8601, UTC */
   readonly time: string
+  /** What happened: see the catalogue of events. */
   readonly type: AuditEventType
+  /** How it ended. */
   readonly outcome: AuditOutcome
+  /** How much an operator should care. */
   readonly severity: AuditSeverity
   /** The kind of the gate that decided. */
   readonly gate?: string | undefined
@@ -42,13 +46,17 @@ export interface AuditEvent {
   readonly reason?: string | undefined
   /** OWASP Logging Vocabulary event name. */
   readonly owasp?: string | undefined
+  /** Who was verified, or a configured name. Otherwise the id is `unknown`. */
   readonly principal?: { readonly kind: string; readonly id: string } | undefined
+  /** What was presented, never the credential itself. */
   readonly credential?: AuditCredential | undefined
+  /** The request; absent where a decision has none. */
   readonly http?: AuditHttp | undefined
   /** Milliseconds that the gate took. */
   readonly latencyMs?: number | undefined
   /** Milliseconds of `latencyMs` that a store took. */
   readonly storeMs?: number | undefined
+  /** What was seen against what was expected: at most 32 members. */
   readonly attributes?: AuditAttributes | undefined
 }
 

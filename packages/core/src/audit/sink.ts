@@ -7,9 +7,11 @@ import type { AuditEvent } from './event.js'
 export interface AuditSink {
   /** Shown in reports about this sink. */
   readonly name?: string | undefined
+  /** Takes one event. A throw or a rejection is counted as a failure. */
   write(event: AuditEvent): void | PromiseLike<void>
   /** Settles when everything written so far is where it should be. */
   flush?(): void | PromiseLike<void>
+  /** Called by `audit.close()`, after the last event. */
   close?(): void | PromiseLike<void>
 }
 

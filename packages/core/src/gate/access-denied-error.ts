@@ -8,8 +8,11 @@ import type { Refusal } from './verdict.js'
  */
 export class AccessDeniedError extends Error {
   override readonly name = 'AccessDeniedError'
+  /** The HTTP status of the answer. */
   readonly status: number
+  /** The same, under the name that some error handlers read. */
   readonly statusCode: number
+  /** The header fields of the answer, such as `WWW-Authenticate`. */
   readonly headers: Answer['headers']
   /** `ERR_COUNTERSIGN_ACCESS_DENIED`, `ERR_COUNTERSIGN_ACCESS_UNAVAILABLE`, or `ERR_COUNTERSIGN_GATE_FAILED` for a bug. */
   readonly code: string

@@ -6,7 +6,9 @@ import type { Denied, Refusal } from './verdict.js'
 
 /** What is sent to a client whose request is not granted: an object until {@link sendAnswer} writes its bytes. */
 export interface Answer {
+  /** The HTTP status. */
   readonly status: number
+  /** The header fields; a list stands for one field sent more than once. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   /** The problem document (RFC 9457). */
   readonly problem: Problem

@@ -7,6 +7,7 @@ import type { Refusal } from './verdict.js'
 
 /** A refusal as an `onDenied` function gets it. */
 export interface Denial<R extends string = string, D extends string = string> {
+  /** The verdict, with its reason or dependency. */
   readonly verdict: Refusal<R, D | 'audit_sink'>
   /** What the gate would send. */
   readonly answer: Answer
@@ -34,6 +35,7 @@ export type OnDenied<R extends string = string, D extends string = string> = 're
 
 /** The options that every gate has. */
 export interface GateOptions<R extends string = string, D extends string = string> {
+  /** How refusals are answered. Default `'respond'`. */
   readonly onDenied?: OnDenied<R, D> | undefined
   /** Where decisions are reported. Default: the process-wide emitter, `audit`. */
   readonly audit?: Audit | undefined

@@ -1,6 +1,8 @@
 /** What every principal has. `kind` says which gate verified it, `id` is stable and safe to log. */
 export interface PrincipalBase {
+  /** The kind of the gate that verified it. */
   readonly kind: string
+  /** Stable, and safe to log. */
   readonly id: string
 }
 

@@ -10,6 +10,7 @@ import { UnavailableError } from './unavailable-error.js'
  * `RangeError` when `ttlMs` is not a number above 0, because such a claim protects nothing.
  */
 export interface ReplayStore {
+  /** `'fresh'` for the first claim of a key within `ttlMs` milliseconds, `'seen'` for every other one. */
   claim(key: string, ttlMs: number): 'fresh' | 'seen' | Promise<'fresh' | 'seen'>
 }
 

@@ -23,7 +23,9 @@ export interface UnavailableErrorOptions extends ErrorOptions {
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError'
   readonly code: 'ERR_COUNTERSIGN_UNAVAILABLE' = CODE
+  /** The `Retry-After` of the 503. Undefined: 1 s. */
   readonly retryAfterSeconds: number | undefined
+  /** Whether the dependency missed a deadline, so that what it did is not known. */
   readonly isTimeout: boolean
   /** What could not be asked, snake_case: `replay_store`, `keys`, `verifier`, … */
   readonly dependency: string

@@ -62,6 +62,7 @@ export interface SigningInput {
 
 /** One way of writing a signature into a request. */
 export interface SignatureFormat {
+  /** `format` of principals and events. */
   readonly name: 'rfc9421' | 'xHeaders'
   /** Header fields, in lower case: the presence of any of them commits a request to this format. */
   readonly reads: readonly string[]

@@ -96,7 +96,11 @@ export function planRotation(
   return { version, secret: secret ?? made, made, graceSeconds, pending }
 }
 
-/** @throws {OptionError} for what is not a moment in ms since the epoch. */
+/**
+ * Checks the moment at which a version expires, for secret stores.
+ *
+ * @throws {OptionError} for what is not a moment in ms since the epoch.
+ */
 export function assertMoment(owner: string, expiresAt: number): void {
   resolveOptions(owner, { expiresAt }, { expiresAt: newSecretRules.expiresAt.required() })
 }

@@ -25,6 +25,7 @@ export interface ClientConfigOptions {
 export interface ClientConfig {
   /** Where `text` belongs, by the client's convention; undefined when it is handed over in memory. */
   readonly path: string | undefined
+  /** The format of `text`; `object` when there is only `config`. */
   readonly format: 'json' | 'toml' | 'object'
   /** The configuration as the client reads it. Holds the token for `acp` and `sdk` only. */
   readonly config: Readonly<Record<string, unknown>>

@@ -11,6 +11,7 @@ export interface LinkReceipt<K extends string = string> {
   readonly linkId: string
   /** ISO 8601, UTC. */
   readonly expiresAt: string
+  /** Whether the app's `send` took the link. */
   readonly delivered: boolean
 }
 

@@ -3,7 +3,9 @@
  * `test(title, run)`: Jest, Vitest, `node:test`.
  */
 export interface ContractCase {
+  /** The title of the test. */
   readonly title: string
+  /** Rejects when the demand is not met. */
   readonly run: () => Promise<void>
 }
 
