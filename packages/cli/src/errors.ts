@@ -103,7 +103,8 @@ function endingOfCommander({ code, message, exitCode }: CommanderError): Ending 
   if (code === 'commander.help') {
     return { exitCode: exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: undefined }
   }
-  const words = message.replace(/^error: /, '')
+  // What follows an equals sign may be a secret, also after a name that is misspelt.
+  const words = message.replace(/^error: /, '').replace(/^(unknown option '[^'=]*)=.*'/s, "$1'")
   const isSecret = /unknown option '--?(token|secret|key|kek|password|passwd)\b/.test(words)
   const advice =
     'Secrets are not taken from the command line, which every user of the machine can read: use a file, standard input or the environment'

@@ -76,6 +76,16 @@ describe('hmac curl', () => {
     expect(lastEvent()).toMatchObject({ type: 'access.granted', credential: { id: 'scheduler/3' } })
   })
 
+  test('explain shows the field of the old key and not the key', async () => {
+    const withOldKey = { env: { ...env, COUNTERSIGN_HMAC_LEGACY_SCHEDULER: OLD_KEY } }
+    for (const [field, ...words] of [['x-service-key'], ['authorization'], ['authorization', '--json']] as const) {
+      const call = ['GET', 'https://host/', '--caller', 'scheduler', '--legacy', field, ...words]
+      const text = await succeed(['hmac', 'explain', ...call], withOldKey)
+      expect(text).toContain('<redacted>')
+      expect(text).not.toContain(OLD_KEY)
+    }
+  })
+
   test('takes the secret from a file or standard input, and sends the old key beside the signature', async () => {
     const file = join(folder, 'secret')
     writeFileSync(file, `${SECRET}\n`)
@@ -260,6 +270,12 @@ describe('errors are reported in one line', () => {
       /version 9 of "scheduler" is not set/,
     ],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--secret', SECRET], 2, /unknown option '--secret'/],
+    [
+      ['sign', 'GET', 'https://host/', '--caller', 'scheduler', `--secret=${SECRET}'${SECRET}`],
+      2,
+      /unknown option '--secret'\. Secrets are not taken/,
+    ],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', `--sercet=${SECRET}`], 2, /unknown option '--sercet'$/m],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--prefix', 'x-kh'], 2, /belong to --format x-headers/],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'nonsense'], 2, /--header must be "name: value"/],
     [

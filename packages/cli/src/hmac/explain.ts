@@ -50,7 +50,7 @@ export const hmacExplain: CommandDefinition<ExplainOptions, [method: string, url
 }
 
 function described(
-  { added, body, audience, caller, version, format, signedAtMs }: SignedCall,
+  { added, legacy, body, audience, caller, version, format, signedAtMs }: SignedCall,
   { claim, meaning }: SignatureExplanation,
 ) {
   return {
@@ -62,7 +62,8 @@ function described(
     bodyBytes: body.length,
     bodySha256: createHash('sha256').update(body).digest('hex'),
     base: claim?.base,
-    headers: added,
+    // What is explained is pasted into tickets: the signature may be there, the old key may not.
+    headers: legacy === undefined ? added : { ...added, [legacy]: '<redacted>' },
     meaning,
   }
 }

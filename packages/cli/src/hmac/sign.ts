@@ -68,6 +68,8 @@ export interface SignedCall {
   readonly headers: Readonly<Record<string, string>>
   /** The fields of the signature, and the old key. */
   readonly added: Readonly<Record<string, string>>
+  /** The field of the old key. */
+  readonly legacy: string | undefined
   readonly body: Uint8Array
   readonly audience: string
   readonly caller: string
@@ -84,7 +86,7 @@ export async function signRequest(
   method: string,
   url: string,
 ): Promise<SignedCall> {
-  const { caller } = options
+  const { caller, legacy } = options
   requireCaller(caller)
   const { host } = parseUrl(url)
   const audience = options.audience ?? host
@@ -97,7 +99,7 @@ export async function signRequest(
   const fields = sign(request, { caller, version, secret, audience, format, now: signedAtMs })
   const added = { ...fields, ...legacyHeader(context, options) }
   const headers = { ...given, ...added }
-  return { method, url, headers, added, body, audience, caller, version, secret, format, signedAtMs }
+  return { method, url, headers, added, legacy, body, audience, caller, version, secret, format, signedAtMs }
 }
 
 /** The options of a gate that knows this caller with this secret, for `explainSignature`. */
