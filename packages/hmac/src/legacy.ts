@@ -1,6 +1,16 @@
 import { timingSafeEqual } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { denied, granted, option, resolveOptions, sha256, type UsageCounter } from '@countersign/core/gate-kit'
+import {
+  type AuditAttributes,
+  denied,
+  describeError,
+  granted,
+  isPromise,
+  option,
+  resolveOptions,
+  sha256,
+  type UsageCounter,
+} from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 import { principalFor } from './principal.js'
 import type { PresentedKey } from './read.js'
@@ -72,21 +82,36 @@ export function verifyKey(
   for (const candidate of candidates) if (timingSafeEqual(candidate.digest, digest)) caller = candidate.caller
   const attributes = { format: 'legacy' }
   if (caller === undefined) return denied('bad_signature', { detail: { attributes } })
-  const detail = { principalId: caller, attributes }
-  const isRefused = isEnforcedFor(enforce, caller)
+  const { isRefused, failure } = askEnforce(enforce, caller)
+  const detail = { principalId: caller, attributes: { ...attributes, ...failure } }
   usage.count(caller, !isRefused)
   return isRefused ? denied('legacy_refused', { detail }) : granted(principalFor(caller, 'legacy'), detail)
 }
 
+/** The answer of the kill switch, and what the event says when there is none. */
+interface Enforcement {
+  readonly isRefused: boolean
+  readonly failure?: AuditAttributes
+}
+
 /** Left out it is false, for this caller has a legacy key; what throws or is not a boolean counts as true. */
-function isEnforcedFor(enforce: Enforce | undefined, caller: string): boolean {
+function askEnforce(enforce: Enforce | undefined, caller: string): Enforcement {
   try {
-    const setting = typeof enforce === 'function' ? enforce() : (enforce ?? false)
-    if (typeof setting === 'boolean') return setting
-    if (setting === null || typeof setting !== 'object' || 'then' in setting) return true
-    const own = Object.hasOwn(setting, caller) ? setting[caller] : false
-    return typeof own === 'boolean' ? own : true
-  } catch {
-    return true
+    const setting: unknown = typeof enforce === 'function' ? enforce() : (enforce ?? false)
+    if (isPromise(setting)) {
+      // It is refused all the same, so what it rejects with must not end the process.
+      setting.then(undefined, () => undefined)
+      return { isRefused: true, failure: { error: 'promise' } }
+    }
+    return { isRefused: isRefusedBy(setting, caller) }
+  } catch (error) {
+    return { isRefused: true, failure: describeError(error) }
   }
+}
+
+function isRefusedBy(setting: unknown, caller: string): boolean {
+  if (typeof setting === 'boolean') return setting
+  if (setting === null || typeof setting !== 'object') return true
+  const own: unknown = Object.hasOwn(setting, caller) ? (setting as Record<string, unknown>)[caller] : false
+  return typeof own === 'boolean' ? own : true
 }

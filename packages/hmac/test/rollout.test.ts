@@ -120,6 +120,27 @@ describe('the old key', () => {
     expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': 'old-key' })).status).toBe(status)
     expect(app.last()).toBe(status === 401 ? 'legacy_refused' : 'granted')
   })
+
+  test.each<[string, () => never, object]>([
+    [
+      'throws',
+      () => {
+        throw Object.assign(new Error('the settings at s3cret'), { code: 'ECONNREFUSED' })
+      },
+      { error: 'Error', code: 'ECONNREFUSED', at: expect.stringContaining('rollout.test.ts') },
+    ],
+    // Nothing handles the rejection but the gate: it would end the process.
+    ['rejects', (() => Promise.reject(new Error('s3cret'))) as () => never, { error: 'promise' }],
+  ])('is refused by an enforce that %s, and the event says so', async (_what, enforce, failure) => {
+    app = await hmacApp({ legacy, enforce })
+    expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': 'old-key' })).status).toBe(401)
+    expect(app.events.at(-1)).toMatchObject({
+      reason: 'legacy_refused',
+      principal: { id: 'scheduler' },
+      attributes: { format: 'legacy', ...failure },
+    })
+    expect(JSON.stringify(app.events)).not.toContain('s3cret')
+  })
 })
 
 describe('report mode', () => {

@@ -1,3 +1,4 @@
+import { isPromise } from '@countersign/core/gate-kit'
 import type { OAuthBearerReason } from './reasons.js'
 import type { JsonObject } from './strict-encoding.js'
 
@@ -55,9 +56,20 @@ export function checkClaims(
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
-      : checkAudience(claims) === true
+      : isAccepted(checkAudience(claims))
   if (!isForUs || (clientIds !== undefined && !clientIds.includes(clientId ?? ''))) return 'wrong_audience'
   return times
+}
+
+/**
+ * Only `true` is a "yes".
+ *
+ * @throws {TypeError} for a promise: of an async `checkAudience`, every token would be for another audience.
+ */
+function isAccepted(answer: unknown): boolean {
+  if (!isPromise(answer)) return answer === true
+  answer.then(undefined, () => undefined)
+  throw new TypeError('checkAudience must answer true or false, not a promise')
 }
 
 /** Whether a token has expired or is not valid yet. */

@@ -250,6 +250,16 @@ describe('what the app’s callbacks throw', () => {
     expect(decisions().at(-1)?.attributes).toMatchObject({ error: thrown.name, at: expect.any(String) })
   })
 
+  test.each([
+    ['resolves', () => Promise.resolve(true)],
+    ['rejects', () => Promise.reject(new Error('down'))],
+  ])('a checkAudience that %s is a bug, and ends no process', async (_name, answer) => {
+    app = await oauthApp(({ url }) => ({ issuer: { issuer: url, checkAudience: answer as unknown as () => boolean } }))
+    const { status } = await app.get(await app.token())
+    expect(`${status} ${app.last()}`).toBe('500 internal_error')
+    expect(decisions().at(-1)?.attributes).toMatchObject({ error: 'TypeError', at: expect.any(String) })
+  })
+
   test('a key cache that fails is reported and not needed; a bug in it is one 500', async () => {
     const load = { error: new Error('down') as Error }
     const keyCache = { load: () => Promise.reject(load.error), save: () => Promise.reject(load.error) }
