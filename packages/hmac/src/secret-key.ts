@@ -8,7 +8,7 @@ export const MIN_SECRET_BYTES: number = 32
 /** The rule of an option that holds a secret; {@link secretKey} checks its length. */
 export function secretRule(): RuleBuilder<string | Uint8Array> {
   const accept = (value: unknown) => (typeof value === 'string' || value instanceof Uint8Array ? value : undefined)
-  return option.custom<string | Uint8Array>('a secret', accept).secret()
+  return option.custom<string | Uint8Array>(`a secret of at least ${MIN_SECRET_BYTES} bytes`, accept).secret()
 }
 
 /**
