@@ -3,8 +3,9 @@ import { memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { adviseOnConnection, redisReplay } from '@countersign/redis'
-import { memorySessions, type SettingsStore } from '@countersign/settings-session'
+import { memorySessions } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { Redis } from 'ioredis'
 
 /** Where the gates of the demo keep what they must remember. */

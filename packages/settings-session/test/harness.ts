@@ -7,8 +7,8 @@ import {
   requireSettingsSession,
   type SettingsSessions,
   type SettingsSessionsOptions,
-  type SettingsStore,
 } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'

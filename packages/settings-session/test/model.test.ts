@@ -1,4 +1,5 @@
-import type { SettingsIdentity, SettingsStore, SettingsUser } from '@countersign/settings-session'
+import type { SettingsIdentity, SettingsUser } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Token } from '../src/tokens.js'

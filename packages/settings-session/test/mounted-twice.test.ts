@@ -1,4 +1,5 @@
-import { memorySessions, requireSettingsSession, type SettingsStore } from '@countersign/settings-session'
+import { memorySessions, requireSettingsSession } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import type { RequestHandler } from 'express'
 import { fakeClock } from '../../../test/support/fake-clock.js'

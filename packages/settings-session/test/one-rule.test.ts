@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { memorySessions, type SettingsStore } from '@countersign/settings-session'
+import { memorySessions } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, settingsApp } from './harness.js'
 import { type HostileProvider, startHostileProvider } from './support/hostile-provider.js'

@@ -1,11 +1,7 @@
 import { createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import {
-  createSettingsSessions,
-  memorySessions,
-  type SettingsStore,
-  type SettingsTelegram,
-} from '@countersign/settings-session'
+import { createSettingsSessions, memorySessions, type SettingsTelegram } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseFields } from '../src/telegram/init-data.js'

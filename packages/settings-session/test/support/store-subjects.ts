@@ -1,5 +1,6 @@
-import { memorySessions, type SettingsStore } from '@countersign/settings-session'
+import { memorySessions } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { Cluster, Redis } from 'ioredis'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'

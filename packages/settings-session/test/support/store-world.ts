@@ -1,5 +1,6 @@
 import { partitionOf } from '@countersign/core/gate-kit'
-import type { SettingsIdentity, SettingsStore, SettingsUser } from '@countersign/settings-session'
+import type { SettingsIdentity, SettingsUser } from '@countersign/settings-session'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import { userKey } from '../../src/store/keys.js'
 import { mintTag, mintToken, type Token } from '../../src/tokens.js'
 
