@@ -51,7 +51,7 @@ function isTaken(request: IncomingMessage): boolean {
   )
 }
 
-/** Whether all of the body is there. The message's own word for it comes a moment after the last byte. */
+/** Whether all of the body is there. The message itself reports it a moment after the last byte. */
 function isWhole(request: IncomingMessage, length: number | undefined): boolean {
   return request.complete || request.readableLength === length
 }
