@@ -30,7 +30,7 @@ export function readToken(
   if (split.kind === 'duplicated') return AMBIGUOUS
   const { scheme } = split
   if (schemes.includes(scheme)) return split.kind === 'malformed' ? MALFORMED : { scheme, token: split.text }
-  if (scheme === '') return MALFORMED
+  if (scheme === '' || UNEXPANDED.test(scheme)) return MALFORMED
   // A field of one word may be a token without a scheme: only what precedes a credential is safe to write down.
   return split.kind === 'unchecked' ? otherScheme(scheme) : MISSING
 }
@@ -40,6 +40,8 @@ export function readBareToken(token: string, maxTokenBytes: number): PresentedTo
   return token === '' || token.length > maxTokenBytes ? MALFORMED : { scheme: 'bearer', token }
 }
 
+/** `$VAR`, `%VAR%`: what a client sends if a variable is not set. The forms with braces are no scheme at all. */
+const UNEXPANDED = /^(?:\$[a-z_]|%[a-z_]\w*%)/
 const SCHEME_NAME = /^[a-z][a-z0-9._-]{0,31}$/
 
 function otherScheme(scheme: string): Denied<OAuthBearerReason> {

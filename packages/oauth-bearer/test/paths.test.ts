@@ -81,7 +81,8 @@ describe('one token in one place', () => {
       expect((await app.get(bad, '/open')).status).toBe(401)
     }
     expect((await app.get(undefined, '/open?access_token=a')).status).toBe(400)
-    for (const authorization of ['Bearer', 'bearer', 'Bearer a b', ['Bearer a', 'Bearer b']]) {
+    const unexpanded = ['$TOKEN', '{{TOKEN}}', '%TOKEN%', 'Bearer $TOKEN', '$TOKEN_TYPE $TOKEN']
+    for (const authorization of ['Bearer', 'bearer', 'Bearer a b', ['Bearer a', 'Bearer b'], ...unexpanded]) {
       expect((await wire(app.port, { path: '/open', headers: { authorization } })).status).toBe(400)
     }
   })
