@@ -36,12 +36,12 @@ export interface BearerPrincipal extends PrincipalBase {
 export interface AuthInfoOptions {
   /** The token itself, for tools that exchange it. Default: the principal's id. */
   readonly token?: string | undefined
-  readonly resource?: URL | undefined
+  readonly resource?: string | undefined
 }
 
 /**
  * A bearer principal in the MCP SDK's shape, with all of the principal in `extra`. A new object each time: the SDK and
- * tools may write to it. Only `resource` is the object that was given.
+ * tools may write to it.
  *
  * @example
  * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
@@ -56,7 +56,7 @@ export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions 
     extra: { ...principal },
   }
   if (expiresAt !== undefined) info.expiresAt = Math.floor(expiresAt / 1000)
-  if (resource !== undefined) info.resource = resource
+  if (resource !== undefined) info.resource = new URL(resource)
   return info
 }
 

@@ -45,6 +45,7 @@ describe('an answer', () => {
     [-3, '1'],
     [Number.NaN, '1'],
     [Number.POSITIVE_INFINITY, '1'],
+    [1e22, '86400'],
   ])('[core-unavailable] rounds Retry-After of %d seconds to %s', async (retryAfterSeconds, expected) => {
     const answer = await answerTo(unavailable('key_store', { retryAfterSeconds }))
     expect(answer).toMatchObject({ status: 503, retryAfter: expected })

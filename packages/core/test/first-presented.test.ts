@@ -10,17 +10,19 @@ interface Shape {
   readonly realm?: string
   readonly reads: readonly string[]
   readonly recognises?: 'own' | 'any'
+  readonly owns?: (incoming: express.Request) => boolean
   /** What is presented to the gate, or undefined. */
   readonly read: (incoming: express.Request) => string | undefined
 }
 
 /** A gate that grants what is presented with `good` in it. */
-function gateOf({ name, realm, reads, recognises, read }: Shape, audit: GateOptions['audit']): Gate {
+function gateOf({ name, realm, reads, recognises, owns, read }: Shape, audit: GateOptions['audit']): Gate {
   return defineGate<string, PrincipalBase, 'missing' | 'bad', 'store'>({
     name,
     middleware: `require${name[0]?.toUpperCase()}${name.slice(1)}`,
     reads,
     recognises,
+    owns,
     read,
     verify: (credential) => (credential.includes('good') ? granted({ kind: name, id: name }) : denied('bad')),
     dependencies: ['store'],
@@ -275,4 +277,32 @@ test('[core-options] an argument that is not a gate, or none at all, is refused 
       message: expect.stringContaining('Did you mean "onDenied"?'),
     }),
   )
+})
+
+describe('a gate that refuses what does not have its mark', () => {
+  // As a prefix's gate does: `optional()` lets no malformed field pass, but it is not its credential.
+  const PICKY: Shape = {
+    ...AGENT,
+    read: field('authorization'),
+    owns: (incoming) => fieldLines(incoming, 'authorization').some((line) => line.includes('agent.')),
+  }
+
+  test.each([
+    ['Bearer agent.good', 'agent'],
+    ['agent. in any form', 'agent'],
+    ['Bearer', 'bearer'],
+    ['Bearer a b', 'bearer'],
+  ])('[core-presence-commits] leaves %j to %s', async (authorization, gate) => {
+    const { audit, lastDecision } = recordAudit()
+    const composed = firstPresented(gateOf(PICKY, audit), gateOf(BEARER, audit))
+    await request(express().use(composed)).get('/').set('Authorization', authorization)
+    expect(lastDecision()?.gate).toBe(gate)
+  })
+
+  test('[core-presence-commits] decides where no later gate takes it', async () => {
+    const { audit, lastDecision } = recordAudit()
+    const composed = firstPresented(gateOf(SIGNED, audit), gateOf(PICKY, audit))
+    await request(express().use(composed)).get('/').set('Authorization', 'Bearer').expect(401)
+    expect(lastDecision()?.gate).toBe('agent')
+  })
 })

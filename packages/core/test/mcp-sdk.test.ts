@@ -66,7 +66,7 @@ function tokenGate(changes: Partial<Definition> = {}): Gate<BearerPrincipal> {
     challenge: () => [{ scheme: 'Bearer' }],
     withoutRequest: {
       read: (token) => (token === '' ? denied('malformed') : token),
-      resource: new URL('https://api.example.com/mcp'),
+      resource: 'https://api.example.com/mcp',
     },
     options: { audit: recorded.audit, clock },
     ...changes,
@@ -255,10 +255,12 @@ describe('authInfoOf', () => {
 
   test('[core-mcp-sdk] is a new object each time, for the SDK and tools may write to it', () => {
     const frozen = Object.freeze({ ...principal })
-    const info = authInfoOf(frozen, { token: 'good', resource: new URL('https://api.example.com') })
+    const info = authInfoOf(frozen, { token: 'good', resource: 'https://api.example.com' })
     info.scopes.push('more')
     expect(info).toMatchObject({ token: 'good', resource: new URL('https://api.example.com') })
     expect(authInfoOf(frozen).scopes).toEqual(['files:read'])
+    Object.assign(info.resource as URL, { pathname: '/other' })
+    expect(authInfoOf(frozen, { resource: 'https://api.example.com' }).resource?.pathname).toBe('/')
   })
 
   test('[core-mcp-sdk] names no client where the principal names none', () => {

@@ -33,6 +33,11 @@ export function readToken(request: IncomingMessage, prefix: string): Read | unde
   return missing({ scheme: KNOWN_SCHEMES.includes(scheme) ? scheme : 'other' })
 }
 
+/** Whether an `Authorization` field of the request has a token with the prefix, well-formed or not. */
+export function hasOwnToken(request: IncomingMessage, prefix: string): boolean {
+  return fieldLines(request, 'authorization').some((value) => hasPrefix(prefix, value.replace(/^bearer +/i, '')))
+}
+
 /** Reads a token that came without its request. */
 export function readLoneToken(token: string, prefix: string): Read {
   return hasPrefix(prefix, token) ? token : denied('malformed')

@@ -3,7 +3,7 @@ import { defineGate, denied } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
-import { readLoneToken, readToken } from './read.js'
+import { hasOwnToken, readLoneToken, readToken } from './read.js'
 import { challengeOf, type McpCredentialDependency, type McpCredentialReason, reasons } from './reasons.js'
 import { sessionBindingsOf } from './sessions/session-bindings.js'
 import { streamWatchOf } from './sessions/stream-watch.js'
@@ -41,6 +41,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     middleware: 'requireMcpCredential',
     reads: ['authorization'],
     recognises: 'own',
+    owns: (request) => hasOwnToken(request, prefix),
     read: (request) => readToken(request, prefix),
     verify: (token) => verifyToken(token, credentials),
     demand(verdict, _token, request) {

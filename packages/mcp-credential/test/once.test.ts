@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { get } from 'node:http'
+import { firstPresented, type PrincipalBase } from '@countersign/core'
+import { defineGate, denied, fieldLines } from '@countersign/core/gate-kit'
 import {
   type McpCredentials,
   type RequireMcpCredentialOptions,
@@ -148,4 +150,26 @@ test('a stream behind two gates of one registry is checked once each time, and e
   await issued.revoke()
   await closed
   expect(one.calls).toEqual(['revoke', 'peek'])
+})
+
+test.each([
+  ['Bearer', 'other'],
+  ['Bearer a b', 'other'],
+  ['Bearer mcps_', 'mcp-credential'],
+  ['Bearer mcps_a b', 'mcp-credential'],
+])('beside a gate of other bearer tokens, %j is decided by %s', async (header, kind) => {
+  const other = defineGate<string, PrincipalBase, 'missing' | 'bad', 'store'>({
+    name: 'other',
+    middleware: 'requireOther',
+    reads: ['authorization'],
+    read: (request) => fieldLines(request, 'authorization')[0],
+    verify: () => denied('bad'),
+    dependencies: ['store'],
+    reasons: { missing: { status: 401, owasp: 'authn_login_fail' }, bad: { status: 400, owasp: 'authn_login_fail' } },
+    challenge: () => [],
+    options: { audit: one.audit },
+  })
+  const port = await appWith((app) => app.use(firstPresented(gateWith(), other)))
+  await send(port, { authorization: header }, toolCall('preview_open'))
+  expect(one.events.at(-1)?.gate).toBe(kind)
 })

@@ -55,7 +55,6 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const hasScopes = createScopeCheck(resolved.scopeImplies)
   const knownScopes = new Set(resolved.scopes)
   let metadataAt = resolved.resourceMetadataUrl
-  const url = new URL(resource)
 
   function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
     for (const scope of needs.scopes) knownScopes.add(scope)
@@ -75,9 +74,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       decided: attachAuthInfo
         ? (verdict, presented, request) => {
             const isGranted = verdict.outcome === 'granted'
-            const auth = isGranted
-              ? authInfoOf(verdict.principal, { token: presented?.token, resource: url })
-              : undefined
+            const auth = isGranted ? authInfoOf(verdict.principal, { token: presented?.token, resource }) : undefined
             ;(request as Request & { auth?: unknown }).auth = auth
           }
         : undefined,
@@ -90,7 +87,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
         const exposed = mergeExposed(res?.getHeader('Access-Control-Expose-Headers'))
         return { ...answer, headers: { ...answer.headers, 'Access-Control-Expose-Headers': exposed } }
       },
-      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource: url, passesToken: true },
+      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource, passesToken: true },
       options: resolved,
     })
   }

@@ -93,3 +93,13 @@ test('the routes leave every other path and method to the app', async () => {
   expect((await browser.post('/settings/logout/')).status).toBe(200)
   expect((await browser.send('/settings')).status).toBe(401)
 })
+
+test('an OPTIONS request of a route is answered with its methods, and of no route passed on', async () => {
+  const options = async (path: string) => {
+    const { status, headers } = await fetch(`${app.url}/settings${path}`, { method: 'OPTIONS' })
+    return [status, headers.get('allow')]
+  }
+  expect(await options('/open')).toEqual([204, 'GET, POST'])
+  expect(await options('/logout')).toEqual([204, 'POST'])
+  expect(await options('/nothing')).toEqual([401, null])
+})

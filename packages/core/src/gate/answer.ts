@@ -45,7 +45,7 @@ export function answer<R extends string>(refusal: Refusal<R>, context: AnswerCon
 }
 
 function retryAfter(seconds = 1): string {
-  return String(Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : 1)
+  return String(Number.isFinite(seconds) ? Math.min(86_400, Math.max(1, Math.ceil(seconds))) : 1)
 }
 
 /**

@@ -199,7 +199,8 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     },
   }
   const takes = recognises === 'own' ? [] : reads
-  const inside = { audit, clock, takes, definition: checked } as unknown as GateInside
+  const owns = (request: Request) => checked.owns?.(request) ?? true
+  const inside = { audit, clock, takes, owns, definition: checked } as unknown as GateInside
   return asGate<P>(handler, middleware, face, inside)
 }
 

@@ -11,6 +11,7 @@ const RULES = {
   middleware: option.string().required(),
   reads: option.strings(/^[!#$%&'*+\-.^_`|~0-9a-z]+$/, 'a list of header field names in lower case').required(),
   recognises: option.oneOf('own', 'any').default('any'),
+  owns: option.func(),
   read: option.func().required(),
   verify: option.func().required(),
   demand: option.func(),

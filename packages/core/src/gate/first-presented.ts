@@ -77,7 +77,8 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   const pass: RequestHandler = (request, response, next) => gates[0].optional()(request, response, next)
   const face = { kind: 'first-presented', reads, presents, challenge, pass }
   const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
-  const inside = { audit, clock: first.clock, takes, definition: undefined, parts: gates }
+  const owns = (request: Request) => gates.some((gate) => isOwner(gate, request))
+  const inside = { audit, clock: first.clock, takes, owns, definition: undefined, parts: gates }
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
 }
 
@@ -106,11 +107,17 @@ function sharesField(one: readonly string[], other: readonly string[]): boolean 
   return one.some((name) => name !== 'cookie' && other.includes(name))
 }
 
+function isOwner(gate: Gate, request: Request): boolean {
+  return gate.presents(request) && insideOf(gate)?.owns(request) === true
+}
+
 /** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */
 function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
   let presenting: readonly Gate[]
   try {
     presenting = gates.filter((gate) => gate.presents(request))
+    const owners = presenting.filter((gate) => isOwner(gate, request))
+    if (owners.length > 0) presenting = owners
   } catch {
     // The refusal asks once more, and reports the throw as the bug that it is.
     return undefined

@@ -19,6 +19,11 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
   /** `'own'` when `read` takes up only credentials with a mark of the gate's own, such as a prefix. Default `'any'`. */
   readonly recognises?: 'own' | 'any' | undefined
   /**
+   * Whether a presented credential has the mark of a gate that recognises its own: in `firstPresented`, one without goes to a
+   * later gate of the same header. Default: whatever is presented has.
+   */
+  readonly owns?: ((request: Request) => boolean) | undefined
+  /**
    * The credential that a request presents, or why it cannot be used. Undefined, or `denied('missing', …)`, when nothing is
    * presented that could be meant for this gate. Must not change the request.
    */
@@ -68,7 +73,7 @@ export interface WithoutRequest<C, R extends string> {
   /** What the gate demands that only a request can show, such as `tools`: then no adapter can be made. */
   readonly impossible?: string | undefined
   /** The resource that `AuthInfo` names. */
-  readonly resource?: URL | undefined
+  readonly resource?: string | undefined
   /** Whether `AuthInfo` has the token itself, for tools that exchange it, and not the principal's id. Default false. */
   readonly passesToken?: boolean | undefined
 }
@@ -95,6 +100,8 @@ export interface GateInside {
   readonly clock: Clock
   /** The header fields of which the gate takes up any credential, whatever its mark. */
   readonly takes: readonly string[]
+  /** Whether what is presented is the gate's own, and not just something that it would refuse. */
+  owns(request: Request): boolean
   /** Undefined for a gate that is composed of others. */
   readonly definition: GateDefinition<unknown, PrincipalBase, string, string> | undefined
   /** The gates that it is composed of. */

@@ -30,6 +30,11 @@ export function createRouter(
 
   return function settingsRoutes(request, response, next) {
     const path = request.path.replace(/(?<=.)\/$/, '')
+    if (request.method === 'OPTIONS') {
+      const methods = ['GET', 'POST'].filter((method) => path !== '/' && routes.has(`${method} ${path}`))
+      if (methods.length === 0) return next()
+      return void response.status(204).setHeader('Allow', methods.join(', ')).end()
+    }
     const handler = routes.get(`${request.method === 'HEAD' ? 'GET' : request.method} ${path}`)
     const isLink = path !== '/' || Object.hasOwn(request.query, 's')
     if (handler === undefined || !isLink) return next()
