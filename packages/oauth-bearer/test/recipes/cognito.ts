@@ -2,7 +2,7 @@ import { type IssuerOptions, requireOAuthBearer } from '@countersign/oauth-beare
 
 const RESOURCE = 'https://mcp.example.com/mcp'
 
-// Cognito's access tokens have an audience only if the client sent a `resource`. Without one, only the client tells what a
+// Cognito's access tokens have an audience only if the client sent a `resource`. Without one, only the client says what a
 // token is for: list the app clients of this resource.
 export const cognito: IssuerOptions = {
   issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Example',
