@@ -1,7 +1,7 @@
 import type { Gate } from '@countersign/core'
 import { defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
-import type { Request, RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { challengesFor, mergeExposed } from './challenges.js'
 import {
   assertScopes,
@@ -75,7 +75,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
         ? (verdict, presented, request) => {
             const isGranted = verdict.outcome === 'granted'
             const auth = isGranted ? authInfoOf(verdict.principal, { token: presented?.token, resource }) : undefined
-            ;(request as Request & { auth?: unknown }).auth = auth
+            ;(request as { auth?: unknown }).auth = auth
           }
         : undefined,
       // The gates of one origin verify with one cache and one set of keys.
