@@ -30,6 +30,7 @@ export type { ReasonEntry, ReasonTable } from './gate/reasons.js'
 export type { DecisionContext } from './gate/record.js'
 export { record } from './gate/record.js'
 export { decisionOn, describeError, isBug, unavailableBy } from './gate/thrown.js'
+export { isUpgrade } from './gate/upgrade.js'
 export type {
   Decision,
   Denied,

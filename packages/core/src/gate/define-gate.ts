@@ -1,23 +1,22 @@
 import type { NextFunction, Request, Response } from 'express'
-import { isPromise, settle } from '../async.js'
+import { isPromise } from '../async.js'
 import { audit as defaultAudit } from '../audit/emitter.js'
 import { systemClock } from '../clock.js'
-import { AccessDeniedError } from './access-denied-error.js'
-import { type Answer, answer, checkAnswer, isOver, problemAnswer, sendAnswer } from './answer.js'
+import { type Answer, answer, checkAnswer, problemAnswer } from './answer.js'
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
+import { type Exit, expressExit } from './exit.js'
 import { asGate, type Gate, type GateDefinition, type GateInside } from './gate.js'
-import type { Denial } from './gate-options.js'
 import { addGrant, hideForeignPrincipal, isRecorded, once, showPrincipal } from './grants.js'
 import type { PrincipalBase } from './principal.js'
 import { record } from './record.js'
 import { decisionOn } from './thrown.js'
+import { isUpgrade } from './upgrade.js'
 import { checkDecision, type Decision, denied, type Granted, isDenied, type Refusal, type Verdict } from './verdict.js'
 
 /** One request on its way through a gate. */
 interface Passage<C> {
   readonly request: Request
-  readonly response: Response
-  readonly next: NextFunction
+  readonly exit: Exit
   readonly startedMs: number
   /** What was read; undefined while nothing is. */
   credential: C | undefined
@@ -43,8 +42,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   const { audit = defaultAudit, onDenied = 'respond', clock = systemClock, route } = options
   const context = { kind, reasons, challenge }
 
-  const handler = (request: Request, response: Response, next: NextFunction): void => {
-    const passage = enter(request, response, next)
+  const handler = (request: Request, response: Response, next: NextFunction): void =>
+    enter(request, expressExit(request, response, next))
+
+  function enter(request: Request, exit: Exit): void {
+    const passage = begin(request, exit)
     let verdict: Verdict<P, R, D> | Promise<Verdict<P, R, D>>
     try {
       verdict = decide(passage)
@@ -59,8 +61,8 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     contain(passage, concluded)
   }
 
-  function enter(request: Request, response: Response, next: NextFunction): Passage<C> {
-    return { request, response, next, startedMs: clock.monotonic(), credential: undefined, isRecorded: false }
+  function begin(request: Request, exit: Exit): Passage<C> {
+    return { request, exit, startedMs: clock.monotonic(), credential: undefined, isRecorded: false }
   }
 
   /** Read and verify, once per request; then what this gate demands, every time. */
@@ -101,8 +103,8 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   /** Only a handler further on that throws through `next()` rejects here; Express's router does not let it. */
-  function contain({ response }: Passage<C>, work: PromiseLike<void>): void {
-    work.then(undefined, () => sendAnswer(response, problemAnswer(500)))
+  function contain({ exit }: Passage<C>, work: PromiseLike<void>): void {
+    work.then(undefined, () => exit.send(problemAnswer(500)))
   }
 
   /** Attaches what was granted, and records it unless an earlier gate did. */
@@ -126,9 +128,8 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   function admit(passage: Passage<C>, standing: Standing<P, R, D>): void {
-    const { request, credential, response, next } = passage
-    // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    if (standing.outcome === 'granted') return response.headersSent ? undefined : next()
+    const { request, credential, exit } = passage
+    if (standing.outcome === 'granted') return exit.admit(standing.principal)
     let sent: Answer
     try {
       hideForeignPrincipal(request)
@@ -138,11 +139,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
       // The event is out and says 503.
       sent = answer(standing, context)
     }
-    hand(passage, standing, sent)
+    exit.refuse(standing, sent, onDenied)
   }
 
   function refuse(passage: Passage<C>, refusal: Refusal<R, D>): void {
-    const { request, credential } = passage
+    const { request, credential, exit } = passage
     let standing = refusal
     let sent: Answer
     try {
@@ -155,33 +156,14 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
       sent = problemAnswer(500)
       void record<P, R, D>(standing, about(passage, 500))
     }
-    hand(passage, standing, sent)
+    exit.refuse(standing, sent, onDenied)
   }
 
   function answerTo(request: Request, refusal: Refusal<R, D | 'audit_sink'>): Answer {
     const plain = answer(refusal, context)
-    return shape === undefined || refusal.outcome === 'failed' ? plain : checkAnswer(shape(plain, refusal, request))
-  }
-
-  function hand({ request, response, next }: Passage<C>, verdict: Refusal<R, D | 'audit_sink'>, sent: Answer): void {
-    if (isOver(response)) return
-    if (onDenied === 'respond') return sendAnswer(response, sent)
-    if (onDenied === 'next' || verdict.outcome === 'failed') return next(new AccessDeniedError(verdict, sent))
-    let isPassed = false
-    const send = (what: Answer) => (isPassed ? undefined : sendAnswer(response, what))
-    const respond = () => send(sent)
-    const pass = (error: unknown) => {
-      if (!(error instanceof Error)) return respond()
-      if (isPassed || isOver(response)) return
-      isPassed = true
-      next(error)
-    }
-    const denial: Denial<R, D> = { verdict, answer: sent, respond }
-    void settle<void, void>(
-      () => onDenied(denial, request, response, pass),
-      () => undefined,
-      () => send(problemAnswer(500)),
-    )
+    // What shapes an answer may look for Express's response, which an upgrade does not have.
+    if (shape === undefined || refusal.outcome === 'failed' || isUpgrade(request)) return plain
+    return checkAnswer(shape(plain, refusal, request))
   }
 
   const face = {
@@ -189,18 +171,20 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     reads,
     presents: (request: Request) => once(request, verifier) !== undefined || isPresented(read(request)),
     challenge: () => challenge(),
-    pass: (request: Request, response: Response, next: NextFunction) => {
-      try {
-        hideForeignPrincipal(request)
-      } catch (error) {
-        return refuse(enter(request, response, next), { outcome: 'failed', error })
-      }
-      next()
-    },
   }
+
+  function pass(request: Request, exit: Exit): void {
+    try {
+      hideForeignPrincipal(request)
+    } catch (error) {
+      return refuse(begin(request, exit), { outcome: 'failed', error })
+    }
+    exit.admit(undefined)
+  }
+
   const takes = recognises === 'own' ? [] : reads
   const owns = (request: Request) => checked.owns?.(request) ?? true
-  const inside = { audit, clock, takes, owns, definition: checked } as unknown as GateInside
+  const inside = { audit, clock, takes, owns, definition: checked, enter, pass } as unknown as GateInside
   return asGate<P>(handler, middleware, face, inside)
 }
 

@@ -30,6 +30,7 @@ const RULES = {
   challenge: option.func().required(),
   shape: option.func(),
   withoutRequest: option.port('an object'),
+  needsBody: option.string(),
   options: option.port<GateOptions>('an object'),
 }
 

@@ -1,4 +1,4 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { NextFunction, Request, Response } from 'express'
 import { CodedTypeError } from '../errors.js'
 import { resolveOptions } from '../options/resolve.js'
 import { fieldLines } from '../request/field-lines.js'
@@ -73,12 +73,14 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
 
   const handler = (request: Request, response: Response, next: NextFunction) =>
     (ownerOf(gates, request) ?? refusal)(request, response, next)
-  // Nothing is presented to any of them, so each passes the request on in the same way.
-  const pass: RequestHandler = (request, response, next) => gates[0].optional()(request, response, next)
-  const face = { kind: 'first-presented', reads, presents, challenge, pass }
+  const enter: GateInside['enter'] = (request, exit) =>
+    (insideOf(ownerOf(gates, request) ?? refusal) as GateInside).enter(request, exit)
+  const face = { kind: 'first-presented', reads, presents, challenge }
   const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
   const owns = (request: Request) => gates.some((gate) => isOwner(gate, request))
-  const inside = { audit, clock: first.clock, takes, owns, definition: undefined, parts: gates }
+  // Nothing is presented to any of them, so each passes the request on in the same way.
+  const { clock, pass } = first
+  const inside = { audit, clock, takes, owns, definition: undefined, parts: gates, enter, pass }
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
 }
 

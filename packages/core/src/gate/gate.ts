@@ -1,11 +1,14 @@
 import type { Request, RequestHandler } from 'express'
 import type { Audit } from '../audit/emitter.js'
 import type { Clock } from '../clock.js'
+import { CodedTypeError } from '../errors.js'
 import type { Answer } from './answer.js'
 import type { Challenge } from './challenge.js'
+import { type Exit, expressExit } from './exit.js'
 import type { GateOptions } from './gate-options.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
+import { listenForUpgrades, type UpgradeListener, type UpgradeServer } from './upgrade.js'
 import type { Denied, Granted, Refusal, Verdict } from './verdict.js'
 
 /** What a gate supplies: how it reads, how it verifies, and what its reasons mean. {@link defineGate} does the rest. */
@@ -63,6 +66,11 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
   readonly shape?: ((answer: Answer, refusal: Refusal<R, D | 'audit_sink'>, request: Request) => Answer) | undefined
   /** For bearer gates: what `asOAuthTokenVerifier` needs. */
   readonly withoutRequest?: WithoutRequest<C, R> | undefined
+  /**
+   * The option because of which `demand` decides on a parsed body, such as `tools`. An upgrade has none, so such a gate
+   * takes no upgrades.
+   */
+  readonly needsBody?: string | undefined
   readonly options?: GateOptions<R, D> | undefined
 }
 
@@ -89,9 +97,32 @@ export interface Gate<P extends PrincipalBase = PrincipalBase> extends RequestHa
   /** The challenges that a request without credentials gets. */
   challenge(): readonly Challenge[]
   /** A gate that lets a request without any credential through, with no principal. A bad one is still refused. */
-  optional(): Gate<P>
+  optional(): OptionalGate<P>
+  /**
+   * Decides on the upgrades of one path, such as those to WebSocket: with the same decision, principal and event as on a
+   * request. A refusal is answered on the socket, always with the problem document. `path` is compared with the request's
+   * path as it was sent, without its query. Returns the function that ends it.
+   *
+   * @throws {OptionError} for what is not a server, a path or a function.
+   * @throws {TypeError} with code `ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN` when a gate of this server has the path, or
+   * `ERR_COUNTERSIGN_BODY_NEEDED` for a gate that decides on bodies.
+   * @example
+   * gate.upgrade(server, '/live', (request, socket, head, principal) => {
+   *   sockets.handleUpgrade(request, socket, head, (socket) => serve(socket, principal))
+   * })
+   */
+  upgrade(server: UpgradeServer, path: string, listener: UpgradeListener<P>): () => void
   /** Only in the types: what the gate attaches. */
   readonly principal?: P
+}
+
+/** A gate that lets a request without any credential through, with no principal. */
+export interface OptionalGate<P extends PrincipalBase = PrincipalBase> extends Gate<P> {
+  optional(): OptionalGate<P>
+  /** As {@link Gate.upgrade}, with no principal where no credential is presented. */
+  upgrade(server: UpgradeServer, path: string, listener: UpgradeListener<P | undefined>): () => void
+  /** Only in the types, so that an optional gate can stand where any gate can. */
+  upgrade(server: UpgradeServer, path: string, listener: UpgradeListener<P>): () => void
 }
 
 /** What the suite itself needs to know of a gate; copies of the package find it by its symbol. */
@@ -106,6 +137,10 @@ export interface GateInside {
   readonly definition: GateDefinition<unknown, PrincipalBase, string, string> | undefined
   /** The gates that it is composed of. */
   readonly parts?: readonly Gate[] | undefined
+  /** Decides on a request, and leaves by one of the exits. */
+  readonly enter: (request: Request, exit: Exit) => void
+  /** Passes a request on for which nothing is presented. */
+  readonly pass: (request: Request, exit: Exit) => void
 }
 
 const INSIDE = Symbol.for('countersign.gate/1')
@@ -116,10 +151,7 @@ export function insideOf(gate: unknown): GateInside | undefined {
 }
 
 /** What {@link asGate} makes a gate of. */
-export type GateFace = Pick<Gate, 'kind' | 'reads' | 'presents' | 'challenge'> & {
-  /** Passes a request on for which nothing is presented. */
-  readonly pass: RequestHandler
-}
+export type GateFace = Pick<Gate, 'kind' | 'reads' | 'presents' | 'challenge'>
 
 /** Gives a handler the members of a gate, and its own name. */
 export function asGate<P extends PrincipalBase>(
@@ -128,15 +160,36 @@ export function asGate<P extends PrincipalBase>(
   face: GateFace,
   inside: GateInside,
 ): Gate<P> {
-  const { kind, reads, presents, challenge, pass } = face
-  const optional = (): Gate<P> => {
+  const { kind, reads, presents, challenge } = face
+  const optional = (): OptionalGate<P> => {
+    const { enter, pass } = inside
     const either: RequestHandler = (request, response, next) =>
-      mayPresent(presents, request) ? handler(request, response, next) : pass(request, response, next)
-    return asGate<P>(either, name, face, inside)
+      mayPresent(presents, request)
+        ? handler(request, response, next)
+        : pass(request, expressExit(request, response, next))
+    return asGate<P>(either, name, face, {
+      ...inside,
+      enter: (request, exit) => (mayPresent(presents, request) ? enter(request, exit) : pass(request, exit)),
+    })
+  }
+  const upgrade = <Passed>(server: UpgradeServer, path: string, listener: UpgradeListener<Passed>) => {
+    assertNeedsNoBody(inside, name)
+    return listenForUpgrades({ enter: inside.enter, name }, server, path, listener)
   }
   Object.defineProperty(handler, 'name', { value: name, configurable: true })
   Object.defineProperty(handler, INSIDE, { value: inside })
-  return Object.assign(handler, { kind, reads, presents, challenge, optional })
+  return Object.assign(handler, { kind, reads, presents, challenge, optional, upgrade })
+}
+
+function assertNeedsNoBody({ definition, parts = [] }: GateInside, name: string): void {
+  const need = definition?.needsBody
+  if (need !== undefined) {
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_BODY_NEEDED',
+      `${name}.upgrade: "${need}" decides on the body of a request, and an upgrade has none. Make a gate without "${need}" for it`,
+    )
+  }
+  for (const part of parts) assertNeedsNoBody(insideOf(part) as GateInside, name)
 }
 
 /** A throw counts as presented: the handler asks once more, and reports it as the bug that it is. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
 import { CodedTypeError } from '../errors.js'
 import type { Principal, PrincipalBase, PrincipalTypes } from './principal.js'
@@ -55,13 +56,13 @@ export function isRecorded(request: object, verifier: object, audit: object): bo
 }
 
 /**
- * The principal of one kind that a gate of this suite granted on this very request. Never what something else put on
+ * The principal of one kind that a gate of this suite granted on this very request, or upgrade. Never what something else put on
  * `req.principal`.
  *
  * @throws {TypeError} with code `ERR_COUNTERSIGN_PRINCIPAL_MISSING` when no such gate ran: a mistake in the routes, not a
  * refusal.
  */
-export function principalOf<K extends keyof PrincipalTypes>(request: Request, kind: K): PrincipalTypes[K] {
+export function principalOf<K extends keyof PrincipalTypes>(request: IncomingMessage, kind: K): PrincipalTypes[K] {
   for (let grant = lastGrant(request); grant !== undefined; grant = grant.before) {
     const { principal } = grant.verdict
     if (principal.kind === kind) return principal as PrincipalTypes[K]

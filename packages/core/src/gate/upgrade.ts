@@ -1,0 +1,173 @@
+import type { EventEmitter } from 'node:events'
+import { type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { Request } from 'express'
+import { CodedTypeError } from '../errors.js'
+import { warn } from '../homepage.js'
+import { resolveOptions } from '../options/resolve.js'
+import { option } from '../options/rules.js'
+import { type Answer, problemAnswer } from './answer.js'
+import type { Exit } from './exit.js'
+
+/**
+ * Gets the upgrades that a gate lets through, with what Node's `'upgrade'` event has and the principal. `head` and what
+ * follows it on the socket are untouched.
+ */
+export type UpgradeListener<P> = (request: IncomingMessage, socket: Duplex, head: Buffer, principal: P) => void
+
+/** A server whose upgrades a gate can decide on. */
+export type UpgradeServer = HttpServer | HttpsServer
+
+/** What {@link listenForUpgrades} needs of a gate. */
+export interface UpgradeGate {
+  /** Decides and records, and leaves by one of the exits. */
+  readonly enter: (request: Request, exit: Exit) => void
+  /** The gate's name in messages. */
+  readonly name: string
+}
+
+const RULES = {
+  server: option.port<EventEmitter>('an HTTP or HTTPS server', 'prependListener', 'off', 'listeners').required(),
+  path: option.string(/^\/[^?#\s]*$/, 'a path that starts with "/", without a query').required(),
+  listener: option.func<UpgradeListener<never>>().required(),
+}
+
+/** On a listener of ours: the path that it is for. Other copies of the package find it by its symbol. */
+const PATH = Symbol.for('countersign.upgrade-path/1')
+/** On a request: it is an upgrade that a gate decides on. */
+const UPGRADE = Symbol.for('countersign.upgrade/1')
+
+/** Milliseconds that a client has for reading an answer before the connection is closed, should it still be sending. */
+const LINGER_MS = 1000
+
+/** Whether a gate decides on this request as an upgrade: there is no response, and no body. */
+export function isUpgrade(request: IncomingMessage): boolean {
+  return (request as { [UPGRADE]?: object })[UPGRADE] === request
+}
+
+/**
+ * Lets a gate decide on the upgrades of one path. Upgrades to other paths are left to other listeners; where there are
+ * none, they get 404, because they would hang. Returns the function that removes the listener.
+ *
+ * @throws {OptionError} for what is not a server, a path or a function.
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN` when the server has a gate for this path.
+ */
+export function listenForUpgrades<P>(
+  { enter, name }: UpgradeGate,
+  server: UpgradeServer,
+  path: string,
+  listener: UpgradeListener<P>,
+): () => void {
+  const { server: emitter } = resolveOptions(`${name}.upgrade`, { server, path, listener }, RULES)
+  if (emitter.listeners('upgrade').some((other) => pathOf(other) === path)) {
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN',
+      `${name}.upgrade: this server has a gate for upgrades to ${path}. One path has one gate: compose gates with firstPresented`,
+    )
+  }
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const target = request.url?.split('?', 1)[0]
+    if (target !== path) {
+      if (isLeftAlone(emitter, onUpgrade, target)) sendOnSocket(socket, NOT_FOUND)
+      return
+    }
+    const exit = socketExit(request, socket, head, listener)
+    // When the server's other listeners have run: then it shows whether one of them took the socket.
+    process.nextTick(() => enter(asUpgrade(request, path), exit))
+  }
+  Object.defineProperty(onUpgrade, PATH, { value: path })
+  // First, so that it sees the socket before any other listener.
+  emitter.prependListener('upgrade', onUpgrade)
+  return () => void emitter.off('upgrade', onUpgrade)
+}
+
+const NOT_FOUND = problemAnswer(404, { title: 'Not Found', detail: 'Nothing here takes an upgrade' })
+
+function pathOf(listener: unknown): string | undefined {
+  return (listener as { [PATH]?: string })[PATH]
+}
+
+/** Whether no listener of the server takes this upgrade, and `own` is the one of them to say so. */
+function isLeftAlone(emitter: EventEmitter, own: unknown, target: string | undefined): boolean {
+  const all = emitter.listeners('upgrade')
+  return all[0] === own && all.every((one) => pathOf(one) !== undefined && pathOf(one) !== target)
+}
+
+/** The members of Express's request that gates read: they decide on an upgrade as on any request. */
+function asUpgrade(request: IncomingMessage, path: string): Request {
+  const upgrade = request as Request
+  upgrade.originalUrl ??= request.url as string
+  upgrade.route ??= { path }
+  Object.defineProperty(upgrade, UPGRADE, { value: upgrade, enumerable: false, configurable: true })
+  return upgrade
+}
+
+/** The way out over the socket of an upgrade. */
+function socketExit<P>(
+  request: IncomingMessage,
+  socket: Duplex & { readonly bytesWritten?: number },
+  head: Buffer,
+  listener: UpgradeListener<P>,
+): Exit {
+  // A client that resets the connection must not end the process.
+  socket.on('error', ignore)
+  const before = socket.bytesWritten
+  const isTaken = () =>
+    socket.bytesWritten !== before || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
+
+  /** Runs `leave` on a socket that is still there, and still ours alone. */
+  function leaveBy(leave: () => void): void {
+    if (socket.destroyed) return
+    if (!isTaken()) return leave()
+    socket.destroy()
+    warnOfTaken()
+  }
+
+  const send = (sent: Answer) => leaveBy(() => sendOnSocket(socket, sent))
+  return {
+    admit: (principal) =>
+      leaveBy(() => {
+        socket.off('error', ignore)
+        // What the listener throws is the app's own: no answer of the gate's.
+        process.nextTick(listener, request, socket, head, principal as P)
+      }),
+    refuse: (_refusal, sent) => send(sent),
+    send,
+  }
+}
+
+function ignore(): void {}
+
+let isWarned = false
+
+/** Once a process: a client that sends requests before it has its answers can cause it, too. */
+function warnOfTaken(): void {
+  if (isWarned) return
+  isWarned = true
+  warn(
+    'COUNTERSIGN_UPGRADE_TAKEN',
+    'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
+    'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
+  )
+}
+
+/** Writes an answer as HTTP/1.1 and closes the connection: after an upgrade, Node parses no other request of it. */
+function sendOnSocket(socket: Duplex, { status, headers, problem, body = JSON.stringify(problem) }: Answer): void {
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}`))
+  const content = Buffer.from(body)
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    ...lines,
+    `Content-Length: ${content.length}`,
+    'Connection: close',
+    '',
+    '',
+  ].join('\r\n')
+  socket.on('error', ignore)
+  socket.end(Buffer.concat([Buffer.from(head, 'latin1'), content]))
+  // What the client still sends is discarded: unread, it would turn the end of the connection into a reset.
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(timer))
+}

@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** A server that answers requests with 200 and has no listener for upgrades yet. */
+export async function startServer(): Promise<{ server: Server; port: number; close(): Promise<void> }> {
+  const server = createServer((_request, response) => response.end('a response'))
+  const open = new Set<Duplex>()
+  server.on('connection', (socket) => open.add(socket))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as { port: number }
+  const close = async () => {
+    for (const socket of open) socket.destroy()
+    await once(server.close(), 'close')
+  }
+  return { server, port, close }
+}
+
+export interface Client {
+  readonly socket: Socket
+  /** What was received so far. */
+  text(): string
+  /** Resolves with what was received when it has this in it. */
+  until(part: string): Promise<string>
+  /** Resolves with what was received when the server has closed the connection. */
+  closed(): Promise<string>
+}
+
+export interface Handshake {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** Bytes that follow in the same packet. */
+  readonly head?: string
+}
+
+/** A connection of its own that asks for an upgrade to the protocol `echo`, byte for byte as it is written here. */
+export async function askUpgrade(port: number, path: string, handshake: Handshake = {}): Promise<Client> {
+  const { method = 'GET', headers = {}, head = '' } = handshake
+  const socket = connect({ port, host: '127.0.0.1' })
+  await once(socket, 'connect')
+  let received = ''
+  let isClosed = false
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    received += chunk
+  })
+  socket.on('error', () => undefined)
+  socket.once('close', () => {
+    isClosed = true
+  })
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
+  socket.write(
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n${lines.join('')}\r\n${head}`,
+  )
+  return {
+    socket,
+    text: () => received,
+    async until(part) {
+      while (!received.includes(part)) {
+        if (isClosed) throw new Error(`closed after: ${received}`)
+        await Promise.race([once(socket, 'data'), once(socket, 'close')])
+      }
+      return received
+    },
+    async closed() {
+      if (!isClosed) await once(socket, 'close')
+      return received
+    },
+  }
+}
+
+/** Switches protocols, and sends back what comes. */
+export function echo(socket: Duplex, head: Buffer): void {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
+  socket.write(head)
+  socket.pipe(socket)
+}
