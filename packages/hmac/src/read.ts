@@ -1,6 +1,6 @@
-import { denied, fieldLines, parseAuthorization } from '@countersign/core/gate-kit'
+import { denied, fieldLines, isUpgrade, parseAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { mayLackLines } from './body/framing.js'
+import { hasBody, mayLackLines } from './body/framing.js'
 import type { SignatureClaim, SignatureFormat } from './formats/format.js'
 import type { HmacDenied } from './reasons.js'
 
@@ -51,7 +51,10 @@ export function readCredential(
   return { kind: 'reported', key: key ?? denied('missing'), signature }
 }
 
-/** The signature of a request: one format, each of its header fields once. Undefined when no field of one is sent. */
+/**
+ * The signature of a request: one format, each of its header fields once. Undefined when no field of one is sent. On an
+ * upgrade it is that of a `GET` without a body: Node reads none there, so what follows would be bound by nothing.
+ */
 export function readSignature(
   request: Request,
   formats: readonly SignatureFormat[],
@@ -61,6 +64,7 @@ export function readSignature(
   if (format === undefined) return undefined
   const detail = { attributes: { format: format.name } }
   if (mayLackLines(request)) return denied('malformed', { detail })
+  if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request))) return denied('malformed', { detail })
   if (sent.length > 1 || format.reads.some((name) => fieldLines(request, name).length > 1)) return denied('ambiguous')
   const claim = format.parse(request)
   return typeof claim === 'string' ? denied(claim, { detail }) : { kind: 'signature', format, claim }

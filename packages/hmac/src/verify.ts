@@ -5,6 +5,7 @@ import {
   andThen,
   denied,
   granted,
+  isUpgrade,
   settle,
   sha256,
   unavailable,
@@ -36,6 +37,9 @@ export interface SignatureVerifier {
 
 type Step<T> = T | HmacVerdict | Promise<T | HmacVerdict>
 
+/** Of an upgrade, whose stream is not Express's to read. */
+const NO_BODY = Buffer.alloc(0)
+
 /** How far machines' clocks may differ. */
 const SLACK_SECONDS = 120
 
@@ -66,7 +70,10 @@ export function verifySignature(
     (found) => (found.keys.length > 0 ? found : refuseKeys(found, claim, audiences, detail)),
     (error) => unavailableBy(error, 'secret_store', detail),
   )
-  const readBytes = () => andThen(readBody(request, maxBodyBytes, mode), (body) => bytesOrDenied(body, detail))
+  const readBytes = () => {
+    const read = isUpgrade(request) ? NO_BODY : readBody(request, maxBodyBytes, mode)
+    return andThen(read, (body) => bytesOrDenied(body, detail))
+  }
   const admit = (proof: ProvenMac) => admitOnce(request, { format, claim }, proof, replay, clock, detail)
 
   return onward<FoundKeys, HmacVerdict>(keys, (found) =>

@@ -1,5 +1,5 @@
 import type { Gate } from '@countersign/core'
-import { defineGate, denied } from '@countersign/core/gate-kit'
+import { defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
@@ -60,7 +60,8 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       if (!isGranted) return
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.
-      if (request.res !== undefined) streams.watch(request.res, idInToken(prefix, token))
+      const stream = isUpgrade(request) ? request.socket : request.res
+      if (stream !== undefined) streams.watch(stream, idInToken(prefix, token))
     },
     verifier: credentials,
     dependencies: ['credential_store', 'liveness'],
@@ -71,6 +72,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       read: (token) => readLoneToken(token, prefix),
       impossible: capabilitiesOf !== undefined ? 'tools' : bindSessions ? 'bindSessions' : undefined,
     },
+    needsBody: capabilitiesOf && 'tools',
     options: resolved,
   })
   return Object.assign(gate, {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { fieldLines, secretsEqual } from '@countersign/core/gate-kit'
+import { fieldLines, isUpgrade, secretsEqual } from '@countersign/core/gate-kit'
 import { deriveSecret } from './tokens.js'
 
 const CSRF_HEADER = 'x-csrf-token'
@@ -36,6 +36,19 @@ export function isOwnRequest(request: IncomingMessage, origin: string, sessionTo
   const site = siteOf(request, origin)
   if (site !== 'unsure') return site === 'same_origin'
   return sessionToken !== undefined && carriesToken(request, csrfTokenOf(sessionToken))
+}
+
+/**
+ * Whether a request opens a connection that outlives it, by an upgrade or through a library that runs Express's routes on
+ * upgrades to WebSocket. It is a `GET` that any site can make with the session's cookie (RFC 6455 §10.2).
+ */
+export function opensConnection(request: IncomingMessage): boolean {
+  return isUpgrade(request) || fieldLines(request, 'upgrade').some((value) => /\bwebsocket\b/i.test(value))
+}
+
+/** Whether the request says by its `Origin`, which every browser sends with an upgrade, that it is of our own pages. */
+export function isOwnUpgrade(request: IncomingMessage, origin: string): boolean {
+  return fieldLines(request, 'origin')[0] === origin && siteOf(request, origin) === 'same_origin'
 }
 
 /** The token that an unsafe request of a session carries where its headers do not say where it comes from. */

@@ -9,7 +9,7 @@ import {
   type VerdictDetail,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { isOwnRequest, mediaTypeOf } from './csrf.js'
+import { isOwnRequest, isOwnUpgrade, mediaTypeOf, opensConnection } from './csrf.js'
 import { principalId, principalOfSession, type SettingsSessionPrincipal } from './principal.js'
 import type { SettingsSessionDependency, SettingsSessionReason, SettingsSessionVerdict } from './reasons.js'
 import type { ReadResult, SettingsStore, StoredSession } from './store/port.js'
@@ -43,14 +43,16 @@ export interface VerifiedSession extends Granted<SettingsSessionPrincipal> {
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Whether a request may act on its session: an unsafe one (RFC 9110 §9.2.1) must come from our own pages. Judged before
- * the store is asked, because a request of another site must not keep a session alive.
+ * Whether a request may act on its session: an unsafe one (RFC 9110 §9.2.1), and an upgrade whatever its method, must
+ * come from our own pages. Judged before the store is asked, because a request of another site must not keep a session
+ * alive.
  */
 export function judgeRequest(
   { text }: Token,
   request: Request,
   { origin, requireJson }: SessionDemands,
 ): Denied<SettingsSessionReason> | undefined {
+  if (opensConnection(request)) return isOwnUpgrade(request, origin) ? undefined : denied('cross_site')
   if (SAFE.has(request.method)) return undefined
   const type = mediaTypeOf(request)
   const isAllowedType = !requireJson || type === undefined || type === 'application/json'

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { settle } from '@countersign/core/gate-kit'
 import type { Resolution } from '../registry/resolver.js'
 import type { McpCredentials } from '../registry.js'
@@ -11,20 +12,23 @@ interface Watched {
   failed: number
 }
 
+/** What stays open: a response, or the socket of an upgrade. */
+type Stream = ServerResponse | Duplex
+
 type Registry = Pick<McpCredentials, 'check' | 'onRevoked'>
 
 /**
- * Ends the open responses of credentials that are no longer valid: immediately when they are revoked through the same
+ * Ends the open responses and sockets of credentials that are no longer valid: immediately when they are revoked through the same
  * registry, else within `recheckMs`. An open stream is not a sign of life: nothing slides.
  */
 class StreamWatch {
   readonly #registry: Registry
   readonly #recheckMs: number
-  readonly #watched = new Map<ServerResponse, Watched>()
+  readonly #watched = new Map<Stream, Watched>()
   #timer: NodeJS.Timeout | undefined
   #stopListening: (() => void) | undefined
-  /** One listener for all responses: every decision adds it. */
-  readonly #forget: (this: ServerResponse) => void
+  /** One listener for all of them: every decision adds it. */
+  readonly #forget: (this: Stream) => void
 
   constructor(registry: Registry, recheckMs: number) {
     this.#registry = registry
@@ -35,11 +39,11 @@ class StreamWatch {
     }
   }
 
-  watch(response: ServerResponse, credentialId: string): void {
+  watch(stream: Stream, credentialId: string): void {
     // The client may have gone while the store was asked: no `close` follows then.
-    if (response.destroyed || response.writableFinished || this.#watched.has(response)) return
-    this.#watched.set(response, { credentialId, failed: 0 })
-    response.on('close', this.#forget)
+    if (stream.destroyed || stream.writableFinished || this.#watched.has(stream)) return
+    this.#watched.set(stream, { credentialId, failed: 0 })
+    stream.on('close', this.#forget)
     if (this.#timer === undefined) this.#start()
   }
 
@@ -58,19 +62,21 @@ class StreamWatch {
   #recheck(): void {
     if (this.#watched.size === 0) return this.#stop()
     // Only what is being sent is a stream; an answer that has not begun is short.
-    for (const [response, entry] of this.#watched) if (response.headersSent) this.#check(response, entry)
+    for (const [stream, entry] of this.#watched) {
+      if (!('headersSent' in stream) || stream.headersSent) this.#check(stream, entry)
+    }
   }
 
-  #check(response: ServerResponse, entry: Watched): void {
+  #check(stream: Stream, entry: Watched): void {
     void settle<Resolution, void>(
       () => this.#registry.check(entry.credentialId),
       ({ standing }) => {
         entry.failed = 0
-        if (standing !== 'live') response.destroy()
+        if (standing !== 'live') stream.destroy()
       },
       () => {
         entry.failed += 1
-        if (entry.failed >= MAX_FAILED_CHECKS) response.destroy()
+        if (entry.failed >= MAX_FAILED_CHECKS) stream.destroy()
       },
     )
   }
