@@ -105,7 +105,7 @@ const refused = (status: number) => ({
 
 describe('requireHmac', () => {
   const sign = (changes: Partial<Parameters<typeof signedRequest>[0]> = {}): Headers =>
-    signedRequest({ ...SIGNER, method: 'GET', url: `http://127.0.0.1:${port}/live`, ...changes }).headers
+    signedRequest({ ...SIGNER, method: 'GET', url: `ws://127.0.0.1:${port}/live`, ...changes }).headers
 
   function gateOf(formats?: Parameters<typeof requireHmac>[0]['formats']): Gate {
     const secrets = memorySecrets([{ caller: SIGNER.caller, version: 1, secret: SIGNER.secret }])

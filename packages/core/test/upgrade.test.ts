@@ -311,6 +311,13 @@ describe('other listeners of the server', () => {
     expect([passed, events]).toEqual([[], []])
   })
 
+  test('may say which address is the client, as Express does behind a proxy', async () => {
+    server.on('upgrade', (request) => Object.assign(request, { ip: '203.0.113.7' }))
+    gateOf().upgrade(server, '/live', listener)
+    await (await askUpgrade(port, '/live', good)).until('101')
+    expect(events[0]?.http?.clientAddress).toBe('203.0.113.7')
+  })
+
   test.each(['/other', '/live/', '/LIVE', '/l%69ve', '/live/x', '//live'])(
     'where there are none, an upgrade to %s gets 404 and no event',
     async (path) => {
