@@ -1,10 +1,72 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Audit, AuditEvent, Gate } from '@countersign/core'
+import { recordAudit } from '../../../test/support/audit-recorder.js'
+import { type KeyDefinition, type KeyOptions, type KeyPrincipal, type KeyVerdict, keyGate } from './harness.js'
+
+export const good = { headers: { 'X-Key': 'good' } }
+export const bad = { headers: { 'X-Key': 'bad' } }
+
+/** A server, what a gate reports, and what its listener gets. */
+export interface World {
+  readonly server: Server
+  readonly port: number
+  readonly audit: Audit
+  readonly events: AuditEvent[]
+  /** What {@link World.listener} got. */
+  readonly passed: { readonly request: IncomingMessage; readonly principal: unknown }[]
+  /** Keeps what it gets, and echoes. */
+  readonly listener: (request: IncomingMessage, socket: Duplex, head: Buffer, principal: unknown) => void
+  /** A gate on `x-key` that reports here. */
+  gateOf(options?: KeyOptions, changes?: Partial<KeyDefinition>): Gate<KeyPrincipal>
+  close(): Promise<void>
+}
+
+export async function startWorld(): Promise<World> {
+  const { audit, events } = recordAudit()
+  const passed: { request: IncomingMessage; principal: unknown }[] = []
+  return {
+    ...(await startServer()),
+    audit,
+    events,
+    passed,
+    listener(request, socket, head, principal) {
+      passed.push({ request, principal })
+      echo(socket, head)
+    },
+    gateOf: (options = {}, changes = {}) => keyGate({ audit, ...options }, changes),
+  }
+}
+
+export interface Later {
+  /** For a gate's definition. */
+  readonly verify: () => Promise<KeyVerdict>
+  /** Resolves when the gate has asked. */
+  readonly asked: Promise<void>
+  readonly decide: (verdict: KeyVerdict) => void
+}
+
+/** A verdict that a test gives when it wants to. */
+export function later(): Later {
+  let decide: (verdict: KeyVerdict) => void = () => undefined
+  let ask: () => void = () => undefined
+  const verdict = new Promise<KeyVerdict>((resolve) => {
+    decide = resolve
+  })
+  const asked = new Promise<void>((resolve) => {
+    ask = resolve
+  })
+  const verify = () => {
+    ask()
+    return verdict
+  }
+  return { verify, asked, decide: (value) => decide(value) }
+}
 
 /** A server that answers requests with 200 and has no listener for upgrades yet. */
-export async function startServer(): Promise<{ server: Server; port: number; close(): Promise<void> }> {
+async function startServer(): Promise<Pick<World, 'server' | 'port' | 'close'>> {
   const server = createServer((_request, response) => response.end('a response'))
   const open = new Set<Duplex>()
   server.on('connection', (socket) => open.add(socket))
