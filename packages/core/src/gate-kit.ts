@@ -6,6 +6,7 @@ export type {
   AuditEventInput,
   AuditHttp,
 } from './audit/event.js'
+export { eventLine } from './audit/event-line.js'
 export type { AuditEventType, AuditOutcome, AuditSeverity } from './audit/event-types.js'
 export { auditEventTypes } from './audit/event-types.js'
 export { safeString } from './audit/normalise.js'

@@ -1,9 +1,11 @@
 import { channel } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
 import { isPromise } from '../async.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { singleton } from '../singleton.js'
 import type { AuditEvent, AuditEventInput } from './event.js'
+import { eventLine } from './event-line.js'
 import { completeEvent } from './normalise.js'
 import { Subscription } from './queue.js'
 import { RequiredSink } from './required.js'
@@ -12,6 +14,10 @@ import { SinkReporter } from './sink-reporter.js'
 
 /** The `node:diagnostics_channel` on which every event of every emitter is published. */
 export const AUDIT_CHANNEL = 'countersign:audit'
+
+/** With `NODE_DEBUG=countersign`, every event of every emitter is a line on stderr. */
+const debug = debuglog('countersign')
+const isDebugging = debug.enabled
 
 /** Options of {@link createAudit}. */
 export interface AuditOptions {
@@ -92,12 +98,13 @@ export function createAudit(options: AuditOptions = {}): Audit {
   let isClosed = false
 
   function deliver(event: AuditEvent, except?: object): void {
+    if (isDebugging) debug('%s', eventLine(event))
     if (diagnostics.hasSubscribers) diagnostics.publish(event)
     for (const subscription of subscriptions) if (subscription.sink !== except) subscription.push(event)
   }
 
   function isActive(): boolean {
-    return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers
+    return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers || isDebugging
   }
 
   function emit(input: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean> {
