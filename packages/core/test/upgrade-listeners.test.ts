@@ -100,7 +100,8 @@ describe('[core-upgrade] other listeners of the server', () => {
       await client.closed()
       expect(client.text()).not.toContain('401')
       expect(world.passed).toEqual([])
-      expect(world.events.map(({ reason }) => reason)).toEqual(['unknown'])
+      // The connection is closed before anything is asked.
+      expect(world.events).toEqual([])
       // Once a process.
       expect(warn.mock.calls).toEqual(
         when === 'before'

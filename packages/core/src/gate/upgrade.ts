@@ -72,9 +72,11 @@ export function listenForUpgrades<P>(
       if (isLeftAlone(emitter, onUpgrade, target)) sendOnSocket(socket, NOT_FOUND)
       return
     }
-    const exit = socketExit(request, socket, head, listener)
+    const leaveBy = guard(socket)
     // When the server's other listeners have run: then it shows whether one of them took the socket.
-    process.nextTick(() => enter(asUpgrade(request, path), exit))
+    process.nextTick(() =>
+      leaveBy(() => enter(asUpgrade(request, path), socketExit(request, socket, head, listener, leaveBy))),
+    )
   }
   Object.defineProperty(onUpgrade, PATH, { value: path })
   // First, so that it sees the socket before any other listener.
@@ -103,27 +105,32 @@ function asUpgrade(request: IncomingMessage, path: string): Request {
   return upgrade
 }
 
-/** The way out over the socket of an upgrade. */
-function socketExit<P>(
-  request: IncomingMessage,
-  socket: Duplex & { readonly bytesWritten?: number },
-  head: Buffer,
-  listener: UpgradeListener<P>,
-): Exit {
+/** Runs a step on a socket that is still there, and that nothing else has used; else closes it. */
+type Guard = (step: () => void) => void
+
+/** Guards the socket of an upgrade from the moment on that a gate has it. */
+function guard(socket: Duplex & { readonly bytesWritten?: number }): Guard {
   // A client that resets the connection must not end the process.
   socket.on('error', ignore)
   const before = socket.bytesWritten
   const isTaken = () =>
     socket.bytesWritten !== before || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
-
-  /** Runs `leave` on a socket that is still there, and still ours alone. */
-  function leaveBy(leave: () => void): void {
+  return (step) => {
     if (socket.destroyed) return
-    if (!isTaken()) return leave()
+    if (!isTaken()) return step()
     socket.destroy()
     warnOfTaken()
   }
+}
 
+/** The way out over the socket of an upgrade. */
+function socketExit<P>(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  listener: UpgradeListener<P>,
+  leaveBy: Guard,
+): Exit {
   const send = (sent: Answer) => leaveBy(() => sendOnSocket(socket, sent))
   return {
     admit: (principal) =>
