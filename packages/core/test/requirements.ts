@@ -49,6 +49,7 @@ export const requirements: Record<string, string> = {
   'core-deadline': 'a deadline ends a wait, and swallows what comes later',
   'core-constant-time': 'secrets are compared over digests of one length',
   'core-ttl-map-model': 'the bounded map does what a plain model does, and never evicts a live entry',
+  'core-ttl-map-bounded-call': 'no call to the bounded map is slow, however many entries expire at once',
   'core-replay-contract': 'the memory replay store passes the contract of replay stores',
   'core-memory-replay': 'the memory replay store is synchronous, never evicts, and is unavailable when full',
   'audit-event-shape': 'an event is flat, frozen and versioned, with the outcome and severity of its type',
