@@ -66,4 +66,5 @@ export const requirements: Record<string, string> = {
   'audit-close': 'close reports, flushes, closes every sink and takes no more events, within its time',
   'audit-diagnostics-channel': 'every event is published on countersign:audit, at no cost without a listener',
   'audit-options': 'a wrong sink or option is refused immediately',
+  'core-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
 }

@@ -12,7 +12,7 @@ export interface PageLink {
   readonly text: string
 }
 
-/** Longer than any browser's. The parser beneath `req.accepts` takes quadratic time on a quote and a run of commas. */
+/** More than any browser sends. What parses it for Express 4 takes quadratic time on a quote and a run of commas. */
 const MAX_ACCEPT_LENGTH = 1024
 
 /** Whether the answer is for a person to look at. What accepts anything is a program. */
