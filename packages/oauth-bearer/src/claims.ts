@@ -56,7 +56,7 @@ export function checkClaims(
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
-      : isAccepted(checkAudience(claims))
+      : isAccepted(checkAudience({ ...claims }))
   if (!isForUs || (clientIds !== undefined && !clientIds.includes(clientId ?? ''))) return 'wrong_audience'
   return times
 }
