@@ -54,7 +54,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const knownScopes = new Set(resolved.scopes)
   let metadataAt = resolved.resourceMetadataUrl
 
-  function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
+  function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
+    const needs = { acr: undefined, maxAuthAgeSeconds: undefined, ...given }
     for (const scope of needs.scopes) knownScopes.add(scope)
     const context = {
       realm,
