@@ -1,26 +1,13 @@
 import { createAudit, memoryReplay } from '@countersign/core'
-import {
-  hmacOptionsFromEnv,
-  memorySecrets,
-  requireHmac,
-  rfc9421,
-  secretsFromEnv,
-  sign,
-  xHeaders,
-} from '@countersign/hmac'
+import { memorySecrets, requireHmac, rfc9421, sign, xHeaders } from '@countersign/hmac'
 import { explainSignature } from '@countersign/hmac/explain'
 import { createMcpCredentials, memoryCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
-import {
-  createSettingsSessions,
-  leakGuard,
-  memorySessions,
-  requireSettingsSession,
-  settingsOAuthFromEnv,
-} from '@countersign/settings-session'
+import { createSettingsSessions, memorySessions, requireSettingsSession } from '@countersign/settings-session'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import { type RunningServer, serve } from '../support/http-server.js'
+import { optionNames } from '../support/option-names.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
 import { type Wire, wire } from '../support/wire.js'
 
@@ -51,17 +38,6 @@ function pollute(name: string, value: unknown): () => void {
   return () => {
     delete prototype[name]
   }
-}
-
-/** The names that an error about an unknown option lists. */
-function namesFrom(create: (options: never) => unknown, base: object = {}): readonly string[] {
-  try {
-    create({ ...base, QQQQQQQQQQQQ: 1 } as never)
-  } catch (error) {
-    const { message } = error as Error
-    return /The options are: ([^.]*)\./.exec(message)?.[1]?.split(', ') ?? []
-  }
-  return []
 }
 
 let issuer: TestIssuer
@@ -255,58 +231,6 @@ test('decisions are as expected while nothing is polluted', async () => {
     'a request of another site': '403',
   })
 })
-
-/** Every option of every gate, and of what is made for it. */
-function optionNames(): readonly string[] {
-  const registry = createSettingsSessions({ baseUrl: 'https://app.example.com/settings' })
-  const resource = { resource: RESOURCE, issuer: 'https://auth.example.com' }
-  const oauth = requireOAuthBearer(resource)
-  const nested = (name: string) => (options: never) => requireOAuthBearer({ ...resource, [name]: options } as never)
-  const atIssuer = (name: string) => (options: never) =>
-    requireOAuthBearer({ ...resource, issuer: { issuer: resource.issuer, [name]: options } } as never)
-  const inSettings = (name: string) => (options: never) =>
-    createSettingsSessions({
-      baseUrl: 'https://app.example.com/settings',
-      firstClaim: 'deny',
-      [name]: options,
-    } as never)
-  const lists = [
-    namesFrom(requireHmac),
-    namesFrom(rfc9421),
-    namesFrom(xHeaders),
-    namesFrom((legacy) => requireHmac({ secrets, audience: 'a', legacy } as never)),
-    namesFrom((options) => hmacOptionsFromEnv({}, options)),
-    namesFrom((options) => secretsFromEnv({}, options)),
-    namesFrom((options) => memorySecrets([], options)),
-    namesFrom((secret) => memorySecrets([secret])),
-    namesFrom((options) => sign({ method: 'GET', url: '/' }, options)),
-    namesFrom(memoryReplay as never),
-    namesFrom(createAudit as never),
-    namesFrom((options) => createAudit().subscribe(() => undefined, options)),
-    namesFrom(requireOAuthBearer),
-    namesFrom(nested('issuer')),
-    namesFrom(nested('cache')),
-    namesFrom(nested('legacy')),
-    namesFrom(atIssuer('introspection')),
-    namesFrom((options) => oauth.stepUp(options)),
-    namesFrom((options) => oauth.metadata(options)),
-    namesFrom(requireMcpCredential),
-    namesFrom(createMcpCredentials as never),
-    namesFrom(memoryCredentials as never),
-    ['threadId', 'providerInstanceId', 'providerSessionId', 'capabilities', 'onExisting', 'overlapSeconds'],
-    namesFrom(requireSettingsSession, { settings: registry }),
-    namesFrom(createSettingsSessions as never),
-    namesFrom(inSettings('oauth')),
-    namesFrom(inSettings('telegram')),
-    namesFrom(inSettings('pages')),
-    namesFrom((theme) => inSettings('pages')({ theme } as never)),
-    namesFrom((options) => settingsOAuthFromEnv({}, options)),
-    namesFrom(memorySessions as never),
-    namesFrom(leakGuard as never),
-  ]
-  expect(lists.flatMap((names, index) => (names.length === 0 ? [index] : []))).toEqual([])
-  return [...new Set(lists.flat())].sort()
-}
 
 test('no option on the prototype of all objects changes a decision', async () => {
   const expected = await decisions(clean)

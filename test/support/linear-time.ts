@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals'
 
 /** The characters that some grammar here takes for something: one of each class, and those that open and close. */
-export const CHARACTERS: readonly string[] = [...' \t,;"\\=.%:az09AZ/?&+-_~#*@!$\'()[]{}<>\u00e9\u00ff\u00a0']
+const CHARACTERS: readonly string[] = [...' \t,;"\\=.%:az09AZ/?&+-_~#*@!$\'()[]{}<>\u00e9\u00ff\u00a0']
 
 const SMALL = 8 * 1024
 const LARGE = 64 * 1024
@@ -14,7 +14,7 @@ const ATTEMPTS = 3
 const GROUPS = 150
 
 /** Fills a length with a unit again and again. */
-export function fill(unit: string, length: number): string {
+function fill(unit: string, length: number): string {
   // As one flat text, as it comes off the wire: not a tree of pieces.
   return Buffer.from(unit.repeat(Math.ceil(length / unit.length)).slice(0, length), 'utf8').toString('utf8')
 }
