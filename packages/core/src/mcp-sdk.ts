@@ -5,6 +5,7 @@ import type { PrincipalBase } from './gate/principal.js'
 import { type DecisionContext, record } from './gate/record.js'
 import { decisionOn } from './gate/thrown.js'
 import { checkDecision, type Decision, isDenied, type Verdict } from './gate/verdict.js'
+import { memberOf } from './options/own.js'
 import { resolveOptions } from './options/resolve.js'
 import { option } from './options/rules.js'
 import { UnavailableError } from './stores/unavailable-error.js'
@@ -47,12 +48,12 @@ export interface AuthInfoOptions {
  * request.auth = authInfoOf(principalOf(request, 'mcp-credential'))
  */
 export function authInfoOf(principal: BearerPrincipal, options: AuthInfoOptions = {}): AuthInfo {
-  const { id, clientId, providerInstanceId, scopes, capabilities, expiresAt } = principal
-  const { token = id, resource } = options
+  const expiresAt = memberOf(principal, 'expiresAt')
+  const resource = memberOf(options, 'resource')
   const info: AuthInfo = {
-    token,
-    clientId: clientId ?? providerInstanceId ?? '',
-    scopes: [...(scopes ?? capabilities ?? [])],
+    token: memberOf(options, 'token') ?? principal.id,
+    clientId: memberOf(principal, 'clientId') ?? memberOf(principal, 'providerInstanceId') ?? '',
+    scopes: [...(memberOf(principal, 'scopes') ?? memberOf(principal, 'capabilities') ?? [])],
     extra: { ...principal },
   }
   if (expiresAt !== undefined) info.expiresAt = Math.floor(expiresAt / 1000)
@@ -89,7 +90,7 @@ export interface OAuthTokenVerifierOptions {
  * app.post('/mcp', requireBearerAuth({ verifier: asOAuthTokenVerifier(oauth) }), handler)
  */
 export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOptions = {}): OAuthTokenVerifier {
-  const resolved = resolveOptions('asOAuthTokenVerifier', options, { invalidToken: option.func<ToError>() })
+  const resolved = resolveOptions('asOAuthTokenVerifier', options, { invalidToken: option.syncFunc<ToError>() })
   const { invalidToken = (message) => new InvalidTokenError(message) } = resolved
   const inside = insideOf(gate)
   const definition = inside?.definition
@@ -100,10 +101,11 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
       'asOAuthTokenVerifier: the first argument must be a gate made by requireOAuthBearer or requireMcpCredential',
     )
   }
-  if (alone.impossible !== undefined) {
+  const impossible = memberOf(alone, 'impossible')
+  if (impossible !== undefined) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_REQUEST_NEEDED',
-      `asOAuthTokenVerifier: this gate's "${alone.impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make a gate without it for the adapter`,
+      `asOAuthTokenVerifier: this gate's "${impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make a gate without it for the adapter`,
     )
   }
   const { audit, clock } = inside
@@ -115,8 +117,9 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
       const latencyMs = clock.monotonic() - startedMs
       const standing = await tell(decision, { kind, reasons, audit, latencyMs })
       if (standing.outcome === 'granted') {
-        const { resource, passesToken } = alone
-        return authInfoOf(standing.principal, { resource, token: passesToken === true ? token : undefined })
+        const passesToken = memberOf(alone, 'passesToken') === true
+        const resource = memberOf(alone, 'resource')
+        return authInfoOf(standing.principal, { resource, token: passesToken ? token : undefined })
       }
       if (standing.outcome === 'denied') throw invalidToken(sentenceOf(standing.reason, definition))
       if (standing.outcome === 'failed') throw standing.error

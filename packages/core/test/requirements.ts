@@ -51,6 +51,7 @@ export const requirements: Record<string, string> = {
   'core-deadline': 'a deadline ends a wait, and swallows what comes later',
   'core-constant-time': 'secrets are compared over digests of one length',
   'core-ttl-map-model': 'the bounded map does what a plain model does, and never evicts a live entry',
+  'core-ttl-map-bounded-call': 'no call to the bounded map is slow, however many entries expire at once',
   'core-replay-contract': 'the memory replay store passes the contract of replay stores',
   'core-memory-replay': 'the memory replay store is synchronous, never evicts, and is unavailable when full',
   'audit-event-shape': 'an event is flat, frozen and versioned, with the outcome and severity of its type',
@@ -67,4 +68,5 @@ export const requirements: Record<string, string> = {
   'audit-close': 'close reports, flushes, closes every sink and takes no more events, within its time',
   'audit-diagnostics-channel': 'every event is published on countersign:audit, at no cost without a listener',
   'audit-options': 'a wrong sink or option is refused immediately',
+  'core-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
 }

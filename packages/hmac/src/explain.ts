@@ -5,6 +5,7 @@ import {
   type Explanation,
   explain,
   isDenied,
+  memberOf,
   option,
   resolveOptions,
   sha256,
@@ -88,8 +89,8 @@ export async function explainSignature(
   parts: SignedParts,
   options: ExplainSignatureOptions,
 ): Promise<SignatureExplanation> {
-  const { now: given, ...gate } = options
-  const { now = systemClock.now() } = resolveOptions(OWNER, { now: given }, rules)
+  const { now: _now, ...gate } = options
+  const { now = systemClock.now() } = resolveOptions(OWNER, { now: memberOf(options, 'now') }, rules)
   const clock = { now: () => now, monotonic: () => systemClock.monotonic() }
   const resolved = resolveHmacOptions(OWNER, { ...gate, clock })
   const request = requestOf(parts)

@@ -27,7 +27,7 @@ export interface LegacyOptions {
 /** The kill switch of the old key: for all, or caller by caller. */
 export type EnforceSetting = boolean | Readonly<Record<string, boolean>>
 
-/** The kill switch, or a function that is asked for each request. */
+/** The kill switch, or a function that is asked for each request. It is not async: a promise counts as true. */
 export type Enforce = EnforceSetting | (() => EnforceSetting)
 
 /** The old keys, by their digests. */

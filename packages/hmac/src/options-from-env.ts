@@ -66,9 +66,9 @@ export function hmacOptionsFromEnv(
   assertCallers(OWNER, callers)
   const { require, legacy = {} } = resolveOptions(OWNER, names, nameRules, 'names.')
   const everyone =
-    callers.includes('shared') && legacy[SHARED_CALLER] === undefined ? callers : [...callers, SHARED_CALLER]
+    callers.includes('shared') && !Object.hasOwn(legacy, SHARED_CALLER) ? callers : [...callers, SHARED_CALLER]
 
-  const legacyVariables = variablesOf(OWNER, LEGACY_PREFIX, everyone, legacy)
+  const legacyVariables = variablesOf(OWNER, LEGACY_PREFIX, everyone, legacy, 'names.legacy.')
   const requireVariables = variablesOf(OWNER, `${require}_`, everyone, {})
   refuseStrayVariables(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()], 'belongs to none of "callers"')
   refuseStrayVariables(OWNER, env, `${require}_`, [...requireVariables.values()], 'belongs to none of "callers"')
@@ -101,11 +101,11 @@ function readEnforce(
   const own: Record<string, boolean> = {}
   for (const [caller, variable] of variables) {
     const value = readBoolean(env, variable)
-    if (value === false && keys[caller] === undefined) throw nothingInstead(variable, 'the old key of this caller')
+    if (value === false && !Object.hasOwn(keys, caller)) throw nothingInstead(variable, 'the old key of this caller')
     if (value !== undefined) own[caller] = value
   }
   if (Object.keys(own).length === 0) return all
-  for (const caller of Object.keys(keys)) own[caller] ??= all ?? false
+  for (const caller of Object.keys(keys)) if (!Object.hasOwn(own, caller)) own[caller] = all ?? false
   return own
 }
 

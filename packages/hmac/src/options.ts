@@ -1,5 +1,11 @@
 import { type Clock, type GateOptions, OptionError, type ReplayStore } from '@countersign/core'
-import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
+import {
+  gateOptionRules,
+  isAsyncFunction,
+  type OptionAliases,
+  option,
+  resolveOptions,
+} from '@countersign/core/gate-kit'
 import type { BodyMode } from './body/read-body.js'
 import type { SignatureFormat } from './formats/format.js'
 import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
@@ -58,15 +64,38 @@ const rules = {
       value !== null && typeof value === 'object' ? (value as LegacyOptions) : undefined,
     )
     .secret(),
-  enforce: option.custom<Enforce>('true, false, an object of caller: boolean, or a function', (value) =>
-    isEnforce(value) ? value : undefined,
+  enforce: option.custom<Enforce>(
+    'true, false, an object of caller: boolean, or a function that is not async',
+    (value) => (isEnforce(value) ? value : undefined),
   ),
   reportOnly: option.boolean().default(false),
 }
 
 function isEnforce(value: unknown): value is Enforce {
-  if (typeof value === 'boolean' || typeof value === 'function') return true
+  if (typeof value === 'boolean') return true
+  if (typeof value === 'function') return !isAsyncFunction(value)
   return value !== null && typeof value === 'object' && Object.values(value).every((item) => typeof item === 'boolean')
+}
+
+const ALIASES: OptionAliases = {
+  secret: 'secrets: memorySecrets([{ caller, version, secret }])',
+  key: 'secrets: memorySecrets([{ caller, version, secret }])',
+  keys: 'secrets: memorySecrets([{ caller, version, secret }])',
+  host: 'audience',
+  algorithm: 'formats',
+  algorithms: 'formats',
+  nonces: 'replay',
+  replaystore: 'replay',
+  window: 'formats: [rfc9421({ windowBackSeconds })]',
+  windowseconds: 'formats: [rfc9421({ windowBackSeconds })]',
+  windowbackseconds: 'formats: [rfc9421({ windowBackSeconds })]',
+  windowaheadseconds: 'formats: [rfc9421({ windowAheadSeconds })]',
+  clocktolerance: 'formats: [rfc9421({ windowAheadSeconds })]',
+  maxage: 'formats: [rfc9421({ windowBackSeconds })]',
+  tolerance: 'formats: [rfc9421({ windowBackSeconds })]',
+  tag: 'formats: [rfc9421({ tag })]',
+  prefix: 'formats: [xHeaders({ prefix })]',
+  limit: 'maxBodyBytes',
 }
 
 /** The options with their defaults. */
@@ -95,7 +124,7 @@ const NO_KEYS: LegacyKeys = { headers: [], candidates: [] }
  * @throws {OptionError}
  */
 export function resolveHmacOptions(owner: string, options: RequireHmacOptions): ResolvedHmacOptions {
-  const { onDenied, audit, route, clock, ...resolved } = resolveOptions(owner, options, rules)
+  const { onDenied, audit, route, clock, ...resolved } = resolveOptions(owner, options, rules, '', ALIASES)
   const { secrets, formats = [rfc9421()], reportOnly, enforce } = resolved
   const legacy = resolved.legacy === undefined ? NO_KEYS : resolveLegacyKeys(owner, resolved.legacy)
   if (reportOnly && resolved.legacy === undefined) {

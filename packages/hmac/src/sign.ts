@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
-import { type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { memberOf, type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
 import { AUDIENCE_PATTERN, CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
 import { rfc9421 } from './formats/rfc9421.js'
@@ -61,12 +61,12 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
   if (typeof request?.method !== 'string' || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(request.method)) {
     throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'method', 'sign: "method" must be an HTTP method')
   }
-  const headers = lowerCased(request.headers ?? {})
+  const headers = lowerCased(memberOf(request, 'headers') ?? {})
   return format.sign({
     method: request.method,
     target: targetOf(request.url),
     headers,
-    ...bodyDigest(request.body, headers.get('content-digest')),
+    ...bodyDigest(memberOf(request, 'body'), headers.get('content-digest')),
     caller,
     version,
     audience: audience.toLowerCase(),

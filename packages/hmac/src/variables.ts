@@ -33,24 +33,27 @@ export function variablesOf(
   prefix: string,
   callers: readonly string[],
   names: Readonly<Record<string, string>>,
+  path = 'names.',
 ): ReadonlyMap<string, string> {
   for (const [caller, name] of Object.entries(names)) {
     if (!callers.includes(caller)) {
       throw new OptionError(
         'ERR_COUNTERSIGN_OPTION_UNKNOWN',
-        `names.${caller}`,
-        `${owner}: "${caller}" is not one of "callers"`,
+        `${path}${caller}`,
+        `${owner}: option "${path}${caller}": "${caller}" is not one of "callers"`,
       )
     }
     if (!isVariableName(name)) {
       throw new OptionError(
         'ERR_COUNTERSIGN_OPTION_INVALID',
-        `names.${caller}`,
-        `${owner}: "${name}" is not the name of a variable`,
+        `${path}${caller}`,
+        `${owner}: option "${path}${caller}" must be the name of a variable, got "${name}"`,
       )
     }
   }
-  const variables = new Map(callers.map((caller) => [caller, names[caller] ?? `${prefix}${variablePart(caller)}`]))
+  const nameOf = (caller: string) =>
+    (Object.hasOwn(names, caller) ? names[caller] : undefined) ?? `${prefix}${variablePart(caller)}`
+  const variables = new Map(callers.map((caller) => [caller, nameOf(caller)]))
   const owners = new Map<string, string>()
   for (const [caller, name] of variables) {
     const plain = name.replace(/_V[1-9]\d{0,9}$/, '')

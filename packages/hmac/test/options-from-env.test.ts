@@ -13,6 +13,18 @@ afterEach(async () => {
   app = undefined
 })
 
+test('a caller may be called as a member of every object is', () => {
+  const env = { COUNTERSIGN_HMAC_LEGACY_CONSTRUCTOR: KEY, COUNTERSIGN_HMAC_REQUIRE_CONSTRUCTOR: 'false' }
+  expect(hmacOptionsFromEnv(env, { callers: ['constructor', 'scheduler'], legacyHeaders: ['x-service-key'] })).toEqual({
+    legacy: { headers: ['x-service-key'], keys: { constructor: [KEY] } },
+    enforce: { constructor: false },
+  })
+  const nobodys = { COUNTERSIGN_HMAC_LEGACY_SCHEDULER: KEY, COUNTERSIGN_HMAC_REQUIRE_CONSTRUCTOR: 'false' }
+  expect(() => hmacOptionsFromEnv(nobodys, { ...options, callers: ['constructor', 'scheduler'] })).toThrow(
+    'COUNTERSIGN_HMAC_REQUIRE_CONSTRUCTOR is false, but the old key of this caller is not set',
+  )
+})
+
 describe('the rollout from the environment', () => {
   test.each<[string, Record<string, string>, object]>([
     ['nothing', {}, {}],

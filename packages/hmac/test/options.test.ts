@@ -55,6 +55,7 @@ describe('a wrong option throws at creation', () => {
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'maxBodyBytes',
     ],
+    ['an async enforce', { enforce: async () => true }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'enforce'],
     ['enforce as a text', { enforce: 'false' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'enforce'],
     ['enforce with a text in it', { enforce: { scheduler: 'false' } }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'enforce'],
     ['reportOnly as a text', { reportOnly: 'false' }, 'ERR_COUNTERSIGN_OPTION_INVALID', 'reportOnly'],
@@ -143,6 +144,20 @@ describe('a wrong option throws at creation', () => {
       expect(error.message).not.toContain('short-secret')
     }
   })
+})
+
+test.each([
+  [{ secret: 'x' }, 'secrets: memorySecrets([{ caller, version, secret }])'],
+  [{ windowSeconds: 60 }, 'formats: [rfc9421({ windowBackSeconds })]'],
+  [{ clockTolerance: 60 }, 'formats: [rfc9421({ windowAheadSeconds })]'],
+  [{ algorithms: ['sha256'] }, 'formats'],
+  [{ maxBody: 1 }, 'maxBodyBytes'],
+])('a name that is known from elsewhere is told what it is here: %j', (options, meant) => {
+  expect(errorOf(() => requireHmac({ ...good, ...options } as never)).message).toContain(`Did you mean "${meant}"?`)
+  for (const format of [rfc9421, xHeaders]) {
+    const { message } = errorOf(() => format({ windowSeconds: 60 } as never))
+    expect(message).toContain('unknown option "windowSeconds". Did you mean "windowBackSeconds"?')
+  }
 })
 
 test('the window of a format without an audience needs none', () => {

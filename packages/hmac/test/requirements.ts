@@ -50,4 +50,5 @@ export const requirements: Record<string, string> = {
   'hmac-known-answers': 'the known answers of the field come out',
   'hmac-store-contract': 'every secret store keeps to one contract',
   'hmac-generated': 'header parsing, canonicalisation and body chunking hold for generated input',
+  'hmac-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
 }

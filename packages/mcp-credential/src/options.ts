@@ -1,5 +1,5 @@
 import type { GateOptions } from '@countersign/core'
-import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
+import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
 import type { McpCredentials } from './registry.js'
 import { type CapabilitiesOf, compileTools, isToolRules, type ToolRules } from './tools/rules.js'
@@ -53,9 +53,20 @@ const RULES = {
   recheckSeconds: option.seconds(0.01, 3600).default(5),
 }
 
+const ALIASES: OptionAliases = {
+  capabilities: 'tools',
+  registry: 'credentials',
+  requiredscopes: 'tools',
+  scopes: 'tools',
+  store: 'credentials: createMcpCredentials({ store })',
+  prefix: 'credentials: createMcpCredentials({ prefix })',
+  isalive: 'credentials: createMcpCredentials({ isAlive })',
+  recheckms: 'recheckSeconds',
+}
+
 /** @throws {OptionError} */
 export function resolveGateOptions(options: RequireMcpCredentialOptions): ResolvedGateOptions {
-  const { tools, recheckSeconds, ...rest } = resolveOptions('requireMcpCredential', options, RULES)
+  const { tools, recheckSeconds, ...rest } = resolveOptions('requireMcpCredential', options, RULES, '', ALIASES)
   return {
     ...rest,
     capabilitiesOf: tools === undefined ? undefined : compileTools(tools),

@@ -1,4 +1,5 @@
-import type { Challenge, Denied, ReasonEntry, Verdict } from '@countersign/core/gate-kit'
+import type { Problem } from '@countersign/core'
+import { type Challenge, type Denied, memberOf, type ReasonEntry, type Verdict } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from './principal.js'
 
 /** Why a request was refused. */
@@ -82,7 +83,9 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
 
 /** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
-  const { error, error_description } = (refusal && reasons[refusal.reason].problem) ?? {}
+  const problem: Problem = (refusal && memberOf(reasons[refusal.reason], 'problem')) ?? {}
+  const error = memberOf(problem, 'error')
+  const error_description = memberOf(problem, 'error_description')
   if (error === undefined) return [{ scheme: 'Bearer' }]
   const description: Readonly<Record<string, string>> = error_description === undefined ? {} : { error_description }
   return [{ scheme: 'Bearer', parameters: { error, ...description, ...refusal?.parameters } }]

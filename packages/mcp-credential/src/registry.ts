@@ -1,5 +1,5 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
-import { CodedTypeError, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { CodedTypeError, type OptionAliases, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { credentialEvents } from './registry/events.js'
 import { type IssueOptions, resolveIssueOptions } from './registry/issue-options.js'
 import { IssueRefusedError } from './registry/issue-refused-error.js'
@@ -35,6 +35,15 @@ const RULES = {
   isAlive: option.func<IsAlive>(),
   livenessTimeoutMs: option.integer(1, 60_000).default(1000),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
+}
+
+const ALIASES: OptionAliases = {
+  ttl: 'maximumLifetimeSeconds',
+  ttlseconds: 'maximumLifetimeSeconds',
+  expiresin: 'absoluteLifetimeSeconds',
+  idlettlseconds: 'idleTimeoutSeconds',
+  maxageseconds: 'absoluteLifetimeSeconds',
+  tokenprefix: 'prefix',
 }
 
 const LIST_RULES = {
@@ -101,7 +110,7 @@ export interface McpCredentials {
  * const issued = await credentials.issue({ threadId, providerInstanceId, capabilities: ['preview'] })
  */
 export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCredentials {
-  const resolved = resolveOptions('createMcpCredentials', options, RULES)
+  const resolved = resolveOptions('createMcpCredentials', options, RULES, '', ALIASES)
   const { store = memoryCredentials(), prefix, isAlive, livenessTimeoutMs, audit } = resolved
   const life = resolveLife('createMcpCredentials', resolved, isAlive !== undefined)
   const events = credentialEvents(audit)
@@ -143,7 +152,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   }
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
-    assertName(scope, id)
+    assertName(SCOPE_NAMES[scope], id)
     const done = await store.revokeScope(scope, id)
     events.scopeRevoked(scope, id, done)
     announceRevocation()
@@ -198,6 +207,14 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       return () => void listeners.delete(listener)
     },
   }
+}
+
+/** What the argument of a revocation is called. */
+const SCOPE_NAMES: Readonly<Record<RevocableScope, string>> = {
+  thread: 'threadId',
+  provider: 'providerInstanceId',
+  session: 'providerSessionId',
+  all: 'id',
 }
 
 const MALFORMED: Resolution = Object.freeze({ standing: 'malformed' })

@@ -24,4 +24,5 @@ export const requirements: Record<string, string> = {
   'mcp-million-issues': 'a million issues leave memory bounded',
   'mcp-stream-ends': 'an open stream of server-sent events ends on revocation',
   'mcp-real-clients': 'the transports of the MCP SDK v1 and v2, and the Inspector CLI, work through the gate',
+  'mcp-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
 }

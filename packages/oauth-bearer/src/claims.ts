@@ -1,4 +1,4 @@
-import { isPromise } from '@countersign/core/gate-kit'
+import { isPromise, memberOf } from '@countersign/core/gate-kit'
 import type { OAuthBearerReason } from './reasons.js'
 import type { JsonObject } from './strict-encoding.js'
 
@@ -56,7 +56,7 @@ export function checkClaims(
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
-      : isAccepted(checkAudience(claims))
+      : isAccepted(checkAudience({ ...claims }))
   if (!isForUs || (clientIds !== undefined && !clientIds.includes(clientId ?? ''))) return 'wrong_audience'
   return times
 }
@@ -73,11 +73,9 @@ function isAccepted(answer: unknown): boolean {
 }
 
 /** Whether a token has expired or is not valid yet. */
-export function checkTimes(
-  { notBefore, expiresAt }: Times,
-  toleranceMs: number,
-  now: number,
-): 'expired' | 'not_yet_valid' | undefined {
+export function checkTimes(times: Times, toleranceMs: number, now: number): 'expired' | 'not_yet_valid' | undefined {
+  const expiresAt = memberOf(times, 'expiresAt')
+  const notBefore = memberOf(times, 'notBefore')
   if (expiresAt !== undefined && now >= expiresAt + toleranceMs) return 'expired'
   return notBefore !== undefined && now < notBefore - toleranceMs ? 'not_yet_valid' : undefined
 }

@@ -1,5 +1,5 @@
 import { type Clock, OptionError } from '@countersign/core'
-import { denied, type Granted, option, resolveOptions } from '@countersign/core/gate-kit'
+import { denied, type Granted, memberOf, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { OAuthBearerVerdict } from './outcome.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 
@@ -72,11 +72,13 @@ export function createDemand(
 }
 
 function isStrong(
-  { acr, auth_time: authTime }: Readonly<Record<string, unknown>>,
+  claims: Readonly<Record<string, unknown>>,
   { acr: accepted, maxAuthAgeSeconds }: Needs,
   now: number,
   toleranceMs: number,
 ): boolean {
+  const acr = memberOf(claims, 'acr')
+  const authTime = memberOf(claims, 'auth_time')
   if (accepted !== undefined && !(typeof acr === 'string' && accepted.includes(acr))) return false
   if (maxAuthAgeSeconds === undefined) return true
   return typeof authTime === 'number' && now <= (authTime + maxAuthAgeSeconds) * 1000 + toleranceMs
@@ -103,7 +105,7 @@ export function createScopeCheck(implies: Readonly<Record<string, readonly strin
 
 function closure(scope: string, implies: Readonly<Record<string, readonly string[]>>): Set<string> {
   const found = new Set([scope])
-  for (const one of found) for (const implied of implies[one] ?? []) found.add(implied)
+  for (const one of found) if (Object.hasOwn(implies, one)) for (const implied of implies[one] ?? []) found.add(implied)
   return found
 }
 
@@ -137,4 +139,22 @@ export function assertScopes(scopes: readonly string[], name: string): void {
       `requireOAuthBearer: "${name}" contains offline_access, which is not a scope of a resource: leave it out`,
     )
   }
+}
+
+/**
+ * The scopes that `scopes(…)` names: one or more, or one list of them.
+ *
+ * @throws {OptionError} when there is none: a gate that was to demand one would demand nothing.
+ */
+export function scopesNamed(given: readonly unknown[]): readonly string[] {
+  const list: readonly unknown[] = given.length === 1 && Array.isArray(given[0]) ? given[0] : given
+  if (list.length === 0 || list.some((scope) => typeof scope !== 'string')) {
+    throw new OptionError(
+      list.length === 0 ? 'ERR_COUNTERSIGN_OPTION_MISSING' : 'ERR_COUNTERSIGN_OPTION_INVALID',
+      'scopes()',
+      `requireOAuthBearer: scopes() takes the scopes that the operation needs, such as scopes('files:write')`,
+    )
+  }
+  assertScopes(list as readonly string[], 'scopes()')
+  return list as readonly string[]
 }

@@ -1,5 +1,5 @@
 import { createAudit } from '@countersign/core'
-import { andThen, type DecisionStep, decisionOn, type Explanation, explain } from '@countersign/core/gate-kit'
+import { andThen, type DecisionStep, decisionOn, type Explanation, explain, memberOf } from '@countersign/core/gate-kit'
 import { createDemand, createScopeCheck } from './demand.js'
 import { createIssuer } from './issuers/create-issuer.js'
 import { parseJws } from './jwt/parse-jws.js'
@@ -36,7 +36,7 @@ export async function explainToken(
   token: string,
   options: RequireOAuthBearerOptions,
 ): Promise<Explanation<OAuthBearerVerdict>> {
-  const resolved = resolveOAuthOptions({ ...options, audit: options.audit ?? createAudit() })
+  const resolved = resolveOAuthOptions({ ...options, audit: memberOf(options, 'audit') ?? createAudit() })
   const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked } = resolved
   const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
   const presented = readBareToken(token, maxTokenBytes)

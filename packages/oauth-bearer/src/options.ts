@@ -1,5 +1,5 @@
 import { type Audit, audit, type Clock, type GateOptions, OptionError } from '@countersign/core'
-import { gateOptionRules, option, resolveOptions } from '@countersign/core/gate-kit'
+import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import { assertScopes } from './demand.js'
 import { isSafeUrlText, urlRule } from './http/url-rule.js'
 import {
@@ -93,6 +93,27 @@ const rules = {
   resourceMetadataUrl: urlRule(),
 }
 
+const ALIASES: OptionAliases = {
+  algorithms: 'issuer.algorithms',
+  algorithm: 'issuer.algorithms',
+  baseurl: 'resource',
+  clockskew: 'clockToleranceSeconds',
+  clockskewseconds: 'clockToleranceSeconds',
+  clocktolerance: 'clockToleranceSeconds',
+  issuerbaseurl: 'issuer',
+  issuers: 'issuer',
+  authorizationservers: 'issuer',
+  jwks: 'issuer.jwks',
+  jwksuri: 'issuer.jwksUri',
+  introspection: 'issuer.introspection',
+  requiredscopes: 'scopes',
+  scope: 'scopes',
+  secret: 'issuer.secret',
+  tokensigningalg: 'issuer.algorithms',
+  verify: 'issuer.verify',
+  verifier: 'issuer.verify',
+}
+
 const cacheRules = { maxEntries: option.integer(1, 1_000_000).default(1000) }
 
 /** The options with their defaults. */
@@ -128,12 +149,14 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     'requireOAuthBearer',
     options,
     rules,
+    '',
+    ALIASES,
   )
   assertScopes(rest.scopes, 'scopes')
   assertScopes([...Object.keys(rest.scopeImplies), ...Object.values(rest.scopeImplies).flat()], 'scopeImplies')
   const caching = cache === false ? undefined : resolveOptions('requireOAuthBearer', cache ?? {}, cacheRules, 'cache.')
   const isList = Array.isArray(options.issuer)
-  const issuers = issuer.map((one, index) => checkIssuerOptions(one, isList ? `issuer[${index}].` : 'issuer.'))
+  const issuers = issuer.map((one, index) => checkIssuerOptions(one, isList ? `issuer[${index}]` : 'issuer'))
   if (new Set(issuers.map((one) => one.issuer)).size !== issuers.length) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
@@ -144,7 +167,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
   assertOneOpaqueIssuer(issuers)
   return {
     ...rest,
-    onDenied: options.onDenied,
+    onDenied: rest.onDenied as ResolvedOAuthOptions['onDenied'],
     audit: rest.audit ?? audit,
     issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
     audiences: audience ?? [rest.resource],

@@ -3,14 +3,7 @@ import { defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
 import type { RequestHandler } from 'express'
 import { challengesFor, mergeExposed } from './challenges.js'
-import {
-  assertScopes,
-  createDemand,
-  createScopeCheck,
-  type Needs,
-  resolveStepUp,
-  type StepUpOptions,
-} from './demand.js'
+import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
 import { createIssuer } from './issuers/create-issuer.js'
 import { createLegacy } from './legacy.js'
 import { type MetadataOptions, resourceMetadataUrl, serveMetadata } from './metadata.js'
@@ -22,8 +15,13 @@ import { createVerify } from './verify.js'
 
 /** The gate of {@link requireOAuthBearer}. */
 export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
-  /** A gate for an operation that needs these scopes as well. Gates of one origin verify a request's token once. */
-  scopes(...scopes: readonly string[]): Gate<OAuthBearerPrincipal>
+  /**
+   * A gate for an operation that needs these scopes as well: one or more, or one list of them. Gates of one origin verify
+   * a request's token once.
+   *
+   * @throws {OptionError} when no scope is named, or something that is not a scope.
+   */
+  scopes(...scopes: readonly string[] | readonly [readonly string[]]): Gate<OAuthBearerPrincipal>
   /** A gate for an operation that needs a stronger or more recent authentication of the user (RFC 9470). */
   stepUp(options: StepUpOptions): Gate<OAuthBearerPrincipal>
   /** Serves this resource's metadata (RFC 9728). Mount it at the root of the app. */
@@ -56,7 +54,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const knownScopes = new Set(resolved.scopes)
   let metadataAt = resolved.resourceMetadataUrl
 
-  function gateFor(needs: Needs): Gate<OAuthBearerPrincipal> {
+  function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
+    const needs = { acr: undefined, maxAuthAgeSeconds: undefined, ...given }
     for (const scope of needs.scopes) knownScopes.add(scope)
     const context = {
       realm,
@@ -94,9 +93,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
 
   const needing = (scopes: readonly string[]) => [...new Set([...resolved.scopes, ...scopes])]
   return Object.assign(gateFor({ scopes: resolved.scopes }), {
-    scopes(...scopes: readonly string[]) {
-      assertScopes(scopes, 'scopes()')
-      return gateFor({ scopes: needing(scopes) })
+    scopes(...given: readonly unknown[]) {
+      return gateFor({ scopes: needing(scopesNamed(given)) })
     },
     stepUp(stepUp: StepUpOptions) {
       const needs = resolveStepUp(stepUp)

@@ -32,7 +32,8 @@ export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
     const text = bytes.toString('utf8')
     const value: unknown = JSON.parse(text)
     if (!isJsonObject(value) || countColons(text) !== countMembers(value)) return undefined
-    return value
+    // What it does not say, no prototype may say.
+    return Object.setPrototypeOf(value, null) as JsonObject
   } catch {
     return undefined
   }

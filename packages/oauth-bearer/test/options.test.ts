@@ -30,14 +30,15 @@ describe('options', () => {
     [{ resource: 'https://mcp.example.com/#a' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
     [{ resource: 'https://mcp.example.com/?a' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
     [{ resource: 'https://u:p@mcp.example.com/' }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
-    [{ issuer: 'http://auth.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer'],
+    [{ issuer: 'http://auth.example.com' }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
+    [{ issuer: { issuer: 'http://auth.example.com' } }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer'],
     // As they come from files and variables: no token would ever be for `resource\n`.
     [{ resource: `${RESOURCE}\n` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
     [{ resource: ` ${RESOURCE}` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
     [{ resource: `${RESOURCE}#` }, 'ERR_COUNTERSIGN_OPTION_INVALID resource'],
-    [{ issuer: `${ISSUER}\n` }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer'],
+    [{ issuer: `${ISSUER}\n` }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
     [{ issuer: [] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
-    [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer[1].issuer'],
+    [{ issuer: [ISSUER, 'http://auth.example.com'] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer[1]'],
     [{ issuer: [ISSUER, ISSUER] }, 'ERR_COUNTERSIGN_OPTION_INVALID issuer'],
     [{ isuer: ISSUER }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN isuer'],
     [{ issuer: { issuer: ISSUER, audiense: 'x' } }, 'ERR_COUNTERSIGN_OPTION_UNKNOWN issuer.audiense'],
@@ -155,10 +156,10 @@ describe('options', () => {
       { issuer: ISSUER, introspection, tokenPrefix: one },
       { issuer: 'https://two.example.com', verify, tokenPrefix: two },
     ]
-    expect(thrownBy({ issuer: issuers() })).toBe('ERR_COUNTERSIGN_OPTION_MISSING tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_') })).toBe('ERR_COUNTERSIGN_OPTION_MISSING tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_', 'a_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID tokenPrefix')
-    expect(thrownBy({ issuer: issuers('a_', 'a_b_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID tokenPrefix')
+    expect(thrownBy({ issuer: issuers() })).toBe('ERR_COUNTERSIGN_OPTION_MISSING issuer[0].tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_') })).toBe('ERR_COUNTERSIGN_OPTION_MISSING issuer[1].tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID issuer[0].tokenPrefix')
+    expect(thrownBy({ issuer: issuers('a_', 'a_b_') })).toBe('ERR_COUNTERSIGN_OPTION_INVALID issuer[1].tokenPrefix')
     expect(thrownBy({ issuer: issuers('a_', 'b_') })).toBe('nothing')
   })
 
@@ -178,6 +179,41 @@ describe('options', () => {
     expect(() => gate.stepUp({ acr: ['a b'] })).toThrow(/stepUp.acr/)
     expect(() => gate.metadata({ resourcename: 'x' } as object)).toThrow(/Did you mean "resourceName"/)
     expect(() => gate.metadata({ scopesSupported: ['offline_access'] })).toThrow(/offline_access/)
+  })
+
+  test('scopes() takes scopes or a list of them, and at least one', () => {
+    const gate = requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER })
+    const challenged = (...scopes: string[] | [string[]]) => gate.scopes(...scopes).challenge()[0]?.parameters
+    expect(challenged(['files:read', 'files:write'])).toEqual(challenged('files:read', 'files:write'))
+    expect(challenged(['files:read'])?.scope).toBe('files:read')
+    const refused = gate.scopes as (...scopes: unknown[]) => unknown
+    for (const scopes of [[], [undefined], [[]], [null], [['a'], 'b'], ['a', ['b']], [1], [[undefined]], [{}], ['']]) {
+      expect(() => refused(...scopes)).toThrow(expect.objectContaining({ name: 'OptionError', option: 'scopes()' }))
+    }
+  })
+
+  test.each([
+    [{ requiredScopes: ['a'] }, 'scopes'],
+    [{ issuerBaseURL: ISSUER }, 'issuer'],
+    [{ clockTolerance: 5 }, 'clockToleranceSeconds'],
+    [{ algorithms: ['RS256'] }, 'issuer.algorithms'],
+    [{ secret: 'x' }, 'issuer.secret'],
+    [{ jwksUri: `${ISSUER}/keys` }, 'issuer.jwksUri'],
+    [{ audiences: 'x' }, 'audience'],
+    [{ isRevokedToken: () => false }, 'isRevoked'],
+    [{ issuer: { issuer: ISSUER, clientSecret: 'x' } }, 'introspection.clientSecret'],
+    [{ issuer: { issuer: ISSUER, algorithm: 'RS256' } }, 'algorithms'],
+  ])('a name that is known from elsewhere is told what it is here: %j', (options, meant) => {
+    const create = () => requireOAuthBearer({ resource: RESOURCE, issuer: ISSUER, ...options } as never)
+    expect(create).toThrow(`Did you mean "${meant}"?`)
+    expect(create).not.toThrow(/got "x"/)
+  })
+
+  test('checkAudience must not be async: a promise would refuse every token', () => {
+    const issuer = { issuer: ISSUER, checkAudience: (async () => true) as never }
+    expect(() => requireOAuthBearer({ resource: RESOURCE, issuer })).toThrow(
+      'requireOAuthBearer: option "issuer.checkAudience" must be a function that is not async, got an async function',
+    )
   })
 
   test('creation sends no request', () => {

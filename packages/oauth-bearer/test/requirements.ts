@@ -26,4 +26,5 @@ export const requirements: Record<string, string> = {
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',
+  'oauth-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
 }

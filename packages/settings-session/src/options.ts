@@ -1,6 +1,14 @@
 import type { Audit, Clock, GateOptions } from '@countersign/core'
 import { audit as defaultAudit, OptionError } from '@countersign/core'
-import { gateOptionRules, isSecureUrl, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import {
+  gateOptionRules,
+  isAsyncFunction,
+  isSecureUrl,
+  type OptionAliases,
+  option,
+  resolveOptions,
+  systemClock,
+} from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import type { SameSite } from './cookies.js'
 import type { KindValidators, LinkKinds, NoKinds, OnOpen } from './links/kinds.js'
@@ -129,7 +137,7 @@ const SETTINGS_RULES = {
   sameSite: option.oneOf('lax', 'strict').default('lax'),
   confirmCode: option.boolean().default(false),
   kinds: option
-    .custom<KindValidators>('an object of kind: function that validates metadata', (value) =>
+    .custom<KindValidators>('an object of kind: function that validates metadata and is not async', (value) =>
       isKinds(value) ? value : undefined,
     )
     .default({}),
@@ -142,7 +150,32 @@ const SETTINGS_RULES = {
   pages: option.port<PageOptions>('an object of pages and theme').default({}),
   route: option.string(),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
+}
+
+const SETTINGS_ALIASES: OptionAliases = {
+  url: 'baseUrl',
+  origin: 'baseUrl',
+  cookie: 'cookieName',
+  name: 'cookieName',
+  issuer: 'oauth.issuer',
+  issuerbaseurl: 'oauth.issuer',
+  clientid: 'oauth.clientId',
+  clientsecret: 'oauth.clientSecret',
+  bottoken: 'telegram.botToken',
+  theme: 'pages.theme',
+  expiresin: 'linkTtlSeconds',
+  maxage: 'sessionTtlSeconds',
+  absolutetimeoutseconds: 'sessionTtlSeconds',
+  rolling: 'idleTimeoutSeconds',
+}
+
+const GATE_ALIASES: OptionAliases = {
+  kind: 'kinds',
+  sessions: 'settings',
+  registry: 'settings',
+  maxage: 'maxAuthAgeSeconds',
+  maxageseconds: 'maxAuthAgeSeconds',
 }
 
 const GATE_RULES = {
@@ -159,7 +192,7 @@ const GATE_RULES = {
  * @throws {OptionError}
  */
 export function resolveSettingsOptions(options: unknown): ResolvedSettings {
-  const given = resolveOptions('createSettingsSessions', options, SETTINGS_RULES)
+  const given = resolveOptions('createSettingsSessions', options, SETTINGS_RULES, '', SETTINGS_ALIASES)
   const { baseUrl, cookieName, sameSite, idleTimeoutSeconds, sessionTtlSeconds, maxSessions } = given
   const { oauth, telegram, confirmCode, onFirstClaim, onMismatch } = given
   if (idleTimeoutSeconds > sessionTtlSeconds) {
@@ -194,7 +227,7 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
  * @throws {OptionError}
  */
 export function resolveGateOptions(options: RequireSettingsSessionOptions): ResolvedGate {
-  const given = resolveOptions('requireSettingsSession', options, GATE_RULES)
+  const given = resolveOptions('requireSettingsSession', options, GATE_RULES, '', GATE_ALIASES)
   const { settings: parts, kinds, requireJson, maxAuthAgeSeconds, audit = parts.audit, onDenied, route, clock } = given
   const maxAuthAgeMs = maxAuthAgeSeconds === undefined ? undefined : milliseconds(maxAuthAgeSeconds)
   return {
@@ -221,6 +254,10 @@ function parseBaseUrl(text: string): URL | undefined {
 function isKinds(value: unknown): value is KindValidators {
   if (value === null || typeof value !== 'object') return false
   return Object.entries(value).every(
-    ([kind, parse]) => /^[a-z][a-z0-9_-]{0,31}$/.test(kind) && kind !== 'settings' && typeof parse === 'function',
+    ([kind, parse]) =>
+      /^[a-z][a-z0-9_-]{0,31}$/.test(kind) &&
+      kind !== 'settings' &&
+      typeof parse === 'function' &&
+      !isAsyncFunction(parse),
   )
 }

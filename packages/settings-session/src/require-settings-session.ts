@@ -1,5 +1,5 @@
 import type { Gate } from '@countersign/core'
-import { defineGate } from '@countersign/core/gate-kit'
+import { defineGate, memberOf } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
 import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
@@ -51,7 +51,7 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     // What `verify` granted is handed to `demand` as it is, of an earlier gate of this registry, too.
     demand: (verdict, token, request) =>
       meetDemands(verdict as VerifiedSession, token, request as Request, demands, signInPath),
-    verifier: options.settings,
+    verifier: memberOf(options, 'settings') as object,
     dependencies,
     reasons,
     challenge: challengesOf,

@@ -126,7 +126,11 @@ describe('a wrong option', () => {
     ['kinds', { kinds: { Integration: () => 1 } }],
     ['store', { store: {} }],
     ['pages.confirm', { pages: { confirm: 'x' } }],
-    ['pages.theme', { pages: { theme: { brand: 1 } } }],
+    ['pages.theme', { pages: { theme: 'x' } }],
+    ['pages.theme.brand', { pages: { theme: { brand: 1 } } }],
+    ['pages.theme.colour', { pages: { theme: { colour: 'x' } } }],
+    ['pages.error', { pages: { error: async () => '' } }],
+    ['kinds', { kinds: { integration: async () => 1 } }],
     ['baseUrls', { baseUrls: 'x' }],
   ])('%s throws at creation, by name', (option, options) => {
     expect(make(options)).toThrow(expect.objectContaining({ name: 'OptionError', option }))

@@ -67,7 +67,7 @@ const SINK = option
   .required()
 
 const SUBSCRIBE_RULES = {
-  filter: option.func<AuditFilter>(),
+  filter: option.syncFunc<AuditFilter>(),
   required: option.boolean().default(false),
   maxQueue: option.integer(1, 10_000_000).default(1000),
   deadlineMs: option.integer(1, 600_000).default(1000),
@@ -79,7 +79,7 @@ const AUDIT_RULES = {
       Array.isArray(value) ? value : undefined,
     )
     .default([]),
-  now: option.func<() => number>().default(Date.now),
+  now: option.syncFunc<() => number>().default(Date.now),
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
+import { memberOf } from '../options/own.js'
 import { type Challenge, formatChallenges } from './challenge.js'
 import { type Problem, titleOf } from './problem.js'
 import type { ReasonTable } from './reasons.js'
@@ -78,11 +79,11 @@ export function problemAnswer(
  * anything is written.
  */
 export function checkAnswer(checked: Answer): Answer {
-  const { status, body, problem } = checked
+  const { status, problem } = checked
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new TypeError(`the status of an answer must be an integer from 200 to 599, got ${String(status)}`)
   }
-  if (body === undefined) JSON.stringify(problem)
+  if (memberOf(checked, 'body') === undefined) JSON.stringify(problem)
   for (const [name, value] of Object.entries(checked.headers)) {
     validateHeaderName(name)
     for (const one of Array.isArray(value) ? (value as readonly string[]) : [value as string]) {
@@ -100,7 +101,7 @@ export function isOver(response: ServerResponse): boolean {
 /** Writes an answer, unless the response {@link isOver}. Headers set before by others stay. */
 export function sendAnswer(response: ServerResponse, sent: Answer): void {
   if (isOver(response)) return
-  const body = sent.body ?? JSON.stringify(sent.problem)
+  const body = memberOf(sent, 'body') ?? JSON.stringify(sent.problem)
   response.statusCode = sent.status
   for (const [name, value] of Object.entries(sent.headers)) response.setHeader(name, value as string | string[])
   response.setHeader('Content-Length', Buffer.byteLength(body))

@@ -11,11 +11,11 @@ const RULES = {
   middleware: option.string().required(),
   reads: option.strings(/^[!#$%&'*+\-.^_`|~0-9a-z]+$/, 'a list of header field names in lower case').required(),
   recognises: option.oneOf('own', 'any').default('any'),
-  owns: option.func(),
-  read: option.func().required(),
+  owns: option.syncFunc(),
+  read: option.syncFunc().required(),
   verify: option.func().required(),
   demand: option.func(),
-  decided: option.func(),
+  decided: option.syncFunc(),
   verifier: option.port('an object'),
   dependencies: option
     .custom<readonly string[]>('a list of names in snake_case, at least one', (value) =>
@@ -27,8 +27,8 @@ const RULES = {
       isReasonTable(value) ? value : undefined,
     )
     .required(),
-  challenge: option.func().required(),
-  shape: option.func(),
+  challenge: option.syncFunc().required(),
+  shape: option.syncFunc(),
   withoutRequest: option.port('an object'),
   needsBody: option.string(),
   options: option.port<GateOptions>('an object'),

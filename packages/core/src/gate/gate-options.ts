@@ -60,5 +60,5 @@ export const gateOptionRules: GateOptionRules = {
   ),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe'),
   route: option.string(),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
 }

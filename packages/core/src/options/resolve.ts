@@ -1,5 +1,5 @@
 import { withPage } from '../homepage.js'
-import type { OptionRule, OptionRules, Resolved } from './rules.js'
+import { isAsyncFunction, type OptionRule, type OptionRules, type Resolved } from './rules.js'
 
 /** Codes of the errors that a wrong call by the programmer gets, at creation. */
 export type OptionErrorCode =
@@ -21,10 +21,14 @@ export class OptionError extends TypeError {
   }
 }
 
+/** What other libraries call an option, in lower case → what it is called here, as the user would write it. */
+export type OptionAliases = Readonly<Record<string, string>>
+
 /**
  * Validates an options object once, at creation: an unknown name throws with a did-you-mean, a bad value throws with
  * the option's name, the value and what is expected. Only own properties count, so a polluted prototype changes nothing.
- * Returns a frozen object with the defaults filled in.
+ * Returns a frozen object with the defaults filled in. `path` goes before each name in errors, such as `oauth.`;
+ * `aliases` are names that users know from elsewhere.
  *
  * @throws {OptionError}
  */
@@ -33,6 +37,7 @@ export function resolveOptions<S extends OptionRules>(
   options: unknown,
   rules: S,
   path = '',
+  aliases: OptionAliases = {},
 ): Resolved<S> {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     // A text in place of an object may be the secret that was to be in it.
@@ -46,7 +51,7 @@ export function resolveOptions<S extends OptionRules>(
   }
   const given = options as Record<string, unknown>
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(owner, path + name, name, Object.keys(rules))
+    if (!Object.hasOwn(rules, name)) throw unknownOption(owner, path, name, Object.keys(rules), aliases)
   }
   const resolved: Record<string, unknown> = {}
   for (const [name, entry] of Object.entries(rules))
@@ -73,21 +78,52 @@ function resolveOption(owner: string, name: string, value: unknown, entry: Optio
   )
 }
 
-function unknownOption(owner: string, name: string, last: string, known: readonly string[]): OptionError {
-  const near = nearest(last, known)
-  const remedy = near === undefined ? `The options are: ${known.join(', ')}.` : `Did you mean "${near}"?`
-  return new OptionError('ERR_COUNTERSIGN_OPTION_UNKNOWN', name, `${owner}: unknown option "${name}". ${remedy}`)
+function unknownOption(
+  owner: string,
+  path: string,
+  name: string,
+  known: readonly string[],
+  aliases: OptionAliases,
+): OptionError {
+  const near = nearest(name, known)
+  const alias = name.toLowerCase()
+  const meant = Object.hasOwn(aliases, alias) ? aliases[alias] : near
+  const remedy = meant === undefined ? `The options are: ${known.join(', ')}.` : `Did you mean "${meant}"?`
+  return new OptionError(
+    'ERR_COUNTERSIGN_OPTION_UNKNOWN',
+    `${path}${name}`,
+    `${owner}: unknown option "${path}${name}". ${remedy}`,
+  )
 }
 
-/** The known word closest to a misspelt one, when it is close enough to be meant. */
+/** Shorter than this, what two names have in common says nothing. */
+const MIN_COMMON = 4
+/** How a word and a known one may have a part in common: the one that says most first. */
+const RELATIONS: readonly ((word: string, known: string) => boolean)[] = [
+  (word, known) => word.length >= MIN_COMMON && known.startsWith(word),
+  (word, known) => known.length >= MIN_COMMON && word.startsWith(known),
+  (word, known) => known.length >= MIN_COMMON && word.endsWith(known),
+]
+
+/**
+ * The known word that was probably meant: one that differs by a slip; else one that begins or ends the word, or begins with
+ * it (`clockTolerance`, `issuerBaseURL`, `requiredScopes`); else the closest one that is close enough.
+ */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   // Two letters off is a slip in "audti", and another word altogether in "foo".
   const limit = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length * 0.4))
+  const lower = word.toLowerCase()
   const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, distance: editDistance(lower, candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance)
   const best = ranked[0]
-  return best !== undefined && best.distance <= limit ? best.candidate : undefined
+  if (best === undefined) return undefined
+  if (best.distance <= Math.min(limit, 2)) return best.candidate
+  for (const isRelated of RELATIONS) {
+    const related = ranked.find(({ candidate }) => isRelated(lower, candidate.toLowerCase()))
+    if (related !== undefined) return related.candidate
+  }
+  return best.distance <= limit ? best.candidate : undefined
 }
 
 /** Levenshtein's distance. */
@@ -108,5 +144,6 @@ function editDistance(a: string, b: string): number {
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (value === null || ['number', 'boolean', 'undefined', 'bigint'].includes(typeof value)) return String(value)
+  if (isAsyncFunction(value)) return 'an async function'
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an object' : `a ${typeof value}`}`
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.js'
+
 /** What one option must be: `expected` completes the sentence "must be …". */
 export interface OptionRule<T> {
   readonly expected: string
@@ -40,6 +42,18 @@ function rule<T>(expected: string, accept: Accept<T>, isSecret = false): RuleBui
   }
 }
 
+const ASYNC = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/
+
+/** Whether a value is a function that was declared `async`, or a generator: it returns no value that can be used at once. */
+export function isAsyncFunction(value: unknown): boolean {
+  return typeof value === 'function' && ASYNC.test(Object.prototype.toString.call(value))
+}
+
+function isClock(value: unknown): value is Clock {
+  const { now, monotonic } = (typeof value === 'object' ? (value ?? {}) : {}) as Partial<Clock>
+  return [now, monotonic].every((method) => typeof method === 'function' && !isAsyncFunction(method))
+}
+
 /** The rules that options are described with. Each is optional until `.default(…)` or `.required()` is said. */
 export const option: OptionKit = {
   integer: (min, max) =>
@@ -70,6 +84,10 @@ export const option: OptionKit = {
     ),
   func: <F extends (...args: never[]) => unknown>() =>
     rule('a function', (value) => (typeof value === 'function' ? (value as F) : undefined)),
+  syncFunc: <F extends (...args: never[]) => unknown>() =>
+    rule('a function that is not async', (value) =>
+      typeof value === 'function' && !isAsyncFunction(value) ? (value as F) : undefined,
+    ),
   port: <T extends object>(expected: string, ...methods: readonly (keyof T & string)[]) =>
     rule<T>(expected, (value) => {
       if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
@@ -77,6 +95,7 @@ export const option: OptionKit = {
         ? (value as T)
         : undefined
     }),
+  clock: () => rule<Clock>('a Clock', (value) => (isClock(value) ? value : undefined)),
   custom: (expected, accept) => rule(expected, accept),
 }
 
@@ -90,8 +109,12 @@ export interface OptionKit {
   strings(pattern?: RegExp, expected?: string): RuleBuilder<readonly string[]>
   oneOf<const V extends string>(...values: readonly V[]): RuleBuilder<V>
   func<F extends (...args: never[]) => unknown>(): RuleBuilder<F>
+  /** A function whose result is used at once: a promise in its place would be taken for a value. */
+  syncFunc<F extends (...args: never[]) => unknown>(): RuleBuilder<F>
   /** An object that has these methods: a store, a clock, an emitter. */
   port<T extends object>(expected: string, ...methods: readonly (keyof T & string)[]): RuleBuilder<T>
+  /** A clock whose methods are not async: a promise is no time, and compares with none. */
+  clock(): RuleBuilder<Clock>
   /** Anything that `accept` turns into a value; undefined refuses it. */
   custom<T>(expected: string, accept: (value: unknown) => T | undefined): RuleBuilder<T>
 }

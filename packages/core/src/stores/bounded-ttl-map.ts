@@ -1,44 +1,42 @@
 import { type Clock, systemClock } from '../clock.js'
+import { type Expiring, ExpiryHeap } from './expiry-heap.js'
 
 /** Options of {@link BoundedTtlMap}. */
 export interface BoundedTtlMapOptions {
   /** Entries that may live at once. A full map refuses; it never evicts a live entry. */
   readonly maxEntries: number
   readonly clock?: Clock | undefined
-  /** Width of an expiry bucket in ms: how late memory may be freed. Default 1000. Reads are exact whatever it is. */
-  readonly bucketMs?: number | undefined
 }
 
-interface Entry<V> {
+interface Entry<K, V> extends Expiring {
+  readonly key: K
   value: V
-  expiresAt: number
 }
+
+/** Expired entries that one call removes at most: at most about 0.2 ms. */
+const SWEPT_AT_ONCE = 128
 
 /**
  * A map whose entries expire, bounded, for stores in memory. Expiry runs on `clock.now()` in ms and is exclusive: an
  * entry is gone from `expiresAt` on.
  *
- * Entries lie in buckets by expiry. Moving an expiry costs O(1): the entry stays in its old bucket, and when that
- * comes due it is filed again. A sweep touches only what is due, so no call is ever slow because the map is large.
+ * No call is slow because the map is large, or because many entries expire at once: a call removes a bounded number of
+ * expired entries, and later turns of the event loop remove the rest. Reads are exact in the meantime.
  */
 export class BoundedTtlMap<K, V> {
-  readonly #entries = new Map<K, Entry<V>>()
-  #buckets = new Map<number, K[]>()
-  #filed = 0
-  #sweptBucket: number
+  readonly #entries = new Map<K, Entry<K, V>>()
+  readonly #heap = new ExpiryHeap<Entry<K, V>>()
   readonly #maxEntries: number
   readonly #clock: Clock
-  readonly #bucketMs: number
+  #isSweepPlanned = false
 
   /** @throws {RangeError} when `maxEntries` is not a positive integer: the map would not be bounded. */
-  constructor({ maxEntries, clock = systemClock, bucketMs = 1000 }: BoundedTtlMapOptions) {
+  constructor({ maxEntries, clock = systemClock }: BoundedTtlMapOptions) {
     if (!Number.isSafeInteger(maxEntries) || maxEntries < 1) {
       throw new RangeError(`BoundedTtlMap: maxEntries must be a positive integer, got ${maxEntries}`)
     }
     this.#maxEntries = maxEntries
     this.#clock = clock
-    this.#bucketMs = bucketMs
-    this.#sweptBucket = Math.floor(clock.now() / bucketMs)
   }
 
   /** Entries held, the expired ones that are not yet swept included. */
@@ -59,18 +57,18 @@ export class BoundedTtlMap<K, V> {
 
   /** Adds or replaces. False when the key is new and the map is full of live entries. */
   set(key: K, value: V, expiresAt: number): boolean {
+    // It removes at least one expired entry if there is any, so a map that is full after it is full of live ones.
     this.sweep()
     const entry = this.#entries.get(key)
     if (entry !== undefined) {
-      const isEarlier = expiresAt < entry.expiresAt
       entry.value = value
-      entry.expiresAt = expiresAt
-      if (isEarlier) this.#fileEarlier(key, expiresAt)
+      this.#move(entry, expiresAt)
       return true
     }
     if (this.#entries.size >= this.#maxEntries) return false
-    this.#entries.set(key, { value, expiresAt })
-    this.#file(key, expiresAt)
+    const added = { key, value, expiresAt, place: 0 }
+    this.#entries.set(key, added)
+    this.#heap.add(added)
     return true
   }
 
@@ -78,22 +76,21 @@ export class BoundedTtlMap<K, V> {
   extend(key: K, expiresAt: number): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.expiresAt <= this.#clock.now()) return false
-    const isEarlier = expiresAt < entry.expiresAt
-    entry.expiresAt = expiresAt
-    if (isEarlier) this.#fileEarlier(key, expiresAt)
+    this.#move(entry, expiresAt)
     return true
   }
 
   delete(key: K): boolean {
-    const existed = this.#entries.delete(key)
-    if (existed) this.#tidy()
-    return existed
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
+    this.#entries.delete(key)
+    this.#heap.remove(entry)
+    return true
   }
 
   clear(): void {
     this.#entries.clear()
-    this.#buckets.clear()
-    this.#filed = 0
+    this.#heap.clear()
   }
 
   /** Live entries. */
@@ -102,53 +99,28 @@ export class BoundedTtlMap<K, V> {
     for (const [key, entry] of this.#entries) if (entry.expiresAt > now) yield [key, entry.value]
   }
 
-  /** Removes what has expired. Called by `set`; call it from a timer when nothing is set for long. */
+  /**
+   * Removes what has expired: some of it now, the rest in later turns of the event loop. Called by `set`; call it from a
+   * timer when nothing is set for long.
+   */
   sweep(): void {
     const now = this.#clock.now()
-    const current = Math.floor(now / this.#bucketMs)
-    // A clock that went back: what is filed from now on comes due at its own time, and not when the clock catches up.
-    if (current < this.#sweptBucket) this.#sweptBucket = current
-    if (current === this.#sweptBucket) return
-    const due =
-      current - this.#sweptBucket <= this.#buckets.size
-        ? Array.from({ length: current - this.#sweptBucket }, (_, index) => this.#sweptBucket + index)
-        : [...this.#buckets.keys()].filter((bucket) => bucket < current)
-    this.#sweptBucket = current
-    for (const bucket of due) this.#sweepBucket(bucket, now)
-  }
-
-  #sweepBucket(bucket: number, now: number): void {
-    const keys = this.#buckets.get(bucket)
-    if (keys === undefined) return
-    this.#buckets.delete(bucket)
-    this.#filed -= keys.length
-    for (const key of keys) {
-      const entry = this.#entries.get(key)
-      if (entry === undefined) continue
-      if (entry.expiresAt <= now) this.#entries.delete(key)
-      else this.#file(key, entry.expiresAt)
+    for (let left = SWEPT_AT_ONCE; left > 0; left -= 1) {
+      const { first } = this.#heap
+      if (first === undefined || first.expiresAt > now) return
+      this.#entries.delete(first.key)
+      this.#heap.remove(first)
     }
+    if (this.#isSweepPlanned) return
+    this.#isSweepPlanned = true
+    setImmediate(() => {
+      this.#isSweepPlanned = false
+      this.sweep()
+    }).unref()
   }
 
-  #file(key: K, expiresAt: number): void {
-    // Never into a bucket that was swept already: the entry would never come due.
-    const bucket = Math.max(Math.floor(expiresAt / this.#bucketMs), this.#sweptBucket)
-    const keys = this.#buckets.get(bucket)
-    if (keys === undefined) this.#buckets.set(bucket, [key])
-    else keys.push(key)
-    this.#filed += 1
-  }
-
-  #fileEarlier(key: K, expiresAt: number): void {
-    this.#file(key, expiresAt)
-    this.#tidy()
-  }
-
-  /** A key stays in its old bucket until that is due; when the dead outnumber the living, everything is filed again. */
-  #tidy(): void {
-    if (this.#filed <= 2 * this.#entries.size + 1024) return
-    this.#buckets = new Map()
-    this.#filed = 0
-    for (const [key, entry] of this.#entries) this.#file(key, entry.expiresAt)
+  #move(entry: Entry<K, V>, expiresAt: number): void {
+    entry.expiresAt = expiresAt
+    this.#heap.moved(entry)
   }
 }

@@ -23,7 +23,7 @@ export interface MemoryReplayOptions {
 
 const RULES = {
   maxEntries: option.integer(1, 2 ** 24).default(1_000_000),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
 }
 
 /**

@@ -18,7 +18,7 @@ export const signingClientRules: typeof signerRules & {
 } = {
   ...signerRules,
   audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"'),
-  now: option.func<() => number>(),
+  now: option.syncFunc<() => number>(),
 }
 
 /** Signs one request to a host. A retry is another request and is signed again. */

@@ -1,3 +1,14 @@
+import type { OptionAliases } from '@countersign/core/gate-kit'
+
+/** What else the options of a format's window are called. */
+export const WINDOW_ALIASES: OptionAliases = {
+  windowseconds: 'windowBackSeconds',
+  window: 'windowBackSeconds',
+  maxage: 'windowBackSeconds',
+  clocktolerance: 'windowAheadSeconds',
+  clockskew: 'windowAheadSeconds',
+}
+
 /** The caller under which one secret for all named callers is stored. */
 export const SHARED_CALLER = '*shared*'
 

@@ -2,7 +2,7 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { splitTarget, type Target, withoutWhitespaceAround } from './grammar.js'
+import { splitTarget, type Target, WINDOW_ALIASES, withoutWhitespaceAround } from './grammar.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 
 /** Options of {@link rfc9421}. */
@@ -78,7 +78,7 @@ export function signatureBase(
  * configured audience, never the `Host` header, which proxies rewrite.
  */
 export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
-  const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules)
+  const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules, '', WINDOW_ALIASES)
 
   function parse(request: Request): SignatureClaim | UnreadableClaim {
     const [input = ''] = fieldLines(request, 'signature-input')

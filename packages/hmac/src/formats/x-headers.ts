@@ -2,7 +2,7 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
-import { isCaller, parseHex256, parseTimestamp, parseVersion, splitTarget, toHex } from './grammar.js'
+import { isCaller, parseHex256, parseTimestamp, parseVersion, splitTarget, toHex, WINDOW_ALIASES } from './grammar.js'
 
 /** Options of {@link xHeaders}. */
 export interface XHeadersOptions {
@@ -40,6 +40,8 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     'xHeaders',
     options,
     rules,
+    '',
+    WINDOW_ALIASES,
   )
   const names = {
     caller: `${prefix}-caller`,

@@ -20,7 +20,7 @@ const TEN_YEARS_SECONDS = 315_360_000
 /** The rules of the options that every adapter has: the clock, and where changes are reported. */
 export const storeOptionRules: { readonly audit: OptionRule<Audit>; readonly clock: OptionRule<Clock> } = {
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
 }
 
 const newSecretRules = {

@@ -31,7 +31,7 @@ export interface MemoryCredentialStore extends McpCredentialStore {
 const RULES = {
   maxCredentials: option.integer(1, 100_000_000).default(100_000),
   maxPerThread: option.integer(1, 1_000_000).default(100),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
 }
 
 /**

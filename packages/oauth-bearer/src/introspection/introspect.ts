@@ -114,7 +114,8 @@ const INACTIVE: TokenOutcome = Object.freeze(denied('inactive'))
 
 /** The claims without the token itself, which some endpoints return as `jti`: the `jti` goes into the event. */
 function withoutToken(claims: JsonObject, token: string): JsonObject {
-  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== token))
+  const others = Object.entries(claims).filter(([, value]) => value !== token)
+  return Object.setPrototypeOf(Object.fromEntries(others), null) as JsonObject
 }
 
 function failed(failure: string, retryAfterSeconds: number): TokenOutcome {

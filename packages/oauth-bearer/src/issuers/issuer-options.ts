@@ -1,5 +1,5 @@
 import { OptionError } from '@countersign/core'
-import { option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
+import { type OptionAliases, option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
 import { urlRule } from '../http/url-rule.js'
 import {
   type CheckedIntrospectionOptions,
@@ -81,7 +81,7 @@ const rules = {
   kind: option.oneOf('jwt', 'opaque', 'mixed'),
   tokenPrefix: option.string(/^[A-Za-z0-9._~+/-]{1,64}$/, '1 to 64 characters of a token'),
   audience: audienceRule(),
-  checkAudience: option.func<(claims: JsonObject) => boolean>(),
+  checkAudience: option.syncFunc<(claims: JsonObject) => boolean>(),
   clientIds: option.strings(),
   profile: option.oneOf('rfc9068', 'relaxed').default('rfc9068'),
   algorithms: option.custom<readonly string[]>(
@@ -97,7 +97,9 @@ const rules = {
   claims: claimMapRule().default({}),
   jwksUri: urlRule(),
   jwks: option.custom<JsonObject & { readonly keys: readonly unknown[] }>('a JWK set, { keys: […] }', (value) =>
-    isJsonObject(value) && Array.isArray(value.keys) ? { ...value, keys: value.keys } : undefined,
+    isJsonObject(value) && Object.hasOwn(value, 'keys') && Array.isArray(value.keys)
+      ? { ...value, keys: value.keys }
+      : undefined,
   ),
   secret: option
     .custom<Uint8Array>('a secret of 32 bytes or more', (value) => {
@@ -112,6 +114,26 @@ const rules = {
   ),
   verify: option.func<VerifyFunction>(),
   verifyTimeoutMs: option.integer(1, 60_000).default(2000),
+}
+
+const OWNER = 'requireOAuthBearer'
+const ALIASES: OptionAliases = {
+  algorithm: 'algorithms',
+  clienttoken: 'introspection.clientSecret',
+  clientid: 'introspection.clientId',
+  clientsecret: 'introspection.clientSecret',
+  introspectionendpoint: 'introspection.endpoint',
+  issuerbaseurl: 'issuer',
+  jwksurl: 'jwksUri',
+  tokensigningalg: 'algorithms',
+  url: 'issuer',
+  keys: 'jwks',
+}
+
+/** An issuer that is given as its URL alone: errors name the option that the URL is the value of. */
+function checkIssuerUrl(issuer: string, name: string) {
+  const { [name]: url } = resolveOptions(OWNER, { [name]: issuer }, { [name]: urlRule().required() })
+  return resolveOptions(OWNER, { issuer: url }, rules)
 }
 
 /** Options that a `verify` function does not obey. */
@@ -139,14 +161,15 @@ type DefaultedIssuerOptions = {
 }
 
 /** @throws {OptionError} */
-export function checkIssuerOptions(options: string | IssuerOptions, path: string): CheckedIssuerOptions {
-  const given = typeof options === 'string' ? { issuer: options } : options
-  const checked = resolveOptions('requireOAuthBearer', given, rules, path)
-  const fail = (name: string, problem: string) => {
+export function checkIssuerOptions(options: string | IssuerOptions, name: string): CheckedIssuerOptions {
+  const path = `${name}.`
+  const checked =
+    typeof options === 'string' ? checkIssuerUrl(options, name) : resolveOptions(OWNER, options, rules, path, ALIASES)
+  const fail = (option: string, problem: string) => {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
-      `${path}${name}`,
-      `requireOAuthBearer: option "${path}${name}" ${problem}`,
+      `${path}${option}`,
+      `requireOAuthBearer: option "${path}${option}" ${problem}`,
     )
   }
   const hasSecret = checked.secret !== undefined

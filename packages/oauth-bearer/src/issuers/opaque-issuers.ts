@@ -10,20 +10,24 @@ import type { CheckedIssuerOptions } from './issuer-options.js'
 export function assertOneOpaqueIssuer(issuers: readonly CheckedIssuerOptions[]): void {
   const opaque = issuers.filter(({ kind }) => kind !== 'jwt')
   if (opaque.length < 2) return
-  const prefixes = opaque.flatMap(({ tokenPrefix }) => tokenPrefix ?? [])
-  if (prefixes.length < opaque.length) {
+  const nameOf = (issuer: CheckedIssuerOptions | undefined) =>
+    `issuer[${issuers.indexOf(issuer as CheckedIssuerOptions)}].tokenPrefix`
+  const without = opaque.find(({ tokenPrefix }) => tokenPrefix === undefined)
+  if (without !== undefined) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
-      'tokenPrefix',
-      'requireOAuthBearer: more than one issuer accepts opaque tokens: set "tokenPrefix" for each of them',
+      nameOf(without),
+      `requireOAuthBearer: more than one issuer accepts opaque tokens: set "${nameOf(without)}", and that of the others`,
     )
   }
-  const clash = prefixes.find((one, index) => prefixes.some((other, at) => at !== index && one.startsWith(other)))
+  const clash = opaque.find((issuer) =>
+    opaque.some((other) => other !== issuer && issuer.tokenPrefix?.startsWith(other.tokenPrefix ?? '')),
+  )
   if (clash !== undefined) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
-      'tokenPrefix',
-      `requireOAuthBearer: option "tokenPrefix" ${JSON.stringify(clash)} begins with that of another issuer`,
+      nameOf(clash),
+      `requireOAuthBearer: option "${nameOf(clash)}" ${JSON.stringify(clash.tokenPrefix)} begins with that of another issuer`,
     )
   }
 }

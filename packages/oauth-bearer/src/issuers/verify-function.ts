@@ -1,5 +1,13 @@
 import type { Clock } from '@countersign/core'
-import { CodedTypeError, denied, isPromise, settle, unavailableBy, withDeadline } from '@countersign/core/gate-kit'
+import {
+  CodedTypeError,
+  denied,
+  isPromise,
+  memberOf,
+  settle,
+  unavailableBy,
+  withDeadline,
+} from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { checkTimes } from '../claims.js'
 import type { TokenOutcome } from '../outcome.js'
@@ -77,19 +85,30 @@ function judge(answer: VerifiedToken | null, setup: VerifyFunctionSetup, now: nu
   const { via, issuer, toleranceMs, claimNames } = setup
   if (answer === null) return denied(via === 'legacy' ? 'legacy_refused' : 'inactive')
   assertVerified(answer)
-  const { subject, clientId, scopes = [], expiresAt, claims = {} } = answer
+  const { subject, clientId, scopes = [], expiresAt, claims = {} } = membersOf(answer)
   const untimely = checkTimes({ expiresAt }, toleranceMs, now)
   if (untimely !== undefined) return denied(untimely)
-  if (claims.cnf !== undefined) return denied('bound_token')
+  if (memberOf(claims, 'cnf') !== undefined) return denied('bound_token')
   const own = structuredClone(claims)
   const verdict = grantTo({ issuer, subject, clientId, scopes: [...scopes], expiresAt, claims: own, claimNames, via })
   const keepUntilMs = expiresAt === undefined ? undefined : askedMs + MAX_KEEP_MS
   return { outcome: 'verified', verdict, expiresAt, toleranceMs, keepUntilMs }
 }
 
+/** The members of an answer, none of them inherited from `Object.prototype`. */
+function membersOf<T extends VerifiedToken>(answer: T): VerifiedToken {
+  return {
+    subject: memberOf(answer, 'subject'),
+    clientId: memberOf(answer, 'clientId'),
+    scopes: memberOf(answer, 'scopes'),
+    expiresAt: memberOf(answer, 'expiresAt'),
+    claims: memberOf(answer, 'claims'),
+  }
+}
+
 /** @throws {TypeError} with code `ERR_COUNTERSIGN_VERIFY_RESULT`: a wrong result is a bug in the app, 500. */
 function assertVerified(answer: unknown): asserts answer is VerifiedToken {
-  const { subject, clientId, scopes, expiresAt, claims } = (isJsonObject(answer) ? answer : {}) as JsonObject
+  const { subject, clientId, scopes, expiresAt, claims } = membersOf(isJsonObject(answer) ? answer : {})
   const isName = (value: unknown) => typeof value === 'string' && value !== ''
   const isValid =
     (isName(subject) || isName(clientId)) &&

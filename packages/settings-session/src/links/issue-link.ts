@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { type Audit, OptionError } from '@countersign/core'
-import { partitionOf } from '@countersign/core/gate-kit'
+import { memberOf, partitionOf } from '@countersign/core/gate-kit'
 import { reportChange } from '../events.js'
 import type { SettingsUser } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
@@ -70,11 +70,12 @@ function contentOf(request: unknown, site: Site, kinds: KindValidators): LinkCon
   const given = request as Readonly<Record<string, unknown>>
   const unknown = Object.keys(given).find((name) => !FIELDS.includes(name))
   if (unknown !== undefined) throw wrong(unknown, `is not known. The fields are: ${FIELDS.join(', ')}`)
-  const { team, agentId, returnTo, kind = 'settings' } = given
+  const [team, agentId, returnTo] = [memberOf(given, 'team'), memberOf(given, 'agentId'), memberOf(given, 'returnTo')]
+  const kind = memberOf(given, 'kind') ?? 'settings'
   const user: SettingsUser = {
-    platform: text('platform', given.platform),
+    platform: text('platform', memberOf(given, 'platform')),
     ...(team === undefined ? {} : { team: text('team', team) }),
-    userId: text('userId', given.userId),
+    userId: text('userId', memberOf(given, 'userId')),
   }
   const place = returnTo === undefined ? undefined : parseReturnTo(returnTo, site)
   if (returnTo !== undefined && place === undefined) throw wrong('returnTo', `must be a path below ${pathTo(site, '')}`)
@@ -83,7 +84,7 @@ function contentOf(request: unknown, site: Site, kinds: KindValidators): LinkCon
     kind: text('kind', kind),
     ...(agentId === undefined ? {} : { agentId: text('agentId', agentId) }),
     ...(place === undefined ? {} : { returnTo: place }),
-    ...metadataPart(kinds, kind, given.metadata),
+    ...metadataPart(kinds, kind, memberOf(given, 'metadata')),
   }
 }
 

@@ -1,10 +1,11 @@
+import { isPromise } from '@countersign/core/gate-kit'
 import type { SettingsSessionPrincipal } from '../principal.js'
 import type { SensitiveUrl } from './sensitive-url.js'
 
 /** The kinds of a registry that has no other kind than `settings`: the default of {@link LinkRequest} and its like. */
 export type NoKinds = Record<never, never>
 
-/** What validates a kind's metadata: returns it, or throws. A zod schema's `parse` is one. */
+/** What validates a kind's metadata: returns it, or throws. A zod schema's `parse` is one. It is not async. */
 export type LinkKinds<M extends object> = { readonly [K in keyof M]: (value: unknown) => M[K] }
 
 /** {@link LinkKinds} of kinds that are not known to the compiler. */
@@ -36,7 +37,11 @@ export function checkMetadata(
   if (kind === 'settings') return metadata === undefined ? {} : undefined
   if (typeof kind !== 'string' || !Object.hasOwn(kinds, kind)) return undefined
   try {
-    return { metadata: kinds[kind]?.(metadata) }
+    const checked = kinds[kind]?.(metadata)
+    if (!isPromise(checked)) return { metadata: checked }
+    // A promise is no metadata. What it rejects with must not end the process.
+    checked.then(undefined, () => undefined)
+    return undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import { type Environment, OptionError } from '@countersign/core'
-import { readVariables, refuseStrayVariables } from '@countersign/core/gate-kit'
+import { isVariableName, option, readVariables, refuseStrayVariables, resolveOptions } from '@countersign/core/gate-kit'
 import type { SettingsOAuth } from './oauth-options.js'
 
 type Setting = Exclude<keyof SettingsOAuth, 'timeoutMs'>
@@ -17,6 +17,12 @@ const NAMES: Readonly<Record<Setting, string>> = {
   scopes: 'SETTINGS_OAUTH_SCOPES',
   providerName: 'SETTINGS_OAUTH_PROVIDER_NAME',
 }
+const OWNER = 'settingsOAuthFromEnv'
+const RULES = {
+  names: option.port<NonNullable<SettingsOAuthFromEnvOptions['names']>>('an object of setting: variable'),
+}
+const NAME = option.custom<string>('the name of a variable', (value) => (isVariableName(value) ? value : undefined))
+const NAME_RULES = Object.fromEntries(Object.keys(NAMES).map((setting) => [setting, NAME]))
 const ENDPOINTS: readonly Setting[] = ['authUrl', 'tokenUrl', 'userinfoUrl']
 
 /** Options of {@link settingsOAuthFromEnv}. */
@@ -35,19 +41,22 @@ export function settingsOAuthFromEnv(
   env: Environment,
   options: SettingsOAuthFromEnvOptions = {},
 ): SettingsOAuth | undefined {
-  const others = Object.entries(options.names ?? {}).filter(([, name]) => name !== undefined)
+  const { names: given = {} } = resolveOptions(OWNER, options, RULES)
+  const others = Object.entries(resolveOptions(OWNER, given, NAME_RULES, 'names.')).filter(
+    ([, name]) => name !== undefined,
+  )
   const names = { ...NAMES, ...(Object.fromEntries(others) as Partial<Record<Setting, string>>) }
-  refuseStrayVariables('settingsOAuthFromEnv', env, PREFIX, [...Object.values(names), ...Object.values(NAMES)])
-  const given = readVariables(env, names)
-  const present = Object.keys(given) as Setting[]
+  refuseStrayVariables(OWNER, env, PREFIX, [...Object.values(names), ...Object.values(NAMES)])
+  const values = readVariables(env, names)
+  const present = Object.keys(values) as Setting[]
   if (present.length === 0) return undefined
-  const missing = requiredWith(present).filter((setting) => given[setting] === undefined)
+  const missing = requiredWith(present).filter((setting) => !Object.hasOwn(values, setting))
   if (missing.length > 0)
     throw incomplete(
       missing.map((setting) => names[setting]),
       present.map((setting) => names[setting]),
     )
-  const { scopes, ...rest } = given
+  const { scopes, ...rest } = { scopes: undefined, ...values }
   return {
     ...(rest as Omit<SettingsOAuth, 'scopes'>),
     ...(scopes === undefined ? {} : { scopes: scopes.split(/[ ,]+/).filter((scope) => scope !== '') }),
@@ -66,6 +75,6 @@ function incomplete(missing: readonly string[], present: readonly string[]): Opt
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_INVALID',
     first,
-    `settingsOAuthFromEnv: ${missing.join(', ')} must be set, because ${present.join(', ')} is set`,
+    `${OWNER}: ${missing.join(', ')} must be set, because ${present.join(', ')} is set`,
   )
 }

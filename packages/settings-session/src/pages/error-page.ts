@@ -12,9 +12,13 @@ export interface PageLink {
   readonly text: string
 }
 
+/** More than any browser sends. What parses it for Express 4 takes quadratic time on a quote and a run of commas. */
+const MAX_ACCEPT_LENGTH = 1024
+
 /** Whether the answer is for a person to look at. What accepts anything is a program. */
 export function wantsHtml(request: Request): boolean {
-  return request.accepts(['json', 'html']) === 'html'
+  const { accept = '' } = request.headers
+  return accept.length <= MAX_ACCEPT_LENGTH && request.accepts(['json', 'html']) === 'html'
 }
 
 /** The words for a refusal. */

@@ -79,13 +79,11 @@ export interface PageOptions {
   readonly telegram?: ((model: PageModels['telegram']) => string) | undefined
 }
 
-const PAGE = option.func<(model: never) => string>()
+const PAGE = option.syncFunc<(model: never) => string>()
+const TEXT = option.custom<string>('a string', (value) => (typeof value === 'string' ? value : undefined))
+const THEME_RULES = { brand: TEXT, lang: TEXT, css: TEXT }
 const RULES = {
-  theme: option.custom<PageTheme>('an object of brand, lang and css', (value) =>
-    value !== null && typeof value === 'object' && Object.values(value).every((item) => typeof item === 'string')
-      ? (value as PageTheme)
-      : undefined,
-  ),
+  theme: option.port<PageTheme>('an object of brand, lang and css').default({}),
   confirm: PAGE,
   interstitial: PAGE,
   error: PAGE,
@@ -99,5 +97,6 @@ const RULES = {
  * @throws {OptionError}
  */
 export function resolvePages(options: PageOptions): PageOptions {
-  return resolveOptions('createSettingsSessions', options, RULES, 'pages.') as PageOptions
+  const pages = resolveOptions('createSettingsSessions', options, RULES, 'pages.') as PageOptions
+  return { ...pages, theme: resolveOptions('createSettingsSessions', pages.theme, THEME_RULES, 'pages.theme.') }
 }

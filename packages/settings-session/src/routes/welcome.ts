@@ -1,4 +1,4 @@
-import { unavailableBy } from '@countersign/core/gate-kit'
+import { memberOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
 import { reportChange } from '../events.js'
@@ -53,7 +53,7 @@ export async function welcome(
     return unavailableBy(error, 'on_open', { credential: { id }, principalId: opened.principal.id })
   }
   if (result === undefined) return continueTo(site, request, returnTo)
-  const { goTo } = result
+  const goTo = memberOf(result, 'goTo') as NonNullable<OpenResult>['goTo']
   const url = goTo instanceof SensitiveUrl ? goTo : new SensitiveUrl(goTo, site.origin)
   return continueOnPage(url.reveal('deliver-to-user'), 'Everything is ready.')
 }

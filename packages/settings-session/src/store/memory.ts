@@ -20,7 +20,7 @@ export interface MemorySessionsOptions {
 
 const RULES = {
   maxEntries: option.integer(1, 2 ** 24).default(100_000),
-  clock: option.port<Clock>('a Clock', 'now', 'monotonic').default(systemClock),
+  clock: option.clock().default(systemClock),
 }
 
 /**
