@@ -1,6 +1,6 @@
-// The CommonJS form of a package, made from its build when it is packed (`prepack`): dist/x.js becomes dist/cjs/x.cjs, and
-// dist/x.d.ts becomes dist/cjs/x.d.cts. It is for tools whose require() cannot load ESM, such as Jest. Node.js itself
-// loads the ESM form: docs/decisions/0053-commonjs-for-tools.md
+// The CommonJS form of a package, made from its build when it is packed (`prepack`): dist/x.js becomes dist/cjs/x.cjs. It
+// is for tools whose require() cannot load ESM, such as Jest. Node.js itself loads the ESM form:
+// docs/decisions/0053-commonjs-for-tools.md
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { build } from 'esbuild'
@@ -8,17 +8,16 @@ import { build } from 'esbuild'
 /** Dependencies that are published as ESM alone. They are copied into the files that import them. */
 const ESM_ONLY = ['jose', 'openid-client']
 
-const RELATIVE = /(['"])(\.{1,2}\/[^'"\n]+)\.js\1/g
 const dist = join(process.cwd(), 'dist')
 const target = join(dist, 'cjs')
 
-/** The files with this ending that the package's exports lead to, relative to dist. */
-function reachable(entries, ending) {
+/** The files that the package's exports lead to, relative to dist and without `.js`. */
+function reachable(entries) {
   const stems = new Set(entries)
   for (const stem of stems) {
-    const text = readFileSync(join(dist, `${stem}${ending}`), 'utf8')
-    if (ending === '.js' && text.includes('import.meta')) throw new Error(`${stem}.js: CommonJS has no import.meta`)
-    for (const [, , path] of text.matchAll(RELATIVE)) stems.add(join(dirname(stem), path))
+    const text = readFileSync(join(dist, `${stem}.js`), 'utf8')
+    if (text.includes('import.meta')) throw new Error(`${stem}.js: CommonJS has no import.meta`)
+    for (const [, path] of text.matchAll(/['"](\.{1,2}\/[^'"\n]+)\.js['"]/g)) stems.add(join(dirname(stem), path))
   }
   return [...stems]
 }
@@ -53,7 +52,7 @@ const { exports } = JSON.parse(readFileSync('package.json', 'utf8'))
 const entries = Object.values(exports).map(({ default: path }) => relative('dist', path).replace(/\.js$/, ''))
 
 const { outputFiles, metafile } = await build({
-  entryPoints: reachable(entries, '.js').map((stem) => join(dist, `${stem}.js`)),
+  entryPoints: reachable(entries).map((stem) => join(dist, `${stem}.js`)),
   outbase: dist,
   outdir: target,
   outExtension: { '.js': '.cjs' },
@@ -66,9 +65,11 @@ const { outputFiles, metafile } = await build({
   plugins: [layout],
 })
 const files = new Map(outputFiles.map(({ path, text }) => [path, text]))
-for (const stem of reachable(entries, '.d.ts')) {
-  const declarations = readFileSync(join(dist, `${stem}.d.ts`), 'utf8')
-  files.set(join(target, `${stem}.d.cts`), declarations.replace(RELATIVE, '$1$2.cjs$1'))
+// The declarations are those of the ESM form, so that an app in both formats has each type once.
+for (const stem of entries) {
+  const file = join(target, `${stem}.d.cts`)
+  const path = relative(dirname(file), join(dist, stem)).replaceAll('\\', '/')
+  files.set(file, `export * from '${path}.js'\n`)
 }
 const copied = licences(Object.keys(metafile.inputs))
 if (copied.length > 0) files.set(join(target, 'LICENSES.txt'), copied.join(`\n${'-'.repeat(80)}\n\n`))
