@@ -51,7 +51,12 @@ const parts = {
   },
   'mcp-credential'({ createMcpCredentials, requireMcpCredential }, { express, app, audit, handler }) {
     const credentials = createMcpCredentials({ audit })
-    app.get('/mcp-credential/:id', requireMcpCredential({ credentials, audit }), handler)
+    const gate = requireMcpCredential({ credentials, audit })
+    app.get('/mcp-credential/:id', gate, handler)
+    app.get('/optional', gate.optional(), (request, response) =>
+      response.json({ kind: request.principal?.kind ?? null }),
+    )
+    app.get('/next', requireMcpCredential({ credentials, audit, onDenied: 'next' }), handler)
     const withTools = requireMcpCredential({ credentials, audit, tools: { 'preview_*': 'preview' } })
     app.post('/mcp-credential/:id/tools', express.json(), withTools, handler)
     assert.throws(() => requireMcpCredential({ credentials, onDeny: 'next' }), {
@@ -143,6 +148,17 @@ export async function exercise({ express, createAudit, gates, issuer }) {
         assert.equal(response.status, 503)
         assert.deepEqual(decisions(), [['access.unavailable', name, dependency]])
       }
+    }
+    if (gates['mcp-credential'] !== undefined) {
+      app.use((error, _request, response, _next) =>
+        response.status(418).json({ code: error.code, status: error.status }),
+      )
+      assert.equal(await (await fetch(`${base}/optional`)).text(), '{"kind":null}')
+      const bad = { headers: { authorization: 'Bearer mcp_bad' } }
+      const refused = await fetch(`${base}/next`, bad)
+      assert.equal(await refused.text(), '{"code":"ERR_COUNTERSIGN_ACCESS_DENIED","status":401}')
+      // A bare scheme is no credential of another gate: it is refused even where a credential is optional.
+      assert.equal((await fetch(`${base}/optional`, { headers: { authorization: 'Bearer' } })).status, 401)
     }
     if (gates['oauth-bearer'] !== undefined) {
       const wellKnown = `${base}/.well-known`
