@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../structure/workspace.js'
@@ -23,7 +23,9 @@ export interface Consumer {
   versionOf(dependency: string): string
   /** Runs one of its files with this Node. */
   start(file: string, env?: Readonly<Record<string, string>>): string
-  /** Compiles it with these compiler options on top of `strict`. */
+  /** Runs its tests with the Jest that it installed. */
+  jest(...words: string[]): string
+  /** Compiles it with these compiler options on top of `strict`, by the TypeScript that it installed, or this workspace's. */
   compile(options: Readonly<Record<string, unknown>>): void
 }
 
@@ -36,7 +38,7 @@ export function createConsumer(
   for (const folderOfProject of project.folders) cpSync(join(projects, folderOfProject), folder, { recursive: true })
   const dependencies = Object.fromEntries([
     ...project.dependencies.map((dependency) => {
-      const [, name = dependency, version = versionHere(dependency)] = /^(.+)@(.+)$/.exec(dependency) ?? []
+      const [, name = dependency, version = versionHere(dependency)] = /^(@?[^@]+)@(.+)$/.exec(dependency) ?? []
       return [name, version]
     }),
     ...tarballs.map(({ name, file }) => [name, `file:${file}`]),
@@ -48,10 +50,12 @@ export function createConsumer(
     folder,
     versionOf: (dependency) => versionIn(folder, dependency),
     start: (file, env) => run(process.execPath, [file], folder, env),
+    jest: (...words) => run(process.execPath, [join(folder, 'node_modules/jest/bin/jest.js'), ...words], folder),
     compile: (options) => {
       const compilerOptions = { strict: true, target: 'es2023', types: ['node'], skipLibCheck: false, ...options }
       writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts'] }))
-      run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder], folder)
+      const [own = '', ours = ''] = [folder, root].map((base) => join(base, 'node_modules/typescript/bin/tsc'))
+      run(process.execPath, [existsSync(own) ? own : ours, '-p', folder], folder)
     },
   }
 }

@@ -114,7 +114,7 @@ describe('apps in TypeScript', () => {
   ])(
     'with %s resolution an app compiles strictly with every package, emits its declarations, and runs',
     (name, options) => {
-      const project = { folders: ['shared', 'inferred', ...names], type: 'module' as const, dependencies }
+      const project = { folders: ['shared', 'inferred', 'params', ...names], type: 'module' as const, dependencies }
       const consumer = createConsumer(join(folder, name), project, tarballs)
       const main = [
         ...names.map((gate, i) => `import { exercise as exercise${i} } from './${gate}.js'`),

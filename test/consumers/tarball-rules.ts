@@ -3,12 +3,18 @@ export function checkTarball(packed: { name: string; paths: readonly string[]; m
   const { name, paths, manifestText } = packed
   const { bin = {} } = JSON.parse(manifestText) as { bin?: Record<string, string> }
   const commands = Object.values(bin).map((path) => path.replace(/^\.\//, ''))
-  const lacks = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts', ...commands].filter(
-    (path) => !paths.includes(path),
-  )
+  const lacks = [
+    'LICENSE',
+    'README.md',
+    'package.json',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'dist/cjs/index.cjs',
+    ...commands,
+  ].filter((path) => !paths.includes(path))
   const strays = paths.filter(
     (path) =>
-      !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/[a-z0-9/-]+\.(js|d\.ts)|migrations\/\d{4}-[a-z-]+\.sql)$/.test(
+      !/^(LICENSE|README\.md|CHANGELOG\.md|package\.json|dist\/(?!cjs\/)[a-z0-9/-]+\.(js|d\.ts)|dist\/cjs\/([a-z0-9/-]+\.(cjs|d\.cts)|LICENSES\.txt)|migrations\/\d{4}-[a-z-]+\.sql)$/.test(
         path,
       ),
   )

@@ -48,29 +48,37 @@ test.each(names)('publint has nothing against %s', (name) => {
 })
 
 test.each(names)(
-  'the types of %s resolve as its modules do',
+  'the types of %s resolve as its modules do, with node10, node16 and bundler resolution',
   (name) => {
-    const output = runTool(
-      '@arethetypeswrong/cli',
-      [tarballOf(name).file, '--profile', 'esm-only', '--format', 'json'],
-      destination,
-    )
+    const output = runTool('@arethetypeswrong/cli', [tarballOf(name).file, '--format', 'json'], destination)
     const { analysis, problems } = JSON.parse(output) as {
       analysis: { types: { kind: string } | false; entrypoints: Record<string, unknown> }
-      problems?: Record<string, { resolutionKind?: string }[]>
+      problems?: Record<string, unknown>
     }
     expect(analysis.types).toEqual({ kind: 'included' })
     expect(Object.keys(analysis.entrypoints).sort()).toEqual(Object.keys(tarballOf(name).manifest.exports ?? {}).sort())
-    // The profile's exit code was 0. Its report still lists what it passes over: a package without CommonJS.
-    const passedOver = ['node10', 'node16-cjs']
-    const found = Object.values(problems ?? {}).flat()
-    expect(found.filter(({ resolutionKind = '' }) => !passedOver.includes(resolutionKind))).toEqual([])
+    expect(problems ?? {}).toEqual({})
   },
   60_000,
 )
 
+test('the licences of what is copied into the CommonJS form are with it', () => {
+  for (const { folder, paths } of tarballs) {
+    const text = paths.filter((path) => path.endsWith('.cjs')).map((path) => readFileSync(join(folder, path), 'utf8'))
+    const copied = text.flatMap((each) => [...each.matchAll(/^\/\/ \S*node_modules\/([a-z0-9-]+)\/(?!\.)/gm)])
+    const names = [...new Set(copied.map(([, name]) => name))].filter((name) => name !== '.pnpm')
+    const licences = paths.includes('dist/cjs/LICENSES.txt')
+      ? readFileSync(join(folder, 'dist/cjs/LICENSES.txt'), 'utf8')
+      : ''
+    for (const name of names) expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+\n\n[^]*MIT`, 'm'))
+    expect(licences === '').toBe(names.length === 0)
+  }
+})
+
+const BUILT = ['dist/cjs/index.cjs', 'dist/cjs/index.d.cts', 'dist/index.d.ts', 'dist/index.js']
+
 test('a tarball with sources, tests or a stray file, or without its README, is found', () => {
-  const good = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  const good = ['LICENSE', 'README.md', ...BUILT, 'package.json']
   const check = (paths: string[], manifestText = '{}') => checkTarball({ name: 'x', paths, manifestText })
   expect(check(good)).toEqual([])
   expect(check([...good, 'migrations/0001-a-table.sql'])).toEqual([])
@@ -79,6 +87,8 @@ test('a tarball with sources, tests or a stray file, or without its README, is f
     'src/index.ts',
     'test/a.test.ts',
     'dist/a.test.js.map',
+    'dist/a.cjs',
+    'dist/cjs/.cjs-1',
     'dist/.tsbuildinfo',
     '.env',
     'dump.sql',
@@ -89,7 +99,7 @@ test('a tarball with sources, tests or a stray file, or without its README, is f
 })
 
 test('a command that is not packed is found', () => {
-  const paths = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  const paths = [...BUILT, 'LICENSE', 'README.md', 'package.json']
   const manifestText = JSON.stringify({ bin: { tool: './dist/bin.js' } })
   expect(checkTarball({ name: 'x', paths, manifestText })).toEqual(['x lacks dist/bin.js'])
   const packed = [...paths, 'dist/bin.js', 'dist/bin.d.ts']
@@ -97,7 +107,7 @@ test('a command that is not packed is found', () => {
 })
 
 test('a manifest that only the workspace understands is found', () => {
-  const paths = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']
+  const paths = [...BUILT, 'LICENSE', 'README.md', 'package.json']
   for (const word of ['dev-source', 'workspace:', 'catalog:']) {
     const manifestText = JSON.stringify({ a: `${word}^` })
     expect(checkTarball({ name: 'x', paths, manifestText })).toEqual([`x's manifest says ${word}`])

@@ -109,4 +109,33 @@ await check(express, { core, kit, hmac }, theirs)\n`,
     )
     expect(consumer.start('mixed.mjs')).toContain('two copies are one')
   })
+
+  test('has them where one part is in the CommonJS form, which Node.js loads only if require() of ESM is off', () => {
+    writeFileSync(
+      join(consumer.folder, 'forms.mjs'),
+      `import { createRequire } from 'node:module'
+import express from 'express'
+import * as core from '@countersign/core'
+import * as kit from '@countersign/core/gate-kit'
+import * as hmac from '@countersign/hmac'
+import * as theirs from 'a-library'
+import { check } from './check.mjs'
+const require = createRequire(import.meta.url)
+console.log(require.resolve('@countersign/core').replaceAll('\\\\', '/'))
+const [coreOfTools, kitOfTools, hmacOfTools] = ${JSON.stringify(OURS)}.map((name) => require(name))
+const ofTools = { core: coreOfTools, kit: kitOfTools, hmac: hmacOfTools }
+console.log(coreOfTools.principalOf === core.principalOf ? 'one form' : 'two forms')
+await check(express, ofTools, process.argv[2] === 'ours' ? { core, kit, hmac } : theirs)\n`,
+    )
+    writeFileSync(join(consumer.folder, 'ours.mjs'), "process.argv[2] = 'ours'\nawait import('./forms.mjs')\n")
+    const normally = consumer.start('forms.mjs')
+    expect(normally).toContain('@countersign/core/dist/index.js')
+    expect(normally).toContain('one form')
+    for (const file of ['forms.mjs', 'ours.mjs']) {
+      const output = consumer.start(file, { NODE_OPTIONS: '--no-experimental-require-module' })
+      expect(output).toContain('@countersign/core/dist/cjs/index.cjs')
+      expect(output).toContain('two forms')
+      expect(output).toContain('two copies are one')
+    }
+  })
 })

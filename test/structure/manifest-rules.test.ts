@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
-import { checkManifest, publishedExports } from './manifest-rules.js'
+import { checkManifest, publishedExports, typesVersionsOf } from './manifest-rules.js'
 import { type Manifest, readPackages, root, type WorkspacePackage } from './workspace.js'
 
 test('every manifest has what publishing needs', () => {
@@ -24,10 +24,13 @@ function madeUp(changes: Changes, files = ['README.md', 'CHANGELOG.md']): Worksp
     type: 'module',
     sideEffects: false,
     engines: { node: '^20.19.0 || >=22.12.0' },
+    main: './dist/index.js',
+    types: './dist/index.d.ts',
     exports,
-    files: ['dist/**/*.js', 'dist/**/*.d.ts'],
+    files: ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs'],
+    scripts: { prepack: 'node ../../test/support/commonjs.mjs' },
     publishConfig: { access: 'public', provenance: true, exports: publishedExports(exports) },
-    peerDependencies: { express: '^5.0.0' },
+    peerDependencies: { express: '^4.18.0 || ^5.0.0' },
   }
   const sources = [{ path: 'packages/core/src/index.ts', text: 'export {}' }]
   return { folder: 'core', manifest: { ...manifest, ...changes } as Manifest, files, sources }
@@ -53,18 +56,25 @@ test.each<[string, Changes]>([
     { publishConfig: { access: 'public', exports: publishedExports(exports) } },
   ],
   [
-    'core must publish its exports without dev-source, and nothing else',
+    'core must publish the exports {".":{"module-sync":{"types":"./dist/index.d.ts","default":"./dist/index.js"},"require":{"types":"./dist/cjs/index.d.cts","default":"./dist/cjs/index.cjs"},"types":"./dist/index.d.ts","default":"./dist/index.js"}}',
     { publishConfig: { access: 'public', provenance: true, exports } },
   ],
-  ['core must publish dist/**/*.js, dist/**/*.d.ts and nothing else', { files: ['dist'] }],
-  ['core has a peer other than express that is not optional', { peerDependencies: { express: '5', ioredis: '6' } }],
+  ['core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs and nothing else', { files: ['dist'] }],
+  ['core must have "main": "./dist/index.js" and "types": "./dist/index.d.ts"', { main: undefined }],
+  ['core must have "main": "./dist/index.js" and "types": "./dist/index.d.ts"', { types: undefined }],
+  ['core must have the script "prepack": "node ../../test/support/commonjs.mjs"', { scripts: undefined }],
+  ['core must have the peer "express": "^4.18.0 || ^5.0.0"', { peerDependencies: { express: '^5.0.0' } }],
+  [
+    'core has a peer other than express that is not optional',
+    { peerDependencies: { express: '^4.18.0 || ^5.0.0', ioredis: '6' } },
+  ],
 ])('%s', (complaint, changes) => {
   expect(checkManifest(madeUp(changes))).toEqual([complaint])
 })
 
 test('migrations that are not published are found', () => {
   expect(checkManifest(madeUp({}, ['README.md', 'CHANGELOG.md', 'migrations']))).toEqual([
-    'core must publish dist/**/*.js, dist/**/*.d.ts, migrations/*.sql and nothing else',
+    'core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs, migrations/*.sql and nothing else',
   ])
 })
 
@@ -82,13 +92,22 @@ test('an export that leads nowhere, or whose conditions stand in the wrong order
     },
   }
   const published = { access: 'public', provenance: true, exports: publishedExports(nowhere) }
-  expect(checkManifest(madeUp({ exports: nowhere, publishConfig: published }))).toEqual([
+  const typesVersions = typesVersionsOf(nowhere)
+  expect(checkManifest(madeUp({ exports: nowhere, publishConfig: published, typesVersions }))).toEqual([
     'core: "./redis" leads to ./src/stores/redis.ts, which is not there',
   ])
   const order = { '.': { default: './dist/index.js', 'dev-source': './src/index.ts', types: './dist/index.d.ts' } }
   const publishedOrder = { access: 'public', provenance: true, exports: publishedExports(order) }
   expect(checkManifest(madeUp({ exports: order, publishConfig: publishedOrder }))).toEqual([
     'core: "." must be {"dev-source":"./src/index.ts","types":"./dist/index.d.ts","default":"./dist/index.js"}',
+  ])
+})
+
+test('a sub-path that moduleResolution node does not find is found', () => {
+  const twice = { ...exports, './again': exports['.'] }
+  const publishConfig = { access: 'public', provenance: true, exports: publishedExports(twice) }
+  expect(checkManifest(madeUp({ exports: twice, publishConfig }))).toEqual([
+    'core must have "typesVersions": {"*":{"again":["./dist/index.d.ts"]}}',
   ])
 })
 

@@ -1,21 +1,41 @@
 import { mayNeed, SCOPE } from './layers.mjs'
-import type { Exports, WorkspacePackage } from './workspace.js'
+import type { Exports, Manifest, PublishedExports, WorkspacePackage } from './workspace.js'
 
 const NODE_RANGE = '^20.19.0 || >=22.12.0'
+const EXPRESS = '^4.18.0 || ^5.0.0'
 
-/** The exports as they are published: without the condition that leads to the sources. */
-export function publishedExports(exports: Exports): Exports {
-  return Object.fromEntries(
-    Object.entries(exports).map(([subPath, conditions]) => [
-      subPath,
-      Object.fromEntries(Object.entries(conditions).filter(([condition]) => condition !== 'dev-source')),
-    ]),
-  )
+/**
+ * The exports as they are published: without the condition that leads to the sources, and with the CommonJS form, which
+ * test/support/commonjs.mjs makes. `module-sync` comes first, so that `require()` of Node.js loads the ESM form: one copy.
+ */
+export function publishedExports(exports: Exports): PublishedExports {
+  const published = Object.entries(exports).map(([subPath, { types = '', default: code = '' }]) => {
+    const inCommonJs = (path: string) => path.replace('./dist/', './dist/cjs/')
+    const conditions = {
+      'module-sync': { types, default: code },
+      require: {
+        types: inCommonJs(types).replace(/\.d\.ts$/, '.d.cts'),
+        default: inCommonJs(code).replace(/\.js$/, '.cjs'),
+      },
+      types,
+      default: code,
+    }
+    return [subPath, conditions] as const
+  })
+  return Object.fromEntries(published)
+}
+
+/** Where `moduleResolution: node`, which knows no exports, finds the types of the sub-paths. */
+export function typesVersionsOf(exports: Exports): Manifest['typesVersions'] {
+  const subPaths = Object.entries(exports).filter(([subPath]) => subPath !== '.')
+  if (subPaths.length === 0) return undefined
+  return { '*': Object.fromEntries(subPaths.map(([subPath, { types = '' }]) => [subPath.slice('./'.length), [types]])) }
 }
 
 /** What a package publishes: its build, and the migrations of a database store, which its users run. */
 function publishedFiles(names: readonly string[]): string[] {
-  return ['dist/**/*.js', 'dist/**/*.d.ts', ...(names.includes('migrations') ? ['migrations/*.sql'] : [])]
+  const migrations = names.includes('migrations') ? ['migrations/*.sql'] : []
+  return ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs', ...migrations]
 }
 
 function checkSubPath(folder: string, one: WorkspacePackage, subPath: string): string[] {
@@ -81,8 +101,21 @@ export function checkManifest(one: WorkspacePackage): string[] {
     [manifest.publishConfig?.provenance === true, 'must be published with "provenance": true'],
     [
       JSON.stringify(manifest.publishConfig?.exports) === JSON.stringify(publishedExports(exports)),
-      'must publish its exports without dev-source, and nothing else',
+      `must publish the exports ${JSON.stringify(publishedExports(exports))}`,
     ],
+    [
+      manifest.main === './dist/index.js' && manifest.types === './dist/index.d.ts',
+      'must have "main": "./dist/index.js" and "types": "./dist/index.d.ts"',
+    ],
+    [
+      JSON.stringify(manifest.typesVersions) === JSON.stringify(typesVersionsOf(exports)),
+      `must have "typesVersions": ${JSON.stringify(typesVersionsOf(exports))}`,
+    ],
+    [
+      manifest.scripts?.prepack === 'node ../../test/support/commonjs.mjs',
+      'must have the script "prepack": "node ../../test/support/commonjs.mjs"',
+    ],
+    [[EXPRESS, undefined].includes(manifest.peerDependencies?.express), `must have the peer "express": "${EXPRESS}"`],
     [
       JSON.stringify(manifest.files) === JSON.stringify(publishedFiles(files)),
       `must publish ${publishedFiles(files).join(', ')} and nothing else`,

@@ -80,7 +80,7 @@ function importOf(node: SyntaxNode): { specifier: string | undefined; typeOnly: 
 
 /** Reads a TypeScript or JavaScript file by its syntax tree, so that comments and strings deceive nobody. */
 export function readSource(file: SourceFile): Reading {
-  const tree = parseSync(file.text, { syntax: 'typescript', target: 'es2022' })
+  const tree = parseSync(file.text, { syntax: 'typescript', target: 'es2022', decorators: true })
   const imports: { specifier: string; typeOnly: boolean }[] = []
   const titles: string[] = []
   let anyCount = 0

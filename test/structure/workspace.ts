@@ -5,6 +5,11 @@ import type { SourceFile } from './source.js'
 
 export type Exports = Readonly<Record<string, Readonly<Record<string, string>>>>
 
+/** Exports as they are published: a condition leads to a file, or to one for types and one for code. */
+export type PublishedExports = Readonly<
+  Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>
+>
+
 export interface Manifest {
   readonly name: string
   readonly private?: boolean
@@ -13,10 +18,18 @@ export interface Manifest {
   readonly description?: string
   readonly sideEffects?: boolean
   readonly engines?: { readonly node?: string }
+  readonly main?: string
+  readonly types?: string
+  readonly typesVersions?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   readonly exports?: Exports
+  readonly scripts?: Readonly<Record<string, string>>
   readonly bin?: Readonly<Record<string, string>>
   readonly files?: readonly string[]
-  readonly publishConfig?: { readonly access?: string; readonly provenance?: boolean; readonly exports?: Exports }
+  readonly publishConfig?: {
+    readonly access?: string
+    readonly provenance?: boolean
+    readonly exports?: PublishedExports
+  }
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>

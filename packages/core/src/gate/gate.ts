@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Audit } from '../audit/emitter.js'
 import type { Clock } from '../clock.js'
 import { CodedTypeError } from '../errors.js'
@@ -87,7 +87,13 @@ export interface WithoutRequest<C, R extends string> {
 }
 
 /** An Express middleware that lets a request through only with a verified principal. */
-export interface Gate<P extends PrincipalBase = PrincipalBase> extends RequestHandler {
+export interface Gate<P extends PrincipalBase = PrincipalBase> {
+  /** An Express `RequestHandler` that takes its types from the route, so `request.params` keeps what the path says. */
+  <Params, ResBody, ReqBody, ReqQuery>(
+    request: Request<Params, ResBody, ReqBody, ReqQuery>,
+    response: Response<ResBody>,
+    next: NextFunction,
+  ): void
   /** `hmac`, `oauth-bearer`, `mcp-credential`, `settings-session`, or your own gate's. */
   readonly kind: string
   /** The header fields that credentials are read from, in lower case. */
@@ -178,7 +184,7 @@ export function asGate<P extends PrincipalBase>(
   }
   Object.defineProperty(handler, 'name', { value: name, configurable: true })
   Object.defineProperty(handler, INSIDE, { value: inside })
-  return Object.assign(handler, { kind, reads, presents, challenge, optional, upgrade })
+  return Object.assign(handler, { kind, reads, presents, challenge, optional, upgrade }) as Gate<P>
 }
 
 function assertNeedsNoBody({ definition, parts = [] }: GateInside, name: string): void {

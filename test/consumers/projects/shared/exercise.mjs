@@ -1,41 +1,108 @@
-// What an app does with the installed packages: gates on one Express app, each asked once without and once with a
-// credential. The modules come from the consumer, so that `import` and `require` are tested by the same words.
+// What an app does with the installed packages: gates on one Express app, each asked without a credential, with bad ones
+// and with a good one. The modules come from the consumer, so that `import` and `require`, and each Express, are tested
+// by the same words.
 import assert from 'node:assert/strict'
 import { openLink } from './open-link.mjs'
 import { serve } from './serve.mjs'
 
-/** Each package's part: mounts its gate and returns how to present a credential. */
+const secret = 'a-secret-of-the-consumer-that-is-long-enough'
+const audience = 'app.example.com'
+
+/** Each package's part: mounts its gate and returns the requests that it must let in and refuse, and why. */
 const parts = {
   hmac({ requireHmac, memorySecrets, xHeaders, sign }, { app, base, audit, handler }) {
-    const secret = 'a-secret-of-the-consumer-that-is-long-enough'
-    const audience = 'app.example.com'
     const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret }])
-    app.get('/hmac', requireHmac({ secrets, audience, formats: [xHeaders()], audit }), handler)
-    const request = { method: 'GET', url: `${base}/hmac`, headers: {}, body: Buffer.alloc(0) }
-    return () => sign(request, { caller: 'scheduler', secret, audience, format: xHeaders() })
+    const options = { secrets, audience, formats: [xHeaders()], audit }
+    app.post('/hmac/:id', requireHmac(options), handler)
+    // A store that rejects must be an answer, in an Express that does not look at promises, too.
+    const replay = { claim: () => Promise.reject(new Error('the store is down')) }
+    app.post('/outage/:id', requireHmac({ ...options, replay }), handler)
+    const signed = (path, signingSecret = secret, body = '{"job":7}') => {
+      const request = { method: 'POST', url: `${base}${path}`, headers: {}, body: Buffer.from(body) }
+      const headers = sign(request, { caller: 'scheduler', secret: signingSecret, audience, format: xHeaders() })
+      return { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body }
+    }
+    return {
+      good: () => signed('/hmac/a%20b'),
+      bad: {
+        'another secret': [() => signed('/hmac/a%20b', `${secret}!`), 401, 'bad_signature'],
+        'another path': [() => signed('/hmac/b'), 401, 'bad_signature'],
+        'another body': [() => ({ ...signed('/hmac/a%20b'), body: '{"job":8}' }), 401, 'bad_signature'],
+      },
+      outage: [() => signed('/outage/a%20b'), 'replay_store'],
+      isOnce: true,
+    }
   },
   'oauth-bearer'({ requireOAuthBearer }, { app, base, audit, handler, issuer }) {
     const gate = requireOAuthBearer({ resource: `${base}/oauth-bearer`, issuer: issuer.url, audit })
-    app.use(gate.metadata())
-    app.get('/oauth-bearer', gate, handler)
-    return () => ({ authorization: `Bearer ${issuer.token(`${base}/oauth-bearer`)}` })
+    app.use(gate.metadata({ authorizationServerRedirect: true }))
+    app.get('/oauth-bearer/:id', gate, handler)
+    app.get('/oauth-bearer/:id/files', gate.scopes('files:read'), handler)
+    const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } })
+    const good = () => bearer(issuer.token(`${base}/oauth-bearer`))
+    return {
+      good,
+      bad: {
+        'a token for another': [() => bearer(issuer.token('https://other.example.com')), 401, 'wrong_audience'],
+        'no token': [() => bearer('not-a-token'), 401, 'malformed_token'],
+        'a missing scope': [good, 403, 'insufficient_scope', '/files'],
+      },
+    }
   },
-  'mcp-credential'({ createMcpCredentials, requireMcpCredential }, { app, audit, handler }) {
+  'mcp-credential'({ createMcpCredentials, requireMcpCredential }, { express, app, audit, handler }) {
     const credentials = createMcpCredentials({ audit })
-    app.get('/mcp-credential', requireMcpCredential({ credentials, audit }), handler)
+    const gate = requireMcpCredential({ credentials, audit })
+    app.get('/mcp-credential/:id', gate, handler)
+    app.get('/optional', gate.optional(), (request, response) =>
+      response.json({ kind: request.principal?.kind ?? null }),
+    )
+    app.get('/next', requireMcpCredential({ credentials, audit, onDenied: 'next' }), handler)
+    const withTools = requireMcpCredential({ credentials, audit, tools: { 'preview_*': 'preview' } })
+    app.post('/mcp-credential/:id/tools', express.json(), withTools, handler)
     assert.throws(() => requireMcpCredential({ credentials, onDeny: 'next' }), {
       code: 'ERR_COUNTERSIGN_OPTION_UNKNOWN',
     })
-    return async () => {
+    const good = async () => {
       const issued = await credentials.issue({ threadId: 't1', providerInstanceId: 'p1', capabilities: [] })
-      return { authorization: issued.authorizationHeader }
+      return { headers: { authorization: issued.authorizationHeader } }
+    }
+    const call = async () => ({
+      method: 'POST',
+      headers: { ...(await good()).headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'preview_start' } }),
+    })
+    const altered = async () => {
+      const { authorization } = (await good()).headers
+      return { headers: { authorization: `${authorization.slice(0, -5)}AAAAA` } }
+    }
+    return {
+      good,
+      bad: {
+        'an altered one': [altered, 401, 'malformed'],
+        'one without the capability of a tool': [call, 403, 'insufficient_scope', '/tools'],
+      },
     }
   },
   'settings-session'({ createSettingsSessions, requireSettingsSession }, { app, base, audit, handler }) {
     const settings = createSettingsSessions({ baseUrl: `${base}/settings-session`, audit })
     app.use('/settings-session', settings.routes())
-    app.use('/settings-session', requireSettingsSession({ settings, audit }), handler)
-    return async () => ({ cookie: await openLink(settings) })
+    app.all('/settings-session/:id', requireSettingsSession({ settings, audit }), handler)
+    const good = async () => ({ headers: { cookie: await openLink(settings) } })
+    const altered = async () => {
+      const { cookie } = (await good()).headers
+      return { headers: { cookie: `${cookie.slice(0, -5)}AAAAA` } }
+    }
+    const crossSite = async () => ({
+      method: 'POST',
+      headers: { ...(await good()).headers, origin: 'https://evil.example' },
+    })
+    return {
+      good,
+      bad: {
+        'an altered one': [altered, 401, 'unknown'],
+        'one from another site': [crossSite, 403, 'cross_site'],
+      },
+    }
   },
 }
 
@@ -45,23 +112,60 @@ export async function exercise({ express, createAudit, gates, issuer }) {
   const audit = createAudit({ sinks: [(event) => events.push(event)] })
   const app = express()
   const { base, close } = await serve(app)
-  const handler = (request, response) => response.json({ kind: request.principal.kind })
+  const handler = (request, response) => response.json({ kind: request.principal.kind, id: request.params.id })
+  const decisions = () =>
+    events.splice(0).flatMap(({ type, gate, reason }) => (type.startsWith('access.') ? [[type, gate, reason]] : []))
   try {
     for (const [name, module] of Object.entries(gates)) {
+      const url = `${base}/${name}/a%20b`
+      const { good, bad, outage, isOnce } = parts[name](module, { express, app, base, audit, handler, issuer })
+      const method = (await good()).method ?? 'GET'
+      const nothing = [() => ({ method }), 401, 'missing']
+      for (const [title, [make, status, reason, below = '']] of Object.entries({ nothing, ...bad })) {
+        const request = await make()
+        events.length = 0
+        const response = await fetch(`${url}${below}`, request)
+        assert.deepEqual(
+          [response.status, decisions()],
+          [status, [['access.denied', name, reason]]],
+          `${name}: ${title}`,
+        )
+        assert.equal(response.headers.has('www-authenticate'), status === 401 || reason === 'insufficient_scope')
+      }
+      const request = await good()
       events.length = 0
-      const credential = parts[name](module, { app, base, audit, handler, issuer })
-      assert.equal((await fetch(`${base}/${name}`)).status, 401, `${name} without a credential`)
-      const headers = await credential()
-      const granted = await fetch(`${base}/${name}`, { headers })
-      assert.deepEqual([granted.status, await granted.json()], [200, { kind: name }])
-      const decided = events.filter(({ type }) => type.startsWith('access.'))
-      assert.deepEqual(
-        decided.map(({ type, gate }) => [type, gate]),
-        [
-          ['access.denied', name],
-          ['access.granted', name],
-        ],
+      const granted = await fetch(url, request)
+      // Parsed here: in Jest the objects of `response.json()` have prototypes of another realm.
+      assert.deepEqual([granted.status, JSON.parse(await granted.text())], [200, { kind: name, id: 'a b' }])
+      assert.deepEqual(decisions(), [['access.granted', name, undefined]])
+      if (isOnce) {
+        assert.equal((await fetch(url, request)).status, 401)
+        assert.deepEqual(decisions(), [['access.denied', name, 'replayed']])
+      }
+      if (outage !== undefined) {
+        const [make, dependency] = outage
+        const response = await fetch(`${base}/outage/a%20b`, await make())
+        assert.equal(response.status, 503)
+        assert.deepEqual(decisions(), [['access.unavailable', name, dependency]])
+      }
+    }
+    if (gates['mcp-credential'] !== undefined) {
+      app.use((error, _request, response, _next) =>
+        response.status(418).json({ code: error.code, status: error.status }),
       )
+      assert.equal(await (await fetch(`${base}/optional`)).text(), '{"kind":null}')
+      const bad = { headers: { authorization: 'Bearer mcp_bad' } }
+      const refused = await fetch(`${base}/next`, bad)
+      assert.equal(await refused.text(), '{"code":"ERR_COUNTERSIGN_ACCESS_DENIED","status":401}')
+      // A bare scheme is no credential of another gate: it is refused even where a credential is optional.
+      assert.equal((await fetch(`${base}/optional`, { headers: { authorization: 'Bearer' } })).status, 401)
+    }
+    if (gates['oauth-bearer'] !== undefined) {
+      const wellKnown = `${base}/.well-known`
+      const document = await (await fetch(`${wellKnown}/oauth-protected-resource/oauth-bearer`)).json()
+      assert.equal(document.resource, `${base}/oauth-bearer`)
+      const redirect = await fetch(`${wellKnown}/oauth-authorization-server`, { redirect: 'manual' })
+      assert.deepEqual([redirect.status, redirect.headers.get('location')?.startsWith(issuer.url)], [302, true])
     }
   } finally {
     await close()
