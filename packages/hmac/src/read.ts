@@ -1,6 +1,6 @@
+import { mayLackLines } from '@countersign/core/body'
 import { denied, fieldLines, parseAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { mayLackLines } from './body/framing.js'
 import type { SignatureClaim, SignatureFormat } from './formats/format.js'
 import type { HmacDenied } from './reasons.js'
 

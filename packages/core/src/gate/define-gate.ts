@@ -2,6 +2,8 @@ import type { NextFunction, Request, Response } from 'express'
 import { isPromise, settle } from '../async.js'
 import { audit as defaultAudit } from '../audit/emitter.js'
 import { systemClock } from '../clock.js'
+import { assertLinesCame } from '../request/field-lines.js'
+import { keepReadable } from '../request/keep-readable.js'
 import { AccessDeniedError } from './access-denied-error.js'
 import { type Answer, answer, checkAnswer, isOver, problemAnswer, sendAnswer } from './answer.js'
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
@@ -38,10 +40,14 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 ): Gate<P> {
   const checked = checkDefinition(definition)
   const { name: kind, middleware, reads, recognises, verifier = definition } = checked
-  const { read, verify, demand, decided, dependencies, reasons, challenge, shape } = checked
+  const { verify, demand, decided, dependencies, reasons, challenge, shape } = checked
   const options = checkGateOptions(checked.options)
   const { audit = defaultAudit, onDenied = 'respond', clock = systemClock, route } = options
   const context = { kind, reasons, challenge }
+  const read = (request: Request) => {
+    assertLinesCame(request, reads)
+    return checked.read(request)
+  }
 
   const handler = (request: Request, response: Response, next: NextFunction): void => {
     const passage = enter(request, response, next)
@@ -128,7 +134,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   function admit(passage: Passage<C>, standing: Standing<P, R, D>): void {
     const { request, credential, response, next } = passage
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    if (standing.outcome === 'granted') return response.headersSent ? undefined : next()
+    if (standing.outcome === 'granted') {
+      if (response.headersSent) return
+      keepReadable(request)
+      return next()
+    }
     let sent: Answer
     try {
       hideForeignPrincipal(request)
