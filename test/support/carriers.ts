@@ -168,7 +168,7 @@ const lightMyRequest: CarrierKind = {
 }
 
 /** Express over Node's HTTP/2 compatibility API: its own request and response, with Express's methods on them. */
-export function http2Express(): Express {
+function http2Express(): Express {
   const app = express()
   const methodsOn = (base: object, methods: object) =>
     Object.create(base, { ...Object.getOwnPropertyDescriptors(methods), app: { value: app } })
