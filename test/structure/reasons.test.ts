@@ -34,6 +34,7 @@ const SHARED: Readonly<Record<string, readonly Meaning[]>> = {
     [401, 'session_use_after_expire'],
   ],
   insufficient_scope: [[403, 'authz_fail']],
+  body_too_large: [[413, 'input_validation_fail']],
   legacy_refused: [[401, 'authn_login_fail']],
   unknown: [[401, 'authn_login_fail']],
 }

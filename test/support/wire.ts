@@ -11,7 +11,7 @@ export interface Wire {
   readonly path?: string
   /** A list is as many fields. */
   readonly headers?: Record<string, string | string[]>
-  readonly body?: string
+  readonly body?: string | Uint8Array | undefined
 }
 
 /** One request as it is written: a header may be a list of fields, the target is not normalised. */

@@ -1,4 +1,5 @@
 import { type Clock, type GateOptions, OptionError, type ReplayStore } from '@countersign/core'
+import type { BodyMode } from '@countersign/core/body'
 import {
   gateOptionRules,
   isAsyncFunction,
@@ -6,7 +7,6 @@ import {
   option,
   resolveOptions,
 } from '@countersign/core/gate-kit'
-import type { BodyMode } from './body/read-body.js'
 import type { SignatureFormat } from './formats/format.js'
 import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 import { rfc9421 } from './formats/rfc9421.js'

@@ -1,6 +1,6 @@
+import { hasBody, mayLackLines } from '@countersign/core/body'
 import { denied, fieldLines, isUpgrade, parseAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { hasBody, mayLackLines } from './body/framing.js'
 import type { SignatureClaim, SignatureFormat } from './formats/format.js'
 import type { HmacDenied } from './reasons.js'
 

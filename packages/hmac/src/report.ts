@@ -1,5 +1,5 @@
+import { BODY_CONSUMED } from '@countersign/core/body'
 import { type AuditAttributes, isDenied, settle } from '@countersign/core/gate-kit'
-import { BODY_CONSUMED } from './body/read-body.js'
 import type { PresentedKey, PresentedSignature, ReportedSignature } from './read.js'
 import type { HmacVerdict } from './reasons.js'
 

@@ -1,7 +1,7 @@
 import { type Gate, memoryReplay } from '@countersign/core'
+import { drain } from '@countersign/core/body'
 import { countUsage, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { drain } from './body/drain.js'
 import { verifyKey } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacPrincipal } from './principal.js'

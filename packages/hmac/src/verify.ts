@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock, ReplayStore } from '@countersign/core'
+import { type BodyMode, readBody } from '@countersign/core/body'
 import {
   type AuditAttributes,
   andThen,
@@ -13,7 +14,6 @@ import {
   type VerdictDetail,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { type BodyMode, readBody } from './body/read-body.js'
 import type { SignatureClaim, SignatureFormat } from './formats/format.js'
 import { type Audiences, findMac, type ProvenMac, spendDecoy } from './mac.js'
 import { principalFor } from './principal.js'
@@ -54,7 +54,7 @@ export function verifySignature(
 ): HmacVerdict | Promise<HmacVerdict> {
   const nowSeconds = clock.now() / 1000
   const skewSeconds = Math.floor(nowSeconds) - claim.timestamp
-  const audiences = { own, host: format.bindsAudience ? request.headers.host?.toLowerCase() : undefined }
+  const audiences = { own, host: format.bindsAudience ? hostOf(request) : undefined }
 
   if (!isKnownCaller(claim.caller, callers, secrets)) {
     spendDecoy(claim, audiences)
@@ -79,6 +79,12 @@ export function verifySignature(
   return onward<FoundKeys, HmacVerdict>(keys, (found) =>
     onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit),
   )
+}
+
+/** Over HTTP/2 it is the pseudo-header field `:authority`. */
+function hostOf(request: Request): string | undefined {
+  const { headers, authority } = request as Request & { readonly authority?: string | undefined }
+  return (headers.host ?? authority)?.toLowerCase()
 }
 
 /** Continues with what a step found, or ends with the verdict that it came to. */

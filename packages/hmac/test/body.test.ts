@@ -151,7 +151,7 @@ test('[hmac-abort] a client that goes away midway is one event, and nothing hang
   expect(app.events.map(({ type, reason }) => [type, reason])).toEqual([['access.denied', 'malformed']])
 })
 
-test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_HMAC_BODY_CONSUMED in the event, and one warning', async () => {
+test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_BODY_CONSUMED in the event, and one warning', async () => {
   const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const errors: unknown[] = []
   const onError: express.ErrorRequestHandler = (error, _request, response, _next) => {
@@ -163,12 +163,12 @@ test('[hmac-consumed] a body that a parser has read is 500 with ERR_COUNTERSIGN_
     const headers = { ...signed({ now: app.clock.now() - seconds, body: '{}' }), 'content-type': 'application/json' }
     expect((await send(app.port, 'POST', '/jobs?a=1', headers, Buffer.from('{}'))).status).toBe(500)
   }
-  expect(errors).toEqual(['ERR_COUNTERSIGN_HMAC_BODY_CONSUMED', 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'])
+  expect(errors).toEqual(['ERR_COUNTERSIGN_BODY_CONSUMED', 'ERR_COUNTERSIGN_BODY_CONSUMED'])
   expect(app.events.at(-1)).toMatchObject({
     reason: 'internal_error',
-    attributes: { error: 'TypeError', code: 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED' },
+    attributes: { error: 'TypeError', code: 'ERR_COUNTERSIGN_BODY_CONSUMED' },
   })
-  expect(warned.mock.calls.map(([, options]) => options)).toEqual([{ code: 'COUNTERSIGN_HMAC_BODY_CONSUMED' }])
+  expect(warned.mock.calls.map(([, options]) => options)).toEqual([{ code: 'COUNTERSIGN_BODY_CONSUMED' }])
   warned.mockRestore()
 })
 

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { PassThrough } from 'node:stream'
+import { readBody } from '@countersign/core/body'
 import { sha256 } from '@countersign/core/gate-kit'
 import { rfc9421, type SignatureFormat, sign, xHeaders } from '@countersign/hmac'
 import { expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
-import { readBody } from '../src/body/read-body.js'
 import { parseTimestamp, parseVersion, splitTarget, withoutWhitespaceAround } from '../src/formats/grammar.js'
 import { parseContentDigest, parseSignatureFields } from '../src/formats/signature-fields.js'
 import { targetOf } from '../src/formats/target.js'
@@ -150,8 +150,17 @@ const pieces = fc.array(fc.record({ chunk: fc.uint8Array({ minLength: 1, maxLeng
   maxLength: 8,
 })
 
+/** A request as an adapter builds it. */
+const builtBy = (rawHeaders: string[]) => Object.assign(new PassThrough(), { rawHeaders, complete: false })
+
+/** A request that Node's HTTP/1 parser is working on. */
+function messageOf(rawHeaders: string[]) {
+  const request = builtBy(rawHeaders)
+  return Object.assign(request, { socket: { parser: { incoming: request } } })
+}
+
 test('a body of a declared length is read when its last byte is there', async () => {
-  const request = Object.assign(new PassThrough(), { rawHeaders: ['Content-Length', '5'], complete: false })
+  const request = messageOf(['Content-Length', '5'])
   const pending = readBody(request as never, 1000)
   request.write('hello')
   expect(String(await pending)).toBe('hello')
@@ -161,10 +170,10 @@ test('a body of a declared length is read when its last byte is there', async ()
 
 test('[hmac-generated] a body in any chunks, at once or one by one, is read whole and fed back whole', async () => {
   await fc.assert(
-    fc.asyncProperty(pieces, fc.boolean(), fc.boolean(), async (parts, isThere, isDeclared) => {
+    fc.asyncProperty(pieces, fc.boolean(), fc.boolean(), fc.boolean(), async (parts, isThere, isDeclared, isFramed) => {
       const whole = Buffer.concat(parts.map(({ chunk }) => chunk))
       const rawHeaders = isDeclared ? ['Content-Length', String(whole.length)] : ['Transfer-Encoding', 'chunked']
-      const request = Object.assign(new PassThrough(), { rawHeaders, complete: false })
+      const request = isFramed ? messageOf(rawHeaders) : builtBy(rawHeaders)
       const early = isThere ? undefined : readBody(request as never, 1000)
       for (const { chunk, isAlone } of parts) {
         request.write(chunk)

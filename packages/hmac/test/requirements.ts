@@ -16,7 +16,7 @@ export const requirements: Record<string, string> = {
   'hmac-not-text': 'a byte order mark and invalid UTF-8 are bytes like others',
   'hmac-oversize': 'a body beyond the limit is 413, and the client sees the status',
   'hmac-abort': 'a client that goes away midway is one event, and nothing hangs',
-  'hmac-consumed': 'a body that was read before the gate is 500 with ERR_COUNTERSIGN_HMAC_BODY_CONSUMED',
+  'hmac-consumed': 'a body that was read before the gate is 500 with ERR_COUNTERSIGN_BODY_CONSUMED',
   'hmac-multipart': 'multipart goes through multer unharmed',
   'hmac-spacing': 'JSON with other spacing fails',
   'hmac-twice': 'the same request twice is accepted once',

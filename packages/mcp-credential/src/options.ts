@@ -10,10 +10,12 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
   readonly credentials: McpCredentials
   /**
    * Tool-name patterns (`*` stands for any text) and what each needs: `{ 'preview_*': 'preview' }`. Every matching
-   * pattern counts; a tool that none matches is refused. Needs a parsed body: mount `express.json()` before the gate.
-   * Left out, every tool may be called.
+   * pattern counts; a tool that none matches is refused. The gate reads the body and feeds it back, so it stands before or
+   * after `express.json()`. Left out, every tool may be called, and no body is read.
    */
   readonly tools?: ToolRules | undefined
+  /** With `tools`: the longest body that is read, once the credential is proven. Default 4 MiB. */
+  readonly maxBodyBytes?: number | undefined
   /** How a missing capability is answered: 403 with a challenge (default), or a JSON-RPC error that the model reads. */
   readonly denyAs?: 'http' | 'jsonrpc' | undefined
   /** Removes the credential from the request once it is checked. Default true. */
@@ -31,6 +33,7 @@ export interface ResolvedGateOptions extends GateOptions<McpCredentialReason, Mc
   readonly credentials: McpCredentials
   /** Undefined when every tool may be called. */
   readonly capabilitiesOf: CapabilitiesOf | undefined
+  readonly maxBodyBytes: number
   readonly denyAs: 'http' | 'jsonrpc'
   readonly stripHeader: boolean
   readonly attachAuthInfo: boolean
@@ -46,6 +49,7 @@ const RULES = {
   tools: option.custom<ToolRules>('an object from tool-name pattern to a capability, or to a list of them', (value) =>
     isToolRules(value) ? value : undefined,
   ),
+  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(4 * 1024 * 1024),
   denyAs: option.oneOf('http', 'jsonrpc').default('http'),
   stripHeader: option.boolean().default(true),
   attachAuthInfo: option.boolean().default(true),

@@ -16,6 +16,9 @@ export type McpCredentialReason =
   | 'superseded'
   | 'insufficient_scope'
   | 'session_mismatch'
+  | 'malformed_body'
+  | 'unsupported_body'
+  | 'body_too_large'
 
 /** What could not be asked when a gate answers 503. */
 export type McpCredentialDependency = 'credential_store' | 'liveness'
@@ -79,10 +82,31 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
       detail: 'The Mcp-Session-Id belongs to another thread. Initialize a session of your own.',
     },
   },
+  malformed_body: {
+    status: 400,
+    owasp: 'input_validation_fail',
+    problem: {
+      error: 'invalid_request',
+      detail: 'The body must be JSON-RPC 2.0: JSON in UTF-8, with no member twice in an object',
+    },
+  },
+  unsupported_body: {
+    status: 415,
+    owasp: 'input_validation_fail',
+    problem: {
+      error: 'invalid_request',
+      detail: 'Send the body as application/json in UTF-8, without Content-Encoding',
+    },
+  },
+  body_too_large: { status: 413, owasp: 'input_validation_fail', problem: { error: 'invalid_request' } },
 }
+
+/** The credential is good: another one would not help. */
+const ABOUT_BODY: ReadonlySet<McpCredentialReason> = new Set(['malformed_body', 'unsupported_body', 'body_too_large'])
 
 /** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
+  if (refusal !== undefined && ABOUT_BODY.has(refusal.reason)) return []
   const problem: Problem = (refusal && memberOf(reasons[refusal.reason], 'problem')) ?? {}
   const error = memberOf(problem, 'error')
   const error_description = memberOf(problem, 'error_description')

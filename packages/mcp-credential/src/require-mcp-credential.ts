@@ -1,4 +1,5 @@
 import type { Gate } from '@countersign/core'
+import { drain } from '@countersign/core/body'
 import { defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
@@ -23,15 +24,15 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 /**
  * Requires a credential that this app issued for an agent session. Attaches {@link McpCredentialPrincipal}, and
  * `req.auth` for the MCP SDK. Answers 401 when it is not valid, with the reason when its secret is proven; 403 when it
- * may not call the tool; 503 when the store cannot be asked.
+ * may not call the tool; 400, 413 or 415 when `tools` is set and the body cannot be read; 503 when the store cannot be asked.
  *
  * @throws {OptionError} at creation.
  * @example
- * app.post('/mcp', express.json(), requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' } }), handler)
+ * app.post('/mcp', requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' } }), handler)
  */
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
-  const { credentials, capabilitiesOf, bindSessions, stripHeader, attachAuthInfo, denyAs } = resolved
+  const { credentials, capabilitiesOf, maxBodyBytes, bindSessions, stripHeader, attachAuthInfo, denyAs } = resolved
   const { prefix } = credentials
   const sessions = sessionBindingsOf(credentials)
   const streams = streamWatchOf(credentials, resolved.recheckMs)
@@ -49,7 +50,8 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       if (bindSessions && !sessions.admits(request, request.res, verdict.principal)) {
         return denied('session_mismatch', { detail: verdict.detail })
       }
-      return (capabilitiesOf && demandTools(request, verdict, capabilitiesOf, prefix)) ?? verdict
+      if (capabilitiesOf === undefined) return verdict
+      return demandTools(request, verdict, { capabilitiesOf, maxBodyBytes, prefix })
     },
     decided(verdict, token, request) {
       if (token === undefined) return
@@ -57,6 +59,8 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       const isGranted = verdict.outcome === 'granted'
       if (attachAuthInfo)
         (request as { auth?: AuthInfo | undefined }).auth = isGranted ? authInfoOf(verdict.principal) : undefined
+      // A body that was read in part is nobody else's to discard.
+      if (verdict.outcome === 'denied' && verdict.reason === 'body_too_large') drain(request)
       if (!isGranted) return
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.

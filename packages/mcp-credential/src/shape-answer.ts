@@ -2,6 +2,7 @@ import type { Answer } from '@countersign/core'
 import type { Denied, Refusal } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { McpCredentialReason } from './reasons.js'
+import { jsonBodyOf } from './tools/json-body.js'
 
 /** JSON-RPC's range for errors of the server's own (JSON-RPC 2.0 §5.1). */
 const FORBIDDEN = -32_003
@@ -17,7 +18,7 @@ export function shapeAnswer(
 ): Answer {
   if (refusal.outcome === 'unavailable') return { ...answer, problem: { ...answer.problem, detail: WAIT } }
   if (refusal.outcome !== 'denied' || refusal.reason !== 'insufficient_scope' || denyAs === 'http') return answer
-  const ids = requestIds(request.body)
+  const ids = requestIds(jsonBodyOf(request))
   return ids === undefined ? answer : jsonRpcAnswer(answer, refusal, ids)
 }
 

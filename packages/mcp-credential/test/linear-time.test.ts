@@ -12,10 +12,9 @@ const capabilitiesOf = compileTools({ 'preview_*': 'preview', '*_a*b*_c': 'previ
 
 const called = (body: unknown, headers: Record<string, string> = {}) =>
   demandTools(
-    { method: 'POST', headers, body, rawHeaders: [] } as never,
+    { method: 'POST', headers, body, rawHeaders: [], readableDidRead: true, readableEnded: true } as never,
     { outcome: 'granted', principal: { capabilities: ['preview'] } as never },
-    capabilitiesOf,
-    'mcps',
+    { capabilitiesOf, maxBodyBytes: 4 * 1024 * 1024, prefix: 'mcps' },
   )
 const tool = (name: string) => ({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } })
 

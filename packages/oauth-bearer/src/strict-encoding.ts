@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { parseStrictJson } from '@countersign/core/gate-kit'
 
 const ALPHABET = /^[A-Za-z0-9_-]*$/
 /** What the last character may be if 2 or 4 of its bits are unused, by the length modulo 4. */
@@ -18,57 +18,19 @@ export function decodeBase64url(text: string): Buffer | undefined {
 /** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COLON = 0x3a
-
 /**
  * The object in these bytes, or undefined if they are not UTF-8, not JSON, not an object, or contain an object with a
  * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8725 §2.4).
  */
 export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
-  if (!isUtf8(bytes)) return undefined
-  try {
-    const text = bytes.toString('utf8')
-    const value: unknown = JSON.parse(text)
-    if (!isJsonObject(value) || countColons(text) !== countMembers(value)) return undefined
-    // What it does not say, no prototype may say.
-    return Object.setPrototypeOf(value, null) as JsonObject
-  } catch {
-    return undefined
-  }
+  const value = parseStrictJson(bytes)
+  // What it does not say, no prototype may say.
+  return isJsonObject(value) ? (Object.setPrototypeOf(value, null) as JsonObject) : undefined
 }
 
 /** Whether a value is an object and not an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value)
-}
-
-/** In JSON text, each colon outside a string is one member. A duplicate member is in the text, but not in the parsed value. */
-function countColons(text: string): number {
-  let count = 0
-  let isInString = false
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index)
-    if (code === QUOTE) isInString = !isInString
-    else if (isInString && code === BACKSLASH) index += 1
-    else if (code === COLON && !isInString) count += 1
-  }
-  return count
-}
-
-function countMembers(root: JsonObject): number {
-  let count = 0
-  // A list instead of recursion: the sender chooses the depth.
-  const pending: unknown[] = [root]
-  while (pending.length > 0) {
-    const value = pending.pop()
-    if (value === null || typeof value !== 'object') continue
-    const children = Object.values(value)
-    if (!Array.isArray(value)) count += children.length
-    for (const child of children) if (child !== null && typeof child === 'object') pending.push(child)
-  }
-  return count
 }
 
 /** Freezes a JSON value and everything in it, and returns it. */

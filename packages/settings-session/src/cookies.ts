@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { fieldLines } from '@countersign/core/gate-kit'
 import { parseToken, type Token, type TokenType } from './tokens.js'
 
 /** The `SameSite` attribute of the session's cookie. */
@@ -28,8 +29,8 @@ function isBlank(code: number): boolean {
 
 /** Every value of a cookie on a request, in order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
-  const header = request.headers.cookie
-  if (header === undefined || !header.includes(name)) return []
+  const header = fieldLines(request, 'cookie').join('; ')
+  if (!header.includes(name)) return []
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')

@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from 'express'
 import { isPromise } from '../async.js'
 import { audit as defaultAudit } from '../audit/emitter.js'
 import { systemClock } from '../clock.js'
+import { assertLinesCame } from '../request/field-lines.js'
 import { type Answer, answer, checkAnswer, problemAnswer } from './answer.js'
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
 import { type Exit, expressExit } from './exit.js'
@@ -37,10 +38,14 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 ): Gate<P> {
   const checked = checkDefinition(definition)
   const { name: kind, middleware, reads, recognises, verifier = definition } = checked
-  const { read, verify, demand, decided, dependencies, reasons, challenge, shape } = checked
+  const { verify, demand, decided, dependencies, reasons, challenge, shape } = checked
   const options = checkGateOptions(checked.options)
   const { audit = defaultAudit, onDenied = 'respond', clock = systemClock, route } = options
   const context = { kind, reasons, challenge }
+  const read = (request: Request) => {
+    assertLinesCame(request, reads)
+    return checked.read(request)
+  }
 
   const handler = (request: Request, response: Response, next: NextFunction): void =>
     enter(request, expressExit(request, response, next))

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express'
 import { settle } from '../async.js'
+import { keepReadable } from '../request/keep-readable.js'
 import { AccessDeniedError } from './access-denied-error.js'
 import { type Answer, isOver, problemAnswer, sendAnswer } from './answer.js'
 import type { Denial, OnDenied } from './gate-options.js'
@@ -20,7 +21,11 @@ export interface Exit {
 export function expressExit(request: Request, response: Response, next: NextFunction): Exit {
   return {
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    admit: () => (response.headersSent ? undefined : next()),
+    admit: () => {
+      if (response.headersSent) return
+      keepReadable(request)
+      next()
+    },
     refuse: (refusal, sent, onDenied) => refuseByExpress(request, response, next, refusal, sent, onDenied),
     send: (sent) => sendAnswer(response, sent),
   }

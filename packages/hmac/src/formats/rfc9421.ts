@@ -1,5 +1,5 @@
 import { OptionError } from '@countersign/core'
-import { fieldLines, option, resolveOptions } from '@countersign/core/gate-kit'
+import { fieldLines, linesOfFields, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
 import { splitTarget, type Target, WINDOW_ALIASES, withoutWhitespaceAround } from './grammar.js'
@@ -47,15 +47,6 @@ function componentValue(
   }
 }
 
-/** The lines of each of these fields. A signer may cover any number of them: one pass over all finds them. */
-function linesOf({ rawHeaders }: Request, names: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const lines = new Map<string, string[]>(names.map((name) => [name, []]))
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    lines.get((rawHeaders[index] as string).toLowerCase())?.push(rawHeaders[index + 1] as string)
-  }
-  return lines
-}
-
 /** The signature base (RFC 9421 §2.5). Undefined when a component has no value. */
 export function signatureBase(
   components: readonly string[],
@@ -90,7 +81,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const { components, parameters } = found
     if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
     if (WHEN_SENT.some((name) => !components.includes(name) && fieldLines(request, name).length > 0)) return 'malformed'
-    const fields = linesOf(
+    const fields = linesOfFields(
       request,
       components.filter((name) => !name.startsWith('@')),
     )

@@ -1,21 +1,28 @@
 import type { IncomingMessage } from 'node:http'
-import { type Denied, denied, type Granted } from '@countersign/core/gate-kit'
+import { andThen, denied, type Granted, type VerdictDetail } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
-import type { McpCredentialReason } from '../reasons.js'
+import type { McpCredentialVerdict } from '../reasons.js'
+import { type JsonBody, readJsonBody } from './json-body.js'
 import { allows, type CapabilitiesOf } from './rules.js'
 
-type ParsedRequest = IncomingMessage & { readonly body?: unknown }
 type Message = Readonly<Record<string, unknown>>
 
-/** Why a body is refused. `needs` is what would be enough; empty when nothing would. */
-interface BodyRefusal {
-  readonly why: 'tool' | 'no_pattern' | 'not_parsed' | 'not_json_rpc' | 'header_mismatch'
+/** Why a message is refused. `needs` is what would be enough; empty when nothing would. */
+interface MessageRefusal {
+  readonly why: 'tool' | 'no_pattern' | 'not_json_rpc' | 'header_mismatch'
   readonly tool?: string
   readonly needs: readonly string[]
 }
 
+/** What the gate demands of a body. */
+export interface ToolDemands {
+  readonly capabilitiesOf: CapabilitiesOf
+  readonly maxBodyBytes: number
+  /** What the gate's tokens start with: an event must not name a tool that holds one. */
+  readonly prefix: string
+}
+
 const NOTHING: readonly string[] = []
-const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
 
 /** The parameter that `Mcp-Name` repeats, by method. */
 const NAMED = new Map<unknown, string>([
@@ -25,22 +32,34 @@ const NAMED = new Map<unknown, string>([
 ])
 
 /**
- * Checks every message of a parsed JSON-RPC body: the principal's capabilities must allow each `tools/call`, and the
- * header fields that name method and tool must agree with the body. A body that cannot be read is refused.
+ * Reads the body and checks every message of it: the principal's capabilities must allow each `tools/call`, and the header
+ * fields that name method and tool must agree with the body. A body that cannot be read is refused as what it is.
  */
 export function demandTools(
-  request: ParsedRequest,
-  { principal, detail }: Granted<McpCredentialPrincipal>,
-  capabilitiesOf: CapabilitiesOf,
-  prefix: string,
-): Denied<McpCredentialReason> | undefined {
-  const refusal = checkBody(request, principal.capabilities, capabilitiesOf)
-  if (refusal === undefined) return undefined
-  const { why, tool, needs } = refusal
+  request: IncomingMessage,
+  verdict: Granted<McpCredentialPrincipal>,
+  { capabilitiesOf, maxBodyBytes, prefix }: ToolDemands,
+): McpCredentialVerdict | Promise<McpCredentialVerdict> {
+  return andThen<JsonBody, McpCredentialVerdict>(readJsonBody(request, maxBodyBytes), (body) => {
+    const { principal, detail } = verdict
+    if (body.outcome === 'refused') {
+      const { reason, why } = body
+      return denied(reason, { detail: { ...detail, attributes: { why } } })
+    }
+    for (const value of body.values) {
+      const refusal = checkBody(request, value, principal.capabilities, capabilitiesOf)
+      if (refusal !== undefined) return refuse(refusal, detail, prefix)
+    }
+    return verdict
+  })
+}
+
+function refuse({ why, tool, needs }: MessageRefusal, detail: VerdictDetail | undefined, prefix: string) {
   const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
+  if (why === 'not_json_rpc') return denied('malformed_body' as const, { detail: { ...detail, attributes } })
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
-  return denied('insufficient_scope', { detail: { ...detail, attributes }, ...enough })
+  return denied('insufficient_scope' as const, { detail: { ...detail, attributes }, ...enough })
 }
 
 /** An agent may send anything as a name, its own credential too: that must not get into the audit. */
@@ -49,12 +68,11 @@ function holdsToken(tool: string, prefix: string): boolean {
 }
 
 function checkBody(
-  request: ParsedRequest,
+  request: IncomingMessage,
+  body: unknown,
   capabilities: readonly string[],
   capabilitiesOf: CapabilitiesOf,
-): BodyRefusal | undefined {
-  const { body } = request
-  if (isUnparsed(body)) return hasBody(request) ? { why: 'not_parsed', needs: NOTHING } : undefined
+): MessageRefusal | undefined {
   const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
   for (const message of messages) {
     if (!isMessage(message) || !hasMeaning(message)) return { why: 'not_json_rpc', needs: NOTHING }
@@ -62,17 +80,6 @@ function checkBody(
     if (refusal !== undefined) return refusal
   }
   return undefined
-}
-
-function hasBody({ method = '', headers }: IncomingMessage): boolean {
-  if (BODY_METHODS.has(method)) return true
-  const length = headers['content-length']
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
-}
-
-/** Some parsers leave `{}` where they did not read, and a handler might read the body then. */
-function isUnparsed(body: unknown): boolean {
-  return body === undefined || (isMessage(body) && Object.keys(body).length === 0)
 }
 
 /** A request or a notification, or a response (JSON-RPC 2.0 §4 and §5). */
@@ -88,7 +95,7 @@ function checkCall(
   message: Message,
   capabilities: readonly string[],
   capabilitiesOf: CapabilitiesOf,
-): BodyRefusal | undefined {
+): MessageRefusal | undefined {
   if (message.method !== 'tools/call') return undefined
   const tool = parameterOf(message, 'name')
   if (typeof tool !== 'string') return { why: 'not_json_rpc', needs: NOTHING }
@@ -102,7 +109,7 @@ function parameterOf({ params }: Message, name: string): unknown {
 }
 
 /** A proxy decides by `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28), so they must agree with the body. */
-function checkHeaders({ headers }: IncomingMessage, message: Message): BodyRefusal | undefined {
+function checkHeaders({ headers }: IncomingMessage, message: Message): MessageRefusal | undefined {
   const method = headers['mcp-method']
   const name = headers['mcp-name']
   if (method !== undefined && method !== message.method) return { why: 'header_mismatch', needs: NOTHING }

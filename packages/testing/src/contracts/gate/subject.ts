@@ -17,7 +17,7 @@ export type MakeContractRequest = (url: string) => ContractRequest | Promise<Con
 /** A request that a gate must refuse, and how. */
 export interface RefusedRequest {
   readonly request: ContractRequest | MakeContractRequest
-  readonly status: 400 | 401 | 403 | 413
+  readonly status: 400 | 401 | 403 | 413 | 415
   /** What the event must say. */
   readonly reason: string
 }

@@ -1,21 +1,35 @@
 import type { Request } from 'express'
-import { hasBody } from './framing.js'
+import { hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './framing.js'
 
 const MAX_BYTES = 256 * 1024
 const TIMEOUT_MS = 1000
+/** NO_ERROR (RFC 9113 §7): the answer is whole, and the rest of the body is not wanted (§8.1). */
+const NO_ERROR = 0
 
 /**
  * Discards what a refused client still sends once the answer is out, so that the client reads the status instead of a
  * reset: up to 256 KiB, then no more is read; after 1 s the connection is closed. After a body that ends within that the
  * connection can be used again. Until the answer is out no more is read than a stream's buffer holds.
+ *
+ * An HTTP/2 stream is closed instead; a request that an adapter built has nothing on its way.
  */
 export function drain(request: Request): void {
-  const { res } = request
-  if (!hasBody(request) || request.readableEnded || request.destroyed) return
+  if (request.readableEnded || request.destroyed) return
+  const stream = http2StreamOf(request)
+  if (stream !== undefined) return whenAnswered(request, () => close(stream))
+  if (!isFramed(request) || !hasBody(request)) return
   // Otherwise Node discards a body that nothing has read, without a bound.
   request.read(0)
-  if (res === undefined || res.writableFinished) discard(request)
-  else res.once('finish', () => discard(request))
+  whenAnswered(request, () => discard(request))
+}
+
+function whenAnswered({ res }: Request, work: () => void): void {
+  if (res === undefined || res.writableFinished) work()
+  else res.once('finish', work)
+}
+
+function close(stream: StreamOfRequest): void {
+  if (!stream.readableEnded && !stream.destroyed) stream.close(NO_ERROR)
 }
 
 function discard(request: Request): void {

@@ -1,9 +1,14 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import { CodedTypeError, warn } from '@countersign/core/gate-kit'
 import getRawBody from 'raw-body'
-import { declaredLength, hasBody } from './framing.js'
+import { CodedTypeError } from './errors.js'
+import { warn } from './homepage.js'
+import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/framing.js'
+import { singleton } from './singleton.js'
+
+export { drain } from './request/drain.js'
+export { hasBody, mayLackLines } from './request/framing.js'
 
 /** What became of a body: its bytes, or why there are none. */
 export type BodyResult = Buffer | 'too_large' | 'aborted'
@@ -12,33 +17,58 @@ export type BodyResult = Buffer | 'too_large' | 'aborted'
 export type BodyMode = 'buffer' | 'rawBody'
 
 /** The code of the error for a body that was read before the gate. */
-export const BODY_CONSUMED = 'ERR_COUNTERSIGN_HMAC_BODY_CONSUMED'
+export const BODY_CONSUMED = 'ERR_COUNTERSIGN_BODY_CONSUMED'
+
+/** The code of the error for a body whose end cannot be seen. */
+const BODY_END_UNKNOWN = 'ERR_COUNTERSIGN_BODY_END_UNKNOWN'
 
 const EMPTY = Buffer.alloc(0)
 /** What gates have read: another gate on the same request must not look for it in the stream. */
-const bodies = new WeakMap<IncomingMessage, Buffer>()
+const bodies = singleton('bodies', () => new WeakMap<IncomingMessage, Buffer>())
 
 /**
  * The bytes of the body as they came over the wire. Those of a stream are fed back: whatever reads the request next finds
- * it untouched. Without a body, or when a gate has read it before, no promise is made.
+ * it untouched. They are in `req.rawBody`, too. Without a body, or when a gate has read it before, no promise is made.
  *
- * @throws {TypeError} with code `ERR_COUNTERSIGN_HMAC_BODY_CONSUMED` when something else has read from the stream.
+ * The framing fields are believed only of the message that Node's HTTP/1 parser is working on. An HTTP/2 stream, and a
+ * request that an adapter built, is read to its end, whatever its fields say of its length.
+ *
+ * @throws {TypeError} with code `ERR_COUNTERSIGN_BODY_CONSUMED` when something else has read from the stream,
+ * `ERR_COUNTERSIGN_BODY_END_UNKNOWN` when the stream does not say where it ends.
  */
 export function readBody(
   request: IncomingMessage,
   maxBytes: number,
   mode: BodyMode = 'buffer',
 ): BodyResult | Promise<BodyResult> {
-  if (mode === 'rawBody') return platformBody(request, maxBytes)
+  if (mode === 'rawBody') {
+    const kept = platformBody(request, maxBytes)
+    if (kept !== undefined) return kept
+  }
   const known = bodies.get(request)
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
-  if (!hasBody(request)) return keep(request, EMPTY)
+  const framed = isFramed(request)
+  if (framed && !hasBody(request)) return keep(request, EMPTY)
+  // It ended, and nobody has got a byte of it.
+  if (request.readableEnded && !request.readableDidRead) return keep(request, EMPTY)
   if (isTaken(request)) throw bodyConsumed()
-  const length = declaredLength(request)
+  const length = framed ? declaredLength(request) : undefined
   if (length !== undefined && length > maxBytes) return 'too_large'
-  if (isWhole(request, length)) return takeWhole(request, length, maxBytes)
+  // An adapter that has the body in memory hands it over at once.
+  if (!framed && request.readableLength === 0 && !hasEnded(request, framed)) request.read(0)
+  if (isWhole(request, framed, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
-  return new Promise((resolve, reject) => pump(request, length, maxBytes, resolve, reject))
+  return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, resolve, reject))
+}
+
+/**
+ * Whether `req.body` is what a parser made of the stream: the stream has been read by something other than a gate, and it is
+ * no Buffer and no text. Adapters put the bytes there, and some parsers an empty object where they did not read.
+ */
+export function hasParsedBody(request: IncomingMessage): boolean {
+  const { body } = request as { body?: unknown }
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return false
+  return request.readableDidRead && (request.readableEnded || !bodies.has(request))
 }
 
 function isTaken(request: IncomingMessage): boolean {
@@ -51,9 +81,23 @@ function isTaken(request: IncomingMessage): boolean {
   )
 }
 
+/**
+ * Whether the end of the stream has been reached, with its last bytes perhaps still in its buffer. `complete` is true from
+ * the start where an adapter builds the request, and HTTP/2 ends a stream that is reset, too.
+ */
+function hasEnded(request: IncomingMessage, framed: boolean): boolean {
+  if (framed) return request.complete
+  const stream = http2StreamOf(request)
+  if (stream !== undefined) return stream.readableEnded
+  // Streams have no public word for this before 'end' is emitted, and then nothing can be fed back.
+  const state = (request as { _readableState?: { ended?: unknown } })._readableState
+  if (typeof state?.ended !== 'boolean') throw endUnknown()
+  return state.ended
+}
+
 /** Whether all of the body is there. The message itself reports it a moment after the last byte. */
-function isWhole(request: IncomingMessage, length: number | undefined): boolean {
-  return request.complete || request.readableLength === length
+function isWhole(request: IncomingMessage, framed: boolean, length: number | undefined): boolean {
+  return hasEnded(request, framed) || request.readableLength === length
 }
 
 /**
@@ -76,6 +120,7 @@ function takeWhole(request: IncomingMessage, length: number | undefined, maxByte
  */
 function pump(
   request: IncomingMessage,
+  framed: boolean,
   length: number | undefined,
   maxBytes: number,
   resolve: (result: BodyResult) => void,
@@ -109,7 +154,7 @@ function pump(
   }
 
   function onReadable(): void {
-    if (feed === undefined && isWhole(request, length)) {
+    if (feed === undefined && isWhole(request, framed, length)) {
       finish()
       return resolve(takeWhole(request, length, maxBytes))
     }
@@ -120,7 +165,7 @@ function pump(
       chunks.push(chunk)
       feed.emit('data', chunk)
     }
-    if (!isDone && request.complete) feed.emit('end')
+    if (!isDone && hasEnded(request, framed)) feed.emit('end')
   }
 
   // Without this the reader would wait for ever.
@@ -139,8 +184,10 @@ function keep(request: IncomingMessage, body: Buffer): Buffer {
   return body
 }
 
-function platformBody(request: IncomingMessage, maxBytes: number): BodyResult {
+/** Undefined when the platform kept none, and the stream has to say that there is none. */
+function platformBody(request: IncomingMessage, maxBytes: number): BodyResult | undefined {
   const { rawBody } = request as { rawBody?: unknown }
+  if (rawBody === undefined && !isFramed(request)) return undefined
   if (rawBody === undefined && !hasBody(request)) return EMPTY
   if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()
   if (rawBody.length > maxBytes) return 'too_large'
@@ -155,9 +202,16 @@ let isWarned = false
  */
 function bodyConsumed(): CodedTypeError {
   const message =
-    'requireHmac: the request body was read before the gate, so the signed bytes are gone. Mount requireHmac before ' +
-    `express.json() and every other parser, or set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`
-  if (!isWarned) warn('COUNTERSIGN_HMAC_BODY_CONSUMED', message)
+    'The request body was read before the gate, so its bytes are gone. Mount the gate before express.json() and every ' +
+    `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`
+  if (!isWarned) warn('COUNTERSIGN_BODY_CONSUMED', message)
   isWarned = true
   return new CodedTypeError(BODY_CONSUMED, message)
+}
+
+function endUnknown(): CodedTypeError {
+  return new CodedTypeError(
+    BODY_END_UNKNOWN,
+    'The request is not read from a stream of Node, so the gate cannot tell where its body ends. Use an adapter that hands over a stream.',
+  )
 }

@@ -1,0 +1,233 @@
+import { once } from 'node:events'
+import {
+  connect,
+  createServer,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import { configure } from '@codegenie/serverless-express'
+import express, { type Express, type Router } from 'express'
+import inject from 'light-my-request'
+import serverless from 'serverless-http'
+import { serve } from './http-server.js'
+import { wire } from './wire.js'
+
+/** A request before anything carries it. */
+export interface Parcel {
+  readonly method: string
+  /** The path with its query. */
+  readonly path: string
+  /** A list is as many lines. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>
+  readonly body?: Buffer | undefined
+}
+
+export interface Received {
+  readonly status: number
+  readonly text: string
+}
+
+/** What carries requests to an app. */
+export interface Carrier {
+  send(parcel: Parcel): Promise<Received>
+  close(): Promise<void>
+}
+
+export interface CarrierKind {
+  readonly name: string
+  /** Whether the app can tell that a field came in two lines. */
+  readonly tellsLines: boolean
+  /** Whether the sender's framing fields reach the app, whatever the body is. */
+  readonly takesFraming: boolean
+  readonly isHttp2?: boolean
+  start(router: Router): Promise<Carrier>
+}
+
+type Invoke = (event: object) => Promise<object>
+
+const linesOf = (headers: Parcel['headers']) =>
+  Object.entries(headers).map(([name, value]) => [name, [value].flat()] as const)
+const nothing = async (): Promise<void> => undefined
+
+/** An event of an API Gateway's REST API (payload format 1.0). */
+function restEvent({ method, path, headers, body }: Parcel, isBase64Encoded: boolean): object {
+  const { pathname, searchParams } = new URL(path, 'http://x')
+  const names = [...new Set(searchParams.keys())]
+  return {
+    resource: '/{proxy+}',
+    path: pathname,
+    httpMethod: method,
+    headers: Object.fromEntries(linesOf(headers).map(([name, lines]) => [name, lines.at(-1)])),
+    multiValueHeaders: Object.fromEntries(linesOf(headers)),
+    queryStringParameters: names.length === 0 ? null : Object.fromEntries(searchParams),
+    multiValueQueryStringParameters:
+      names.length === 0 ? null : Object.fromEntries(names.map((name) => [name, searchParams.getAll(name)])),
+    requestContext: { identity: { sourceIp: '203.0.113.7' }, requestId: 'r1', stage: 'prod' },
+    body: body === undefined ? null : body.toString(isBase64Encoded ? 'base64' : 'utf8'),
+    isBase64Encoded,
+  }
+}
+
+/** An event of an API Gateway's HTTP API, or of a function's URL (payload format 2.0). */
+function httpEvent({ method, path, headers, body }: Parcel, isBase64Encoded: boolean): object {
+  const { pathname, search } = new URL(path, 'http://x')
+  const { cookie, ...others } = Object.fromEntries(linesOf(headers).map(([name, lines]) => [name.toLowerCase(), lines]))
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: pathname,
+    rawQueryString: search.slice(1),
+    ...(cookie === undefined ? {} : { cookies: cookie.flatMap((line) => line.split('; ')) }),
+    headers: Object.fromEntries(Object.entries(others).map(([name, lines]) => [name, lines?.join(',')])),
+    requestContext: { http: { method, path: pathname, sourceIp: '203.0.113.7' }, requestId: 'r1', stage: '$default' },
+    ...(body === undefined ? {} : { body: body.toString(isBase64Encoded ? 'base64' : 'utf8') }),
+    isBase64Encoded,
+  }
+}
+
+function lambda(
+  name: string,
+  adapt: (app: Express) => Invoke,
+  event: typeof restEvent,
+  isBase64Encoded: boolean,
+  tellsLines: boolean,
+): CarrierKind {
+  return {
+    name: `${name}, ${event === restEvent ? 'event v1' : 'event v2'}, body in ${isBase64Encoded ? 'base64' : 'text'}`,
+    tellsLines,
+    takesFraming: true,
+    start: async (router) => {
+      const invoke = adapt(express().use(router))
+      return {
+        send: async (parcel) => {
+          const answer = (await invoke(event(parcel, isBase64Encoded))) as {
+            statusCode: number
+            body?: string
+            isBase64Encoded?: boolean
+          }
+          const { statusCode, body = '', isBase64Encoded: isEncoded = false } = answer
+          return { status: statusCode, text: isEncoded ? Buffer.from(body, 'base64').toString() : body }
+        },
+        close: nothing,
+      }
+    },
+  }
+}
+
+const viaServerlessHttp = (app: Express): Invoke => {
+  const handler = serverless(app)
+  return (event) => handler(event, {})
+}
+
+const viaCodegenie = (app: Express): Invoke => {
+  const handler = configure({ app }) as unknown as (event: object, context: object) => Promise<object>
+  return (event) => handler(event, {})
+}
+
+const http1: CarrierKind = {
+  name: 'HTTP/1.1',
+  tellsLines: true,
+  takesFraming: false,
+  start: async (router) => {
+    const { port, close } = await serve(express().use(router))
+    return {
+      send: ({ method, path, headers, body }) => {
+        const lines = Object.fromEntries(linesOf(headers).map(([name, values]) => [name, [...values]]))
+        const length: Record<string, string> = body === undefined ? {} : { 'content-length': String(body.length) }
+        return wire(port, { method, path, headers: { ...length, ...lines }, body })
+      },
+      close,
+    }
+  },
+}
+
+const lightMyRequest: CarrierKind = {
+  name: 'light-my-request',
+  tellsLines: true,
+  takesFraming: true,
+  start: async (router) => {
+    const app = express().use(router)
+    return {
+      send: async ({ method, path, headers, body }) => {
+        const lines = Object.fromEntries(
+          linesOf(headers).map(([name, values]) => [name, values.length === 1 ? values[0] : [...values]]),
+        )
+        const answer = await inject(app as never, {
+          method: method as 'POST',
+          url: path,
+          headers: lines as Record<string, string>,
+          ...(body === undefined ? {} : { payload: body }),
+        })
+        return { status: answer.statusCode, text: answer.payload }
+      },
+      close: nothing,
+    }
+  },
+}
+
+/** Express over Node's HTTP/2 compatibility API: its own request and response, with Express's methods on them. */
+function http2Express(): Express {
+  const app = express()
+  const methodsOn = (base: object, methods: object) =>
+    Object.create(base, { ...Object.getOwnPropertyDescriptors(methods), app: { value: app } })
+  app.request = methodsOn(Http2ServerRequest.prototype, express.request)
+  app.response = methodsOn(Http2ServerResponse.prototype, express.response)
+  return app
+}
+
+const h2c: CarrierKind = {
+  name: 'HTTP/2 (h2c)',
+  isHttp2: true,
+  tellsLines: true,
+  takesFraming: false,
+  start: async (router) => {
+    const server = createServer(http2Express().use(router) as never)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const session = connect(`http://127.0.0.1:${port}`)
+    return {
+      send: async ({ method, path, headers, body }) => {
+        const length: OutgoingHttpHeaders = body === undefined ? {} : { 'content-length': body.length }
+        const stream = session.request({
+          ':method': method,
+          ':path': path,
+          ...length,
+          ...(headers as OutgoingHttpHeaders),
+        })
+        // In two pieces, as an upload comes.
+        if (body !== undefined && body.length > 1) {
+          stream.write(body.subarray(0, 1))
+          await new Promise(setImmediate)
+        }
+        stream.end(body === undefined ? undefined : body.subarray(Math.min(1, body.length - 1)))
+        const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }]
+        let text = ''
+        for await (const chunk of stream) text += String(chunk)
+        return { status: answer[':status'] ?? 0, text }
+      },
+      close: async () => {
+        session.close()
+        server.close()
+        await once(server, 'close')
+      },
+    }
+  },
+}
+
+/** Real connections, and what injects requests into an app. */
+export const direct: readonly CarrierKind[] = [http1, h2c, lightMyRequest]
+
+const variants = [restEvent, httpEvent].flatMap((event) => [false, true].map((isBase64) => [event, isBase64] as const))
+
+/** `serverless-http`. It keeps the last of two lines of a v1 event, and throws the others away. */
+export const serverlessHttp: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
+  lambda('serverless-http', viaServerlessHttp, event, isBase64, event === httpEvent),
+)
+
+/** `@codegenie/serverless-express`. */
+export const codegenie: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
+  lambda('@codegenie/serverless-express', viaCodegenie, event, isBase64, true),
+)
