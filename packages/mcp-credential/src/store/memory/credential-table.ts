@@ -7,6 +7,7 @@ import {
   extendAliveness,
   idleDeadline,
   isWanted,
+  keepLifted,
   leave,
   type Moment,
   type Scope,
@@ -230,6 +231,7 @@ export class CredentialTable {
 
   /** Removes an ended entry from its thread; it can be found for a while. */
   bury(entry: Entry): void {
+    if (this.#life !== undefined) keepLifted(entry, this.#life)
     leave(entry)
     this.#addTombstone(entry)
   }

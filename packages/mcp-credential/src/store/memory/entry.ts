@@ -98,11 +98,20 @@ export function extendAliveness(thread: Thread, { now, running }: Moment, life: 
   const { alive } = thread
   const until = running + life.idleTimeoutMs + life.coalesceMs
   const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs
-  if (!isUnbroken) thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
-  else if (until - alive.until >= life.coalesceMs) {
+  if (!isUnbroken) {
+    for (const entry of thread.entries) keepLifted(entry, life)
+    thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
+  } else if (until - alive.until >= life.coalesceMs) {
     alive.until = until
     alive.touchedAt = now
   }
+}
+
+/** Writes down how long its thread's aliveness keeps an entry, before the two part: it says how long the entry is known. */
+export function keepLifted(entry: Entry, life: CredentialLife): void {
+  const [idle, expires] = [idleDeadline(entry, life), expiryDeadline(entry, life)]
+  entry.idle = idle
+  entry.expires = expires
 }
 
 /** Moves the deadlines of an entry after a use, never backward. Written when one moves by `coalesceMs` or more. */
