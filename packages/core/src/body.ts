@@ -4,11 +4,11 @@ import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
 import { CodedTypeError } from './errors.js'
 import { warn } from './homepage.js'
-import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/framing.js'
+import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
 
 export { drain } from './request/drain.js'
-export { hasBody, mayLackLines } from './request/framing.js'
+export { hasBody, mayLackLines } from './request/message.js'
 
 /** What became of a body: its bytes, or why there are none. */
 export type BodyResult = Buffer | 'too_large' | 'aborted'

@@ -57,17 +57,13 @@ export function createDemand(
   }
   return (verdict) => {
     const { principal, detail } = verdict
-    const refused = { ...detail, principalId: principal.id }
-    if (!hasScopes(principal.scopes, scopes)) {
-      const attributes = {
-        ...detail?.attributes,
-        scopes_held: principal.scopes.join(' '),
-        scopes_needed: scopes.join(' '),
-      }
-      return denied('insufficient_scope', { detail: { ...refused, attributes } })
+    const { id: principalId, scopes: held } = principal
+    if (!hasScopes(held, scopes)) {
+      const attributes = { ...detail?.attributes, scopes_held: held.join(' '), scopes_needed: scopes.join(' ') }
+      return denied('insufficient_scope', { detail: { ...detail, principalId, attributes } })
     }
     if (isStrong(principal.claims, needs, clock.now(), toleranceMs)) return verdict
-    return denied('insufficient_authentication', { detail: refused, parameters })
+    return denied('insufficient_authentication', { detail: { ...detail, principalId }, parameters })
   }
 }
 

@@ -2,16 +2,15 @@ import type { NextFunction, Request, Response } from 'express'
 import { isPromise } from '../async.js'
 import { audit as defaultAudit } from '../audit/emitter.js'
 import { systemClock } from '../clock.js'
-import { assertLinesCame } from '../request/field-lines.js'
+import { assertLinesCame, isUpgrade } from '../request/message.js'
 import { type Answer, answer, checkAnswer, problemAnswer } from './answer.js'
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
-import { type Exit, expressExit } from './exit.js'
+import { type Exit, ExpressExit } from './exit.js'
 import { asGate, type Gate, type GateDefinition, type GateInside } from './gate.js'
 import { addGrant, hideForeignPrincipal, isRecorded, once, showPrincipal } from './grants.js'
 import type { PrincipalBase } from './principal.js'
 import { record } from './record.js'
 import { decisionOn } from './thrown.js'
-import { isUpgrade } from './upgrade.js'
 import { checkDecision, type Decision, denied, type Granted, isDenied, type Refusal, type Verdict } from './verdict.js'
 
 /** One request on its way through a gate. */
@@ -48,7 +47,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   const handler = (request: Request, response: Response, next: NextFunction): void =>
-    enter(request, expressExit(request, response, next))
+    enter(request, new ExpressExit(request, response, next))
 
   function enter(request: Request, exit: Exit): void {
     const passage = begin(request, exit)
@@ -124,7 +123,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 
   /** Only what has been recorded: a gate that runs meanwhile must not take it for proven. */
   function remember({ request, credential }: Passage<C>, standing: Standing<P, R, D>): Standing<P, R, D> {
-    if (standing.outcome === 'granted') addGrant({ request, verdict: standing, credential, verifier, audit })
+    if (standing.outcome === 'granted') addGrant(request, standing, credential, verifier, audit)
     return standing
   }
 

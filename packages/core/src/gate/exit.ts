@@ -1,6 +1,5 @@
 import type { NextFunction, Request, Response } from 'express'
 import { settle } from '../async.js'
-import { keepReadable } from '../request/keep-readable.js'
 import { AccessDeniedError } from './access-denied-error.js'
 import { type Answer, isOver, problemAnswer, sendAnswer } from './answer.js'
 import type { Denial, OnDenied } from './gate-options.js'
@@ -17,44 +16,58 @@ export interface Exit {
   send(sent: Answer): void
 }
 
-/** The way out through Express. */
-export function expressExit(request: Request, response: Response, next: NextFunction): Exit {
-  return {
+/** The way out through Express. A class: three closures for each request cost 0.2 µs. */
+export class ExpressExit implements Exit {
+  readonly #request: Request
+  readonly #response: Response
+  readonly #next: NextFunction
+
+  constructor(request: Request, response: Response, next: NextFunction) {
+    this.#request = request
+    this.#response = response
+    this.#next = next
+  }
+
+  admit(): void {
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    admit: () => {
-      if (response.headersSent) return
-      keepReadable(request)
-      next()
-    },
-    refuse: (refusal, sent, onDenied) => refuseByExpress(request, response, next, refusal, sent, onDenied),
-    send: (sent) => sendAnswer(response, sent),
+    if (this.#response.headersSent) return
+    keepReadable(this.#request)
+    this.#next()
+  }
+
+  refuse(verdict: Refusal, sent: Answer, onDenied: OnDenied): void {
+    const response = this.#response
+    const next = this.#next
+    if (isOver(response)) return
+    if (onDenied === 'respond') return sendAnswer(response, sent)
+    if (onDenied === 'next' || verdict.outcome === 'failed') return next(new AccessDeniedError(verdict, sent))
+    let isPassed = false
+    const send = (what: Answer) => (isPassed ? undefined : sendAnswer(response, what))
+    const respond = () => send(sent)
+    const pass = (error: unknown) => {
+      if (!(error instanceof Error)) return respond()
+      if (isPassed || isOver(response)) return
+      isPassed = true
+      next(error)
+    }
+    const denial: Denial = { verdict, answer: sent, respond }
+    void settle<void, void>(
+      () => onDenied(denial, this.#request, response, pass),
+      () => undefined,
+      () => send(problemAnswer(500)),
+    )
+  }
+
+  send(sent: Answer): void {
+    sendAnswer(this.#response, sent)
   }
 }
 
-function refuseByExpress(
-  request: Request,
-  response: Response,
-  next: NextFunction,
-  verdict: Refusal,
-  sent: Answer,
-  onDenied: OnDenied,
-): void {
-  if (isOver(response)) return
-  if (onDenied === 'respond') return sendAnswer(response, sent)
-  if (onDenied === 'next' || verdict.outcome === 'failed') return next(new AccessDeniedError(verdict, sent))
-  let isPassed = false
-  const send = (what: Answer) => (isPassed ? undefined : sendAnswer(response, what))
-  const respond = () => send(sent)
-  const pass = (error: unknown) => {
-    if (!(error instanceof Error)) return respond()
-    if (isPassed || isOver(response)) return
-    isPassed = true
-    next(error)
-  }
-  const denial: Denial = { verdict, answer: sent, respond }
-  void settle<void, void>(
-    () => onDenied(denial, request, response, pass),
-    () => undefined,
-    () => send(problemAnswer(500)),
-  )
+/**
+ * Says of a body that nobody has read that it can be read, as a stream does. `@codegenie/serverless-express` declares a
+ * request unreadable when the app does not answer in the same tick, and Express's parsers skip its body then.
+ */
+function keepReadable(request: Request): void {
+  if (request.readable !== false) return
+  if (!request.readableEnded && !request.destroyed && request.errored === null) request.readable = true
 }

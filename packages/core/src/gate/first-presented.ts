@@ -1,7 +1,7 @@
 import type { NextFunction, Request, Response } from 'express'
 import { CodedTypeError } from '../errors.js'
 import { resolveOptions } from '../options/resolve.js'
-import { fieldLines } from '../request/field-lines.js'
+import { fieldLines } from '../request/message.js'
 import { defineGate } from './define-gate.js'
 import { asGate, type Gate, type GateInside, insideOf } from './gate.js'
 import { type GateOptions, gateOptionRules } from './gate-options.js'

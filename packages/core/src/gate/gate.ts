@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import { CodedTypeError } from '../errors.js'
 import type { Answer } from './answer.js'
 import type { Challenge } from './challenge.js'
-import { type Exit, expressExit } from './exit.js'
+import { type Exit, ExpressExit } from './exit.js'
 import type { GateOptions } from './gate-options.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
@@ -172,7 +172,7 @@ export function asGate<P extends PrincipalBase>(
     const either: RequestHandler = (request, response, next) =>
       mayPresent(presents, request)
         ? handler(request, response, next)
-        : pass(request, expressExit(request, response, next))
+        : pass(request, new ExpressExit(request, response, next))
     return asGate<P>(either, name, face, {
       ...inside,
       enter: (request, exit) => (mayPresent(presents, request) ? enter(request, exit) : pass(request, exit)),

@@ -1,8 +1,8 @@
-import type { Request } from 'express'
+import type { Application, Request } from 'express'
 import type { Audit } from '../audit/emitter.js'
-import type { AuditEventInput } from '../audit/event.js'
+import type { AuditEventInput, AuditHttp } from '../audit/event.js'
 import type { AuditEventType } from '../audit/event-types.js'
-import { describeRequest } from '../request/describe.js'
+import { fieldLines } from '../request/message.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
 import { describeError } from './thrown.js'
@@ -93,4 +93,49 @@ function meaningOf(decision: Decision, reasons: ReasonTable<string>): Meaning {
 
 function milliseconds(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.round(value * 1000) / 1000
+}
+
+/** A request as an event describes it: method, route template, address. Never its query, its headers or its body. */
+export function describeRequest(request: Request, route: string | undefined, status: number | undefined): AuditHttp {
+  return {
+    method: request.method,
+    route: route ?? (request.route?.path === undefined ? '*' : String(request.route.path)),
+    status,
+    requestId: requestId(request),
+    clientAddress: clientAddress(request),
+    userAgent: userAgent(request),
+  }
+}
+
+function userAgent(request: Request): string | undefined {
+  try {
+    return fieldLines(request, 'user-agent')[0]
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * `req.ip`, by Express's `trust proxy`, which may be a function of the app's that throws. Where no proxy is trusted, that
+ * is the peer's address, and it need not be computed.
+ */
+function clientAddress(request: Request): string | undefined {
+  try {
+    const { app } = request as { app?: Pick<Application, 'enabled'> }
+    const isPeer = app?.enabled('trust proxy') !== true && !Object.hasOwn(request, 'ip')
+    return isPeer ? request.socket.remoteAddress : request.ip
+  } catch {
+    return undefined
+  }
+}
+
+/** The app's own `req.id`: never the caller's header as it came. */
+function requestId(request: Request): string | undefined {
+  try {
+    const { id } = request as { id?: unknown }
+    return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
+  } catch {
+    // A getter of the app's that throws costs the event its id and nothing else.
+    return undefined
+  }
 }

@@ -7,6 +7,7 @@ import { CodedTypeError } from '../errors.js'
 import { warn } from '../homepage.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
+import { markUpgrade } from '../request/message.js'
 import { type Answer, problemAnswer } from './answer.js'
 import type { Exit } from './exit.js'
 
@@ -35,16 +36,9 @@ const RULES = {
 
 /** On a listener of ours: the path that it is for. Other copies of the package find it by its symbol. */
 const PATH = Symbol.for('countersign.upgrade-path/1')
-/** On a request: it is an upgrade that a gate decides on. */
-const UPGRADE = Symbol.for('countersign.upgrade/1')
 
 /** Milliseconds that a client has for reading an answer before the connection is closed, should it still be sending. */
 const LINGER_MS = 1000
-
-/** Whether a gate decides on this request as an upgrade: there is no response, and no body. */
-export function isUpgrade(request: IncomingMessage): boolean {
-  return (request as { [UPGRADE]?: object })[UPGRADE] === request
-}
 
 /**
  * Lets a gate decide on the upgrades of one path. Upgrades to other paths are left to other listeners; where there are
@@ -101,7 +95,7 @@ function asUpgrade(request: IncomingMessage, path: string): Request {
   const upgrade = request as Request
   upgrade.originalUrl ??= request.url as string
   upgrade.route ??= { path }
-  Object.defineProperty(upgrade, UPGRADE, { value: upgrade, enumerable: false, configurable: true })
+  markUpgrade(upgrade)
   return upgrade
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { fieldLines } from './field-lines.js'
+import { fieldLines } from './message.js'
 
 /** What a request's `Authorization` header field holds. */
 export type Authorization =

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './framing.js'
+import { hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './message.js'
 
 const MAX_BYTES = 256 * 1024
 const TIMEOUT_MS = 1000
