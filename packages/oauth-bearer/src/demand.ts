@@ -73,10 +73,12 @@ function isStrong(
   now: number,
   toleranceMs: number,
 ): boolean {
-  const acr = memberOf(claims, 'acr')
-  const authTime = memberOf(claims, 'auth_time')
-  if (accepted !== undefined && !(typeof acr === 'string' && accepted.includes(acr))) return false
+  if (accepted !== undefined) {
+    const acr = memberOf(claims, 'acr')
+    if (typeof acr !== 'string' || !accepted.includes(acr)) return false
+  }
   if (maxAuthAgeSeconds === undefined) return true
+  const authTime = memberOf(claims, 'auth_time')
   return typeof authTime === 'number' && now <= (authTime + maxAuthAgeSeconds) * 1000 + toleranceMs
 }
 
