@@ -14,7 +14,7 @@ import {
 } from './reasons.js'
 import { parseReturnTo, pathTo } from './site.js'
 import type { Token } from './tokens.js'
-import { judgeRequest, meetDemands, type VerifiedSession, verifySession } from './verify.js'
+import { meetDemands, type VerifiedSession, verifySession } from './verify.js'
 
 /**
  * Requires the session of a person who opened a link from a chat. Attaches {@link SettingsSessionPrincipal}. Answers 401
@@ -47,7 +47,7 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     reads: ['cookie'],
     recognises: 'own',
     read: (request) => readSession(request, site.cookies.session),
-    verify: (token, request) => judgeRequest(token, request as Request, demands) ?? verifySession(token, verifier),
+    verify: (token, request) => verifySession(token, request as Request, demands, verifier),
     // What `verify` granted is handed to `demand` as it is, of an earlier gate of this registry, too.
     demand: (verdict, token, request) =>
       meetDemands(verdict as VerifiedSession, token, request as Request, demands, signInPath),

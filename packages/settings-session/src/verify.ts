@@ -38,6 +38,8 @@ export interface SessionDemands {
 /** A session that was verified: the verdict, and the session for what each gate demands. */
 export interface VerifiedSession extends Granted<SettingsSessionPrincipal> {
   readonly session: StoredSession
+  /** Whose demands of the request {@link judgeRequest} has found met. */
+  readonly judgedFor: SessionDemands
 }
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -47,7 +49,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
  * come from our own pages. Judged before the store is asked, because a request of another site must not keep a session
  * alive.
  */
-export function judgeRequest(
+function judgeRequest(
   { text }: Token,
   request: Request,
   { origin, requireJson }: SessionDemands,
@@ -59,16 +61,20 @@ export function judgeRequest(
   return isAllowedType && isOwnRequest(request, origin, text) ? undefined : denied('cross_site')
 }
 
-/** Asks the store for the session of a token, once. */
+/** Judges the request, then asks the store for the session of a token, once. */
 export function verifySession(
   token: Token,
+  request: Request,
+  demands: SessionDemands,
   { store, clock, signInPath }: SessionVerifier,
 ): SessionOutcome | Promise<SessionOutcome> {
+  const refusal = judgeRequest(token, request, demands)
+  if (refusal !== undefined) return refusal
   const startedMs = clock.monotonic()
   const detail = (): VerdictDetail => ({ credential: { id: token.tag }, storeMs: clock.monotonic() - startedMs })
   return settle<ReadResult, SessionOutcome>(
     () => store.read(token),
-    (result) => verdictOn(result, signInPath, detail()),
+    (result) => verdictOn(result, demands, signInPath, detail()),
     (error) => unavailableBy(error, 'session_store', detail()),
   )
 }
@@ -76,14 +82,19 @@ export function verifySession(
 /** What the store's answer about a session means. */
 export type SessionOutcome = VerifiedSession | Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency>
 
-function verdictOn(result: ReadResult, signInPath: string | undefined, detail: VerdictDetail): SessionOutcome {
+function verdictOn(
+  result: ReadResult,
+  judgedFor: SessionDemands,
+  signInPath: string | undefined,
+  detail: VerdictDetail,
+): SessionOutcome {
   if (result.outcome === 'refused') return denied(result.reason, { detail })
   const { session } = result
   if (!isWhole(session, signInPath !== undefined)) {
     const known = { ...detail, principalId: principalId(session.user) }
     return denied('awaiting_identity', { detail: known, members: whereToSignIn(signInPath) })
   }
-  return { outcome: 'granted', principal: principalOfSession(session), detail, session }
+  return { outcome: 'granted', principal: principalOfSession(session), detail, session, judgedFor }
 }
 
 /**
@@ -102,7 +113,9 @@ export function meetDemands(
   demands: SessionDemands,
   signInPath: string | undefined,
 ): SettingsSessionVerdict {
-  const refusal = judgeRequest(token, request, demands) ?? judgeSession(verdict.session, demands, signInPath)
+  const refusal =
+    (verdict.judgedFor === demands ? undefined : judgeRequest(token, request, demands)) ??
+    judgeSession(verdict.session, demands, signInPath)
   if (refusal === undefined) return verdict
   return { ...refusal, detail: { ...verdict.detail, principalId: verdict.principal.id } }
 }
