@@ -19,14 +19,11 @@ export interface Member {
 }
 
 const MAX_LENGTH = 4096
-const KEY = '[a-z*][a-z0-9_.*-]*'
-const STRING = '"([ !#-\\[\\]-~]*(?:\\\\["\\\\][ !#-\\[\\]-~]*)*)"'
-const INTEGER = '(0|-?[1-9]\\d{0,14})(?![\\d.])'
-const BYTES = ':([A-Za-z0-9+/]*={0,2}):'
-const VALUE = `(?:${STRING}|${INTEGER}|${BYTES})`
-const ITEM = new RegExp(`()${VALUE}`, 'y')
-const PARAMETER = new RegExp(`;(${KEY})(?:=${VALUE})?`, 'y')
-const MEMBER = new RegExp(`(${KEY})=`, 'y')
+// Sticky, and only tested: what matched is cut from the text. `exec` would make an array for each of the 20 to 40 tokens.
+const KEY = /[a-z*][a-z0-9_.*-]*/y
+const STRING = /"[ !#-[\]-~]*(?:\\["\\][ !#-[\]-~]*)*"/y
+const INTEGER = /(?:0|-?[1-9]\d{0,14})(?![\d.])/y
+const BYTES = /:[A-Za-z0-9+/]*={0,2}:/y
 const NONE: Parameters = new Map()
 
 /**
@@ -39,11 +36,12 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
   const members = new Map<string, Member>()
   let at = 0
 
-  function take(pattern: RegExp): RegExpExecArray | null {
-    pattern.lastIndex = at
-    const match = pattern.exec(text)
-    if (match !== null) at = pattern.lastIndex
-    return match
+  function take(pattern: RegExp): string | undefined {
+    const start = at
+    pattern.lastIndex = start
+    if (!pattern.test(text)) return undefined
+    at = pattern.lastIndex
+    return text.slice(start, at)
   }
 
   function isNext(separator: string): boolean {
@@ -52,20 +50,28 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
     return true
   }
 
+  function bareItem(): BareItem | undefined {
+    const first = text[at]
+    if (first === '"') return stringOf(take(STRING))
+    if (first === ':') return bytesOf(take(BYTES))
+    const integer = take(INTEGER)
+    return integer === undefined ? undefined : Number(integer)
+  }
+
   function parameters(): Parameters | undefined {
     if (text[at] !== ';') return NONE
     const found = new Map<string, BareItem>()
-    for (let match = take(PARAMETER); match !== null; match = take(PARAMETER)) {
-      const value = bareItemOf(match)
-      if (value === undefined || found.has(match[1] as string)) return undefined
-      found.set(match[1] as string, value)
+    while (isNext(';')) {
+      const key = take(KEY)
+      const value = isNext('=') ? bareItem() : true
+      if (key === undefined || value === undefined || found.has(key)) return undefined
+      found.set(key, value)
     }
     return found
   }
 
   function item(): Item | undefined {
-    const match = take(ITEM)
-    const value = match === null ? undefined : bareItemOf(match)
+    const value = bareItem()
     const own = value === undefined ? undefined : parameters()
     return value === undefined || own === undefined ? undefined : { value, parameters: own }
   }
@@ -82,8 +88,8 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
   }
 
   do {
-    const key = take(MEMBER)?.[1]
-    if (key === undefined || members.has(key)) return undefined
+    const key = take(KEY)
+    if (key === undefined || !isNext('=') || members.has(key)) return undefined
     const start = at
     const member = isNext('(') ? innerList() : item()
     if (member === undefined) return undefined
@@ -92,11 +98,15 @@ export function parseDictionary(text: string): ReadonlyMap<string, Member> | und
   return at === text.length ? members : undefined
 }
 
-/** The value of a match of {@link ITEM} or {@link PARAMETER}. Undefined for base64 without its padding, or with stray bits. */
-function bareItemOf([, , text, integer, base64]: RegExpExecArray): BareItem | undefined {
-  if (text !== undefined) return text.includes('\\') ? text.replace(/\\(.)/g, '$1') : text
-  if (integer !== undefined) return Number(integer)
-  if (base64 === undefined) return true
+function stringOf(quoted: string | undefined): string | undefined {
+  const text = quoted?.slice(1, -1)
+  return text?.includes('\\') ? text.replace(/\\(.)/g, '$1') : text
+}
+
+/** Undefined for base64 without its padding, or with stray bits. */
+function bytesOf(enclosed: string | undefined): Uint8Array | undefined {
+  if (enclosed === undefined) return undefined
+  const base64 = enclosed.slice(1, -1)
   const bytes = Buffer.from(base64, 'base64')
   return bytes.toString('base64') === base64 ? bytes : undefined
 }
