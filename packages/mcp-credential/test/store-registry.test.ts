@@ -100,6 +100,22 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     expect(await standings(credentials, first, third)).toEqual(['revoked', 'revoked'])
   })
 
+  test('[mcp-overlap-and-carry] a token that is carried during its overlap lives on when the overlap is over', async () => {
+    const credentials = registry()
+    const first = await credentials.issue({ ...agent, providerSessionId: 's1' })
+    await credentials.issue({ ...agent, overlapSeconds: 10 * 60 })
+    const holder = await credentials.issue({ ...agent, onExisting: 'carry' })
+    // What ends the session of its own issue does not end it either.
+    await credentials.revokeProviderSession('s1')
+    // For longer than the overlap and the hour for which an ended token is known.
+    for (let round = 0; round < 4; round += 1) {
+      await subject.pass(25 * MINUTE)
+      expect(await standings(credentials, holder, first)).toEqual(['live', 'live'])
+    }
+    await subject.pass(32 * MINUTE)
+    expect(await standings(credentials, holder, first)).toEqual(['idle', 'idle'])
+  })
+
   test('carry does not revive what was idle or revoked', async () => {
     const credentials = registry({ isAlive: () => false })
     const revoked = await credentials.issue({ ...agent, onExisting: 'keep' })

@@ -273,8 +273,9 @@ export class CredentialTable {
 
   /** The running time from which an entry may be dropped. The clock runs no slower than running time. */
   #dueAt(entry: Entry, at: Moment, life: CredentialLife): number {
+    // Of an alias all of it is its holder's: an overlap that was running when it was carried ends nothing.
     const holder = entry.holder ?? entry
-    const expires = Math.min(expiryDeadline(holder, life), entry.usableUntil ?? Number.POSITIVE_INFINITY)
+    const expires = Math.min(expiryDeadline(holder, life), holder.usableUntil ?? Number.POSITIVE_INFINITY)
     const deadline = Math.min(idleDeadline(holder, life), at.running + Math.max(expires - at.now, -life.retentionMs))
     return deadline + life.retentionMs
   }

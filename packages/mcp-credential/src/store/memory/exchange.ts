@@ -40,7 +40,13 @@ export function importEntries(
 ): number {
   const endings = endingsOf(ended)
   const isEnded = endedFilter(ended, endings, at.now)
-  const kept = entries.filter((entry) => !isEnded(entry) && table.get(entry.id) === undefined)
+  const stored = new Map(entries.map((entry) => [entry.id, entry]))
+  // An alias ends with its holder, as it does in the table. What ended its own session or its overlap is not its end.
+  const isOver = (entry: StoredEntry) =>
+    entry.holder === undefined
+      ? isEnded(entry)
+      : endings.get(entry.id) === ENDED_AT_ONCE || isEnded(stored.get(entry.holder) ?? entry)
+  const kept = entries.filter((entry) => !isOver(entry) && table.get(entry.id) === undefined)
   table.reserve(kept.length)
   for (const { scope, at: end } of ended) if (scope !== 'overlap') table.issueAfter(end)
   for (const entry of kept) {
@@ -63,13 +69,15 @@ function link(table: CredentialTable, id: string, holderId: string): boolean {
   return true
 }
 
+const ENDED_AT_ONCE = Number.NEGATIVE_INFINITY
+
 /** When each credential ends. The earliest counts: an overlap gives no time back. */
 function endingsOf(ended: readonly Ended[]): Map<string, number> {
   const endings = new Map<string, number>()
   for (const { scope, id, at } of ended) {
     if (scope !== 'credential' && scope !== 'overlap') continue
     // Nor does a clock that was set back since.
-    const end = scope === 'credential' ? Number.NEGATIVE_INFINITY : at
+    const end = scope === 'credential' ? ENDED_AT_ONCE : at
     endings.set(id, Math.min(endings.get(id) ?? end, end))
   }
   return endings
