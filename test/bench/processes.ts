@@ -16,8 +16,9 @@ export function startProcess(file: string): Answerer {
     execArgv: FLAGS,
     serialization: 'advanced',
   })
-  const exited = once(child, 'exit')
-  const failed = exited.then(([code]) => {
+  // Not at its exit: its last answer may not have been read by then.
+  const closed = once(child, 'close')
+  const failed = closed.then(([code]) => {
     throw new Error(`${file}, a process of the benchmark, ended with ${code}`)
   })
   failed.catch(() => undefined)
@@ -29,7 +30,7 @@ export function startProcess(file: string): Answerer {
     },
     async end() {
       child.disconnect()
-      await exited
+      await closed
     },
   }
 }

@@ -18,12 +18,13 @@ export async function startChildApp(
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
-  const exited = once(child, 'exit').then(([code]) => {
+  // Not at its exit: what it printed may not have been read by then.
+  const closed = once(child, 'close').then(([code]) => {
     throw new Error(`${file} ended with ${code}`)
   })
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
-  const [port] = (await Promise.race([once(lines, 'line'), exited])) as [string]
-  exited.catch(() => undefined)
+  const [port] = (await Promise.race([once(lines, 'line'), closed])) as [string]
+  closed.catch(() => undefined)
   return {
     url: `http://127.0.0.1:${port}`,
     process: child,

@@ -79,12 +79,12 @@ export class PostgresServer {
     })
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) => reject(new Error(`PostgreSQL cannot be started: ${error.message}`)))
-      child.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${output}`)))
+      child.once('close', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${output}`)))
       child.stderr?.on('data', () => {
         if (output.includes('ready to accept connections')) resolve()
       })
     })
-    child.removeAllListeners('exit')
+    child.removeAllListeners('close')
   }
 
   /** Signals the server and the processes of its connections, which are not of its process group. */

@@ -51,7 +51,7 @@ export class RedisServer {
     let output = ''
     await new Promise<void>((resolve, reject) => {
       child.once('error', (error) => reject(new Error(`redis-server cannot be started: ${error.message}`)))
-      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}:\n${output}`)))
+      child.once('close', (code) => reject(new Error(`redis-server ended with ${code}:\n${output}`)))
       const read = (chunk: Buffer) => {
         output += chunk.toString()
         if (output.includes('Ready to accept connections')) resolve()
@@ -59,7 +59,7 @@ export class RedisServer {
       child.stdout?.on('data', read)
       child.stderr?.on('data', read)
     })
-    child.removeAllListeners('exit')
+    child.removeAllListeners('close')
   }
 
   /** SIGSTOP: the kernel still accepts bytes, nothing answers. */

@@ -104,7 +104,7 @@ describe('audit tail', () => {
     await write('follow.jsonl', granted('third'))
     await shows('  third  ')
     child.kill('SIGINT')
-    const [exitCode] = (await once(child, 'exit')) as [number]
+    const [exitCode] = (await once(child, 'close')) as [number]
     expect(exitCode).toBe(0)
     expect(seen.match(/ first /g)).toHaveLength(1)
   })
@@ -120,7 +120,7 @@ describe('audit tail', () => {
     })
     await once(child.stdout, 'data')
     child.stdout.destroy()
-    expect([await once(child, 'exit'), said]).toEqual([[0, null], ''])
+    expect([await once(child, 'close'), said]).toEqual([[0, null], ''])
   })
 
   test('removes control characters from the events of a file', async () => {

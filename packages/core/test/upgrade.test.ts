@@ -5,6 +5,7 @@ import { type DenialHandler, principalOf, UnavailableError } from '@countersign/
 import { granted, isUpgrade, unavailable } from '@countersign/core/gate-kit'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { startChildApp } from '../../../test/support/child-app.js'
+import { messageFrom } from '../../../test/support/child-messages.js'
 import { askUpgrade, bad, good, later, startWorld, type World } from './upgrade-harness.js'
 
 let world: World
@@ -71,9 +72,9 @@ describe('[core-upgrade] an upgrade that is let through', () => {
   test('may meet a listener that throws: that is reported by Node, and the gate answers nothing', async () => {
     const child = await startChildApp(fileURLToPath(new URL('upgrade-process.ts', import.meta.url)), {})
     try {
-      const reported = once(child.process, 'message')
+      const reported = messageFrom(child.process, String)
       const client = await askUpgrade(Number(new URL(child.url).port), '/live', good)
-      expect(await reported).toContain('of the app')
+      expect(await reported).toBe('of the app')
       expect(client.text()).toBe('')
       client.socket.destroy()
     } finally {

@@ -1,33 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { rfc9421 } from '@countersign/hmac'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { type ChildApp, startChildApp } from '../../../test/support/child-app.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { AUDIENCE, SECRET, signed } from './harness.js'
 
 const agent = new Agent({ keepAlive: true, maxSockets: 100 })
 let redis: RedisServer
-let children: ChildProcess[] = []
+let children: ChildApp[] = []
 let ports: number[] = []
 
 beforeAll(async () => {
   redis = await RedisServer.start()
   const file = fileURLToPath(new URL('race-process.ts', import.meta.url))
-  const flags = ['--conditions=dev-source', '--import', 'tsx', file, redis.url, SECRET, AUDIENCE]
-  children = [0, 1].map(() => spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] }))
-  ports = await Promise.all(
-    children.map(async ({ stdout }) => {
-      const [line] = (await once(stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
-      return Number(line.toString())
-    }),
-  )
+  children = await Promise.all([0, 1].map(() => startChildApp(file, {}, [redis.url, SECRET, AUDIENCE])))
+  ports = children.map(({ url }) => Number(new URL(url).port))
 }, 30_000)
 
 afterAll(async () => {
   agent.destroy()
-  for (const child of children) child.kill()
+  await Promise.all(children.map((child) => child.stop()))
   await redis.stop()
 })
 

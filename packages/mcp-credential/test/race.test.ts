@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { sha256 } from '@countersign/core/gate-kit'
 import { createMcpCredentials } from '@countersign/mcp-credential'
@@ -7,6 +6,7 @@ import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { messageFrom } from '../../../test/support/child-messages.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { parseToken } from '../src/token.js'
 import { agent } from './harness.js'
@@ -83,14 +83,14 @@ function startShifted(shiftMs: number): ChildProcess {
 
 async function ask<T>(child: ChildProcess, message: object): Promise<T> {
   child.send(message)
-  const [answer] = (await once(child, 'message')) as [T & { error?: string }]
+  const answer = await messageFrom(child, (reply) => reply as T & { error?: string })
   if (answer.error !== undefined) throw new Error(answer.error)
   return answer
 }
 
 test('[mcp-clocks-apart] two processes whose clocks are an hour apart agree on standings and deadlines', async () => {
   const [behind, ahead] = [startShifted(-1_800_000), startShifted(1_800_000)]
-  await Promise.all([once(behind, 'message'), once(ahead, 'message')])
+  await Promise.all([behind, ahead].map((child) => messageFrom(child, ({ ready }) => ready)))
   interface Told {
     token: string
     standing: string

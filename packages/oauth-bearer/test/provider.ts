@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exportJWK, generateKeyPair } from 'jose'
 import { startChildApp } from '../../../test/support/child-app.js'
+import { messageFrom } from '../../../test/support/child-messages.js'
 import type { Fault, ProviderCommand } from './provider-process.js'
 
 /** A real `oidc-provider` in its own process, with switches for what can go wrong. */
@@ -23,20 +24,15 @@ export async function startProvider(resourceJwk?: object): Promise<RealProvider>
   const jwk = resourceJwk ?? (publicKey && (await exportJWK(publicKey)))
   const file = join(dirname(fileURLToPath(import.meta.url)), 'provider-process.ts')
   const child = await startChildApp(file, { RESOURCE_JWK: JSON.stringify({ ...jwk, alg: 'ES256', use: 'sig' }) })
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   let lastId = 0
-  child.process.on('message', ({ id, result, error }: { id: number; result: unknown; error?: string }) => {
-    const { resolve, reject } = waiting.get(id) ?? {}
-    waiting.delete(id)
-    if (error === undefined) resolve?.(result)
-    else reject?.(new Error(error))
-  })
-  const send = (command: ProviderCommand) =>
-    new Promise<unknown>((resolve, reject) => {
-      lastId += 1
-      waiting.set(lastId, { resolve, reject })
-      child.process.send({ ...command, id: lastId })
-    })
+  async function send(command: ProviderCommand): Promise<unknown> {
+    lastId += 1
+    const id = lastId
+    child.process.send({ ...command, id })
+    const { result, error } = await messageFrom(child.process, (answer) => (answer.id === id ? answer : undefined))
+    if (error !== undefined) throw new Error(String(error))
+    return result
+  }
 
   return {
     issuer: child.url,

@@ -1,9 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createMcpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { Cluster, Redis } from 'ioredis'
 import { recordedAudit } from '../../../../test/support/audit-recorder.js'
+import { messageFrom } from '../../../../test/support/child-messages.js'
 import type { IssuedNote, RaceReport } from './race-process.js'
 import { keysWithoutTtl } from './redis-time.js'
 
@@ -40,18 +41,6 @@ const clientOf = (nodes: readonly number[]) =>
 
 export const monotonicNow = (): number => Number(process.hrtime.bigint()) / 1e6
 
-const messageOf = <T>(child: ChildProcess, pick: (message: Record<string, unknown>) => T | undefined) =>
-  new Promise<T>((resolve, reject) => {
-    const listen = (message: unknown) => {
-      const value = pick(message as Record<string, unknown>)
-      if (value === undefined) return
-      child.off('message', listen)
-      resolve(value)
-    }
-    child.on('message', listen)
-    child.once('exit', (code) => reject(new Error(`a racing process ended with ${code}`)))
-  })
-
 /** Lets processes race on one Redis, and finds what was granted after it was ended. */
 export async function race({ nodes, processes, threads, milliseconds, meanwhile }: RaceOptions): Promise<RaceResult> {
   const redis = clientOf(nodes)
@@ -64,7 +53,7 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
     }),
   )
   try {
-    await Promise.all(children.map((child) => messageOf(child, ({ ready }) => ready)))
+    await Promise.all(children.map((child) => messageFrom(child, ({ ready }) => ready)))
     const issued: IssuedNote[] = []
     const spread = (note: IssuedNote) => {
       issued.push(note)
@@ -89,11 +78,18 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
         }),
       )
     }
+    // One that ends before it reports ends the race.
+    const reports = Promise.all(
+      children.map((child) => messageFrom(child, ({ report }) => report as RaceReport | undefined)),
+    )
     for (const child of children) child.send({ start: true })
-    await Promise.all([new Promise((resolve) => setTimeout(resolve, milliseconds)), meanwhile?.(() => issued.length)])
-    const reports = children.map((child) => messageOf(child, ({ report }) => report as RaceReport | undefined))
+    const isOver = Promise.all([
+      new Promise((resolve) => setTimeout(resolve, milliseconds)),
+      meanwhile?.(() => issued.length),
+    ])
+    await Promise.race([isOver, reports])
     for (const child of children) child.send({ stop: true })
-    const all = await Promise.all(reports)
+    const all = await reports
     const sum = (pick: (report: RaceReport) => number) => all.reduce((total, report) => total + pick(report), 0)
     return {
       violations: judge(issued, all),
