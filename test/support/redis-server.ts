@@ -129,10 +129,23 @@ export async function startRedisCluster(
     await stop()
     throw new Error(`the cluster cannot be made:\n${created.stdout}${created.stderr}`)
   }
-  for (const node of nodes) {
-    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok')) {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
+  await untilClusterSays(nodes, 'ok')
   return { nodes, stop }
 }
+
+/** Waits until every one of these nodes says that the cluster works (`ok`), or that it is down (`fail`). */
+export async function untilClusterSays(nodes: readonly RedisServer[], state: 'ok' | 'fail'): Promise<void> {
+  for (const node of nodes) {
+    while (!String(await node.command('CLUSTER', 'INFO')).includes(`cluster_state:${state}`)) await aMoment()
+  }
+}
+
+/** Waits until every one of these nodes has the slots of a master that died with the replica that took its place. */
+export async function untilFailedOver(nodes: readonly RedisServer[], dead: RedisServer): Promise<void> {
+  for (const node of nodes) {
+    while (JSON.stringify(await node.command('CLUSTER', 'SLOTS')).includes(`,${dead.port},`)) await aMoment()
+  }
+  await untilClusterSays(nodes, 'ok')
+}
+
+const aMoment = () => new Promise((resolve) => setTimeout(resolve, 50))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { startRedisCluster } from '../../../test/support/redis-server.js'
+import { type RedisServer, startRedisCluster, untilFailedOver } from '../../../test/support/redis-server.js'
 import { monotonicNow, race } from './support/race.js'
 
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
@@ -17,10 +17,17 @@ test('[mcp-redis-faults] with 3 masters and 3 replicas, after one master is kill
     threads: 1000,
     milliseconds: 30_000,
     async meanwhile(issued) {
+      const untilIssued = async (count: number) => {
+        while (issued() < count) await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      const [master, ...others] = cluster.nodes as [RedisServer, ...RedisServer[]]
       // In the middle of the race: each end of a credential is followed by an issue.
-      while (issued() < 1500) await new Promise((resolve) => setTimeout(resolve, 10))
+      await untilIssued(1500)
       killedAt = monotonicNow()
-      await cluster.nodes[0]?.kill()
+      await master.kill()
+      // A slow machine may come here when the 30 s are over: the race goes on into the time after the failover.
+      await untilFailedOver(others, master)
+      await untilIssued(issued() + 500)
     },
   })
   const { violations, withoutTtl, ...figures } = result

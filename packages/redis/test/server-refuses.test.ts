@@ -1,6 +1,6 @@
 import type { ReplayStore } from '@countersign/core'
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals'
-import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
+import { RedisServer, startRedisCluster, untilClusterSays } from '../../../test/support/redis-server.js'
 import { redisReplay } from '../src/index.js'
 import { client, client5, clusterClient, disconnectAll, eventually, outcomeOf, unavailable } from './harness.js'
 
@@ -125,5 +125,28 @@ describe('a Redis Cluster', () => {
     const afterwards = await claimAll('-lost')
     // What was refused then is fresh now, what was fresh then is seen now.
     expect(afterwards).toEqual(during.map((result) => (result === 'fresh' ? 'seen' : 'fresh')))
+  }, 60_000)
+
+  test('[redis-cluster] that is down for want of a master is unavailable for every claim, does none of them, and recovers', async () => {
+    const { nodes, stop } = await startRedisCluster()
+    servers.push({ stop })
+    const [dead, ...others] = nodes as [RedisServer, ...RedisServer[]]
+    const store = redisReplay(clusterClient(nodes.map(({ port }) => port)), { commandTimeoutMs: 4_000 })
+    const keys = Array.from({ length: 48 }, (_, index) => `key-${index}`)
+    const claimAll = async (suffix: string) => Promise.all(keys.map(async (key) => outcomeOf(store, key + suffix)))
+    const isUnavailable = (outcome: string) => outcome.startsWith('UnavailableError')
+    await eventually(async () => store.claim('warm-up', TTL))
+    await dead.kill()
+    await untilClusterSays(others, 'fail')
+    const during = await claimAll('')
+    expect(during.filter((outcome) => !isUnavailable(outcome))).toEqual([])
+    expect(during.join('\n')).toContain('CLUSTERDOWN')
+    await dead.restart()
+    await untilClusterSays(nodes, 'ok')
+    await eventually(
+      async () => claimAll('-after'),
+      (outcomes) => !outcomes.some(isUnavailable),
+    )
+    expect(new Set(await claimAll(''))).toEqual(new Set(['fresh']))
   }, 60_000)
 })

@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import type { Cluster, Redis } from 'ioredis'
 
 // Time cannot be moved in a Redis; but what is stored can be moved back, which is the same.
@@ -52,6 +53,8 @@ export async function passInRedis(redis: Redis | Cluster, ms: number): Promise<v
 /** The keys that would stay for ever. */
 export async function keysWithoutTtl(redis: Redis | Cluster): Promise<string[]> {
   const found: string[] = []
+  // After a failover the client may not have heard yet which nodes are the masters.
+  if ('nodes' in redis) await promisify(redis.refreshSlotsCache.bind(redis))()
   for (const node of mastersOf(redis)) {
     found.push(...((await node.eval(WITHOUT_TTL, 0)) as string[]))
   }
