@@ -1,16 +1,17 @@
 import { expect } from '@jest/globals'
+import { cpuMs } from './cpu-time.js'
 
 /** The characters that some grammar here takes for something: one of each class, and those that open and close. */
 const CHARACTERS: readonly string[] = [...' \t,;"\\=.%:az09AZ/?&+-_~#*@!$\'()[]{}<>\u00e9\u00ff\u00a0']
 
 const SMALL = 8 * 1024
 const LARGE = 64 * 1024
-/** Below this a length of 64 KiB harms nobody: quadratic work on it takes seconds. */
+/** All times are of CPU. Below this a length of 64 KiB harms nobody: quadratic work on it takes seconds. */
 const NEGLIGIBLE_MS = 15
 /** Linear work takes 8 times as long, quadratic work 64 times. */
 const MAX_RATIO = 24
 const HOPELESS_MS = 1000
-const ATTEMPTS = 3
+const ROUNDS = 9
 const GROUPS = 150
 
 /** Fills a length with a unit again and again. */
@@ -33,31 +34,28 @@ export function parsersOf(rows: readonly ParserRow[]): { name: string; parse: Pa
   return rows.map(([name, parse, frames = ALONE]) => ({ name, parse, frames }))
 }
 
-function elapsed(parse: Parse, text: string): number {
-  const startedMs = performance.now()
-  parse(text)
-  return performance.now() - startedMs
-}
-
-function median(parse: Parse, text: string): number {
-  const times = Array.from({ length: 3 }, () => elapsed(parse, text)).sort((a, b) => a - b)
-  return times[1] as number
-}
-
-/** How many times as long 64 KiB take as 8 KiB do; 0 when they take next to no time. The least of some attempts. */
+/** How many times as much 64 KiB take as 8 KiB do; 0 when they take next to nothing. */
 function growth(parse: Parse, frame: Frame, unit: string): number {
   const large = frame(fill(unit, LARGE))
-  const firstMs = elapsed(parse, large)
-  if (firstMs < NEGLIGIBLE_MS) return 0
+  let largeMs = cpuMs(() => parse(large))
+  if (largeMs < NEGLIGIBLE_MS) return 0
   const small = frame(fill(unit, SMALL))
-  // A busy machine does not make milliseconds into seconds.
-  if (firstMs > HOPELESS_MS) return firstMs / median(parse, small)
-  let least = Number.POSITIVE_INFINITY
-  for (let attempt = 0; attempt < ATTEMPTS && least > MAX_RATIO; attempt += 1) {
-    const largeMs = median(parse, large)
-    least = largeMs < NEGLIGIBLE_MS ? 0 : Math.min(least, largeMs / Math.max(median(parse, small), 0.001))
+  let smallMs = Number.POSITIVE_INFINITY
+  // By turns, the least of each: the first ones have the engine compile, and collect what others left, too.
+  for (let round = 0; round < ROUNDS; round += 1) {
+    smallMs = Math.min(
+      smallMs,
+      cpuMs(() => parse(small)),
+    )
+    // Nothing else makes milliseconds into seconds.
+    if (largeMs > HOPELESS_MS) break
+    largeMs = Math.min(
+      largeMs,
+      cpuMs(() => parse(large)),
+    )
+    if (largeMs < NEGLIGIBLE_MS) return 0
   }
-  return least
+  return largeMs / Math.max(smallMs, 0.001)
 }
 
 /** Expects time in proportion to the length, for a run of each character and of generated groups of characters. */

@@ -3,6 +3,7 @@ import { type Audit, type AuditSinkFunction, createAudit } from '@countersign/co
 import type { AuditEventInput } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import express from 'express'
+import { leastCpuMs } from '../../../test/support/cpu-time.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { keyGate } from './harness.js'
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
       const options = { port: running.port, agent, headers: { 'x-key': 'bad' } }
       get(options, (response) => response.resume().on('end', resolve)).on('error', reject)
     })
-  requestCost = await leastCpu(200, ask)
+  requestCost = (await leastCpuMs({ requests: times(200, ask) })).requests / 200
   agent.destroy()
 }, 60_000)
 afterAll(async () => {
@@ -39,16 +40,8 @@ afterAll(async () => {
   warn.mockRestore()
 })
 
-/** The least of five rounds, per piece of work: what a busy machine adds is left out. */
-async function leastCpu(count: number, work: () => unknown): Promise<number> {
-  const rounds: number[] = []
-  for (let round = 0; round < 5; round += 1) {
-    const before = process.cpuUsage()
-    for (let index = 0; index < count; index += 1) await work()
-    const { user, system } = process.cpuUsage(before)
-    rounds.push((user + system) / count)
-  }
-  return Math.min(...rounds)
+const times = (count: number, work: () => unknown) => async () => {
+  for (let index = 0; index < count; index += 1) await work()
 }
 
 test.each<[string, AuditSinkFunction]>([
@@ -66,11 +59,11 @@ test.each<[string, AuditSinkFunction]>([
   async (_name, write) => {
     const emitter = (...sinks: AuditSinkFunction[]): Audit => createAudit({ sinks: [() => undefined, ...sinks] })
     const [without, with_] = [emitter(), emitter(write)]
-    const [usual, burdened] = [
-      await leastCpu(5_000, () => without.emit(event)),
-      await leastCpu(5_000, () => with_.emit(event)),
-    ]
-    expect(burdened - usual).toBeLessThan(0.05 * requestCost)
+    const { usual, burdened } = await leastCpuMs({
+      usual: times(5_000, () => without.emit(event)),
+      burdened: times(5_000, () => with_.emit(event)),
+    })
+    expect((burdened - usual) / 5_000).toBeLessThan(0.05 * requestCost)
     const [good, bad] = with_.stats().sinks
     expect(good).toMatchObject({ queued: 0, dropped: 0, failed: 0 })
     // Of 25 000 events each is written, waits, failed or was dropped and counted; those that wait are bounded.

@@ -2,6 +2,7 @@ import { UnavailableError } from '@countersign/core'
 import { requireMcpCredential } from '@countersign/mcp-credential'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { leastCpuMs } from '../../../test/support/cpu-time.js'
 import { agent, type Harness, mcpApp, send, withOtherSecret } from './harness.js'
 
 let app: Harness
@@ -93,20 +94,11 @@ test('[mcp-identical-401s] an unknown id takes as long as a wrong secret', async
   const unknown = (await other.credentials.issue(agent)).token
   await other.close()
   const wrong = withOtherSecret(issued.token)
-  const ROUNDS = 41
-  const CALLS = 400
-  const time = (token: string) => {
-    const from = process.hrtime.bigint()
-    for (let call = 0; call < CALLS; call += 1) void app.credentials.resolve(token)
-    return Number(process.hrtime.bigint() - from)
+  const resolving = (token: string) => () => {
+    for (let call = 0; call < 400; call += 1) void app.credentials.resolve(token)
   }
-  const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
-  const times: Record<'unknown' | 'wrong', number[]> = { unknown: [], wrong: [] }
-  for (let round = 0; round < ROUNDS; round += 1) {
-    times.unknown.push(time(unknown))
-    times.wrong.push(time(wrong))
-  }
-  const ratio = median(times.wrong) / median(times.unknown)
+  const took = await leastCpuMs({ unknown: resolving(unknown), wrong: resolving(wrong) }, 41)
+  const ratio = took.wrong / took.unknown
   expect(ratio).toBeGreaterThan(0.4)
   expect(ratio).toBeLessThan(2.5)
 })

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { cpuMs } from '../../../test/support/cpu-time.js'
 import { agent, type Harness, mcpApp, send, toolCall } from './harness.js'
 
 let app: Harness
@@ -164,9 +165,8 @@ test('filterTools keeps what the holder may call', () => {
 
 test('patterns are matched in linear time, and stars stand for any text', async () => {
   const wild = await mcpApp({ tools: { '**a**a**a**a**b': 'x', 'a.c': 'y' } })
-  const started = performance.now()
-  expect(wild.gate.filterTools([{ name: 'a'.repeat(5000) }], [])).toEqual([])
-  expect(performance.now() - started).toBeLessThan(2000)
+  const filter = () => expect(wild.gate.filterTools([{ name: 'a'.repeat(5000) }], [])).toEqual([])
+  expect(cpuMs(filter)).toBeLessThan(2000)
   const matched = ['b', 'aaaab', 'xaxaxaxab', 'aaab', 'aaaabc'].map((name) => ({ name }))
   expect(wild.gate.filterTools(matched, ['x']).map(({ name }) => name)).toEqual(['aaaab', 'xaxaxaxab'])
   expect(wild.gate.filterTools([{ name: 'abc' }], ['y'])).toEqual([])

@@ -1,6 +1,7 @@
 import { sign } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { exportPKCS8 } from 'jose'
+import { cpuMsSince } from '../../../test/support/cpu-time.js'
 import { encode, forge, parts } from './forge.js'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
 import { wire } from './wire.js'
@@ -126,8 +127,7 @@ describe('bounded parsing', () => {
       routes.use((request, response, next) => {
         const before = process.cpuUsage()
         gate(request, response, next)
-        const { user, system } = process.cpuUsage(before)
-        costs.push((user + system) / 1000)
+        costs.push(cpuMsSince(before))
       }),
   }
 

@@ -1,6 +1,7 @@
 // Measures the memory store, and prints the figures as JSON. Run with --expose-gc.
 import { createAudit } from '@countersign/core'
 import { createMcpCredentials, memoryCredentials } from '@countersign/mcp-credential'
+import { cpuMs, leastCpuMs } from '../../../../test/support/cpu-time.js'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 
 const MILLION = 1_000_000
@@ -27,16 +28,11 @@ function registry(maxCredentials: number) {
 
 type Credentials = ReturnType<typeof registry>['credentials']
 
-/** Microseconds of CPU that a use takes which writes its deadlines: each comes a minute after the last. */
-async function slideOnce(credentials: Credentials, tokens: readonly string[]): Promise<number> {
+/** Uses that write their deadlines: each comes a minute after the last. */
+const sliding = (credentials: Credentials, tokens: readonly string[]) => async () => {
   clock.advance(61_000)
-  const from = process.cpuUsage()
   for (const token of tokens) await credentials.resolve(token)
-  const { user, system } = process.cpuUsage(from)
-  return (user + system) / tokens.length
 }
-
-const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number
 
 async function million(): Promise<object> {
   const few = registry(10_000)
@@ -56,13 +52,10 @@ async function million(): Promise<object> {
     if (index % 200 === 0) tokens.push(token)
   }
   const bytesEach = ((await resident()) - before) / MILLION
-  const rounds: { few: number[]; full: number[] } = { few: [], full: [] }
-  for (let round = 0; round < 15; round += 1) {
-    rounds.few.push(await slideOnce(few.credentials, fewTokens))
-    rounds.full.push(await slideOnce(credentials, tokens))
-  }
-  const slideMicrosecondsEmpty = median(rounds.few)
-  const slideMicrosecondsFull = median(rounds.full)
+  const slides = { empty: sliding(few.credentials, fewTokens), full: sliding(credentials, tokens) }
+  const { empty, full } = await leastCpuMs(slides, 15)
+  const slideMicrosecondsEmpty = (1000 * empty) / fewTokens.length
+  const slideMicrosecondsFull = (1000 * full) / tokens.length
   const refused = await credentials.issue({ threadId: 'one-more', providerInstanceId: 'p' }).then(
     () => 0,
     () => 1,
@@ -70,9 +63,7 @@ async function million(): Promise<object> {
   let sweepMs = 0
   for (let tick = 0; tick < 385; tick += 1) {
     clock.advance(15_000)
-    const from = performance.now()
-    store.tick()
-    sweepMs = Math.max(sweepMs, performance.now() - from)
+    sweepMs = Math.max(sweepMs, cpuMs(store.tick))
   }
   const left = store.held()
   return { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs, left }
