@@ -5,10 +5,12 @@ import { Browser } from '../../packages/demo/src/browser.js'
 import { createGatesApp, type GatesApp, signInternal } from '../support/gates-app.js'
 import { type RunningServer, serve } from '../support/http-server.js'
 import { RedisServer } from '../support/redis-server.js'
+import { startRunningClock } from '../support/running-clock.js'
 
 const DEADLINE_MS = 500
 const SLACK_MS = 700
 
+const clock = startRunningClock()
 let server: RedisServer
 let redis: Redis
 let running: RunningServer
@@ -31,6 +33,7 @@ beforeAll(async () => {
   person = await openSettings(await newLink())
 })
 afterAll(async () => {
+  clock.stop()
   await running?.close()
   redis?.disconnect()
   await server?.stop()
@@ -70,14 +73,14 @@ const callers = { hmac: () => sendSigned(signed()), mcp: useCredential, settings
 async function requestAll() {
   return Promise.all(
     Object.entries(callers).map(async ([gate, send]) => {
-      const started = performance.now()
+      const started = clock.now()
       const response = await send()
       return {
         gate,
         status: response.status,
         retryAfter: response.headers.get('retry-after'),
         challenge: response.headers.get('www-authenticate'),
-        ms: performance.now() - started,
+        ms: clock.now() - started,
       }
     }),
   )
