@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const words = process.argv.slice(2)
-const versions = words.filter((word) => /^\d+(\.\d+){0,2}$/.test(word))
-const rest = words.filter((word) => !versions.includes(word))
+// The first words alone: Jest's arguments have numbers, too.
+const firstOther = words.findIndex((word) => !/^\d+(\.\d+){0,2}$/.test(word))
+const versions = firstOther === -1 ? words : words.slice(0, firstOther)
+const rest = words.slice(versions.length)
 const isWindows = process.platform === 'win32'
 
 if (versions.length === 0) {

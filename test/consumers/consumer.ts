@@ -22,7 +22,7 @@ export interface Consumer {
   /** Which version of a dependency npm installed. */
   versionOf(dependency: string): string
   /** Runs one of its files with this Node. */
-  start(file: string, env?: Readonly<Record<string, string>>): string
+  start(file: string, env?: Readonly<Record<string, string>>, flags?: readonly string[]): string
   /** Runs its tests with the Jest that it installed. */
   jest(...words: string[]): string
   /** Compiles it with these compiler options on top of `strict`, by the TypeScript that it installed, or this workspace's. */
@@ -49,7 +49,7 @@ export function createConsumer(
   return {
     folder,
     versionOf: (dependency) => versionIn(folder, dependency),
-    start: (file, env) => run(process.execPath, [file], folder, env),
+    start: (file, env, flags = []) => run(process.execPath, [...flags, file], folder, env),
     jest: (...words) => run(process.execPath, [join(folder, 'node_modules/jest/bin/jest.js'), ...words], folder),
     compile: (options) => {
       const compilerOptions = { strict: true, target: 'es2023', types: ['node'], skipLibCheck: false, ...options }
