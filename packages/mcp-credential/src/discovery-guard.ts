@@ -1,3 +1,4 @@
+import type { Middleware } from '@countersign/core'
 import type { RequestHandler } from 'express'
 
 const PROBE = /\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$)/
@@ -12,9 +13,9 @@ const BODY = JSON.stringify({
  *
  * Source: RFC 8414 §3, RFC 9728 §3, MCP authorization.
  */
-export function discoveryGuard(): RequestHandler {
+export function discoveryGuard(): Middleware {
   return function discoveryGuard(request, response, next) {
     if (!PROBE.test(request.path)) return next()
     response.status(404).set('Cache-Control', 'no-store').type('json').send(BODY)
-  }
+  } satisfies RequestHandler as Middleware
 }

@@ -1,3 +1,4 @@
+import type { Middleware } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import { assertScopes } from './demand.js'
@@ -50,7 +51,7 @@ export function resourceMetadataUrl(resource: string): string {
  *
  * @throws {OptionError}
  */
-export function serveMetadata(context: MetadataContext, options: MetadataOptions): RequestHandler {
+export function serveMetadata(context: MetadataContext, options: MetadataOptions): Middleware {
   const resolved = resolveOptions('requireOAuthBearer', options, rules, 'metadata.')
   const { scopesSupported, authorizationServerRedirect } = resolved
   assertScopes(scopesSupported ?? [], 'metadata.scopesSupported')
@@ -93,5 +94,5 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
       response.setHeader('Cache-Control', 'public, max-age=300')
       response.type('application/json').send(document())
     }
-  }
+  } satisfies RequestHandler as Middleware
 }

@@ -1,7 +1,6 @@
-import type { Gate } from '@countersign/core'
+import type { Gate, Middleware } from '@countersign/core'
 import { defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
-import type { RequestHandler } from 'express'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
 import { createIssuer } from './issuers/create-issuer.js'
@@ -25,7 +24,7 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
   /** A gate for an operation that needs a stronger or more recent authentication of the user (RFC 9470). */
   stepUp(options: StepUpOptions): Gate<OAuthBearerPrincipal>
   /** Serves this resource's metadata (RFC 9728). Mount it at the root of the app. */
-  metadata(options?: MetadataOptions): RequestHandler
+  metadata(options?: MetadataOptions): Middleware
   /** Who has used a legacy token since this gate was made. When the list stops growing, the migration is over. */
   legacyUsage(): readonly LegacyUse[]
 }

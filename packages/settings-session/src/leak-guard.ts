@@ -1,4 +1,4 @@
-import { type Audit, audit as defaultAudit } from '@countersign/core'
+import { type Audit, audit as defaultAudit, type Middleware } from '@countersign/core'
 import { describeRequest, option, problemAnswer, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler, Response } from 'express'
 import { reportChange } from './events.js'
@@ -32,7 +32,7 @@ const BEGINNING = /[lstd](?:1(?:\.[A-Za-z0-9_.-]{0,61})?)?$/
  *
  * @throws {OptionError} at creation.
  */
-export function leakGuard(options: LeakGuardOptions = {}): RequestHandler {
+export function leakGuard(options: LeakGuardOptions = {}): Middleware {
   const { audit, route, maxHeldBytes } = resolveOptions('leakGuard', options, RULES)
   return function countersignLeakGuard(request, response, next) {
     const report = (where: 'header' | 'body', status: number | undefined) => {
@@ -41,7 +41,7 @@ export function leakGuard(options: LeakGuardOptions = {}): RequestHandler {
     }
     guard(request, response, maxHeldBytes, report)
     next()
-  }
+  } satisfies RequestHandler as Middleware
 }
 
 type Chunk = string | Uint8Array

@@ -1,4 +1,4 @@
-import type { Audit, Clock, GateOptions } from '@countersign/core'
+import type { Audit, Clock, GateOptions, Middleware } from '@countersign/core'
 import { audit as defaultAudit, OptionError } from '@countersign/core'
 import {
   gateOptionRules,
@@ -9,7 +9,6 @@ import {
   resolveOptions,
   systemClock,
 } from '@countersign/core/gate-kit'
-import type { RequestHandler } from 'express'
 import type { SameSite } from './cookies.js'
 import type { KindValidators, LinkKinds, NoKinds, OnOpen } from './links/kinds.js'
 import {
@@ -90,7 +89,7 @@ export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessi
 /** The part of `SettingsSessions` by which a gate recognises it, whatever its kinds of links. */
 export interface SettingsRegistry {
   /** The routes that lead to a session and out of it. Mount them at the path of `baseUrl`, before the gate. */
-  routes(): RequestHandler
+  routes(): Middleware
   /** Ends a session by its public id, immediately. False when no such session lives. */
   revoke(sessionId: string): Promise<boolean>
 }

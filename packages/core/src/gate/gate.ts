@@ -1,7 +1,8 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { Request, RequestHandler } from 'express'
 import type { Audit } from '../audit/emitter.js'
 import type { Clock } from '../clock.js'
 import { CodedTypeError } from '../errors.js'
+import type { Middleware } from '../middleware.js'
 import type { Answer } from './answer.js'
 import type { Challenge } from './challenge.js'
 import { type Exit, ExpressExit } from './exit.js'
@@ -87,13 +88,7 @@ export interface WithoutRequest<C, R extends string> {
 }
 
 /** An Express middleware that lets a request through only with a verified principal. */
-export interface Gate<P extends PrincipalBase = PrincipalBase> {
-  /** An Express `RequestHandler` that takes its types from the route, so `request.params` keeps what the path says. */
-  <Params, ResBody, ReqBody, ReqQuery>(
-    request: Request<Params, ResBody, ReqBody, ReqQuery>,
-    response: Response<ResBody>,
-    next: NextFunction,
-  ): void
+export interface Gate<P extends PrincipalBase = PrincipalBase> extends Middleware {
   /** `hmac`, `oauth-bearer`, `mcp-credential`, `settings-session`, or your own gate's. */
   readonly kind: string
   /** The header fields that credentials are read from, in lower case. */

@@ -1,3 +1,4 @@
+import type { Middleware } from '@countersign/core'
 import { denied } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import type { SettingsSessionReason } from '../reasons.js'
@@ -22,7 +23,7 @@ export function createRouter(
   context: RouteContext,
   setup: Pick<RouteSetup, 'pages' | 'name'>,
   telegram: ResolvedTelegram | undefined,
-): RequestHandler {
+): Middleware {
   const { site, audit, clock } = context
   const on = createRoute({ site, audit, clock, ...setup })
   const table = { ...linkRoutes(context), ...signInRoutes(context), ...telegramRoutes(context, telegram) }
@@ -40,7 +41,7 @@ export function createRouter(
     if (handler === undefined || !isLink) return next()
     if (request.method === 'HEAD' && WITHOUT_HEAD.includes(path)) return void response.status(405).end()
     return handler(request, response, next)
-  }
+  } satisfies RequestHandler as Middleware
 }
 
 function linkRoutes(context: RouteContext): RouteTable {

@@ -1,7 +1,14 @@
-// What a route's path says of its parameters is kept behind a gate. Compiled, not run.
+// What a route's path says of its parameters is kept behind a gate, and behind every other middleware. Compiled, not run.
 import { firstPresented } from '@countersign/core'
 import { memorySecrets, requireHmac } from '@countersign/hmac'
+import { createMcpCredentials, discoveryGuard, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
+import {
+  createSettingsSessions,
+  leakGuard,
+  memorySessions,
+  requireSettingsSession,
+} from '@countersign/settings-session'
 import express, { type Request, type RequestHandler, type Response, Router } from 'express'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -14,6 +21,9 @@ interface Answer {
 
 const hmac = requireHmac({ secrets: memorySecrets([]), audience: 'app.example.com' })
 const oauth = requireOAuthBearer({ resource: 'https://app.example.com', issuer: 'https://auth.example.com' })
+const mcp = requireMcpCredential({ credentials: createMcpCredentials() })
+const settings = createSettingsSessions({ store: memorySessions(), baseUrl: 'https://app.example.com/settings' })
+const person = requireSettingsSession({ settings })
 const app = express()
 const router = Router()
 
@@ -28,7 +38,25 @@ router.route('/five/:id').patch(hmac, oauth, (request) => isString(request.param
 app.get('/six/:id', hmac, (request: Request<{ id: string }, Answer>, response: Response<Answer>) => {
   response.json({ id: request.params.id })
 })
+app.get('/seven/:id', mcp, (request) => isString(request.params.id, true))
+app.get('/eight/:id', person, (request) => isString(request.params.id, true))
+app.get('/nine/:id', leakGuard(), (request) => isString(request.params.id, true))
+app.get('/ten/:id', discoveryGuard(), (request) => isString(request.params.id, true))
+app.get('/eleven/:id', oauth.metadata(), settings.routes(), (request) => isString(request.params.id, true))
+router
+  .route('/twelve/:id')
+  .all(leakGuard(), discoveryGuard(), mcp)
+  .get((request) => isString(request.params.id, true))
 app.use(hmac)
-app.use('/seven', hmac, oauth)
+app.use('/thirteen', hmac, oauth)
 app.use([hmac, oauth])
-export const handlers: RequestHandler[] = [hmac, oauth, oauth.optional()]
+app.use(leakGuard(), discoveryGuard(), oauth.metadata())
+app.use('/settings', settings.routes(), person)
+export const handlers: RequestHandler[] = [
+  hmac,
+  oauth,
+  oauth.optional(),
+  leakGuard(),
+  discoveryGuard(),
+  oauth.metadata(),
+]
