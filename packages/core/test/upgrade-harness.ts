@@ -99,6 +99,15 @@ export interface Handshake {
 /** A connection of its own that asks for an upgrade to the protocol `echo`, byte for byte as it is written here. */
 export async function askUpgrade(port: number, path: string, handshake: Handshake = {}): Promise<Client> {
   const { method = 'GET', headers = {}, head = '' } = handshake
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
+  return ask(
+    port,
+    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n${lines.join('')}\r\n${head}`,
+  )
+}
+
+/** A connection of its own on which these bytes are sent, one for each character. */
+export async function ask(port: number, bytes: string): Promise<Client> {
   const socket = connect({ port, host: '127.0.0.1' })
   await once(socket, 'connect')
   let received = ''
@@ -111,10 +120,7 @@ export async function askUpgrade(port: number, path: string, handshake: Handshak
   socket.once('close', () => {
     isClosed = true
   })
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`))
-  socket.write(
-    `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n${lines.join('')}\r\n${head}`,
-  )
+  socket.write(bytes, 'latin1')
   return {
     socket,
     text: () => received,

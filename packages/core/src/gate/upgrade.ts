@@ -10,6 +10,7 @@ import { option } from '../options/rules.js'
 import { markUpgrade } from '../request/message.js'
 import { type Answer, problemAnswer } from './answer.js'
 import type { Exit } from './exit.js'
+import { offersHttp2Alone, serveAsRequest } from './not-upgraded.js'
 
 /**
  * Gets the upgrades that a gate lets through, with what Node's `'upgrade'` event has and the principal. `head` and what
@@ -34,15 +35,17 @@ const RULES = {
   listener: option.func<UpgradeListener<never>>().required(),
 }
 
-/** On a listener of ours: the path that it is for. Other copies of the package find it by its symbol. */
-const PATH = Symbol.for('countersign.upgrade-path/1')
+/** On our listener of a server: what each path does. Other copies of the package find it by its symbol. */
+const PATHS = Symbol.for('countersign.upgrade-paths/1')
 
 /** Milliseconds that a client has for reading an answer before the connection is closed, should it still be sending. */
 const LINGER_MS = 1000
 
+type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
 /**
  * Lets a gate decide on the upgrades of one path. Upgrades to other paths are left to other listeners; where there are
- * none, they get 404, because they would hang. Returns the function that removes the listener.
+ * none, they are served as the requests that they are. Returns the function that ends it.
  *
  * @throws {OptionError} for what is not a server, a path or a function.
  * @throws {TypeError} with code `ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN` when the server has a gate for this path.
@@ -54,47 +57,73 @@ export function listenForUpgrades<P>(
   listener: UpgradeListener<P>,
 ): () => void {
   const { server: emitter } = resolveOptions(`${name}.upgrade`, { server, path, listener }, RULES)
-  if (emitter.listeners('upgrade').some((other) => pathOf(other) === path)) {
+  const paths = pathsOf(emitter) ?? listenOn(emitter)
+  if (paths.has(path)) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN',
       `${name}.upgrade: this server has a gate for upgrades to ${path}. One path has one gate: compose gates with firstPresented`,
     )
   }
-  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const target = request.url?.split('?', 1)[0]
-    if (target !== path) {
-      if (isLeftAlone(emitter, onUpgrade, target)) sendOnSocket(socket, NOT_FOUND)
-      return
-    }
+  const onUpgrade: OnUpgrade = (request, socket, head) => {
     const leaveBy = guard(socket)
     // When the server's other listeners have run: then it shows whether one of them took the socket.
     process.nextTick(() =>
       leaveBy(() => enter(asUpgrade(request, path), socketExit(request, socket, head, listener, leaveBy))),
     )
   }
-  Object.defineProperty(onUpgrade, PATH, { value: path })
+  paths.set(path, onUpgrade)
+  return () => {
+    if (paths.get(path) === onUpgrade) paths.delete(path)
+    if (paths.size === 0) stopListening(emitter, paths)
+  }
+}
+
+/** The paths of our listener, where the server has it. */
+function pathsOf(emitter: EventEmitter): Map<string, OnUpgrade> | undefined {
+  const own = emitter.listeners('upgrade').find((listener) => PATHS in listener)
+  return (own as { [PATHS]?: Map<string, OnUpgrade> } | undefined)?.[PATHS]
+}
+
+/** Adds our listener to a server: one for all paths, because Node warns of a leak from eleven on. */
+function listenOn(emitter: EventEmitter): Map<string, OnUpgrade> {
+  const paths = new Map<string, OnUpgrade>()
+  const dispatch: OnUpgrade = (request, socket, head) => {
+    const onUpgrade = paths.get(request.url?.split('?', 1)[0] ?? '')
+    // What others listen for is theirs.
+    const isOurs = emitter.listenerCount('upgrade') === 1
+    if (isOurs && (onUpgrade === undefined || offersHttp2Alone(request))) {
+      return refrain(emitter, request, socket, head)
+    }
+    // A client that resets the connection must not end the process, whoever takes the upgrade, or nobody.
+    socket.on('error', ignore)
+    onUpgrade?.(request, socket, head)
+  }
   // First, so that it sees the socket before any other listener.
-  emitter.prependListener('upgrade', onUpgrade)
-  return () => void emitter.off('upgrade', onUpgrade)
+  emitter.prependListener('upgrade', Object.assign(dispatch, { [PATHS]: paths }))
+  return paths
+}
+
+function stopListening(emitter: EventEmitter, paths: Map<string, OnUpgrade>): void {
+  for (const listener of emitter.listeners('upgrade')) {
+    if ((listener as { [PATHS]?: unknown })[PATHS] === paths) emitter.off('upgrade', listener as OnUpgrade)
+  }
 }
 
 const NOT_FOUND = problemAnswer(404, { title: 'Not Found', detail: 'Nothing here takes an upgrade' })
+const TOO_LARGE = problemAnswer(431, { title: 'Request Header Fields Too Large' })
 
-function pathOf(listener: unknown): string | undefined {
-  return (listener as { [PATH]?: string })[PATH]
-}
-
-/** Whether no listener of the server takes this upgrade, and `own` is the one of them to say so. */
-function isLeftAlone(emitter: EventEmitter, own: unknown, target: string | undefined): boolean {
-  const all = emitter.listeners('upgrade')
-  return all[0] === own && all.every((one) => pathOf(one) !== undefined && pathOf(one) !== target)
+/** Serves what nothing here takes as an upgrade. */
+function refrain(emitter: EventEmitter, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  if (emitter.listenerCount('request') === 0) return sendOnSocket(socket, NOT_FOUND)
+  if (!serveAsRequest(emitter, request, socket, head)) sendOnSocket(socket, TOO_LARGE)
 }
 
 /** The members of Express's request that gates read: they decide on an upgrade as on any request. */
 function asUpgrade(request: IncomingMessage, path: string): Request {
   const upgrade = request as Request
-  upgrade.originalUrl ??= request.url as string
-  upgrade.route ??= { path }
+  // Own members alone: a polluted prototype must not say what a signature is compared with.
+  if (!Object.hasOwn(upgrade, 'originalUrl')) upgrade.originalUrl = request.url as string
+  if (!Object.hasOwn(upgrade, 'route')) upgrade.route = { path }
   markUpgrade(upgrade)
   return upgrade
 }
@@ -104,8 +133,6 @@ type Guard = (step: () => void) => void
 
 /** Guards the socket of an upgrade from the moment on that a gate has it. */
 function guard(socket: Duplex & { readonly bytesWritten?: number }): Guard {
-  // A client that resets the connection must not end the process.
-  socket.on('error', ignore)
   const before = socket.bytesWritten
   const isTaken = () =>
     socket.bytesWritten !== before || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0
@@ -129,7 +156,6 @@ function socketExit<P>(
   return {
     admit: (principal) =>
       leaveBy(() => {
-        socket.off('error', ignore)
         // What the listener throws is the app's own: no answer of the gate's.
         process.nextTick(listener, request, socket, head, principal as P)
       }),

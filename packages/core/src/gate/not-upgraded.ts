@@ -1,0 +1,42 @@
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** How many entries of `rawHeaders` Node keeps where the server sets no `maxHeadersCount`. */
+const KEPT_ENTRIES = 2000
+
+/**
+ * Whether a request offers HTTP/2 alone: plain requests of `curl --http2` and of Java's `HttpClient` do. The offer may be
+ * ignored (RFC 9113 §3.1 took it back), and no WebSocket begins so.
+ */
+export function offersHttp2Alone({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.trim().toLowerCase() === 'h2c'
+}
+
+/**
+ * Hands an upgrade that nothing takes back to the server as the request that it is without `Upgrade`: what Node makes of it
+ * where a server has no `'upgrade'` listener. Its body, and the requests that follow on the connection, are read as always.
+ *
+ * False when its header lines cannot be written again as they came, because Node has not kept all of them: without them,
+ * the body could be read as another request.
+ */
+export function serveAsRequest(
+  server: EventEmitter & { readonly maxHeadersCount?: number | null },
+  request: IncomingMessage,
+  socket: Duplex & { readonly encrypted?: boolean },
+  head: Buffer,
+): boolean {
+  const { method, url, httpVersion, rawHeaders } = request
+  const limit = typeof server.maxHeadersCount === 'number' ? server.maxHeadersCount * 2 : KEPT_ENTRIES
+  if (limit > 0 && rawHeaders.length >= limit) return false
+  // Only a lenient parser lets them in.
+  if (rawHeaders.some((text) => /[\r\n]/.test(text))) return false
+  let lines = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() !== 'upgrade') lines += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
+  }
+  socket.unshift(Buffer.concat([Buffer.from(`${lines}\r\n`, 'latin1'), head]))
+  // As Node's documentation says of both events: they may be emitted to inject a connection.
+  server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket)
+  return true
+}
