@@ -7,7 +7,7 @@ import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
 import { signedRequest, type TestIssuer, testIssuer } from '@countersign/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import { WebSocket } from 'ws'
+import express from 'express'
 import { type Headers, type Refused, refused, startWebSocketApp, type WebSocketApp } from '../support/websocket-app.js'
 
 const SIGNER = {
@@ -87,6 +87,53 @@ describe('requireHmac', () => {
   })
 })
 
+describe('a request that offers HTTP/2, as those of curl --http2 and of Java do, beside a gate for upgrades', () => {
+  const BODY = JSON.stringify({ job: 'x'.repeat(100_000) })
+
+  /** Sends a request with the offer, and the same once more without; resolves with the two statuses. */
+  async function statuses(target: string, headers: Headers, body: string): Promise<string[]> {
+    const socket = connect(world.port, '127.0.0.1')
+    const offer = {
+      Connection: 'Upgrade, HTTP2-Settings',
+      Upgrade: 'h2c',
+      'HTTP2-Settings': 'AAMAAABkAAQCAAAAAAIAAAAA',
+    }
+    const given = { Host: `127.0.0.1:${world.port}`, 'Content-Length': String(body.length), ...headers }
+    let received = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      received += text
+    })
+    const found: string[] = []
+    for (const fields of [{ ...given, ...offer }, given]) {
+      const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.write(`POST ${target} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
+      while (!received.includes('\r\n\r\n')) await once(socket, 'data')
+      found.push(received.slice(9, 12))
+      received = ''
+    }
+    socket.destroy()
+    return found
+  }
+
+  test('is decided on by the gates of Express, its body included', async () => {
+    const secrets = memorySecrets([{ caller: SIGNER.caller, version: 1, secret: SIGNER.secret }])
+    const hmac = requireHmac({ secrets, audience: SIGNER.audience, audit: world.audit })
+    world.serve(hmac)
+    world.app.post('/:path', hmac, express.json({ limit: '1mb', type: () => true }), (request, response) => {
+      response.status(request.body.job === 'x'.repeat(100_000) ? 204 : 500).end()
+    })
+    for (const path of ['/jobs', '/live']) {
+      const sign = () =>
+        signedRequest({ ...SIGNER, method: 'POST', url: `http://127.0.0.1:${world.port}${path}`, body: BODY }).headers
+      // The second is the first one, sent again.
+      expect(await statuses(path, sign(), BODY)).toEqual(['204', '401'])
+      expect(await statuses(path, sign(), BODY.replace('xx', 'xy'))).toEqual(['401', '401'])
+    }
+    const reasons = ['scheduler', 'replayed', 'digest_mismatch', 'digest_mismatch']
+    expect(world.decisions().map(([, , reason]) => reason)).toEqual([...reasons, ...reasons])
+  })
+})
+
 describe('requireOAuthBearer', () => {
   const gateOf = () =>
     requireOAuthBearer({ issuer: issuer.url, resource: issuer.resource, scopes: ['files:read'], audit: world.audit })
@@ -144,11 +191,7 @@ describe('requireMcpCredential', () => {
     world.serve(gateOf())
     const connectAs = async () => {
       const { authorizationHeader, credentialId } = await credentials.issue({ ...agent, threadId: crypto.randomUUID() })
-      const client = new WebSocket(`ws://127.0.0.1:${world.port}/live`, {
-        headers: { Authorization: authorizationHeader },
-      })
-      await once(client, 'open')
-      return { client, credentialId }
+      return { client: await world.connect({ Authorization: authorizationHeader }), credentialId }
     }
     const revoked = await connectAs()
     const other = await connectAs()

@@ -28,6 +28,8 @@ export interface WebSocketApp {
   serve(gate: Gate): void
   /** Connects with a real client; resolves with the first message, or with how it was refused. */
   talk(headers?: Headers, path?: string): Promise<string | Refused>
+  /** Connects with a real client, and leaves the connection open. */
+  connect(headers?: Headers, path?: string): Promise<WebSocket>
   /** The decisions: the path, the gate, and the reason or the principal. */
   decisions(): (string | undefined)[][]
   close(): Promise<void>
@@ -63,6 +65,11 @@ export async function startWebSocketApp(): Promise<WebSocketApp> {
         })
       }),
     talk: (headers = {}, path = '/live') => talkTo(`ws://127.0.0.1:${port}${path}`, headers),
+    connect: async (headers = {}, path = '/live') => {
+      const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers })
+      await once(client, 'open')
+      return client
+    },
     decisions: () =>
       events
         .filter(({ type }) => type.startsWith('access.'))

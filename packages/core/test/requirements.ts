@@ -21,7 +21,9 @@ export const requirements: Record<string, string> = {
   'core-on-denied': "onDenied: 'respond' answers, a function takes over, and next() without an error is not a way in",
   'core-access-denied-error': "onDenied: 'next' passes an AccessDeniedError in the http-errors shape",
   'core-upgrade':
-    'upgrades of one path are decided on as requests are, refusals are HTTP on the socket, other paths are left alone',
+    'upgrades of one path are decided on as requests are, refusals are HTTP on the socket, other paths are as without it',
+  'core-connections-end':
+    'an open connection ends when what opened it is no longer valid, or cannot be checked for long',
   'core-presence-commits': 'the gate whose credential is presented decides alone, without fallback',
   'core-same-header': 'gates that read the same header are one credential: the first that presents owns it',
   'core-ambiguous': 'two different headers with credentials are refused with 400 ambiguous',

@@ -32,10 +32,11 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
  */
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
-  const { credentials, capabilitiesOf, maxBodyBytes, bindSessions, stripHeader, attachAuthInfo, denyAs } = resolved
+  const { credentials, capabilitiesOf, maxBodyBytes, bindSessions, stripHeader, attachAuthInfo, denyAs, recheckMs } =
+    resolved
   const { prefix } = credentials
   const sessions = sessionBindingsOf(credentials)
-  const streams = streamWatchOf(credentials, resolved.recheckMs)
+  const streams = streamWatchOf(credentials)
 
   const gate = defineGate<string, McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
     name: 'mcp-credential',
@@ -65,7 +66,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.
       const stream = isUpgrade(request) ? request.socket : request.res
-      if (stream !== undefined) streams.watch(stream, idInToken(prefix, token))
+      if (stream !== undefined) streams.watch(stream, idInToken(prefix, token), recheckMs)
     },
     verifier: credentials,
     dependencies: ['credential_store', 'liveness'],

@@ -47,6 +47,8 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   readonly keyCache?: KeyCache | undefined
   /** Sets `req.auth` in the shape that the MCP SDK reads. Default true; set false if another library owns `req.auth`. */
   readonly attachAuthInfo?: boolean | undefined
+  /** Seconds after which an open socket learns that its token has expired or is revoked. Default 5. */
+  readonly recheckSeconds?: number | undefined
   /** The realm in challenges. Default: the host of `resource`. */
   readonly realm?: string | undefined
   /** Where the metadata is, if this gate's `metadata()` does not serve it. */
@@ -89,6 +91,7 @@ const rules = {
   ),
   keyCache: option.port<KeyCache>('a key cache, such as redisKeyCache(redis, { secret })', 'load', 'save'),
   attachAuthInfo: option.boolean().default(true),
+  recheckSeconds: option.seconds(0.01, 3600).default(5),
   realm: option.string(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'printable ASCII without quotes and backslashes'),
   resourceMetadataUrl: urlRule(),
 }
@@ -135,6 +138,7 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
   readonly maxCacheEntries: number
   readonly keyCache: KeyCache | undefined
   readonly attachAuthInfo: boolean
+  readonly recheckMs: number
   readonly realm: string
   readonly resourceMetadataUrl: string | undefined
 }
@@ -145,7 +149,7 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
  * @throws {OptionError}
  */
 export function resolveOAuthOptions(options: RequireOAuthBearerOptions): ResolvedOAuthOptions {
-  const { issuer, audience, cache, clockToleranceSeconds, ...rest } = resolveOptions(
+  const { issuer, audience, cache, clockToleranceSeconds, recheckSeconds, ...rest } = resolveOptions(
     'requireOAuthBearer',
     options,
     rules,
@@ -173,6 +177,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     audiences: audience ?? [rest.resource],
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
     toleranceMs: clockToleranceSeconds * 1000,
+    recheckMs: Math.round(recheckSeconds * 1000),
     maxCacheEntries: caching?.maxEntries ?? 0,
     realm: rest.realm ?? new URL(rest.resource).host,
   }

@@ -1,5 +1,5 @@
 import type { Gate, Middleware } from '@countersign/core'
-import { defineGate, type LegacyUse } from '@countersign/core/gate-kit'
+import { defineGate, isUpgrade, type LegacyUse } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
@@ -10,6 +10,7 @@ import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.j
 import type { OAuthBearerPrincipal } from './principal.js'
 import { type PresentedToken, readBareToken, readToken } from './read.js'
 import { dependencies, type OAuthBearerDependency, type OAuthBearerReason, reasons } from './reasons.js'
+import { watchSockets } from './socket-watch.js'
 import { createVerify } from './verify.js'
 
 /** The gate of {@link requireOAuthBearer}. */
@@ -44,12 +45,13 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
  */
 export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBearerGate {
   const resolved = resolveOAuthOptions(options)
-  const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo } = resolved
+  const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo, recheckMs } = resolved
   const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
   const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
   const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
   const verify = createVerify({ ...resolved, issuers, legacy })
   const hasScopes = createScopeCheck(resolved.scopeImplies)
+  const sockets = watchSockets(verify)
   const knownScopes = new Set(resolved.scopes)
   let metadataAt = resolved.resourceMetadataUrl
 
@@ -69,13 +71,15 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       read: (request) => readToken(request, schemes, maxTokenBytes),
       verify,
       demand: createDemand(needs, hasScopes, clock, toleranceMs),
-      decided: attachAuthInfo
-        ? (verdict, presented, request) => {
-            const isGranted = verdict.outcome === 'granted'
-            const auth = isGranted ? authInfoOf(verdict.principal, { token: presented?.token, resource }) : undefined
-            ;(request as { auth?: unknown }).auth = auth
-          }
-        : undefined,
+      decided(verdict, presented, request) {
+        const isGranted = verdict.outcome === 'granted'
+        if (attachAuthInfo) {
+          const auth = isGranted ? authInfoOf(verdict.principal, { token: presented?.token, resource }) : undefined
+          ;(request as { auth?: unknown }).auth = auth
+        }
+        if (!isGranted || presented === undefined || !isUpgrade(request)) return
+        sockets.watch(request.socket, { presented, request }, recheckMs)
+      },
       // The gates of one origin verify with one cache and one set of keys.
       verifier: verify,
       dependencies,

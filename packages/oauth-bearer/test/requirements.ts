@@ -27,4 +27,5 @@ export const requirements: Record<string, string> = {
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',
   'oauth-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
+  'oauth-sockets-end': 'the socket of a token is closed when the token expires or is revoked',
 }

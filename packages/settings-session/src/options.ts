@@ -84,6 +84,8 @@ export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessi
   readonly maxAuthAgeSeconds?: number | undefined
   /** Whether unsafe requests with a body must have one of `application/json`. Default false. */
   readonly requireJson?: boolean | undefined
+  /** Seconds after which an open socket learns that its session has ended elsewhere. Default 5. */
+  readonly recheckSeconds?: number | undefined
 }
 
 /** The part of `SettingsSessions` by which a gate recognises it, whatever its kinds of links. */
@@ -116,6 +118,7 @@ export interface ResolvedSettings {
 export interface ResolvedGate {
   readonly parts: RegistryParts
   readonly demands: SessionDemands
+  readonly recheckMs: number
   readonly gate: GateOptions<SettingsSessionReason, SettingsSessionDependency> & { readonly clock: Clock }
 }
 
@@ -183,6 +186,7 @@ const GATE_RULES = {
   kinds: option.strings().default(['settings']),
   maxAuthAgeSeconds: option.seconds(1, DAY_SECONDS),
   requireJson: option.boolean().default(false),
+  recheckSeconds: option.seconds(0.01, 3600).default(5),
 }
 
 /**
@@ -227,11 +231,13 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
  */
 export function resolveGateOptions(options: RequireSettingsSessionOptions): ResolvedGate {
   const given = resolveOptions('requireSettingsSession', options, GATE_RULES, '', GATE_ALIASES)
-  const { settings: parts, kinds, requireJson, maxAuthAgeSeconds, audit = parts.audit, onDenied, route, clock } = given
+  const { settings: parts, kinds, requireJson, maxAuthAgeSeconds, recheckSeconds } = given
+  const { audit = parts.audit, onDenied, route, clock } = given
   const maxAuthAgeMs = maxAuthAgeSeconds === undefined ? undefined : milliseconds(maxAuthAgeSeconds)
   return {
     parts,
     demands: { origin: parts.site.origin, requireJson, kinds, maxAuthAgeMs },
+    recheckMs: milliseconds(recheckSeconds),
     gate: { audit, onDenied, route, clock },
   }
 }

@@ -1,5 +1,6 @@
 import type { Audit } from '@countersign/core'
 import type { PageOptions } from './pages/page-options.js'
+import type { SocketWatch } from './session-watch.js'
 import type { Site } from './site.js'
 import type { SettingsStore } from './store/port.js'
 
@@ -10,6 +11,7 @@ export interface RegistryParts {
   readonly pages: PageOptions
   /** The name of the provider where people sign in; undefined where a link is enough. */
   readonly providerName: string | undefined
+  readonly sockets: SocketWatch
   readonly audit: Audit
 }
 

@@ -17,6 +17,7 @@ import {
   type SettingsUser,
 } from './principal.js'
 import { createRouter } from './routes/router.js'
+import { closeSockets, type SocketWatch, watchSockets } from './session-watch.js'
 import { memorySessions } from './store/memory.js'
 import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
@@ -87,36 +88,43 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
   const resolved = resolveSettingsOptions(options)
   const { site, limits, linkTtlMs, confirmCode, kinds, identities, onOpen, pages, telegram, audit, clock } = resolved
   const store = resolved.store ?? memorySessions({ clock })
+  const sockets = watchSockets(store)
   const provider = resolved.oauth === undefined ? undefined : createProvider(resolved.oauth)
   const issuer = { site, store, kinds, linkTtlMs, sessionTtlMs: limits.absoluteMs, confirmCode, audit }
-  const context = { site, store, limits, provider, identities, kinds, onOpen, audit, clock }
+  const context = { site, store, limits, provider, identities, kinds, onOpen, sockets, audit, clock }
 
   const settings: SettingsSessions = Object.freeze({
     issueLink: (request: unknown) => issueLink<never>(issuer, request),
     deliver: <K extends string>(link: SensitiveLink<K>, send: SendToUser) => deliver(audit, link, send),
     routes: () => createRouter(context, { pages, name: resolved.route }, telegram),
-    ...sessionsOf(store, audit),
-    ...identitiesOf(store, audit),
+    ...sessionsOf(store, sockets, audit),
+    ...identitiesOf(store, sockets, audit),
     csrfToken: (request: Request) => {
       const token = tokenInCookie(request, site.cookies.session, 's')
       return token === undefined ? undefined : csrfTokenOf(token.text)
     },
   })
-  keepParts(settings, { site, store, pages, providerName: provider?.name, audit })
+  keepParts(settings, { site, store, pages, providerName: provider?.name, sockets, audit })
   return settings
 }
 
-function sessionsOf(store: SessionStore, audit: Audit): Pick<SettingsSessions, 'list' | 'revoke' | 'revokeAll'> {
+function sessionsOf(
+  store: SessionStore,
+  sockets: SocketWatch,
+  audit: Audit,
+): Pick<SettingsSessions, 'list' | 'revoke' | 'revokeAll'> {
   return {
     list: async (user) => (await store.list(user)).map(summaryOf),
     async revoke(sessionId) {
       const ended = isTag(sessionId) ? await store.revoke(sessionId) : undefined
       if (ended === undefined) return false
+      closeSockets(sockets, ended.user)
       reportChange(audit, 'settings.session.revoked', { user: ended.user, id: sessionId })
       return true
     },
     async revokeAll(user) {
       await store.revokeAll(user)
+      closeSockets(sockets, user)
       reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true } })
     },
   }
@@ -136,7 +144,7 @@ function summaryOf(session: StoredSession): SessionSummary {
 
 type Identities = Pick<SettingsSessions, 'answerFirstClaim' | 'identityOf' | 'unlink' | 'rebind'>
 
-function identitiesOf(store: IdentityStore, audit: Audit): Identities {
+function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit): Identities {
   const attributesOf = ({ issuer }: SettingsIdentity) => ({ issuer, by: 'app' })
   return {
     async answerFirstClaim(claimId, isAllowed) {
@@ -147,12 +155,14 @@ function identitiesOf(store: IdentityStore, audit: Audit): Identities {
     async unlink(user) {
       const identity = await store.unlink(user)
       if (identity === undefined) return false
+      closeSockets(sockets, user)
       reportChange(audit, 'settings.identity.unlinked', { user, attributes: attributesOf(identity) })
       return true
     },
     async rebind(user, identity) {
       const outcome = await store.rebind(user, identity)
       if (outcome === 'bound') {
+        closeSockets(sockets, user)
         reportChange(audit, 'settings.identity.claimed', { user, attributes: attributesOf(identity) })
       }
       return outcome

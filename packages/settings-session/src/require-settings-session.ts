@@ -1,5 +1,5 @@
 import type { Gate } from '@countersign/core'
-import { defineGate, memberOf } from '@countersign/core/gate-kit'
+import { defineGate, isUpgrade, memberOf } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
 import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
@@ -28,8 +28,8 @@ import { meetDemands, type VerifiedSession, verifySession } from './verify.js'
  * app.use('/settings', requireSettingsSession({ settings }), settingsPages)
  */
 export function requireSettingsSession(options: RequireSettingsSessionOptions): Gate<SettingsSessionPrincipal> {
-  const { parts, demands, gate } = resolveGateOptions(options)
-  const { site, store, pages, providerName } = parts
+  const { parts, demands, recheckMs, gate } = resolveGateOptions(options)
+  const { site, store, pages, providerName, sockets } = parts
   const signInPath = providerName === undefined ? undefined : pathTo(site, '/oauth/start')
   const verifier = { store, clock: gate.clock, signInPath }
 
@@ -51,6 +51,10 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     // What `verify` granted is handed to `demand` as it is, of an earlier gate of this registry, too.
     demand: (verdict, token, request) =>
       meetDemands(verdict as VerifiedSession, token, request as Request, demands, signInPath),
+    decided: (verdict, _token, request) => {
+      if (verdict.outcome !== 'granted' || !isUpgrade(request)) return
+      sockets.watch(request.socket, verdict.principal, recheckMs)
+    },
     verifier: memberOf(options, 'settings') as object,
     dependencies,
     reasons,

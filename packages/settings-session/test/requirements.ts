@@ -33,4 +33,6 @@ export const requirements: Record<string, string> = {
   'settings-init-links': 'An integration init link: the agent gets the receipt, the person the link.',
   'settings-linear-time':
     'each parser takes time in proportion to the length of what it reads, before anything is proven',
+  'settings-sockets-end':
+    'the socket of a session is closed when the session ends, at once in the process that ends it',
 }

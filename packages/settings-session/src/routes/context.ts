@@ -2,6 +2,7 @@ import type { Audit, Clock } from '@countersign/core'
 import type { KindValidators, NoKinds, OnOpen } from '../links/kinds.js'
 import type { IdentityPolicy } from '../oauth/first-claim.js'
 import type { Provider } from '../oauth/provider.js'
+import type { SocketWatch } from '../session-watch.js'
 import type { Site } from '../site.js'
 import type { SessionLimits, SettingsStore } from '../store/port.js'
 
@@ -15,6 +16,7 @@ export interface RouteContext {
   readonly identities: IdentityPolicy
   readonly kinds: KindValidators
   readonly onOpen: OnOpen<NoKinds> | undefined
+  readonly sockets: SocketWatch
   readonly audit: Audit
   readonly clock: Clock
 }

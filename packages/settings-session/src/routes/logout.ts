@@ -4,12 +4,13 @@ import { expireCookie, tokenInCookie } from '../cookies.js'
 import { isOwnRequest } from '../csrf.js'
 import { reportChange } from '../events.js'
 import { wantsHtml } from '../pages/error-page.js'
+import { closeSockets } from '../session-watch.js'
 import type { RouteContext } from './context.js'
 import { type Outcome, page } from './outcome.js'
 
 /** `POST /logout`: ends the session and deletes our own cookies. Without a session there is nothing to refuse. */
 export async function logOut(
-  { site, store, audit }: RouteContext,
+  { site, store, sockets, audit }: RouteContext,
   request: Request,
   response: Response,
 ): Promise<Outcome> {
@@ -17,7 +18,10 @@ export async function logOut(
   const token = tokenInCookie(request, session, 's')
   if (!isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
   const ended = token === undefined ? undefined : await store.revoke(token.tag, token.hash)
-  if (ended !== undefined) reportChange(audit, 'settings.session.ended', { user: ended.user, id: ended.id })
+  if (ended !== undefined) {
+    closeSockets(sockets, ended.user)
+    reportChange(audit, 'settings.session.ended', { user: ended.user, id: ended.id })
+  }
   for (const name of [session, open, signIn]) expireCookie(response, name)
   return wantsHtml(request) ? page('loggedOut', {}) : { outcome: 'empty' }
 }

@@ -1,0 +1,20 @@
+import { type ConnectionWatch, watchConnections } from '@countersign/core/gate-kit'
+import { principalId, type SettingsSessionPrincipal, type SettingsUser } from './principal.js'
+import type { SessionStore } from './store/port.js'
+
+/** The open sockets of a registry's sessions, by whose they are. */
+export type SocketWatch = ConnectionWatch<SettingsSessionPrincipal>
+
+/** Watches the sockets of sessions. A session is looked up in its user's list, which marks none as used. */
+export function watchSockets(store: Pick<SessionStore, 'list'>): SocketWatch {
+  return watchConnections<SettingsSessionPrincipal>(async (principal) => {
+    const sessions = await store.list(principal)
+    return sessions.some(({ id }) => id === principal.sessionId)
+  })
+}
+
+/** Closes the sockets of a user's sessions that have ended, at once. Other processes find out by themselves. */
+export function closeSockets(sockets: SocketWatch, user: SettingsUser): void {
+  const id = principalId(user)
+  sockets.recheck((principal) => principal.id === id)
+}
