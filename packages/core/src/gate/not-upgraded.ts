@@ -1,9 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-
-/** How many entries of `rawHeaders` Node keeps where the server sets no `maxHeadersCount`. */
-const KEPT_ENTRIES = 2000
+import { mayLackLines } from '../request/message.js'
 
 /**
  * Whether a request offers HTTP/2 alone: plain requests of `curl --http2` and of Java's `HttpClient` do. The offer may be
@@ -21,22 +19,20 @@ export function offersHttp2Alone({ headers }: IncomingMessage): boolean {
  * the body could be read as another request.
  */
 export function serveAsRequest(
-  server: EventEmitter & { readonly maxHeadersCount?: number | null },
+  server: EventEmitter,
   request: IncomingMessage,
   socket: Duplex & { readonly encrypted?: boolean },
   head: Buffer,
 ): boolean {
   const { method, url, httpVersion, rawHeaders } = request
-  const limit = typeof server.maxHeadersCount === 'number' ? server.maxHeadersCount * 2 : KEPT_ENTRIES
-  if (limit > 0 && rawHeaders.length >= limit) return false
-  // Only a lenient parser lets them in.
-  if (rawHeaders.some((text) => /[\r\n]/.test(text))) return false
+  // Only a lenient parser lets line breaks in.
+  if (mayLackLines(request) || rawHeaders.some((text) => /[\r\n]/.test(text))) return false
   let lines = `${method} ${url} HTTP/${httpVersion}\r\n`
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.toLowerCase() !== 'upgrade') lines += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines}\r\n`, 'latin1'), head]))
-  // As Node's documentation says of both events: they may be emitted to inject a connection.
+  // Node's documentation lets this event be emitted to inject a connection; of a TLS server it is the other one.
   server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket)
   return true
 }
