@@ -69,6 +69,7 @@ const contract = gateContract({
         'another cookie': cookie('a=1'),
         'a bearer token': { headers: { Authorization: 'Bearer abc' } },
       },
+      upgrade: { headers: { Origin: running.url } },
       close: () => running.close(),
     }
   },

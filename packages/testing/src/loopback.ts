@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 
 /** An HTTP server on a loopback port. */
 export interface Loopback {
+  readonly server: Server
   readonly port: number
   /** `http://127.0.0.1:<port>`, without a trailing slash. */
   readonly url: string
@@ -15,6 +16,7 @@ export async function listen(handler: RequestListener, port = 0): Promise<Loopba
   await once(server, 'listening')
   const address = server.address() as { port: number }
   return {
+    server,
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
     close: async () => {

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { AuditEvent, Gate } from '@countersign/core'
 import { defineGate, granted } from '@countersign/core/gate-kit'
 import { type ContractOptions, gateContract } from '@countersign/testing'
@@ -110,6 +112,40 @@ describe('[testing-gate-contract] a gate that breaks a rule is found:', () => {
     expect(await failing(byHand)).toEqual(
       expect.arrayContaining([GOOD, TWICE, 'trusts no principal that it did not grant on this request']),
     )
+  })
+
+  test('one that takes upgrades without a decision, and one that takes none', async () => {
+    const [UPGRADE, OPTIONAL_UPGRADE] = [
+      'decides on an upgrade as on a request: one event, a proven principal, refusals as HTTP on the socket',
+      'optional() lets an upgrade through, without a principal, only when nothing is presented',
+    ]
+    const open: Gate['upgrade'] = (server, _path, listener) => {
+      const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        listener(request, socket, head, { kind: 'contract-key', id: 'x' })
+      server.on('upgrade', onUpgrade)
+      return () => server.off('upgrade', onUpgrade)
+    }
+    const withUpgrade = (upgrade: Gate['upgrade']) =>
+      contractOf(({ audit, onDenied, breakable }) => {
+        const gate = requireKey(breakable(store), { audit, onDenied })
+        return Object.assign(gate, { upgrade, optional: () => gate })
+      })
+    expect(await failing(withUpgrade(open))).toEqual(expect.arrayContaining([UPGRADE, OPTIONAL_UPGRADE]))
+    const throwing = () => {
+      throw new TypeError('this gate takes no upgrades')
+    }
+    expect(await failing(withUpgrade(throwing))).toContain(UPGRADE)
+    const bodies = changed({ needsBody: 'rights' })
+    expect(await failing(bodies)).toContain(UPGRADE)
+    const declared = gateContract({
+      name: 'requireKey',
+      make: ({ audit, onDenied, breakable }) => ({
+        gate: requireKey(breakable(store), { audit, onDenied }, { needsBody: 'rights' }),
+        ...keyRequests,
+        upgrade: false,
+      }),
+    })
+    expect(await failing(declared)).toEqual([])
   })
 
   test('one that reports elsewhere, or twice', async () => {

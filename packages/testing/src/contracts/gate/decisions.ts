@@ -176,7 +176,8 @@ export async function namesOfBad(options: GateContractOptions): Promise<readonly
   return names
 }
 
-async function foreignOf(options: GateContractOptions): Promise<readonly ContractRequest[]> {
+/** Requests that present nothing for the gate. */
+export async function foreignOf(options: GateContractOptions): Promise<readonly ContractRequest[]> {
   let foreign: readonly ContractRequest[] = []
   await tryGate(options, {}, async ({ subject }) => {
     foreign = Object.values(subject.foreign ?? {})

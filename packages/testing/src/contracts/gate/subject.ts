@@ -41,6 +41,11 @@ export interface GateSubject {
   readonly bad: Readonly<Record<string, RefusedRequest>>
   /** Requests that carry something, but nothing that could be meant for this gate. */
   readonly foreign?: Readonly<Record<string, ContractRequest>> | undefined
+  /**
+   * What an upgrade needs beside the credential, such as an `Origin`. `false` for a gate that takes none, because it decides
+   * on bodies. Default: nothing.
+   */
+  readonly upgrade?: { readonly headers: Readonly<Record<string, string>> } | false | undefined
   /** Called when a case is over. */
   close?(): void | Promise<void>
 }

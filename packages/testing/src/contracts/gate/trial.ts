@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
 import { type AuditEvent, type Gate, type OnDenied, type PrincipalTypes, principalOf } from '@countersign/core'
 import express, { type ErrorRequestHandler, type Request, type RequestHandler } from 'express'
 import { type Loopback, listen } from '../../loopback.js'
@@ -36,6 +36,7 @@ export interface TrialOptions {
 /** One gate in an app of its own, and all that happens there. */
 export interface Trial {
   readonly subject: GateSubject
+  readonly server: Server
   readonly url: string
   /** The decisions that were reported. */
   decisions(): readonly AuditEvent[]
@@ -49,6 +50,8 @@ export interface Trial {
   good(): Promise<ContractRequest>
   make(request: ContractRequest | MakeContractRequest): Promise<ContractRequest>
   send(request: ContractRequest): Promise<Received>
+  /** Asks for an upgrade that a gate decides on, by default the one under test. Where it is let through: 101. */
+  upgrade(request: ContractRequest, gate?: Gate): Promise<Received>
   /** Sends a request whose client goes as soon as something wrapped has been asked. */
   abandon(request: ContractRequest): Promise<void>
 }
@@ -105,6 +108,18 @@ export async function tryGate(
 
   const server: Loopback = await listen(app)
   const { url, port } = server
+  const upgrade = async (request: ContractRequest, decider: Gate = gate) => {
+    const [path = '/'] = (request.path ?? '/').split('?', 1)
+    const stop = decider.upgrade(server.server, path, (upgraded, socket) => {
+      handled.push({ shown: (upgraded as Request).principal, proven: provenBy(gate, upgraded) })
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: contract\r\n\r\n')
+    })
+    try {
+      return await askUpgrade(port, request)
+    } finally {
+      stop()
+    }
+  }
   // One connection for all requests of a case.
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const makeRequest = async (request: ContractRequest | MakeContractRequest) =>
@@ -112,6 +127,7 @@ export async function tryGate(
   try {
     await check({
       subject,
+      server: server.server,
       url,
       decisions: () => events.filter(isDecision),
       handled,
@@ -123,6 +139,7 @@ export async function tryGate(
       good: () => makeRequest(subject.good),
       make: makeRequest,
       send: (request) => send(port, request, agent),
+      upgrade,
       abandon: async (request) => {
         const isAsked = new Promise<void>((resolve) => {
           onAsked = resolve
@@ -146,7 +163,7 @@ export async function tryGate(
   }
 }
 
-function provenBy(gate: Gate, request: Request): unknown {
+function provenBy(gate: Gate, request: IncomingMessage): unknown {
   try {
     return principalOf(request, gate.kind as keyof PrincipalTypes)
   } catch {
@@ -174,6 +191,20 @@ function open(port: number, { method = 'GET', path = '/', headers = {} }: Contra
 async function send(port: number, request: ContractRequest, agent: Agent): Promise<Received> {
   const outgoing = open(port, request, agent).end(request.body)
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+  return read(response)
+}
+
+async function askUpgrade(port: number, request: ContractRequest): Promise<Received> {
+  const headers = { ...request.headers, Connection: 'Upgrade', Upgrade: 'contract' }
+  const outgoing = open(port, { ...request, headers }, false).end()
+  const upgraded = once(outgoing, 'upgrade').then(([response, socket]) => {
+    socket.destroy()
+    return response
+  })
+  return read(await Promise.race([upgraded, once(outgoing, 'response').then(([response]) => response)]))
+}
+
+async function read(response: IncomingMessage): Promise<Received> {
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
   return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() }
