@@ -1,17 +1,13 @@
 import { once } from 'node:events'
-import {
-  connect,
-  createServer,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-} from 'node:http2'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Http2ServerRequest, Http2ServerResponse, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import { createRequire } from 'node:module'
 import { configure } from '@codegenie/serverless-express'
 import express, { type Express, type Router } from 'express'
 import inject from 'light-my-request'
 import serverless from 'serverless-http'
 import { serve } from './http-server.js'
+import { connectHttp2, serveHttp2 } from './http2-server.js'
 import { wire } from './wire.js'
 
 /** A request before anything carries it. */
@@ -44,6 +40,11 @@ export interface CarrierKind {
   readonly isHttp2?: boolean
   start(router: Router): Promise<Carrier>
 }
+
+// Required, not imported: its types would change those of Express for all tests.
+const require = createRequire(import.meta.url)
+const express4 = require('express-4') as typeof express
+const http2Bridge = require('http2-express-bridge') as (of: typeof express) => Express
 
 type Invoke = (event: object) => Promise<object>
 
@@ -143,12 +144,26 @@ const http1: CarrierKind = {
   },
 }
 
+/**
+ * An Express app whose requests and responses are made on these bases, with Express's methods on prototypes of its own: what
+ * is done to those is done to no other app. `light-my-request` puts its own classes beneath those of an app that it is
+ * handed; for an app as Express makes it, these are what all apps of the process share.
+ */
+function expressOn(incoming: object, outgoing: object): Express {
+  const app = express()
+  const methodsOn = (base: object, methods: object) =>
+    Object.create(Object.create(base, Object.getOwnPropertyDescriptors(methods)), { app: { value: app } })
+  app.request = methodsOn(incoming, express.request)
+  app.response = methodsOn(outgoing, express.response)
+  return app
+}
+
 const lightMyRequest: CarrierKind = {
   name: 'light-my-request',
   tellsLines: true,
   takesFraming: true,
   start: async (router) => {
-    const app = express().use(router)
+    const app = expressOn(IncomingMessage.prototype, ServerResponse.prototype).use(router)
     return {
       send: async ({ method, path, headers, body }) => {
         const lines = Object.fromEntries(
@@ -167,67 +182,68 @@ const lightMyRequest: CarrierKind = {
   },
 }
 
-/** Express over Node's HTTP/2 compatibility API: its own request and response, with Express's methods on them. */
-function http2Express(): Express {
-  const app = express()
-  const methodsOn = (base: object, methods: object) =>
-    Object.create(base, { ...Object.getOwnPropertyDescriptors(methods), app: { value: app } })
-  app.request = methodsOn(Http2ServerRequest.prototype, express.request)
-  app.response = methodsOn(Http2ServerResponse.prototype, express.response)
-  return app
-}
+/** Express 5 over Node's HTTP/2 compatibility API. */
+const http2Express = (): Express => expressOn(Http2ServerRequest.prototype, Http2ServerResponse.prototype)
 
-const h2c: CarrierKind = {
-  name: 'HTTP/2 (h2c)',
-  isHttp2: true,
-  tellsLines: true,
-  takesFraming: false,
-  start: async (router) => {
-    const server = createServer(http2Express().use(router) as never)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    const session = connect(`http://127.0.0.1:${port}`)
-    return {
-      send: async ({ method, path, headers, body }) => {
-        const length: OutgoingHttpHeaders = body === undefined ? {} : { 'content-length': body.length }
-        const stream = session.request({
-          ':method': method,
-          ':path': path,
-          ...length,
-          ...(headers as OutgoingHttpHeaders),
-        })
-        // In two pieces, as an upload comes.
-        if (body !== undefined && body.length > 1) {
-          stream.write(body.subarray(0, 1))
-          await new Promise(setImmediate)
-        }
-        stream.end(body === undefined ? undefined : body.subarray(Math.min(1, body.length - 1)))
-        const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }]
-        let text = ''
-        for await (const chunk of stream) text += String(chunk)
-        return { status: answer[':status'] ?? 0, text }
-      },
-      close: async () => {
-        session.close()
-        server.close()
-        await once(server, 'close')
-      },
-    }
-  },
+/** HTTP/2 over a connection of its own, in clear text or over TLS. */
+function http2(name: string, makeApp: () => Express, isSecure: boolean): CarrierKind {
+  return {
+    name,
+    isHttp2: true,
+    tellsLines: true,
+    takesFraming: false,
+    start: async (router) => {
+      const { port, close } = await serveHttp2(makeApp().use(router), isSecure)
+      const session = connectHttp2(port, isSecure)
+      return {
+        send: async ({ method, path, headers, body }) => {
+          const length: OutgoingHttpHeaders = body === undefined ? {} : { 'content-length': body.length }
+          const stream = session.request({
+            ':method': method,
+            ':path': path,
+            ...length,
+            ...(headers as OutgoingHttpHeaders),
+          })
+          // In two pieces, as an upload comes.
+          if (body !== undefined && body.length > 1) {
+            stream.write(body.subarray(0, 1))
+            await new Promise(setImmediate)
+          }
+          stream.end(body === undefined ? undefined : body.subarray(Math.min(1, body.length - 1)))
+          const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status'?: number }]
+          let text = ''
+          for await (const chunk of stream) text += String(chunk)
+          return { status: answer[':status'] ?? 0, text }
+        },
+        close: async () => {
+          session.close()
+          await close()
+        },
+      }
+    },
+  }
 }
 
 /** Real connections, and what injects requests into an app. */
-export const direct: readonly CarrierKind[] = [http1, h2c, lightMyRequest]
+const direct: readonly CarrierKind[] = [
+  lightMyRequest,
+  http1,
+  http2('HTTP/2 without TLS (h2c)', http2Express, false),
+  http2('HTTP/2 over TLS', http2Express, true),
+  http2('HTTP/2 over TLS, Express 4 with http2-express-bridge', () => http2Bridge(express4), true),
+]
 
 const variants = [restEvent, httpEvent].flatMap((event) => [false, true].map((isBase64) => [event, isBase64] as const))
 
 /** `serverless-http`. It keeps the last of two lines of a v1 event, and throws the others away. */
-export const serverlessHttp: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
+const serverlessHttp: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
   lambda('serverless-http', viaServerlessHttp, event, isBase64, event === httpEvent),
 )
 
 /** `@codegenie/serverless-express`. */
-export const codegenie: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
+const codegenie: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
   lambda('@codegenie/serverless-express', viaCodegenie, event, isBase64, true),
 )
+
+/** All that carries requests to the apps of the tests, in one process. */
+export const carriers: readonly CarrierKind[] = [...direct, ...serverlessHttp, ...codegenie]

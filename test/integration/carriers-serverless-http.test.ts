@@ -1,4 +1,0 @@
-import { testCarriers } from '../support/carrier-suite.js'
-import { serverlessHttp } from '../support/carriers.js'
-
-testCarriers(serverlessHttp)

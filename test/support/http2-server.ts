@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { type ClientHttp2Session, connect, createSecureServer, createServer, type Http2Server } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import type { Express } from 'express'
+
+/** Of `localhost`, signed by itself: nobody trusts it but these tests. */
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUX0+BvL4p8Sui+idvkc1wYW64J24wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTIwNTEwM1oYDzIxMjYxMTA1
+MjA1MTAzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASB37gh18w5aPp32jgQ1zEw3YKef/61LvE/yoi4TC8/ofGQFpuNj6r5
+pWNuWtUKmJV2S7fpaML63SkKoRu34RW9o28wbTAdBgNVHQ4EFgQU0Qjb9hwzZRld
+LX13piUYQJML05wwHwYDVR0jBBgwFoAU0Qjb9hwzZRldLX13piUYQJML05wwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgMibTZS4V0+AjShsrcs5ynh2cRIFg8/BMtjEmQgG0cgYCIAPs
+P51wXRNane+/kF9m5qR6SMtqrQkZZQfh0/cmS06M
+-----END CERTIFICATE-----`
+const TEST_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgoStHn/L/1/MvIz+R
+FOKs4nLc6B04fe9lHr4QbUPGWd+hRANCAASB37gh18w5aPp32jgQ1zEw3YKef/61
+LvE/yoi4TC8/ofGQFpuNj6r5pWNuWtUKmJV2S7fpaML63SkKoRu34RW9
+-----END PRIVATE KEY-----`
+
+export interface RunningHttp2Server {
+  readonly server: Http2Server
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Serves an app that takes the requests of Node's HTTP/2 compatibility API, on a loopback port of its own. */
+export async function serveHttp2(app: Express, isSecure: boolean): Promise<RunningHttp2Server> {
+  const listener = app as never
+  const server = isSecure
+    ? createSecureServer({ key: TEST_KEY, cert: TEST_CERTIFICATE }, listener)
+    : createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** A client's connection, which trusts the certificate of {@link serveHttp2}. */
+export function connectHttp2(port: number, isSecure: boolean): ClientHttp2Session {
+  return isSecure ? connect(`https://127.0.0.1:${port}`, { ca: TEST_CERTIFICATE }) : connect(`http://127.0.0.1:${port}`)
+}
