@@ -4,7 +4,7 @@ import { createMcpCredentials, type McpCredentials, requireMcpCredential } from 
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { createSettingsSessions, requireSettingsSession, type SettingsSessions } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import express, { type RequestHandler, Router } from 'express'
+import express, { type RequestHandler, type Router } from 'express'
 import { TestBrowser } from '../../packages/settings-session/test/browser.js'
 import { recordedAudit } from './audit-recorder.js'
 import type { Carrier, CarrierKind, Parcel } from './carriers.js'
@@ -34,8 +34,8 @@ const parsed: RequestHandler = (request, response) => {
   response.json({ kind: request.principal?.kind, body: request.body })
 }
 
-/** The gates, each with state of its own, and nothing that reads a body before them. */
-function routes(): Router {
+/** The gates, each with state of its own, on an Express of any version, and nothing that reads a body before them. */
+function routes(of: typeof express): Router {
   const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
   const gates = {
     hmac: requireHmac({ secrets, audience: AUDIENCE, formats, audit }),
@@ -43,15 +43,15 @@ function routes(): Router {
     oauth: requireOAuthBearer({ resource: issuer.resource, issuer: issuer.url, audit }),
     settings: requireSettingsSession({ settings, audit }),
   }
-  const router = Router()
+  const router = of.Router()
   for (const [name, gate] of Object.entries(gates)) {
-    router.use(`/${name}`, gate, express.json(), parsed)
-    router.use(`/optional/${name}`, gate.optional(), express.json(), parsed)
+    router.use(`/${name}`, gate, of.json(), parsed)
+    router.use(`/optional/${name}`, gate.optional(), of.json(), parsed)
   }
   router.use('/echo', gates.hmac, echo)
-  router.use('/stacked', gates.hmac, gates.mcp, express.json(), parsed)
-  router.use('/stacked-otherwise', gates.mcp, gates.hmac, express.json(), parsed)
-  router.use('/any', firstPresented(gates.hmac, gates.mcp, gates.oauth, gates.settings), express.json(), parsed)
+  router.use('/stacked', gates.hmac, gates.mcp, of.json(), parsed)
+  router.use('/stacked-otherwise', gates.mcp, gates.hmac, of.json(), parsed)
+  router.use('/any', firstPresented(gates.hmac, gates.mcp, gates.oauth, gates.settings), of.json(), parsed)
   return router
 }
 
@@ -100,7 +100,7 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
   describe.each(carriers)('under $name', ({ start, tellsLines, takesFraming, isHttp2 }) => {
     let carrier: Carrier
     beforeAll(async () => {
-      carrier = await start(routes())
+      carrier = await start(routes)
     })
     afterAll(() => carrier.close())
 

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { Http2ServerRequest, Http2ServerResponse, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import { createRequire } from 'node:module'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { configure } from '@codegenie/serverless-express'
 import express, { type Express, type Router } from 'express'
 import inject from 'light-my-request'
 import serverless from 'serverless-http'
+import { expressOn } from './express-on.js'
 import { serve } from './http-server.js'
-import { connectHttp2, serveHttp2 } from './http2-server.js'
+import { connectHttp2, type Http2Kind, http2Kinds, serveHttp2 } from './http2-server.js'
 import { wire } from './wire.js'
 
 /** A request before anything carries it. */
@@ -31,6 +31,9 @@ export interface Carrier {
   close(): Promise<void>
 }
 
+/** Makes routes with an Express. */
+export type Routes = (of: typeof express) => Router
+
 export interface CarrierKind {
   readonly name: string
   /** Whether the app can tell that a field came in two lines. */
@@ -38,13 +41,9 @@ export interface CarrierKind {
   /** Whether the sender's framing fields reach the app, whatever the body is. */
   readonly takesFraming: boolean
   readonly isHttp2?: boolean
-  start(router: Router): Promise<Carrier>
+  /** Starts an app with these routes, made with the Express that it runs on. */
+  start(routes: Routes): Promise<Carrier>
 }
-
-// Required, not imported: its types would change those of Express for all tests.
-const require = createRequire(import.meta.url)
-const express4 = require('express-4') as typeof express
-const http2Bridge = require('http2-express-bridge') as (of: typeof express) => Express
 
 type Invoke = (event: object) => Promise<object>
 
@@ -99,8 +98,8 @@ function lambda(
     name: `${name}, ${event === restEvent ? 'event v1' : 'event v2'}, body in ${isBase64Encoded ? 'base64' : 'text'}`,
     tellsLines,
     takesFraming: true,
-    start: async (router) => {
-      const invoke = adapt(express().use(router))
+    start: async (routes) => {
+      const invoke = adapt(express().use(routes(express)))
       return {
         send: async (parcel) => {
           const answer = (await invoke(event(parcel, isBase64Encoded))) as {
@@ -131,8 +130,8 @@ const http1: CarrierKind = {
   name: 'HTTP/1.1',
   tellsLines: true,
   takesFraming: false,
-  start: async (router) => {
-    const { port, close } = await serve(express().use(router))
+  start: async (routes) => {
+    const { port, close } = await serve(express().use(routes(express)))
     return {
       send: ({ method, path, headers, body }) => {
         const lines = Object.fromEntries(linesOf(headers).map(([name, values]) => [name, [...values]]))
@@ -144,26 +143,12 @@ const http1: CarrierKind = {
   },
 }
 
-/**
- * An Express app whose requests and responses are made on these bases, with Express's methods on prototypes of its own: what
- * is done to those is done to no other app. `light-my-request` puts its own classes beneath those of an app that it is
- * handed; for an app as Express makes it, these are what all apps of the process share.
- */
-function expressOn(incoming: object, outgoing: object): Express {
-  const app = express()
-  const methodsOn = (base: object, methods: object) =>
-    Object.create(Object.create(base, Object.getOwnPropertyDescriptors(methods)), { app: { value: app } })
-  app.request = methodsOn(incoming, express.request)
-  app.response = methodsOn(outgoing, express.response)
-  return app
-}
-
 const lightMyRequest: CarrierKind = {
   name: 'light-my-request',
   tellsLines: true,
   takesFraming: true,
-  start: async (router) => {
-    const app = expressOn(IncomingMessage.prototype, ServerResponse.prototype).use(router)
+  start: async (routes) => {
+    const app = expressOn(IncomingMessage.prototype, ServerResponse.prototype).use(routes(express))
     return {
       send: async ({ method, path, headers, body }) => {
         const lines = Object.fromEntries(
@@ -182,18 +167,15 @@ const lightMyRequest: CarrierKind = {
   },
 }
 
-/** Express 5 over Node's HTTP/2 compatibility API. */
-const http2Express = (): Express => expressOn(Http2ServerRequest.prototype, Http2ServerResponse.prototype)
-
 /** HTTP/2 over a connection of its own, in clear text or over TLS. */
-function http2(name: string, makeApp: () => Express, isSecure: boolean): CarrierKind {
+function http2({ name, isSecure, makeApp, of }: Http2Kind): CarrierKind {
   return {
     name,
     isHttp2: true,
     tellsLines: true,
     takesFraming: false,
-    start: async (router) => {
-      const { port, close } = await serveHttp2(makeApp().use(router), isSecure)
+    start: async (routes) => {
+      const { port, close } = await serveHttp2(makeApp().use(routes(of)), isSecure)
       const session = connectHttp2(port, isSecure)
       return {
         send: async ({ method, path, headers, body }) => {
@@ -225,13 +207,7 @@ function http2(name: string, makeApp: () => Express, isSecure: boolean): Carrier
 }
 
 /** Real connections, and what injects requests into an app. */
-const direct: readonly CarrierKind[] = [
-  lightMyRequest,
-  http1,
-  http2('HTTP/2 without TLS (h2c)', http2Express, false),
-  http2('HTTP/2 over TLS', http2Express, true),
-  http2('HTTP/2 over TLS, Express 4 with http2-express-bridge', () => http2Bridge(express4), true),
-]
+const direct: readonly CarrierKind[] = [lightMyRequest, http1, ...http2Kinds.map(http2)]
 
 const variants = [restEvent, httpEvent].flatMap((event) => [false, true].map((isBase64) => [event, isBase64] as const))
 

@@ -22,6 +22,9 @@ export const BODY_CONSUMED = 'ERR_COUNTERSIGN_BODY_CONSUMED'
 /** The code of the error for a body whose end cannot be seen. */
 const BODY_END_UNKNOWN = 'ERR_COUNTERSIGN_BODY_END_UNKNOWN'
 
+/** How long a body that no HTTP/1 parser bounds may say nothing. Of those, Node's `requestTimeout` takes care. */
+const IDLE_MS = 30_000
+
 const EMPTY = Buffer.alloc(0)
 /** What gates have read: another gate on the same request must not look for it in the stream. */
 const bodies = singleton('bodies', () => new WeakMap<IncomingMessage, Buffer>())
@@ -31,10 +34,11 @@ const bodies = singleton('bodies', () => new WeakMap<IncomingMessage, Buffer>())
  * it untouched. They are in `req.rawBody`, too. Without a body, or when a gate has read it before, no promise is made.
  *
  * The framing fields are believed only of the message that Node's HTTP/1 parser is working on. An HTTP/2 stream, and a
- * request that an adapter built, is read to its end, whatever its fields say of its length.
+ * request that an adapter built, is read to its end, whatever its fields say of its length. When nothing more comes of it
+ * for 30 s, an HTTP/2 stream counts as aborted.
  *
  * @throws {TypeError} with code `ERR_COUNTERSIGN_BODY_CONSUMED` when something else has read from the stream,
- * `ERR_COUNTERSIGN_BODY_END_UNKNOWN` when the stream does not say where it ends.
+ * `ERR_COUNTERSIGN_BODY_END_UNKNOWN` when the stream does not say where it ends, or does not end.
  */
 export function readBody(
   request: IncomingMessage,
@@ -49,6 +53,7 @@ export function readBody(
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
   const framed = isFramed(request)
   if (framed && !hasBody(request)) return keep(request, EMPTY)
+  if (http2StreamOf(request)?.aborted === true) return 'aborted'
   // It ended, and nobody has got a byte of it.
   if (request.readableEnded && !request.readableDidRead) return keep(request, EMPTY)
   if (isTaken(request)) throw bodyConsumed()
@@ -83,7 +88,7 @@ function isTaken(request: IncomingMessage): boolean {
 
 /**
  * Whether the end of the stream has been reached, with its last bytes perhaps still in its buffer. `complete` is true from
- * the start where an adapter builds the request, and HTTP/2 ends a stream that is reset, too.
+ * the start where an adapter builds the request.
  */
 function hasEnded(request: IncomingMessage, framed: boolean): boolean {
   if (framed) return request.complete
@@ -91,7 +96,7 @@ function hasEnded(request: IncomingMessage, framed: boolean): boolean {
   if (stream !== undefined) return stream.readableEnded
   // Streams have no public word for this before 'end' is emitted, and then nothing can be fed back.
   const state = (request as { _readableState?: { ended?: unknown } })._readableState
-  if (typeof state?.ended !== 'boolean') throw endUnknown()
+  if (typeof state?.ended !== 'boolean') throw endUnknown('It is not read from a stream of Node')
   return state.ended
 }
 
@@ -129,9 +134,11 @@ function pump(
   const chunks: Buffer[] = []
   let feed: EventEmitter | undefined
   let isDone = false
+  const idle = framed ? undefined : setTimeout(onIdle, IDLE_MS)
 
   function finish(): void {
     isDone = true
+    clearTimeout(idle)
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
   }
 
@@ -154,6 +161,8 @@ function pump(
   }
 
   function onReadable(): void {
+    idle?.refresh()
+    if (http2StreamOf(request)?.aborted === true) return onGone()
     if (feed === undefined && isWhole(request, framed, length)) {
       finish()
       return resolve(takeWhole(request, length, maxBytes))
@@ -173,6 +182,13 @@ function pump(
     if (feed !== undefined) return void feed.emit('aborted')
     finish()
     resolve('aborted')
+  }
+
+  /** An HTTP/2 client may send no more and keep its stream; what an adapter hands over should have been there already. */
+  function onIdle(): void {
+    if (http2StreamOf(request) !== undefined) return onGone()
+    finish()
+    reject(endUnknown('Its body did not end'))
   }
 
   request.on('readable', onReadable).on('error', onGone).on('close', onGone)
@@ -209,9 +225,9 @@ function bodyConsumed(): CodedTypeError {
   return new CodedTypeError(BODY_CONSUMED, message)
 }
 
-function endUnknown(): CodedTypeError {
+function endUnknown(seen: string): CodedTypeError {
   return new CodedTypeError(
     BODY_END_UNKNOWN,
-    'The request is not read from a stream of Node, so the gate cannot tell where its body ends. Use an adapter that hands over a stream.',
+    `The gate cannot tell where the body of the request ends. ${seen}: use an adapter that hands over a stream that ends.`,
   )
 }

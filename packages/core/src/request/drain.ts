@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './message.js'
+import { type Answering, hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './message.js'
 
 const MAX_BYTES = 256 * 1024
 const TIMEOUT_MS = 1000
@@ -16,16 +16,19 @@ const NO_ERROR = 0
 export function drain(request: Request): void {
   if (request.readableEnded || request.destroyed) return
   const stream = http2StreamOf(request)
-  if (stream !== undefined) return whenAnswered(request, () => close(stream))
+  // Its response says that it is finished only when the stream is closed.
+  if (stream !== undefined) return whenFinished(stream, () => close(stream))
   if (!isFramed(request) || !hasBody(request)) return
   // Otherwise Node discards a body that nothing has read, without a bound.
   request.read(0)
-  whenAnswered(request, () => discard(request))
+  if (request.res === undefined) discard(request)
+  else whenFinished(request.res, () => discard(request))
 }
 
-function whenAnswered({ res }: Request, work: () => void): void {
-  if (res === undefined || res.writableFinished) work()
-  else res.once('finish', work)
+/** Once the answer is out. */
+function whenFinished(answer: Answering, work: () => void): void {
+  if (answer.writableFinished) work()
+  else answer.once('finish', work)
 }
 
 function close(stream: StreamOfRequest): void {

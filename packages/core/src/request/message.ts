@@ -108,9 +108,17 @@ export function isFramed(request: IncomingMessage): boolean {
   return socket?.parser?.incoming === request
 }
 
+/** What an answer is written to. */
+export interface Answering {
+  readonly writableFinished: boolean
+  once(event: 'finish', listener: () => void): unknown
+}
+
 /** The HTTP/2 stream of a request of Node's compatibility API. */
-export interface StreamOfRequest {
+export interface StreamOfRequest extends Answering {
   readonly readableEnded: boolean
+  /** It was reset, or its connection was cut, before it was answered. Then it ends, too, wherever its body stopped. */
+  readonly aborted: boolean
   readonly destroyed: boolean
   close(code: number): void
 }
