@@ -54,13 +54,14 @@ export function readBody(
   const framed = isFramed(request)
   if (framed && !hasBody(request)) return keep(request, EMPTY)
   if (http2StreamOf(request)?.aborted === true) return 'aborted'
+  const hadEnded = hasEnded(request, framed)
   // It ended, and nobody has got a byte of it.
   if (request.readableEnded && !request.readableDidRead) return keep(request, EMPTY)
   if (isTaken(request)) throw bodyConsumed()
   const length = framed ? declaredLength(request) : undefined
   if (length !== undefined && length > maxBytes) return 'too_large'
   // An adapter that has the body in memory hands it over at once.
-  if (!framed && request.readableLength === 0 && !hasEnded(request, framed)) request.read(0)
+  if (!framed && !hadEnded && request.readableLength === 0) request.read(0)
   if (isWhole(request, framed, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
   return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, resolve, reject))

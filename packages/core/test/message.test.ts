@@ -1,5 +1,5 @@
-import { request as httpRequest } from 'node:http'
-import { fieldLines } from '@countersign/core/gate-kit'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { fieldLines, type HeaderFields, linesOfFields, parseAuthorization } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express from 'express'
 import fc from 'fast-check'
@@ -47,5 +47,53 @@ describe('the lines of a field', () => {
         expect(fieldLines({ rawHeaders: pairs.flat() }, 'ab')).toEqual(expected)
       }),
     )
+  })
+})
+
+describe('the lines of a field that an adapter left in `headers` alone', () => {
+  const lines = (headers: Record<string, unknown>, name = 'authorization') =>
+    fieldLines({ rawHeaders: [], headers: headers as HeaderFields['headers'] }, name)
+
+  test.each([
+    ['a text is one', 'Bearer a', ['Bearer a']],
+    ['a list is as many', ['Bearer a', 'Bearer b'], ['Bearer a', 'Bearer b']],
+    ['an empty list is none', [], []],
+    ['a text with a comma is two that were joined', 'Bearer a, Bearer b', ['Bearer a', 'Bearer b']],
+    ['a comma without a blank counts as well', 'Bearer a,', ['Bearer a', '']],
+    ['a number is its text', 7, ['7']],
+    ['null is none', null, []],
+    ['undefined is none', undefined, []],
+  ])('%s', (_title, value, expected) => {
+    expect(lines({ authorization: value })).toEqual(expected)
+  })
+
+  test.each(['cookie', 'signature', 'signature-input', 'user-agent'])('%s may hold a comma', (name) => {
+    expect(lines({ [name]: 'a=1, b=2' }, name)).toEqual(['a=1, b=2'])
+    expect(lines({ [name]: ['a=1', 'b=2'] }, name)).toEqual(['a=1', 'b=2'])
+  })
+
+  test('are none where there are lines, and none of a polluted prototype', () => {
+    expect(fieldLines({ rawHeaders: ['a', '1'], headers: { authorization: 'Bearer a' } }, 'authorization')).toEqual([])
+    expect(lines(Object.create({ authorization: 'Bearer a' }))).toEqual([])
+    expect(linesOfFields({ rawHeaders: [] }, ['cookie']).get('cookie')).toEqual([])
+  })
+
+  test('are the same for several fields at once, but for commas, which are left', () => {
+    const headers = { cookie: ['a=1', 'b=2'], authorization: 'Bearer a, Bearer b', host: undefined }
+    const found = linesOfFields({ rawHeaders: [], headers }, ['cookie', 'authorization', 'host', 'none'])
+    expect([...found]).toEqual([
+      ['cookie', ['a=1', 'b=2']],
+      ['authorization', ['Bearer a, Bearer b']],
+      ['host', []],
+      ['none', []],
+    ])
+  })
+
+  test.each([
+    ['two lines', ['Bearer a', 'Bearer b']],
+    ['two lines that were joined', 'Bearer a, Bearer b'],
+  ])('a credential in %s is not one credential', (_title, authorization) => {
+    const request = { rawHeaders: [], headers: { authorization } } as unknown as IncomingMessage
+    expect(parseAuthorization(request)).toEqual({ kind: 'duplicated' })
   })
 })
