@@ -4,7 +4,7 @@ import { memorySecrets, requireHmac, sign } from '@countersign/hmac'
 import { createMcpCredentials, type McpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import express, { type Express, type Request } from 'express'
-import inject from 'light-my-request'
+import inject, { type Response } from 'light-my-request'
 import { recordedAudit } from '../support/audit-recorder.js'
 import { expressOn } from '../support/express-on.js'
 import { serve } from '../support/http-server.js'
@@ -50,7 +50,7 @@ describe.each(['/hmac', '/mcp'] as const)('a request that an adapter built, for 
       url: path,
       headers: own[path],
       payload: BODY,
-      simulate: { end: false },
+      simulate: { end: false } as never,
     })
     while (jest.getTimerCount() === 0) await new Promise(setImmediate)
     // Its bytes have come by now.
@@ -58,7 +58,7 @@ describe.each(['/hmac', '/mcp'] as const)('a request that an adapter built, for 
     jest.advanceTimersByTime(29_999)
     expect(events).toEqual([])
     jest.advanceTimersByTime(1)
-    const { statusCode, payload } = await answer
+    const { statusCode, payload } = (await answer) as Response
     expect([statusCode, JSON.parse(payload)]).toEqual([500, PROBLEM])
     expect(events.map(({ reason, attributes }) => [reason, attributes?.code])).toEqual([
       ['internal_error', 'ERR_COUNTERSIGN_BODY_END_UNKNOWN'],

@@ -178,7 +178,7 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
 
   test.each(gates)(
     'an upload beyond the limit is 413 before its end, and the session goes on: %s',
-    async (path, headersOf) => {
+    async (path, headersOf, _reason) => {
       const body = Buffer.alloc(LIMIT + 1)
       const stream = open(path, headersOf(body))
       stream.on('error', () => undefined).write(body)
