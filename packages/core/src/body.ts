@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
 import { CodedTypeError } from './errors.js'
 import { warn } from './homepage.js'
+import { memberOf } from './options/own.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
 
@@ -71,8 +72,8 @@ export function readBody(
  * Whether `req.body` is what a parser made of the stream: the stream has been read by something other than a gate, and it is
  * no Buffer and no text. Adapters put the bytes there, and some parsers an empty object where they did not read.
  */
-export function hasParsedBody(request: IncomingMessage): boolean {
-  const { body } = request as { body?: unknown }
+export function hasParsedBody(request: IncomingMessage & { readonly body?: unknown }): boolean {
+  const body = memberOf(request, 'body')
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return false
   return request.readableDidRead && (request.readableEnded || !bodies.has(request))
 }
@@ -202,8 +203,11 @@ function keep(request: IncomingMessage, body: Buffer): Buffer {
 }
 
 /** Undefined when the platform kept none, and the stream has to say that there is none. */
-function platformBody(request: IncomingMessage, maxBytes: number): BodyResult | undefined {
-  const { rawBody } = request as { rawBody?: unknown }
+function platformBody(
+  request: IncomingMessage & { readonly rawBody?: unknown },
+  maxBytes: number,
+): BodyResult | undefined {
+  const rawBody = memberOf(request, 'rawBody')
   if (rawBody === undefined && !isFramed(request)) return undefined
   if (rawBody === undefined && !hasBody(request)) return EMPTY
   if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()

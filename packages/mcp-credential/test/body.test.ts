@@ -182,3 +182,30 @@ describe('a parser before the gate', () => {
     })
   })
 })
+
+describe('what a polluted prototype has', () => {
+  const prototype = Object.prototype as unknown as Record<string, unknown>
+  const pollutedBy =
+    (name: string, value: unknown): RequestHandler =>
+    async (request, _response, next) => {
+      // The body has come: the gate decides in the same turn.
+      await once(request, 'readable')
+      prototype[name] = value
+      try {
+        next()
+      } finally {
+        delete prototype[name]
+      }
+    }
+
+  test.each<[string, string, unknown, object]>([
+    ['a method is no message', 'method', 'ping', { jsonrpc: '2.0', id: 1 }],
+    ['a result is no message', 'result', {}, { jsonrpc: '2.0', id: 1 }],
+    ['parameters name no tool', 'params', { name: 'preview_open' }, { jsonrpc: '2.0', id: 1, method: 'tools/call' }],
+    ['a name names no tool', 'name', 'preview_open', { jsonrpc: '2.0', id: 1, method: 'tools/call', params: {} }],
+  ])('%s', async (_title, name, value, message) => {
+    const own = await start({ before: [pollutedBy(name, value)] })
+    expect((await post(own, JSON.stringify(message))).status).toBe(400)
+    expect([app.last(), why()]).toEqual(['malformed_body', 'not_json_rpc'])
+  })
+})

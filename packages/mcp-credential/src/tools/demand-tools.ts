@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { andThen, denied, type Granted, type VerdictDetail } from '@countersign/core/gate-kit'
+import { andThen, denied, type Granted, memberOf, type VerdictDetail } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
 import type { McpCredentialVerdict } from '../reasons.js'
 import { type JsonBody, readJsonBody } from './json-body.js'
@@ -84,7 +84,8 @@ function checkBody(
 
 /** A request or a notification, or a response (JSON-RPC 2.0 §4 and §5). */
 function hasMeaning(message: Message): boolean {
-  return typeof message.method === 'string' || Object.hasOwn(message, 'result') || Object.hasOwn(message, 'error')
+  if (typeof memberOf(message, 'method') === 'string') return true
+  return memberOf(message, 'result') !== undefined || memberOf(message, 'error') !== undefined
 }
 
 function isMessage(message: unknown): message is Message {
@@ -96,7 +97,7 @@ function checkCall(
   capabilities: readonly string[],
   capabilitiesOf: CapabilitiesOf,
 ): MessageRefusal | undefined {
-  if (message.method !== 'tools/call') return undefined
+  if (memberOf(message, 'method') !== 'tools/call') return undefined
   const tool = parameterOf(message, 'name')
   if (typeof tool !== 'string') return { why: 'not_json_rpc', needs: NOTHING }
   const needs = capabilitiesOf(tool)
@@ -104,16 +105,18 @@ function checkCall(
   return allows(needs, capabilities) ? undefined : { why: 'tool', tool, needs }
 }
 
-function parameterOf({ params }: Message, name: string): unknown {
-  return isMessage(params) && Object.hasOwn(params, name) ? params[name] : undefined
+function parameterOf(message: Message, name: string): unknown {
+  const params = memberOf(message, 'params')
+  return isMessage(params) ? memberOf(params, name) : undefined
 }
 
 /** A proxy decides by `Mcp-Method` and `Mcp-Name` (MCP 2026-07-28), so they must agree with the body. */
 function checkHeaders({ headers }: IncomingMessage, message: Message): MessageRefusal | undefined {
-  const method = headers['mcp-method']
-  const name = headers['mcp-name']
-  if (method !== undefined && method !== message.method) return { why: 'header_mismatch', needs: NOTHING }
-  const named = NAMED.get(message.method)
+  const own = memberOf(message, 'method')
+  const method = memberOf(headers, 'mcp-method')
+  const name = memberOf(headers, 'mcp-name')
+  if (method !== undefined && method !== own) return { why: 'header_mismatch', needs: NOTHING }
+  const named = NAMED.get(own)
   if (name === undefined || named === undefined) return undefined
   return decodeName(String(name)) === parameterOf(message, named)
     ? undefined

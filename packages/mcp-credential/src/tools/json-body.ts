@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type BodyResult, hasParsedBody, readBody } from '@countersign/core/body'
-import { andThen, parseStrictJson } from '@countersign/core/gate-kit'
+import { andThen, memberOf, parseStrictJson } from '@countersign/core/gate-kit'
 
 /** Why a body cannot be read. */
 interface RefusedBody {
@@ -21,7 +21,12 @@ const read = new WeakMap<IncomingMessage, unknown>()
 
 /** The JSON that was read of a request, or what a parser left. */
 export function jsonBodyOf(request: IncomingMessage): unknown {
-  return read.has(request) ? read.get(request) : (request as { body?: unknown }).body
+  return read.has(request) ? read.get(request) : bodyOf(request)
+}
+
+/** What is on `req.body`, of whomever. */
+function bodyOf(request: IncomingMessage & { readonly body?: unknown }): unknown {
+  return memberOf(request, 'body')
 }
 
 /**
@@ -30,7 +35,7 @@ export function jsonBodyOf(request: IncomingMessage): unknown {
  * character set, a form, a member twice.
  */
 export function readJsonBody(request: IncomingMessage, maxBytes: number): JsonBody | Promise<JsonBody> {
-  if (hasParsedBody(request)) return { outcome: 'read', values: [(request as { body?: unknown }).body] }
+  if (hasParsedBody(request)) return { outcome: 'read', values: [bodyOf(request)] }
   const handed = handedOver(request)
   return andThen<BodyResult, JsonBody>(readBody(request, maxBytes), (bytes) => {
     if (typeof bytes === 'string') {
@@ -57,7 +62,7 @@ function refused(reason: RefusedBody['reason'], why: RefusedBody['why']): Refuse
 
 /** What is on `req.body` for a handler. Some parsers leave `{}` where they did not read, some adapters the bytes. */
 function handedOver(request: IncomingMessage): unknown {
-  const { body } = request as { body?: unknown }
+  const body = bodyOf(request)
   if (body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array) return undefined
   const isEmpty = typeof body === 'object' && !Array.isArray(body) && Object.keys(body).length === 0
   return isEmpty ? undefined : body
@@ -65,9 +70,9 @@ function handedOver(request: IncomingMessage): unknown {
 
 /** Parsers read what is in `headers`. */
 function unsupportedBy({ headers }: IncomingMessage): 'encoding' | 'charset' | 'form' | undefined {
-  const encoding = String(headers['content-encoding'] ?? 'identity')
+  const encoding = String(memberOf(headers, 'content-encoding') ?? 'identity')
   if (encoding.trim().toLowerCase() !== 'identity') return 'encoding'
-  const type = String(headers['content-type'] ?? '').toLowerCase()
+  const type = String(memberOf(headers, 'content-type') ?? '').toLowerCase()
   // A form of one field may look like JSON, and hold other messages for a parser of forms.
   if (type.includes('urlencoded')) return 'form'
   return type.includes('charset') && !isUtf8Charset(type) ? 'charset' : undefined
