@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { firstPresented } from '@countersign/core'
 import { memorySecrets, requireHmac, rfc9421, type SignatureFormat, sign, xHeaders } from '@countersign/hmac'
 import { createMcpCredentials, type McpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
@@ -97,7 +98,7 @@ const call = (name: string) =>
 
 /** What every gate must do under what carries the requests: let the good in, and nothing that was tampered with. */
 export function testCarriers(carriers: readonly CarrierKind[]): void {
-  describe.each(carriers)('under $name', ({ start, tellsLines, takesFraming, isHttp2 }) => {
+  describe.each(carriers)('under $name', ({ start, tellsLines, takesFraming, carriesBytes = true, isHttp2 }) => {
     let carrier: Carrier
     beforeAll(async () => {
       carrier = await start(routes)
@@ -192,6 +193,27 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
       expect(await refused(path, headers)).toEqual([400, 'malformed_body'])
       expect((await post(path, { authorization: mcpHeader }, undefined, 'DELETE'))[0]).toBe(200)
       expect((await refused(path, { ...headers, authorization: `${mcpHeader}x` }, call('preview_open')))[0]).toBe(401)
+    })
+
+    test('a body answers for what it is, and a handshake needs no capability', async () => {
+      const bare = await credentials.issue({ threadId: 't2', providerInstanceId: 'p2', capabilities: [] })
+      const own = { ...JSON_TYPE, authorization: bare.authorizationHeader }
+      const message = (method: string) => Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method }))
+      for (const method of ['initialize', 'notifications/initialized', 'ping', 'tools/list']) {
+        expect((await post('/mcp', own, message(method)))[0]).toBe(200)
+      }
+      const open = call('preview_open').toString()
+      expect(await refused('/mcp', own, Buffer.from(open))).toEqual([403, 'insufficient_scope'])
+      const gzip = { ...own, 'content-encoding': 'gzip' }
+      expect(await refused('/mcp', gzip, gzipSync(open))).toEqual([415, 'unsupported_body'])
+      expect(await refused('/mcp', gzip, message('ping'))).toEqual([415, 'unsupported_body'])
+      const doubled = open.replace('"method":"tools/call"', '"method":"ping","m\\u0065thod":"tools/call"')
+      expect(await refused('/mcp', own, Buffer.from(doubled))).toEqual([400, 'malformed_body'])
+      const utf16 = Buffer.from('{"jsonrpc":"2.0","method":"ping"}', 'utf16le')
+      expect(await refused('/mcp', own, utf16)).toEqual([400, 'malformed_body'])
+      // A body in text is UTF-8 when it comes out of an event, whatever it was.
+      const latin1 = Buffer.from('{"jsonrpc":"2.0","method":"é"}', 'latin1')
+      if (carriesBytes) expect(await refused('/mcp', own, latin1)).toEqual([400, 'malformed_body'])
     })
 
     test.each(['/oauth', '/any'])('a token is verified: %s', async (path) => {

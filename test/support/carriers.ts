@@ -40,6 +40,8 @@ export interface CarrierKind {
   readonly tellsLines: boolean
   /** Whether the sender's framing fields reach the app, whatever the body is. */
   readonly takesFraming: boolean
+  /** Whether a body may be any bytes, and not text alone. */
+  readonly carriesBytes?: boolean
   readonly isHttp2?: boolean
   /** Starts an app with these routes, made with the Express that it runs on. */
   start(routes: Routes): Promise<Carrier>
@@ -98,6 +100,7 @@ function lambda(
     name: `${name}, ${event === restEvent ? 'event v1' : 'event v2'}, body in ${isBase64Encoded ? 'base64' : 'text'}`,
     tellsLines,
     takesFraming: true,
+    carriesBytes: isBase64Encoded,
     start: async (routes) => {
       const invoke = adapt(express().use(routes(express)))
       return {
