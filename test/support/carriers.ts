@@ -7,6 +7,7 @@ import inject from 'light-my-request'
 import serverless from 'serverless-http'
 import { expressOn } from './express-on.js'
 import { serve } from './http-server.js'
+import { connectFrames, type Line } from './http2-frames.js'
 import { connectHttp2, type Http2Kind, http2Kinds, serveHttp2 } from './http2-server.js'
 import { wire } from './wire.js'
 
@@ -28,6 +29,8 @@ export interface Received {
 /** What carries requests to an app. */
 export interface Carrier {
   send(parcel: Parcel): Promise<Received>
+  /** Sends a request without a body whose fields the client of `send` would not send. Of the answer nothing is read. */
+  sendLines?(parcel: Parcel): Promise<void>
   close(): Promise<void>
 }
 
@@ -38,11 +41,12 @@ export interface CarrierKind {
   readonly name: string
   /** Whether the app can tell that a field came in two lines. */
   readonly tellsLines: boolean
+  /** Whether two lines come as one, joined by a comma, that is said to have come so. */
+  readonly joinsLines?: boolean
   /** Whether the sender's framing fields reach the app, whatever the body is. */
   readonly takesFraming: boolean
   /** Whether a body may be any bytes, and not text alone. */
   readonly carriesBytes?: boolean
-  readonly isHttp2?: boolean
   /** Starts an app with these routes, made with the Express that it runs on. */
   start(routes: Routes): Promise<Carrier>
 }
@@ -94,11 +98,11 @@ function lambda(
   adapt: (app: Express) => Invoke,
   event: typeof restEvent,
   isBase64Encoded: boolean,
-  tellsLines: boolean,
+  lines: Pick<CarrierKind, 'tellsLines' | 'joinsLines'>,
 ): CarrierKind {
   return {
     name: `${name}, ${event === restEvent ? 'event v1' : 'event v2'}, body in ${isBase64Encoded ? 'base64' : 'text'}`,
-    tellsLines,
+    ...lines,
     takesFraming: true,
     carriesBytes: isBase64Encoded,
     start: async (routes) => {
@@ -129,26 +133,32 @@ const viaCodegenie = (app: Express): Invoke => {
   return (event) => handler(event, {})
 }
 
-const http1: CarrierKind = {
-  name: 'HTTP/1.1',
-  tellsLines: true,
-  takesFraming: false,
-  start: async (routes) => {
-    const { port, close } = await serve(express().use(routes(express)))
-    return {
-      send: ({ method, path, headers, body }) => {
-        const lines = Object.fromEntries(linesOf(headers).map(([name, values]) => [name, [...values]]))
-        const length: Record<string, string> = body === undefined ? {} : { 'content-length': String(body.length) }
-        return wire(port, { method, path, headers: { ...length, ...lines }, body })
-      },
-      close,
-    }
-  },
+/** A client of HTTP/1.1. */
+export const sendHttp1 =
+  (port: number): Carrier['send'] =>
+  ({ method, path, headers, body }) => {
+    const lines = Object.fromEntries(linesOf(headers).map(([name, values]) => [name, [...values]]))
+    const length: Record<string, string> = body === undefined ? {} : { 'content-length': String(body.length) }
+    return wire(port, { method, path, headers: { ...length, ...lines }, body })
+  }
+
+/** HTTP/1.1, by the server of the runtime. */
+export function http1(name: string, of: typeof express): CarrierKind {
+  return {
+    name,
+    tellsLines: true,
+    takesFraming: false,
+    start: async (routes) => {
+      const { port, close } = await serve(of().use(routes(of)))
+      return { send: sendHttp1(port), close }
+    },
+  }
 }
 
 const lightMyRequest: CarrierKind = {
   name: 'light-my-request',
   tellsLines: true,
+  joinsLines: true,
   takesFraming: true,
   start: async (routes) => {
     const app = expressOn(IncomingMessage.prototype, ServerResponse.prototype).use(routes(express))
@@ -174,7 +184,6 @@ const lightMyRequest: CarrierKind = {
 function http2({ name, isSecure, makeApp, of }: Http2Kind): CarrierKind {
   return {
     name,
-    isHttp2: true,
     tellsLines: true,
     takesFraming: false,
     start: async (routes) => {
@@ -200,6 +209,15 @@ function http2({ name, isSecure, makeApp, of }: Http2Kind): CarrierKind {
           for await (const chunk of stream) text += String(chunk)
           return { status: answer[':status'] ?? 0, text }
         },
+        sendLines: async ({ method, path, headers }) => {
+          const scheme = isSecure ? 'https' : 'http'
+          const pseudo = { ':method': method, ':path': path, ':scheme': scheme, ':authority': `127.0.0.1:${port}` }
+          const client = await connectFrames(port, isSecure)
+          const lines = linesOf(headers).flatMap(([name, values]) => values.map((value): Line => [name, value]))
+          client.open([...Object.entries(pseudo), ...lines], true)
+          await client.answered
+          client.destroy()
+        },
         close: async () => {
           session.close()
           await close()
@@ -210,18 +228,18 @@ function http2({ name, isSecure, makeApp, of }: Http2Kind): CarrierKind {
 }
 
 /** Real connections, and what injects requests into an app. */
-const direct: readonly CarrierKind[] = [lightMyRequest, http1, ...http2Kinds.map(http2)]
+const direct: readonly CarrierKind[] = [lightMyRequest, http1('HTTP/1.1', express), ...http2Kinds.map(http2)]
 
 const variants = [restEvent, httpEvent].flatMap((event) => [false, true].map((isBase64) => [event, isBase64] as const))
 
 /** `serverless-http`. It keeps the last of two lines of a v1 event, and throws the others away. */
 const serverlessHttp: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
-  lambda('serverless-http', viaServerlessHttp, event, isBase64, event === httpEvent),
+  lambda('serverless-http', viaServerlessHttp, event, isBase64, { tellsLines: event === httpEvent }),
 )
 
 /** `@codegenie/serverless-express`. */
 const codegenie: readonly CarrierKind[] = variants.map(([event, isBase64]) =>
-  lambda('@codegenie/serverless-express', viaCodegenie, event, isBase64, true),
+  lambda('@codegenie/serverless-express', viaCodegenie, event, isBase64, { tellsLines: true, joinsLines: true }),
 )
 
 /** All that carries requests to the apps of the tests, in one process. */
