@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
 import { CodedTypeError } from './errors.js'
-import { warn } from './homepage.js'
 import { memberOf } from './options/own.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
@@ -215,19 +214,13 @@ function platformBody(
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
 }
 
-let isWarned = false
-
-/**
- * A mistake in the order of middleware. Warns once a process: the answer has no detail and the event no message, and who
- * mounted the middleware must still learn of it.
- */
+/** A mistake in the order of middleware. */
 function bodyConsumed(): CodedTypeError {
-  const message =
+  return new CodedTypeError(
+    BODY_CONSUMED,
     'The request body was read before the gate, so its bytes are gone. Mount the gate before express.json() and every ' +
-    `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`
-  if (!isWarned) warn('COUNTERSIGN_BODY_CONSUMED', message)
-  isWarned = true
-  return new CodedTypeError(BODY_CONSUMED, message)
+      `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`,
+  )
 }
 
 function endUnknown(seen: string): CodedTypeError {

@@ -1,4 +1,4 @@
-import { warn, withDeadline } from '@countersign/core/gate-kit'
+import { warnOnce, withDeadline } from '@countersign/core/gate-kit'
 import type { Redis } from 'ioredis'
 import { assertClient, clientOptions, DEFAULT_COMMAND_TIMEOUT_MS, isCluster, type RedisClient } from './client.js'
 
@@ -32,20 +32,9 @@ export async function adviseOnConnection(redis: RedisClient): Promise<readonly C
   assertClient(redis, 'adviseOnConnection')
   const advice = [...adviseOnOptions(redis), ...(await adviseOnServer(redis))]
   for (const { code, setting, value, danger, remedy } of advice) {
-    if (isWarned(redis, code)) continue
-    warn(code, `Redis: ${setting} is ${value}: ${danger}`, remedy)
+    warnOnce({ code, owner: redis, message: `Redis: ${setting} is ${value}: ${danger}`, remedy })
   }
   return advice
-}
-
-const warned = new WeakMap<RedisClient, Set<string>>()
-
-function isWarned(redis: RedisClient, code: string): boolean {
-  const codes = warned.get(redis) ?? new Set()
-  warned.set(redis, codes)
-  if (codes.has(code)) return true
-  codes.add(code)
-  return false
 }
 
 function adviseOnOptions(redis: RedisClient): ConnectionAdvice[] {

@@ -4,10 +4,10 @@ import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { Request } from 'express'
 import { CodedTypeError } from '../errors.js'
-import { warn } from '../homepage.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { markUpgrade } from '../request/message.js'
+import { warnOnce } from '../warn-once.js'
 import { type Answer, problemAnswer } from './answer.js'
 import type { Exit } from './exit.js'
 import { offersHttp2Alone, serveAsRequest } from './not-upgraded.js'
@@ -166,17 +166,13 @@ function socketExit<P>(
 
 function ignore(): void {}
 
-let isWarned = false
-
 /** Once a process: a client that sends requests before it has its answers can cause it, too. */
 function warnOfTaken(): void {
-  if (isWarned) return
-  isWarned = true
-  warn(
-    'COUNTERSIGN_UPGRADE_TAKEN',
-    'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
-    'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
-  )
+  warnOnce({
+    code: 'COUNTERSIGN_UPGRADE_TAKEN',
+    message: 'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
+    remedy: 'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
+  })
 }
 
 /** Writes an answer as HTTP/1.1 and closes the connection: after an upgrade, Node parses no other request of it. */
