@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
-import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
 import { type Moment, recordOf, tokenStanding } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
@@ -42,6 +42,11 @@ const RULES = {
  */
 export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
   const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, RULES)
+  warnOfMemory({
+    store: 'memoryCredentials()',
+    keeps: 'the credentials of agents, and which of them are revoked,',
+    instead: 'redisCredentials(redis) of @countersign/mcp-credential/redis',
+  })
   const time = new RunningTime(clock)
   const moment = (): Moment => ({ now: time.now(), running: time.running() })
   const table = new CredentialTable({ maxCredentials, moment })

@@ -1,5 +1,5 @@
 import { type Clock, UnavailableError } from '@countersign/core'
-import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import type { SettingsUser } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import { userKey } from './keys.js'
@@ -30,6 +30,12 @@ const RULES = {
  */
 export function memorySessions(options: MemorySessionsOptions = {}): SettingsStore {
   const { maxEntries, clock } = resolveOptions('memorySessions', options, RULES)
+  warnOfMemory({
+    store: 'memorySessions()',
+    keeps: 'links, sessions and who is bound to which identity',
+    instead: 'redisSessions(redis) of @countersign/settings-session/redis',
+    atRestart: "any identity can claim a user first, and Telegram's data can be used once more",
+  })
   const state: MemoryState = {
     clock,
     links: new BoundedTtlMap({ maxEntries, clock }),
