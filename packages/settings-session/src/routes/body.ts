@@ -1,6 +1,7 @@
 import { parse as parseQuery } from 'node:querystring'
 import type { Request } from 'express'
 import { mediaTypeOf } from '../csrf.js'
+import { tellOfBody } from '../mount.js'
 
 /** How the body of a route is written. */
 export interface BodyFormat {
@@ -30,8 +31,9 @@ export const JSON_BODY: BodyFormat = { type: 'application/json', maxBytes: 16_38
  * too long, compressed, garbled, or cut off.
  */
 export async function parseBody(request: Request, { type, maxBytes, parse }: BodyFormat): Promise<boolean> {
-  const isRead = request.readableDidRead || request.readableEnded
-  if (isRead || mediaTypeOf(request) !== type) return true
+  if (mediaTypeOf(request) !== type) return true
+  if (request.readableDidRead && !isParsed(request.body)) tellOfBody('settings.routes()', type)
+  if (request.readableDidRead || request.readableEnded) return true
   const text = await readText(request, maxBytes)
   if (text === undefined) return false
   try {
@@ -40,6 +42,11 @@ export async function parseBody(request: Request, { type, maxBytes, parse }: Bod
   } catch {
     return false
   }
+}
+
+/** Some parsers leave the bytes or the text. */
+function isParsed(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
 }
 
 function readText(request: Request, maxBytes: number): Promise<string | undefined> {
