@@ -1,4 +1,6 @@
 export { andThen, isPromise, settle, withDeadline } from './async.js'
+export type { DiagnosticAttributes } from './audit/attributes.js'
+export { inSeconds, listed } from './audit/attributes.js'
 export { AUDIT_CHANNEL } from './audit/emitter.js'
 export type {
   AuditAttributes,

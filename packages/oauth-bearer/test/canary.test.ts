@@ -7,6 +7,8 @@ import { addIntrospection, type Introspector } from './introspector.js'
 import { makeKey } from './test-issuer.js'
 
 const CANARY = 'canary-4f7d2a91c6e84b3f'
+/** What a token names: an event says it, an answer does not. */
+const NAMED = 'named-by-the-token'
 let app: Harness
 /** Everything that was written anywhere. */
 let written: string[]
@@ -56,11 +58,11 @@ describe('a token', () => {
       await app.token({ claims }),
       await app.token({ claims }, stranger),
       await app.token({ claims: { ...claims, exp: 1 } }),
-      await app.token({ claims: { ...claims, aud: CANARY } }),
-      await app.token({ claims: { ...claims, iss: CANARY } }),
+      await app.token({ claims: { ...claims, aud: NAMED } }),
+      await app.token({ claims: { ...claims, iss: NAMED } }),
       await app.token({ claims: { ...claims, cnf: {} } }),
-      await app.token({ header: { kid: CANARY } }),
-      await app.token({ header: { typ: CANARY } }),
+      await app.token({ header: { kid: NAMED } }),
+      await app.token({ header: { typ: NAMED } }),
       await app.token({ header: { jku: CANARY } }),
       CANARY,
       `${CANARY}.${CANARY}.${CANARY}`,
@@ -91,6 +93,11 @@ describe('a token', () => {
     written.push(text)
     expect((await app.get(good)).status).toBeGreaterThanOrEqual(400)
     expectNoTrace(...tokens.slice(0, 9))
+    expect(written.join('\n')).not.toContain(NAMED)
+    const named = app.events.filter(({ attributes }) => Object.values(attributes ?? {}).includes(NAMED))
+    expect(new Set(named.map(({ reason }) => reason))).toEqual(
+      new Set(['wrong_audience', 'wrong_issuer', 'unknown_key', 'wrong_type']),
+    )
     // It goes to nobody either: only the issuer's own places were asked.
     expect(new Set(app.issuer.requests)).toEqual(new Set(['/.well-known/oauth-authorization-server', '/jwks']))
   })
