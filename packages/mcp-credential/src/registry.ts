@@ -114,7 +114,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const { store = memoryCredentials(), prefix, isAlive, livenessTimeoutMs, audit } = resolved
   const life = resolveLife('createMcpCredentials', resolved, isAlive !== undefined)
   const events = credentialEvents(audit)
-  const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs })
+  const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
   const listeners = new Set<() => void>()
 
   function announceRevocation(): void {
@@ -200,7 +200,11 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     stats: async () => ({ credentials: await store.count(life) }),
     ready: async () => store.ready?.(),
     snapshot: (file) => persist(store.snapshot, file),
-    restore: (file) => persist(store.restore, file),
+    async restore(file) {
+      const count = await persist(store.restore, file)
+      events.restored(count)
+      return count
+    },
     close: async () => store.close?.(),
     onRevoked(listener) {
       listeners.add(listener)

@@ -15,6 +15,7 @@ export type AuditEventType =
   | 'access.granted'
   | 'access.denied'
   | 'access.unavailable'
+  | 'connection.ended'
   | 'hmac.secret.added'
   | 'hmac.secret.rotated'
   | 'hmac.secret.retired'
@@ -25,6 +26,8 @@ export type AuditEventType =
   | 'mcp.credential.issued'
   | 'mcp.credential.superseded'
   | 'mcp.credential.revoked'
+  | 'mcp.credential.revived'
+  | 'mcp.credentials.restored'
   | 'mcp.scope.revoked'
   | 'mcp.thread.retired'
   | 'settings.link.issued'
@@ -51,6 +54,7 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'access.granted': success('a gate let a request through'),
   'access.denied': { outcome: 'failure', severity: 'warning', meaning: 'a gate refused a request' },
   'access.unavailable': { outcome: 'error', severity: 'critical', meaning: 'a gate could not decide' },
+  'connection.ended': success('an open response or socket was closed: what opened it is no longer valid'),
 
   'hmac.secret.added': success('a secret version was stored'),
   'hmac.secret.rotated': success('a caller has a new secret version'),
@@ -64,6 +68,8 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'mcp.credential.issued': success('a credential was issued for a thread'),
   'mcp.credential.superseded': success('a newer credential replaced one'),
   'mcp.credential.revoked': success('one credential was revoked'),
+  'mcp.credential.revived': success('an idle credential was used again: the host says that its thread is alive'),
+  'mcp.credentials.restored': success('the credentials of a snapshot were read back'),
   'mcp.scope.revoked': success('all credentials of a thread, provider or partition were revoked'),
   'mcp.thread.retired': success('a thread was retired: nothing can be issued for it'),
 

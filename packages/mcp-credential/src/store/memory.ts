@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
-import { type Moment, recordOf, tokenStanding } from './memory/entry.js'
+import { latenessOf, type Moment, recordOf, tokenStanding } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
 import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
@@ -75,7 +75,9 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     const slides = isProven && (standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives)
     const holder = entry.holder ?? entry
     if (slides) table.slide(holder, at, life)
-    return { standing: slides ? 'live' : standing, isProven, credential: recordOf(holder, at, life) }
+    const credential = recordOf(holder, at, life)
+    if (slides || standing === 'live') return { standing: 'live', isProven, credential }
+    return { standing, isProven, credential, lateMs: latenessOf(holder, at, standing, life) }
   }
 
   return {
