@@ -1,5 +1,6 @@
 import { safeString } from './audit/normalise.js'
 import { type WarningCode, warn } from './homepage.js'
+import { memberOf } from './options/own.js'
 import { singleton } from './singleton.js'
 
 /** What {@link warnOnce} says, and what makes it the same cause. */
@@ -27,15 +28,17 @@ const state = singleton<{ readonly told: Told }>('warnings', () => ({ told: new 
  * Warns of a cause once, through `process.emitWarning`. Further causes of one code beyond 32 are not told. Never throws.
  *
  * @example
- * warnOnce({ code: 'COUNTERSIGN_X', cause: issuer, message: `${issuer} does x`, remedy: 'Set y.' })
+ * warnOnce({ code: 'COUNTERSIGN_OAUTH_WRONG_TYPE', cause: issuer, message: `a token of ${issuer} …`, remedy: 'Set …' })
  */
-export function warnOnce({ code, cause = '', owner = state, message, remedy }: Warning): void {
+export function warnOnce(warning: Warning): void {
+  const { code, message } = warning
+  const owner = memberOf(warning, 'owner') ?? state
   const codes = state.told.get(owner) ?? new Map<string, Set<string>>()
   state.told.set(owner, codes)
   const causes = codes.get(code) ?? new Set<string>()
   codes.set(code, causes)
-  const key = safeString(cause)
+  const key = safeString(memberOf(warning, 'cause') ?? '')
   if (causes.has(key) || causes.size >= MAX_CAUSES) return
   causes.add(key)
-  warn(code, typeof message === 'string' ? message : message(), remedy)
+  warn(code, typeof message === 'string' ? message : message(), memberOf(warning, 'remedy'))
 }

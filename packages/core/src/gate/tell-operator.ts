@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { safeString } from '../audit/normalise.js'
 import { type WarningCode, withoutPage } from '../homepage.js'
+import { memberOf } from '../options/own.js'
 import { warnOnce } from '../warn-once.js'
 import { tellOutage } from './outages.js'
 import type { ReasonTable } from './reasons.js'
@@ -52,10 +53,12 @@ function tellBug({ error }: Failed, { kind, request }: RefusalContext): void {
 }
 
 function tellMistake({ reason, detail }: Denied, { kind, reasons }: RefusalContext): void {
-  const warning = Object.hasOwn(reasons, reason) ? reasons[reason]?.warning : undefined
+  const entry = Object.hasOwn(reasons, reason) ? reasons[reason] : undefined
+  const warning = entry && memberOf(entry, 'warning')
   if (warning === undefined) return
   const attributes = detail?.attributes ?? {}
-  const cause = warning.causedBy === undefined ? '' : attributes[warning.causedBy]
+  const causedBy = memberOf(warning, 'causedBy')
+  const cause = causedBy === undefined ? '' : memberOf(attributes, causedBy)
   if (cause === undefined) return
   const seen = () => Object.entries(attributes).map(([name, value]) => ` ${name}=${JSON.stringify(clip(value))}`)
   warnOnce({
