@@ -52,7 +52,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
   const verify = createVerify({ ...resolved, issuers, legacy })
   const hasScopes = createScopeCheck(resolved.scopeImplies)
-  const sockets = watchSockets(verify)
+  const sockets = watchSockets(verify, resolved.audit)
   const knownScopes = new Set(resolved.scopes)
   const mount: MetadataMount = { resource, handlers: [], paths: new Set(), isSettled: false }
   let metadataAt = resolved.resourceMetadataUrl
@@ -80,7 +80,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
           ;(request as { auth?: unknown }).auth = auth
         }
         if (!isGranted || presented === undefined || !isUpgrade(request)) return
-        sockets.watch(request.socket, { presented, request }, recheckMs)
+        sockets.watch(request.socket, { presented, request, principalId: verdict.principal.id }, recheckMs)
       },
       // The gates of one origin verify with one cache and one set of keys.
       verifier: verify,

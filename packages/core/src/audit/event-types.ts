@@ -23,6 +23,7 @@ export type AuditEventType =
   | 'hmac.secret.reencrypted'
   | 'oauth.keys.rotated'
   | 'oauth.keys.unavailable'
+  | 'oauth.keys.recovered'
   | 'mcp.credential.issued'
   | 'mcp.credential.superseded'
   | 'mcp.credential.revoked'
@@ -33,9 +34,14 @@ export type AuditEventType =
   | 'settings.link.issued'
   | 'settings.link.refused'
   | 'settings.link.delivered'
+  | 'settings.link.revoked'
+  | 'settings.session.pending'
   | 'settings.session.opened'
+  | 'settings.session.reverified'
   | 'settings.session.ended'
   | 'settings.session.revoked'
+  | 'settings.identity.held'
+  | 'settings.identity.answered'
   | 'settings.identity.claimed'
   | 'settings.identity.unlinked'
   | 'settings.identity.mismatch'
@@ -64,6 +70,7 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
 
   'oauth.keys.rotated': success('an issuer published another set of keys'),
   'oauth.keys.unavailable': { outcome: 'error', severity: 'warning', meaning: "the issuer's JWKS is unreachable" },
+  'oauth.keys.recovered': success("the issuer's JWKS is reachable again"),
 
   'mcp.credential.issued': success('a credential was issued for a thread'),
   'mcp.credential.superseded': success('a newer credential replaced one'),
@@ -76,9 +83,14 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'settings.link.issued': success('a link was issued'),
   'settings.link.refused': { outcome: 'failure', severity: 'warning', meaning: 'a link was not exchanged' },
   'settings.link.delivered': success('a link was handed to its user'),
+  'settings.link.revoked': success('a link was voided before it opened a session', 'warning'),
+  'settings.session.pending': success('a session was made that waits for the identity of its person'),
   'settings.session.opened': success('a session became active'),
+  'settings.session.reverified': success('the person of an active session signed in again'),
   'settings.session.ended': success('a session was ended by its user'),
   'settings.session.revoked': success('a session was revoked'),
+  'settings.identity.held': success('a first claim of an identity waits for the answer of the app'),
+  'settings.identity.answered': success('the app answered a first claim'),
   'settings.identity.claimed': success('an identity and a user were bound to each other'),
   'settings.identity.unlinked': success('an identity and a user were unlinked'),
   'settings.identity.mismatch': {

@@ -76,5 +76,8 @@ function telegramRoutes(context: RouteContext, telegram: ResolvedTelegram | unde
 
 /** A body that cannot be read is refused as any other wrong one is. */
 function withBody(format: BodyFormat, reason: SettingsSessionReason, handler: RouteHandler): RouteHandler {
-  return async (request, response) => ((await parseBody(request, format)) ? handler(request, response) : denied(reason))
+  return async (request, response) => {
+    const attributes = await parseBody(request, format)
+    return attributes === undefined ? handler(request, response) : denied(reason, { detail: { attributes } })
+  }
 }

@@ -6,7 +6,7 @@ import { userKey } from './keys.js'
 import { memoryIdentities } from './memory/identities.js'
 import { memoryLinks } from './memory/links.js'
 import type { MemoryState, SessionRow } from './memory/state.js'
-import { createSession, endAll, endSession, refusalOf, spendLink, viewOf } from './memory/state.js'
+import { createSession, endAll, endSession, refusalOf, refused, spendLink, viewOf } from './memory/state.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
 import { TOUCH_PART } from './rules.js'
 
@@ -53,7 +53,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
   function read({ tag, hash }: TokenRef): ReadResult {
     const row = state.sessions.get(tag)
     const reason = refusalOf(state, row, hash)
-    if (reason !== undefined) return { outcome: 'refused', reason }
+    if (reason !== undefined) return refused(state, row?.hash === hash ? row : undefined, reason)
     const session = row as SessionRow
     const now = clock.now()
     if (now - session.lastSeenAt >= session.limits.idleMs / TOUCH_PART) session.lastSeenAt = now
@@ -64,10 +64,10 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     ...memoryLinks(state),
     ...memoryIdentities(state, maxEntries),
     read,
-    openSession: (session: NewSession) => ({
-      outcome: 'found',
-      session: viewOf(createSession(state, session), clock.now()),
-    }),
+    openSession(session: NewSession) {
+      const { row, ended } = createSession(state, session)
+      return { outcome: 'found', session: viewOf(row, clock.now()), ended }
+    },
     revoke(id: string, hash?: string): StoredSession | undefined {
       const row = state.sessions.get(id)
       if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined

@@ -14,7 +14,7 @@ export const claimScript: RedisScript = define(
   1,
   `local row = load(KEYS[1])
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 local key = prefix .. 'u:' .. row.p
 local bound = redis.call('HGET', key, 'id')
 local first = 0
@@ -35,7 +35,7 @@ redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
-return {'activated', view(ARGV[3], row), first}`,
+return {'activated', view(ARGV[3], row), first, ended}`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. The identity is another user's. */
@@ -44,7 +44,7 @@ export const mismatchScript: RedisScript = define(
   1,
   `local row = load(KEYS[1])
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 finish(ARGV[3], row)
 spendLink(row)
 return {'mismatch', view(ARGV[3], row)}`,
@@ -111,7 +111,7 @@ export const holdClaimScript: RedisScript = define(
   1,
   `local row = load(KEYS[1])
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
 return {'found', view(ARGV[3], load(KEYS[1]))}`,
 )
