@@ -119,7 +119,11 @@ test('an event of an idle session, and of a link that has expired, says for how 
   const idle = await person.send('/settings')
   expect(app.events.at(-1)).toMatchObject({ reason: 'idle', attributes: { late_by_seconds: 40 } })
   const expired = await app.browser().open(link)
-  expect(app.events.at(-1)).toMatchObject({ reason: 'expired', attributes: { late_by_seconds: 10 } })
+  expect(app.events.at(-1)).toMatchObject({
+    type: 'settings.link.refused',
+    reason: 'expired',
+    attributes: { late_by_seconds: 10 },
+  })
   for (const answer of [idle, expired]) {
     expect((await answer.text()) + JSON.stringify([...answer.headers])).not.toContain('late_by')
   }
