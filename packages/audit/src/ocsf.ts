@@ -1,6 +1,6 @@
 import type { AuditEvent, AuditSink } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
-import { describeEvent } from './describe-event.js'
+import { describeAttributes, describeEvent } from './describe-event.js'
 import { ACTIVITY_NAMES, activityOf, CLASS_NAMES, type OcsfClass } from './ocsf/classes.js'
 
 /** The version of the Open Cybersecurity Schema Framework that the events are written in. */
@@ -53,7 +53,8 @@ const USER_TYPES: Readonly<Record<string, { type_id: number; type: string }>> = 
 /**
  * An event in the Open Cybersecurity Schema Framework: decisions as Authentication (3002), what gives a session or an
  * agent its rights as Authorize Session (3003), and refusals for a lack of rights and changes of state as API Activity
- * (6003). What OCSF has no attribute for is under `unmapped`.
+ * (6003). What was seen and expected is the `status_detail` of a failure, and what a credential allows its `privileges`. What
+ * OCSF has no attribute for is under `unmapped`.
  *
  * Source: https://schema.ocsf.io/1.5.0
  */
@@ -73,6 +74,7 @@ export function toOcsf(event: AuditEvent, { service = 'countersign' }: OcsfOptio
     ...SEVERITIES[event.severity],
     ...STATUSES[event.outcome],
     status_code: event.reason,
+    status_detail: event.outcome === 'success' ? undefined : describeAttributes(event),
     message: describeEvent(event),
     duration: event.latencyMs === undefined ? undefined : Math.round(event.latencyMs),
     metadata: metadataOf(event),
@@ -113,7 +115,7 @@ const ofClass: Readonly<Record<OcsfClass, OfClass>> = {
   3003: (event) => ({
     user: userOf(event),
     session: sessionOf(event),
-    privileges: [event.type],
+    privileges: privilegesOf(event),
   }),
   6003: (event, service) => ({
     actor: { app_name: service, ...(event.principal && { user: userOf(event) }) },
@@ -141,6 +143,14 @@ function metadataOf({ id, type, time, http }: AuditEvent) {
 function userOf({ principal }: AuditEvent) {
   const { id, kind } = principal ?? { id: 'unknown', kind: 'unknown' }
   return { uid: id, name: id, ...(USER_TYPES[kind] ?? { type_id: 99, type: kind }) }
+}
+
+/** What an agent's credential allows, as far as it fits into the event; of a session, that it is one. */
+function privilegesOf({ type, attributes }: AuditEvent): readonly string[] {
+  const capabilities = (attributes?.capabilities ?? '')
+    .split(' ')
+    .filter((name) => name !== '' && !name.startsWith('…'))
+  return capabilities.length > 0 ? capabilities : [type]
 }
 
 function sessionOf({ credential }: AuditEvent) {

@@ -48,6 +48,7 @@ const base = {
   status_id: enumOf(0, 1, 2, 99),
   status: string,
   status_code: string,
+  status_detail: string,
   message: string,
   duration: integer,
   metadata: object(

@@ -79,6 +79,7 @@ describe('an event in OCSF', () => {
       status_id: 2,
       status: 'Failure',
       status_code: 'a_reason',
+      status_detail: 'format=rfc9421',
       message: 'access.denied hmac a_reason',
       duration: 2,
       metadata: {
@@ -122,6 +123,25 @@ describe('an event in OCSF', () => {
     expect(complaints({ ...good, type_uid: 300301 })).toBeDefined()
     expect(complaints({ ...good, invented: 1 })).toBeDefined()
     expect(complaints({ ...good, src_endpoint: { ip: 'somewhere' } })).toBeDefined()
+  })
+
+  test('[audit-ocsf] says what was seen and expected, what a credential allows, and where a session was opened', () => {
+    const attributes = { late_by_seconds: 63, tolerance_seconds: 60 }
+    const refused = mapped(decision({ type: 'access.denied', outcome: 'failure', reason: 'expired', attributes }))
+    expect([refused.status_code, refused.status_detail]).toEqual([
+      'expired',
+      'late_by_seconds=63, tolerance_seconds=60',
+    ])
+    expect(mapped(decision({ type: 'access.granted', attributes })).status_detail).toBeUndefined()
+    const capabilities = 'preview files:write …+62'
+    const issued = mapped({ ...full, type: 'mcp.credential.issued', attributes: { capabilities } })
+    expect(issued.privileges).toEqual(['preview', 'files:write'])
+    const openedAt = mapped({ ...full, type: 'settings.session.opened' })
+    expect([openedAt.privileges, openedAt.src_endpoint]).toEqual([
+      ['settings.session.opened'],
+      { ip: '::ffff:10.0.0.1' },
+    ])
+    expect([refused, issued, openedAt].map(complaints)).toEqual([undefined, undefined, undefined])
   })
 
   test('[audit-ocsf] goes through the sink to whatever takes it', async () => {
