@@ -38,7 +38,7 @@ interface Row {
 }
 
 /** What the page says: the rows with an event, and the operations that have none. */
-export function readPage(page: string): { readonly rows: readonly Row[]; readonly silent: readonly string[] } {
+function readPage(page: string): { readonly rows: readonly Row[]; readonly silent: readonly string[] } {
   const [first = '', second = ''] = page.split('## Without an event')
   const rows = Array.from(
     first.matchAll(/^\| `([a-z.]+)` \| .+? \| (?:`([\w.]+)` )?\| `([\w./-]+)` \|$/gm),

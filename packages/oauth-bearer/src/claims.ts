@@ -79,7 +79,7 @@ function missingClaim(claim: string): Denied<OAuthBearerReason> {
 
 /** The refusal of a token by the issuer that it names; where it names none, the event has ours alone. */
 export function wrongIssuer(named: unknown, expected: readonly string[]): Denied<OAuthBearerReason> {
-  const seen = isText(named) ? { token_issuer: named } : {}
+  const seen: AuditAttributes = isText(named) ? { token_issuer: named } : {}
   return denied('wrong_issuer', { detail: { attributes: { ...seen, expected_issuers: listed(expected) } } })
 }
 
@@ -104,7 +104,7 @@ function wrongAudience(audience: unknown, { audiences, checkAudience }: ClaimRul
 }
 
 function wrongClient(clientId: string | undefined, expected: readonly string[]): Denied<OAuthBearerReason> {
-  const seen = clientId === undefined ? {} : { client_id: clientId }
+  const seen: AuditAttributes = clientId === undefined ? {} : { client_id: clientId }
   return denied('wrong_audience', { detail: { attributes: { ...seen, expected_client_ids: listed(expected) } } })
 }
 

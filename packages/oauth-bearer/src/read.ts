@@ -1,4 +1,4 @@
-import { type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core/gate-kit'
+import { type AuditAttributes, type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { OAuthBearerReason } from './reasons.js'
 
@@ -17,7 +17,7 @@ const MALFORMED_SCHEME = malformed('scheme')
 export const MALFORMED_TOKEN: Denied<OAuthBearerReason> = malformed('token')
 
 function malformed(part: 'scheme' | 'token', limitBytes?: number): Denied<OAuthBearerReason> {
-  const attributes = limitBytes === undefined ? { part } : { part, limit_bytes: limitBytes }
+  const attributes: AuditAttributes = limitBytes === undefined ? { part } : { part, limit_bytes: limitBytes }
   return Object.freeze(denied('malformed', { detail: { attributes } }))
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { andThen, denied, type Granted, listed, memberOf } from '@countersign/core/gate-kit'
+import { type AuditAttributes, andThen, denied, type Granted, listed, memberOf } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
 import type { McpCredentialVerdict } from '../reasons.js'
 import { type JsonBody, readJsonBody } from './json-body.js'
@@ -44,7 +44,7 @@ export function demandTools(
     const { principal, detail } = verdict
     if (body.outcome === 'refused') {
       const { reason, why } = body
-      const limit = reason === 'body_too_large' ? { limit_bytes: maxBodyBytes } : {}
+      const limit: AuditAttributes = reason === 'body_too_large' ? { limit_bytes: maxBodyBytes } : {}
       return denied(reason, { detail: { ...detail, attributes: { why, ...limit } } })
     }
     for (const value of body.values) {
@@ -64,7 +64,8 @@ function refuse(
   if (why === 'not_json_rpc') return denied('malformed_body', { detail: { ...detail, attributes } })
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
-  const missed = scope === '' ? {} : { scopes_needed: listed(needs), scopes_held: listed(principal.capabilities) }
+  const missed: AuditAttributes =
+    scope === '' ? {} : { scopes_needed: listed(needs), scopes_held: listed(principal.capabilities) }
   return denied('insufficient_scope', { detail: { ...detail, attributes: { ...attributes, ...missed } }, ...enough })
 }
 

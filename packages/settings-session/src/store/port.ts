@@ -108,7 +108,7 @@ export type SessionRefusal = 'unknown' | 'idle' | 'expired' | 'revoked'
 export type ReadResult = { readonly outcome: 'found'; readonly session: StoredSession } | StoreRefusal<SessionRefusal>
 
 /** The result of an opening without a link. */
-export type OpenedSession = ReadResult & { readonly ended?: readonly EndedSession[] | undefined }
+export type OpeningResult = ReadResult & { readonly ended?: readonly EndedSession[] | undefined }
 
 /** A session without a link: opened by a platform's signed data. */
 export interface NewSession {
@@ -184,7 +184,7 @@ export interface LinkStore {
 /** The part of a store that keeps sessions. */
 export interface SessionStore {
   /** Opens a session without a link. */
-  openSession(session: NewSession): Awaitable<OpenedSession>
+  openSession(session: NewSession): Awaitable<OpeningResult>
   /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
   read(ref: TokenRef): Awaitable<ReadResult>
   /** Ends one session and spends its link; with a hash only when it is the session's. Returns what it ended. */
