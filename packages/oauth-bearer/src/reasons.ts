@@ -60,7 +60,11 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
       causedBy: undefined,
     },
   },
-  wrong_type: unproven,
+  wrong_type: suspect(
+    'COUNTERSIGN_OAUTH_WRONG_TYPE',
+    "If this issuer's access tokens are JWTs without the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
+      'Otherwise a client sends another kind of token, such as an ID token.',
+  ),
   wrong_algorithm: suspect(
     'COUNTERSIGN_OAUTH_WRONG_ALGORITHM',
     "If the issuer signs its access tokens with that algorithm, add it to 'issuer.algorithms'.",

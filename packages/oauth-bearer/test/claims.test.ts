@@ -77,7 +77,7 @@ describe('other tokens of the same issuer', () => {
       for (let round = 0; round < 3; round += 1) await fresh.get(await fresh.token({ header: { typ: 'JWT' } }))
       expect(warn.mock.calls).toEqual([
         [
-          `requireOAuthBearer: a token of ${fresh.issuer.url} was refused because of its type. See https://countersign.example/errors/COUNTERSIGN_OAUTH_WRONG_TYPE`,
+          `oauth-bearer: a request was refused as wrong_type: token_type="JWT" expected_types="at+jwt" issuer="${fresh.issuer.url}". See https://countersign.example/errors/COUNTERSIGN_OAUTH_WRONG_TYPE`,
           expect.objectContaining({
             code: 'COUNTERSIGN_OAUTH_WRONG_TYPE',
             detail: expect.stringContaining("set profile: 'relaxed' for it"),

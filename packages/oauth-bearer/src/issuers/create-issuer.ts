@@ -1,5 +1,4 @@
 import type { Audit, Clock } from '@countersign/core'
-import { warnOnce } from '@countersign/core/gate-kit'
 import type { ClaimRules } from '../claims.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'
@@ -51,7 +50,6 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
         algorithms,
         profile: PROFILES[checked.profile],
         rules,
-        onWrongType: () => tellOfType(issuer),
       }),
     ask: askOf(checked, rules, discovery, gate.clock),
     // The app's own function takes opaque tokens only.
@@ -99,16 +97,5 @@ function askOf(
     timeoutMs: verifyTimeoutMs,
     toleranceMs,
     claimNames,
-  })
-}
-
-function tellOfType(issuer: string): void {
-  warnOnce({
-    code: 'COUNTERSIGN_OAUTH_WRONG_TYPE',
-    cause: issuer,
-    message: `requireOAuthBearer: a token of ${issuer} was refused because of its type`,
-    remedy:
-      "If this issuer's access tokens do not have the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
-      'Otherwise a client sends another kind of token, such as an ID token.',
   })
 }

@@ -13,8 +13,6 @@ export interface JwtSetup {
   readonly algorithms: readonly string[]
   readonly profile: Profile
   readonly rules: ClaimRules
-  /** Called for each token whose type is refused. */
-  readonly onWrongType: () => void
 }
 
 /** Header parameters by which the sender would choose the key. */
@@ -44,17 +42,13 @@ export function createVerifyJwt(setup: JwtSetup): VerifyJwt {
   }
 }
 
-function checkType(
-  { header, payload }: CompactJws,
-  { profile, onWrongType }: JwtSetup,
-): Denied<OAuthBearerReason> | undefined {
+function checkType({ header, payload }: CompactJws, { profile }: JwtSetup): Denied<OAuthBearerReason> | undefined {
   const { typ, crit, b64, cty } = header
   // No extension is understood here (RFC 7515 §4.1.11), and no token contains another one (RFC 7519 §5.2).
   if (crit !== undefined || b64 !== undefined || cty !== undefined) return wrongType(typ, profile.types)
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
   const isAccessToken = profile.types.includes(type as string | undefined)
   if (isAccessToken && !profile.otherTokens.some((isKind) => isKind(payload))) return undefined
-  onWrongType()
   return wrongType(typ, profile.types)
 }
 
