@@ -77,7 +77,7 @@ async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
   } catch (error) {
     const reply = (error as Error).message
     const isRefused = /^(NOPERM|ERR unknown command|ERR unknown subcommand)/.test(reply)
-    return [isRefused ? HIDDEN : { ...UNREACHABLE, value: reply }]
+    return [isRefused ? HIDDEN : { ...UNREACHABLE, value: `unreachable (${reply})` }]
   }
   const policies = configs.map((config) => config.get('maxmemory-policy'))
   const evicting = policies.find((policy) => policy !== undefined && policy !== 'noeviction')

@@ -70,8 +70,9 @@ describe('advice', () => {
   })
 
   test('[redis-advice] COUNTERSIGN_REDIS_UNREACHABLE: a server that is gone, or that does not answer', async () => {
-    expect(await codes(client('redis://127.0.0.1:1', { ...good, maxRetriesPerRequest: 0 }))).toEqual([
-      'COUNTERSIGN_REDIS_UNREACHABLE',
+    const gone = await adviseOnConnection(client('redis://127.0.0.1:1', { ...good, maxRetriesPerRequest: 0 }))
+    expect(gone.map(({ code, value }) => [code, value])).toEqual([
+      ['COUNTERSIGN_REDIS_UNREACHABLE', expect.stringMatching(/^unreachable \(.+\)$/)],
     ])
     const silent = client(server.url, { ...good, commandTimeout: 60_000, socketTimeout: 60_000 })
     await silent.ping()
