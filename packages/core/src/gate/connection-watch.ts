@@ -42,7 +42,7 @@ export function watchConnections<T>(
   function check(connection: OpenConnection, watched: Watched<T>): void {
     if ('headersSent' in connection && !connection.headersSent) return
     watched.isBeingChecked = true
-    const conclude = (valid: boolean | undefined) => {
+    const end = (valid: boolean | undefined) => {
       watched.isBeingChecked = false
       watched.failed = valid === undefined ? watched.failed + 1 : 0
       if (connection.destroyed || (valid !== false && watched.failed < MAX_FAILED_CHECKS)) return
@@ -51,8 +51,8 @@ export function watchConnections<T>(
     }
     void settle<boolean | undefined, void>(
       () => isValid(watched.opener),
-      conclude,
-      () => conclude(undefined),
+      end,
+      () => end(undefined),
     )
   }
 
