@@ -209,10 +209,14 @@ function platformBody(
   const rawBody = memberOf(request, 'rawBody')
   if (rawBody === undefined && !isFramed(request)) return undefined
   if (rawBody === undefined && !hasBody(request)) return EMPTY
-  if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()
+  if (!(rawBody instanceof Uint8Array)) throw new CodedTypeError(BODY_CONSUMED, NOT_KEPT)
   if (rawBody.length > maxBytes) return 'too_large'
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
 }
+
+const NOT_KEPT =
+  "The option body is 'rawBody', and req.rawBody has no bytes of this request. Let the platform keep them (in Nest with " +
+  'rawBody: true), or leave the option out and mount the gate before every parser.'
 
 /** A mistake in the order of middleware. */
 function bodyConsumed(): CodedTypeError {

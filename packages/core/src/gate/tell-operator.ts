@@ -41,7 +41,7 @@ function tellBug({ error }: Failed, { kind, request }: RefusalContext): void {
   const { error: name, code, at } = describeError(error)
   const mistake = MISTAKES.get(code)
   const text = () => withoutPage(String((error as Partial<Error> | null | undefined)?.message ?? ''))
-  if (mistake !== undefined) return warnOnce({ code: mistake, message: text })
+  if (mistake !== undefined) return warnOnce({ code: mistake, cause: text(), message: text })
   const where = at === undefined ? '' : ` at ${safeString(String(at))}`
   warnOnce({
     code: 'COUNTERSIGN_INTERNAL_ERROR',
