@@ -97,7 +97,7 @@ describe('a token', () => {
     expect((await app.get(good)).status).toBeGreaterThanOrEqual(400)
     expectNoTrace(...tokens.slice(0, 9))
     expect(written.join('\n')).not.toContain(NAMED)
-    expect(warned.filter((text) => text.includes(NAMED)).length).toBe(2)
+    expect(warned.filter((text) => text.includes(NAMED)).length).toBe(3)
     const named = app.events.filter(({ attributes }) => Object.values(attributes ?? {}).includes(NAMED))
     expect(new Set(named.map(({ reason }) => reason))).toEqual(
       new Set(['wrong_audience', 'wrong_issuer', 'unknown_key', 'wrong_type']),
