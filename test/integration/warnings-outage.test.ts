@@ -23,6 +23,9 @@ test('a Redis that is killed and comes back is told of once each, however many r
     await server.kill()
     for (let count = 0; count < 10; count += 1) expect(await get()).toBe(503)
     expect(told()).toEqual(['COUNTERSIGN_DEPENDENCY_UNAVAILABLE'])
+    // What caused it, and not that something did.
+    const outage = warnings.find(({ code }) => code === 'COUNTERSIGN_DEPENDENCY_UNAVAILABLE')
+    expect(outage?.message).toMatch(/ is unavailable \((?!UnavailableError|ERR_COUNTERSIGN)\w+\)/)
     await server.restart()
     // It is over with the first grant that comes 5 s after the last refusal.
     while (told().length < 2) await get()

@@ -16,6 +16,9 @@ export type BodyResult = Buffer | 'too_large' | 'aborted'
 /** Where the bytes come from: the stream, which they are fed back to, or `req.rawBody`, where the platform kept them. */
 export type BodyMode = 'buffer' | 'rawBody'
 
+/** The most that a gate reads of a body where it is not told otherwise, in bytes: 4 MiB. */
+export const DEFAULT_MAX_BODY_BYTES: number = 4 * 1024 * 1024
+
 /** The code of the error for a body that was read before the gate. */
 export const BODY_CONSUMED = 'ERR_COUNTERSIGN_BODY_CONSUMED'
 

@@ -104,6 +104,13 @@ test.each([
   expect(app.events.map((event) => event.reason)).toEqual([undefined, 'body_too_large', 'body_too_large'])
 })
 
+test('[hmac-oversize] the limit is 4 MiB where nothing is said', async () => {
+  app = await hmacApp({})
+  const most = 4 * 1024 * 1024
+  expect((await post(Buffer.alloc(most))).status).toBe(200)
+  expect((await post(Buffer.alloc(most + 1))).status).toBe(413)
+})
+
 test.each([
   ['beyond the limit', () => signed({ now: app.clock.now() }), 413],
   ['without a signature', () => ({}), 401],

@@ -53,6 +53,8 @@ export interface DiagnosticAttributes {
   readonly kind?: string
   /** Of `wrong_kind`: the kinds that are accepted. */
   readonly expected_kinds?: string
+  /** Of a dependency that could not be asked: `timeout`, the code or name of what caused it, or the word of an error reply of Redis. */
+  readonly failure?: string
   /** Of `mcp.credential.issued`: what the credential allows. */
   readonly capabilities?: string
   /** Of a change of state: what brought it about, where that is not its type. */

@@ -38,7 +38,9 @@ export function tellOutage(kind: string, { dependency, detail }: Unavailable): v
   if (last === undefined ? toldMs.size >= MAX_DEPENDENCIES : now - last < REPEAT_MS) return
   toldMs.set(name, now)
   outages.set(name, { kind, sinceMs: now, lastMs: now, refused: 1 })
-  const why = [error, code, failure].filter((word) => word !== undefined).map((word) => safeString(String(word)))
+  // What an UnavailableError is called says nothing; what caused it does.
+  const words = failure === undefined ? [error, code] : [failure]
+  const why = words.filter((word) => word !== undefined).map((word) => safeString(String(word)))
   warn(
     'COUNTERSIGN_DEPENDENCY_UNAVAILABLE',
     `${name} is unavailable${why.length === 0 ? '' : ` (${why.join(', ')})`}`,
