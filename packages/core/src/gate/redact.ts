@@ -11,7 +11,8 @@ const OPAQUE = /[\w+=~-]{32,}|(?=[\w+=~-]*\d)(?=[\w+=~-]*[A-Za-z])[\w+=~-]{20,31
 
 /**
  * A text that the app or a library wrote, for a warning: cut, without control characters, and without what could be a
- * credential, which is whatever also stands in a header field, the query or the body of the request, and long opaque runs.
+ * credential: whatever also stands in a header field, the query or the body of the request, decoded or not, and long
+ * opaque runs.
  */
 export function redact(text: string, request: IncomingMessage | undefined): string {
   const clean = safeString(text)
@@ -46,12 +47,35 @@ function sentBy(request: IncomingMessage): string {
   const values =
     rawHeaders.length > 0 ? rawHeaders.filter((_, index) => index % 2 === 1) : Object.values(headers).flat()
   const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
-  return [...values, query, textOf(rawBody), textOf(body)].join('\n')
+  const fields = values.map(String)
+  const decoded = fields.flatMap((value) => [fromUtf8(value), fromBase64(value)])
+  return withDecoded([...fields, ...decoded, query, textOf(rawBody), textOf(body)].join('\n'))
+}
+
+/** Node reads each byte of a header field as a character. */
+function fromUtf8(value: string): string {
+  return Buffer.from(value, 'latin1').toString()
+}
+
+/** Credentials of the scheme Basic, as the app sees them. */
+function fromBase64(value: string): string {
+  return Buffer.from(value.slice(value.lastIndexOf(' ') + 1), 'base64').toString()
+}
+
+/** A text as it came, and as the app sees it when it was in a query, a form or JSON. */
+function withDecoded(sent: string): string {
+  const unquoted = sent.replaceAll('+', ' ').replace(/(?:%[0-9a-f]{2})+/gi, bytesOf)
+  const forms = `${sent}\n${unquoted}`
+  return `${forms}\n${forms.replace(/\\(.)/g, '$1')}`
+}
+
+function bytesOf(encoded: string): string {
+  return Buffer.from(encoded.replaceAll('%', ''), 'hex').toString()
 }
 
 function textOf(body: unknown): string {
   if (body === undefined || body === null) return ''
-  if (body instanceof Uint8Array) return Buffer.from(body.subarray(0, MAX_BODY)).toString('latin1')
+  if (body instanceof Uint8Array) return Buffer.from(body.subarray(0, MAX_BODY)).toString()
   try {
     return (typeof body === 'string' ? body : (JSON.stringify(body) ?? '')).slice(0, MAX_BODY)
   } catch {
