@@ -106,6 +106,15 @@ describe('[core-upgrade] an upgrade that no listener takes is the request that i
     expect(world.passed).toHaveLength(1)
   })
 
+  test('and the listeners of the app for connections see each connection once', async () => {
+    const seen: unknown[] = []
+    world.server.on('connection', (socket) => seen.push(socket))
+    const client = await ask(world.port, get('/other', OFFER).repeat(20))
+    await client.until('served 20')
+    expect(seen).toHaveLength(1)
+    expect((seen[0] as NodeJS.EventEmitter).listenerCount('error')).toBeLessThan(3)
+  })
+
   test('and an offer of HTTP/2 is none to a path of a gate either', async () => {
     const client = await ask(world.port, get('/live', `X-Key: good\r\n${OFFER}`))
     await client.until('served')

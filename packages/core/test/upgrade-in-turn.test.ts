@@ -78,8 +78,8 @@ describe('[core-upgrade] an upgrade that comes before the earlier requests of it
   test('is not taken for the idle time of a connection that is kept alive', async () => {
     world.server.keepAliveTimeout = 1
     const { client, slow } = await askBehindSlow(get('/late', OFFER))
-    let timeout = -1
-    world.server.on('connection', (socket) => {
+    let timeout: number | undefined
+    world.server.on('request', ({ socket }: IncomingMessage) => {
       timeout = socket.timeout ?? 0
     })
     slow.end('[/slow]')
