@@ -112,6 +112,20 @@ describe('required claims', () => {
     )
   })
 
+  test('no subject has the id of a client, nor of another subject', async () => {
+    const subjects = ['client|c1', 'subject|client|c1', 'subject|', 'auth0|u1', undefined]
+    const ids = await Promise.all(
+      subjects.map(async (sub) => (await relaxed.get(await relaxed.token({ claims: { sub } }))).json.principal),
+    )
+    expect(ids.map((principal) => (principal as { id: string }).id.slice(relaxed.issuer.url.length))).toEqual([
+      '|subject|client|c1',
+      '|subject|subject|client|c1',
+      '|subject|subject|',
+      '|auth0|u1',
+      '|client|c1',
+    ])
+  })
+
   test.each([
     { sub: 1 },
     { sub: ['u1'] },

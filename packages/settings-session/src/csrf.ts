@@ -62,9 +62,10 @@ export function isPlainText(request: IncomingMessage): boolean {
   return mediaTypeOf(request) === 'text/plain'
 }
 
-/** The media type of the body, without parameters, in lower case. */
+/** The media type of the body, without parameters, in lower case. Of two lines none: parsers take either. */
 export function mediaTypeOf(request: IncomingMessage): string | undefined {
-  return request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+  const lines = fieldLines(request, 'content-type')
+  return lines.length === 0 ? undefined : lines.join(',').split(';', 1)[0]?.trim().toLowerCase()
 }
 
 /** Whether the request carries the token: in the header field, or in a body that was parsed already. */
