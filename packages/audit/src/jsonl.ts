@@ -53,10 +53,10 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
   let working: Promise<void> | undefined
   let isClosed = false
 
-  function append(event: AuditEvent): Promise<void> {
+  function append(events: readonly AuditEvent[]): Promise<void> {
     if (isClosed) return Promise.reject(new Error('the audit file is closed'))
     pending ??= newBatch()
-    pending.events.push(event)
+    pending.events.push(...events)
     const { written } = pending
     working ??= work()
     return written
@@ -113,7 +113,8 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
     get head() {
       return head
     },
-    write: append,
+    write: (event) => append([event]),
+    writeMany: append,
     flush,
     async close() {
       if (isClosed) return

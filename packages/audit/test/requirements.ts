@@ -1,6 +1,7 @@
 /** What the audit page demands: id → demand. */
 export const requirements: Record<string, string> = {
   'audit-jsonl-chain': 'each line of the file carries the hash of the one before it',
+  'audit-jsonl-no-loss': 'no event is lost however fast they come',
   'audit-jsonl-append-only': 'the file is only ever appended to',
   'audit-jsonl-reopen': 'the chain of a file that is there is continued',
   'audit-jsonl-foreign': 'what another process did to the file is noticed',

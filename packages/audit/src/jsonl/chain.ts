@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AuditEvent } from '@countersign/core'
 import { MAX_LINE_BYTES } from './split-lines.js'
 
@@ -24,15 +24,15 @@ export interface ChainLink {
  */
 export function chainLine(event: AuditEvent, previous: string): { readonly line: string; readonly hash: string } {
   const body = `${startAfter(previous)}${JSON.stringify(event).slice(1, -1)}`
-  const hash = hashOf(body)
-  return { line: `${body},"hash":"${hash}"}\n`, hash }
+  const own = hashOf(body)
+  return { line: `${body},"hash":"${own}"}\n`, hash: own }
 }
 
 /** Reads a line without its newline; undefined for a line that is not ours or is cut short. Never throws. */
 export function readLink(line: Buffer): ChainLink | undefined {
-  const [, body, previous, hash] = LINE.exec(line.toString('latin1')) ?? []
-  if (body === undefined || previous === undefined || hash === undefined) return undefined
-  return { previous, hash, isTrue: hashOf(line.subarray(0, body.length)) === hash }
+  const [, body, previous, named] = LINE.exec(line.toString('latin1')) ?? []
+  if (body === undefined || previous === undefined || named === undefined) return undefined
+  return { previous, hash: named, isTrue: hashOf(line.subarray(0, body.length)) === named }
 }
 
 /**
@@ -60,5 +60,5 @@ function isJson(text: string): boolean {
 }
 
 function hashOf(body: string | Buffer): string {
-  return createHash('sha256').update(body).digest('hex')
+  return hash('sha256', body, 'hex')
 }

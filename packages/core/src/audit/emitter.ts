@@ -69,9 +69,12 @@ const SINK = option
 const SUBSCRIBE_RULES = {
   filter: option.syncFunc<AuditFilter>(),
   required: option.boolean().default(false),
-  maxQueue: option.integer(1, 10_000_000).default(1000),
+  maxQueue: option.integer(1, 10_000_000),
   deadlineMs: option.integer(1, 600_000).default(1000),
 }
+
+/** What may wait for a sink that takes one event at a time, and for one that takes all at once. */
+const QUEUE = { one: 1000, many: 100_000 }
 
 const AUDIT_RULES = {
   sinks: option
@@ -130,15 +133,17 @@ export function createAudit(options: AuditOptions = {}): Audit {
   function subscribe(sink: AuditSink | AuditSinkFunction, options: AuditFilter | SubscribeOptions = {}): () => void {
     const taken = resolveOptions('audit.subscribe', { sink }, { sink: SINK }).sink
     const settings = typeof options === 'function' ? { filter: options } : options
-    const { filter, required: isRequired, ...limits } = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
-    if (isRequired) {
-      const entry = new RequiredSink(taken, filter, limits, () => reporter.failed(entry))
+    const resolved = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
+    const { filter, deadlineMs } = resolved
+    const maxQueue = resolved.maxQueue ?? (taken.writeMany === undefined ? QUEUE.one : QUEUE.many)
+    if (resolved.required) {
+      const entry = new RequiredSink(taken, filter, { maxQueue, deadlineMs }, () => reporter.failed(entry))
       required.add(entry)
       return () => void required.delete(entry)
     }
-    const entry = new Subscription(taken, filter, limits.maxQueue, {
+    const entry = new Subscription(taken, filter, maxQueue, {
       dropped: () => reporter.dropped(entry),
-      failed: () => reporter.failed(entry),
+      failed: (count) => reporter.failed(entry, count),
     })
     subscriptions.add(entry)
     return () => void subscriptions.delete(entry)

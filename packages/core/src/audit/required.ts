@@ -1,9 +1,12 @@
 import { isPromise } from '../async.js'
 import type { AuditEvent } from './event.js'
-import { nameOf } from './queue.js'
+import { nameOf, Subscription } from './queue.js'
 import type { AuditFilter, AuditSink } from './sink.js'
 
-/** A sink without which nothing may be decided: each event is written immediately, and the outcome is awaited. */
+/**
+ * A sink without which nothing may be decided: the outcome of each write is awaited. A sink with `writeMany` gets what came
+ * during its last write, any other one each event immediately.
+ */
 export class RequiredSink {
   /** Writes under way. */
   queued = 0
@@ -14,6 +17,8 @@ export class RequiredSink {
   readonly filter: AuditFilter | undefined
   readonly limits: { readonly maxQueue: number; readonly deadlineMs: number }
   readonly onFailure: () => void
+  /** For a sink that takes many at once. What fails there is counted here, once for each event. */
+  readonly #batches: Subscription | undefined
 
   constructor(
     sink: AuditSink,
@@ -26,6 +31,7 @@ export class RequiredSink {
     this.limits = limits
     this.onFailure = onFailure
     this.name = nameOf(sink)
+    if (sink.writeMany !== undefined) this.#batches = new Subscription(sink, undefined, limits.maxQueue, NO_REPORT)
   }
 
   /** True when the event was written. A filter that throws counts as a failed write. */
@@ -34,30 +40,40 @@ export class RequiredSink {
       if (this.filter !== undefined && !this.filter(event)) return true
       // A sink that hangs must not be handed one event after another for ever.
       if (this.queued >= this.limits.maxQueue) return this.#fail()
+      const batches = this.#batches
+      if (batches !== undefined) return this.#settle((settle) => batches.push(event, settle))
       const pending = this.sink.write(event)
-      return isPromise(pending) ? this.#settle(pending) : true
+      if (!isPromise(pending)) return true
+      return this.#settle((settle) => {
+        Promise.resolve(pending).then(
+          () => settle(true),
+          () => settle(false),
+        )
+      })
     } catch {
       return this.#fail()
     }
   }
 
-  #settle(pending: PromiseLike<unknown>): Promise<boolean> {
+  #settle(begin: (settle: (isWritten: boolean) => void) => void): Promise<boolean> {
     this.queued += 1
     return new Promise((resolve) => {
       let isLate = false
-      const timer = setTimeout(() => {
+      const giveUp = () => {
         isLate = true
         resolve(this.#fail())
+      }
+      // A stall of the app is none of the sink's: what it answered meanwhile is read first.
+      let reading: NodeJS.Immediate | undefined
+      const timer = setTimeout(() => {
+        reading = setImmediate(giveUp)
       }, this.limits.deadlineMs)
-      const finish = (isWritten: boolean) => {
+      begin((isWritten) => {
         this.queued -= 1
         clearTimeout(timer)
+        clearImmediate(reading)
         if (!isLate) resolve(isWritten || this.#fail())
-      }
-      Promise.resolve(pending).then(
-        () => finish(true),
-        () => finish(false),
-      )
+      })
     })
   }
 
@@ -67,3 +83,5 @@ export class RequiredSink {
     return false
   }
 }
+
+const NO_REPORT = { dropped: () => undefined, failed: () => undefined }
