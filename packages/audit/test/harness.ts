@@ -30,11 +30,3 @@ export async function write(path: string, ...names: string[]): Promise<void> {
 
 export const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1)
 export const reasonsOf = (path: string) => linesOf(path).map((line) => (JSON.parse(line) as { reason: string }).reason)
-
-/** Completed events with these reasons. */
-export async function events(...names: string[]): Promise<unknown[]> {
-  const got: unknown[] = []
-  const audit = createAudit({ sinks: [(event) => void got.push(event)] })
-  for (const reason of names) audit.emit(decision({ reason }))
-  return got
-}

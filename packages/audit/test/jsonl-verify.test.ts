@@ -70,13 +70,13 @@ describe('the verifier', () => {
       await write(path, 'a', 'b')
       const { head } = await verifyJsonl(path)
       await write(path, 'c')
-      expect(await verifyJsonl(path, { head })).toMatchObject({ isIntact: true, lines: 3 })
+      expect(await verifyJsonl(path, { expect: head })).toMatchObject({ isIntact: true, lines: 3 })
       const [first = ''] = linesOf(path)
       writeFileSync(path, `${first}\n`)
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1 })
-      expect(await verifyJsonl(path, { head })).toMatchObject({
+      expect(await verifyJsonl(path, { expect: head })).toMatchObject({
         isIntact: false,
-        altered: { problem: 'the chain does not hold the head that was noted: its end was cut off or rewritten' },
+        altered: { problem: 'the file does not hold the hash that was noted: its end was cut off or rewritten' },
       })
     }))
 
@@ -143,16 +143,29 @@ describe('the verifier', () => {
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: result.lines + 1, torn: result.torn })
     }))
 
+  /** How the line of the same chain after this one begins. */
+  function startAfter(line: string): string {
+    const { chain, hash } = JSON.parse(line) as { chain: string; hash: string }
+    return `{"chain":"${chain}","previous":"${hash}",`
+  }
+
   const FORGED = '{"type":"access.granted","principal":{"kind":"hmac","id":"nobody"}}'
-  test.each<[string, (head: string) => string]>([
+  test.each<[string, (start: string) => string]>([
     ['an event of its own', () => FORGED],
-    ['an event that names the line before it and has no hash', (head) => `{"previous":"${head}",${FORGED.slice(1)}`],
-    ['the same, longer than any event', (head) => `{"previous":"${head}",${FORGED.slice(1)}${' '.repeat(1_048_576)}`],
+    ['an event that names the line before it and has no hash', (start) => `${start}${FORGED.slice(1)}`],
+    ['the same, longer than any event', (start) => `${start}${FORGED.slice(1)}${' '.repeat(1_048_576)}`],
     ['other text', () => 'nothing happened'],
-    ['the beginning of a line that follows another', () => `{"previous":"${'1'.repeat(64)}","schema":1,"id":"`],
+    [
+      'the beginning of a line that follows another',
+      (start) => `${start.slice(0, 41)}${'1'.repeat(64)}","schema":1,"id":"`,
+    ],
+    [
+      'the same of a chain that is not in the file',
+      () => `{"chain":"${'1'.repeat(16)}","previous":"${'1'.repeat(64)}","id":`,
+    ],
     ['an empty line', () => ''],
   ])('[audit-jsonl-altered] finds a line that was inserted and is not a torn one: %s', async (_name, make) => {
-    const added = (line: string) => make((JSON.parse(line) as { hash: string }).hash)
+    const added = (line: string) => make(startAfter(line))
     const between = await tampered(([a = '', b = '', ...rest]) => [a, b, added(b), ...rest])
     expect(between).toMatchObject({
       isIntact: false,
@@ -171,8 +184,7 @@ describe('the verifier', () => {
     inFolder(async (folder) => {
       const path = join(folder, 'audit.jsonl')
       await write(path, 'a')
-      const { hash } = JSON.parse(linesOf(path)[0] ?? '') as { hash: string }
-      const start = `{"previous":"${hash}","schema":1,"id":"`
+      const start = `${startAfter(linesOf(path)[0] ?? '')}"schema":1,"id":"`
       appendFileSync(path, `${start}5\n${start.slice(0, 5)}\n${start}`)
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1, torn: [2, 3, 4] })
       await write(path, 'b')
@@ -182,7 +194,13 @@ describe('the verifier', () => {
   test('passes an empty file, and rejects for one that cannot be read', () =>
     inFolder(async (folder) => {
       writeFileSync(join(folder, 'empty'), '')
-      expect(await verifyJsonl(join(folder, 'empty'))).toEqual({ isIntact: true, lines: 0, head: ZEROS, torn: [] })
+      expect(await verifyJsonl(join(folder, 'empty'))).toEqual({
+        isIntact: true,
+        lines: 0,
+        head: ZEROS,
+        chains: [],
+        torn: [],
+      })
       await expect(verifyJsonl(join(folder, 'absent'))).rejects.toThrow('ENOENT')
     }))
 
