@@ -1,7 +1,7 @@
 export { andThen, isPromise, settle, withDeadline } from './async.js'
 export type { DiagnosticAttributes } from './audit/attributes.js'
 export { inSeconds, listed } from './audit/attributes.js'
-export { AUDIT_CHANNEL } from './audit/emitter.js'
+export { AUDIT_CHANNEL, resetAudit } from './audit/emitter.js'
 export type {
   AuditAttributes,
   AuditCredential,

@@ -161,8 +161,8 @@ describe('flush and close', () => {
     audit.emit(decision())
     await Promise.all([audit.close(), audit.close()])
     await audit.close()
-    expect(audit.emit(decision())).toBe(true)
-    expect([got.length, closed, audit.active]).toEqual([1, 1, false])
+    expect(audit.emit(decision())).toBe(false)
+    expect([got.length, closed, audit.active]).toEqual([1, 1, true])
   })
 
   test('[audit-close] with a required sink leaves nothing that grants', async () => {

@@ -69,6 +69,7 @@ export const requirements: Record<string, string> = {
   'audit-required': 'a required sink says whether it took the event, within its deadline',
   'audit-flush': 'flush waits for what was emitted so far, and says whether it is written',
   'audit-close': 'close reports, flushes, closes every sink and takes no more events, within its time',
+  'audit-shutdown': 'shutdown ends requests, then the sinks, and nothing is granted into a closed emitter',
   'audit-diagnostics-channel': 'every event is published on countersign:audit, at no cost without a listener',
   'audit-options': 'a wrong sink or option is refused immediately',
   'core-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',

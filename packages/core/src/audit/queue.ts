@@ -11,6 +11,10 @@ export interface SubscriptionReport {
 
 /** No batch may hold the event loop for long. */
 const MAX_BATCH = 1000
+/** What a sink emits while it is written to, it is told; what it emits when told that, too; and so on, so many times. */
+export const MAX_DEPTH = 4
+/** Writes after which the event loop has its turn: a sink that emits for each event never has an empty queue. */
+export const MAX_BURST = 256
 
 /**
  * One sink behind a bounded queue. At most one write is under way, of one event or, for a sink with `writeMany`, of all
@@ -22,6 +26,9 @@ export class Subscription {
   #seq = 0
   /** The oldest event of the write that is under way. */
   #underWay = Number.POSITIVE_INFINITY
+  /** Of the event that the sink is told in this very moment. */
+  #depth: number | undefined
+  #burst = 0
   #waiters: { readonly until: number; readonly resolve: () => void }[] = []
   dropped = 0
   failed = 0
@@ -57,17 +64,19 @@ export class Subscription {
   /** `settle` is told whether the event was written. */
   push(event: AuditEvent, settle?: (isWritten: boolean) => void): void {
     if (!this.#accepts(event)) return
+    const depth = this.#depth === undefined ? 0 : this.#depth + 1
+    if (depth > MAX_DEPTH) return this.#drop({ settle })
     this.#seq += 1
     // With nothing before it, it need not be queued; what the sink itself emits meanwhile is.
     if (!this.#isWriting && this.queued === 0 && this.sink.writeMany === undefined) this.#writeOne(event)
     else {
       if (this.queued >= this.maxQueue) this.#drop(this.#waiting.shift())
-      this.#waiting.add({ event, seq: this.#seq, settle })
+      this.#waiting.add({ event, seq: this.#seq, settle, depth })
     }
     this.#pump()
   }
 
-  #drop(lost: WaitingEvent | undefined): void {
+  #drop(lost: Pick<WaitingEvent, 'settle'> | undefined): void {
     this.dropped += 1
     this.report.dropped()
     lost?.settle?.(false)
@@ -77,13 +86,15 @@ export class Subscription {
   #writeOne(event: AuditEvent): void {
     this.#isWriting = true
     this.#underWay = this.#seq
-    let pending: unknown
+    this.#depth = 0
     try {
-      pending = this.sink.write(event)
+      const pending = this.sink.write(event)
+      this.#depth = undefined
       if (isPromise(pending)) return this.#await(pending, NONE)
     } catch {
       this.#fail(1)
     }
+    this.#depth = undefined
     this.#isWriting = false
     this.#underWay = Number.POSITIVE_INFINITY
     if (this.#waiters.length > 0) this.#tellWaiters()
@@ -91,16 +102,26 @@ export class Subscription {
 
   #pump(): void {
     while (!this.#isWriting && this.queued > 0) {
+      this.#burst += 1
+      if (this.#burst === MAX_BURST) setImmediate(this.#goOn)
+      if (this.#burst >= MAX_BURST) return
       const batch = this.#waiting.take(this.sink.writeMany === undefined ? 1 : MAX_BATCH)
       this.#write(batch)
     }
   }
 
+  readonly #goOn = (): void => {
+    this.#burst = 0
+    this.#pump()
+  }
+
   #write(batch: readonly WaitingEvent[]): void {
     this.#isWriting = true
     this.#underWay = batch[0]?.seq ?? Number.POSITIVE_INFINITY
+    this.#depth = Math.max(...batch.map(({ depth }) => depth))
     try {
       const pending = writeTo(this.sink, batch)
+      this.#depth = undefined
       if (isPromise(pending)) return this.#await(pending, batch)
       this.#finish(batch, true)
     } catch {
@@ -121,6 +142,7 @@ export class Subscription {
 
   #finish(batch: readonly WaitingEvent[], isWritten: boolean): void {
     this.#isWriting = false
+    this.#depth = undefined
     this.#underWay = Number.POSITIVE_INFINITY
     if (!isWritten) this.#fail(Math.max(1, batch.length))
     for (const { settle } of batch) settle?.(isWritten)

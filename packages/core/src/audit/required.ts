@@ -1,6 +1,6 @@
 import { isPromise } from '../async.js'
 import type { AuditEvent } from './event.js'
-import { nameOf, Subscription } from './queue.js'
+import { MAX_BURST, MAX_DEPTH, nameOf, Subscription } from './queue.js'
 import type { AuditFilter, AuditSink } from './sink.js'
 
 /**
@@ -19,6 +19,9 @@ export class RequiredSink {
   readonly onFailure: () => void
   /** For a sink that takes many at once. What fails there is counted here, once for each event. */
   readonly #batches: Subscription | undefined
+  /** Of the sink's own events: it emits while it is written to. */
+  #depth = 0
+  #burst = 0
 
   constructor(
     sink: AuditSink,
@@ -42,17 +45,42 @@ export class RequiredSink {
       if (this.queued >= this.limits.maxQueue) return this.#fail()
       const batches = this.#batches
       if (batches !== undefined) return this.#settle((settle) => batches.push(event, settle))
-      const pending = this.sink.write(event)
-      if (!isPromise(pending)) return true
-      return this.#settle((settle) => {
-        Promise.resolve(pending).then(
-          () => settle(true),
-          () => settle(false),
-        )
-      })
+      if (this.#depth > MAX_DEPTH) return this.#fail()
+      // One that emits for each event leaves the event loop its turns.
+      if (this.#burst >= MAX_BURST) return this.#settle((settle) => void setImmediate(() => this.#begin(event, settle)))
+      const pending = this.#writeTo(event)
+      return isPromise(pending) ? this.#settle((settle) => this.#await(pending, settle)) : true
     } catch {
       return this.#fail()
     }
+  }
+
+  #writeTo(event: AuditEvent): unknown {
+    this.#depth += 1
+    try {
+      return this.sink.write(event)
+    } finally {
+      this.#depth -= 1
+    }
+  }
+
+  #begin(event: AuditEvent, settle: (isWritten: boolean) => void): void {
+    this.#burst = 0
+    try {
+      const pending = this.#writeTo(event)
+      if (isPromise(pending)) this.#await(pending, settle)
+      else settle(true)
+    } catch {
+      settle(false)
+    }
+  }
+
+  #await(pending: PromiseLike<unknown>, settle: (isWritten: boolean) => void): void {
+    this.#burst += 1
+    Promise.resolve(pending).then(
+      () => settle(true),
+      () => settle(false),
+    )
   }
 
   #settle(begin: (settle: (isWritten: boolean) => void) => void): Promise<boolean> {

@@ -6,6 +6,8 @@ export interface WaitingEvent {
   /** In the order of arrival. */
   readonly seq: number
   readonly settle: ((isWritten: boolean) => void) | undefined
+  /** How many events of the sink's own led to it: a sink that emits for each event never ends. */
+  readonly depth: number
 }
 
 /** Events in the order in which they came. */
