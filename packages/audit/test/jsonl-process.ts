@@ -8,7 +8,7 @@ const audit = createAudit()
 audit.subscribe(jsonl(path), { maxQueue: 100_000 })
 console.log('0')
 for (let count = 0; count < Number(most); count += 1) {
-  audit.emit({ type: 'access.denied', gate: 'hmac', reason: `r${count}`, attributes: { padding: 'x'.repeat(200) } })
+  audit.emit({ type: 'access.granted', gate: 'hmac', reason: `r${count}`, attributes: { padding: 'x'.repeat(200) } })
   if (count % 50 !== 0) continue
   await audit.flush()
   if (audit.stats().sinks.some(({ failed }) => failed > 0)) process.exit(1)

@@ -165,7 +165,7 @@ describe('several processes', () => {
         const lines = readFileSync(path, 'utf8').split('\n')
         for (const { id } of result.chains) {
           const index = lines.findLastIndex((line) => line.includes(`"chain":"${id}"`)) - 1
-          const changed = lines.map((line, at) => (at === index ? line.replace('"warning"', '"info"') : line))
+          const changed = lines.map((line, at) => (at === index ? line.replace('"info"', '"warning"') : line))
           writeFileSync(join(folder, 'changed'), changed.join('\n'))
           expect(await verifyJsonl(join(folder, 'changed'))).toMatchObject({
             isIntact: false,

@@ -67,7 +67,7 @@ describe('the jsonl sink', () => {
       const names = Array.from({ length: 3_000 }, (_, index) => `r${index}`)
       const audit = createAudit()
       audit.subscribe(sink, { required: true, maxQueue: 10_000, deadlineMs: 60_000 })
-      const results = await Promise.all(names.map((reason) => audit.emit(decision({ reason }))))
+      const results = await Promise.all(names.map((reason) => audit.emit(decision({ type: 'access.granted', reason }))))
       expect(new Set(results)).toEqual(new Set([true]))
       await audit.close()
       expect(reasonsOf(path)).toEqual(names)

@@ -61,15 +61,15 @@ describe('a sink with writeMany', () => {
     const audit = createAudit()
     const sink = heldBatches()
     audit.subscribe(sink, { required: true, maxQueue: 4, deadlineMs: 60_000 })
-    const results = names(6).map((reason) => audit.emit(decision({ reason })))
-    // Beyond what may be under way it fails immediately.
-    expect(results.slice(4)).toEqual([false, false])
+    const results = names(7).map((reason) => audit.emit(decision({ reason })))
     sink.release()
     await settled()
-    expect(sink.got.map(reasons)).toEqual([['r0'], ['r1', 'r2', 'r3']])
+    // Beyond what may wait it fails immediately.
+    expect(await Promise.all([results[0], results[5], results[6]])).toEqual([true, false, false])
+    expect(sink.got.map(reasons)).toEqual([['r0'], ['r1', 'r2', 'r3', 'r4']])
     sink.release(new Error('full'))
-    expect(await Promise.all(results)).toEqual([true, false, false, false, false, false])
-    expect(audit.stats().sinks).toMatchObject([{ required: true, queued: 0, failed: 5 }])
+    expect(await Promise.all(results)).toEqual([true, false, false, false, false, false, false])
+    expect(audit.stats().sinks).toMatchObject([{ required: true, queued: 0, failed: 6 }])
   })
 
   test('[audit-required] that hangs fails after its deadline, for what waits behind it too', async () => {

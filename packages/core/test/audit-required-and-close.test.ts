@@ -42,7 +42,7 @@ describe('required sinks', () => {
     expect(await audit.emit(decision())).toBe(false)
     sink.release(new Error('late'))
     await settled()
-    expect(audit.stats().sinks).toEqual([{ name: 'held', required: true, queued: 0, dropped: 0, failed: 1 }])
+    expect(audit.stats().sinks).toEqual([{ name: 'held', required: true, queued: 0, dropped: 0, folded: 0, failed: 1 }])
   })
 
   test('[audit-required] that hang are not handed one event after another for ever', async () => {

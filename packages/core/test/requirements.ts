@@ -63,6 +63,8 @@ export const requirements: Record<string, string> = {
   'audit-catalogue': 'every type of event has an outcome, a severity and a meaning',
   'audit-isolation': 'a sink that throws, rejects or hangs never harms a request, another sink, or the process',
   'audit-bounded-queue': 'an asynchronous sink has a bounded queue, and the oldest events are dropped beyond it',
+  'audit-priority': 'grants and changes of state are kept first, then what is critical, then the rest',
+  'audit-flood': 'a flood of one reason from one network is counted in one event',
   'audit-batches': 'a sink that can take many events gets all that wait at once',
   'audit-dropped-event': 'the count of the dropped is itself an event',
   'audit-failures-reported': 'failures are counted and reported once a minute at most',

@@ -57,8 +57,15 @@ interface Reader {
   /** Hashes of the last lines: a chain starts after one of them, written while other processes wrote too. */
   readonly recent: Set<string>
   readonly torn: number[]
-  /** Lines that look cut short, until a whole one tells whether a crash or a person made them so. */
-  doubtful: { readonly line: number; readonly chain: string | undefined }[]
+  /** Lines that look cut short or are empty, until a whole one tells whether a crash or a person made them so. */
+  doubtful: Doubt[]
+}
+
+interface Doubt {
+  readonly line: number
+  readonly chain: string | undefined
+  /** A process that finds another one's line unfinished begins its own on a new line, and that one may go on. */
+  readonly isEmpty: boolean
 }
 
 type Alteration = NonNullable<JsonlVerification['altered']>
@@ -92,7 +99,7 @@ export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}
     onLine?.(reader.line)
     isFound ||= link?.hash === expect || link?.after === expect
   }
-  if (altered === undefined) reader.torn.push(...reader.doubtful.map(({ line }) => line))
+  if (altered === undefined) accept(reader, reader.doubtful)
   if (altered === undefined && !isFound) altered = { line: reader.line + 1, problem: HEAD_GONE }
   const { lines, head, torn } = reader
   const chains = Array.from(reader.chains.values(), ({ headLine, ...chain }) => chain)
@@ -102,12 +109,13 @@ export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}
 
 /** A line that is not whole. */
 function followCut(reader: Reader, bytes: Buffer): Alteration | undefined {
-  const cut = readCutLine(bytes)
+  const isEmpty = bytes.length === 0
+  const cut = isEmpty ? {} : readCutLine(bytes)
   if (cut === undefined || (cut.chain !== undefined && !continues(reader, cut.chain, cut.previous))) {
     return { line: reader.doubtful[0]?.line ?? reader.line, problem: NO_EVENT }
   }
   // A full disk tears one line after the other.
-  reader.doubtful.push({ line: reader.line, chain: cut.chain })
+  reader.doubtful.push({ line: reader.line, chain: cut.chain, isEmpty })
   return undefined
 }
 
@@ -120,7 +128,7 @@ function continues({ chains, recent }: Reader, chain: string, previous: string |
 
 function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
   const known = reader.chains.get(link.chain)
-  const isOfIt = ({ chain }: { readonly chain: string | undefined }) => chain === undefined || chain === link.chain
+  const isOfIt = ({ chain }: Doubt) => chain === undefined || chain === link.chain
   if (!continues(reader, link.chain, link.previous)) {
     // What is written after a torn line names the whole line before that as the one before it.
     const doubt = reader.doubtful.find((one) => known === undefined || isOfIt(one))
@@ -129,11 +137,15 @@ function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
     const { headLine } = known ?? reader
     return { line: Math.max(1, headLine), problem: `line ${reader.line} ${NOT_AS_RECORDED}` }
   }
-  reader.torn.push(...reader.doubtful.filter(isOfIt).map(({ line }) => line))
+  accept(reader, reader.doubtful.filter(isOfIt))
   reader.doubtful = reader.doubtful.filter((one) => !isOfIt(one))
   if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
   take(reader, link, known)
   return undefined
+}
+
+function accept({ torn }: Reader, doubts: readonly Doubt[]): void {
+  for (const { line, isEmpty } of doubts) if (!isEmpty) torn.push(line)
 }
 
 function take(reader: Reader, { chain: id, hash, after }: ChainLink, known: Chain | undefined): void {

@@ -68,6 +68,7 @@ const BY_TYPE: Readonly<Record<AuditEventType, OcsfActivity>> = {
   'settings.identity.mismatch': LOGON,
   'settings.leak.stopped': OTHER,
   'audit.events.dropped': OTHER,
+  'audit.events.folded': OTHER,
   'audit.sink.failed': OTHER,
 }
 

@@ -29,8 +29,15 @@ export interface AuditOptions {
 
 /** The counts of every sink. */
 export interface AuditStats {
-  /** One entry per sink, in the order of `subscribe`. */
-  readonly sinks: readonly { name: string; required: boolean; queued: number; dropped: number; failed: number }[]
+  /** One entry per sink, in the order of `subscribe`; `folded` are the events that other ones count. */
+  readonly sinks: readonly {
+    name: string
+    required: boolean
+    queued: number
+    dropped: number
+    folded: number
+    failed: number
+  }[]
 }
 
 /** An emitter: gates report decisions to it, and it passes them to sinks. Contract `/1` between copies of the package. */
@@ -58,7 +65,7 @@ export interface Audit {
    * grant nothing afterwards: close the server first, as {@link shutdown} does.
    */
   close(timeoutMs?: number): Promise<void>
-  /** What each sink has queued, dropped and failed so far. */
+  /** What each sink has queued, dropped, folded and failed so far. */
   stats(): AuditStats
 }
 
@@ -144,11 +151,13 @@ export function createAudit(options: AuditOptions = {}): Audit {
     const { filter, deadlineMs } = resolved
     const maxQueue = resolved.maxQueue ?? (taken.writeMany === undefined ? QUEUE.one : QUEUE.many)
     if (resolved.required) {
-      const entry = new RequiredSink(taken, filter, { maxQueue, deadlineMs }, () => reporter.failed(entry))
+      const entry = new RequiredSink(taken, filter, { maxQueue, deadlineMs, now }, () => reporter.failed(entry))
       required.add(entry)
       return () => void required.delete(entry)
     }
-    const entry = new Subscription(taken, filter, maxQueue, {
+    const entry = new Subscription(taken, filter, {
+      maxQueue,
+      now,
       dropped: () => reporter.dropped(entry),
       failed: (count) => reporter.failed(entry, count),
     })
@@ -160,7 +169,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
     if (undecided.size > 0) await Promise.all(undecided)
     const flushed = await Promise.allSettled([
       ...Array.from(subscriptions, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
-      ...Array.from(required, async (entry) => entry.sink.flush?.()),
+      ...Array.from(required, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
     ])
     return flushed.every(({ status }) => status === 'fulfilled')
   }
@@ -201,6 +210,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
         required: entry instanceof RequiredSink,
         queued: entry.queued,
         dropped: entry.dropped,
+        folded: entry.folded,
         failed: entry.failed,
       })),
     }),

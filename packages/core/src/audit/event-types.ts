@@ -47,6 +47,7 @@ export type AuditEventType =
   | 'settings.identity.mismatch'
   | 'settings.leak.stopped'
   | 'audit.events.dropped'
+  | 'audit.events.folded'
   | 'audit.sink.failed'
 
 const success = (meaning: string, severity: AuditSeverity = 'info'): EventDefaults => ({
@@ -105,5 +106,10 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   },
 
   'audit.events.dropped': { outcome: 'error', severity: 'warning', meaning: 'a slow sink lost events' },
+  'audit.events.folded': {
+    outcome: 'failure',
+    severity: 'warning',
+    meaning: 'a flood of refusals of one reason from one network, counted',
+  },
   'audit.sink.failed': { outcome: 'error', severity: 'warning', meaning: 'a sink threw or rejected' },
 }

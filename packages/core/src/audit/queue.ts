@@ -1,10 +1,17 @@
 import { isPromise } from '../async.js'
 import type { AuditEvent } from './event.js'
+import { FloodFold } from './flood.js'
+import { completeEvent } from './normalise.js'
 import type { AuditFilter, AuditSink } from './sink.js'
-import { Waiting, type WaitingEvent } from './waiting.js'
+import { rankOf, Waiting, type WaitingEvent } from './waiting.js'
 
-/** Where a {@link Subscription} reports what it lost. */
-export interface SubscriptionReport {
+/** Where a {@link Subscription} reports what it lost, and how it is bounded. */
+export interface SubscriptionSetup {
+  readonly maxQueue: number
+  /** What is new does not take the place of what waits and is as important. */
+  readonly keepsWaiting?: boolean
+  /** Milliseconds since the epoch. */
+  now(): number
   dropped(): void
   failed(count: number): void
 }
@@ -22,6 +29,7 @@ export const MAX_BURST = 256
  */
 export class Subscription {
   readonly #waiting = new Waiting()
+  readonly #flood: FloodFold
   #isWriting = false
   #seq = 0
   /** The oldest event of the write that is under way. */
@@ -36,15 +44,22 @@ export class Subscription {
 
   readonly sink: AuditSink
   readonly filter: AuditFilter | undefined
-  readonly maxQueue: number
-  readonly report: SubscriptionReport
+  readonly setup: SubscriptionSetup
 
-  constructor(sink: AuditSink, filter: AuditFilter | undefined, maxQueue: number, report: SubscriptionReport) {
+  constructor(sink: AuditSink, filter: AuditFilter | undefined, setup: SubscriptionSetup) {
     this.sink = sink
     this.filter = filter
-    this.maxQueue = maxQueue
-    this.report = report
+    this.setup = setup
     this.name = nameOf(sink)
+    this.#flood = new FloodFold((counted) => {
+      this.#seq += 1
+      this.#enqueue(completeEvent(counted, setup.now()), undefined, 0)
+      this.#pump()
+    })
+  }
+
+  get folded(): number {
+    return this.#flood.folded
   }
 
   get queued(): number {
@@ -61,24 +76,33 @@ export class Subscription {
     }
   }
 
-  /** `settle` is told whether the event was written. */
+  /** `settle` is told whether the event was written, in an event that counts it where it is one of a flood. */
   push(event: AuditEvent, settle?: (isWritten: boolean) => void): void {
     if (!this.#accepts(event)) return
     const depth = this.#depth === undefined ? 0 : this.#depth + 1
     if (depth > MAX_DEPTH) return this.#drop({ settle })
     this.#seq += 1
     // With nothing before it, it need not be queued; what the sink itself emits meanwhile is.
-    if (!this.#isWriting && this.queued === 0 && this.sink.writeMany === undefined) this.#writeOne(event)
-    else {
-      if (this.queued >= this.maxQueue) this.#drop(this.#waiting.shift())
-      this.#waiting.add({ event, seq: this.#seq, settle, depth })
-    }
+    const isFirst = !this.#isWriting && this.queued === 0 && this.sink.writeMany === undefined
+    if (isFirst) this.#writeOne(event)
+    else if (this.#flood.takes(event)) return settle?.(true)
+    else this.#enqueue(event, settle, depth)
     this.#pump()
+  }
+
+  #enqueue(event: AuditEvent, settle: WaitingEvent['settle'], depth: number): void {
+    const rank = rankOf(event)
+    if (this.queued >= this.setup.maxQueue) {
+      const lost = this.#waiting.evict(rank, this.setup.keepsWaiting === true)
+      if (lost === undefined) return this.#drop({ settle })
+      this.#drop(lost)
+    }
+    this.#waiting.add({ event, seq: this.#seq, settle, depth }, rank)
   }
 
   #drop(lost: Pick<WaitingEvent, 'settle'> | undefined): void {
     this.dropped += 1
-    this.report.dropped()
+    this.setup.dropped()
     lost?.settle?.(false)
     this.#tellWaiters()
   }
@@ -156,11 +180,12 @@ export class Subscription {
 
   #fail(count: number): void {
     this.failed += count
-    this.report.failed(count)
+    this.setup.failed(count)
   }
 
   /** Resolves when every event taken so far is written, failed or dropped, however many follow. */
   async drained(): Promise<void> {
+    this.#flood.flush()
     const until = this.#seq
     if (Math.min(this.#underWay, this.#waiting.oldest) > until) return
     await new Promise<void>((resolve) => this.#waiters.push({ until, resolve }))

@@ -36,9 +36,9 @@ export interface SubscribeOptions {
    */
   readonly required?: boolean | undefined
   /**
-   * Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000, and 100,000
-   * for a sink with `writeMany`. For a required sink: events that it may have under way; beyond it the next fails
-   * immediately.
+   * Events that may wait for an asynchronous sink. Default 1000, and 100,000 for a sink with `writeMany`. Beyond it one is
+   * dropped and counted: the oldest of the rest first, then of what is critical, then of grants and changes of state. For
+   * a required sink: events that it may have under way, and as many grants more; beyond it the next fails immediately.
    */
   readonly maxQueue?: number | undefined
   /** Milliseconds that a required sink has for one event. Default 1000. */
