@@ -59,6 +59,7 @@ export type { Authorization, SplitAuthorization } from './request/authorization.
 export { isToken68, parseAuthorization, splitAuthorization } from './request/authorization.js'
 export type { HeaderFields } from './request/message.js'
 export { fieldLines, isUpgrade, linesOfFields } from './request/message.js'
+export { singleton } from './singleton.js'
 export type { BoundedTtlMapOptions } from './stores/bounded-ttl-map.js'
 export { BoundedTtlMap } from './stores/bounded-ttl-map.js'
 export type { MemoryAdvice } from './stores/memory-advice.js'

@@ -1,5 +1,6 @@
 import { safeString } from '../audit/normalise.js'
 import { warn } from '../homepage.js'
+import { singleton } from '../singleton.js'
 import type { Unavailable } from './verdict.js'
 
 /** A dependency that requests find unavailable, as the operator was told. */
@@ -18,9 +19,17 @@ const REPEAT_MS = 60_000
 /** Dependencies that are told of. They have configured names. */
 const MAX_DEPENDENCIES = 64
 
+/** What the process was told: of one outage, copies of the package tell once. */
+interface OutageState {
+  readonly outages: Map<string, Outage>
+  readonly toldMs: Map<string, number>
+}
+
+const state = singleton<OutageState>('outages', () => ({ outages: new Map(), toldMs: new Map() }))
+const { toldMs } = state
+
 /** The outages that were told and are not over. Empty in good times, when a grant needs to look no further. */
-export const outages: Map<string, Outage> = new Map()
-const toldMs = new Map<string, number>()
+export const outages: Map<string, Outage> = state.outages
 
 /** Tells the operator that a dependency has become unavailable. */
 export function tellOutage(kind: string, { dependency, detail }: Unavailable): void {
