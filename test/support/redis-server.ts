@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -6,14 +7,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 
-/** A port of the loopback interface that was free a moment ago. */
+/** Below the ports that systems give out, those of a Redis cluster's bus (10,000 higher) included. */
+const LOWEST_PORT = 10_000
+const HIGHEST_PORT = 22_000
+
+/**
+ * A port of the loopback interface that was free a moment ago, and that no system gives to a connection or to `listen(0)`
+ * meanwhile: tests run in parallel.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(LOWEST_PORT, HIGHEST_PORT)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 /** A real `redis-server` of the test's own, on a port of its own, with its data in a folder of its own. */
