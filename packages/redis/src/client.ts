@@ -9,13 +9,22 @@ export function isCluster(redis: RedisClient): redis is Cluster {
   return redis.isCluster
 }
 
-/** The options of the client, or of each node's client of a cluster. */
-export function clientOptions(redis: RedisClient): {
+/** What is asked of a client's options. */
+export interface ClientOptions {
   readonly commandTimeout?: number | undefined
   readonly socketTimeout?: number | undefined
   readonly maxRetriesPerRequest?: number | null | undefined
-} {
-  return isCluster(redis) ? (redis.options.redisOptions ?? {}) : redis.options
+  readonly reconnectOnError?: ((error: Error) => unknown) | null | undefined
+  readonly retryStrategy?: unknown
+  readonly keyPrefix?: string | undefined
+  readonly enableAutoPipelining?: boolean | undefined
+}
+
+/** The options of the client; of a cluster's, some are those of each node's client. */
+export function clientOptions(redis: RedisClient): ClientOptions {
+  if (!isCluster(redis)) return redis.options
+  const { redisOptions, keyPrefix, enableAutoPipelining, clusterRetryStrategy: retryStrategy } = redis.options
+  return { ...redisOptions, keyPrefix, enableAutoPipelining, retryStrategy } as ClientOptions
 }
 
 /** Milliseconds after which the client itself gives a command up. */

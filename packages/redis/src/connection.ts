@@ -171,7 +171,7 @@ export class Connection {
   ): Promise<unknown> {
     this.#batch.open()
     const sentMs = performance.now()
-    return commandOf(this.#redis, script)(...keys, deadline, ...args).then((reply) => {
+    return commandOf(this.#redis, script, keys.length)(...keys, deadline, ...args).then((reply) => {
       const [serverMs, result] = reply as [number, unknown]
       lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
       if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)

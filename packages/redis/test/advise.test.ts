@@ -65,9 +65,38 @@ describe('advice', () => {
     ['COUNTERSIGN_REDIS_RETRIES_WITHOUT_END', { maxRetriesPerRequest: null }],
     ['COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT', { commandTimeout: undefined }],
     ['COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT', { socketTimeout: undefined }],
+    ['COUNTERSIGN_REDIS_GIVES_UP', { retryStrategy: null }],
+    ['COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR', { reconnectOnError: () => 2 }],
+    ['COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR', { reconnectOnError: (error: Error) => error.message.startsWith('OOM') }],
+    ['COUNTERSIGN_REDIS_KEY_PREFIX', { keyPrefix: 'app:' }],
+    ['COUNTERSIGN_REDIS_AUTO_PIPELINING', { enableAutoPipelining: true }],
   ])('[redis-advice] %s: about the options of the client', async (code, options) => {
     for (const make of [client, client5]) expect(await codes(make(server.url, { ...good, ...options }))).toEqual([code])
   })
+
+  test('[redis-advice] says nothing of a client that reconnects when the server is READONLY alone', async () => {
+    const reconnectOnError = (error: Error) => error.message.includes('READONLY')
+    for (const make of [client, client5])
+      expect(await codes(make(server.url, { ...good, reconnectOnError }))).toEqual([])
+  })
+
+  test("[redis-advice] names a cluster's own options, and those of its nodes", async () => {
+    const { nodes, stop } = await startRedisCluster()
+    try {
+      for (const node of nodes) await node.command('CONFIG', 'SET', 'appendonly', 'yes')
+      const options = { keyPrefix: 'app:', enableAutoPipelining: true, clusterRetryStrategy: null, redisOptions: {} }
+      const ports = nodes.map(({ port }) => port)
+      expect(await codes(clusterClient(ports, options))).toEqual([
+        'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT',
+        'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
+        'COUNTERSIGN_REDIS_GIVES_UP',
+        'COUNTERSIGN_REDIS_KEY_PREFIX',
+        'COUNTERSIGN_REDIS_AUTO_PIPELINING',
+      ])
+    } finally {
+      await stop()
+    }
+  }, 60_000)
 
   test('[redis-advice] COUNTERSIGN_REDIS_UNREACHABLE: a server that is gone, or that does not answer', async () => {
     expect(await codes(client('redis://127.0.0.1:1', { ...good, maxRetriesPerRequest: 0 }))).toEqual([

@@ -94,7 +94,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     const results = await Promise.allSettled(layout.partitions.map(work))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
-    return results.some((result) => result.status === 'fulfilled' && result.value === 1)
+    return results.some((result) => result.status === 'fulfilled' && Number(result.value) === 1)
   }
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
@@ -104,7 +104,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     if (scope === 'thread') {
       const hash = threadHash(id)
       const keys = layout.of(hash)
-      return (await end(keys, keys.thread(hash), hash)) === 1
+      return Number(await end(keys, keys.thread(hash), hash)) === 1
     }
     if (scope === 'all') return everywhere((keys) => end(keys, keys.all))
     const hash = scope === 'provider' ? providerHash(id) : sessionHash(id)
@@ -120,7 +120,8 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs } = life
     const tell = (what: 'look' | 'touch' | 'refreshed') =>
       run(touchScript, keys.tag, [keys.thread(hash)], [idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs, what])
-    const known = await tell(life.slidesOnTouch ? 'touch' : 'look')
+    // A client with stringNumbers gives texts.
+    const known = Number(await tell(life.slidesOnTouch ? 'touch' : 'look'))
     if (known === 2) {
       // Touches are kept in the thread's key: its records are slid before they would be forgotten.
       for (const id of await lister.idsOfThread(hash)) await look('touch', id, undefined, life)
@@ -144,14 +145,14 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
         [keys.record(id), keys.names, keys.deadlines],
         [id, attempt, life.retentionMs],
       )
-      return found === 1
+      return Number(found) === 1
     },
     revokeScope,
     async retire(threadId, blockMs) {
       const hash = threadHash(threadId)
       const keys = layout.of(hash)
       const names = [keys.thread(hash), keys.retired(hash), keys.names, keys.deadlines]
-      return (await run(retireScript, keys.tag, names, [hash, blockMs])) === 1
+      return Number(await run(retireScript, keys.tag, names, [hash, blockMs])) === 1
     },
     list: lister.list,
     async count() {

@@ -120,14 +120,4 @@ return {'issued', text(now), text(expires), text(idle), superseded, carried}`
  * its record and its session. Answers `['issued', i, x, l, superseded, carried]`, `['retired']`, `['crowded']`,
  * `['again']` when another was issued since the old ones were read, or `['taken']`.
  */
-const scripts = new Map<number, RedisScript>()
-
-/** The script that issues a credential and carries so many old ones. */
-export function issueScript(carried: number): RedisScript {
-  let script = scripts.get(carried)
-  if (script === undefined) {
-    script = defineScript(`mcp_issue_${carried}`, 8 + 2 * carried, BODY)
-    scripts.set(carried, script)
-  }
-  return script
-}
+export const issueScript: RedisScript = defineScript('mcp_issue', 8, BODY)

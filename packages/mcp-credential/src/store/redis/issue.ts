@@ -57,7 +57,7 @@ export function createIssuer({
     ]
     const subject = [threadId, providerInstanceId, providerSessionId, JSON.stringify(credential.capabilities)]
     const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, absoluteLifetimeMs = '', retentionMs, slidesOnTouch } = life
-    return (await run(issueScript(old.length), keys.tag, names, [
+    return (await run(issueScript, keys.tag, names, [
       id,
       credential.digest.toString('hex'),
       ...subject,
