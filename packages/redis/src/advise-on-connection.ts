@@ -8,6 +8,7 @@ import {
   isCluster,
   type RedisClient,
 } from './client.js'
+import { EVICTS } from './eviction.js'
 
 /** One setting that would lose data or hang, with what to do about it. */
 export interface ConnectionAdvice {
@@ -153,7 +154,12 @@ async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
   const policies = configs.map((config) => config.get('maxmemory-policy'))
   const evicting = policies.find((policy) => policy !== undefined && policy !== 'noeviction')
   const isForgetful = configs.some((config) => config.get('appendonly') === 'no')
-  return [...(evicting === undefined ? [] : [{ ...EVICTS, value: evicting }]), ...(isForgetful ? [NO_AOF] : [])]
+  return [
+    ...(evicting === undefined
+      ? []
+      : [{ code: 'COUNTERSIGN_REDIS_EVICTS', setting: 'maxmemory-policy', value: evicting, ...EVICTS } as const]),
+    ...(isForgetful ? [NO_AOF] : []),
+  ]
 }
 
 /** The configuration of the server, or of each master of a cluster: one of them is enough to lose data. */
@@ -175,14 +181,6 @@ async function readConfig(server: Redis): Promise<Map<string, string>> {
     if (typeof value === 'string') config.set(name, value)
   }
   return config
-}
-
-const EVICTS: ConnectionAdvice = {
-  code: 'COUNTERSIGN_REDIS_EVICTS',
-  setting: 'maxmemory-policy',
-  value: 'not noeviction',
-  danger: 'under memory pressure Redis drops live credentials, sessions and replay claims',
-  remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
 }
 
 const NO_AOF: ConnectionAdvice = {

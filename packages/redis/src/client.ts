@@ -52,6 +52,11 @@ export interface RedisStoreOptions {
   readonly namespace?: string | undefined
   /** Milliseconds that one operation may take, waiting for a connection included. Default 500. */
   readonly commandTimeoutMs?: number | undefined
+  /**
+   * Accepts a Redis that evicts keys: under memory pressure it forgets who was signed in, who is bound to whom, and what
+   * was used once, so that a replay passes. Default false.
+   */
+  readonly dangerouslyAllowEviction?: boolean | undefined
 }
 
 /** The first part of every key, unless the app names another. */

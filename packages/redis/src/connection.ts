@@ -1,6 +1,7 @@
 import { UnavailableError } from '@countersign/core'
 import { isUnavailable, withDeadline } from '@countersign/core/gate-kit'
 import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
+import { EVICTS } from './eviction.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
 import { WriteBatch } from './write-batch.js'
@@ -8,9 +9,20 @@ import { WriteBatch } from './write-batch.js'
 /** One server as seen through one client: on a cluster each hash tag has its own. */
 interface Lane {
   readonly clock: ServerClock
+  /** The server's `maxmemory-policy`, as the last probe read it; empty when it may not be known. */
+  policy: string
   /** A call missed its deadline, and nothing has answered since. */
   isSuspect: boolean
   probe: Promise<void> | undefined
+}
+
+/** Who calls, and on what terms. */
+export interface Caller {
+  /** What its `UnavailableError`s name. */
+  readonly dependency: string
+  /** Milliseconds that a call may take. */
+  readonly commandTimeoutMs: number
+  readonly dangerouslyAllowEviction: boolean
 }
 
 /** Room for the reply's way back: a script that starts later than this before the caller's deadline does nothing. */
@@ -45,45 +57,67 @@ export class Connection {
    * @throws {UnavailableError} when the server cannot be asked, did not answer in time, or refused.
    */
   call(
-    dependency: string,
+    caller: Caller,
     script: RedisScript,
     tag: string,
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
-    timeoutMs: number,
   ): Promise<unknown> {
-    // What the client gives up on must be too late for the server as well.
-    const untilMs = performance.now() + Math.min(timeoutMs, clientTimeoutMs(this.#redis))
+    const untilMs = this.#untilMs(caller)
     const lane = this.#lane(tag)
     const send = () => this.#send(lane, script, keys, args, untilMs)
     const fail = (error: unknown) => {
-      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(dependency, error)
+      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
     }
-    const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
+    const isOpen = this.#redis.status === 'ready' && isGood(lane, caller)
     if (!isOpen)
-      return this.#untilOpen(lane, keys[0] ?? tag, untilMs)
+      return this.#untilOpen(lane, keys[0] ?? tag, untilMs, caller)
         .then(send)
         .catch(fail)
     try {
       return send().catch(fail)
     } catch (error) {
-      return Promise.reject(unavailable(dependency, error))
+      return Promise.reject(unavailable(caller.dependency, error))
     }
+  }
+
+  /**
+   * Settles when the server of a hash tag answers and may be used.
+   *
+   * @throws {UnavailableError}
+   */
+  async ready(caller: Caller, tag: string): Promise<void> {
+    try {
+      await this.#untilOpen(this.#lane(tag), tag, this.#untilMs(caller), caller)
+    } catch (error) {
+      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
+    }
+  }
+
+  /** What the client gives up on must be too late for the server as well. */
+  #untilMs({ commandTimeoutMs }: Caller): number {
+    return performance.now() + Math.min(commandTimeoutMs, clientTimeoutMs(this.#redis))
   }
 
   #lane(tag: string): Lane {
     const name = isCluster(this.#redis) ? tag : ''
     let lane = this.#lanes.get(name)
     if (lane === undefined) {
-      lane = { clock: new ServerClock(), isSuspect: false, probe: undefined }
+      lane = { clock: new ServerClock(), policy: '', isSuspect: false, probe: undefined }
       this.#lanes.set(name, lane)
     }
     return lane
   }
 
-  async #untilOpen(lane: Lane, key: string, untilMs: number): Promise<void> {
+  async #untilOpen(lane: Lane, key: string, untilMs: number, caller: Caller): Promise<void> {
     await this.#untilReady(untilMs)
-    await this.#untilTrusted(lane, key, untilMs)
+    // A server that was seen to evict is asked again: its setting may have been mended.
+    if (!isGood(lane, caller)) await this.#untilProbed(lane, key, untilMs)
+    if (isGood(lane, caller)) return
+    throw new UnavailableError(
+      caller.dependency,
+      `maxmemory-policy is ${lane.policy}: ${EVICTS.danger}. ${EVICTS.remedy}`,
+    )
   }
 
   async #untilReady(untilMs: number): Promise<void> {
@@ -118,8 +152,7 @@ export class Connection {
     })
   }
 
-  async #untilTrusted(lane: Lane, key: string, untilMs: number): Promise<void> {
-    if (isTrusted(lane)) return
+  async #untilProbed(lane: Lane, key: string, untilMs: number): Promise<void> {
     if (lane.isSuspect && lane.probe !== undefined)
       throw new Error('the server has not answered since a missed deadline')
     try {
@@ -133,8 +166,9 @@ export class Connection {
   /** One probe at a time; it has no deadline of its own: it is what waits for a stopped server to continue. */
   #probe(lane: Lane, key: string): Promise<void> {
     lane.probe ??= this.#execute(lane, probeScript, [key], [], Number.MAX_SAFE_INTEGER)
-      .then(() => {
+      .then((policy) => {
         lane.isSuspect = false
+        lane.policy = String(policy)
       })
       .finally(() => {
         lane.probe = undefined
@@ -180,8 +214,9 @@ export class Connection {
   }
 }
 
-function isTrusted({ clock, isSuspect }: Lane): boolean {
-  return clock.isKnown && !isSuspect
+/** Whether the server answers, and keeps what the caller entrusts to it. */
+function isGood({ clock, isSuspect, policy }: Lane, { dangerouslyAllowEviction }: Caller): boolean {
+  return clock.isKnown && !isSuspect && (dangerouslyAllowEviction || policy === 'noeviction' || policy === '')
 }
 
 /** Our own, or the one that ioredis makes of the client's `commandTimeout`. */

@@ -36,8 +36,16 @@ if result == nil then result = false end
 return {now, result}
 `
 
-/** Does nothing but tell the time: it is the PING that shows that the server answers again. */
-export const probeScript: RedisScript = defineScript('probe', 1, 'return true')
+/**
+ * Does nothing but tell the time and the server's `maxmemory-policy`, where its user may know it: it is the PING that shows
+ * that the server answers again.
+ */
+export const probeScript: RedisScript = defineScript(
+  'probe',
+  1,
+  `local info = redis.pcall('INFO', 'memory')
+return type(info) == 'string' and string.match(info, 'maxmemory_policy:([%w-]+)') or ''`,
+)
 
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 

@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
-import {
-  createScriptRunner,
-  type RedisClient,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-  type ScriptRunner,
-} from '@countersign/redis'
+import { createScriptRunner, type RedisClient, type RedisStoreOptions, redisStoreOptionRules } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
 import { AliasCache } from './redis/alias-cache.js'
-import { evictionGuard } from './redis/eviction-guard.js'
 import { createIssuer } from './redis/issue.js'
 import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
 import { createLister } from './redis/list.js'
@@ -24,8 +17,6 @@ import { countScript, retireScript, revokeScopeScript, revokeScript, touchScript
 export interface RedisCredentialsOptions extends RedisStoreOptions {
   /** Credentials that one thread may have at once. Default 100. */
   readonly maxPerThread?: number | undefined
-  /** Accepts a Redis that evicts keys, which may cut off healthy agents. Default false. */
-  readonly dangerouslyAllowEviction?: boolean | undefined
 }
 
 type Mode = 'use' | 'revive' | 'touch' | 'peek'
@@ -42,7 +33,6 @@ const MOST_ROUNDS = 5
 const RULES = {
   ...redisStoreOptionRules,
   maxPerThread: option.integer(1, 10_000).default(100),
-  dangerouslyAllowEviction: option.boolean().default(false),
 }
 
 /**
@@ -55,18 +45,10 @@ const RULES = {
  * createMcpCredentials({ store: redisCredentials(new Redis(url)) })
  */
 export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
-  const resolved = resolveOptions('redisCredentials', options, RULES)
-  const { namespace, commandTimeoutMs, maxPerThread, dangerouslyAllowEviction } = resolved
-  const runner = createScriptRunner(redis, 'redisCredentials', 'credential_store', { namespace, commandTimeoutMs })
-  const guard = evictionGuard(redis, commandTimeoutMs, dangerouslyAllowEviction)
+  const { maxPerThread, ...terms } = resolveOptions('redisCredentials', options, RULES)
+  const { namespace, run, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
   const layout = keyLayout(namespace)
   const aliases = new AliasCache()
-
-  const run: ScriptRunner['run'] = (script, tag, keys, args) => {
-    const checked = guard()
-    if (checked === undefined) return runner.run(script, tag, keys, args)
-    return checked.then(() => runner.run(script, tag, keys, args))
-  }
 
   function look(
     mode: Mode,
@@ -161,6 +143,8 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       )
       return counts.reduce<number>((sum, count) => sum + Number(count), 0)
     },
-    ready: async () => guard(),
+    async ready() {
+      await Promise.all(layout.partitions.map(({ tag }) => ready(tag)))
+    },
   }
 }
