@@ -43,11 +43,22 @@ export interface ConnectionAdvice {
 export async function adviseOnConnection(redis: RedisClient): Promise<readonly ConnectionAdvice[]> {
   assertClient(redis, 'adviseOnConnection')
   const advice = [...adviseOnOptions(redis), ...(await adviseOnServer(redis))]
+  tell(redis, advice)
+  return advice
+}
+
+/** The advice that a store gives by itself once it is connected. That the server went away since is not the client's. */
+export async function adviseOnStart(redis: RedisClient): Promise<void> {
+  const advice = await adviseOnServer(redis)
+  if (advice.some(({ code }) => code === 'COUNTERSIGN_REDIS_UNREACHABLE')) return
+  tell(redis, [...adviseOnOptions(redis), ...advice])
+}
+
+function tell(redis: RedisClient, advice: readonly ConnectionAdvice[]): void {
   for (const { code, setting, value, danger, remedy } of advice) {
     if (isWarned(redis, code)) continue
     warn(code, `Redis: ${setting} is ${value}: ${danger}`, remedy)
   }
-  return advice
 }
 
 const warned = new WeakMap<RedisClient, Set<string>>()
@@ -97,7 +108,7 @@ const OPTION_CHECKS: readonly OptionCheck[] = [
     setting: 'reconnectOnError',
     value: ({ reconnectOnError }) => reconnectsOn(reconnectOnError),
     danger: 'each such reply cuts the connection, and with it what other requests are waiting for',
-    remedy: 'Return false for it.',
+    remedy: 'Return false for it. The stores themselves reconnect when the server is READONLY.',
   },
   {
     code: 'COUNTERSIGN_REDIS_KEY_PREFIX',

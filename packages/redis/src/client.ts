@@ -57,6 +57,11 @@ export interface RedisStoreOptions {
    * was used once, so that a replay passes. Default false.
    */
   readonly dangerouslyAllowEviction?: boolean | undefined
+  /**
+   * Makes the client connect again, at most once in 5 s, when the server says that it is a replica: behind a stable address
+   * another one may be the primary now. It is the client's own `disconnect(true)`. Default true.
+   */
+  readonly reconnectOnReadonly?: boolean | undefined
 }
 
 /** The first part of every key, unless the app names another. */

@@ -1,6 +1,9 @@
+// Not the global one: a test of the app that fakes it must not see this.
+import { setTimeout } from 'node:timers'
 import { UnavailableError } from '@countersign/core'
 import { isUnavailable, withDeadline } from '@countersign/core/gate-kit'
-import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
+import { adviseOnStart } from './advise-on-connection.js'
+import { clientOptions, clientTimeoutMs, isCluster, type RedisClient } from './client.js'
 import { EVICTS } from './eviction.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
@@ -23,10 +26,17 @@ export interface Caller {
   /** Milliseconds that a call may take. */
   readonly commandTimeoutMs: number
   readonly dangerouslyAllowEviction: boolean
+  readonly reconnectOnReadonly: boolean
 }
 
 /** Room for the reply's way back: a script that starts later than this before the caller's deadline does nothing. */
 const REPLY_MARGIN = 0.1
+/** A client that meets a replica connects again at most so often. */
+const RECONNECT_MS = 5000
+/** What a replica answers to a script that writes. */
+const IS_REPLICA = /\b(READONLY|MASTERDOWN)\b/
+/** Advice comes when the app has started, and off the way of its first requests. */
+const ADVICE_MS = 1000
 
 /**
  * Calls scripts over a client that the app owns, each with a deadline of its own. Nothing is sent unless the client is
@@ -39,6 +49,8 @@ export class Connection {
   #opening: Promise<void> | undefined
   /** A call missed its deadline while it waited for that. */
   #isOpeningLate = false
+  #reconnectedMs = Number.NEGATIVE_INFINITY
+  #isAdvised = false
 
   constructor(redis: RedisClient) {
     this.#redis = redis
@@ -67,6 +79,7 @@ export class Connection {
     const lane = this.#lane(tag)
     const send = () => this.#send(lane, script, keys, args, untilMs)
     const fail = (error: unknown) => {
+      if (caller.reconnectOnReadonly && IS_REPLICA.test((error as Error).message)) this.#reconnect()
       throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
     }
     const isOpen = this.#redis.status === 'ready' && isGood(lane, caller)
@@ -97,6 +110,16 @@ export class Connection {
   /** What the client gives up on must be too late for the server as well. */
   #untilMs({ commandTimeoutMs }: Caller): number {
     return performance.now() + Math.min(commandTimeoutMs, clientTimeoutMs(this.#redis))
+  }
+
+  /** The connection is to a replica: whoever resolves the address again may find the primary. */
+  #reconnect(): void {
+    const nowMs = performance.now()
+    // A client that gives up after a lost connection would be lost for good.
+    const isLasting = typeof clientOptions(this.#redis).retryStrategy === 'function'
+    if (!isLasting || nowMs - this.#reconnectedMs < RECONNECT_MS) return
+    this.#reconnectedMs = nowMs
+    ;(this.#redis as { disconnect?: (reconnect: boolean) => void }).disconnect?.(true)
   }
 
   #lane(tag: string): Lane {
@@ -169,12 +192,22 @@ export class Connection {
       .then((policy) => {
         lane.isSuspect = false
         lane.policy = String(policy)
+        this.#advise()
       })
       .finally(() => {
         lane.probe = undefined
       })
     lane.probe.catch(() => undefined)
     return lane.probe
+  }
+
+  /** Once, at the start: what loses data or hangs is said without being asked. */
+  #advise(): void {
+    if (this.#isAdvised) return
+    this.#isAdvised = true
+    setTimeout(() => {
+      if (this.#redis.status === 'ready') adviseOnStart(this.#redis).catch(() => undefined)
+    }, ADVICE_MS).unref()
   }
 
   #send(

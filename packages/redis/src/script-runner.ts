@@ -15,12 +15,14 @@ export const redisStoreOptionRules: {
   readonly namespace: OptionRule<string>
   readonly commandTimeoutMs: OptionRule<number>
   readonly dangerouslyAllowEviction: OptionRule<boolean>
+  readonly reconnectOnReadonly: OptionRule<boolean>
 } = {
   namespace: option
     .string(NAMESPACE_PATTERN, '1 to 64 of the characters A-Z a-z 0-9 . _ : -')
     .default(DEFAULT_NAMESPACE),
   commandTimeoutMs: option.integer(1, 60_000).default(DEFAULT_COMMAND_TIMEOUT_MS),
   dangerouslyAllowEviction: option.boolean().default(false),
+  reconnectOnReadonly: option.boolean().default(true),
 }
 
 /** Runs the scripts of one store. */
