@@ -1,4 +1,4 @@
-export { andThen, isPromise, settle, withDeadline } from './async.js'
+export { andThen, isPromise, settle, startDeadline, withDeadline } from './async.js'
 export { AUDIT_CHANNEL } from './audit/emitter.js'
 export type {
   AuditAttributes,

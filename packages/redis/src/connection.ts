@@ -29,6 +29,15 @@ export interface Caller {
   readonly reconnectOnReadonly: boolean
 }
 
+/** A script, and what it is called with. */
+export interface ScriptCall {
+  readonly script: RedisScript
+  readonly keys: readonly string[]
+  readonly args: readonly (string | number | Buffer)[]
+}
+
+/** How often a call that came too late for want of time of its own process may go again. */
+const MOST_ROUNDS = 3
 /** Room for the reply's way back: a script that starts later than this before the caller's deadline does nothing. */
 const REPLY_MARGIN = 0.1
 /** A client that meets a replica connects again at most so often. */
@@ -68,23 +77,17 @@ export class Connection {
    *
    * @throws {UnavailableError} when the server cannot be asked, did not answer in time, or refused.
    */
-  call(
-    caller: Caller,
-    script: RedisScript,
-    tag: string,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-  ): Promise<unknown> {
+  call(caller: Caller, tag: string, request: ScriptCall): Promise<unknown> {
     const untilMs = this.#untilMs(caller)
     const lane = this.#lane(tag)
-    const send = () => this.#send(lane, script, keys, args, untilMs)
+    const send = () => this.#send(lane, request, untilMs)
     const fail = (error: unknown) => {
       if (caller.reconnectOnReadonly && IS_REPLICA.test((error as Error).message)) this.#reconnect()
       throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
     }
     const isOpen = this.#redis.status === 'ready' && isGood(lane, caller)
     if (!isOpen)
-      return this.#untilOpen(lane, keys[0] ?? tag, untilMs, caller)
+      return this.#untilOpen(lane, request.keys[0] ?? tag, untilMs, caller)
         .then(send)
         .catch(fail)
     try {
@@ -188,7 +191,7 @@ export class Connection {
 
   /** One probe at a time; it has no deadline of its own: it is what waits for a stopped server to continue. */
   #probe(lane: Lane, key: string): Promise<void> {
-    lane.probe ??= this.#execute(lane, probeScript, [key], [], Number.MAX_SAFE_INTEGER)
+    lane.probe ??= this.#execute(lane, { script: probeScript, keys: [key], args: [] }, Number.MAX_SAFE_INTEGER)
       .then((policy) => {
         lane.isSuspect = false
         lane.policy = String(policy)
@@ -210,42 +213,40 @@ export class Connection {
     }, ADVICE_MS).unref()
   }
 
-  #send(
-    lane: Lane,
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-    untilMs: number,
-  ): Promise<unknown> {
-    const remainingMs = untilMs - performance.now()
+  #send(lane: Lane, request: ScriptCall, untilMs: number, rounds = MOST_ROUNDS): Promise<unknown> {
+    const askedMs = performance.now()
+    const remainingMs = untilMs - askedMs
     const deadline = lane.clock.at(untilMs - remainingMs * REPLY_MARGIN)
-    const reply = withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
-    return reply.catch((error: unknown) => {
+    const turn = this.#batch.open()
+    const reply = this.#execute(lane, request, deadline)
+    return withDeadline(reply, remainingMs, request.script.name).catch((error: unknown) => {
+      if (error instanceof TooLateError && rounds > 0) {
+        // It did nothing, for certain: so it may go again in what is left once the app's own stall is taken off.
+        const againUntilMs = untilMs + ((turn.writtenMs ?? askedMs) - askedMs)
+        if (againUntilMs > performance.now()) return this.#send(lane, request, againUntilMs, rounds - 1)
+      }
       if (isMissedDeadline(error)) {
         lane.isSuspect = true
-        void this.#probe(lane, keys[0] as string)
+        void this.#probe(lane, request.keys[0] as string)
       }
       throw error
     })
   }
 
-  #execute(
-    lane: Lane,
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-    deadline: number,
-  ): Promise<unknown> {
+  #execute(lane: Lane, { script, keys, args }: ScriptCall, deadline: number): Promise<unknown> {
     this.#batch.open()
     const sentMs = performance.now()
     return commandOf(this.#redis, script, keys.length)(...keys, deadline, ...args).then((reply) => {
       const [serverMs, result] = reply as [number, unknown]
       lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
-      if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
+      if (serverMs < 0) throw new TooLateError(`${script.name} reached the server too late and did nothing`)
       return result
     })
   }
 }
+
+/** A script reached the server after its deadline: it did nothing, and will do nothing. */
+class TooLateError extends Error {}
 
 /** Whether the server answers, and keeps what the caller entrusts to it. */
 function isGood({ clock, isSuspect, policy }: Lane, { dangerouslyAllowEviction }: Caller): boolean {

@@ -63,7 +63,7 @@ export function createScriptRunner(
   const caller: Caller = { dependency, ...terms }
   return {
     namespace,
-    run: (script, tag, keys, args) => connection.call(caller, script, tag, keys, args),
+    run: (script, tag, keys, args) => connection.call(caller, tag, { script, keys, args }),
     ready: (tag) => connection.ready(caller, tag),
   }
 }

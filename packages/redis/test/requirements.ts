@@ -11,6 +11,7 @@ export const requirements: Record<string, string> = {
     'what timed out never takes effect later: SIGSTOP, kill, CLIENT PAUSE, a network that hangs, half-open',
   'redis-resent':
     'a command that ioredis sends again does nothing when it is late, and finds its own result when it is not',
+  'redis-own-stall': "a stall of the app's own event loop is no outage of Redis",
   'redis-demotion': 'a demoted primary behind a stable address costs one reconnection, at most once in 5 s',
   'redis-half-open': 'half-open sockets recover within the advised settings',
   'redis-recovery': 'recovery needs no restart of the app',
