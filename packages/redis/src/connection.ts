@@ -29,11 +29,23 @@ export interface Caller {
   readonly reconnectOnReadonly: boolean
 }
 
+/** What becomes of a reply that comes after the deadline: the script ran in time, and nobody knew. */
+export interface LateReply {
+  /** Milliseconds that the reply, not the script, may take beyond the deadline. Default 0. */
+  readonly patienceMs?: number | undefined
+  /**
+   * Called before a call fails whose script may have run: the outcome is unknown. `answer` settles with the reply, if one
+   * comes.
+   */
+  readonly onUnknown?: ((answer: Promise<unknown>) => void) | undefined
+}
+
 /** A script, and what it is called with. */
 export interface ScriptCall {
   readonly script: RedisScript
   readonly keys: readonly string[]
   readonly args: readonly (string | number | Buffer)[]
+  readonly late?: LateReply | undefined
 }
 
 /** How often a call that came too late for want of time of its own process may go again. */
@@ -214,12 +226,13 @@ export class Connection {
   }
 
   #send(lane: Lane, request: ScriptCall, untilMs: number, rounds = MOST_ROUNDS): Promise<unknown> {
+    const { late } = request
     const askedMs = performance.now()
     const remainingMs = untilMs - askedMs
     const deadline = lane.clock.at(untilMs - remainingMs * REPLY_MARGIN)
     const turn = this.#batch.open()
     const reply = this.#execute(lane, request, deadline)
-    return withDeadline(reply, remainingMs, request.script.name).catch((error: unknown) => {
+    return withDeadline(reply, remainingMs + (late?.patienceMs ?? 0), request.script.name).catch((error: unknown) => {
       if (error instanceof TooLateError && rounds > 0) {
         // It did nothing, for certain: so it may go again in what is left once the app's own stall is taken off.
         const againUntilMs = untilMs + ((turn.writtenMs ?? askedMs) - askedMs)
@@ -229,6 +242,8 @@ export class Connection {
         lane.isSuspect = true
         void this.#probe(lane, request.keys[0] as string)
       }
+      // An error that the server answered is an outcome. One that came too late is none: a resent command may say so.
+      if ((error as Error).name !== 'ReplyError') late?.onUnknown?.(reply)
       throw error
     })
   }

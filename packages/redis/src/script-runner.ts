@@ -7,7 +7,7 @@ import {
   type RedisClient,
   type RedisStoreOptions,
 } from './client.js'
-import { type Caller, connectionOf } from './connection.js'
+import { type Caller, connectionOf, type LateReply } from './connection.js'
 import type { RedisScript } from './script.js'
 
 /** The rules of {@link RedisStoreOptions}; spread them into a store's own. */
@@ -38,6 +38,7 @@ export interface ScriptRunner {
     tag: string,
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
+    late?: LateReply,
   ): Promise<unknown>
   /**
    * Settles when the server of a hash tag answers and may be used.
@@ -63,7 +64,7 @@ export function createScriptRunner(
   const caller: Caller = { dependency, ...terms }
   return {
     namespace,
-    run: (script, tag, keys, args) => connection.call(caller, tag, { script, keys, args }),
+    run: (script, tag, keys, args, late) => connection.call(caller, tag, { script, keys, args, late }),
     ready: (tag) => connection.ready(caller, tag),
   }
 }
