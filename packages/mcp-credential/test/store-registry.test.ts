@@ -35,7 +35,7 @@ describe.each(sources)('the registry of credentials in $name', (source) => {
     const credentials = registry()
     const old = await credentials.issue(agent)
     const current = await credentials.issue(agent)
-    expect(current.superseded).toEqual([old.credentialId])
+    expect(current.supersededIds).toEqual([old.credentialId])
     await old.revoke()
     expect(await standings(credentials, old, current)).toEqual(['revoked', 'live'])
     expect(await current.revoke()).toBe(true)
@@ -68,7 +68,7 @@ describe.each(sources)('the registry of credentials in $name', (source) => {
     const elsewhere = await credentials.issue({ ...agent, providerInstanceId: 'p2' })
     expect(await standings(credentials, first, second, elsewhere)).toEqual(['live', 'live', 'live'])
     const third = await credentials.issue(agent)
-    expect([...third.superseded].sort()).toEqual([first.credentialId, second.credentialId].sort())
+    expect([...third.supersededIds].sort()).toEqual([first.credentialId, second.credentialId].sort())
     expect(await standings(credentials, first, second, elsewhere, third)).toEqual([
       'superseded',
       'superseded',
@@ -254,7 +254,7 @@ describe.each(sources)('the registry of credentials in $name', (source) => {
     expect(await standings(credentials, late)).toEqual(['live'])
     await credentials.revokeProvider('p1')
     const kept = await keep()
-    expect((await credentials.issue(agent)).superseded).toContain(kept.credentialId)
+    expect((await credentials.issue(agent)).supersededIds).toContain(kept.credentialId)
   })
 
   test('what one process issues another resolves, touches and revokes', async () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { createScriptRunner, type RedisClient, type RedisStoreOptions, redisStoreOptionRules } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
@@ -30,6 +30,12 @@ interface Lookup {
 /** An alias moves at most once for each issue: a few rounds are enough. */
 const MOST_ROUNDS = 5
 
+/** A reply to a change may take so many deadlines more: nobody waits for it as for a decision, and late it is an answer. */
+const PATIENCE = 2
+
+const REMEMBERED_MS = 10 * 60_000
+const running = () => systemClock.monotonic()
+
 const RULES = {
   ...redisStoreOptionRules,
   maxPerThread: option.integer(1, 10_000).default(100),
@@ -49,6 +55,10 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   const { namespace, run, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
   const layout = keyLayout(namespace)
   const aliases = new AliasCache()
+  /** Attempts to revoke whose outcome is unknown: a retry finds that it was done. */
+  const revokes = new BoundedTtlMap<string, string>({ maxEntries: 10_000, clock: { now: running, monotonic: running } })
+  const late = { patienceMs: PATIENCE * terms.commandTimeoutMs }
+  const change: typeof run = (script, tag, keys, args) => run(script, tag, keys, args, late)
 
   function look(
     mode: Mode,
@@ -82,7 +92,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
     const attempt = randomBytes(12).toString('base64url')
     const end = (keys: PartitionKeys, epoch: string, hash = '') =>
-      run(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
+      change(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
     if (scope === 'thread') {
       const hash = threadHash(id)
       const keys = layout.of(hash)
@@ -94,7 +104,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
-  const issue = createIssuer({ run, layout, maxPerThread, lister })
+  const issue = createIssuer({ run: change, layout, maxPerThread, lister })
 
   async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
     const hash = threadHash(threadId)
@@ -120,13 +130,11 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     touch,
     async revoke(id, life) {
       const keys = layout.of(addressOf(id).thread)
-      const attempt = randomBytes(12).toString('base64url')
-      const found = await run(
-        revokeScript,
-        keys.tag,
-        [keys.record(id), keys.names, keys.deadlines],
-        [id, attempt, life.retentionMs],
-      )
+      const attempt = revokes.get(id) ?? randomBytes(12).toString('base64url')
+      const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
+      const names = [keys.record(id), keys.names, keys.deadlines]
+      const found = await run(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], { ...late, onUnknown })
+      revokes.delete(id)
       return Number(found) === 1
     },
     revokeScope,
@@ -134,7 +142,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       const hash = threadHash(threadId)
       const keys = layout.of(hash)
       const names = [keys.thread(hash), keys.retired(hash), keys.names, keys.deadlines]
-      return Number(await run(retireScript, keys.tag, names, [hash, blockMs])) === 1
+      return Number(await change(retireScript, keys.tag, names, [hash, blockMs])) === 1
     },
     list: lister.list,
     async count() {
