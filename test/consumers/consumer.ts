@@ -17,6 +17,11 @@ function versionIn(folder: string, dependency: string): string {
 }
 
 /** A project outside the workspace: folders of `projects`, the tarballs and what else an app has, installed with npm. */
+/** Flags for the warnings that the exercise provokes on purpose, so that nothing else is printed unseen. */
+export const QUIET: readonly string[] = ['DEPENDENCY_UNAVAILABLE', 'OAUTH_WRONG_AUDIENCE'].map(
+  (code) => `--disable-warning=COUNTERSIGN_${code}`,
+)
+
 export interface Consumer {
   readonly folder: string
   /** Which version of a dependency npm installed. */

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { buildSync } from 'esbuild'
 import { fencesOf, readPages } from '../docs/markdown.js'
 import { root } from '../structure/workspace.js'
-import { type Consumer, createConsumer } from './consumer.js'
+import { type Consumer, createConsumer, QUIET } from './consumer.js'
 import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
@@ -49,7 +49,7 @@ const gates = {}
 for (const name of ${JSON.stringify(GATES)}) gates[name] = await import(\`@countersign/\${name}\`)
 console.log(await exercise({ express, createAudit, gates, issuer: await startIssuer() }))\n`
   writeFileSync(join(consumer.folder, 'on.mjs'), main)
-  return consumer.start('on.mjs').trim()
+  return consumer.start('on.mjs', {}, QUIET).trim()
 }
 
 /** Puts a test in CommonJS there that loads every entry of every package and uses all gates. */

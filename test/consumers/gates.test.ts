@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readPackages } from '../structure/workspace.js'
-import { createConsumer } from './consumer.js'
+import { createConsumer, QUIET } from './consumer.js'
 import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
@@ -56,7 +56,7 @@ import { startIssuer } from './issuer.mjs'
 ${uses((specifier) => `(await import('${specifier}'))`)}
 console.log(await exercise({ express, createAudit, gates, issuer: await startIssuer() }))\n`
       writeFileSync(join(consumer.folder, 'main.mjs'), main)
-      expect(consumer.start('main.mjs').trim()).toBe(exercised)
+      expect(consumer.start('main.mjs', {}, QUIET).trim()).toBe(exercised)
     },
     INSTALL_MS,
   )
@@ -127,7 +127,7 @@ describe('apps in TypeScript', () => {
       for (const file of readdirSync(consumer.folder).filter((file) => /(?<!\.d)\.mjs$/.test(file))) {
         cpSync(join(consumer.folder, file), join(consumer.folder, 'out', file))
       }
-      expect(consumer.start('out/main.js').trim()).toBe(exercised)
+      expect(consumer.start('out/main.js', {}, QUIET).trim()).toBe(exercised)
     },
     INSTALL_MS,
   )

@@ -6,7 +6,21 @@ import { type Consumer, createConsumer } from './consumer.js'
 import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
-const FOLDERS = ['core', 'hmac']
+/** What an app with all four gates has of ours. */
+const FOLDERS = ['core', 'redis', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']
+
+/** By the name that the checks have for it, what each copy is loaded by. */
+const MODULES = {
+  core: '@countersign/core',
+  kit: '@countersign/core/gate-kit',
+  hmac: '@countersign/hmac',
+  oauth: '@countersign/oauth-bearer',
+  mcp: '@countersign/mcp-credential',
+  settings: '@countersign/settings-session',
+}
+const required = `Object.fromEntries(Object.entries(${JSON.stringify(MODULES)}).map(([name, path]) => [name, require(path)]))`
+const imports = Object.entries(MODULES).map(([name, path]) => `import * as ${name} from '${path}'`)
+const imported = `{ ${Object.keys(MODULES).join(', ')} }`
 
 let folder: string
 let consumer: Consumer
@@ -16,7 +30,7 @@ beforeAll(() => {
   mkdirSync(packed)
   const tarballs = packAll(packed, FOLDERS)
   const library = packLibrary(tarballs.map((tarball) => packNext(tarball, tarballs)))
-  const project = { folders: ['two-copies'], type: 'module' as const, dependencies: ['express'] }
+  const project = { folders: ['shared', 'two-copies'], type: 'module' as const, dependencies: ['express', 'ioredis'] }
   consumer = createConsumer(join(folder, 'app'), project, [...tarballs, library])
 }, INSTALL_MS)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -51,7 +65,9 @@ function packLibrary(next: readonly Packed[]): Packed {
   writeFileSync(join(content, 'package.json'), JSON.stringify(manifest))
   writeFileSync(
     join(content, 'index.js'),
-    "export * as core from '@countersign/core'\nexport * as kit from '@countersign/core/gate-kit'\nexport * as hmac from '@countersign/hmac'\n",
+    Object.entries(MODULES)
+      .map(([name, path]) => `export * as ${name} from '${path}'\n`)
+      .join(''),
   )
   return pack('a-library', content)
 }
@@ -70,16 +86,14 @@ describe('an app with two versions of the packages in one tree', () => {
     }
   })
 
-  const OURS = ['core', 'core/gate-kit', 'hmac'].map((name) => `@countersign/${name}`)
-
   test('has one emitter, one proof of principals and one kind of outage, in ESM', () => {
     writeFileSync(
       join(consumer.folder, 'main.mjs'),
       `import express from 'express'
+${imports.join('\n')}
 import * as theirs from 'a-library'
 import { check } from './check.mjs'
-const [core, kit, hmac] = await Promise.all(${JSON.stringify(OURS)}.map((name) => import(name)))
-await check(express, { core, kit, hmac }, theirs)\n`,
+await check(express, ${imported}, theirs)\n`,
     )
     expect(consumer.start('main.mjs')).toContain('two copies are one')
   })
@@ -88,8 +102,7 @@ await check(express, { core, kit, hmac }, theirs)\n`,
     writeFileSync(
       join(consumer.folder, 'main.cjs'),
       `const { check } = require('./check.mjs')
-const [core, kit, hmac] = ${JSON.stringify(OURS)}.map((name) => require(name))
-check(require('express'), { core, kit, hmac }, require('a-library'))\n`,
+check(require('express'), ${required}, require('a-library'))\n`,
     )
     expect(consumer.start('main.cjs')).toContain('two copies are one')
   })
@@ -103,9 +116,9 @@ import { audit } from '@countersign/core'
 import * as theirs from 'a-library'
 import { check } from './check.mjs'
 const require = createRequire(import.meta.url)
-const [core, kit, hmac] = ${JSON.stringify(OURS)}.map((name) => require(name))
-if (core.audit !== audit) throw new Error('import and require have two emitters')
-await check(express, { core, kit, hmac }, theirs)\n`,
+const ours = ${required}
+if (ours.core.audit !== audit) throw new Error('import and require have two emitters')
+await check(express, ours, theirs)\n`,
     )
     expect(consumer.start('mixed.mjs')).toContain('two copies are one')
   })
@@ -115,17 +128,14 @@ await check(express, { core, kit, hmac }, theirs)\n`,
       join(consumer.folder, 'forms.mjs'),
       `import { createRequire } from 'node:module'
 import express from 'express'
-import * as core from '@countersign/core'
-import * as kit from '@countersign/core/gate-kit'
-import * as hmac from '@countersign/hmac'
+${imports.join('\n')}
 import * as theirs from 'a-library'
 import { check } from './check.mjs'
 const require = createRequire(import.meta.url)
 console.log(require.resolve('@countersign/core').replaceAll('\\\\', '/'))
-const [coreOfTools, kitOfTools, hmacOfTools] = ${JSON.stringify(OURS)}.map((name) => require(name))
-const ofTools = { core: coreOfTools, kit: kitOfTools, hmac: hmacOfTools }
-console.log(coreOfTools.principalOf === core.principalOf ? 'one form' : 'two forms')
-await check(express, ofTools, process.argv[2] === 'ours' ? { core, kit, hmac } : theirs)\n`,
+const ofTools = ${required}
+console.log(ofTools.core.principalOf === core.principalOf ? 'one form' : 'two forms')
+await check(express, ofTools, process.argv[2] === 'ours' ? ${imported} : theirs)\n`,
     )
     writeFileSync(join(consumer.folder, 'ours.mjs'), "process.argv[2] = 'ours'\nawait import('./forms.mjs')\n")
     const normally = consumer.start('forms.mjs')

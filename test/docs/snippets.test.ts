@@ -8,7 +8,7 @@ import { type Fence, fencesOf, readPages } from './markdown.js'
 
 const LANGUAGES = ['ts', 'typescript']
 
-/** Compiles each example as a module of its own, strictly; returns the compiler's complaints by page and line. */
+/** Compiles each example as a module of its own, strictly, against what is built; returns the compiler's complaints by page and line. */
 function compile(examples: readonly Fence[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-docs-'))
   try {
@@ -22,7 +22,6 @@ function compile(examples: readonly Fence[]): string[] {
       module: 'nodenext',
       target: 'es2023',
       lib: ['es2024', 'dom'],
-      customConditions: ['dev-source'],
       typeRoots: [join(root, 'node_modules/@types')],
       types: ['node'],
       strict: true,

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
 import { firstPresented } from '@countersign/core'
 import { memorySecrets, requireHmac, sign } from '@countersign/hmac'
+import type { HmacSecretStore } from '@countersign/hmac/store'
 import { createMcpCredentials, type McpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
@@ -65,11 +66,24 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
   let session: ClientHttp2Session
   /** Requests that have met a gate. */
   let met: number
+  /** Lets the slow store answer. */
+  let answerStore: (() => void) | undefined
 
   beforeEach(async () => {
     clear()
     met = 0
     const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }])
+    answerStore = undefined
+    const slowSecrets: HmacSecretStore = {
+      ...secrets,
+      versions: async (caller) => {
+        await new Promise<void>((resolve) => {
+          answerStore = resolve
+        })
+        return secrets.versions(caller)
+      },
+    }
+    const slow = requireHmac({ secrets: slowSecrets, callers: ['scheduler'], audience: AUDIENCE, audit })
     const hmac = requireHmac({ secrets, audience: AUDIENCE, maxBodyBytes: LIMIT, audit })
     const mcp = requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' }, maxBodyBytes: LIMIT, audit })
     const oauth = requireOAuthBearer({ resource: issuer.resource, issuer: issuer.url, audit })
@@ -77,10 +91,11 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
       met += 1
       next()
     })
-    for (const [path, gate] of Object.entries({ hmac, mcp, oauth, any: firstPresented(hmac, mcp, oauth) })) {
+    for (const [path, gate] of Object.entries({ hmac, slow, mcp, oauth, any: firstPresented(hmac, mcp, oauth) })) {
       app.use(`/${path}`, gate, length)
     }
     running = await serveHttp2(app, isSecure)
+    running.server.on('stream', (stream) => stream.on('aborted', () => running.server.emit('gone')))
     session = connectHttp2(running.port, isSecure)
   })
   afterEach(async () => {
@@ -149,6 +164,19 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
       await good()
     },
   )
+
+  test('a stream that is reset before the gate reads it has no body, not an empty one', async () => {
+    const client = await connectFrames(running.port, isSecure)
+    client.open([...linesOf('POST', '/slow'), ...Object.entries(signed('/slow', Buffer.alloc(0)))], false)
+    await until(() => answerStore !== undefined)
+    const gone = once(running.server, 'gone')
+    client.reset(NO_ERROR)
+    await gone
+    answerStore?.()
+    await until(() => events.length > 0)
+    expect(events.map(({ reason, attributes }) => [reason, attributes?.body])).toEqual([['malformed', 'aborted']])
+    client.destroy()
+  })
 
   test.each(gates)(
     'a connection that is cut in mid-upload is one event, and others are served: %s',

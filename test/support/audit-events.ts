@@ -39,5 +39,21 @@ export function heldSink(name = 'held'): HeldSink {
   }
 }
 
+export interface HeldBatches extends Omit<HeldSink, 'got'> {
+  /** What was handed over at once, time after time. */
+  readonly got: (readonly AuditEvent[])[]
+}
+
+/** The same for a sink that takes many events at once. */
+export function heldBatches(name = 'held batches'): HeldBatches {
+  const got: (readonly AuditEvent[])[] = []
+  const { waiting, release, write } = heldSink()
+  const writeMany = (events: readonly AuditEvent[]) => {
+    got.push(events)
+    return write(events[0] as AuditEvent)
+  }
+  return { name, got, waiting, release, writeMany, write: () => Promise.reject(new Error('writeMany is there')) }
+}
+
 /** Lets every microtask and immediate that is due run. */
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -263,10 +263,10 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
         ? 'a credential in two lines is refused'
         : 'a credential in two lines comes in one, so the gate sees the last one alone'
       test(inTwoLines, async () => {
-        const xs = signed(xHeaders(), '/hmac', undefined)
+        const xs = signed(xHeaders(), '/hmac?doubled=1', undefined)
         const doubled = Object.fromEntries(Object.entries(xs).map(([name, value]) => [name, [value, value].flat()]))
-        const [status] = await post('/hmac', doubled)
-        expect([400, 401]).toContain(status)
+        const [status] = await post('/hmac?doubled=1', doubled)
+        expect(tellsLines ? [400, 401] : [200]).toContain(status)
         if (!tellsLines) {
           expect((await post('/mcp', { authorization: ['Basic eDp5', mcpHeader] }, undefined, 'GET'))[0]).toBe(200)
           return
@@ -286,8 +286,8 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
             const before = events.length
             // Node's HTTP/2 client sends no two of these.
             await (carrier.sendLines ?? carrier.send)(parcel)
-            const seen = events.slice(before).map(({ reason, http }) => [reason, http?.status])
-            expect(seen).toEqual([joinsLines ? ['malformed', 401] : ['ambiguous', 400]])
+            const seen = events.slice(before).map(({ reason }) => reason)
+            expect(seen).toEqual([joinsLines ? 'malformed' : 'ambiguous'])
           }
         }
       })

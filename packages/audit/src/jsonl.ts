@@ -1,24 +1,31 @@
-import { closeSync, fdatasync, fstat, openSync, write } from 'node:fs'
-import { promisify } from 'node:util'
+import { randomBytes } from 'node:crypto'
 import { type AuditEvent, type AuditSink, OptionError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
-import { chainLine } from './jsonl/chain.js'
-import { type ChainTail, readTail } from './jsonl/tail.js'
+import { option, resolveOptions, warnOnce } from '@countersign/core/gate-kit'
+import { type ChainEnd, chainLine, GENESIS } from './jsonl/chain.js'
+import { type AppendedFile, type FileState, openFile } from './jsonl/file.js'
 
-export type { JsonlVerification, VerifyJsonlOptions } from './jsonl/verify.js'
+export type { JsonlChain, JsonlVerification, VerifyJsonlOptions } from './jsonl/verify.js'
 export { verifyJsonl } from './jsonl/verify.js'
 
-/** Options of {@link jsonlSink}. */
+/** Options of {@link jsonl}. */
 export interface JsonlOptions {
   /** Waits for the disk after each write, so that a power cut loses nothing that was reported written. Default false. */
   readonly syncEachWrite?: boolean
+  /**
+   * Told the hash of the last line, every `headSeconds` while events come, before another file is begun and at the end. Keep
+   * it where whoever can write the file cannot: `verifyJsonl(path, { expect })` then finds a file that was cut.
+   */
+  readonly onHead?: (head: { readonly chain: string; readonly hash: string }) => void
+  /** Seconds. Default 60. */
+  readonly headSeconds?: number
 }
 
 /** A sink that appends to a file, and its chain's last hash. */
 export interface JsonlSink extends AuditSink {
   readonly name: 'jsonl'
-  /** The hash of the last line: note it elsewhere, and `verifyJsonl(path, { head })` finds a file that was cut. */
+  /** The hash of the last line: note it elsewhere, and `verifyJsonl(path, { expect })` finds a file that was cut. */
   readonly head: string
+  writeMany(events: readonly AuditEvent[]): Promise<void>
   flush(): Promise<void>
   close(): Promise<void>
 }
@@ -30,33 +37,42 @@ interface Batch {
   readonly reject: (error: unknown) => void
 }
 
-const RULES = { syncEachWrite: option.boolean().default(false) }
-const writeAsync = promisify(write)
-const statAsync = promisify(fstat)
-const syncAsync = promisify(fdatasync)
+const RULES = {
+  syncEachWrite: option.boolean().default(false),
+  onHead: option.func<NonNullable<JsonlOptions['onHead']>>(),
+  headSeconds: option.integer(1, 86_400).default(60),
+}
+
+/** A file that is moved or cut after every one of so many writes is no place for an audit. */
+const ATTEMPTS = 5
 
 /**
- * An append-only file with one event per line (JSON Lines); each line carries the hash of the line before it. The chain of
- * an existing file is continued, also after a crash in the middle of a line. `write` resolves when the line is in the
- * file. One file per process: when another process appended to it or truncated it, the next write fails and says so.
+ * An append-only file with one event per line (JSON Lines); each line carries the hash of the line before it. Events that
+ * wait are written at once, and `write` resolves when the line is in the file that has this path. Several processes may
+ * write one file: each has a chain of its own in it. After a rotation, by renaming or by truncating, the path is opened
+ * again, and what went to a file that nobody has any more is written again.
  *
  * @throws {OptionError} at creation, when the file cannot be opened or is not an audit file.
  * @example
  * audit.subscribe(jsonl('/var/log/app/audit.jsonl'), { required: true })
  */
 export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
-  const { syncEachWrite } = resolveOptions('jsonl', options, RULES)
-  const { fd, tail: found } = openChain(path)
-  let tail: ChainTail | undefined = found
-  let head = found.head
+  const { syncEachWrite, onHead, headSeconds } = resolveOptions('jsonl', options, RULES)
+  let file: AppendedFile | undefined = openFirst(path)
+  let end = newChain(file)
+  let head = file.tail.head
+  /** Whether it was looked at after the write before this one. */
+  let isChecked = false
+  let published = head
+  let publishing: NodeJS.Timeout | undefined
   let pending: Batch | undefined
   let working: Promise<void> | undefined
   let isClosed = false
 
-  function append(event: AuditEvent): Promise<void> {
+  function append(events: readonly AuditEvent[]): Promise<void> {
     if (isClosed) return Promise.reject(new Error('the audit file is closed'))
     pending ??= newBatch()
-    pending.events.push(event)
+    pending.events.push(...events)
     const { written } = pending
     working ??= work()
     return written
@@ -68,44 +84,84 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
     for (let batch = pending; batch !== undefined; batch = pending) {
       pending = undefined
       try {
-        tail = await writeBatch(tail ?? reread(), batch.events)
-        head = tail.head
+        await writeBatch(batch.events)
         batch.resolve()
       } catch (error) {
-        // How much of it is in the file is not known: the next write looks where the chain ends.
-        tail = undefined
+        // How much of it is in the file is not known: the next write looks where the file ends.
+        leave(file)
         batch.reject(error)
       }
     }
+    isChecked = false
     // In the same tick in which nothing was pending: an event that comes after it starts the work again.
     working = undefined
   }
 
-  function reread(): ChainTail {
-    const now = readTail(fd)
-    if (now === undefined) throw new Error(`${path} no longer holds audit events`)
-    return now
+  async function writeBatch(events: readonly AuditEvent[]): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const open = await current()
+      const { lines, last } = chainLines(events, end)
+      await open.append(lines)
+      if (syncEachWrite) await open.sync()
+      const state = await open.check()
+      isChecked = state === 'same'
+      // Renamed, it is where the rotation put it. Deleted or truncated, nobody may have what was written.
+      if (isChecked || (state === 'moved' && !open.isDeleted())) {
+        end = { chain: end.chain, previous: last }
+        head = last
+        schedule()
+        if (!isChecked) begin(state)
+        return
+      }
+      begin(state)
+    }
+    throw new Error(`${path} was moved or truncated during each of ${ATTEMPTS} writes`)
   }
 
-  async function writeBatch(from: ChainTail, events: readonly AuditEvent[]): Promise<ChainTail> {
-    const { size } = await statAsync(fd)
-    if (size !== from.size) throw new Error(`${path} was changed by another: it has ${size} bytes, not ${from.size}`)
-    const lines = from.isEnded ? [] : ['\n']
-    let last = from.head
-    for (const event of events) {
-      const { line, hash } = chainLine(event, last)
-      lines.push(line)
-      last = hash
-    }
-    const bytes = Buffer.from(lines.join(''))
-    for (let done = 0; done < bytes.length; ) done += (await writeAsync(fd, bytes, done)).bytesWritten
-    if (syncEachWrite) await syncAsync(fd)
-    return { head: last, size: size + bytes.length, isEnded: true }
+  /** The file that has the path now. */
+  async function current(): Promise<AppendedFile> {
+    if (file === undefined) return begin('moved')
+    const state = isChecked ? 'same' : await file.check()
+    return state === 'same' ? file : begin(state)
+  }
+
+  /** Opens what has the path now, and starts a chain in it. */
+  function begin(state: FileState): AppendedFile {
+    const isLeft = file !== undefined && state !== 'same'
+    leave(file)
+    const opened = openFile(path)
+    if (opened === undefined) throw new Error(`${path} no longer holds audit events`)
+    file = opened
+    end = newChain(opened, isLeft && head !== GENESIS && head !== opened.tail.head ? head : undefined)
+    return opened
+  }
+
+  function leave(left: AppendedFile | undefined): void {
+    file = undefined
+    isChecked = false
+    if (left === undefined) return
+    publish()
+    left.close()
+  }
+
+  function schedule(): void {
+    if (onHead !== undefined) publishing ??= setTimeout(publish, headSeconds * 1000).unref()
+  }
+
+  function publish(): void {
+    clearTimeout(publishing)
+    publishing = undefined
+    if (onHead === undefined || published === head) return
+    published = head
+    void (async () => onHead({ chain: end.chain, hash: head }))().catch(() => {
+      const message = 'The audit sink "jsonl" did not publish its head: onHead failed'
+      warnOnce({ code: 'COUNTERSIGN_AUDIT_SINK_FAILED', cause: 'onHead', message })
+    })
   }
 
   async function flush(): Promise<void> {
     await working
-    if (!isClosed) await syncAsync(fd)
+    if (!isClosed) await file?.sync()
   }
 
   return {
@@ -113,15 +169,32 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
     get head() {
       return head
     },
-    write: append,
+    write: (event) => append([event]),
+    writeMany: append,
     flush,
     async close() {
       if (isClosed) return
       isClosed = true
       await working
-      closeSync(fd)
+      publish()
+      leave(file)
     },
   }
+}
+
+function chainLines(events: readonly AuditEvent[], from: ChainEnd): { readonly lines: string; readonly last: string } {
+  let end = from
+  let lines = ''
+  for (const event of events) {
+    const { line, hash } = chainLine(event, end)
+    lines += line
+    end = { chain: end.chain, previous: hash }
+  }
+  return { lines, last: end.previous }
+}
+
+function newChain({ tail }: AppendedFile, after?: string): ChainEnd {
+  return { chain: randomBytes(8).toString('hex'), previous: tail.head, after }
 }
 
 function newBatch(): Batch {
@@ -134,21 +207,15 @@ function newBatch(): Batch {
   return { events: [], written, resolve, reject }
 }
 
-function openChain(path: string): { fd: number; tail: ChainTail } {
+function openFirst(path: string): AppendedFile {
   const refuse = (why: string) => new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'path', `jsonl: ${why}`)
   if (typeof path !== 'string' || path === '') throw refuse('option "path" must be the path of a file')
-  let fd: number
+  let file: AppendedFile | undefined
   try {
-    fd = openSync(path, 'a+', 0o600)
+    file = openFile(path)
   } catch (error) {
     throw refuse(`${path} cannot be opened (${(error as NodeJS.ErrnoException).code}): it must be a writable file`)
   }
-  let tail: ChainTail | undefined
-  try {
-    tail = readTail(fd)
-  } finally {
-    if (tail === undefined) closeSync(fd)
-  }
-  if (tail === undefined) throw refuse(`${path} holds something else than audit events: name another file`)
-  return { fd, tail }
+  if (file === undefined) throw refuse(`${path} holds something else than audit events: name another file`)
+  return file
 }

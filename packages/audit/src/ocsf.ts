@@ -1,6 +1,7 @@
+import { isIP } from 'node:net'
 import type { AuditEvent, AuditSink } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
-import { describeEvent } from './describe-event.js'
+import { describeAttributes, describeEvent } from './describe-event.js'
 import { ACTIVITY_NAMES, activityOf, CLASS_NAMES, type OcsfClass } from './ocsf/classes.js'
 
 /** The version of the Open Cybersecurity Schema Framework that the events are written in. */
@@ -44,6 +45,20 @@ const STATUSES = {
   error: { status_id: 2, status: 'Failure' },
 } as const
 
+/** The enumeration of `http_method`. */
+const METHODS: ReadonlySet<string> = new Set([
+  'CONNECT',
+  'DELETE',
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'PATCH',
+  'POST',
+  'PUT',
+  'TRACE',
+])
+
+const UNKNOWN = 'unknown'
 const OAUTH_2 = { auth_protocol_id: 6, auth_protocol: 'OAUTH 2.0' }
 const USER_TYPES: Readonly<Record<string, { type_id: number; type: string }>> = {
   hmac: { type_id: 4, type: 'Service' },
@@ -53,7 +68,8 @@ const USER_TYPES: Readonly<Record<string, { type_id: number; type: string }>> = 
 /**
  * An event in the Open Cybersecurity Schema Framework: decisions as Authentication (3002), what gives a session or an
  * agent its rights as Authorize Session (3003), and refusals for a lack of rights and changes of state as API Activity
- * (6003). What OCSF has no attribute for is under `unmapped`.
+ * (6003). What was seen and expected is the `status_detail` of a failure, and what a credential allows its `privileges`. What
+ * OCSF has no attribute for is under `unmapped`.
  *
  * Source: https://schema.ocsf.io/1.5.0
  */
@@ -73,6 +89,7 @@ export function toOcsf(event: AuditEvent, { service = 'countersign' }: OcsfOptio
     ...SEVERITIES[event.severity],
     ...STATUSES[event.outcome],
     status_code: event.reason,
+    status_detail: event.outcome === 'success' ? undefined : describeAttributes(event),
     message: describeEvent(event),
     duration: event.latencyMs === undefined ? undefined : Math.round(event.latencyMs),
     metadata: metadataOf(event),
@@ -108,12 +125,12 @@ const ofClass: Readonly<Record<OcsfClass, OfClass>> = {
     service: { name: service },
     session: sessionOf(event),
     is_remote: true,
-    ...(event.gate === 'oauth-bearer' ? OAUTH_2 : { auth_protocol_id: 99, auth_protocol: event.gate ?? 'other' }),
+    ...(event.gate === 'oauth-bearer' ? OAUTH_2 : { auth_protocol_id: 99, auth_protocol: event.gate || 'other' }),
   }),
   3003: (event) => ({
     user: userOf(event),
     session: sessionOf(event),
-    privileges: [event.type],
+    privileges: privilegesOf(event),
   }),
   6003: (event, service) => ({
     actor: { app_name: service, ...(event.principal && { user: userOf(event) }) },
@@ -122,7 +139,7 @@ const ofClass: Readonly<Record<OcsfClass, OfClass>> = {
       service: { name: service },
       ...(event.reason && { response: { error: event.reason } }),
     },
-    resources: event.credential?.id === undefined ? undefined : [{ uid: event.credential.id, type: 'credential' }],
+    resources: event.credential?.id ? [{ uid: event.credential.id, type: 'credential' }] : undefined,
   }),
 }
 
@@ -139,28 +156,52 @@ function metadataOf({ id, type, time, http }: AuditEvent) {
 }
 
 function userOf({ principal }: AuditEvent) {
-  const { id, kind } = principal ?? { id: 'unknown', kind: 'unknown' }
-  return { uid: id, name: id, ...(USER_TYPES[kind] ?? { type_id: 99, type: kind }) }
+  const id = principal?.id || UNKNOWN
+  const kind = principal?.kind || UNKNOWN
+  return { uid: id, name: id, ...(Object.hasOwn(USER_TYPES, kind) ? USER_TYPES[kind] : { type_id: 99, type: kind }) }
+}
+
+/** What an agent's credential allows, as far as it fits into the event; of a session, that it is one. */
+function privilegesOf({ type, attributes }: AuditEvent): readonly string[] {
+  const capabilities = (attributes?.capabilities ?? '')
+    .split(' ')
+    .filter((name) => name !== '' && !name.startsWith('…'))
+  return capabilities.length > 0 ? capabilities : [type]
 }
 
 function sessionOf({ credential }: AuditEvent) {
-  return credential?.id === undefined ? undefined : { uid: credential.id }
+  return credential?.id ? { uid: credential.id } : undefined
 }
 
 function sourceOf({ http }: AuditEvent, service: string) {
-  return http?.clientAddress === undefined ? { svc_name: service } : { ip: http.clientAddress }
+  const ip = addressOf(http?.clientAddress)
+  return ip === undefined ? { svc_name: service } : { ip }
+}
+
+/** OCSF's `ip_t`: at most 40 characters, without a zone. What a proxy says may be none. */
+function addressOf(text: string | undefined): string | undefined {
+  const [address = ''] = (text ?? '').split('%')
+  return isIP(address) !== 0 && address.length <= 40 ? address : undefined
 }
 
 function requestOf({ http }: AuditEvent) {
   if (http === undefined) return undefined
   const { method, route, requestId, userAgent } = http
-  return defined({ http_method: method, url: { path: route }, uid: requestId, user_agent: userAgent })
+  return defined({
+    http_method: METHODS.has(method) ? method : undefined,
+    url: { path: route || '*' },
+    uid: requestId,
+    user_agent: userAgent,
+  })
 }
 
-function unmappedOf({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes }: AuditEvent) {
-  return defined({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes })
+function unmappedOf({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes, http }: AuditEvent) {
+  const client_address = addressOf(http?.clientAddress) === undefined ? http?.clientAddress : undefined
+  const http_method = http !== undefined && !METHODS.has(http.method) ? http.method : undefined
+  return defined({ gate, owasp, outcome, credential, latencyMs, storeMs, attributes, client_address, http_method })
 }
 
+/** Without members that say nothing. */
 function defined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined && member !== '')) as T
 }

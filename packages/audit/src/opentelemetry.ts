@@ -14,7 +14,8 @@ const METER = '@countersign/audit'
 /**
  * Measures decisions with OpenTelemetry, and describes them on the span that is active: the metrics
  * `countersign.decisions` and `countersign.decision.duration` (seconds), and the span's attributes `countersign.gate`,
- * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`. With stacked gates, the span keeps the last one.
+ * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`, and for what is not granted the attributes of its event
+ * under `countersign.attribute.`. With stacked gates, the span keeps the last one.
  *
  * @throws {OptionError}
  * @example
@@ -36,6 +37,7 @@ export function openTelemetrySink(options: OpenTelemetrySinkOptions = {}): Audit
       ...attributesOf(event, ['gate', 'outcome', 'reason', 'owasp']),
       'countersign.principal.kind': event.principal?.kind,
       'countersign.principal.id': event.principal?.id,
+      ...diagnosisOf(event),
     })
   }
   return { name: 'opentelemetry', write }
@@ -56,6 +58,12 @@ function createInstruments(provider: MeterProvider) {
       },
     }),
   }
+}
+
+/** What a refusal or an outage saw and expected. */
+function diagnosisOf({ outcome, attributes = {} }: AuditEvent): Attributes {
+  if (outcome === 'success') return {}
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`countersign.attribute.${name}`, value]))
 }
 
 function attributesOf(event: AuditEvent, names: readonly ('gate' | 'outcome' | 'reason' | 'owasp')[]): Attributes {

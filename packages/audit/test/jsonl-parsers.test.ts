@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { readLink } from '../src/jsonl/chain.js'
+import { readCutLine, readLink } from '../src/jsonl/chain.js'
 import { splitLines } from '../src/jsonl/split-lines.js'
 
 describe('the parsers of the file', () => {
@@ -11,12 +11,19 @@ describe('the parsers of the file', () => {
     )
     fc.assert(fc.property(bytes, (line) => readLink(Buffer.from(line)) === undefined))
     const hex = fc.stringMatching(/^[0-9a-f]{64}$/)
+    const id = fc.stringMatching(/^[0-9a-f]{16}$/)
     fc.assert(
-      fc.property(hex, hex, fc.json(), (previous, hash, json) => {
-        const line = `{"previous":"${previous}","event":${json},"hash":"${hash}"}`
-        expect(readLink(Buffer.from(line))).toEqual({ previous, hash, isTrue: false })
+      fc.property(id, hex, hex, fc.json(), (chain, previous, hash, json) => {
+        const line = `{"chain":"${chain}","previous":"${previous}","event":${json},"hash":"${hash}"}`
+        expect(readLink(Buffer.from(line))).toEqual({ chain, previous, hash, isTrue: false })
+        const first = `{"chain":"${chain}","previous":"${previous}","after":"${hash}","event":1,"hash":"${hash}"}`
+        expect(readLink(Buffer.from(first))).toEqual({ chain, previous, after: hash, hash, isTrue: false })
+        for (const length of [1, 20, 60, 105]) expect(readCutLine(Buffer.from(line.slice(0, length)))).toEqual({})
+        expect(readCutLine(Buffer.from(line.slice(0, 106)))).toEqual({ chain, previous })
+        expect(readCutLine(Buffer.from(line))).toBeUndefined()
       }),
     )
+    fc.assert(fc.property(bytes, (line) => [undefined, '{}'].includes(JSON.stringify(readCutLine(Buffer.from(line))))))
   })
 
   test('[audit-jsonl-parsers] lines are the same however the file is cut into chunks', async () => {

@@ -156,7 +156,10 @@ describe('the OpenTelemetry sink', () => {
     const server = createServer((request, response) => {
       tracer.startActiveSpan(request.url ?? '', async (span) => {
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 20))
-        audit.emit(decision({ owasp: 'authn_login_fail', principal: { kind: 'hmac', id: request.url ?? '' } }))
+        const attributes = { late_by_seconds: 63 }
+        audit.emit(
+          decision({ owasp: 'authn_login_fail', principal: { kind: 'hmac', id: request.url ?? '' }, attributes }),
+        )
         span.end()
         response.end()
       })
@@ -174,6 +177,7 @@ describe('the OpenTelemetry sink', () => {
         'countersign.owasp': 'authn_login_fail',
         'countersign.principal.kind': 'hmac',
         'countersign.principal.id': name,
+        'countersign.attribute.late_by_seconds': 63,
       })
     }
   })

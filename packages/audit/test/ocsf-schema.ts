@@ -26,7 +26,7 @@ const session = object({ uid: string })
 const service = object({ name: string, uid: string, version: string }, [], 'name', 'uid')
 const endpoint = object(
   {
-    ip: { type: 'string', pattern: '^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$' },
+    ip: { type: 'string', maxLength: 40, format: 'ip' },
     svc_name: string,
   },
   [],
@@ -48,6 +48,7 @@ const base = {
   status_id: enumOf(0, 1, 2, 99),
   status: string,
   status_code: string,
+  status_detail: string,
   message: string,
   duration: integer,
   metadata: object(

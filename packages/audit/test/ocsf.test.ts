@@ -1,12 +1,15 @@
+import { isIP } from 'node:net'
 import { type AuditEvent, createAudit } from '@countersign/core'
 import { type AuditEventInput, type AuditEventType, auditEventTypes } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { Ajv } from 'ajv'
+import fc from 'fast-check'
 import { OCSF_VERSION, type OcsfEvent, ocsfSink, toOcsf } from '../src/ocsf.js'
 import { decision } from './harness.js'
 import { ocsfSchemas } from './ocsf-schema.js'
 
 const ajv = new Ajv({ allErrors: true, strict: true, strictTypes: false, strictRequired: false })
+ajv.addFormat('ip', (text: string) => isIP(text) !== 0 && !text.includes('%'))
 const validators = new Map(Object.entries(ocsfSchemas).map(([uid, schema]) => [Number(uid), ajv.compile(schema)]))
 
 function mapped(input: AuditEventInput): OcsfEvent {
@@ -62,6 +65,48 @@ describe('an event in OCSF', () => {
     expect(complaints(event)).toBeUndefined()
   })
 
+  test.each([
+    ['203.0.113.7', { ip: '203.0.113.7' }, undefined],
+    ['fe80::1%eth0', { ip: 'fe80::1' }, undefined],
+    ['unknown', { svc_name: 'billing' }, 'unknown'],
+    ['203.0.113.7:4711', { svc_name: 'billing' }, '203.0.113.7:4711'],
+    ['300.1.2.3', { svc_name: 'billing' }, '300.1.2.3'],
+    ['_hidden', { svc_name: 'billing' }, '_hidden'],
+    ['', { svc_name: 'billing' }, undefined],
+  ])('[audit-ocsf] has the client address %s as an address only if it is one', (clientAddress, source, unmapped) => {
+    const event = mapped(decision({ http: { method: 'GET', route: '/', status: 401, clientAddress } }))
+    expect(complaints(event)).toBeUndefined()
+    expect(event.src_endpoint).toEqual(source)
+    expect((event.unmapped as Record<string, unknown>).client_address).toBe(unmapped)
+  })
+
+  test('[audit-ocsf] is valid whatever a request says of itself', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('', 'unknown', '1.2.3.4', '::1', 'PROPFIND', 'GET'),
+    )
+    const http = fc.record(
+      { method: text, route: text, status: fc.integer(), requestId: text, clientAddress: text, userAgent: text },
+      { requiredKeys: ['method', 'route'] },
+    )
+    const input = fc.record(
+      {
+        type: fc.constantFrom(...types),
+        gate: text,
+        reason: text,
+        owasp: text,
+        principal: fc.record({ kind: text, id: text }),
+        credential: fc.record({ id: text, version: fc.double(), fingerprint: text }, { requiredKeys: [] }),
+        http,
+        latencyMs: fc.double(),
+        storeMs: fc.double(),
+        attributes: fc.dictionary(text, fc.oneof(text, fc.double(), fc.boolean())),
+      },
+      { requiredKeys: ['type'] },
+    )
+    fc.assert(fc.property(input, (given) => expect(complaints(mapped(given as AuditEventInput))).toBeUndefined()))
+  })
+
   test('[audit-ocsf] of a decision is Authentication, in full', () => {
     const event = mapped({ ...full, type: 'access.denied', gate: 'hmac' })
     expect(event).toEqual({
@@ -79,6 +124,7 @@ describe('an event in OCSF', () => {
       status_id: 2,
       status: 'Failure',
       status_code: 'a_reason',
+      status_detail: 'format=rfc9421',
       message: 'access.denied hmac a_reason',
       duration: 2,
       metadata: {
@@ -122,6 +168,25 @@ describe('an event in OCSF', () => {
     expect(complaints({ ...good, type_uid: 300301 })).toBeDefined()
     expect(complaints({ ...good, invented: 1 })).toBeDefined()
     expect(complaints({ ...good, src_endpoint: { ip: 'somewhere' } })).toBeDefined()
+  })
+
+  test('[audit-ocsf] says what was seen and expected, what a credential allows, and where a session was opened', () => {
+    const attributes = { late_by_seconds: 63, tolerance_seconds: 60 }
+    const refused = mapped(decision({ type: 'access.denied', outcome: 'failure', reason: 'expired', attributes }))
+    expect([refused.status_code, refused.status_detail]).toEqual([
+      'expired',
+      'late_by_seconds=63, tolerance_seconds=60',
+    ])
+    expect(mapped(decision({ type: 'access.granted', attributes })).status_detail).toBeUndefined()
+    const capabilities = 'preview files:write …+62'
+    const issued = mapped({ ...full, type: 'mcp.credential.issued', attributes: { capabilities } })
+    expect(issued.privileges).toEqual(['preview', 'files:write'])
+    const openedAt = mapped({ ...full, type: 'settings.session.opened' })
+    expect([openedAt.privileges, openedAt.src_endpoint]).toEqual([
+      ['settings.session.opened'],
+      { ip: '::ffff:10.0.0.1' },
+    ])
+    expect([refused, issued, openedAt].map(complaints)).toEqual([undefined, undefined, undefined])
   })
 
   test('[audit-ocsf] goes through the sink to whatever takes it', async () => {

@@ -155,7 +155,7 @@ describe('audit verify', () => {
     expect(removed).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^✗ line [23]: /) })
     const cut = await check(lines.slice(0, 3))
     expect(cut.exitCode).toBe(0)
-    const noted = await countersign(['audit', 'verify', join(folder, 'changed.jsonl'), '--head', verified.head])
+    const noted = await countersign(['audit', 'verify', join(folder, 'changed.jsonl'), '--expect', verified.head])
     expect(noted).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/its end was cut off or rewritten/) })
   })
 
@@ -189,7 +189,7 @@ describe('audit verify', () => {
     await refuse(['audit', 'verify', missing], 2, /cannot be read \(ENOENT\)/)
     await refuse(['audit', 'tail', missing], 2, /cannot be read \(ENOENT\)/)
     await refuse(['audit', 'tail', folder], 2, /cannot be read \(EISDIR\)/)
-    await refuse(['audit', 'verify', missing, '--head', 'abc'], 2, /--head must be 64 hexadecimal digits/)
+    await refuse(['audit', 'verify', missing, '--expect', 'abc'], 2, /--expect must be 64 hexadecimal digits/)
     await refuse(['audit', 'tail', missing, '--outcome', 'good'], 2, /Allowed choices are success, failure, error/)
     appendFileSync(join(folder, 'other.jsonl'), 'this is\nno audit file\n')
     expect((await countersign(['audit', 'verify', join(folder, 'other.jsonl')])).exitCode).toBe(1)

@@ -83,3 +83,12 @@ export function withDeadline<T>(work: PromiseLike<T>, timeoutMs: number, depende
     )
   })
 }
+
+/** What `work` resolves to, or undefined when `timeoutMs` passed first. */
+export async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, timeoutMs), undefined)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}

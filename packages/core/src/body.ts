@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
 import { CodedTypeError } from './errors.js'
-import { warn } from './homepage.js'
 import { memberOf } from './options/own.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
@@ -16,6 +15,9 @@ export type BodyResult = Buffer | 'too_large' | 'aborted'
 
 /** Where the bytes come from: the stream, which they are fed back to, or `req.rawBody`, where the platform kept them. */
 export type BodyMode = 'buffer' | 'rawBody'
+
+/** The most that a gate reads of a body where it is not told otherwise, in bytes: 4 MiB. */
+export const DEFAULT_MAX_BODY_BYTES: number = 4 * 1024 * 1024
 
 /** The code of the error for a body that was read before the gate. */
 export const BODY_CONSUMED = 'ERR_COUNTERSIGN_BODY_CONSUMED'
@@ -210,24 +212,22 @@ function platformBody(
   const rawBody = memberOf(request, 'rawBody')
   if (rawBody === undefined && !isFramed(request)) return undefined
   if (rawBody === undefined && !hasBody(request)) return EMPTY
-  if (!(rawBody instanceof Uint8Array)) throw bodyConsumed()
+  if (!(rawBody instanceof Uint8Array)) throw new CodedTypeError(BODY_CONSUMED, NOT_KEPT)
   if (rawBody.length > maxBytes) return 'too_large'
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
 }
 
-let isWarned = false
+const NOT_KEPT =
+  "The option body is 'rawBody', and req.rawBody has no bytes of this request. Let the platform keep them (in Nest with " +
+  'rawBody: true), or leave the option out and mount the gate before every parser.'
 
-/**
- * A mistake in the order of middleware. Warns once a process: the answer has no detail and the event no message, and who
- * mounted the middleware must still learn of it.
- */
+/** A mistake in the order of middleware. */
 function bodyConsumed(): CodedTypeError {
-  const message =
+  return new CodedTypeError(
+    BODY_CONSUMED,
     'The request body was read before the gate, so its bytes are gone. Mount the gate before express.json() and every ' +
-    `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`
-  if (!isWarned) warn('COUNTERSIGN_BODY_CONSUMED', message)
-  isWarned = true
-  return new CodedTypeError(BODY_CONSUMED, message)
+      `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`,
+  )
 }
 
 function endUnknown(seen: string): CodedTypeError {

@@ -3,10 +3,23 @@ export const HOMEPAGE = 'https://countersign.example'
 
 /** A message that ends with the page of its code. */
 export function withPage(message: string, code: string): string {
-  return `${/[.?!]$/.test(message) ? message : `${message}.`} See ${HOMEPAGE}/errors/${code}`
+  return `${/[.?!…]$/.test(message) ? message : `${message}.`} See ${HOMEPAGE}/errors/${code}`
 }
 
-/** Emits a process warning. `code` names the page that says what to do. */
-export function warn(code: `COUNTERSIGN_${string}`, message: string, detail?: string): void {
-  process.emitWarning(withPage(message, code), { code, ...(detail === undefined ? {} : { detail }) })
+/** A message as it was before {@link withPage}. */
+export function withoutPage(message: string): string {
+  const at = message.lastIndexOf(` See ${HOMEPAGE}/errors/`)
+  return at === -1 ? message : message.slice(0, at)
+}
+
+/** The code of a warning. It names the page that says what to do. */
+export type WarningCode = `COUNTERSIGN_${string}`
+
+/** Emits a process warning. Never throws: a warning changes no answer. */
+export function warn(code: WarningCode, message: string, detail?: string): void {
+  try {
+    process.emitWarning(withPage(message, code), { code, ...(detail === undefined ? {} : { detail }) })
+  } catch {
+    // An app may have put a function of its own there.
+  }
 }

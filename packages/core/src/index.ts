@@ -1,6 +1,8 @@
 export type { Audit, AuditOptions, AuditStats } from './audit/emitter.js'
 export { audit, createAudit } from './audit/emitter.js'
 export type { AuditEvent } from './audit/event.js'
+export type { ShutdownOptions } from './audit/shutdown.js'
+export { shutdown } from './audit/shutdown.js'
 export type { AuditFilter, AuditSink, AuditSinkFunction, SubscribeOptions } from './audit/sink.js'
 export type { Clock } from './clock.js'
 export { AccessDeniedError } from './gate/access-denied-error.js'

@@ -15,9 +15,14 @@ test.each([
   ['requiredAudience', 'audience'],
   ['auditSink', 'audit'],
   ['clientsecret', 'secret'],
-])('[core-options] %s is taken for %s, which it begins, begins with or ends with', (word, meant) => {
-  expect(nearest(word, Object.keys(rules))).toBe(meant)
-})
+  ['windowMs', 'windowSeconds'],
+  ['windowMinutes', 'windowSeconds'],
+])(
+  '[core-options] %s is taken for %s, which it begins, begins with, ends with or has in another unit',
+  (word, meant) => {
+    expect(nearest(word, Object.keys(rules))).toBe(meant)
+  },
+)
 
 test('[core-options] a name from elsewhere is told what it is here', () => {
   const wrong = (options: object) => () =>

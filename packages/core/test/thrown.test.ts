@@ -156,3 +156,22 @@ test('[core-thrown] an UnavailableError says which dependency, if it is one of t
   }
   expect(decisionOn(new TypeError('no'), ['key_store'])).toMatchObject({ outcome: 'failed' })
 })
+
+test.each([
+  ['a missed deadline', { isTimeout: true, cause: new Error('hunter2') }, 'timeout'],
+  ['a refused connection', { cause: Object.assign(new Error('hunter2'), { code: 'ECONNREFUSED' }) }, 'ECONNREFUSED'],
+  ['an error reply of Redis', { cause: new Error("READONLY You can't write against hunter2") }, 'READONLY'],
+  ['an error with a name alone', { cause: new SyntaxError('hunter2') }, 'SyntaxError'],
+  ['an error within an error', { cause: new UnavailableError('x', 'hunter2', { isTimeout: true }) }, 'timeout'],
+  ['no cause', {}, undefined],
+  ['a cause that is no error', { cause: 'hunter2' }, undefined],
+  [
+    'a cause that throws',
+    { cause: Object.defineProperty({}, 'code', { get: () => JSON.parse('hunter2') }) },
+    undefined,
+  ],
+])('[core-thrown] the event of an UnavailableError names %s in one word', (_name, options, failure) => {
+  const { detail } = unavailableBy(new UnavailableError('key_store', 'hunter2', options), 'key_store')
+  expect(detail?.attributes?.failure).toBe(failure)
+  expect(JSON.stringify(detail)).not.toContain('hunter2')
+})

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import { connect } from 'node:tls'
+import { granted } from '@countersign/core/gate-kit'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { cert, key } from './localhost-certificate.js'
@@ -105,6 +106,15 @@ describe('[core-upgrade] an upgrade that no listener takes is the request that i
     expect(world.passed).toHaveLength(1)
   })
 
+  test('and the listeners of the app for connections see each connection once', async () => {
+    const seen: unknown[] = []
+    world.server.on('connection', (socket) => seen.push(socket))
+    const client = await ask(world.port, get('/other', OFFER).repeat(20))
+    await client.until('served 20')
+    expect(seen).toHaveLength(1)
+    expect((seen[0] as NodeJS.EventEmitter).listenerCount('error')).toBeLessThan(3)
+  })
+
   test('and an offer of HTTP/2 is none to a path of a gate either', async () => {
     const client = await ask(world.port, get('/live', `X-Key: good\r\n${OFFER}`))
     await client.until('served')
@@ -187,7 +197,17 @@ test('[core-upgrade] an offer of HTTP/2 is left to the listeners of others, wher
 
 test('[core-upgrade] over TLS, a gate decides on its path, and what nothing takes is served', async () => {
   const server = createServer({ key, cert }, serve)
-  world.gateOf().upgrade(server, '/live', world.listener)
+  // The decision takes a turn of the event loop, in which TLS may write of its own.
+  const gate = world.gateOf(
+    {},
+    {
+      async verify() {
+        await new Promise(setImmediate)
+        return granted({ kind: 'key', id: 'the-key' })
+      },
+    },
+  )
+  gate.upgrade(server, '/live', world.listener)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as { port: number }
   try {

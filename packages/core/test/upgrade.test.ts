@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type DenialHandler, principalOf, UnavailableError } from '@countersign/core'
 import { granted, isUpgrade, unavailable } from '@countersign/core/gate-kit'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import type { Request } from 'express'
 import { startChildApp } from '../../../test/support/child-app.js'
 import { messageFrom } from '../../../test/support/child-messages.js'
 import { askUpgrade, bad, good, later, startWorld, type World } from './upgrade-harness.js'
@@ -178,6 +179,38 @@ describe('an upgrade that is refused', () => {
     }
     expect(client.text()).toContain('HTTP/1.1 401 ')
   })
+})
+
+test('a server that closes while the store is asked answers first', async () => {
+  const { verify, asked, decide } = later()
+  world.gateOf({}, { verify }).upgrade(world.server, '/live', world.listener)
+  const client = await askUpgrade(world.port, '/live', good)
+  await asked
+  const closed = once(world.server, 'close')
+  world.server.close()
+  decide(unavailable('key_store'))
+  expect(await client.closed()).toContain('HTTP/1.1 503 ')
+  await closed
+  await once(world.server.listen(0, '127.0.0.1'), 'listening')
+})
+
+test('a polluted prototype changes neither the address that a gate reads nor the path of the event', async () => {
+  const seen: unknown[] = []
+  const read = ({ originalUrl }: Request) => {
+    seen.push(originalUrl)
+    return 'good'
+  }
+  world.gateOf({}, { read }).upgrade(world.server, '/live', world.listener)
+  const polluted = Object.prototype as { originalUrl?: string; route?: unknown }
+  Object.assign(polluted, { originalUrl: '/other', route: { path: '/other' } })
+  try {
+    await (await askUpgrade(world.port, '/live?a', good)).until('101')
+  } finally {
+    delete polluted.originalUrl
+    delete polluted.route
+  }
+  expect(seen).toEqual(['/live?a'])
+  expect(world.events[0]?.http?.route).toBe('/live')
 })
 
 describe('a client that goes while the store is asked', () => {

@@ -1,4 +1,4 @@
-import { memoryReplay } from '@countersign/core'
+import type { ReplayStore } from '@countersign/core'
 import {
   type DecisionStep,
   denied,
@@ -102,7 +102,7 @@ export async function explainSignature(
   const verdict = await verifySignature(presented, request, {
     ...resolved,
     body: 'rawBody',
-    replay: resolved.replay ?? memoryReplay(),
+    replay: resolved.replay ?? NEVER_USED,
   })
   const { caller, version, timestamp, digests } = claim
   const base = claim.base(resolved.audiences[0] ?? '', sha256(parts.body ?? ''))
@@ -112,6 +112,9 @@ export async function explainSignature(
     meaning: meaningOf(verdict),
   }
 }
+
+/** Where no store is given, a signature counts as not used yet. */
+const NEVER_USED: ReplayStore = { claim: () => 'fresh' }
 
 function steps(names: readonly string[]): readonly DecisionStep[] {
   return names.map((step) => ({ step, endings: STEPS[step] ?? [] }))

@@ -1,5 +1,5 @@
 import { type Clock, type GateOptions, OptionError, type ReplayStore } from '@countersign/core'
-import type { BodyMode } from '@countersign/core/body'
+import { type BodyMode, DEFAULT_MAX_BODY_BYTES } from '@countersign/core/body'
 import {
   gateOptionRules,
   isAsyncFunction,
@@ -32,7 +32,7 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
   readonly replay?: ReplayStore | undefined
   /** `'buffer'` (default) reads the stream and feeds it back; `'rawBody'` takes the bytes that the platform kept. */
   readonly body?: BodyMode | undefined
-  /** Default 1 MiB. */
+  /** Default 4 MiB. */
   readonly maxBodyBytes?: number | undefined
   /** The old shared key that signatures replace, accepted where no signature is presented. */
   readonly legacy?: LegacyOptions | undefined
@@ -58,7 +58,7 @@ const rules = {
   callers: option.strings(CALLER_PATTERN, 'a list of names of a-z 0-9 . _ - that start with a letter or digit'),
   replay: option.port<ReplayStore>('a replay store, such as redisReplay(redis)', 'claim'),
   body: option.oneOf('buffer', 'rawBody').default('buffer'),
-  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(1024 * 1024),
+  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(DEFAULT_MAX_BODY_BYTES),
   legacy: option
     .custom<LegacyOptions>('an object of headers and keys', (value) =>
       value !== null && typeof value === 'object' ? (value as LegacyOptions) : undefined,

@@ -62,12 +62,18 @@ export function readSignature(
   const sent = formats.filter(({ reads }) => reads.some((name) => fieldLines(request, name).length > 0))
   const [format] = sent
   if (format === undefined) return undefined
-  const detail = { attributes: { format: format.name } }
-  if (mayLackLines(request)) return denied('malformed', { detail })
-  if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request))) return denied('malformed', { detail })
-  if (sent.length > 1 || format.reads.some((name) => fieldLines(request, name).length > 1)) return denied('ambiguous')
+  if (mayLackLines(request)) return refuse('malformed', format, 'header_lines')
+  if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request)))
+    return refuse('malformed', format, 'upgrade')
+  if (sent.length > 1) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
+  const twice = format.reads.find((name) => fieldLines(request, name).length > 1)
+  if (twice !== undefined) return refuse('ambiguous', format, twice)
   const claim = format.parse(request)
-  return typeof claim === 'string' ? denied(claim, { detail }) : { kind: 'signature', format, claim }
+  return 'unreadable' in claim ? refuse(claim.unreadable, format, claim.part) : { kind: 'signature', format, claim }
+}
+
+function refuse(reason: 'malformed' | 'ambiguous', { name }: SignatureFormat, part: string): HmacDenied {
+  return denied(reason, { detail: { attributes: { format: name, part } } })
 }
 
 /** The old key of a request: one header field, and of `authorization` the Bearer token. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { type ReplayStore, UnavailableError } from '@countersign/core'
-import { andThen, BoundedTtlMap, isPromise, systemClock, withDeadline } from '@countersign/core/gate-kit'
+import { andThen, BoundedTtlMap, isPromise, singleton, systemClock, withDeadline } from '@countersign/core/gate-kit'
 import type { SignatureClaim } from './formats/format.js'
 import type { ProvenMac } from './mac.js'
 
@@ -8,8 +8,16 @@ import type { ProvenMac } from './mac.js'
 const CLAIM_TIMEOUT_MS = 5000
 /** Sets the keys that are made of a MAC apart. */
 const MAC = Buffer.from('mac\0')
-/** What requests have claimed themselves: a second gate on a request's way must not take it for a copy. */
-const claimed = new WeakMap<object, { readonly store: ReplayStore; readonly key: string }[]>()
+/**
+ * What requests have claimed themselves: a second gate on a request's way must not take it for a copy, whichever copy of
+ * this package it is from.
+ */
+const claimed = singleton('hmac-claims', () => new WeakMap<object, readonly RequestClaim[]>())
+
+interface RequestClaim {
+  readonly store: ReplayStore
+  readonly key: string
+}
 
 /** Answers that came after the deadline, by store: one later request with the signature takes each. */
 const late = new WeakMap<ReplayStore, BoundedTtlMap<string, PromiseLike<'fresh' | 'seen'>>>()

@@ -1,12 +1,14 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { Clock, ReplayStore } from '@countersign/core'
-import { type BodyMode, readBody } from '@countersign/core/body'
+import { type BodyMode, type BodyResult, readBody } from '@countersign/core/body'
 import {
   type AuditAttributes,
   andThen,
   denied,
   granted,
+  inSeconds,
   isUpgrade,
+  listed,
   settle,
   sha256,
   unavailable,
@@ -18,7 +20,7 @@ import type { SignatureClaim, SignatureFormat } from './formats/format.js'
 import { type Audiences, findMac, type ProvenMac, spendDecoy } from './mac.js'
 import { principalFor } from './principal.js'
 import type { PresentedSignature } from './read.js'
-import type { HmacDenied, HmacVerdict } from './reasons.js'
+import type { HmacDenied, HmacReason, HmacVerdict } from './reasons.js'
 import { claimOnce, replayKey } from './single-use.js'
 import { type FoundKeys, findKeys, isKnownCaller } from './store/find-keys.js'
 import type { HmacSecretStore } from './store/port.js'
@@ -63,7 +65,7 @@ export function verifySignature(
   const detail = describe(format, claim, skewSeconds)
 
   const misdated = checkWindow(format, claim, skewSeconds, nowSeconds)
-  if (misdated !== undefined) return denied(misdated, { detail })
+  if (misdated !== undefined) return withAttributes(misdated.reason, detail, misdated.attributes)
 
   const keys = settle<FoundKeys, FoundKeys | HmacVerdict>(
     () => findKeys(secrets, claim.caller, claim.version, clock),
@@ -72,7 +74,7 @@ export function verifySignature(
   )
   const readBytes = () => {
     const read = isUpgrade(request) ? NO_BODY : readBody(request, maxBodyBytes, mode)
-    return andThen(read, (body) => bytesOrDenied(body, detail))
+    return andThen(read, (body) => bytesOrDenied(body, maxBodyBytes, detail))
   }
   const admit = (proof: ProvenMac) => admitOnce(request, { format, claim }, proof, replay, clock, detail)
 
@@ -111,9 +113,21 @@ function checkWindow(
   { expires }: SignatureClaim,
   skewSeconds: number,
   nowSeconds: number,
-): 'expired' | 'not_yet_valid' | undefined {
-  if (skewSeconds > windowBackSeconds || (expires !== undefined && nowSeconds >= expires)) return 'expired'
-  return -skewSeconds > windowAheadSeconds ? 'not_yet_valid' : undefined
+) {
+  if (skewSeconds > windowBackSeconds) {
+    const attributes = { late_by_seconds: skewSeconds - windowBackSeconds, window_seconds: windowBackSeconds }
+    return { reason: 'expired', attributes } as const
+  }
+  if (expires !== undefined && nowSeconds >= expires) {
+    return { reason: 'expired', attributes: { late_by_seconds: inSeconds((nowSeconds - expires) * 1000) } } as const
+  }
+  if (-skewSeconds <= windowAheadSeconds) return undefined
+  const attributes = { early_by_seconds: -skewSeconds - windowAheadSeconds, window_seconds: windowAheadSeconds }
+  return { reason: 'not_yet_valid', attributes } as const
+}
+
+function withAttributes(reason: HmacReason, detail: VerdictDetail, attributes: AuditAttributes): HmacDenied {
+  return denied(reason, { detail: { ...detail, attributes: { ...detail.attributes, ...attributes } } })
 }
 
 function refuseKeys(
@@ -139,7 +153,10 @@ function proveContent(
     const proof = findMac(claim, found.keys, audiences, bodySha256)
     if (typeof proof !== 'string') return proof
     // A row that does not open might have verified: that is an outage, not a refusal.
-    return found.hasUnreadable ? unavailable('secret_unreadable', { detail }) : denied(proof, { detail })
+    if (found.hasUnreadable) return unavailable('secret_unreadable', { detail })
+    return proof === 'wrong_audience'
+      ? withAttributes(proof, detail, { audiences: audiences.host ?? '', expected_audiences: listed(audiences.own) })
+      : denied(proof, { detail })
   }
   if (claim.digests === undefined) return onward(readBytes(), (bytes) => checkMac(sha256(bytes)))
   return onward(checkMac(), (proof) =>
@@ -147,10 +164,9 @@ function proveContent(
   )
 }
 
-function bytesOrDenied(body: Buffer | 'too_large' | 'aborted', detail: VerdictDetail): Buffer | HmacDenied {
-  if (body === 'too_large') return denied('body_too_large', { detail })
-  if (body !== 'aborted') return body
-  return denied('malformed', { detail: { ...detail, attributes: { ...detail.attributes, body } } })
+function bytesOrDenied(body: BodyResult, maxBodyBytes: number, detail: VerdictDetail): Buffer | HmacDenied {
+  if (body === 'too_large') return withAttributes('body_too_large', detail, { limit_bytes: maxBodyBytes })
+  return body === 'aborted' ? withAttributes('malformed', detail, { part: 'body', body }) : body
 }
 
 function hasDigests(bytes: Buffer, { digests = [] }: SignatureClaim): boolean {

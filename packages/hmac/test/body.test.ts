@@ -9,6 +9,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import multer from 'multer'
 import { serve } from '../../../test/support/http-server.js'
+import { catchWarnings } from '../../../test/support/warnings.js'
 import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed, untilBuffered } from './harness.js'
 
 let app: Harness
@@ -103,6 +104,13 @@ test.each([
   expect(app.events.map((event) => event.reason)).toEqual([undefined, 'body_too_large', 'body_too_large'])
 })
 
+test('[hmac-oversize] the limit is 4 MiB where nothing is said', async () => {
+  app = await hmacApp({})
+  const most = 4 * 1024 * 1024
+  expect((await post(Buffer.alloc(most))).status).toBe(200)
+  expect((await post(Buffer.alloc(most + 1))).status).toBe(413)
+})
+
 test.each([
   ['beyond the limit', () => signed({ now: app.clock.now() }), 413],
   ['without a signature', () => ({}), 401],
@@ -189,6 +197,27 @@ test('the bytes that the platform kept are used where the option says so', async
   const headers = { ...signed({ now: clock.now(), body: '{"a":1}' }), 'content-type': 'application/json' }
   const answer = await send(running.port, 'POST', '/jobs?a=1', headers, Buffer.from('{"a":1}'))
   expect([answer.status, answer.text]).toEqual([200, '{"a":1}'])
+  await running.close()
+})
+
+test('bytes that no platform kept are 500 where the option says so, and a warning that names the option', async () => {
+  app = await hmacApp()
+  const { secrets, clock } = app
+  const { warnings, stop } = catchWarnings()
+  const gate = requireHmac({ secrets, clock, audience: AUDIENCE, formats: [xHeaders()], body: 'rawBody' })
+  const outer = express().use('/parsed', express.json()).use(gate)
+  const running = await serve(outer)
+  for (const path of ['/jobs?a=1', '/parsed', '/jobs?a=1']) {
+    const headers = { ...signed({ now: clock.now(), body: '{"a":1}' }), 'content-type': 'application/json' }
+    expect((await send(running.port, 'POST', path, headers, Buffer.from('{"a":1}'))).status).toBe(500)
+  }
+  stop()
+  expect(warnings.map(({ code, message }) => [code, message])).toEqual([
+    [
+      'COUNTERSIGN_BODY_CONSUMED',
+      expect.stringMatching(/^The option body is 'rawBody', and req\.rawBody has no bytes/),
+    ],
+  ])
   await running.close()
 })
 

@@ -37,7 +37,7 @@ function parsed(format: SignatureFormat, fields: Record<string, string>, target 
   }
   const rawHeaders = Object.entries({ ...known, ...fields }).flat()
   const claim = format.parse({ method: 'GET', originalUrl: target, rawHeaders } as never)
-  return typeof claim === 'string' ? claim : claim.base('app.example.com', new Uint8Array(32))
+  return 'unreadable' in claim ? claim : claim.base('app.example.com', new Uint8Array(32))
 }
 
 const quoted: Frame = (run) => `sig1=("${run}`

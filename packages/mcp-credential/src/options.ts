@@ -1,4 +1,5 @@
 import type { GateOptions } from '@countersign/core'
+import { DEFAULT_MAX_BODY_BYTES } from '@countersign/core/body'
 import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
 import type { McpCredentials } from './registry.js'
@@ -49,7 +50,7 @@ const RULES = {
   tools: option.custom<ToolRules>('an object from tool-name pattern to a capability, or to a list of them', (value) =>
     isToolRules(value) ? value : undefined,
   ),
-  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(4 * 1024 * 1024),
+  maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(DEFAULT_MAX_BODY_BYTES),
   denyAs: option.oneOf('http', 'jsonrpc').default('http'),
   stripHeader: option.boolean().default(true),
   attachAuthInfo: option.boolean().default(true),

@@ -28,7 +28,8 @@ export function readToken(request: IncomingMessage, prefix: string): Read | unde
   }
   const [value = ''] = fieldLines(request, 'authorization')
   if (scheme === 'bearer' || scheme === '' || isPlaceholder(value) || hasPrefix(prefix, value)) {
-    return denied(isPlaceholder(value) || value.toLowerCase() === 'bearer' ? 'placeholder' : 'malformed')
+    if (isPlaceholder(value) || value.toLowerCase() === 'bearer') return denied('placeholder')
+    return malformed(scheme === 'bearer' ? 'token' : 'scheme')
   }
   return missing({ scheme: KNOWN_SCHEMES.includes(scheme) ? scheme : 'other' })
 }
@@ -40,7 +41,11 @@ export function hasOwnToken(request: IncomingMessage, prefix: string): boolean {
 
 /** Reads a token that came without its request. */
 export function readLoneToken(token: string, prefix: string): Read {
-  return hasPrefix(prefix, token) ? token : denied('malformed')
+  return hasPrefix(prefix, token) ? token : malformed('prefix')
+}
+
+function malformed(part: 'scheme' | 'token' | 'prefix'): Denied<McpCredentialReason> {
+  return denied('malformed', { detail: { attributes: { part } } })
 }
 
 function missing(attributes: Readonly<Record<string, string>>): Denied<McpCredentialReason> {

@@ -1,5 +1,5 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
-import { CodedTypeError, type OptionAliases, option, resolveOptions, sha256, warn } from '@countersign/core/gate-kit'
+import { CodedTypeError, type OptionAliases, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { credentialEvents } from './registry/events.js'
 import { rememberIssues } from './registry/issue-memory.js'
 import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
@@ -122,7 +122,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const { store = memoryCredentials(), prefix, isAlive, livenessTimeoutMs, audit } = resolved
   const life = resolveLife('createMcpCredentials', resolved, isAlive !== undefined)
   const events = credentialEvents(audit)
-  const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs })
+  const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
   const listeners = new Set<() => void>()
   const retries = rememberIssues<ReturnType<typeof mintToken>, IssuedCredential>()
 
@@ -158,8 +158,8 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     tellSuperseded(outcome, id)
     outcome.pending?.then(
       (replaced) => tellSuperseded(replaced, id),
-      (error: unknown) =>
-        warn('COUNTERSIGN_MCP_SUPERSEDE_FAILED', `what ${id} replaces was not ended: ${String(error)}`),
+      // A bug of the store: it stays pending.
+      () => undefined,
     )
     return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
   }
@@ -226,7 +226,11 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     stats: async () => ({ credentials: await store.count(life) }),
     ready: async () => store.ready?.(),
     snapshot: (file) => persist(store.snapshot, file),
-    restore: (file) => persist(store.restore, file),
+    async restore(file) {
+      const count = await persist(store.restore, file)
+      events.restored(count)
+      return count
+    },
     close: async () => store.close?.(),
     onRevoked(listener) {
       listeners.add(listener)

@@ -1,4 +1,4 @@
-import type { Gate } from '@countersign/core'
+import { audit, type Gate } from '@countersign/core'
 import { drain } from '@countersign/core/body'
 import { defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
@@ -6,6 +6,7 @@ import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.
 import type { McpCredentialPrincipal } from './principal.js'
 import { hasOwnToken, readLoneToken, readToken } from './read.js'
 import { challengeOf, type McpCredentialDependency, type McpCredentialReason, reasons } from './reasons.js'
+import { credentialEvents } from './registry/events.js'
 import { sessionBindingsOf } from './sessions/session-bindings.js'
 import { streamWatchOf } from './sessions/stream-watch.js'
 import { shapeAnswer } from './shape-answer.js'
@@ -36,7 +37,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     resolved
   const { prefix } = credentials
   const sessions = sessionBindingsOf(credentials)
-  const streams = streamWatchOf(credentials)
+  const streams = streamWatchOf(credentials, credentialEvents(resolved.audit ?? audit))
 
   const gate = defineGate<string, McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
     name: 'mcp-credential',

@@ -105,6 +105,12 @@ export function parseToken(prefix: string, token: string): { id: string; secret:
   return { id: token.slice(start, start + ID_LENGTH), secret: token.slice(start + ID_LENGTH + 1, end) }
 }
 
+/** The part of a token that makes {@link parseToken} refuse it. */
+export function malformedPartOf(prefix: string, token: string): 'prefix' | 'form' | 'checksum' {
+  if (!hasPrefix(prefix, token)) return 'prefix'
+  return BODY_PATTERN.test(token.slice(prefix.length + 1)) ? 'checksum' : 'form'
+}
+
 /** The id in a token with the prefix that {@link parseToken} accepts. */
 export function idInToken(prefix: string, token: string): string {
   return token.slice(prefix.length + 1, prefix.length + 1 + ID_LENGTH)

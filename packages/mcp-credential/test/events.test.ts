@@ -16,14 +16,15 @@ test('each change of state is one event, and each decision is one', async () => 
   await credentials.revokeThread('t1')
   await credentials.revokeProvider('p1')
   await credentials.retire('t1')
+  const issued = { thread_id: 't1', provider_instance_id: 'p1', capabilities: 'preview', carried: 0 }
   expect(events.map(({ type, credential, attributes }) => [type, credential?.id, { ...attributes }])).toEqual([
-    ['mcp.credential.issued', first.credentialId, { threadId: 't1', providerInstanceId: 'p1', carried: 0 }],
-    ['mcp.credential.issued', second.credentialId, { threadId: 't1', providerInstanceId: 'p1', carried: 0 }],
+    ['mcp.credential.issued', first.credentialId, issued],
+    ['mcp.credential.issued', second.credentialId, issued],
     ['mcp.credential.superseded', first.credentialId, { by: second.credentialId }],
     ['mcp.credential.revoked', second.credentialId, {}],
     ['mcp.scope.revoked', undefined, { scope: 'thread', id: 't1', found: true }],
     ['mcp.scope.revoked', undefined, { scope: 'provider', id: 'p1', found: true }],
-    ['mcp.thread.retired', undefined, { threadId: 't1' }],
+    ['mcp.thread.retired', undefined, { thread_id: 't1' }],
   ])
   events.length = 0
   await send(app.port)

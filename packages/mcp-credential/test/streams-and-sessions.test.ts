@@ -53,6 +53,13 @@ test('[mcp-stream-ends] an open stream ends immediately when its credential is r
   expect(open()).toEqual([false, false, false, true])
   await app.credentials.revokeAll()
   await until(() => !open()[3])
+  const ended = app.events.filter(({ type }) => type === 'connection.ended')
+  expect(ended.map(({ credential, attributes }) => [credential?.id, attributes?.cause])).toEqual([
+    [a.credentialId, 'no_longer_valid'],
+    [b.credentialId, 'no_longer_valid'],
+    [c.credentialId, 'no_longer_valid'],
+    [d.credentialId, 'no_longer_valid'],
+  ])
   await app.close()
 })
 

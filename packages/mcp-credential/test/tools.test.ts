@@ -26,7 +26,12 @@ test('a tool needs the capability of every pattern that matches it, and one that
     'Bearer error="insufficient_scope", error_description="This session may not use that tool. Continue without it.", scope="preview admin audit"',
   )
   expect(JSON.parse(refused.text)).toMatchObject({ error: 'insufficient_scope', scope: 'preview admin audit' })
-  expect(app.events.at(-1)?.attributes).toEqual({ why: 'tool', tool: 'preview_delete' })
+  expect(app.events.at(-1)?.attributes).toEqual({
+    why: 'tool',
+    tool: 'preview_delete',
+    scopes_held: 'preview',
+    scopes_needed: 'preview admin audit',
+  })
   expect(await status(toolCall('preview_export'))).toBe(403)
   const unmatched = await send(app.port, headers, toolCall('shell'))
   expect(unmatched.status).toBe(403)

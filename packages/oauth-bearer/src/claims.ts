@@ -1,4 +1,12 @@
-import { isPromise, memberOf } from '@countersign/core/gate-kit'
+import {
+  type AuditAttributes,
+  type Denied,
+  denied,
+  inSeconds,
+  isPromise,
+  listed,
+  memberOf,
+} from '@countersign/core/gate-kit'
 import type { OAuthBearerReason } from './reasons.js'
 import type { JsonObject } from './strict-encoding.js'
 
@@ -24,9 +32,10 @@ export interface Times {
 }
 
 const TEXT_CLAIMS = ['sub', 'client_id', 'jti', 'azp']
+const TIME_CLAIMS = ['exp', 'nbf', 'iat']
 
 /**
- * Checks claims whose origin is proven: returns the reason to refuse them, or their times. The same rules apply to a JWT
+ * Checks claims whose origin is proven: returns their refusal, or their times. The same rules apply to a JWT
  * and to an introspection answer; `required` are the claims that must be present.
  *
  * Source: RFC 7519 §4.1, RFC 9068 §4, RFC 7662 §2.2.
@@ -36,29 +45,67 @@ export function checkClaims(
   rules: ClaimRules,
   required: readonly string[],
   now: number,
-): OAuthBearerReason | Times {
+): Denied<OAuthBearerReason> | Times {
   const { checkAudience, clientIds, toleranceMs } = rules
   const isNeeded = (name: string) => name !== 'aud' || checkAudience === undefined
-  if (required.some((name) => isNeeded(name) && !isPresent(claims[name]))) return 'missing_claim'
-  if (TEXT_CLAIMS.some((name) => claims[name] !== undefined && !isText(claims[name]))) return 'missing_claim'
+  const missing =
+    required.find((name) => isNeeded(name) && !isPresent(claims[name])) ??
+    TEXT_CLAIMS.find((name) => claims[name] !== undefined && !isText(claims[name]))
+  if (missing !== undefined) return missingClaim(missing)
   const clientId = clientIdOf(claims)
-  if (!isText(claims.sub) && clientId === undefined) return 'missing_claim'
+  if (!isText(claims.sub) && clientId === undefined) return missingClaim('sub')
   const expiresAt = milliseconds(claims.exp)
   const notBefore = milliseconds(claims.nbf)
   const issuedAt = milliseconds(claims.iat)
-  if ([expiresAt, notBefore, issuedAt].some(Number.isNaN)) return 'missing_claim'
-  if (claims.iss !== undefined && claims.iss !== rules.issuer) return 'wrong_issuer'
+  const undated = [expiresAt, notBefore, issuedAt].findIndex(Number.isNaN)
+  if (undated !== -1) return missingClaim(TIME_CLAIMS[undated] as string)
+  if (claims.iss !== undefined && claims.iss !== rules.issuer) return wrongIssuer(claims.iss, [rules.issuer])
   const times = { expiresAt, notBefore }
-  const untimely = checkTimes(times, toleranceMs, now) ?? checkTimes({ notBefore: issuedAt }, toleranceMs, now)
-  if (untimely !== undefined) return untimely
+  const refusal = checkTimes(times, toleranceMs, now) ?? checkTimes({ notBefore: issuedAt }, toleranceMs, now)
+  if (refusal !== undefined) return refusal
   // Without its proof a bound token is worthless (RFC 9449 §7.2, RFC 8705 §3). A proof would be checked here.
-  if (claims.cnf !== undefined) return 'bound_token'
+  if (claims.cnf !== undefined) return denied('bound_token')
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
       : isAccepted(checkAudience({ ...claims }))
-  if (!isForUs || (clientIds !== undefined && !clientIds.includes(clientId ?? ''))) return 'wrong_audience'
-  return times
+  if (!isForUs) return wrongAudience(claims.aud, rules)
+  return clientIds === undefined || clientIds.includes(clientId ?? '') ? times : wrongClient(clientId, clientIds)
+}
+
+function missingClaim(claim: string): Denied<OAuthBearerReason> {
+  return denied('missing_claim', { detail: { attributes: { claim } } })
+}
+
+/** The refusal of a token by the issuer that it names; where it names none, the event has ours alone. */
+export function wrongIssuer(named: unknown, expected: readonly string[]): Denied<OAuthBearerReason> {
+  const seen: AuditAttributes = isText(named) ? { token_issuer: named } : {}
+  return denied('wrong_issuer', { detail: { attributes: { ...seen, expected_issuers: listed(expected) } } })
+}
+
+/** The refusal of a token that is, or may be, of another kind. Of `undefined` in the list, the type may be left out. */
+export function wrongType(named: unknown, expected: readonly (string | undefined)[]): Denied<OAuthBearerReason> {
+  const attributes = {
+    token_type: isText(named) ? named : 'none',
+    expected_types: listed(expected.map((type) => type ?? 'none')),
+  }
+  return denied('wrong_type', { detail: { attributes } })
+}
+
+/** Where the app checks the audience itself, what it expects is not known. */
+function wrongAudience(audience: unknown, { audiences, checkAudience }: ClaimRules): Denied<OAuthBearerReason> {
+  const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
+  const seen = list.filter(isText)
+  const attributes = {
+    ...(seen.length === 0 ? {} : { audiences: listed(seen) }),
+    ...(checkAudience === undefined ? { expected_audiences: listed(audiences) } : {}),
+  }
+  return denied('wrong_audience', { detail: { attributes } })
+}
+
+function wrongClient(clientId: string | undefined, expected: readonly string[]): Denied<OAuthBearerReason> {
+  const seen: AuditAttributes = clientId === undefined ? {} : { client_id: clientId }
+  return denied('wrong_audience', { detail: { attributes: { ...seen, expected_client_ids: listed(expected) } } })
 }
 
 /**
@@ -72,12 +119,19 @@ function isAccepted(answer: unknown): boolean {
   throw new TypeError('checkAudience must answer true or false, not a promise')
 }
 
-/** Whether a token has expired or is not valid yet. */
-export function checkTimes(times: Times, toleranceMs: number, now: number): 'expired' | 'not_yet_valid' | undefined {
+/** The refusal of a token that has expired or is not valid yet. */
+export function checkTimes(times: Times, toleranceMs: number, now: number): Denied<OAuthBearerReason> | undefined {
   const expiresAt = memberOf(times, 'expiresAt')
   const notBefore = memberOf(times, 'notBefore')
-  if (expiresAt !== undefined && now >= expiresAt + toleranceMs) return 'expired'
-  return notBefore !== undefined && now < notBefore - toleranceMs ? 'not_yet_valid' : undefined
+  if (expiresAt !== undefined && now >= expiresAt + toleranceMs) {
+    return untimely('expired', { late_by_seconds: inSeconds(now - expiresAt) }, toleranceMs)
+  }
+  if (notBefore === undefined || now >= notBefore - toleranceMs) return undefined
+  return untimely('not_yet_valid', { early_by_seconds: inSeconds(notBefore - now) }, toleranceMs)
+}
+
+function untimely(reason: 'expired' | 'not_yet_valid', by: AuditAttributes, toleranceMs: number) {
+  return denied(reason, { detail: { attributes: { ...by, tolerance_seconds: inSeconds(toleranceMs) } } })
 }
 
 function isText(value: unknown): value is string {

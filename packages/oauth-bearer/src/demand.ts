@@ -1,5 +1,5 @@
 import { type Clock, OptionError } from '@countersign/core'
-import { denied, type Granted, memberOf, option, resolveOptions } from '@countersign/core/gate-kit'
+import { denied, type Granted, listed, memberOf, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { OAuthBearerVerdict } from './outcome.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 
@@ -59,7 +59,7 @@ export function createDemand(
     const { principal, detail } = verdict
     const { id: principalId, scopes: held } = principal
     if (!hasScopes(held, scopes)) {
-      const attributes = { ...detail?.attributes, scopes_held: held.join(' '), scopes_needed: scopes.join(' ') }
+      const attributes = { ...detail?.attributes, scopes_held: listed(held), scopes_needed: listed(scopes) }
       return denied('insufficient_scope', { detail: { ...detail, principalId, attributes } })
     }
     if (isStrong(principal.claims, needs, clock.now(), toleranceMs)) return verdict

@@ -40,7 +40,7 @@ export async function explainToken(
   const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked } = resolved
   const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
   const presented = readBareToken(token, maxTokenBytes)
-  if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', reason: 'malformed_token' }, false))
+  if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', refusal: presented }, false))
   const verify = createVerify({ issuers, legacy: undefined, isRevoked, maxCacheEntries: 0, clock })
   const demand = createDemand({ scopes }, createScopeCheck(scopeImplies), clock, toleranceMs)
   let verdict: OAuthBearerVerdict
@@ -98,7 +98,7 @@ export interface DecodedToken {
 /** Decodes a JWT as strictly as the gate does, without verifying it; undefined for what the gate would not parse. */
 export function decodeToken(token: string): DecodedToken | undefined {
   const jws = parseJws(token)
-  return jws === undefined ? undefined : { header: jws.header, claims: jws.payload }
+  return typeof jws === 'string' ? undefined : { header: jws.header, claims: jws.payload }
 }
 
 /** What a key set contains, by the rules of the gate. */

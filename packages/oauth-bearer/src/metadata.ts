@@ -4,6 +4,7 @@ import type { RequestHandler } from 'express'
 import { assertScopes } from './demand.js'
 import { metadataUrls } from './http/discovery.js'
 import { urlRule } from './http/url-rule.js'
+import { type MetadataMount, tellOfPath } from './metadata-mount.js'
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server'
@@ -37,6 +38,8 @@ export interface MetadataContext {
   readonly resource: string
   readonly issuers: readonly [string, ...string[]]
   readonly scopes: () => readonly string[]
+  /** Notes where the handler runs. */
+  readonly mount: MetadataMount
 }
 
 /** Where a resource's metadata is: the well-known part goes between host and path (RFC 9728 §3.1). */
@@ -59,6 +62,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   const path = new URL(context.resource).pathname.replace(/\/$/, '')
   const documents = new Set([own, WELL_KNOWN])
   const redirects = new Set(authorizationServerRedirect ? [AUTHORIZATION_SERVER, `${AUTHORIZATION_SERVER}${path}`] : [])
+  for (const one of documents) context.mount.paths.add(one)
   const location = String(metadataUrls(context.issuers[0])[0])
 
   function document(): string {
@@ -77,6 +81,8 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   }
 
   return function oauthMetadata(request, response, next) {
+    context.mount.isSettled = true
+    if (request.baseUrl) tellOfPath(context.mount, request.baseUrl)
     const isRedirect = redirects.has(request.path)
     if (!isRedirect && !documents.has(request.path)) return next()
     response.setHeader('Access-Control-Allow-Origin', '*')

@@ -9,7 +9,10 @@ export type Via = 'jwt' | 'introspection' | 'verify' | 'legacy'
 /** The holder of an access token that was issued for this resource. */
 export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly kind: 'oauth-bearer'
-  /** `<issuer>|<subject>`; without a subject `<issuer>|client|<client_id>`. */
+  /**
+   * `<issuer>|<subject>`; without a subject `<issuer>|client|<client_id>`. A subject that begins with `client|` or `subject|`
+   * follows `subject|`, so that no subject has the id of a client.
+   */
   readonly id: string
   /** The issuer's identifier. */
   readonly issuer: string
@@ -64,7 +67,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 /** Builds the frozen principal, in the verdict that grants it. The event says which way it was verified. */
 export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
   const { issuer, subject, clientId, scopes, expiresAt, claims, claimNames, via } = identity
-  const id = subject === undefined ? `${issuer}|client|${clientId}` : `${issuer}|${subject}`
+  const id = `${issuer}|${subject === undefined ? `client|${clientId}` : unlikeClient(subject)}`
   // Absent members are left out. Spreads would cost more than all checks of the claims.
   const principal: Mutable<Partial<OAuthBearerPrincipal>> = { kind: 'oauth-bearer', id, issuer }
   if (subject !== undefined) principal.subject = subject
@@ -77,6 +80,10 @@ export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
   const credential = typeof jti === 'string' ? { id: jti } : undefined
   const detail = Object.freeze({ credential, attributes: { issuer, via } })
   return Object.freeze(granted(deepFreeze(principal as OAuthBearerPrincipal), detail))
+}
+
+function unlikeClient(subject: string): string {
+  return subject.startsWith('client|') || subject.startsWith('subject|') ? `subject|${subject}` : subject
 }
 
 function addClaimNames(claims: JsonObject, names: Readonly<Record<string, string>>): JsonObject {

@@ -1,4 +1,4 @@
-import { type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core/gate-kit'
+import { type AuditAttributes, type Denied, denied, fieldLines, splitAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { OAuthBearerReason } from './reasons.js'
 
@@ -11,8 +11,15 @@ export interface PresentedToken {
 
 const MISSING: Denied<OAuthBearerReason> = Object.freeze(denied('missing'))
 const AMBIGUOUS: Denied<OAuthBearerReason> = Object.freeze(denied('ambiguous'))
-/** The refusal of a request whose token is not a token68 or is too long. */
-export const MALFORMED: Denied<OAuthBearerReason> = Object.freeze(denied('malformed'))
+/** What is there is no scheme: an unexpanded variable, or text that cannot be one. */
+const MALFORMED_SCHEME = malformed('scheme')
+/** The refusal of a token that is not a token68. */
+export const MALFORMED_TOKEN: Denied<OAuthBearerReason> = malformed('token')
+
+function malformed(part: 'scheme' | 'token', limitBytes?: number): Denied<OAuthBearerReason> {
+  const attributes: AuditAttributes = limitBytes === undefined ? { part } : { part, limit_bytes: limitBytes }
+  return Object.freeze(denied('malformed', { detail: { attributes } }))
+}
 
 /**
  * Reads the one access token of a request from its one place. More than one token, or one in the query or in a form, is
@@ -29,15 +36,20 @@ export function readToken(
   if (split.kind === 'none') return MISSING
   if (split.kind === 'duplicated') return AMBIGUOUS
   const { scheme } = split
-  if (schemes.includes(scheme)) return split.kind === 'malformed' ? MALFORMED : { scheme, token: split.text }
-  if (scheme === '' || UNEXPANDED.test(scheme)) return MALFORMED
+  if (schemes.includes(scheme)) {
+    if (split.kind === 'unchecked') return { scheme, token: split.text }
+    const [value = ''] = fieldLines(request, 'authorization')
+    return value.length > maxTokenBytes ? malformed('token', maxTokenBytes) : MALFORMED_TOKEN
+  }
+  if (scheme === '' || UNEXPANDED.test(scheme)) return MALFORMED_SCHEME
   // A field of one word may be a token without a scheme: only what precedes a credential is safe to write down.
   return split.kind === 'unchecked' ? otherScheme(scheme) : MISSING
 }
 
 /** As {@link readToken}, of a bearer token that was handed over without its request. */
 export function readBareToken(token: string, maxTokenBytes: number): PresentedToken | Denied<OAuthBearerReason> {
-  return token === '' || token.length > maxTokenBytes ? MALFORMED : { scheme: 'bearer', token }
+  if (token === '') return MALFORMED_TOKEN
+  return token.length > maxTokenBytes ? malformed('token', maxTokenBytes) : { scheme: 'bearer', token }
 }
 
 /** `$VAR`, `%VAR%`: what a client sends if a variable is not set. The forms with braces are no scheme at all. */

@@ -1,4 +1,4 @@
-import type { ReasonTable } from '@countersign/core/gate-kit'
+import type { ReasonEntry, ReasonTable, WarningCode } from '@countersign/core/gate-kit'
 
 /** Why the gate refuses a request. The guide has a sentence for each. */
 export type OAuthBearerReason =
@@ -29,6 +29,13 @@ const unproven = {
   problem: { error: 'invalid_token', error_description: 'The access token is not valid for this resource' },
 } as const
 
+/** Unproven, and perhaps a mistake in the configuration; told once for each issuer. */
+function suspect(code: WarningCode, remedy: string): ReasonEntry {
+  return { ...unproven, warning: { code, remedy, causedBy: 'issuer' } }
+}
+
+const CLOCK = 'If the token was new, the clock of this machine or that of the issuer is wrong: synchronise them.'
+
 const invalidRequest = {
   status: 400,
   owasp: 'input_validation_fail',
@@ -44,16 +51,34 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
   malformed: invalidRequest,
   ambiguous: invalidRequest,
   malformed_token: unproven,
-  wrong_issuer: unproven,
-  wrong_type: unproven,
-  wrong_algorithm: unproven,
+  wrong_issuer: {
+    ...unproven,
+    warning: {
+      code: 'COUNTERSIGN_OAUTH_WRONG_ISSUER',
+      remedy: "If the token's issuer is yours, set 'issuer' to exactly that text, a slash at its end included.",
+      // Any stranger can name an issuer: one cause for all of them.
+      causedBy: undefined,
+    },
+  },
+  wrong_type: suspect(
+    'COUNTERSIGN_OAUTH_WRONG_TYPE',
+    "If this issuer's access tokens are JWTs without the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
+      'Otherwise a client sends another kind of token, such as an ID token.',
+  ),
+  wrong_algorithm: suspect(
+    'COUNTERSIGN_OAUTH_WRONG_ALGORITHM',
+    "If the issuer signs its access tokens with that algorithm, add it to 'issuer.algorithms'.",
+  ),
   unknown_key: unproven,
   bad_signature: unproven,
   missing_claim: unproven,
-  expired: unproven,
-  not_yet_valid: unproven,
+  expired: suspect('COUNTERSIGN_OAUTH_CLOCK', CLOCK),
+  not_yet_valid: suspect('COUNTERSIGN_OAUTH_CLOCK', CLOCK),
   bound_token: unproven,
-  wrong_audience: unproven,
+  wrong_audience: suspect(
+    'COUNTERSIGN_OAUTH_WRONG_AUDIENCE',
+    "Clients must ask for tokens for this resource (RFC 8707). If the issuer names it otherwise, set 'audience'.",
+  ),
   inactive: unproven,
   legacy_refused: unproven,
   revoked: unproven,

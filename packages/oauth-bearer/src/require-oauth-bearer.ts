@@ -6,6 +6,7 @@ import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpO
 import { createIssuer } from './issuers/create-issuer.js'
 import { createLegacy } from './legacy.js'
 import { type MetadataOptions, resourceMetadataUrl, serveMetadata } from './metadata.js'
+import { type MetadataMount, tellOfMount } from './metadata-mount.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import { type PresentedToken, readBareToken, readToken } from './read.js'
@@ -51,8 +52,9 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
   const verify = createVerify({ ...resolved, issuers, legacy })
   const hasScopes = createScopeCheck(resolved.scopeImplies)
-  const sockets = watchSockets(verify)
+  const sockets = watchSockets(verify, resolved.audit)
   const knownScopes = new Set(resolved.scopes)
+  const mount: MetadataMount = { resource, handlers: [], paths: new Set(), isSettled: false }
   let metadataAt = resolved.resourceMetadataUrl
 
   function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
@@ -78,15 +80,16 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
           ;(request as { auth?: unknown }).auth = auth
         }
         if (!isGranted || presented === undefined || !isUpgrade(request)) return
-        sockets.watch(request.socket, { presented, request }, recheckMs)
+        sockets.watch(request.socket, { presented, request, principalId: verdict.principal.id }, recheckMs)
       },
       // The gates of one origin verify with one cache and one set of keys.
       verifier: verify,
       dependencies,
       reasons,
       challenge: (refusal) => challengesFor(context, refusal),
-      shape: (answer, _refusal, { res }) => {
-        const exposed = mergeExposed(res?.getHeader('Access-Control-Expose-Headers'))
+      shape: (answer, refusal, request) => {
+        if (refusal.outcome === 'denied') tellOfMount(mount, request)
+        const exposed = mergeExposed(request.res?.getHeader('Access-Control-Expose-Headers'))
         return { ...answer, headers: { ...answer.headers, 'Access-Control-Expose-Headers': exposed } }
       },
       withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource, passesToken: true },
@@ -106,7 +109,9 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
     metadata(metadataOptions: MetadataOptions = {}) {
       const [first, ...others] = resolved.issuers
       const names = [first.issuer, ...others.map(({ issuer }) => issuer)] as const
-      const handler = serveMetadata({ resource, issuers: names, scopes: () => [...knownScopes] }, metadataOptions)
+      const context = { resource, issuers: names, scopes: () => [...knownScopes], mount }
+      const handler = serveMetadata(context, metadataOptions)
+      if (resolved.resourceMetadataUrl === undefined) mount.handlers.push(handler)
       metadataAt ??= resourceMetadataUrl(resource)
       return handler
     },

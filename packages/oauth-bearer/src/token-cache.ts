@@ -1,15 +1,17 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@countersign/core'
+import type { Denied } from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
 import { checkTimes } from './claims.js'
 import type { KeySource, TrustedKey } from './keys/key-source.js'
 import type { Signer, Verified } from './outcome.js'
 import type { PresentedToken } from './read.js'
+import type { OAuthBearerReason } from './reasons.js'
 
 /** Verified tokens by {@link digestOf}. Values are frozen, and each hit is checked for all that can change. */
 export interface TokenCache {
-  /** Undefined if the token is not cached or must be verified again; `'expired'` if it has expired. */
-  get(digest: string): Verified | 'expired' | undefined
+  /** Undefined if the token is not cached or must be verified again; a refusal if it has expired. */
+  get(digest: string): Verified | Denied<OAuthBearerReason> | undefined
   set(digest: string, verified: Verified): void
   readonly size: number
 }
@@ -40,7 +42,7 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
       const isKept = untimely === undefined && clock.monotonic() < (entry.keepUntilMs ?? 0)
       if (isKept && (entry.signer === undefined || isTrusted(entry.signer))) return entry
       entries.delete(digest)
-      return untimely === 'expired' ? untimely : undefined
+      return untimely?.reason === 'expired' ? untimely : undefined
     },
     set(digest, verified) {
       if (clock.monotonic() < (verified.keepUntilMs ?? 0)) entries.set(digest, verified)

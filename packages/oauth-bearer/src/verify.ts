@@ -1,6 +1,7 @@
 import type { Clock } from '@countersign/core'
 import {
   andThen,
+  type Denied,
   denied,
   type Granted,
   isPromise,
@@ -10,12 +11,14 @@ import {
   withDeadline,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
+import { wrongIssuer } from './claims.js'
 import type { Issuer } from './issuers/issuer.js'
 import { type CompactJws, parseJws } from './jwt/parse-jws.js'
 import type { Legacy } from './legacy.js'
 import type { OAuthBearerVerdict, TokenOutcome } from './outcome.js'
 import type { OAuthBearerPrincipal } from './principal.js'
-import { MALFORMED, type PresentedToken } from './read.js'
+import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
+import type { OAuthBearerReason } from './reasons.js'
 import { createTokenCache, digestOf } from './token-cache.js'
 
 /** How long `isRevoked` may take. */
@@ -56,9 +59,9 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
   return (presented, request) => {
     const digest = digestOf(presented)
     const known = cache.get(digest)
-    if (known === 'expired') return denied('expired')
+    if (known?.outcome === 'denied') return known
     if (known !== undefined) return unlessRevoked(known.verdict, isRevoked)
-    if (!isToken68(presented.token)) return MALFORMED
+    if (!isToken68(presented.token)) return MALFORMED_TOKEN
     const now = clock.now()
     const outcome =
       legacy !== undefined && presented.scheme === legacyScheme
@@ -77,7 +80,7 @@ export type Route =
   | { readonly way: 'jwt'; readonly issuer: Issuer; readonly jws: CompactJws }
   | { readonly way: 'ask'; readonly issuer: Issuer }
   /** No issuer accepts it, and none is asked. */
-  | { readonly way: 'none'; readonly reason: 'malformed_token' | 'wrong_issuer' }
+  | { readonly way: 'none'; readonly refusal: Denied<OAuthBearerReason> }
 
 /**
  * Routes by configuration: a JWT whose `iss` is exactly an issuer with keys goes to that issuer; every other token, with
@@ -89,17 +92,22 @@ export function createTokenRouter(issuers: readonly Issuer[]): (token: string) =
 
   return (token) => {
     const jws = parseJws(token)
-    const own = typeof jws?.payload.iss === 'string' ? jwtIssuers.get(jws.payload.iss) : undefined
-    if (jws !== undefined && own !== undefined) return { way: 'jwt', issuer: own, jws }
+    const named = typeof jws === 'string' ? undefined : jws.payload.iss
+    const own = typeof named === 'string' ? jwtIssuers.get(named) : undefined
+    if (typeof jws !== 'string' && own !== undefined) return { way: 'jwt', issuer: own, jws }
     const issuer = opaqueIssuers.find(({ tokenPrefix }) => token.startsWith(tokenPrefix))
     if (issuer !== undefined) return { way: 'ask', issuer }
-    return { way: 'none', reason: jws === undefined ? 'malformed_token' : 'wrong_issuer' }
+    const refusal =
+      typeof jws === 'string'
+        ? denied<OAuthBearerReason>('malformed_token', { detail: { attributes: { part: jws } } })
+        : wrongIssuer(named, [...jwtIssuers.keys()])
+    return { way: 'none', refusal }
   }
 }
 
 /** Verifies where the token was routed to. The event of a refusal names the issuer. */
 function verifyAt(route: Route, presented: PresentedToken, now: number, request: Request | undefined): Outcome {
-  if (route.way === 'none') return denied(route.reason)
+  if (route.way === 'none') return route.refusal
   const { issuer } = route
   const outcome =
     route.way === 'ask' ? issuer.ask?.(presented, now, request) : verifyJwt(route.jws, issuer, presented, now, request)

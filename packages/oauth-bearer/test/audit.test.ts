@@ -67,7 +67,7 @@ describe('the audit', () => {
     }
   })
 
-  test('gets one event for an outage of the keys, and one for each rotation', async () => {
+  test('gets one event for an outage of the keys, one for its end, and one for each rotation', async () => {
     app = await oauthApp()
     app.issuer.answer('/jwks', (_request, response) => void response.writeHead(500).end())
     for (let round = 0; round < 3; round += 1) {
@@ -87,7 +87,10 @@ describe('the audit', () => {
     const next = await makeKey('k2')
     app.issuer.keys = [next.jwk]
     await app.get(await app.token({}, next))
-    expect(told().slice(1)).toMatchObject([{ type: 'oauth.keys.rotated', attributes: { added: 1, removed: 1 } }])
+    expect(told().slice(1)).toMatchObject([
+      { type: 'oauth.keys.recovered', attributes: { issuer: app.issuer.url } },
+      { type: 'oauth.keys.rotated', attributes: { added: 1, removed: 1 } },
+    ])
   })
 
   test('if a required sink fails, no request is granted', async () => {

@@ -236,7 +236,7 @@ describe('the hot path', () => {
     const second = reads.slice(reads.indexOf('|') + 1)
     expect(second).toEqual([])
     // That no middleware has rewritten the field; then the credential, and the user agent of the audit event.
-    const isRewritten = ['rawHeaders', 'headers', 'rawHeaders']
+    const isRewritten = ['rawHeaders', 'headers']
     expect(reads.slice(0, reads.indexOf('|'))).toEqual([...isRewritten, 'body', 'rawHeaders', 'rawHeaders'])
   })
 })

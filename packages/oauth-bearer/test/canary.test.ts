@@ -7,18 +7,23 @@ import { addIntrospection, type Introspector } from './introspector.js'
 import { makeKey } from './test-issuer.js'
 
 const CANARY = 'canary-4f7d2a91c6e84b3f'
+/** What a token names: an event and a warning say it, an answer does not. */
+const NAMED = 'named-by-the-token'
 let app: Harness
 /** Everything that was written anywhere. */
 let written: string[]
+/** What of it is a warning. */
+let warned: string[]
 beforeEach(() => {
   written = []
+  warned = []
   const record = (text: unknown) => {
     written.push(String(text))
     return true
   }
   jest.spyOn(process.stdout, 'write').mockImplementation(record)
   jest.spyOn(process.stderr, 'write').mockImplementation(record)
-  jest.spyOn(process, 'emitWarning').mockImplementation((...words: unknown[]) => void record(inspect(words)))
+  jest.spyOn(process, 'emitWarning').mockImplementation((...words: unknown[]) => void warned.push(inspect(words)))
 })
 afterEach(async () => {
   jest.restoreAllMocks()
@@ -28,7 +33,7 @@ afterEach(async () => {
 function expectNoTrace(...tokens: readonly string[]) {
   // Not even the part that cannot be guessed.
   const secrets = [CANARY, ...tokens.flatMap((token) => [token, token.split('.').at(-1) ?? token])]
-  const all = `${written.join('\n')}\n${JSON.stringify(app.events)}\n${inspect(app.events, { depth: 9 })}`
+  const all = `${[...written, ...warned].join('\n')}\n${JSON.stringify(app.events)}\n${inspect(app.events, { depth: 9 })}`
   for (const secret of secrets) expect(all.includes(secret)).toBe(false)
 }
 
@@ -56,11 +61,11 @@ describe('a token', () => {
       await app.token({ claims }),
       await app.token({ claims }, stranger),
       await app.token({ claims: { ...claims, exp: 1 } }),
-      await app.token({ claims: { ...claims, aud: CANARY } }),
-      await app.token({ claims: { ...claims, iss: CANARY } }),
+      await app.token({ claims: { ...claims, aud: NAMED } }),
+      await app.token({ claims: { ...claims, iss: NAMED } }),
       await app.token({ claims: { ...claims, cnf: {} } }),
-      await app.token({ header: { kid: CANARY } }),
-      await app.token({ header: { typ: CANARY } }),
+      await app.token({ header: { kid: NAMED } }),
+      await app.token({ header: { typ: NAMED } }),
       await app.token({ header: { jku: CANARY } }),
       CANARY,
       `${CANARY}.${CANARY}.${CANARY}`,
@@ -91,6 +96,12 @@ describe('a token', () => {
     written.push(text)
     expect((await app.get(good)).status).toBeGreaterThanOrEqual(400)
     expectNoTrace(...tokens.slice(0, 9))
+    expect(written.join('\n')).not.toContain(NAMED)
+    expect(warned.filter((text) => text.includes(NAMED)).length).toBe(3)
+    const named = app.events.filter(({ attributes }) => Object.values(attributes ?? {}).includes(NAMED))
+    expect(new Set(named.map(({ reason }) => reason))).toEqual(
+      new Set(['wrong_audience', 'wrong_issuer', 'unknown_key', 'wrong_type']),
+    )
     // It goes to nobody either: only the issuer's own places were asked.
     expect(new Set(app.issuer.requests)).toEqual(new Set(['/.well-known/oauth-authorization-server', '/jwks']))
   })

@@ -77,7 +77,7 @@ describe('other tokens of the same issuer', () => {
       for (let round = 0; round < 3; round += 1) await fresh.get(await fresh.token({ header: { typ: 'JWT' } }))
       expect(warn.mock.calls).toEqual([
         [
-          `requireOAuthBearer: a token of ${fresh.issuer.url} was refused because of its type. See https://countersign.example/errors/COUNTERSIGN_OAUTH_WRONG_TYPE`,
+          `oauth-bearer: a request was refused as wrong_type: token_type="JWT" expected_types="at+jwt" issuer="${fresh.issuer.url}". See https://countersign.example/errors/COUNTERSIGN_OAUTH_WRONG_TYPE`,
           expect.objectContaining({
             code: 'COUNTERSIGN_OAUTH_WRONG_TYPE',
             detail: expect.stringContaining("set profile: 'relaxed' for it"),
@@ -110,6 +110,20 @@ describe('required claims', () => {
     expect(await reasonOf(relaxed, relaxed.token({ claims: { sub: undefined, client_id: undefined } }))).toBe(
       '401 missing_claim',
     )
+  })
+
+  test('no subject has the id of a client, nor of another subject', async () => {
+    const subjects = ['client|c1', 'subject|client|c1', 'subject|', 'auth0|u1', undefined]
+    const ids = await Promise.all(
+      subjects.map(async (sub) => (await relaxed.get(await relaxed.token({ claims: { sub } }))).json.principal),
+    )
+    expect(ids.map((principal) => (principal as { id: string }).id.slice(relaxed.issuer.url.length))).toEqual([
+      '|subject|client|c1',
+      '|subject|subject|client|c1',
+      '|subject|subject|',
+      '|auth0|u1',
+      '|client|c1',
+    ])
   })
 
   test.each([

@@ -61,6 +61,11 @@ describe('an outage of the key set', () => {
       app.issuer.answer('/jwks', undefined)
       app.clock.advance(1000)
       expect(await status(app.token())).toBe(200)
+      const told = app.events.filter(({ type }) => type.startsWith('oauth.keys.'))
+      expect(told.map(({ type, attributes }) => [type, attributes?.issuer])).toEqual([
+        ['oauth.keys.unavailable', app.issuer.url],
+        ['oauth.keys.recovered', app.issuer.url],
+      ])
 
       cut(OUTAGES[name] as (response: ServerResponse) => void)
       app.clock.advance(11 * MINUTE)

@@ -1,4 +1,4 @@
-import { warn, withDeadline } from '@countersign/core/gate-kit'
+import { warnOnce, withDeadline } from '@countersign/core/gate-kit'
 import type { Redis } from 'ioredis'
 import {
   assertClient,
@@ -56,19 +56,8 @@ export async function adviseOnStart(redis: RedisClient): Promise<void> {
 
 function tell(redis: RedisClient, advice: readonly ConnectionAdvice[]): void {
   for (const { code, setting, value, danger, remedy } of advice) {
-    if (isWarned(redis, code)) continue
-    warn(code, `Redis: ${setting} is ${value}: ${danger}`, remedy)
+    warnOnce({ code, owner: redis, message: `Redis: ${setting} is ${value}: ${danger}`, remedy })
   }
-}
-
-const warned = new WeakMap<RedisClient, Set<string>>()
-
-function isWarned(redis: RedisClient, code: string): boolean {
-  const codes = warned.get(redis) ?? new Set()
-  warned.set(redis, codes)
-  if (codes.has(code)) return true
-  codes.add(code)
-  return false
 }
 
 /** Asks a client's options one question each. What it gives is the setting's value. */
@@ -160,7 +149,7 @@ async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
   } catch (error) {
     const reply = (error as Error).message
     const isRefused = /^(NOPERM|ERR unknown command|ERR unknown subcommand)/.test(reply)
-    return [isRefused ? HIDDEN : { ...UNREACHABLE, value: reply }]
+    return [isRefused ? HIDDEN : { ...UNREACHABLE, value: `unreachable (${reply})` }]
   }
   const policies = configs.map((config) => config.get('maxmemory-policy'))
   const evicting = policies.find((policy) => policy !== undefined && policy !== 'noeviction')

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { fieldLines, isUpgrade, secretsEqual } from '@countersign/core/gate-kit'
+import { tellOfBody } from './mount.js'
 import { deriveSecret } from './tokens.js'
 
 const CSRF_HEADER = 'x-csrf-token'
@@ -61,14 +62,23 @@ export function isPlainText(request: IncomingMessage): boolean {
   return mediaTypeOf(request) === 'text/plain'
 }
 
-/** The media type of the body, without parameters, in lower case. */
+/** The media type of the body, without parameters, in lower case. Of two lines none: parsers take either. */
 export function mediaTypeOf(request: IncomingMessage): string | undefined {
-  return request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+  const lines = fieldLines(request, 'content-type')
+  return lines.length === 0 ? undefined : lines.join(',').split(';', 1)[0]?.trim().toLowerCase()
 }
 
 /** Whether the request carries the token: in the header field, or in a body that was parsed already. */
 function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
   const header = fieldLines(request, CSRF_HEADER)
+  const type = mediaTypeOf(request)
+  if (
+    header.length === 0 &&
+    request.body === undefined &&
+    (type === 'application/x-www-form-urlencoded' || type === 'application/json')
+  ) {
+    tellOfBody('requireSettingsSession', type)
+  }
   const field = (request.body as Partial<Record<string, unknown>> | undefined)?.[CSRF_FIELD]
   const given = header.length === 0 ? field : header.length === 1 ? header[0] : undefined
   return typeof given === 'string' && secretsEqual(given, token)

@@ -1,27 +1,35 @@
 import type { Audit } from '@countersign/core'
-import type { AuditEventInput, AuditEventType } from '@countersign/core/gate-kit'
+import type { AuditEventInput, AuditEventType, AuditHttp } from '@countersign/core/gate-kit'
 import { principalId, type SettingsUser } from './principal.js'
+import type { EndedSession, StoredSession } from './store/port.js'
 
 /** The type of an event that is not a decision. */
 type ChangeType = Extract<
   AuditEventType,
-  | `settings.link.${'issued' | 'delivered'}`
+  | `settings.link.${'issued' | 'delivered' | 'revoked'}`
   | `settings.session.${string}`
   | `settings.identity.${string}`
   | 'settings.leak.stopped'
+  | 'connection.ended'
 >
 
 /** The names of those events in the OWASP Logging Vocabulary. */
 const OWASP: Readonly<Record<ChangeType, string | undefined>> = {
   'settings.link.issued': 'session_created',
   'settings.link.delivered': undefined,
+  'settings.link.revoked': undefined,
+  'settings.session.pending': undefined,
   'settings.session.opened': 'authn_login_success',
+  'settings.session.reverified': 'authn_login_success',
   'settings.session.ended': 'session_terminated',
   'settings.session.revoked': 'session_terminated',
+  'settings.identity.held': undefined,
+  'settings.identity.answered': undefined,
   'settings.identity.claimed': 'user_updated',
   'settings.identity.unlinked': 'user_updated',
   'settings.identity.mismatch': undefined,
   'settings.leak.stopped': 'excess_use',
+  'connection.ended': 'session_terminated',
 }
 
 /** What a change is of, and what its event says beyond its type. */
@@ -42,4 +50,16 @@ export function reportChange(audit: Audit, type: ChangeType, { user, id, ...rest
     credential: id === undefined ? undefined : { id },
     ...rest,
   })
+}
+
+/** Reports the sessions that one session ended. */
+export function reportEnded(
+  audit: Audit,
+  { id: by, user }: Pick<StoredSession, 'id' | 'user'>,
+  ended: readonly EndedSession[] | undefined,
+  http: AuditHttp,
+): void {
+  for (const { id, cause } of ended ?? []) {
+    reportChange(audit, 'settings.session.revoked', { user, id, http, attributes: { cause, by } })
+  }
 }

@@ -1,4 +1,5 @@
 import type { Audit } from '@countersign/core'
+import { singleton } from '@countersign/core/gate-kit'
 import type { PageOptions } from './pages/page-options.js'
 import type { SocketWatch } from './session-watch.js'
 import type { Site } from './site.js'
@@ -15,7 +16,8 @@ export interface RegistryParts {
   readonly audit: Audit
 }
 
-const parts = new WeakMap<object, RegistryParts>()
+/** A gate accepts a registry that another copy of this package made, as one of MCP credentials does. */
+const parts = singleton('settings-registries', () => new WeakMap<object, RegistryParts>())
 
 /** Keeps the parts of a registry. */
 export function keepParts(registry: object, kept: RegistryParts): void {

@@ -10,8 +10,13 @@ export function readSession(request: Request, cookieName: string): Token | Denie
   const values = cookieValues(request, cookieName)
   if (values.length === 0) return undefined
   // Of two cookies of the name, a neighbour may have set one: neither counts.
-  const token = values.length === 1 ? parseToken('s', values[0]) : undefined
-  return token ?? denied('malformed')
+  if (values.length > 1) return malformed('cookie')
+  return parseToken('s', values[0]) ?? malformed('token')
+}
+
+/** `cookie`: there is more than one. */
+function malformed(part: 'cookie' | 'token'): Denied<SettingsSessionReason> {
+  return denied('malformed', { detail: { attributes: { part } } })
 }
 
 /** A token in a URL is in logs already: nothing behind the gate accepts it. */

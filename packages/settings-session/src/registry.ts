@@ -88,10 +88,22 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
   const resolved = resolveSettingsOptions(options)
   const { site, limits, linkTtlMs, confirmCode, kinds, identities, onOpen, pages, telegram, audit, clock } = resolved
   const store = resolved.store ?? memorySessions({ clock })
-  const sockets = watchSockets(store)
+  const sockets = watchSockets(store, audit)
   const provider = resolved.oauth === undefined ? undefined : createProvider(resolved.oauth)
   const issuer = { site, store, kinds, linkTtlMs, sessionTtlMs: limits.absoluteMs, confirmCode, audit }
-  const context = { site, store, limits, provider, identities, kinds, onOpen, sockets, audit, clock }
+  const context = {
+    site,
+    store,
+    limits,
+    provider,
+    identities,
+    kinds,
+    onOpen,
+    sockets,
+    audit,
+    clock,
+    route: resolved.route,
+  }
 
   const settings: SettingsSessions = Object.freeze({
     issueLink: (request: unknown) => issueLink<never>(issuer, request),
@@ -149,7 +161,10 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
   return {
     async answerFirstClaim(claimId, isAllowed) {
       const [sessionId, key = ''] = String(claimId).split('.')
-      return isTag(sessionId) ? await store.answerClaim(sessionId, key, isAllowed === true) : false
+      if (!isTag(sessionId) || !(await store.answerClaim(sessionId, key, isAllowed === true))) return false
+      const attributes = { allowed: isAllowed === true, by: 'app' }
+      reportChange(audit, 'settings.identity.answered', { id: sessionId, attributes })
+      return true
     },
     identityOf: async (user) => store.identityOf(user),
     async unlink(user) {
@@ -157,6 +172,7 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
       if (identity === undefined) return false
       closeSockets(sockets, user)
       reportChange(audit, 'settings.identity.unlinked', { user, attributes: attributesOf(identity) })
+      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'unlinked' } })
       return true
     },
     async rebind(user, identity) {
@@ -164,6 +180,7 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
       if (outcome === 'bound') {
         closeSockets(sockets, user)
         reportChange(audit, 'settings.identity.claimed', { user, attributes: attributesOf(identity) })
+        reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
       }
       return outcome
     },

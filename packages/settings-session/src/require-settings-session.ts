@@ -1,6 +1,7 @@
 import type { Gate } from '@countersign/core'
 import { defineGate, isUpgrade, memberOf } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
+import { tellOfOrder } from './mount.js'
 import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
 import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
 import type { SettingsSessionPrincipal } from './principal.js'
@@ -62,6 +63,7 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     shape: (answer, refusal, request) => {
       // A failure is never shaped.
       if (refusal.outcome === 'failed') return answer
+      if (refusal.outcome === 'denied') tellOfOrder(request, site)
       const link = refusal.outcome === 'denied' ? signInLink(refusal.reason, request) : undefined
       return asErrorPage(answer, wordsFor(refusal), request, pages, link)
     },

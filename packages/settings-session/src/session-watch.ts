@@ -1,4 +1,6 @@
+import type { Audit } from '@countersign/core'
 import { type ConnectionWatch, watchConnections } from '@countersign/core/gate-kit'
+import { reportChange } from './events.js'
 import { principalId, type SettingsSessionPrincipal, type SettingsUser } from './principal.js'
 import type { SessionStore } from './store/port.js'
 
@@ -6,11 +8,20 @@ import type { SessionStore } from './store/port.js'
 export type SocketWatch = ConnectionWatch<SettingsSessionPrincipal>
 
 /** Watches the sockets of sessions. A session is looked up in its user's list, which marks none as used. */
-export function watchSockets(store: Pick<SessionStore, 'list'>): SocketWatch {
-  return watchConnections<SettingsSessionPrincipal>(async (principal) => {
-    const sessions = await store.list(principal)
-    return sessions.some(({ id }) => id === principal.sessionId)
-  })
+export function watchSockets(store: Pick<SessionStore, 'list'>, audit: Audit): SocketWatch {
+  return watchConnections<SettingsSessionPrincipal>(
+    async (principal) => {
+      const sessions = await store.list(principal)
+      return sessions.some(({ id }) => id === principal.sessionId)
+    },
+    ({ platform, team, userId, sessionId }, cause) => {
+      reportChange(audit, 'connection.ended', {
+        user: { platform, team, userId },
+        id: sessionId,
+        attributes: { cause },
+      })
+    },
+  )
 }
 
 /** Closes the sockets of a user's sessions that have ended, at once. Other processes find out by themselves. */

@@ -3,6 +3,8 @@ import {
   type Denied,
   denied,
   type Granted,
+  inSeconds,
+  listed,
   settle,
   type Unavailable,
   unavailableBy,
@@ -12,7 +14,7 @@ import type { Request } from 'express'
 import { isOwnRequest, isOwnUpgrade, mediaTypeOf, opensConnection } from './csrf.js'
 import { principalId, principalOfSession, type SettingsSessionPrincipal } from './principal.js'
 import type { SettingsSessionDependency, SettingsSessionReason, SettingsSessionVerdict } from './reasons.js'
-import type { ReadResult, SettingsStore, StoredSession } from './store/port.js'
+import type { ReadResult, SettingsStore, StoredSession, StoreRefusal } from './store/port.js'
 import type { Token } from './tokens.js'
 
 /** What verifies a session. */
@@ -88,13 +90,22 @@ function verdictOn(
   signInPath: string | undefined,
   detail: VerdictDetail,
 ): SessionOutcome {
-  if (result.outcome === 'refused') return denied(result.reason, { detail })
+  if (result.outcome === 'refused') return refusedBy(result, detail)
   const { session } = result
   if (!isWhole(session, signInPath !== undefined)) {
     const known = { ...detail, principalId: principalId(session.user) }
     return denied('awaiting_identity', { detail: known, members: whereToSignIn(signInPath) })
   }
   return { outcome: 'granted', principal: principalOfSession(session), detail, session, judgedFor }
+}
+
+/** The denial of what a store refuses; its event says for how long that has been late. */
+export function refusedBy<R extends SettingsSessionReason>(
+  { reason, lateMs }: StoreRefusal<R>,
+  detail?: VerdictDetail,
+): Denied<R> {
+  if (lateMs === undefined) return denied(reason, { detail })
+  return denied(reason, { detail: { ...detail, attributes: { late_by_seconds: inSeconds(lateMs) } } })
 }
 
 /**
@@ -117,7 +128,7 @@ export function meetDemands(
     (verdict.judgedFor === demands ? undefined : judgeRequest(token, request, demands)) ??
     judgeSession(verdict.session, demands, signInPath)
   if (refusal === undefined) return verdict
-  return { ...refusal, detail: { ...verdict.detail, principalId: verdict.principal.id } }
+  return { ...refusal, detail: { ...verdict.detail, ...refusal.detail, principalId: verdict.principal.id } }
 }
 
 function judgeSession(
@@ -125,9 +136,12 @@ function judgeSession(
   { kinds, maxAuthAgeMs }: SessionDemands,
   signInPath: string | undefined,
 ): Denied<SettingsSessionReason> | undefined {
-  if (!kinds.includes(kind)) return denied('wrong_kind')
-  const isStale = maxAuthAgeMs !== undefined && verifiedMsAgo > maxAuthAgeMs
-  return isStale ? denied('stale', { members: whereToSignIn(signInPath) }) : undefined
+  if (!kinds.includes(kind)) {
+    return denied('wrong_kind', { detail: { attributes: { kind, expected_kinds: listed(kinds) } } })
+  }
+  if (maxAuthAgeMs === undefined || verifiedMsAgo <= maxAuthAgeMs) return undefined
+  const attributes = { age_seconds: inSeconds(verifiedMsAgo), max_age_seconds: inSeconds(maxAuthAgeMs) }
+  return denied('stale', { detail: { attributes }, members: whereToSignIn(signInPath) })
 }
 
 /** Where the person proves who they are. Without a provider it takes a new link, from the chat. */

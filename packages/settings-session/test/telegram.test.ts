@@ -324,3 +324,21 @@ test('a wrong Telegram option throws at creation, and shows no token', () => {
   expect(make({ botId: 'x' })).toThrow('telegram.botId')
   expect(make({ botTokn: BOT_TOKEN })).toThrow('Did you mean "botToken"')
 })
+
+test("an event of Telegram's data that is too old, from the future or not Telegram's says which part, and by how much", async () => {
+  const seconds = Math.floor(app.clock.now() / 1000)
+  const rows: [string, Record<string, unknown>][] = [
+    [initData(fields({ auth_date: String(seconds - 86_500) })), { part: 'auth_date', late_by_seconds: 100 }],
+    [
+      initData(fields({ auth_date: String(seconds + 90) })),
+      { part: 'auth_date', early_by_seconds: 90, tolerance_seconds: 60 },
+    ],
+    [initData(fields(), '1:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'), { part: 'signature' }],
+    ['no fields at all', { part: 'fields' }],
+    [initData(fields({ user: '[]' })), { part: 'user' }],
+  ]
+  for (const [data, attributes] of rows) {
+    expect((await post(app.browser(), data)).status).toBe(401)
+    expect(app.events.at(-1)).toMatchObject({ reason: 'telegram_invalid', attributes })
+  }
+})

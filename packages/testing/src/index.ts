@@ -1,3 +1,4 @@
+export { resetAudit } from '@countersign/core/gate-kit'
 export type { ContractCase } from './contracts/contract.js'
 export { credentialStoreContract } from './contracts/credential-store.js'
 export type {

@@ -1,5 +1,6 @@
 /** What `@countersign/testing` must do: id → demand. */
 export const requirements: Record<string, string> = {
+  'testing-reset-audit': 'the emitter of the process can be made as new between tests',
   'testing-recorder': 'recordAudit records what gates report, and fakeClock moves their time',
   'testing-signed-request': 'signedRequest signs as a service would, or with a defect that is refused for what it is',
   'testing-issuer': 'testIssuer has keys, tokens of every shape, and outages on demand',

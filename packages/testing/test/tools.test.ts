@@ -1,3 +1,4 @@
+import { audit } from '@countersign/core'
 import { memorySecrets, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { redisReplay } from '@countersign/redis'
@@ -5,6 +6,7 @@ import {
   fakeClock,
   hangingRedis,
   recordAudit,
+  resetAudit,
   type SignedRequestDefect,
   signedRequest,
   type TokenShape,
@@ -19,6 +21,23 @@ import { RedisServer } from '../../../test/support/redis-server.js'
 
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 const AUDIENCE = 'billing.example.com'
+
+describe('resetAudit', () => {
+  test('[testing-reset-audit] makes the emitter of the process as new: no sinks, and open again', async () => {
+    const told: unknown[] = []
+    audit.subscribe((event) => void told.push(event))
+    audit.subscribe(() => Promise.reject(new Error('full')), { required: true })
+    await audit.close()
+    expect(await audit.emit({ type: 'access.granted' })).toBe(false)
+    resetAudit()
+    expect([audit.active, audit.stats().sinks, audit.emit({ type: 'access.granted' })]).toEqual([false, [], true])
+    const stop = audit.subscribe((event) => void told.push(event))
+    expect([audit.emit({ type: 'access.granted' }), told.length]).toEqual([true, 1])
+    await audit.close()
+    stop()
+    resetAudit()
+  })
+})
 
 describe('recordAudit and fakeClock', () => {
   test('[testing-recorder] record what gates report, and move their time', async () => {

@@ -1,10 +1,10 @@
 import { fstatSync, readSync } from 'node:fs'
-import { GENESIS, readLink } from './chain.js'
+import { GENESIS, isStart, readLink, START_LENGTH } from './chain.js'
 import { MAX_LINE_BYTES } from './split-lines.js'
 
 /** The end of a file: where the next line follows. */
-export interface ChainTail {
-  /** The hash that the next line names as the one before it. */
+export interface FileTail {
+  /** The hash of the last whole line, whoever wrote it. */
   readonly head: string
   /** Bytes in the file. */
   readonly size: number
@@ -12,8 +12,8 @@ export interface ChainTail {
   readonly isEnded: boolean
 }
 
-/** Where an open file's chain ends. Undefined when the file holds something, and none of it is a line of a chain. */
-export function readTail(fd: number): ChainTail | undefined {
+/** Where an open file ends. Undefined when the file holds something, and none of it is a line of a chain. */
+export function readTail(fd: number): FileTail | undefined {
   const { size } = fstatSync(fd)
   if (size === 0) return { head: GENESIS, size, isEnded: true }
   // Two lines always fit: the last whole one, and one that was cut short after it.
@@ -29,6 +29,7 @@ export function readTail(fd: number): ChainTail | undefined {
     end = start - 1
   }
   // A first line that was cut short is the start of one of ours.
-  const isTornStart = size < MAX_LINE_BYTES && '{"previous":"'.startsWith(text.toString('latin1', 0, 13))
+  const [first = ''] = text.toString('latin1', 0, START_LENGTH).split('\n')
+  const isTornStart = size < MAX_LINE_BYTES && isStart(first)
   return isTornStart ? { head: GENESIS, size, isEnded } : undefined
 }

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
-import { isPromise } from '../async.js'
+import { isPromise, within } from '../async.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { singleton } from '../singleton.js'
@@ -29,13 +29,20 @@ export interface AuditOptions {
 
 /** The counts of every sink. */
 export interface AuditStats {
-  /** One entry per sink, in the order of `subscribe`. */
-  readonly sinks: readonly { name: string; required: boolean; queued: number; dropped: number; failed: number }[]
+  /** One entry per sink, in the order of `subscribe`; `folded` are the events that other ones count. */
+  readonly sinks: readonly {
+    name: string
+    required: boolean
+    queued: number
+    dropped: number
+    folded: number
+    failed: number
+  }[]
 }
 
 /** An emitter: gates report decisions to it, and it passes them to sinks. Contract `/1` between copies of the package. */
 export interface Audit {
-  /** False when there is no listener; then an event need not even be made. */
+  /** False when there is no listener; then an event need not even be made. True when it is closed. */
   readonly active: boolean
   /**
    * Passes the event to every sink. Returns false (or a promise of it) when a `required` sink did not take the event; the other
@@ -53,11 +60,17 @@ export interface Audit {
    * 5000) passed first or a sink's own `flush` failed.
    */
   flush(timeoutMs?: number): Promise<boolean>
-  /** Reports what was lost so far, flushes, closes every sink and takes no more events; within `timeoutMs` in all. */
+  /**
+   * Reports what was lost so far, flushes, closes every sink and takes no more events; within `timeoutMs` in all. Gates
+   * grant nothing afterwards: close the server first, as {@link shutdown} does.
+   */
   close(timeoutMs?: number): Promise<void>
-  /** What each sink has queued, dropped and failed so far. */
+  /** What each sink has queued, dropped, folded and failed so far. */
   stats(): AuditStats
 }
+
+/** Not a part of the contract `/1`: only {@link resetAudit} calls it, where the emitter has it. */
+const RESET = Symbol.for('countersign.audit.reset')
 
 const SINK = option
   .custom<AuditSink>('a function or an object with a `write` method', (value) => {
@@ -69,9 +82,12 @@ const SINK = option
 const SUBSCRIBE_RULES = {
   filter: option.syncFunc<AuditFilter>(),
   required: option.boolean().default(false),
-  maxQueue: option.integer(1, 10_000_000).default(1000),
+  maxQueue: option.integer(1, 10_000_000),
   deadlineMs: option.integer(1, 600_000).default(1000),
 }
+
+/** What may wait for a sink that takes one event at a time, and for one that takes all at once. */
+const QUEUE = { one: 1000, many: 100_000 }
 
 const AUDIT_RULES = {
   sinks: option
@@ -104,11 +120,12 @@ export function createAudit(options: AuditOptions = {}): Audit {
   }
 
   function isActive(): boolean {
-    return subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers || isDebugging
+    return isClosed || subscriptions.size > 0 || required.size > 0 || diagnostics.hasSubscribers || isDebugging
   }
 
   function emit(input: AuditEventInput, instead?: () => AuditEventInput): boolean | Promise<boolean> {
-    if (isClosed) return required.size === 0
+    // No audit, no service: after the last event was written nothing may be granted.
+    if (isClosed) return false
     if (!isActive()) return true
     const event = completeEvent(input, now())
     if (required.size === 0) {
@@ -130,15 +147,19 @@ export function createAudit(options: AuditOptions = {}): Audit {
   function subscribe(sink: AuditSink | AuditSinkFunction, options: AuditFilter | SubscribeOptions = {}): () => void {
     const taken = resolveOptions('audit.subscribe', { sink }, { sink: SINK }).sink
     const settings = typeof options === 'function' ? { filter: options } : options
-    const { filter, required: isRequired, ...limits } = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
-    if (isRequired) {
-      const entry = new RequiredSink(taken, filter, limits, () => reporter.failed(entry))
+    const resolved = resolveOptions('audit.subscribe', settings, SUBSCRIBE_RULES)
+    const { filter, deadlineMs } = resolved
+    const maxQueue = resolved.maxQueue ?? (taken.writeMany === undefined ? QUEUE.one : QUEUE.many)
+    if (resolved.required) {
+      const entry = new RequiredSink(taken, filter, { maxQueue, deadlineMs, now }, () => reporter.failed(entry))
       required.add(entry)
       return () => void required.delete(entry)
     }
-    const entry = new Subscription(taken, filter, limits.maxQueue, {
+    const entry = new Subscription(taken, filter, {
+      maxQueue,
+      now,
       dropped: () => reporter.dropped(entry),
-      failed: () => reporter.failed(entry),
+      failed: (count) => reporter.failed(entry, count),
     })
     subscriptions.add(entry)
     return () => void subscriptions.delete(entry)
@@ -148,7 +169,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
     if (undecided.size > 0) await Promise.all(undecided)
     const flushed = await Promise.allSettled([
       ...Array.from(subscriptions, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
-      ...Array.from(required, async (entry) => entry.sink.flush?.()),
+      ...Array.from(required, async (entry) => entry.drained().then(() => entry.sink.flush?.())),
     ])
     return flushed.every(({ status }) => status === 'fulfilled')
   }
@@ -163,8 +184,16 @@ export function createAudit(options: AuditOptions = {}): Audit {
     subscriptions.clear()
   }
 
+  function reset(): void {
+    subscriptions.clear()
+    required.clear()
+    undecided.clear()
+    closing = undefined
+    isClosed = false
+  }
+
   for (const sink of given) subscribe(sink)
-  return {
+  const emitter: Audit = {
     get active() {
       return isActive()
     },
@@ -181,10 +210,13 @@ export function createAudit(options: AuditOptions = {}): Audit {
         required: entry instanceof RequiredSink,
         queued: entry.queued,
         dropped: entry.dropped,
+        folded: entry.folded,
         failed: entry.failed,
       })),
     }),
   }
+  Object.defineProperty(emitter, RESET, { value: reset })
+  return emitter
 }
 
 function writeAll(sinks: ReadonlySet<RequiredSink>, event: AuditEvent): boolean | Promise<boolean> {
@@ -193,17 +225,18 @@ function writeAll(sinks: ReadonlySet<RequiredSink>, event: AuditEvent): boolean 
   return Promise.all(written).then((results) => results.every(Boolean))
 }
 
-/** What `work` resolves to, or undefined when `timeoutMs` passed first. */
-async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, timeoutMs), undefined)
-  })
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
-}
-
 /**
  * The process-wide emitter that every gate uses unless it is given another. One per process, also where two copies of the
  * packages are installed.
  */
 export const audit: Audit = singleton('audit', createAudit)
+
+/**
+ * Makes the process-wide emitter as new, between tests: without sinks, and open again. What waits for a sink is not waited
+ * for; flush before, where that matters.
+ */
+export function resetAudit(): void {
+  const reset = (audit as { readonly [RESET]?: () => void })[RESET]
+  if (reset === undefined) throw new Error('resetAudit: an older copy of @countersign/core made the emitter')
+  reset()
+}

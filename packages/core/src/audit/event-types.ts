@@ -15,6 +15,7 @@ export type AuditEventType =
   | 'access.granted'
   | 'access.denied'
   | 'access.unavailable'
+  | 'connection.ended'
   | 'hmac.secret.added'
   | 'hmac.secret.rotated'
   | 'hmac.secret.retired'
@@ -22,22 +23,31 @@ export type AuditEventType =
   | 'hmac.secret.reencrypted'
   | 'oauth.keys.rotated'
   | 'oauth.keys.unavailable'
+  | 'oauth.keys.recovered'
   | 'mcp.credential.issued'
   | 'mcp.credential.superseded'
   | 'mcp.credential.revoked'
+  | 'mcp.credential.revived'
+  | 'mcp.credentials.restored'
   | 'mcp.scope.revoked'
   | 'mcp.thread.retired'
   | 'settings.link.issued'
   | 'settings.link.refused'
   | 'settings.link.delivered'
+  | 'settings.link.revoked'
+  | 'settings.session.pending'
   | 'settings.session.opened'
+  | 'settings.session.reverified'
   | 'settings.session.ended'
   | 'settings.session.revoked'
+  | 'settings.identity.held'
+  | 'settings.identity.answered'
   | 'settings.identity.claimed'
   | 'settings.identity.unlinked'
   | 'settings.identity.mismatch'
   | 'settings.leak.stopped'
   | 'audit.events.dropped'
+  | 'audit.events.folded'
   | 'audit.sink.failed'
 
 const success = (meaning: string, severity: AuditSeverity = 'info'): EventDefaults => ({
@@ -51,6 +61,7 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'access.granted': success('a gate let a request through'),
   'access.denied': { outcome: 'failure', severity: 'warning', meaning: 'a gate refused a request' },
   'access.unavailable': { outcome: 'error', severity: 'critical', meaning: 'a gate could not decide' },
+  'connection.ended': success('an open response or socket was closed: what opened it is no longer valid'),
 
   'hmac.secret.added': success('a secret version was stored'),
   'hmac.secret.rotated': success('a caller has a new secret version'),
@@ -60,19 +71,27 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
 
   'oauth.keys.rotated': success('an issuer published another set of keys'),
   'oauth.keys.unavailable': { outcome: 'error', severity: 'warning', meaning: "the issuer's JWKS is unreachable" },
+  'oauth.keys.recovered': success("the issuer's JWKS is reachable again"),
 
   'mcp.credential.issued': success('a credential was issued for a thread'),
   'mcp.credential.superseded': success('a newer credential replaced one'),
   'mcp.credential.revoked': success('one credential was revoked'),
+  'mcp.credential.revived': success('an idle credential was used again: the host says that its thread is alive'),
+  'mcp.credentials.restored': success('the credentials of a snapshot were read back'),
   'mcp.scope.revoked': success('all credentials of a thread, provider or partition were revoked'),
   'mcp.thread.retired': success('a thread was retired: nothing can be issued for it'),
 
   'settings.link.issued': success('a link was issued'),
   'settings.link.refused': { outcome: 'failure', severity: 'warning', meaning: 'a link was not exchanged' },
   'settings.link.delivered': success('a link was handed to its user'),
+  'settings.link.revoked': success('a link was voided before it opened a session', 'warning'),
+  'settings.session.pending': success('a session was made that waits for the identity of its person'),
   'settings.session.opened': success('a session became active'),
+  'settings.session.reverified': success('the person of an active session signed in again'),
   'settings.session.ended': success('a session was ended by its user'),
   'settings.session.revoked': success('a session was revoked'),
+  'settings.identity.held': success('a first claim of an identity waits for the answer of the app'),
+  'settings.identity.answered': success('the app answered a first claim'),
   'settings.identity.claimed': success('an identity and a user were bound to each other'),
   'settings.identity.unlinked': success('an identity and a user were unlinked'),
   'settings.identity.mismatch': {
@@ -87,5 +106,10 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   },
 
   'audit.events.dropped': { outcome: 'error', severity: 'warning', meaning: 'a slow sink lost events' },
+  'audit.events.folded': {
+    outcome: 'failure',
+    severity: 'warning',
+    meaning: 'a flood of refusals of one reason from one network, counted',
+  },
   'audit.sink.failed': { outcome: 'error', severity: 'warning', meaning: 'a sink threw or rejected' },
 }

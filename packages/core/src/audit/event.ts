@@ -1,7 +1,8 @@
+import type { DiagnosticAttributes } from './attributes.js'
 import type { AuditEventType, AuditOutcome, AuditSeverity } from './event-types.js'
 
-/** What was seen against what was expected. Names are snake_case. */
-export type AuditAttributes = Readonly<Record<string, string | number | boolean>>
+/** What was seen against what was expected. Names are snake_case; those of {@link DiagnosticAttributes} have their types. */
+export type AuditAttributes = DiagnosticAttributes & Readonly<Record<string, string | number | boolean>>
 
 /** What was presented, as it may be written down: identifiers and fingerprints, never the credential. */
 export interface AuditCredential {

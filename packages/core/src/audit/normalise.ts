@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { MAX_TEXT } from './attributes.js'
 import type { AuditAttributes, AuditCredential, AuditEvent, AuditEventInput, AuditHttp } from './event.js'
 import { type AuditEventType, type AuditOutcome, type AuditSeverity, auditEventTypes } from './event-types.js'
 
-const MAX_STRING = 256
 const MAX_ATTRIBUTES = 32
 const OUTCOMES: ReadonlySet<unknown> = new Set<AuditOutcome>(['success', 'failure', 'error'])
 const SEVERITIES: ReadonlySet<unknown> = new Set<AuditSeverity>(['info', 'warning', 'critical'])
@@ -13,7 +13,7 @@ const ALL_UNSAFE = new RegExp(UNSAFE, 'g')
 
 /** Caps a string at 256 UTF-16 units and strips what could forge or garble a log line. */
 export function safeString(value: string): string {
-  const capped = value.length > MAX_STRING ? value.slice(0, MAX_STRING) : value
+  const capped = value.length > MAX_TEXT ? value.slice(0, MAX_TEXT) : value
   const clean = UNSAFE.test(capped) ? capped.replace(ALL_UNSAFE, '') : capped
   return clean.isWellFormed() ? clean : clean.toWellFormed()
 }

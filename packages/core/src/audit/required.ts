@@ -1,9 +1,23 @@
 import { isPromise } from '../async.js'
 import type { AuditEvent } from './event.js'
-import { nameOf } from './queue.js'
+import { FloodFold } from './flood.js'
+import { completeEvent } from './normalise.js'
+import { MAX_BURST, MAX_DEPTH, nameOf, Subscription } from './queue.js'
 import type { AuditFilter, AuditSink } from './sink.js'
+import { rankOf } from './waiting.js'
 
-/** A sink without which nothing may be decided: each event is written immediately, and the outcome is awaited. */
+/** How a {@link RequiredSink} is bounded. */
+export interface RequiredLimits {
+  readonly maxQueue: number
+  readonly deadlineMs: number
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+/**
+ * A sink without which nothing may be decided: the outcome of each write is awaited. A sink with `writeMany` gets what came
+ * during its last write, any other one each event immediately.
+ */
 export class RequiredSink {
   /** Writes under way. */
   queued = 0
@@ -12,52 +26,113 @@ export class RequiredSink {
   readonly name: string
   readonly sink: AuditSink
   readonly filter: AuditFilter | undefined
-  readonly limits: { readonly maxQueue: number; readonly deadlineMs: number }
+  readonly limits: RequiredLimits
   readonly onFailure: () => void
+  readonly #flood: FloodFold
+  /** For a sink that takes many at once. What fails there is counted here, once for each event. */
+  readonly #batches: Subscription | undefined
+  /** Of the sink's own events: it emits while it is written to. */
+  #depth = 0
+  #burst = 0
 
-  constructor(
-    sink: AuditSink,
-    filter: AuditFilter | undefined,
-    limits: { readonly maxQueue: number; readonly deadlineMs: number },
-    onFailure: () => void,
-  ) {
+  constructor(sink: AuditSink, filter: AuditFilter | undefined, limits: RequiredLimits, onFailure: () => void) {
     this.sink = sink
     this.filter = filter
     this.limits = limits
     this.onFailure = onFailure
     this.name = nameOf(sink)
+    const { maxQueue, now } = limits
+    if (sink.writeMany !== undefined) {
+      this.#batches = new Subscription(sink, undefined, { maxQueue, keepsWaiting: true, now, ...NO_REPORT })
+    }
+    this.#flood = new FloodFold((counted) => void this.#writeNow(completeEvent(counted, now())))
+  }
+
+  get folded(): number {
+    return this.#flood.folded + (this.#batches?.folded ?? 0)
+  }
+
+  /** Writes what was folded, and resolves when what a sink takes at once is written. */
+  async drained(): Promise<void> {
+    this.#flood.flush()
+    await this.#batches?.drained()
   }
 
   /** True when the event was written. A filter that throws counts as a failed write. */
   write(event: AuditEvent): boolean | Promise<boolean> {
     try {
       if (this.filter !== undefined && !this.filter(event)) return true
-      // A sink that hangs must not be handed one event after another for ever.
-      if (this.queued >= this.limits.maxQueue) return this.#fail()
-      const pending = this.sink.write(event)
-      return isPromise(pending) ? this.#settle(pending) : true
+      const batches = this.#batches
+      if (batches !== undefined) return this.#settle((settle) => batches.push(event, settle))
+      if (this.queued > 0 && this.#flood.takes(event)) return true
+      return this.#writeNow(event)
     } catch {
       return this.#fail()
     }
   }
 
-  #settle(pending: PromiseLike<unknown>): Promise<boolean> {
+  #writeNow(event: AuditEvent): boolean | Promise<boolean> {
+    try {
+      // A sink that hangs must not be handed one event after another for ever. Refusals do not take the place of grants.
+      const { maxQueue } = this.limits
+      if (this.queued >= maxQueue && this.queued >= (rankOf(event) === 0 ? 2 * maxQueue : maxQueue)) return this.#fail()
+      if (this.#depth > MAX_DEPTH) return this.#fail()
+      // One that emits for each event leaves the event loop its turns.
+      if (this.#burst >= MAX_BURST) return this.#settle((settle) => void setImmediate(() => this.#begin(event, settle)))
+      const pending = this.#writeTo(event)
+      return isPromise(pending) ? this.#settle((settle) => this.#await(pending, settle)) : true
+    } catch {
+      return this.#fail()
+    }
+  }
+
+  #writeTo(event: AuditEvent): unknown {
+    this.#depth += 1
+    try {
+      return this.sink.write(event)
+    } finally {
+      this.#depth -= 1
+    }
+  }
+
+  #begin(event: AuditEvent, settle: (isWritten: boolean) => void): void {
+    this.#burst = 0
+    try {
+      const pending = this.#writeTo(event)
+      if (isPromise(pending)) this.#await(pending, settle)
+      else settle(true)
+    } catch {
+      settle(false)
+    }
+  }
+
+  #await(pending: PromiseLike<unknown>, settle: (isWritten: boolean) => void): void {
+    this.#burst += 1
+    Promise.resolve(pending).then(
+      () => settle(true),
+      () => settle(false),
+    )
+  }
+
+  #settle(begin: (settle: (isWritten: boolean) => void) => void): Promise<boolean> {
     this.queued += 1
     return new Promise((resolve) => {
       let isLate = false
-      const timer = setTimeout(() => {
+      const giveUp = () => {
         isLate = true
         resolve(this.#fail())
+      }
+      // A stall of the app is none of the sink's: what it answered meanwhile is read first.
+      let reading: NodeJS.Immediate | undefined
+      const timer = setTimeout(() => {
+        reading = setImmediate(giveUp)
       }, this.limits.deadlineMs)
-      const finish = (isWritten: boolean) => {
+      begin((isWritten) => {
         this.queued -= 1
         clearTimeout(timer)
+        clearImmediate(reading)
         if (!isLate) resolve(isWritten || this.#fail())
-      }
-      Promise.resolve(pending).then(
-        () => finish(true),
-        () => finish(false),
-      )
+      })
     })
   }
 
@@ -67,3 +142,5 @@ export class RequiredSink {
     return false
   }
 }
+
+const NO_REPORT = { dropped: () => undefined, failed: () => undefined }

@@ -31,8 +31,8 @@ export class SinkReporter {
     this.#schedule()
   }
 
-  failed(entry: Reported): void {
-    this.#tally(entry).failed += 1
+  failed(entry: Reported, count = 1): void {
+    this.#tally(entry).failed += count
     this.#schedule()
   }
 

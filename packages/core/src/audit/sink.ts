@@ -2,13 +2,18 @@ import type { AuditEvent } from './event.js'
 
 /**
  * Where events go. `write` may return a promise; the next event is written when it settles, and until then events wait
- * in a bounded queue. A bare function is a sink too.
+ * in a bounded queue. A sink with `writeMany` gets all that wait. A bare function is a sink too.
  */
 export interface AuditSink {
   /** Shown in reports about this sink. */
   readonly name?: string | undefined
   /** Takes one event. A throw or a rejection is counted as a failure. */
   write(event: AuditEvent): void | PromiseLike<void>
+  /**
+   * Takes what has come since the last call, 1,000 events at most, in their order; `write` is not called then. A throw or
+   * a rejection is counted as a failure of each of them.
+   */
+  writeMany?(events: readonly AuditEvent[]): void | PromiseLike<void>
   /** Settles when everything written so far is where it should be. */
   flush?(): void | PromiseLike<void>
   /** Called by `audit.close()`, after the last event. */
@@ -31,8 +36,9 @@ export interface SubscribeOptions {
    */
   readonly required?: boolean | undefined
   /**
-   * Events that may wait for an asynchronous sink; beyond it the oldest are dropped and counted. Default 1000. For a
-   * required sink: events that it may have under way; beyond it the next fails immediately.
+   * Events that may wait for an asynchronous sink. Default 1000, and 100,000 for a sink with `writeMany`. Beyond it one is
+   * dropped and counted: the oldest of the rest first, then of what is critical, then of grants and changes of state. For
+   * a required sink: events that it may have under way, and as many grants more; beyond it the next fails immediately.
    */
   readonly maxQueue?: number | undefined
   /** Milliseconds that a required sink has for one event. Default 1000. */

@@ -16,6 +16,9 @@ export interface ConnectionWatch<T> {
   recheck(isMeant?: (opener: T) => boolean): void
 }
 
+/** Why a connection was ended: what opened it is no longer valid, or nobody could tell for too long. */
+export type EndedConnection = 'no_longer_valid' | 'unavailable'
+
 interface Watched<T> {
   readonly opener: T
   failed: number
@@ -24,7 +27,7 @@ interface Watched<T> {
 
 /**
  * Watches open connections: each is ended when `isValid` says no, or 12 times in a row cannot tell: it throws,
- * rejects or says undefined. Being open is no sign of life, so `isValid` must not prolong anything. A connection whose answer has not begun is left to its handler.
+ * rejects or says undefined. Then `onEnded` is called, once. Being open is no sign of life, so `isValid` must not prolong anything. A connection whose answer has not begun is left to its handler.
  *
  * @example
  * const sockets = watchConnections((id: string) => store.has(id))
@@ -32,21 +35,24 @@ interface Watched<T> {
  */
 export function watchConnections<T>(
   isValid: (opener: T) => boolean | undefined | Promise<boolean | undefined>,
+  onEnded?: (opener: T, cause: EndedConnection) => void,
 ): ConnectionWatch<T> {
   const groups = new Map<number, Map<OpenConnection, Watched<T>>>()
 
   function check(connection: OpenConnection, watched: Watched<T>): void {
     if ('headersSent' in connection && !connection.headersSent) return
     watched.isBeingChecked = true
-    const conclude = (valid: boolean | undefined) => {
+    const end = (valid: boolean | undefined) => {
       watched.isBeingChecked = false
       watched.failed = valid === undefined ? watched.failed + 1 : 0
-      if (valid === false || watched.failed >= MAX_FAILED_CHECKS) connection.destroy()
+      if (connection.destroyed || (valid !== false && watched.failed < MAX_FAILED_CHECKS)) return
+      connection.destroy()
+      onEnded?.(watched.opener, valid === false ? 'no_longer_valid' : 'unavailable')
     }
     void settle<boolean | undefined, void>(
       () => isValid(watched.opener),
-      conclude,
-      () => conclude(undefined),
+      end,
+      () => end(undefined),
     )
   }
 

@@ -4,6 +4,7 @@ import { AccessDeniedError } from './access-denied-error.js'
 import { type Answer, isOver, problemAnswer, sendAnswer } from './answer.js'
 import type { Denial, OnDenied } from './gate-options.js'
 import type { PrincipalBase } from './principal.js'
+import { tellOperator } from './tell-operator.js'
 import type { Refusal } from './verdict.js'
 
 /** Where a decision leads: the next handler and the response of Express, or the listener and the socket of an upgrade. */
@@ -54,7 +55,10 @@ export class ExpressExit implements Exit {
     void settle<void, void>(
       () => onDenied(denial, this.#request, response, pass),
       () => undefined,
-      () => send(problemAnswer(500)),
+      (error) => {
+        tellOperator({ outcome: 'failed', error }, { kind: 'onDenied', reasons: {}, request: this.#request })
+        send(problemAnswer(500))
+      },
     )
   }
 

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import * as http from 'node:http'
 import type { Duplex } from 'node:stream'
 import { mayLackLines } from '../request/message.js'
 
@@ -7,7 +7,7 @@ import { mayLackLines } from '../request/message.js'
  * Whether a request offers HTTP/2 alone: plain requests of `curl --http2` and of Java's `HttpClient` do. The offer may be
  * ignored (RFC 9113 §3.1 took it back), and no WebSocket begins so.
  */
-export function offersHttp2Alone({ headers }: IncomingMessage): boolean {
+export function offersHttp2Alone({ headers }: http.IncomingMessage): boolean {
   return headers.upgrade?.trim().toLowerCase() === 'h2c'
 }
 
@@ -20,7 +20,7 @@ export function offersHttp2Alone({ headers }: IncomingMessage): boolean {
  */
 export function serveAsRequest(
   server: EventEmitter,
-  request: IncomingMessage,
+  request: http.IncomingMessage,
   socket: Duplex & { readonly encrypted?: boolean },
   head: Buffer,
 ): boolean {
@@ -32,7 +32,16 @@ export function serveAsRequest(
     if (rawHeaders[i]?.toLowerCase() !== 'upgrade') lines += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
   }
   socket.unshift(Buffer.concat([Buffer.from(`${lines}\r\n`, 'latin1'), head]))
-  // Node's documentation lets this event be emitted to inject a connection; of a TLS server it is the other one.
-  server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket)
+  parseAgain(server, socket)
   return true
+}
+
+/**
+ * Node's own listener for connections is called alone: with the event, which Node's documentation allows, those of the app
+ * would run for each request of a connection, and a client could make them add listeners to one socket without end.
+ */
+function parseAgain(server: EventEmitter, socket: Duplex & { readonly encrypted?: boolean }): void {
+  const { _connectionListener: listen } = http as { _connectionListener?: (this: EventEmitter, socket: Duplex) => void }
+  if (listen !== undefined) listen.call(server, socket)
+  else server.emit(socket.encrypted === true ? 'secureConnection' : 'connection', socket)
 }

@@ -1,3 +1,4 @@
+import type { WarningCode } from '../homepage.js'
 import type { Problem } from './problem.js'
 
 /** What one reason means to the client and to the audit. Data, so that it is in one place. */
@@ -13,6 +14,20 @@ export interface ReasonEntry {
    * `error` and `error_description` are for OAuth clients.
    */
   readonly problem?: Problem | undefined
+  /** What the operator is told, once for each cause, where the reason may come of a mistake in the configuration. */
+  readonly warning?: ReasonWarning | undefined
+}
+
+/** A warning for the operator. Its message has the attributes of the refusal: what was seen against what was expected. */
+export interface ReasonWarning {
+  readonly code: WarningCode
+  /** What to do about it. */
+  readonly remedy: string
+  /**
+   * The attribute that tells one cause from another: one whose values are configured, never what a request says. A refusal
+   * without it is not told. Default: the reason has one cause.
+   */
+  readonly causedBy?: string | undefined
 }
 
 /** The meaning of every reason of a gate. `missing` is always one of them. */

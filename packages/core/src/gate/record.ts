@@ -3,8 +3,10 @@ import type { Audit } from '../audit/emitter.js'
 import type { AuditEventInput, AuditHttp } from '../audit/event.js'
 import type { AuditEventType } from '../audit/event-types.js'
 import { fieldLines } from '../request/message.js'
+import { outages, tellRecovery } from './outages.js'
 import type { PrincipalBase } from './principal.js'
 import type { ReasonTable } from './reasons.js'
+import { tellOperator } from './tell-operator.js'
 import { describeError } from './thrown.js'
 import { type Decision, type Unavailable, unavailable } from './verdict.js'
 
@@ -37,7 +39,9 @@ export function record<P extends PrincipalBase, R extends string, D extends stri
   decision: Decision<P, R, D>,
   context: DecisionContext<R>,
 ): Decision<P, R, D | 'audit_sink'> | Promise<Decision<P, R, D | 'audit_sink'>> {
-  const { audit } = context
+  const { audit, kind } = context
+  if (decision.outcome !== 'granted') tellOperator(decision, context)
+  else if (outages.size > 0) tellRecovery(kind)
   // A wrapped emitter may lack `active`: then it gets the event.
   if (audit.active === false) return decision
   if (decision.outcome !== 'granted') {

@@ -29,8 +29,25 @@ export function isBug(error: unknown): boolean {
 export function unavailableBy<D extends string>(error: unknown, dependency: D, detail?: VerdictDetail): Unavailable<D> {
   if (isBug(error)) throw error
   const retryAfterSeconds = isUnavailable(error) ? error.retryAfterSeconds : undefined
-  const attributes = { ...detail?.attributes, ...describeError(error) }
+  const attributes = { ...detail?.attributes, ...describeError(error), ...failureOf(error) }
   return unavailable(dependency, { detail: { ...detail, attributes }, retryAfterSeconds })
+}
+
+/** The first word of an error reply of Redis, such as `READONLY`: a constant of its own. */
+const REPLY_WORD = /^[A-Z]{3,32}(?= |$)/
+
+/** Why a dependency could not be asked, in one word that holds nothing of the request: for the operator. */
+function failureOf(error: unknown): AuditAttributes {
+  if (!isUnavailable(error)) return {}
+  if (error.isTimeout) return { failure: 'timeout' }
+  if (isUnavailable(error.cause)) return failureOf(error.cause)
+  try {
+    const { name, code, message } = (error.cause ?? {}) as Partial<Error> & { readonly code?: unknown }
+    const word = typeof code === 'string' ? code : (REPLY_WORD.exec(String(message))?.[0] ?? name)
+    return typeof word === 'string' ? { failure: word } : {}
+  } catch {
+    return {}
+  }
 }
 
 /**

@@ -1,13 +1,13 @@
 import type { EventEmitter } from 'node:events'
-import { type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type Server as HttpServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { Request } from 'express'
 import { CodedTypeError } from '../errors.js'
-import { warn } from '../homepage.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { markUpgrade } from '../request/message.js'
+import { warnOnce } from '../warn-once.js'
 import { type Answer, problemAnswer } from './answer.js'
 import type { Exit } from './exit.js'
 import { offersHttp2Alone, serveAsRequest } from './not-upgraded.js'
@@ -88,19 +88,51 @@ function pathsOf(emitter: EventEmitter): Map<string, OnUpgrade> | undefined {
 function listenOn(emitter: EventEmitter): Map<string, OnUpgrade> {
   const paths = new Map<string, OnUpgrade>()
   const dispatch: OnUpgrade = (request, socket, head) => {
-    const onUpgrade = paths.get(request.url?.split('?', 1)[0] ?? '')
     // What others listen for is theirs.
-    const isOurs = emitter.listenerCount('upgrade') === 1
-    if (isOurs && (onUpgrade === undefined || offersHttp2Alone(request))) {
-      return refrain(emitter, request, socket, head)
-    }
+    if (emitter.listenerCount('upgrade') > 1) return decide(request, socket, head)
+    inTurn(socket, () => {
+      if (paths.has(pathOf(request)) && !offersHttp2Alone(request)) decide(request, socket, head)
+      else refrain(emitter, request, socket, head)
+    })
+  }
+  const decide: OnUpgrade = (request, socket, head) => {
     // A client that resets the connection must not end the process, whoever takes the upgrade, or nobody.
     socket.on('error', ignore)
-    onUpgrade?.(request, socket, head)
+    paths.get(pathOf(request))?.(request, socket, head)
   }
   // First, so that it sees the socket before any other listener.
   emitter.prependListener('upgrade', Object.assign(dispatch, { [PATHS]: paths }))
   return paths
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] as string
+}
+
+/** The response that Node is writing to a socket; no public member tells. */
+type AnsweringSocket = Duplex & {
+  readonly _httpMessage?: ServerResponse | null
+  setTimeout?(milliseconds: number): void
+}
+
+/**
+ * Runs a step on the socket of an upgrade when the earlier requests of the connection are answered: answers go out in the
+ * order of requests (RFC 9112 §9.3.2), and Node's parser of before the upgrade still sees to those. With a second parser
+ * beside it, an answer out of order ends the process.
+ */
+function inTurn(socket: AnsweringSocket, step: () => void): void {
+  const { _httpMessage: earlier } = socket
+  if (earlier === undefined || earlier === null) return step()
+  // Node has taken its own listeners off the socket.
+  const onDrain = () => earlier.writableNeedDrain && earlier.emit('drain')
+  socket.on('error', ignore).on('drain', onDrain)
+  earlier.once('close', () => {
+    if (socket.destroyed || socket.writableEnded) return
+    socket.off('error', ignore).off('drain', onDrain)
+    // Node took the connection for one that waits for its next request.
+    socket.setTimeout?.(0)
+    inTurn(socket, step)
+  })
 }
 
 function stopListening(emitter: EventEmitter, paths: Map<string, OnUpgrade>): void {
@@ -166,17 +198,13 @@ function socketExit<P>(
 
 function ignore(): void {}
 
-let isWarned = false
-
-/** Once a process: a client that sends requests before it has its answers can cause it, too. */
+/** Once a process: where others listen, a client that sends requests before it has its answers can cause it, too. */
 function warnOfTaken(): void {
-  if (isWarned) return
-  isWarned = true
-  warn(
-    'COUNTERSIGN_UPGRADE_TAKEN',
-    'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
-    'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
-  )
+  warnOnce({
+    code: 'COUNTERSIGN_UPGRADE_TAKEN',
+    message: 'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
+    remedy: 'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
+  })
 }
 
 /** Writes an answer as HTTP/1.1 and closes the connection: after an upgrade, Node parses no other request of it. */

@@ -98,16 +98,20 @@ function unknownOption(
 
 /** Shorter than this, what two names have in common says nothing. */
 const MIN_COMMON = 4
+/** A unit of time at the end of a name, behind four letters at least. */
+const UNIT = /(?<=....)(ms|millis|milliseconds|s|sec|secs|seconds|minutes)$/
 /** How a word and a known one may have a part in common: the one that says most first. */
 const RELATIONS: readonly ((word: string, known: string) => boolean)[] = [
   (word, known) => word.length >= MIN_COMMON && known.startsWith(word),
+  (word, known) => word.replace(UNIT, '') === known.replace(UNIT, ''),
   (word, known) => known.length >= MIN_COMMON && word.startsWith(known),
   (word, known) => known.length >= MIN_COMMON && word.endsWith(known),
 ]
 
 /**
  * The known word that was probably meant: one that differs by a slip; else one that begins or ends the word, or begins with
- * it (`clockTolerance`, `issuerBaseURL`, `requiredScopes`); else the closest one that is close enough.
+ * it (`clockTolerance`, `issuerBaseURL`, `requiredScopes`), or has another unit (`idleTimeoutMs`); else the closest one that
+ * is close enough.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   // Two letters off is a slip in "audti", and another word altogether in "foo".

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../clock.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { BoundedTtlMap } from './bounded-ttl-map.js'
+import { warnOfMemory } from './memory-advice.js'
 import { UnavailableError } from './unavailable-error.js'
 
 /**
@@ -33,6 +34,12 @@ const RULES = {
  */
 export function memoryReplay(options: MemoryReplayOptions = {}): ReplayStore {
   const { maxEntries, clock } = resolveOptions('memoryReplay', options, RULES)
+  warnOfMemory({
+    store: 'memoryReplay()',
+    keeps: 'which signatures and proofs were used',
+    instead: 'redisReplay(redis) of @countersign/redis',
+    atRestart: 'what was used before it can be used once more, for as long as its time window lasts',
+  })
   // Of the monotonic clock: a wall clock that jumps ahead and back must not let what was used be used again.
   const monotonic = () => clock.monotonic()
   const claims = new BoundedTtlMap<string, true>({ maxEntries, clock: { now: monotonic, monotonic } })

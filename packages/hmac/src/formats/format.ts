@@ -28,7 +28,16 @@ export interface SignatureClaim {
 }
 
 /** Why there is no claim: a field that is signed came more than once, or anything else departs from the grammar. */
-export type UnreadableClaim = 'ambiguous' | 'malformed'
+export interface UnreadableClaim {
+  readonly unreadable: 'ambiguous' | 'malformed'
+  /** Which part: a header field, a parameter of a signature, `target`. A constant, or a configured name. */
+  readonly part: string
+}
+
+/** A part that departs from the grammar. */
+export function malformedPart(part: string): UnreadableClaim {
+  return { unreadable: 'malformed', part }
+}
 
 /** A request as it is signed. */
 export interface SignableRequest {

@@ -1,7 +1,13 @@
 import { OptionError } from '@countersign/core'
 import { fieldLines, linesOfFields, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
+import {
+  malformedPart,
+  type SignatureClaim,
+  type SignatureFormat,
+  type SigningInput,
+  type UnreadableClaim,
+} from './format.js'
 import { splitTarget, type Target, WINDOW_ALIASES, withoutWhitespaceAround } from './grammar.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 
@@ -75,22 +81,25 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const [input = ''] = fieldLines(request, 'signature-input')
     const [signature = ''] = fieldLines(request, 'signature')
     const found = parseSignatureFields(input, signature, tag)
+    if (typeof found === 'string') return malformedPart(found)
     const target = splitTarget(request.originalUrl)
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
-    if (found === undefined || target === undefined || target.query === '?') return 'malformed'
+    if (target === undefined || target.query === '?') return malformedPart('target')
     const { components, parameters } = found
-    if (!REQUIRED.every((name) => components.includes(name))) return 'malformed'
-    if (WHEN_SENT.some((name) => !components.includes(name) && fieldLines(request, name).length > 0)) return 'malformed'
+    const uncovered =
+      REQUIRED.find((name) => !components.includes(name)) ??
+      WHEN_SENT.find((name) => !components.includes(name) && fieldLines(request, name).length > 0)
+    if (uncovered !== undefined) return malformedPart(uncovered)
     const fields = linesOfFields(
       request,
       components.filter((name) => !name.startsWith('@')),
     )
     const covered = [...fields.values()]
-    if (covered.some((lines) => lines.length === 0)) return 'malformed'
+    if (covered.some((lines) => lines.length === 0)) return malformedPart('components')
     // Another reader of the request could take the last of two lines.
-    if (covered.some((lines) => lines.length > 1)) return 'ambiguous'
+    if (covered.some((lines) => lines.length > 1)) return { unreadable: 'ambiguous', part: 'components' }
     const digests = parseContentDigest(fields.get('content-digest')?.[0] ?? '')
-    if (digests === undefined) return 'malformed'
+    if (digests === undefined) return malformedPart('content-digest')
     const { method } = request
     return {
       caller: found.caller,

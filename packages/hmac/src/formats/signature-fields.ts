@@ -24,21 +24,28 @@ export interface ParsedSignature {
   readonly signature: Uint8Array
 }
 
+/** The part of `Signature-Input` and `Signature` that is outside the profile. */
+export type SignaturePart = 'signature-input' | 'signature' | 'components' | SignatureParameter
+type SignatureParameter = 'created' | 'expires' | 'nonce' | 'alg' | 'keyid' | 'tag' | 'parameters'
+
 /**
- * Finds the one signature with our tag in `Signature-Input` and `Signature` (RFC 9421 §4). Undefined for anything outside
- * the profile. Never throws.
+ * Finds the one signature with our tag in `Signature-Input` and `Signature` (RFC 9421 §4). For anything outside the
+ * profile, the first part that is. Never throws.
  */
-export function parseSignatureFields(input: string, signature: string, tag: string): ParsedSignature | undefined {
+export function parseSignatureFields(input: string, signature: string, tag: string): ParsedSignature | SignaturePart {
   const inputs = parseDictionary(input)
   const signatures = parseDictionary(signature)
-  if (inputs === undefined || signatures === undefined) return undefined
+  if (inputs === undefined) return 'signature-input'
+  if (signatures === undefined) return 'signature'
   const ours = [...inputs].filter(([, { parameters }]) => parameters.get('tag') === tag)
   const [label, list] = (ours.length === 1 ? ours[0] : undefined) ?? []
-  if (label === undefined || list === undefined) return undefined
+  if (label === undefined || list === undefined) return 'tag'
   const bytes = bytesOf(signatures.get(label))
   const components = componentsOf(list)
   const parameters = parametersOf(list.parameters)
-  if (bytes?.length !== 32 || components === undefined || parameters === undefined) return undefined
+  if (bytes?.length !== 32) return 'signature'
+  if (components === undefined) return 'components'
+  if (typeof parameters === 'string') return parameters
   return { components, parameters: list.text, signature: bytes, ...parameters }
 }
 
@@ -64,19 +71,20 @@ function componentsOf({ value: items }: Member): readonly string[] | undefined {
 
 type SignatureParameters = Pick<ParsedSignature, 'caller' | 'version' | 'created' | 'expires' | 'nonce'>
 
-function parametersOf(parameters: Parameters): SignatureParameters | undefined {
-  for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return undefined
+function parametersOf(parameters: Parameters): SignatureParameters | SignatureParameter {
+  for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return 'parameters'
   const created = parameters.get('created')
   const expires = parameters.get('expires')
   const nonce = parameters.get('nonce')
   const alg = parameters.get('alg')
   const keyid = parameters.get('keyid')
-  if (!isSeconds(created) || (expires !== undefined && !isSeconds(expires))) return undefined
-  if (typeof nonce !== 'string' || !NONCE.test(nonce)) return undefined
-  if (alg !== undefined && alg !== 'hmac-sha256') return undefined
+  if (!isSeconds(created)) return 'created'
+  if (expires !== undefined && !isSeconds(expires)) return 'expires'
+  if (typeof nonce !== 'string' || !NONCE.test(nonce)) return 'nonce'
+  if (alg !== undefined && alg !== 'hmac-sha256') return 'alg'
   const [caller = '', versionText = '', ...rest] = typeof keyid === 'string' ? keyid.split('/') : []
   const version = parseVersion(versionText)
-  if (!isCaller(caller) || version === undefined || rest.length > 0) return undefined
+  if (!isCaller(caller) || version === undefined || rest.length > 0) return 'keyid'
   return { caller, version, created, expires, nonce }
 }
 

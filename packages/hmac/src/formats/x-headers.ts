@@ -1,7 +1,13 @@
 import { OptionError } from '@countersign/core'
 import { fieldLines, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat, SigningInput, UnreadableClaim } from './format.js'
+import {
+  malformedPart,
+  type SignatureClaim,
+  type SignatureFormat,
+  type SigningInput,
+  type UnreadableClaim,
+} from './format.js'
 import { isCaller, parseHex256, parseTimestamp, parseVersion, splitTarget, toHex, WINDOW_ALIASES } from './grammar.js'
 
 /** Options of {@link xHeaders}. */
@@ -68,9 +74,11 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const versionText = fieldLines(request, names.version)[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const { method, originalUrl: target } = request
-    if (!isCaller(caller) || timestamp === undefined || signature === undefined) return 'malformed'
-    if (versionText !== undefined && version === undefined) return 'malformed'
-    if (splitTarget(target) === undefined) return 'malformed'
+    if (!isCaller(caller)) return malformedPart(names.caller)
+    if (timestamp === undefined) return malformedPart(names.timestamp)
+    if (signature === undefined) return malformedPart(names.signature)
+    if (versionText !== undefined && version === undefined) return malformedPart(names.version)
+    if (splitTarget(target) === undefined) return malformedPart('target')
     return {
       caller,
       version,

@@ -1,5 +1,5 @@
 import type { Audit } from '@countersign/core'
-import type { AuditAttributes, AuditEventType } from '@countersign/core/gate-kit'
+import { type AuditAttributes, type AuditEventType, type EndedConnection, listed } from '@countersign/core/gate-kit'
 import type { CredentialRecord, RevocableScope } from '../store/port.js'
 
 /** Reports each change of state as one event. */
@@ -9,6 +9,11 @@ export interface CredentialEvents {
   revoked(id: string): void
   scopeRevoked(scope: RevocableScope, id: string, found: boolean): void
   retired(threadId: string): void
+  /** An idle one was used again, because the host says that its thread is alive. */
+  revived(id: string): void
+  restored(credentials: number): void
+  /** An open response or socket was ended. */
+  connectionEnded(id: string, cause: EndedConnection): void
 }
 
 const GATE = 'mcp-credential'
@@ -24,11 +29,19 @@ export function credentialEvents(audit: Audit): CredentialEvents {
     if (audit.active) void audit.emit({ type, gate: GATE, attributes })
   }
   return {
-    issued: ({ credentialId, threadId, providerInstanceId }, carried) =>
-      emit('mcp.credential.issued', credentialId, { threadId, providerInstanceId, carried: carried.length }),
+    issued: ({ credentialId, threadId, providerInstanceId, capabilities }, carried) =>
+      emit('mcp.credential.issued', credentialId, {
+        thread_id: threadId,
+        provider_instance_id: providerInstanceId,
+        capabilities: listed(capabilities),
+        carried: carried.length,
+      }),
     superseded: (id, by) => emit('mcp.credential.superseded', id, { by }),
     revoked: (id) => emit('mcp.credential.revoked', id, {}),
     scopeRevoked: (scope, id, found) => emitScope('mcp.scope.revoked', { scope, id, found }),
-    retired: (threadId) => emitScope('mcp.thread.retired', { threadId }),
+    retired: (threadId) => emitScope('mcp.thread.retired', { thread_id: threadId }),
+    revived: (id) => emit('mcp.credential.revived', id, {}),
+    restored: (credentials) => emitScope('mcp.credentials.restored', { credentials }),
+    connectionEnded: (id, cause) => emit('connection.ended', id, { cause }),
   }
 }

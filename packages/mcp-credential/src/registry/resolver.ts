@@ -14,6 +14,8 @@ export type Resolution =
   | {
       readonly standing: Standing
       readonly credential: CredentialRecord
+      /** Of one that is expired or idle: for how many milliseconds. */
+      readonly lateMs?: number | undefined
     }
   | { readonly standing: 'malformed' | 'unknown'; readonly credential?: undefined }
   | { readonly standing: 'wrong_secret'; readonly credential?: undefined; readonly credentialId: string }
@@ -32,6 +34,8 @@ export interface ResolverParts {
   readonly life: CredentialLife
   readonly isAlive: IsAlive | undefined
   readonly livenessTimeoutMs: number
+  /** An idle credential slid, because its thread is alive. */
+  readonly onRevived: (credentialId: string) => void
 }
 
 /** Looks credentials up. Both methods answer without a promise where store and `isAlive` do. */
@@ -45,9 +49,14 @@ export interface Resolver {
 const UNKNOWN: Resolution = Object.freeze({ standing: 'unknown' })
 
 /** Makes the lookups of a registry. */
-export function createResolver({ store, life, isAlive, livenessTimeoutMs }: ResolverParts): Resolver {
+export function createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived }: ResolverParts): Resolver {
   function resolve(id: string, digest: Buffer): MaybePromise<Resolution> {
-    const revive = () => andThen(store.revive(id, digest, life), (found) => resolutionOf(id, found))
+    const revive = () =>
+      andThen(store.revive(id, digest, life), (found) => {
+        const resolution = resolutionOf(id, found)
+        if (resolution.standing === 'live') onRevived(resolution.credential.credentialId)
+        return resolution
+      })
     return andThen(store.resolve(id, digest, life), (found) => askWhenIdle(resolutionOf(id, found), revive))
   }
 
@@ -81,5 +90,6 @@ export function createResolver({ store, life, isAlive, livenessTimeoutMs }: Reso
 function resolutionOf(id: string, found: FoundCredential | undefined): Resolution {
   if (found === undefined) return UNKNOWN
   if (!found.isProven) return { standing: 'wrong_secret', credentialId: id }
-  return { standing: found.standing, credential: found.credential }
+  const { standing, credential, lateMs } = found
+  return lateMs === undefined ? { standing, credential } : { standing, credential, lateMs }
 }

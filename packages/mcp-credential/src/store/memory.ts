@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
-import { option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
-import { type Moment, recordOf, tokenStanding } from './memory/entry.js'
+import { latenessOf, type Moment, recordOf, tokenStanding } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
 import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
@@ -42,6 +42,11 @@ const RULES = {
  */
 export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
   const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, RULES)
+  warnOfMemory({
+    store: 'memoryCredentials()',
+    keeps: 'the credentials of agents, and which of them are revoked,',
+    instead: 'redisCredentials(redis) of @countersign/mcp-credential/redis',
+  })
   const time = new RunningTime(clock)
   const moment = (): Moment => ({ now: time.now(), running: time.running() })
   const table = new CredentialTable({ maxCredentials, moment })
@@ -70,7 +75,9 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     const slides = isProven && (standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives)
     const holder = entry.holder ?? entry
     if (slides) table.slide(holder, at, life)
-    return { standing: slides ? 'live' : standing, isProven, credential: recordOf(holder, at, life) }
+    const credential = recordOf(holder, at, life)
+    if (slides || standing === 'live') return { standing: 'live', isProven, credential }
+    return { standing, isProven, credential, lateMs: latenessOf(holder, at, standing, life) }
   }
 
   return {

@@ -39,6 +39,8 @@ export interface FoundCredential {
   /** Whether the secret that was presented is the credential's. */
   readonly isProven: boolean
   readonly credential: CredentialRecord
+  /** Of one that is expired or idle: for how many milliseconds, by the store's clock. */
+  readonly lateMs?: number | undefined
 }
 
 /** What becomes of the credentials that a thread already has for a provider. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { andThen, denied, type Granted, memberOf, type VerdictDetail } from '@countersign/core/gate-kit'
+import { type AuditAttributes, andThen, denied, type Granted, listed, memberOf } from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
 import type { McpCredentialVerdict } from '../reasons.js'
 import { type JsonBody, readJsonBody } from './json-body.js'
@@ -44,22 +44,29 @@ export function demandTools(
     const { principal, detail } = verdict
     if (body.outcome === 'refused') {
       const { reason, why } = body
-      return denied(reason, { detail: { ...detail, attributes: { why } } })
+      const limit: AuditAttributes = reason === 'body_too_large' ? { limit_bytes: maxBodyBytes } : {}
+      return denied(reason, { detail: { ...detail, attributes: { why, ...limit } } })
     }
     for (const value of body.values) {
       const refusal = checkBody(request, value, principal.capabilities, capabilitiesOf)
-      if (refusal !== undefined) return refuse(refusal, detail, prefix)
+      if (refusal !== undefined) return refuse(refusal, verdict, prefix)
     }
     return verdict
   })
 }
 
-function refuse({ why, tool, needs }: MessageRefusal, detail: VerdictDetail | undefined, prefix: string) {
+function refuse(
+  { why, tool, needs }: MessageRefusal,
+  { principal, detail }: Granted<McpCredentialPrincipal>,
+  prefix: string,
+): McpCredentialVerdict {
   const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
-  if (why === 'not_json_rpc') return denied('malformed_body' as const, { detail: { ...detail, attributes } })
+  if (why === 'not_json_rpc') return denied('malformed_body', { detail: { ...detail, attributes } })
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
-  return denied('insufficient_scope' as const, { detail: { ...detail, attributes }, ...enough })
+  const missed: AuditAttributes =
+    scope === '' ? {} : { scopes_needed: listed(needs), scopes_held: listed(principal.capabilities) }
+  return denied('insufficient_scope', { detail: { ...detail, attributes: { ...attributes, ...missed } }, ...enough })
 }
 
 /** An agent may send anything as a name, its own credential too: that must not get into the audit. */

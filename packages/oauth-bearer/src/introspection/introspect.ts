@@ -1,7 +1,7 @@
 import type { Clock } from '@countersign/core'
 import { denied, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
-import { type ClaimRules, checkClaims } from '../claims.js'
+import { type ClaimRules, checkClaims, wrongType } from '../claims.js'
 import { createCircuit } from '../http/circuit.js'
 import { FetchError } from '../http/request.js'
 import { PROFILES } from '../jwt/profile.js'
@@ -74,10 +74,12 @@ export function createIntrospection({
   function judge({ claims, keepUntilMs }: Answer): TokenOutcome {
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
-    if (type !== 'bearer' || PROFILES.relaxed.otherTokens.some((isKind) => isKind(claims))) return denied('wrong_type')
+    if (type !== 'bearer' || PROFILES.relaxed.otherTokens.some((isKind) => isKind(claims))) {
+      return wrongType(claims.token_type, ['bearer'])
+    }
     const required = options.allowMissingAudience ? [] : ['aud']
     const times = checkClaims(claims, rules, required, clock.now())
-    if (typeof times === 'string') return denied(times)
+    if ('outcome' in times) return times
     const { active: _active, ...rest } = claims
     const verdict = grantByClaims(rest, rules, times.expiresAt, 'introspection')
     return { outcome: 'verified', verdict, ...times, toleranceMs: rules.toleranceMs, keepUntilMs }

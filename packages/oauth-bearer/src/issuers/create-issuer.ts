@@ -1,5 +1,4 @@
 import type { Audit, Clock } from '@countersign/core'
-import { warn } from '@countersign/core/gate-kit'
 import type { ClaimRules } from '../claims.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'
@@ -46,7 +45,12 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
     issuer,
     verifyJwt:
       keys &&
-      createVerifyJwt({ keys, algorithms, profile: PROFILES[checked.profile], rules, onWrongType: warnOnce(issuer) }),
+      createVerifyJwt({
+        keys,
+        algorithms,
+        profile: PROFILES[checked.profile],
+        rules,
+      }),
     ask: askOf(checked, rules, discovery, gate.clock),
     // The app's own function takes opaque tokens only.
     introspectionMode: introspection?.mode ?? 'opaque-only',
@@ -94,18 +98,4 @@ function askOf(
     toleranceMs,
     claimNames,
   })
-}
-
-function warnOnce(issuer: string): () => void {
-  let isWarned = false
-  return () => {
-    if (isWarned) return
-    isWarned = true
-    warn(
-      'COUNTERSIGN_OAUTH_WRONG_TYPE',
-      `requireOAuthBearer: a token of ${issuer} was refused because of its type`,
-      "If this issuer's access tokens do not have the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
-        'Otherwise a client sends another kind of token, such as an ID token.',
-    )
-  }
 }

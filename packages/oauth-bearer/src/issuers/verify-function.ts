@@ -87,7 +87,7 @@ function judge(answer: VerifiedToken | null, setup: VerifyFunctionSetup, now: nu
   assertVerified(answer)
   const { subject, clientId, scopes = [], expiresAt, claims = {} } = membersOf(answer)
   const untimely = checkTimes({ expiresAt }, toleranceMs, now)
-  if (untimely !== undefined) return denied(untimely)
+  if (untimely !== undefined) return untimely
   if (memberOf(claims, 'cnf') !== undefined) return denied('bound_token')
   const own = structuredClone(claims)
   const verdict = grantTo({ issuer, subject, clientId, scopes: [...scopes], expiresAt, claims: own, claimNames, via })

@@ -1,5 +1,5 @@
-import { andThen, denied, unavailable } from '@countersign/core/gate-kit'
-import { type ClaimRules, checkClaims } from '../claims.js'
+import { andThen, type Denied, denied, listed, unavailable } from '@countersign/core/gate-kit'
+import { type ClaimRules, checkClaims, wrongType } from '../claims.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../keys/key-source.js'
 import type { Refused, Signer, TokenOutcome } from '../outcome.js'
 import { grantByClaims } from '../principal.js'
@@ -13,8 +13,6 @@ export interface JwtSetup {
   readonly algorithms: readonly string[]
   readonly profile: Profile
   readonly rules: ClaimRules
-  /** Called for each token whose type is refused. */
-  readonly onWrongType: () => void
 }
 
 /** Header parameters by which the sender would choose the key. */
@@ -33,36 +31,52 @@ export function createVerifyJwt(setup: JwtSetup): VerifyJwt {
   const { keys } = setup
   return (jws, now) => {
     const refusal = checkType(jws, setup) ?? checkKeyParameters(jws, setup)
-    if (refusal !== undefined) return denied(refusal)
+    if (refusal !== undefined) return refusal
     const { kid, alg } = jws.header
     return andThen<KeyAnswer, TokenOutcome>(keys.find(kid as string | undefined, alg), (answer) => {
-      if (answer.outcome !== 'found') return withoutKey(answer)
-      return andThen<TrustedKey | Refused, TokenOutcome>(findSigner(jws, answer.keys, keys), (signer) =>
+      if (answer.outcome !== 'found') return withoutKey(answer, jws, setup)
+      return andThen<TrustedKey | Refused, TokenOutcome>(findSigner(jws, answer.keys, setup), (signer) =>
         'outcome' in signer ? signer : judgeClaims(jws, setup, { source: keys, key: signer, algorithm: alg }, now),
       )
     })
   }
 }
 
-function checkType({ header, payload }: CompactJws, { profile, onWrongType }: JwtSetup): OAuthBearerReason | undefined {
+function checkType({ header, payload }: CompactJws, { profile }: JwtSetup): Denied<OAuthBearerReason> | undefined {
   const { typ, crit, b64, cty } = header
   // No extension is understood here (RFC 7515 §4.1.11), and no token contains another one (RFC 7519 §5.2).
-  if (crit !== undefined || b64 !== undefined || cty !== undefined) return 'wrong_type'
+  if (crit !== undefined || b64 !== undefined || cty !== undefined) return wrongType(typ, profile.types)
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
   const isAccessToken = profile.types.includes(type as string | undefined)
   if (isAccessToken && !profile.otherTokens.some((isKind) => isKind(payload))) return undefined
-  onWrongType()
-  return 'wrong_type'
+  return wrongType(typ, profile.types)
 }
 
-function checkKeyParameters({ header }: CompactJws, { algorithms }: JwtSetup): OAuthBearerReason | undefined {
-  if (!algorithms.includes(header.alg)) return 'wrong_algorithm'
-  if (KEY_INJECTION.some((name) => Object.hasOwn(header, name))) return 'unknown_key'
-  return header.kid === undefined || typeof header.kid === 'string' ? undefined : 'unknown_key'
+function checkKeyParameters({ header }: CompactJws, { algorithms }: JwtSetup): Denied<OAuthBearerReason> | undefined {
+  if (!algorithms.includes(header.alg)) return wrongAlgorithm(header, algorithms)
+  const part = KEY_INJECTION.find((name) => Object.hasOwn(header, name))
+  if (part !== undefined) return unknownKey(header, part)
+  return header.kid === undefined || typeof header.kid === 'string' ? undefined : unknownKey(header, 'kid')
 }
 
-function withoutKey(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
-  if (answer.outcome !== 'unavailable') return denied(answer.outcome === 'unknown' ? 'unknown_key' : 'wrong_algorithm')
+function wrongAlgorithm({ alg }: CompactJws['header'], algorithms: readonly string[]): Denied<OAuthBearerReason> {
+  const attributes = { algorithm: alg, expected_algorithms: listed(algorithms) }
+  return denied('wrong_algorithm', { detail: { attributes } })
+}
+
+/** The event has the key that the token names, and the header parameter that is at fault where one is. */
+function unknownKey({ kid }: CompactJws['header'], part?: string): Denied<OAuthBearerReason> {
+  const attributes = { ...(typeof kid === 'string' ? { key_id: kid } : {}), ...(part === undefined ? {} : { part }) }
+  return denied('unknown_key', { detail: { attributes } })
+}
+
+function withoutKey(
+  answer: Exclude<KeyAnswer, { outcome: 'found' }>,
+  { header }: CompactJws,
+  { algorithms }: JwtSetup,
+): Refused {
+  if (answer.outcome === 'unknown') return unknownKey(header)
+  if (answer.outcome !== 'unavailable') return wrongAlgorithm(header, algorithms)
   const { retryAfterSeconds, failure } = answer
   const detail = failure === undefined ? undefined : { attributes: { failure } }
   return unavailable('keys', { retryAfterSeconds, detail })
@@ -72,13 +86,14 @@ function withoutKey(answer: Exclude<KeyAnswer, { outcome: 'found' }>): Refused {
 function findSigner(
   jws: CompactJws,
   candidates: readonly TrustedKey[],
-  source: KeySource,
+  setup: JwtSetup,
 ): TrustedKey | Refused | Promise<TrustedKey | Refused> {
+  const { keys: source } = setup
   const key = signerAmong(candidates, jws)
   if (key !== undefined) return key
   if (jws.header.kid !== undefined || source.findMore === undefined) return denied('bad_signature')
   return andThen<KeyAnswer, TrustedKey | Refused>(source.findMore(candidates, jws.header.alg), (more) => {
-    if (more.outcome === 'unavailable') return withoutKey(more)
+    if (more.outcome === 'unavailable') return withoutKey(more, jws, setup)
     const later = more.outcome === 'found' ? signerAmong(more.keys, jws) : undefined
     return later ?? denied('bad_signature')
   })
@@ -90,7 +105,7 @@ function signerAmong(keys: readonly TrustedKey[], { header, signed, signature }:
 
 function judgeClaims({ payload }: CompactJws, { profile, rules }: JwtSetup, signer: Signer, now: number): TokenOutcome {
   const times = checkClaims(payload, rules, profile.requiredClaims, now)
-  if (typeof times === 'string') return denied(times)
+  if ('outcome' in times) return times
   const { toleranceMs } = rules
   const { expiresAt, notBefore } = times
   const verdict = grantByClaims(payload, rules, expiresAt, 'jwt')

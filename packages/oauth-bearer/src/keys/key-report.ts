@@ -6,6 +6,8 @@ import { FetchError } from '../http/request.js'
 export interface KeyReport {
   /** The issuer did not deliver keys; called once for each outage. */
   failed(error: unknown, isServedStale: boolean): void
+  /** The issuer delivers keys again. */
+  recovered(): void
   /** The key cache threw. Requests do not depend on it. */
   cacheFailed(error: unknown): void
   rotated(added: number, removed: number): void
@@ -24,6 +26,9 @@ export function keyReport(audit: Audit, issuer: string): KeyReport {
       const own = error instanceof FetchError ? {} : describeError(error)
       const attributes = { issuer, failure: failureOf(error), stale_keys_used: isServedStale, ...own }
       void audit.emit({ type: 'oauth.keys.unavailable', gate: 'oauth-bearer', reason: 'keys', attributes })
+    },
+    recovered() {
+      if (audit.active) void audit.emit({ type: 'oauth.keys.recovered', gate: 'oauth-bearer', attributes: { issuer } })
     },
     cacheFailed(error) {
       if (!audit.active) return

@@ -180,6 +180,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     }
     try {
       const loaded = await fetchKeys()
+      if (!circuit.isHealthy) report.recovered()
       circuit.succeeded()
       adopt(loaded)
       return 'fetched'

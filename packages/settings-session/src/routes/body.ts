@@ -1,6 +1,8 @@
 import { parse as parseQuery } from 'node:querystring'
+import type { AuditAttributes } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { mediaTypeOf } from '../csrf.js'
+import { tellOfBody } from '../mount.js'
 
 /** How the body of a route is written. */
 export interface BodyFormat {
@@ -26,23 +28,36 @@ export const FORM: BodyFormat = {
 export const JSON_BODY: BodyFormat = { type: 'application/json', maxBytes: 16_384, parse: (text) => JSON.parse(text) }
 
 /**
- * Sets `request.body`, unless a parser of the app has read the body or it is of another type. False when it cannot be read:
- * too long, compressed, garbled, or cut off.
+ * Sets `request.body`, unless a parser of the app has read the body or it is of another type. Returns what an event says
+ * when it cannot be read: too long, compressed, garbled, or cut off.
  */
-export async function parseBody(request: Request, { type, maxBytes, parse }: BodyFormat): Promise<boolean> {
-  const isRead = request.readableDidRead || request.readableEnded
-  if (isRead || mediaTypeOf(request) !== type) return true
+export async function parseBody(
+  request: Request,
+  { type, maxBytes, parse }: BodyFormat,
+): Promise<AuditAttributes | undefined> {
+  if (mediaTypeOf(request) !== type) return undefined
+  if (request.readableDidRead && !isParsed(request.body)) tellOfBody('settings.routes()', type)
+  if (request.readableDidRead || request.readableEnded) return undefined
   const text = await readText(request, maxBytes)
-  if (text === undefined) return false
+  if (text === TOO_LONG) return { part: 'body', limit_bytes: maxBytes }
+  if (text === undefined) return UNREADABLE
   try {
     request.body = parse(text)
-    return true
+    return undefined
   } catch {
-    return false
+    return UNREADABLE
   }
 }
 
-function readText(request: Request, maxBytes: number): Promise<string | undefined> {
+/** Some parsers leave the bytes or the text. */
+function isParsed(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
+}
+
+const UNREADABLE: AuditAttributes = { part: 'body' }
+const TOO_LONG = Symbol('too long')
+
+function readText(request: Request, maxBytes: number): Promise<string | typeof TOO_LONG | undefined> {
   const { 'content-encoding': encoding = 'identity' } = request.headers
   if (request.destroyed || encoding !== 'identity') return Promise.resolve(undefined)
   return new Promise((resolve) => {
@@ -51,7 +66,7 @@ function readText(request: Request, maxBytes: number): Promise<string | undefine
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       // The rest is read and dropped: the client gets its answer, and the connection stays usable.
-      if (bytes > maxBytes) resolve(undefined)
+      if (bytes > maxBytes) resolve(TOO_LONG)
       else chunks.push(chunk)
     })
     request.on('end', () => resolve(Buffer.concat(chunks).toString()))

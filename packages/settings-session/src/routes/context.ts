@@ -1,4 +1,6 @@
 import type { Audit, Clock } from '@countersign/core'
+import { type AuditHttp, describeRequest } from '@countersign/core/gate-kit'
+import type { Request } from 'express'
 import type { KindValidators, NoKinds, OnOpen } from '../links/kinds.js'
 import type { IdentityPolicy } from '../oauth/first-claim.js'
 import type { Provider } from '../oauth/provider.js'
@@ -19,4 +21,11 @@ export interface RouteContext {
   readonly sockets: SocketWatch
   readonly audit: Audit
   readonly clock: Clock
+  /** The name of the routes in events. Default: the path. */
+  readonly route: string | undefined
+}
+
+/** The request that changed something, with its client's address, as an event describes it. */
+export function changedBy({ site, route }: RouteContext, request: Request): AuditHttp {
+  return describeRequest(request, route ?? `${site.path}${request.path}`, undefined)
 }

@@ -8,7 +8,8 @@ import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
 import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
-import type { RouteContext } from './context.js'
+import { refusedBy } from '../verify.js'
+import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
 import { setSessionCookie } from './session.js'
 import { continueTo, welcome } from './welcome.js'
@@ -36,15 +37,17 @@ export async function settleIdentity(
   const token = mintToken('s', session.tag)
   const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
   if (claim.outcome === 'contended') return unavailable('session_store')
-  if (claim.outcome === 'refused') return denied(claim.reason)
+  if (claim.outcome === 'refused') return refusedBy(claim)
   if (claim.outcome === 'mismatch') return refuseStranger(context, response, claim.session, identity)
   if (claim.outcome === 'unbound') return firstClaim(context, request, response, proof, claim.session)
   const { user, id } = claim.session
+  const http = changedBy(context, request)
   if (claim.isFirst) {
     const attributes = { issuer: claim.session.identity?.issuer ?? '' }
-    reportChange(audit, 'settings.identity.claimed', { user, id, attributes })
+    reportChange(audit, 'settings.identity.claimed', { user, id, http, attributes })
   }
-  if (!isAgain) return welcome(context, request, response, { token, session: claim.session, isRepeat: false })
+  if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, ...claim })
+  reportChange(audit, 'settings.session.reverified', { user, id, http })
   setSessionCookie(context, response, token)
   return continueTo(site, request, returnTo)
 }
@@ -57,16 +60,19 @@ async function firstClaim(
   proof: Proof,
   session: StoredSession,
 ): Promise<Outcome> {
-  const { site, store, provider, identities } = context
+  const { site, store, provider, identities, audit } = context
   const allow = () => settleIdentity(context, request, response, { ...proof, mayEstablish: true })
   // The platform itself vouched for the user: there was no link to steal.
   if (session.linkId === undefined) return allow()
   const { firstClaim: policy, onFirstClaim } = identities
-  if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(context, response, session)
+  if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(context, request, response, session)
   const { identity } = proof
   const key = claimKey(identity)
   const held = await store.holdClaim(proof.session, identity, key)
-  if (held.outcome === 'refused') return denied(held.reason)
+  if (held.outcome === 'refused') return refusedBy(held)
+  const { user, id } = session
+  const http = changedBy(context, request)
+  reportChange(audit, 'settings.identity.held', { user, id, http, attributes: { issuer: identity.issuer } })
   const principal = principalOfSession(session)
   let answer: FirstClaimAnswer
   try {
@@ -80,17 +86,22 @@ async function firstClaim(
     return unavailableBy(error, 'on_first_claim', { credential: { id: session.id }, principalId: principal.id })
   }
   if (answer === true) return allow()
-  if (answer === false) return refuseFirst(context, response, session)
+  if (answer === false) return refuseFirst(context, request, response, session)
   return continueTo(site, request, pathTo(site, '/waiting'))
 }
 
 /** The person may not be the first: the session ends, the user can ask for another link. */
 export async function refuseFirst(
-  { site, store }: RouteContext,
+  context: RouteContext,
+  request: Request,
   response: Response,
   { id, user }: StoredSession,
 ): Promise<Outcome> {
-  await store.revoke(id)
+  const { site, store, audit } = context
+  if ((await store.revoke(id)) !== undefined) {
+    const http = changedBy(context, request)
+    reportChange(audit, 'settings.session.revoked', { user, id, http, attributes: { cause: 'first_claim_denied' } })
+  }
   forgetSession(site, response)
   const attributes = { first_claim: 'denied' }
   return denied('identity_mismatch', {

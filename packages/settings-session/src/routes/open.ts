@@ -1,7 +1,8 @@
-import { type Denied, denied, secretsEqual } from '@countersign/core/gate-kit'
+import { type Denied, denied, listed, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
+import { reportChange, reportEnded } from '../events.js'
 import { checkMetadata } from '../links/kinds.js'
 import {
   attemptOf,
@@ -14,9 +15,10 @@ import {
 } from '../links/open-cookie.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo, type Site } from '../site.js'
-import type { PeekedLink } from '../store/port.js'
+import type { ExchangeResult, PeekedLink } from '../store/port.js'
 import { parseToken, type Token } from '../tokens.js'
-import type { RouteContext } from './context.js'
+import { refusedBy } from '../verify.js'
+import { changedBy, type RouteContext } from './context.js'
 import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
 import { isSignedIn, setSessionCookie } from './session.js'
 import { welcome } from './welcome.js'
@@ -30,9 +32,9 @@ type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
 export async function receiveLink(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
   const { site, clock } = context
   const link = parseToken('l', request.query.s)
-  if (link === undefined) return linkDenied('malformed')
+  if (link === undefined) return linkDenied(denied('malformed', { detail: { attributes: { part: 'link' } } }))
   const found = await lookAt(context, link)
-  if (found.outcome === 'denied') return refuseLink(site, response, found.reason, link)
+  if (found.outcome === 'denied') return refuseLink(site, response, found, link)
   const maxAgeSeconds = (found.expiresAt - clock.now()) / 1000
   setCookie(response, site.cookies.open, mintOpenCookie(link), { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
   response.setHeader('Referrer-Policy', 'no-referrer')
@@ -49,7 +51,7 @@ export async function showLink(context: RouteContext, request: Request, response
   if (found.outcome === 'open') return confirmPage(context, opening, found)
   // After a success, Back leads here.
   if (found.reason === 'spent' && (await isSignedIn(context, request))) return seeOther(pathTo(site, ''))
-  return refuseLink(site, response, found.reason, opening.link)
+  return refuseLink(site, response, found, opening.link)
 }
 
 /** `POST /open`: the one step that consumes. */
@@ -64,7 +66,7 @@ export async function openLink(context: RouteContext, request: Request, response
   const { link } = opening
   // Validated before it is consumed: trying a link for another part of the app here does not spend it.
   const found = await lookAt(context, link)
-  if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, 'wrong_kind', link)
+  if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, found, link)
   const session = sessionTokenOf(opening)
   const result = await store.exchange({
     link,
@@ -76,13 +78,36 @@ export async function openLink(context: RouteContext, request: Request, response
   })
   if (result.outcome === 'opened') {
     if (provider === undefined) return welcome(context, request, response, { token: session, ...result })
+    if (!result.isRepeat) reportPending(context, request, result)
     setSessionCookie(context, response, session)
     return continueOnPage(pathTo(site, '/oauth/start'), `Next: sign in with ${provider.name}.`)
   }
   if (result.reason !== 'wrong_code' || found.outcome === 'denied') {
-    return refuseLink(site, response, result.reason, link)
+    if (result.isVoided === true) {
+      const user = found.outcome === 'open' ? found.content.user : undefined
+      const http = changedBy(context, request)
+      const attributes = { cause: 'wrong_codes' }
+      reportChange(context.audit, 'settings.link.revoked', { user, id: link.tag, http, attributes })
+    }
+    return refuseLink(site, response, refusedBy(result), link)
   }
-  return { ...linkDenied('wrong_code', link), page: confirmPage(context, opening, found, typeof code === 'string') }
+  return {
+    ...linkDenied(denied('wrong_code'), link),
+    page: confirmPage(context, opening, found, typeof code === 'string'),
+  }
+}
+
+/** The link is held by this browser; its session opens nothing before the person has signed in. */
+function reportPending(
+  context: RouteContext,
+  request: Request,
+  { session, ended }: Extract<ExchangeResult, { outcome: 'opened' }>,
+): void {
+  const { id, user, kind, linkId } = session
+  const http = changedBy(context, request)
+  const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
+  reportChange(context.audit, 'settings.session.pending', { user, id, http, attributes })
+  reportEnded(context.audit, session, ended, http)
 }
 
 function confirmPage(
@@ -116,23 +141,24 @@ function mask(name: string): string {
 /** What a link is, as far as it opens anything here. */
 async function lookAt({ store, kinds }: RouteContext, link: Token): Promise<OpenLink | Denied<SettingsSessionReason>> {
   const found = await store.peekLink(link)
-  if (found.outcome === 'refused') return denied(found.reason)
+  if (found.outcome === 'refused') return refusedBy(found)
   const { kind, metadata } = found.content
-  return checkMetadata(kinds, kind, metadata) === undefined ? denied('wrong_kind') : found
+  if (checkMetadata(kinds, kind, metadata) !== undefined) return found
+  return denied('wrong_kind', { detail: { attributes: { kind, expected_kinds: listed(Object.keys(kinds)) } } })
 }
 
 /** The browser has no link: it is signed in already, or it never had one. */
 async function withoutLink(context: RouteContext, request: Request): Promise<Outcome> {
   if (await isSignedIn(context, request)) return seeOther(pathTo(context.site, ''))
-  return linkDenied('missing')
+  return linkDenied(denied('missing'))
 }
 
-function refuseLink(site: Site, response: Response, reason: SettingsSessionReason, link: Token): RouteDenied {
+function refuseLink(site: Site, response: Response, refusal: Denied<SettingsSessionReason>, link: Token): RouteDenied {
   expireCookie(response, site.cookies.open)
-  return linkDenied(reason, link)
+  return linkDenied(refusal, link)
 }
 
-function linkDenied(reason: SettingsSessionReason, link?: Token): RouteDenied {
-  const detail = link === undefined ? undefined : { credential: { id: link.tag } }
-  return { ...denied(reason, { detail }), type: 'settings.link.refused' }
+function linkDenied(refusal: Denied<SettingsSessionReason>, link?: Token): RouteDenied {
+  const detail = link === undefined ? refusal.detail : { ...refusal.detail, credential: { id: link.tag } }
+  return { ...refusal, detail, type: 'settings.link.refused' }
 }

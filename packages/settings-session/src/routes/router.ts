@@ -1,6 +1,7 @@
 import type { Middleware } from '@countersign/core'
 import { denied } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
+import { tellOfPlace } from '../mount.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
 import { type BodyFormat, FORM, JSON_BODY, parseBody } from './body.js'
@@ -30,6 +31,7 @@ export function createRouter(
   const routes = new Map(Object.entries(table).map(([name, handler]) => [name, on(handler)]))
 
   return function settingsRoutes(request, response, next) {
+    if (request.baseUrl !== site.path) tellOfPlace(request, site)
     const path = request.path.replace(/(?<=.)\/$/, '')
     if (request.method === 'OPTIONS') {
       const methods = ['GET', 'POST'].filter((method) => path !== '/' && routes.has(`${method} ${path}`))
@@ -74,5 +76,8 @@ function telegramRoutes(context: RouteContext, telegram: ResolvedTelegram | unde
 
 /** A body that cannot be read is refused as any other wrong one is. */
 function withBody(format: BodyFormat, reason: SettingsSessionReason, handler: RouteHandler): RouteHandler {
-  return async (request, response) => ((await parseBody(request, format)) ? handler(request, response) : denied(reason))
+  return async (request, response) => {
+    const attributes = await parseBody(request, format)
+    return attributes === undefined ? handler(request, response) : denied(reason, { detail: { attributes } })
+  }
 }

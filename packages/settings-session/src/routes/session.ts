@@ -4,7 +4,7 @@ import { setCookie, tokenInCookie } from '../cookies.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import type { StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
-import { isWhole } from '../verify.js'
+import { isWhole, refusedBy } from '../verify.js'
 import type { RouteContext } from './context.js'
 
 /** The session of a browser, whether it opens anything yet or not. */
@@ -21,7 +21,7 @@ export async function currentSession(
   const token = tokenInCookie(request, site.cookies.session, 's')
   if (token === undefined) return denied('missing')
   const result = await store.read(token)
-  return result.outcome === 'found' ? { token, session: result.session } : denied(result.reason)
+  return result.outcome === 'found' ? { token, session: result.session } : refusedBy(result)
 }
 
 /** Whether the browser's own session opens the settings. */

@@ -2,14 +2,14 @@ import { denied, partitionOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
 import { mediaTypeOf, siteOf } from '../csrf.js'
-import { reportChange } from '../events.js'
+import { reportChange, reportEnded } from '../events.js'
 import { principalId, type SettingsUser } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
 import { type InitData, verifyInitData } from '../telegram/init-data.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
 import { mintTag, mintToken, type Token } from '../tokens.js'
-import type { RouteContext } from './context.js'
+import { changedBy, type RouteContext } from './context.js'
 import { type Outcome, page } from './outcome.js'
 import { setSessionCookie } from './session.js'
 
@@ -39,7 +39,7 @@ export async function openByTelegram(
   if (!isJson || siteOf(request, site.origin) !== 'same_origin') return denied('cross_site')
   const { initData } = (request.body ?? {}) as Partial<Record<string, unknown>>
   const data = verifyInitData(initData, telegram, clock.now())
-  if (data === undefined) return denied('telegram_invalid')
+  if ('invalid' in data) return denied('telegram_invalid', { detail: { attributes: data.invalid } })
   const user = userOf(data)
   const detail = { principalId: principalId(user) }
   try {
@@ -57,11 +57,11 @@ export async function openByTelegram(
   }
   const token = mintToken('s', mintTag(partitionOf(userKey(user))))
   const state = provider === undefined ? 'active' : 'awaiting_identity'
-  await store.openSession({ ref: token, content: { user, kind: 'settings' }, state, limits })
-  if (state === 'active') {
-    const attributes = { kind: 'settings', by: 'telegram' }
-    reportChange(audit, 'settings.session.opened', { user, id: token.tag, attributes })
-  }
+  const { ended } = await store.openSession({ ref: token, content: { user, kind: 'settings' }, state, limits })
+  const type = state === 'active' ? 'settings.session.opened' : 'settings.session.pending'
+  const http = changedBy(context, request)
+  reportChange(audit, type, { user, id: token.tag, http, attributes: { kind: 'settings', by: 'telegram' } })
+  reportEnded(audit, { id: token.tag, user }, ended, http)
   setSessionCookie(context, response, token)
   return { outcome: 'json', body: { goTo: pathTo(site, state === 'active' ? '' : '/oauth/start') } }
 }

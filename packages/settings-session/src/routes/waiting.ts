@@ -16,7 +16,7 @@ export async function waitForAnswer(context: RouteContext, request: Request, res
   if (isWhole(session, true)) return seeOther(pathTo(site, ''))
   if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))
   const { identity, answer } = session.claim
-  if (answer === 'denied') return refuseFirst(context, response, session)
+  if (answer === 'denied') return refuseFirst(context, request, response, session)
   if (answer === 'pending') {
     const text = 'Confirm in the chat that this is you. This page continues by itself.'
     return page('interstitial', { goTo: pathTo(site, '/waiting'), text, link: 'Check again', delaySeconds: 3 })

@@ -1,14 +1,14 @@
 import { memberOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
-import { reportChange } from '../events.js'
+import { reportChange, reportEnded } from '../events.js'
 import { checkMetadata, type OpenResult } from '../links/kinds.js'
 import { SensitiveUrl } from '../links/sensitive-url.js'
 import { principalOfSession } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
-import type { StoredSession } from '../store/port.js'
+import type { EndedSession, StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
-import type { RouteContext } from './context.js'
+import { changedBy, type RouteContext } from './context.js'
 import { continueOnPage, type Outcome, type Reply, seeOther } from './outcome.js'
 import { setSessionCookie } from './session.js'
 
@@ -27,6 +27,8 @@ export interface Opened {
   readonly session: StoredSession
   /** A double click: the first click's session has been reported. */
   readonly isRepeat: boolean
+  /** The sessions that it ended. */
+  readonly ended?: readonly EndedSession[] | undefined
 }
 
 /** A session has become active: its cookie, its event, and on to where it leads. */
@@ -34,13 +36,15 @@ export async function welcome(
   context: RouteContext,
   request: Request,
   response: Response,
-  { token, session, isRepeat }: Opened,
+  { token, session, isRepeat, ended }: Opened,
 ): Promise<Outcome> {
   const { site, kinds, onOpen, audit } = context
   const { id, user, kind, metadata, linkId, returnTo } = session
   if (!isRepeat) {
     const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
-    reportChange(audit, 'settings.session.opened', { user, id, attributes })
+    const http = changedBy(context, request)
+    reportChange(audit, 'settings.session.opened', { user, id, http, attributes })
+    reportEnded(audit, session, ended, http)
   }
   // Before the app's `onOpen` is called: what it throws must not cost the person the session.
   setSessionCookie(context, response, token)

@@ -1,12 +1,12 @@
 import { type Clock, UnavailableError } from '@countersign/core'
-import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import type { SettingsUser } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import { userKey } from './keys.js'
 import { memoryIdentities } from './memory/identities.js'
 import { memoryLinks } from './memory/links.js'
 import type { MemoryState, SessionRow } from './memory/state.js'
-import { createSession, endAll, endSession, refusalOf, spendLink, viewOf } from './memory/state.js'
+import { createSession, endAll, endSession, refusalOf, refused, spendLink, viewOf } from './memory/state.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
 import { TOUCH_PART } from './rules.js'
 
@@ -30,6 +30,12 @@ const RULES = {
  */
 export function memorySessions(options: MemorySessionsOptions = {}): SettingsStore {
   const { maxEntries, clock } = resolveOptions('memorySessions', options, RULES)
+  warnOfMemory({
+    store: 'memorySessions()',
+    keeps: 'links, sessions and who is bound to which identity',
+    instead: 'redisSessions(redis) of @countersign/settings-session/redis',
+    atRestart: "any identity can claim a user first, and Telegram's data can be used once more",
+  })
   const state: MemoryState = {
     clock,
     links: new BoundedTtlMap({ maxEntries, clock }),
@@ -47,7 +53,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
   function read({ tag, hash }: TokenRef): ReadResult {
     const row = state.sessions.get(tag)
     const reason = refusalOf(state, row, hash)
-    if (reason !== undefined) return { outcome: 'refused', reason }
+    if (reason !== undefined) return refused(state, row?.hash === hash ? row : undefined, reason)
     const session = row as SessionRow
     const now = clock.now()
     if (now - session.lastSeenAt >= session.limits.idleMs / TOUCH_PART) session.lastSeenAt = now
@@ -58,10 +64,10 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     ...memoryLinks(state),
     ...memoryIdentities(state, maxEntries),
     read,
-    openSession: (session: NewSession) => ({
-      outcome: 'found',
-      session: viewOf(createSession(state, session), clock.now()),
-    }),
+    openSession(session: NewSession) {
+      const { row, ended } = createSession(state, session)
+      return { outcome: 'found', session: viewOf(row, clock.now()), ended }
+    },
     revoke(id: string, hash?: string): StoredSession | undefined {
       const row = state.sessions.get(id)
       if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined

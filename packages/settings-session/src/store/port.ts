@@ -30,10 +30,18 @@ export interface NewLink {
 /** Why a link opens nothing. */
 export type LinkRefusal = 'unknown' | 'expired' | 'spent' | 'revoked'
 
+/** A refusal of a store. */
+export interface StoreRefusal<R extends string> {
+  readonly outcome: 'refused'
+  readonly reason: R
+  /** Of one that has expired or was idle: for how many milliseconds, by the store's clock. */
+  readonly lateMs?: number | undefined
+}
+
 /** What a look at a link finds. */
 export type PeekedLink =
   | { readonly outcome: 'open'; readonly content: LinkContent; readonly expiresAt: number; readonly needsCode: boolean }
-  | { readonly outcome: 'refused'; readonly reason: LinkRefusal }
+  | StoreRefusal<LinkRefusal>
 
 /** How long sessions last. */
 export interface SessionLimits {
@@ -73,18 +81,34 @@ export interface StoredSession extends LinkContent {
   readonly verifiedMsAgo: number
 }
 
+/** A session that another one ended: it was the oldest of too many, or its link was opened again before it was active. */
+export interface EndedSession {
+  readonly id: string
+  readonly cause: 'max_sessions' | 'link_opened_again'
+}
+
 /** The result of an exchange. */
 export type ExchangeResult =
-  | { readonly outcome: 'opened'; readonly session: StoredSession; readonly isRepeat: boolean }
-  | { readonly outcome: 'refused'; readonly reason: LinkRefusal | 'wrong_code' }
+  | {
+      readonly outcome: 'opened'
+      readonly session: StoredSession
+      readonly isRepeat: boolean
+      /** The sessions that this one ended. */
+      readonly ended?: readonly EndedSession[] | undefined
+    }
+  | (StoreRefusal<LinkRefusal | 'wrong_code'> & {
+      /** These digits were wrong once too often: the link is spent from now on. */
+      readonly isVoided?: boolean | undefined
+    })
 
 /** Why a session is not honoured. */
 export type SessionRefusal = 'unknown' | 'idle' | 'expired' | 'revoked'
 
 /** What a read of a session finds. */
-export type ReadResult =
-  | { readonly outcome: 'found'; readonly session: StoredSession }
-  | { readonly outcome: 'refused'; readonly reason: SessionRefusal }
+export type ReadResult = { readonly outcome: 'found'; readonly session: StoredSession } | StoreRefusal<SessionRefusal>
+
+/** The result of an opening without a link. */
+export type OpeningResult = ReadResult & { readonly ended?: readonly EndedSession[] | undefined }
 
 /** A session without a link: opened by a platform's signed data. */
 export interface NewSession {
@@ -106,14 +130,20 @@ export interface IdentityClaim {
 
 /** The result of an identity claim. */
 export type ClaimResult =
-  | { readonly outcome: 'activated'; readonly session: StoredSession; readonly isFirst: boolean }
+  | {
+      readonly outcome: 'activated'
+      readonly session: StoredSession
+      readonly isFirst: boolean
+      /** The sessions that this one ended. */
+      readonly ended?: readonly EndedSession[] | undefined
+    }
   /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
   | { readonly outcome: 'unbound'; readonly session: StoredSession }
   /** The user is bound to another identity, or the identity to another user. The session is gone, its link spent. */
   | { readonly outcome: 'mismatch'; readonly session: StoredSession }
   /** Another user is claiming the identity at this moment. Nothing was changed. */
   | { readonly outcome: 'contended' }
-  | { readonly outcome: 'refused'; readonly reason: SessionRefusal }
+  | StoreRefusal<SessionRefusal>
 
 /** A first claim, and what the app has decided about it. */
 export interface HeldClaim {
@@ -154,7 +184,7 @@ export interface LinkStore {
 /** The part of a store that keeps sessions. */
 export interface SessionStore {
   /** Opens a session without a link. */
-  openSession(session: NewSession): Awaitable<ReadResult>
+  openSession(session: NewSession): Awaitable<OpeningResult>
   /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
   read(ref: TokenRef): Awaitable<ReadResult>
   /** Ends one session and spends its link; with a hash only when it is the session's. Returns what it ended. */

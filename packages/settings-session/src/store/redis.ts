@@ -6,7 +6,7 @@ import { userKey } from './keys.js'
 import type { LinkContent, LinkRefusal, SettingsStore } from './port.js'
 import { redisIdentities } from './redis/identities.js'
 import { placesOf } from './redis/places.js'
-import { readFrom, type SessionReply, sessionFrom } from './redis/reply.js'
+import { endedFrom, readFrom, refusedFrom, type SessionReply, sessionFrom } from './redis/reply.js'
 import * as scripts from './redis/scripts.js'
 
 /**
@@ -33,7 +33,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const place = placeOfTag(tag)
       const reply = await place.run(scripts.peekLinkScript, [`l:${tag}`], hash)
       const [outcome, content, expiresAt, needsCode] = reply as ['open', string, string, number] | [LinkRefusal]
-      if (outcome !== 'open') return { outcome: 'refused', reason: outcome }
+      if (outcome !== 'open') return refusedFrom<LinkRefusal>(reply)
       const parsed = JSON.parse(content as string) as LinkContent
       return { outcome, content: parsed, expiresAt: Number(expiresAt), needsCode: Number(needsCode) === 1 }
     },
@@ -43,9 +43,12 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [link.hash, link.tag, session.hash, session.tag, attempt, state, idleMs, absoluteMs, maxSessions]
       const reply = await place.run(scripts.exchangeScript, keys, ...args, codeHash)
-      const [outcome, opened, isRepeat] = reply as ['opened', SessionReply, number] | [LinkRefusal | 'wrong_code']
-      if (outcome !== 'opened') return { outcome: 'refused', reason: outcome }
-      return { outcome, session: sessionFrom(opened as SessionReply), isRepeat: Number(isRepeat) === 1 }
+      const [outcome, opened, isRepeat, ended] = reply as readonly [string, SessionReply, number, unknown]
+      if (outcome === 'opened') {
+        return { outcome, session: sessionFrom(opened), isRepeat: Number(isRepeat) === 1, ended: endedFrom(ended) }
+      }
+      const refusal = refusedFrom<LinkRefusal | 'wrong_code'>(reply)
+      return opened === 'voided' ? { ...refusal, isVoided: true } : refusal
     },
     async openSession({ ref, content, state, limits }) {
       const place = placeOfTag(ref.tag)
@@ -53,7 +56,8 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
       const names = [`s:${ref.tag}`, `e:${key}`, `x:${key}`]
-      return readFrom(await place.run(scripts.openSessionScript, names, ...args))
+      const reply = await place.run(scripts.openSessionScript, names, ...args)
+      return { ...readFrom(reply), ended: endedFrom((reply as readonly unknown[])[2]) }
     },
     read({ tag, hash }) {
       const place = placeOfTag(tag)

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual, verify } from 'node:crypto'
-import { sha256 } from '@countersign/core/gate-kit'
+import { type AuditAttributes, inSeconds, sha256 } from '@countersign/core/gate-kit'
 import type { ResolvedTelegram, TelegramUser } from './telegram-options.js'
 
 /** What Telegram vouches for. */
@@ -13,6 +13,11 @@ export interface InitData {
   readonly fingerprint: string
 }
 
+/** What is wrong with what is not Telegram's data, or not any more: the attributes of an event. */
+export interface InvalidInitData {
+  readonly invalid: AuditAttributes & { readonly part: 'fields' | 'signature' | 'auth_date' | 'user' | 'chat' }
+}
+
 const MAX_BYTES = 8192
 /** Milliseconds by which Telegram's clock may be ahead of ours. */
 const FUTURE_MS = 60_000
@@ -20,22 +25,24 @@ const NAME = /^[a-z][a-z0-9_]{0,63}$/
 const CONTROL = /[\u0000-\u001f\u007f]/
 
 /**
- * Reads Telegram's initData. The signature is checked before anything else is believed. Undefined when Telegram did not
- * sign it for this bot, when it is too old, and when it is from the future.
+ * Reads Telegram's initData. The signature is checked before anything else is believed. Refused is what Telegram
+ * did not sign for this bot, what is too old, and what is from the future.
  *
  * Source: https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app
  */
-export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: number): InitData | undefined {
+export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: number): InitData | InvalidInitData {
   const fields = parseFields(text)
-  if (fields === undefined) return undefined
+  if (fields === undefined) return { invalid: { part: 'fields' } }
   const signed = options.botToken === undefined ? checkEd25519(fields, options) : checkHmac(fields, options.botToken)
-  if (signed === undefined) return undefined
+  if (signed === undefined) return { invalid: { part: 'signature' } }
   const seconds = fields.get('auth_date') ?? ''
   const authDate = /^[1-9]\d{0,11}$/.test(seconds) ? Number(seconds) * 1000 : Number.NaN
-  if (!(authDate <= nowMs + FUTURE_MS && nowMs - authDate <= options.maxAgeMs)) return undefined
+  if (!(authDate <= nowMs + FUTURE_MS && nowMs - authDate <= options.maxAgeMs)) {
+    return { invalid: { ...untimely(authDate, options.maxAgeMs, nowMs), part: 'auth_date' } }
+  }
   const user = parseUser(fields.get('user'))
   const chat = parseChat(fields)
-  if (user === undefined || chat === undefined) return undefined
+  if (user === undefined || chat === undefined) return { invalid: { part: user === undefined ? 'user' : 'chat' } }
   const isOwn = chat.id === undefined || chat.id === user.id
   return {
     user,
@@ -43,6 +50,11 @@ export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: 
     expiresAt: authDate + options.maxAgeMs + FUTURE_MS,
     fingerprint: sha256(signed).toString('base64url'),
   }
+}
+
+function untimely(authDate: number, maxAgeMs: number, nowMs: number): AuditAttributes {
+  if (authDate > nowMs) return { early_by_seconds: inSeconds(authDate - nowMs), tolerance_seconds: FUTURE_MS / 1000 }
+  return Number.isNaN(authDate) ? {} : { late_by_seconds: inSeconds(nowMs - authDate - maxAgeMs) }
 }
 
 /**

@@ -2,18 +2,30 @@
 // and with a good one. The modules come from the consumer, so that `import` and `require`, and each Express, are tested
 // by the same words.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request as ask } from 'node:http'
 import { openLink } from './open-link.mjs'
 import { serve } from './serve.mjs'
 
 const secret = 'a-secret-of-the-consumer-that-is-long-enough'
 const audience = 'app.example.com'
 
+/** Asks for an upgrade: the status, and what kind of principal the listener got. */
+async function upgrade(url, headers, protocol = 'exercise') {
+  const asked = ask(url, { headers: { ...headers, connection: 'Upgrade', upgrade: protocol } }).end()
+  const [response, socket] = await Promise.race([once(asked, 'upgrade'), once(asked, 'response')])
+  socket?.destroy()
+  response.resume()
+  return [response.statusCode, response.headers['x-kind']]
+}
+
 /** Each package's part: mounts its gate and returns the requests that it must let in and refuse, and why. */
 const parts = {
   hmac({ requireHmac, memorySecrets, xHeaders, sign }, { app, base, audit, handler }) {
     const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret }])
     const options = { secrets, audience, formats: [xHeaders()], audit }
-    app.post('/hmac/:id', requireHmac(options), handler)
+    const gate = requireHmac(options)
+    app.post('/hmac/:id', gate, handler)
     // A store that rejects must be an answer, in an Express that does not look at promises, too.
     const replay = { claim: () => Promise.reject(new Error('the store is down')) }
     app.post('/outage/:id', requireHmac({ ...options, replay }), handler)
@@ -22,7 +34,10 @@ const parts = {
       const headers = sign(request, { caller: 'scheduler', secret: signingSecret, audience, format: xHeaders() })
       return { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body }
     }
+    const handshake = { method: 'GET', url: `${base}/live/hmac`, headers: {} }
     return {
+      gate,
+      handshake: () => sign(handshake, { caller: 'scheduler', secret, audience, format: xHeaders() }),
       good: () => signed('/hmac/a%20b'),
       bad: {
         'another secret': [() => signed('/hmac/a%20b', `${secret}!`), 401, 'bad_signature'],
@@ -41,6 +56,8 @@ const parts = {
     const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } })
     const good = () => bearer(issuer.token(`${base}/oauth-bearer`))
     return {
+      gate,
+      handshake: () => good().headers,
       good,
       bad: {
         'a token for another': [() => bearer(issuer.token('https://other.example.com')), 401, 'wrong_audience'],
@@ -76,6 +93,8 @@ const parts = {
       return { headers: { authorization: `${authorization.slice(0, -5)}AAAAA` } }
     }
     return {
+      gate,
+      handshake: async () => (await good()).headers,
       good,
       bad: {
         'an altered one': [altered, 401, 'malformed'],
@@ -86,7 +105,8 @@ const parts = {
   'settings-session'({ createSettingsSessions, requireSettingsSession }, { app, base, audit, handler }) {
     const settings = createSettingsSessions({ baseUrl: `${base}/settings-session`, audit })
     app.use('/settings-session', settings.routes())
-    app.all('/settings-session/:id', requireSettingsSession({ settings, audit }), handler)
+    const gate = requireSettingsSession({ settings, audit })
+    app.all('/settings-session/:id', gate, handler)
     const good = async () => ({ headers: { cookie: await openLink(settings) } })
     const altered = async () => {
       const { cookie } = (await good()).headers
@@ -97,6 +117,8 @@ const parts = {
       headers: { ...(await good()).headers, origin: 'https://evil.example' },
     })
     return {
+      gate,
+      handshake: async () => ({ ...(await good()).headers, origin: base }),
       good,
       bad: {
         'an altered one': [altered, 401, 'unknown'],
@@ -111,14 +133,21 @@ export async function exercise({ express, createAudit, gates, issuer }) {
   const events = []
   const audit = createAudit({ sinks: [(event) => events.push(event)] })
   const app = express()
-  const { base, close } = await serve(app)
+  const { base, server, close } = await serve(app)
   const handler = (request, response) => response.json({ kind: request.principal.kind, id: request.params.id })
   const decisions = () =>
     events.splice(0).flatMap(({ type, gate, reason }) => (type.startsWith('access.') ? [[type, gate, reason]] : []))
   try {
     for (const [name, module] of Object.entries(gates)) {
       const url = `${base}/${name}/a%20b`
-      const { good, bad, outage, isOnce } = parts[name](module, { express, app, base, audit, handler, issuer })
+      const { gate, handshake, good, bad, outage, isOnce } = parts[name](module, {
+        express,
+        app,
+        base,
+        audit,
+        handler,
+        issuer,
+      })
       const method = (await good()).method ?? 'GET'
       const nothing = [() => ({ method }), 401, 'missing']
       for (const [title, [make, status, reason, below = '']] of Object.entries({ nothing, ...bad })) {
@@ -142,6 +171,19 @@ export async function exercise({ express, createAudit, gates, issuer }) {
         assert.equal((await fetch(url, request)).status, 401)
         assert.deepEqual(decisions(), [['access.denied', name, 'replayed']])
       }
+      gate.upgrade(server, `/live/${name}`, (_request, socket, _head, { kind }) =>
+        socket.end(
+          `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: exercise\r\nX-Kind: ${kind}\r\n\r\n`,
+        ),
+      )
+      const live = await handshake()
+      events.length = 0
+      assert.deepEqual(await upgrade(`${base}/live/${name}`, live), [101, name])
+      assert.deepEqual(await upgrade(`${base}/live/${name}`, {}), [401, undefined])
+      assert.deepEqual(decisions(), [
+        ['access.granted', name, undefined],
+        ['access.denied', name, 'missing'],
+      ])
       if (outage !== undefined) {
         const [make, dependency] = outage
         const response = await fetch(`${base}/outage/a%20b`, await make())
@@ -154,6 +196,8 @@ export async function exercise({ express, createAudit, gates, issuer }) {
         response.status(418).json({ code: error.code, status: error.status }),
       )
       assert.equal(await (await fetch(`${base}/optional`)).text(), '{"kind":null}')
+      // With a listener for upgrades, Node hands no such request to Express.
+      assert.deepEqual(await upgrade(`${base}/optional`, {}, 'h2c'), [200, undefined])
       const bad = { headers: { authorization: 'Bearer mcp_bad' } }
       const refused = await fetch(`${base}/next`, bad)
       assert.equal(await refused.text(), '{"code":"ERR_COUNTERSIGN_ACCESS_DENIED","status":401}')

@@ -20,11 +20,12 @@ export async function startIssuer() {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
   return {
     url,
-    /** An access token of RFC 9068 for this resource. */
-    token(audience) {
+    /** An access token of RFC 9068 for this resource, with these members in place of its own. */
+    token(audience, { header = {}, claims: changed = {} } = {}) {
       const now = Math.floor(Date.now() / 1000)
-      const claims = { iss: url, aud: audience, sub: 'u1', client_id: 'c1', iat: now, exp: now + 60, jti: randomUUID() }
-      const input = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'k1' })}.${encode(claims)}`
+      const own = { iss: url, aud: audience, sub: 'u1', client_id: 'c1', iat: now, exp: now + 60, jti: randomUUID() }
+      const claims = { ...own, ...changed }
+      const input = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'k1', ...header })}.${encode(claims)}`
       return `${input}.${createSign('RSA-SHA256').update(input).sign(privateKey, 'base64url')}`
     },
     async close() {

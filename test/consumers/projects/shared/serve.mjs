@@ -10,5 +10,5 @@ export async function serve(app) {
     server.close()
     await once(server, 'close')
   }
-  return { base: `http://127.0.0.1:${server.address().port}`, close }
+  return { server, base: `http://127.0.0.1:${server.address().port}`, close }
 }

@@ -145,6 +145,17 @@ export function tokenStanding(entry: Entry, at: Moment, life: CredentialLife): S
   return entry.isRevoked ? 'revoked' : standingOf(entry.holder ?? entry, at, life)
 }
 
+/** Of one that is expired or idle: for how many milliseconds. */
+export function latenessOf(
+  entry: Entry,
+  { now, running }: Moment,
+  standing: Standing,
+  life: CredentialLife,
+): number | undefined {
+  if (standing === 'expired') return now - expiryDeadline(entry, life)
+  return standing === 'idle' ? running - idleDeadline(entry, life) : undefined
+}
+
 /** An entry as callers see it. */
 export function recordOf(entry: Entry, { now, running }: Moment, life: CredentialLife): CredentialRecord {
   return {

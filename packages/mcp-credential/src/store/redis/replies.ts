@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { CredentialRecord, FoundCredential, Standing } from '../port.js'
 
-/** `[standing, digest in hex, t, p, s, c, i, expires, idle]` */
-export type FoundReply = [Standing, string, string, string, string, string, string, string, string]
+/** `[standing, digest in hex, t, p, s, c, i, expires, idle]`, and now of one that is expired or idle. */
+export type FoundReply = [Standing, string, string, string, string, string, string, string, string, string?]
 
 /** The lines of the resolve script's answer. */
 export function linesOf(answer: unknown): null | ['alias', string] | FoundReply {
@@ -20,7 +20,11 @@ export function foundFrom(
   const stored = reply === null ? DUMMY : Buffer.from(reply[1], 'hex')
   const isEqual = digest !== undefined && stored.length === 32 && timingSafeEqual(stored, digest)
   if (reply === null) return undefined
-  return { standing: reply[0], isProven: isEqual, credential: recordFrom(reply, holder) }
+  const [standing, , , , , , , expiresAt, idleAt, now] = reply
+  const found = { standing, isProven: isEqual, credential: recordFrom(reply, holder) }
+  return now === undefined
+    ? found
+    : { ...found, lateMs: Number(now) - Number(standing === 'expired' ? expiresAt : idleAt) }
 }
 
 /** The credential in an answer. */

@@ -8,7 +8,7 @@ import { FENCE, KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
  *
  * KEYS: presented, holder, thread, provider, session, all, names, deadlines. Presented and holder differ for an alias.
  * ARGV: mode, digest, life. Answers null, or lines: `alias` and the holder that the caller has to come again with, or
- * standing, digest, t, p, s, c, i, expires, idle. No value contains a line break, and one text is cheaper to read than nine.
+ * standing, digest, t, p, s, c, i, expires, idle, and now when it is expired or idle. No value contains a line break, and one text is cheaper to read than nine.
  */
 export const resolveScript: RedisScript = defineScript(
   'mcp_resolve',
@@ -52,5 +52,7 @@ if proven and slides then
   end
   standing = 'live'
 end
-return table.concat({standing, presented[1], h[1], h[2], h[3], h[4], h[5], text(expires), text(idle)}, '\\n')`,
+local lines = {standing, presented[1], h[1], h[2], h[3], h[4], h[5], text(expires), text(idle)}
+if standing == 'expired' or standing == 'idle' then lines[10] = text(now) end
+return table.concat(lines, '\\n')`,
 )

@@ -3,7 +3,7 @@ import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
 import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
-import { endAll, endSession, indexSession, type MemoryState, refusalOf, spendLink, viewOf } from './state.js'
+import { endAll, endSession, indexSession, type MemoryState, refusalOf, refused, spendLink, viewOf } from './state.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
@@ -35,7 +35,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     claimIdentity({ session, newHash, identity, mayEstablish }: IdentityClaim): ClaimResult {
       const row = sessions.get(session.tag)
       const reason = refusalOf(state, row, session.hash)
-      if (row === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
       const { user } = row.content
       const bound = identities.get(userKey(user))
       const owner = users.get(identityKey(identity, user)) ?? userKey(user)
@@ -54,13 +54,13 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       row.identity = identity
       row.claim = undefined
       spendLink(state, row)
-      if (!wasActive) indexSession(state, row)
-      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined }
+      const ended = wasActive ? [] : indexSession(state, row)
+      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined, ended }
     },
     holdClaim({ tag, hash }, identity, key) {
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
-      if (row === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
       row.claim = { identity, answer: 'pending' }
       row.claimKey = key
       return { outcome: 'found', session: viewOf(row, clock.now()) }

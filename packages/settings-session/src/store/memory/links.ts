@@ -1,6 +1,15 @@
 import type { TokenRef } from '../../tokens.js'
 import { userKey } from '../keys.js'
-import type { Exchange, ExchangeResult, LinkRefusal, LinkStore, NewLink, PeekedLink } from '../port.js'
+import type {
+  EndedSession,
+  Exchange,
+  ExchangeResult,
+  LinkRefusal,
+  LinkStore,
+  NewLink,
+  PeekedLink,
+  StoreRefusal,
+} from '../port.js'
 import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
 import { createSession, epochOf, type LinkRow, type MemoryState, refusalOf, type SessionRow, viewOf } from './state.js'
 
@@ -14,6 +23,11 @@ export function memoryLinks(state: MemoryState): LinkStore {
     if (link.spentAt !== undefined) return 'spent'
     if (clock.now() >= link.expiresAt) return 'expired'
     return state.epochs.get(link.userKey) === link.epoch ? undefined : 'revoked'
+  }
+
+  function refused<R extends LinkRefusal>(link: LinkRow | undefined, reason: R): StoreRefusal<R> {
+    if (reason !== 'expired' || link === undefined) return { outcome: 'refused', reason }
+    return { outcome: 'refused', reason, lateMs: clock.now() - link.expiresAt }
   }
 
   function find({ tag, hash }: TokenRef): LinkRow | undefined {
@@ -53,7 +67,7 @@ export function memoryLinks(state: MemoryState): LinkStore {
     peekLink(ref): PeekedLink {
       const link = find(ref)
       const reason = refusal(link)
-      if (reason !== undefined) return { outcome: 'refused', reason }
+      if (reason !== undefined) return refused(link, reason)
       const { content, expiresAt, codeHash } = link as LinkRow
       return { outcome: 'open', content, expiresAt, needsCode: codeHash !== undefined }
     },
@@ -63,22 +77,24 @@ export function memoryLinks(state: MemoryState): LinkStore {
       const first = link === undefined ? undefined : repeated(link, exchange)
       if (first !== undefined) return { outcome: 'opened', session: viewOf(first, clock.now()), isRepeat: true }
       const reason = refusal(link)
-      if (link === undefined || reason !== undefined) return { outcome: 'refused', reason: reason ?? 'unknown' }
+      if (link === undefined || reason !== undefined) return refused(link, reason ?? 'unknown')
       if (link.codeHash !== undefined && link.codeHash !== exchange.codeHash) {
         link.wrongCodes += 1
         if (link.wrongCodes < MAX_WRONG_CODES) return { outcome: 'refused', reason: 'wrong_code' }
         link.spentAt = clock.now()
-        return { outcome: 'refused', reason: 'spent' }
+        return { outcome: 'refused', reason: 'spent', isVoided: true }
       }
       const { session: ref, limits, state: sessionState } = exchange
       const created = { ref, content: link.content, state: sessionState, limits }
-      const row = createSession(state, created, exchange.link.tag)
+      const { row, ended } = createSession(state, created, exchange.link.tag)
       const holder = link.holder === undefined ? undefined : sessions.get(link.holder)
-      if (holder !== undefined && holder !== row) holder.state = 'ended'
+      const isReplaced = holder !== undefined && holder !== row && holder.state !== 'ended'
+      const replaced: EndedSession[] = isReplaced ? [{ id: holder.id, cause: 'link_opened_again' }] : []
+      if (isReplaced) holder.state = 'ended'
       link.holder = row.id
       link.attempt = exchange.attempt
       if (sessionState === 'active') link.spentAt = clock.now()
-      return { outcome: 'opened', session: viewOf(row, clock.now()), isRepeat: false }
+      return { outcome: 'opened', session: viewOf(row, clock.now()), isRepeat: false, ended: [...ended, ...replaced] }
     },
   }
 }

@@ -4,6 +4,7 @@ import type { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { userKey } from '../keys.js'
 import type {
+  EndedSession,
   HeldClaim,
   LinkContent,
   NewSession,
@@ -11,6 +12,7 @@ import type {
   SessionRefusal,
   SessionState,
   StoredSession,
+  StoreRefusal,
 } from '../port.js'
 import { TOMBSTONE_MS } from '../rules.js'
 
@@ -86,6 +88,18 @@ export function refusalOf(state: MemoryState, row: SessionRow | undefined, hash:
   return state.epochs.get(row.userKey) === row.epoch ? undefined : 'revoked'
 }
 
+/** The refusal of a session; of none, it is `unknown`. */
+export function refused<R extends SessionRefusal>(
+  { clock }: MemoryState,
+  row: SessionRow | undefined,
+  reason: R,
+): StoreRefusal<R> {
+  const now = clock.now()
+  if (reason === 'expired') return { outcome: 'refused', reason, lateMs: now - (row?.expiresAt ?? now) }
+  if (reason !== 'idle' || row === undefined) return { outcome: 'refused', reason }
+  return { outcome: 'refused', reason, lateMs: now - row.lastSeenAt - row.limits.idleMs }
+}
+
 /** A session in the form of the port. */
 export function viewOf(row: SessionRow, now: number): StoredSession {
   const { user, agentId, kind, metadata, returnTo } = row.content
@@ -107,8 +121,12 @@ export function viewOf(row: SessionRow, now: number): StoredSession {
   }
 }
 
-/** Makes a session; an active one counts towards the user's maximum. */
-export function createSession(state: MemoryState, session: NewSession, linkId?: string): SessionRow {
+/** Makes a session; an active one counts towards the user's maximum, and may end others. */
+export function createSession(
+  state: MemoryState,
+  session: NewSession,
+  linkId?: string,
+): { readonly row: SessionRow; readonly ended: readonly EndedSession[] } {
   const { ref, content, limits } = session
   const key = userKey(content.user)
   const epoch = epochOf(state, key, limits.absoluteMs)
@@ -132,12 +150,11 @@ export function createSession(state: MemoryState, session: NewSession, linkId?: 
   }
   state.assertRoom(state.sessions)
   state.sessions.set(row.id, row, row.expiresAt + TOMBSTONE_MS)
-  if (row.state === 'active') indexSession(state, row)
-  return row
+  return { row, ended: row.state === 'active' ? indexSession(state, row) : [] }
 }
 
-/** Counts an active session; beyond the maximum, the oldest ends. */
-export function indexSession(state: MemoryState, row: SessionRow): void {
+/** Counts an active session; beyond the maximum, the oldest ends. Returns what ended. */
+export function indexSession(state: MemoryState, row: SessionRow): readonly EndedSession[] {
   const ids = state.index.get(row.userKey) ?? new Set()
   for (const id of ids) {
     const other = state.sessions.get(id)
@@ -145,12 +162,15 @@ export function indexSession(state: MemoryState, row: SessionRow): void {
   }
   ids.add(row.id)
   state.index.set(row.userKey, ids, row.expiresAt + TOMBSTONE_MS)
+  const ended: EndedSession[] = []
   for (const id of ids) {
     if (ids.size <= row.limits.maxSessions) break
     const oldest = state.sessions.get(id)
     if (oldest !== undefined) oldest.state = 'ended'
     ids.delete(id)
+    ended.push({ id, cause: 'max_sessions' })
   }
+  return ended
 }
 
 /** Ends all sessions of a user and voids the user's links. */

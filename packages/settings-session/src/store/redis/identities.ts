@@ -6,7 +6,15 @@ import { identityKey, userKey } from '../keys.js'
 import type { ClaimResult, IdentityClaim, IdentityStore, InitDataUse, SessionRefusal } from '../port.js'
 import * as scripts from './identity-scripts.js'
 import type { Places } from './places.js'
-import { identityFrom, identityText, readFrom, type SessionReply, sessionFrom } from './reply.js'
+import {
+  endedFrom,
+  identityFrom,
+  identityText,
+  readFrom,
+  refusedFrom,
+  type SessionReply,
+  sessionFrom,
+} from './reply.js'
 
 type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readonly at: string }
 
@@ -135,10 +143,9 @@ export function redisIdentities(places: Places): IdentityStore {
 }
 
 function claimFrom(reply: unknown): ClaimResult {
-  const [outcome, session, isFirst] = reply as [string, SessionReply | undefined, number | undefined]
+  const [outcome, session, isFirst, ended] = reply as readonly [string, SessionReply, number, unknown]
   if (outcome === 'contended') return { outcome }
-  if (session === undefined) return { outcome: 'refused', reason: outcome as SessionRefusal }
-  const found = sessionFrom(session)
-  if (outcome === 'activated') return { outcome, session: found, isFirst: Number(isFirst) === 1 }
-  return { outcome: outcome as 'unbound' | 'mismatch', session: found }
+  if (outcome === 'unbound' || outcome === 'mismatch') return { outcome, session: sessionFrom(session) }
+  if (outcome !== 'activated') return refusedFrom<SessionRefusal>(reply)
+  return { outcome, session: sessionFrom(session), isFirst: Number(isFirst) === 1, ended: endedFrom(ended) }
 }

@@ -16,7 +16,7 @@ export const claimScript: RedisScript = define(
 local lacking = row and (lacks('u:' .. row.p) or lacksAround(row) or row.st ~= 'active' and lacksIndexed(row.p))
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 local key = declared['u:' .. row.p]
 local bound = redis.call('HGET', key, 'id')
 local first = 0
@@ -37,7 +37,7 @@ redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
-return {'activated', view(ARGV[3], row), first}`,
+return {'activated', view(ARGV[3], row), first, ended}`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. The identity is another user's. */
@@ -48,7 +48,7 @@ export const mismatchScript: RedisScript = define(
 local lacking = row and lacksAround(row)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 finish(ARGV[3], row)
 spendLink(row)
 return {'mismatch', view(ARGV[3], row)}`,
@@ -117,7 +117,7 @@ export const holdClaimScript: RedisScript = define(
 local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
 return {'found', view(ARGV[3], load(KEYS[1]))}`,
 )

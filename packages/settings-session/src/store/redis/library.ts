@@ -53,6 +53,14 @@ local function refusal(row, hash)
   if now >= row.t + row.i then return 'idle' end
   if not epochStands(row) then return 'revoked' end
 end
+-- What a script answers to what it refuses: the reason, and for how many ms it has been late.
+local function refused(reason, row)
+  if reason == 'expired' then return {reason, now - row.x} end
+  if reason == 'idle' then return {reason, now - row.t - row.i} end
+  return {reason}
+end
+-- The sessions that another one ended: id and cause, in turn.
+local ended = {}
 local function view(id, row)
   local values = {id, row.st, row.d, row.id or '', row.l or '', row.c, row.x, row.t, now - row.v, row.q or '', row.qa or ''}
   return table.concat(values, '\\n')
@@ -87,6 +95,8 @@ local function enter(id, row)
   for i = 1, #alive do
     if surplus > 0 and alive[i][1] ~= id then
       finish(alive[i][1], alive[i][2])
+      ended[#ended + 1] = alive[i][1]
+      ended[#ended + 1] = 'max_sessions'
       surplus = surplus - 1
     end
   end

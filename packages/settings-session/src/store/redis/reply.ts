@@ -1,5 +1,14 @@
 import type { SettingsIdentity } from '../../principal.js'
-import type { HeldClaim, LinkContent, ReadResult, SessionRefusal, SessionState, StoredSession } from '../port.js'
+import type {
+  EndedSession,
+  HeldClaim,
+  LinkContent,
+  ReadResult,
+  SessionRefusal,
+  SessionState,
+  StoredSession,
+  StoreRefusal,
+} from '../port.js'
 
 /** A session as the scripts return it: lines, because one text is cheaper to read than eleven. No value holds a newline. */
 export type SessionReply = string
@@ -55,10 +64,24 @@ export function identityFrom(text: string | null): SettingsIdentity | undefined 
   return text === null ? undefined : (JSON.parse(text) as SettingsIdentity)
 }
 
+/** A refusal: the reason, and for how many milliseconds it has been late. */
+export function refusedFrom<R extends string>(reply: unknown): StoreRefusal<R> {
+  const [reason, lateMs] = reply as readonly [R, unknown]
+  // A client with stringNumbers gives a text.
+  return lateMs === undefined ? { outcome: 'refused', reason } : { outcome: 'refused', reason, lateMs: Number(lateMs) }
+}
+
+/** The sessions that a script ended: id and cause, in turn. */
+export function endedFrom(reply: unknown): readonly EndedSession[] {
+  const flat = reply as readonly string[]
+  return Array.from({ length: flat.length / 2 }, (_, index) => ({
+    id: flat[2 * index] as string,
+    cause: flat[2 * index + 1] as EndedSession['cause'],
+  }))
+}
+
 /** The result of a read. */
 export function readFrom(reply: unknown): ReadResult {
-  const [outcome, session] = reply as ['found', SessionReply] | [SessionRefusal, undefined]
-  return session === undefined
-    ? { outcome: 'refused', reason: outcome as SessionRefusal }
-    : { outcome: 'found', session: sessionFrom(session) }
+  const [outcome, session] = reply as readonly [string, SessionReply]
+  return outcome === 'found' ? { outcome, session: sessionFrom(session) } : refusedFrom<SessionRefusal>(reply)
 }

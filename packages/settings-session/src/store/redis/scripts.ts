@@ -22,7 +22,7 @@ export const peekLinkScript: RedisScript = defineSettingsScript(
 local lacking = link and lacks('e:' .. link.p)
 if lacking then return lacking end
 local reason = linkRefusal(link)
-if reason then return {reason} end
+if reason then return refused(reason, link) end
 return {'open', link.d, link.x, link.k and 1 or 0}`,
 )
 
@@ -40,14 +40,14 @@ local lacking = link and (lacks('e:' .. link.p, 'x:' .. link.p, link.s and 's:' 
 if lacking then return lacking end
 if link and link.h == ARGV[2] and link.at == ARGV[6] and (not link.o or now < link.o + ${REPEAT_MS}) then
   local first = load(KEYS[2])
-  if not refusal(first, ARGV[4]) then return {'opened', view(id, first), 1} end
+  if not refusal(first, ARGV[4]) then return {'opened', view(id, first), 1, ended} end
 end
 local reason = linkRefusal(link)
-if reason then return {reason} end
+if reason then return refused(reason, link) end
 if link.k and link.k ~= ARGV[11] then
   if redis.call('HINCRBY', KEYS[1], 'n', 1) < ${MAX_WRONG_CODES} then return {'wrong_code'} end
   redis.call('HSET', KEYS[1], 'o', now)
-  return {'spent'}
+  return {'spent', 'voided'}
 end
 redis.call('HSET', KEYS[1], 's', id, 'at', ARGV[6])
 if ARGV[7] == 'active' then redis.call('HSET', KEYS[1], 'o', now) end
@@ -59,8 +59,12 @@ create(id, row)
 if link.s and link.s ~= id then
   local holder = load(declared['s:' .. link.s])
   if holder then finish(link.s, holder) end
+  if holder and holder.st ~= 'ended' then
+    ended[#ended + 1] = link.s
+    ended[#ended + 1] = 'link_opened_again'
+  end
 end
-return {'opened', view(id, row), 0}`,
+return {'opened', view(id, row), 0, ended}`,
 )
 
 /** KEYS: session, epoch, index. ARGV: prefix, hash, id, user key, epoch, content, state, idle ms, absolute ms, most sessions. */
@@ -74,7 +78,7 @@ local row = {
   i = ARGV[8], v = now, d = ARGV[6], m = ARGV[10],
 }
 create(ARGV[3], row)
-return {'found', view(ARGV[3], row)}`,
+return {'found', view(ARGV[3], row), ended}`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. */
@@ -85,7 +89,7 @@ export const readScript: RedisScript = defineSettingsScript(
 local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
-if reason then return {reason} end
+if reason then return refused(reason, row) end
 if now - row.t >= row.i / ${TOUCH_PART} then
   redis.call('HSET', KEYS[1], 't', now)
   row.t = tostring(now)
