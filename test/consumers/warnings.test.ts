@@ -57,8 +57,8 @@ test('an app in which much is wrong says each of it once on stderr, with its pag
   }
   const said: [code: string, what: string][] = [
     ['DEPENDENCY_UNAVAILABLE', 'hmac: replay_store is unavailable (Error, ECONNREFUSED)'],
-    ['BODY_CONSUMED', ''],
-    ['INTERNAL_ERROR', 'oauth-bearer: a bug kept the gate from deciding. TypeError at main.mjs:'],
+    ['BODY_CONSUMED', 'Mount the gate before'],
+    ['INTERNAL_ERROR', 'oauth-bearer: a bug kept the gate from deciding. TypeError at isRevoked (file:'],
     ['OAUTH_WRONG_AUDIENCE', `audiences="https://other.example.com" expected_audiences="${base}/oauth"`],
     ['OAUTH_WRONG_ISSUER', `token_issuer="${issuer}/" expected_issuers="${issuer}"`],
     ['OAUTH_WRONG_ALGORITHM', 'algorithm="HS256" expected_algorithms='],

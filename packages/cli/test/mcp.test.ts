@@ -141,7 +141,7 @@ describe('mcp', () => {
       'mcp.credential.issued',
       'mcp.scope.revoked',
     ])
-    expect(await succeed(['audit', 'verify', file])).toMatch(/^✓ 2 lines intact, head [0-9a-f]{64}\n$/)
+    expect(await succeed(['audit', 'verify', file])).toMatch(/^✓ 2 lines in 2 chains intact, head [0-9a-f]{64}\n$/)
     const nowhere = { env: { ...env, COUNTERSIGN_AUDIT_JSONL: join(folder, 'no', 'such', 'file') } }
     await refuse(['mcp', 'revoke', '--all'], 2, /cannot be opened \(ENOENT\)/, nowhere)
   })

@@ -20,7 +20,7 @@ describe('a sink with writeMany', () => {
     expect(audit.stats().sinks).toMatchObject([{ queued: 0, dropped: 0, failed: 0 }])
   })
 
-  test('[audit-batches] gets 1,000 at most, and 100,000 may wait unless maxQueue says otherwise', async () => {
+  test('[audit-batches] gets 10,000 at most, and 100,000 may wait unless maxQueue says otherwise', async () => {
     const audit = createAudit()
     const sink = heldBatches()
     audit.subscribe(sink)
@@ -28,7 +28,7 @@ describe('a sink with writeMany', () => {
     expect(audit.stats().sinks).toMatchObject([{ queued: 100_000, dropped: 1 }])
     sink.release()
     await settled()
-    expect(sink.got.map(({ length }) => length)).toEqual([1, 1000])
+    expect(sink.got.map(({ length }) => length)).toEqual([1, 10_000])
     const small = createAudit()
     small.subscribe(heldBatches(), { maxQueue: 3 })
     for (let count = 0; count < 10; count += 1) small.emit(decision())

@@ -46,12 +46,15 @@ describe('what is kept first', () => {
 
   test('[audit-priority] is written first when more waits than one batch takes, and in order within the batch', async () => {
     const { audit, sink } = held()
-    // Of more networks than have a bucket of their own none is folded before 100 of the others.
-    for (let count = 0; count < 1_010; count += 1) audit.emit(from(`192.0.${count >> 8}.${count & 255}`, 'refused'))
+    // Ten from each of 1,001 networks: none is folded.
+    for (let count = 0; count < 10_010; count += 1) {
+      const network = count % 1_001
+      audit.emit(from(`192.0.${network >> 8}.${network & 255}`, 'refused'))
+    }
     audit.emit(granted('late'))
     sink.release()
     await settled()
-    expect(sink.got[1]).toHaveLength(1_000)
+    expect(sink.got[1]).toHaveLength(10_000)
     expect(reasons(sink.got[1])?.at(-1)).toBe('late')
   })
 

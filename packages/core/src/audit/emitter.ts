@@ -138,9 +138,11 @@ export function createAudit(options: AuditOptions = {}): Audit {
     }
     const written = writeAll(required, event)
     if (!isPromise(written)) return deliverAfter(written)
-    const decided = written.then(deliverAfter)
+    const decided: Promise<boolean> = written.then((isWritten) => {
+      undecided.delete(decided)
+      return deliverAfter(isWritten)
+    })
     undecided.add(decided)
-    void decided.finally(() => undecided.delete(decided))
     return decided
   }
 
@@ -220,6 +222,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
 }
 
 function writeAll(sinks: ReadonlySet<RequiredSink>, event: AuditEvent): boolean | Promise<boolean> {
+  if (sinks.size === 1) for (const sink of sinks) return sink.write(event)
   const written = Array.from(sinks, (sink) => sink.write(event))
   if (written.every((result) => typeof result === 'boolean')) return written.every(Boolean)
   return Promise.all(written).then((results) => results.every(Boolean))

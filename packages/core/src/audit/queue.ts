@@ -16,8 +16,8 @@ export interface SubscriptionSetup {
   failed(count: number): void
 }
 
-/** No batch may hold the event loop for long. */
-const MAX_BATCH = 1000
+/** No batch may hold the event loop for long; a backlog must end although more comes in each of its turns. */
+const MAX_BATCH = 10_000
 /** What a sink emits while it is written to, it is told; what it emits when told that, too; and so on, so many times. */
 export const MAX_DEPTH = 4
 /** Writes after which the event loop has its turn: a sink that emits for each event never has an empty queue. */

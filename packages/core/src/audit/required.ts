@@ -1,4 +1,5 @@
 import { isPromise } from '../async.js'
+import { Deadlines } from './deadlines.js'
 import type { AuditEvent } from './event.js'
 import { FloodFold } from './flood.js'
 import { completeEvent } from './normalise.js'
@@ -29,6 +30,7 @@ export class RequiredSink {
   readonly limits: RequiredLimits
   readonly onFailure: () => void
   readonly #flood: FloodFold
+  readonly #deadlines: Deadlines
   /** For a sink that takes many at once. What fails there is counted here, once for each event. */
   readonly #batches: Subscription | undefined
   /** Of the sink's own events: it emits while it is written to. */
@@ -42,6 +44,7 @@ export class RequiredSink {
     this.onFailure = onFailure
     this.name = nameOf(sink)
     const { maxQueue, now } = limits
+    this.#deadlines = new Deadlines(limits.deadlineMs)
     if (sink.writeMany !== undefined) {
       this.#batches = new Subscription(sink, undefined, { maxQueue, keepsWaiting: true, now, ...NO_REPORT })
     }
@@ -117,20 +120,11 @@ export class RequiredSink {
   #settle(begin: (settle: (isWritten: boolean) => void) => void): Promise<boolean> {
     this.queued += 1
     return new Promise((resolve) => {
-      let isLate = false
-      const giveUp = () => {
-        isLate = true
-        resolve(this.#fail())
-      }
-      // A stall of the app is none of the sink's: what it answered meanwhile is read first.
-      let reading: NodeJS.Immediate | undefined
-      const timer = setTimeout(() => {
-        reading = setImmediate(giveUp)
-      }, this.limits.deadlineMs)
+      const deadline = this.#deadlines.begin(() => resolve(this.#fail()))
       begin((isWritten) => {
         this.queued -= 1
-        clearTimeout(timer)
-        clearImmediate(reading)
+        const isLate = deadline.isOver
+        this.#deadlines.end(deadline)
         if (!isLate) resolve(isWritten || this.#fail())
       })
     })

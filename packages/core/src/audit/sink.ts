@@ -10,7 +10,7 @@ export interface AuditSink {
   /** Takes one event. A throw or a rejection is counted as a failure. */
   write(event: AuditEvent): void | PromiseLike<void>
   /**
-   * Takes what has come since the last call, 1,000 events at most, in their order; `write` is not called then. A throw or
+   * Takes what has come since the last call, 10,000 events at most, in their order; `write` is not called then. A throw or
    * a rejection is counted as a failure of each of them.
    */
   writeMany?(events: readonly AuditEvent[]): void | PromiseLike<void>
