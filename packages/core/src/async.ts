@@ -1,3 +1,5 @@
+// Not the global one: a test that fakes it would never see a deadline missed.
+import { setImmediate } from 'node:timers'
 import { UnavailableError } from './stores/unavailable-error.js'
 
 /** Whether a value is a promise, or anything else with a `then` method. */
@@ -29,23 +31,53 @@ export function settle<T, R>(
   return Promise.resolve(value).then(onValue, onError) as Promise<R>
 }
 
+/** A timer that is late by so much was held up by this process itself. */
+const STALL_MS = 2
+/** What a stall gives back at least: an answer that could only be asked for after it is on its way. */
+const LEAST_GRACE_MS = 50
+
 /**
- * Settles as `work` does, or rejects with an {@link UnavailableError} (`isTimeout`) after `timeoutMs` milliseconds. The
- * work itself is not stopped; a later rejection of it is ignored.
+ * Calls `miss` after `timeoutMs` milliseconds, unless the function that it returns was called before. A stall of this
+ * process is not the dependency's: what it took at the end is given back once, at most `timeoutMs`, and what has arrived
+ * by then is read before the deadline counts as missed.
+ */
+export function startDeadline(timeoutMs: number, miss: () => void): () => void {
+  const dueMs = performance.now() + timeoutMs
+  let isOver = false
+  // Timers come before the event loop reads its sockets, and immediates after it.
+  const readFirst = () => {
+    setImmediate(() => {
+      if (!isOver) miss()
+    })
+  }
+  let timer = setTimeout(() => {
+    const lateMs = performance.now() - dueMs
+    if (lateMs < STALL_MS) readFirst()
+    else timer = setTimeout(readFirst, Math.min(timeoutMs, Math.max(lateMs, LEAST_GRACE_MS)))
+  }, timeoutMs)
+  return () => {
+    isOver = true
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Settles as `work` does, or rejects with an {@link UnavailableError} (`isTimeout`) after `timeoutMs` milliseconds, by
+ * {@link startDeadline}. The work itself is not stopped; a later rejection of it is ignored.
  */
 export function withDeadline<T>(work: PromiseLike<T>, timeoutMs: number, dependency: string): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const end = startDeadline(timeoutMs, () => {
       const message = `${dependency} did not answer within ${Math.max(0, Math.round(timeoutMs))} ms`
       reject(new UnavailableError(dependency, message, { isTimeout: true }))
-    }, timeoutMs)
+    })
     work.then(
       (value) => {
-        clearTimeout(timer)
+        end()
         resolve(value)
       },
       (error: unknown) => {
-        clearTimeout(timer)
+        end()
         reject(error)
       },
     )

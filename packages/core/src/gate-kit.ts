@@ -1,4 +1,4 @@
-export { andThen, isPromise, settle, withDeadline } from './async.js'
+export { andThen, isPromise, settle, startDeadline, withDeadline } from './async.js'
 export type { DiagnosticAttributes } from './audit/attributes.js'
 export { inSeconds, listed } from './audit/attributes.js'
 export { AUDIT_CHANNEL, resetAudit } from './audit/emitter.js'

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { type ReplayStore, UnavailableError } from '@countersign/core'
-import { andThen, isPromise, singleton, withDeadline } from '@countersign/core/gate-kit'
+import { andThen, BoundedTtlMap, isPromise, singleton, systemClock, withDeadline } from '@countersign/core/gate-kit'
 import type { SignatureClaim } from './formats/format.js'
 import type { ProvenMac } from './mac.js'
 
@@ -18,6 +18,11 @@ interface RequestClaim {
   readonly store: ReplayStore
   readonly key: string
 }
+
+/** Answers that came after the deadline, by store: one later request with the signature takes each. */
+const late = new WeakMap<ReplayStore, BoundedTtlMap<string, PromiseLike<'fresh' | 'seen'>>>()
+const MAX_LATE = 10_000
+const running = () => systemClock.monotonic()
 
 /** By what a used signature is remembered: a digest, so that nothing of the request can be read from the store. */
 export function replayKey({ caller, timestamp, nonce }: SignatureClaim, { version, mac }: ProvenMac): string {
@@ -38,10 +43,41 @@ export function claimOnce(
 ): 'fresh' | 'seen' | Promise<'fresh' | 'seen'> {
   const own = claimed.get(request) ?? []
   if (own.some((claim) => claim.store === store && claim.key === key)) return 'fresh'
-  const answer = store.claim(key, ttlMs)
-  return andThen(isPromise(answer) ? withDeadline(answer, CLAIM_TIMEOUT_MS, 'replay_store') : answer, (said) => {
+  const answer = takeLate(store, key) ?? store.claim(key, ttlMs)
+  return andThen(isPromise(answer) ? inTime(answer, store, key, ttlMs) : answer, (said) => {
     if (said === 'fresh') claimed.set(request, [...own, { store, key }])
     else if (said !== 'seen') throw new UnavailableError('replay_store', 'claim() answered neither fresh nor seen')
     return said
   })
+}
+
+function takeLate(store: ReplayStore, key: string): PromiseLike<'fresh' | 'seen'> | undefined {
+  const answer = late.get(store)?.get(key)
+  late.get(store)?.delete(key)
+  return answer
+}
+
+/** A claim that is still under way at its deadline may be done: the retry that the 503 invites is no replay then. */
+async function inTime(
+  answer: PromiseLike<'fresh' | 'seen'>,
+  store: ReplayStore,
+  key: string,
+  ttlMs: number,
+): Promise<'fresh' | 'seen'> {
+  let isSettled = false
+  const settle = () => {
+    isSettled = true
+  }
+  answer.then(settle, settle)
+  try {
+    return await withDeadline(answer, CLAIM_TIMEOUT_MS, 'replay_store')
+  } catch (error) {
+    if (!isSettled) {
+      const kept =
+        late.get(store) ?? new BoundedTtlMap({ maxEntries: MAX_LATE, clock: { now: running, monotonic: running } })
+      late.set(store, kept)
+      kept.set(key, answer, running() + ttlMs)
+    }
+    throw error
+  }
 }

@@ -51,4 +51,6 @@ export const requirements: Record<string, string> = {
   'hmac-store-contract': 'every secret store keeps to one contract',
   'hmac-generated': 'header parsing, canonicalisation and body chunking hold for generated input',
   'hmac-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
+  'hmac-pool-advice': 'a PostgreSQL pool without timeouts is named at the start, with the settings to change',
+  'hmac-late-claim': 'a claim whose answer comes after the deadline is taken by one retry, and no copy passes',
 }

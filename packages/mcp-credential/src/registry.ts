@@ -1,14 +1,15 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
 import { CodedTypeError, type OptionAliases, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { credentialEvents } from './registry/events.js'
-import { type IssueOptions, resolveIssueOptions } from './registry/issue-options.js'
+import { rememberIssues } from './registry/issue-memory.js'
+import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
 import { IssueRefusedError } from './registry/issue-refused-error.js'
 import { IssuedCredential } from './registry/issued-credential.js'
 import { type LifeOptions, lifeRules, resolveLife } from './registry/life.js'
 import { NAME } from './registry/name.js'
 import { createResolver, type IsAlive, type Resolution } from './registry/resolver.js'
 import { memoryCredentials } from './store/memory.js'
-import type { ListFilter, ListPage, MaybePromise, McpCredentialStore, RevocableScope } from './store/port.js'
+import type { ListFilter, ListPage, MaybePromise, McpCredentialStore, Replaced, RevocableScope } from './store/port.js'
 import { DEFAULT_PREFIX, isCredentialId, mintToken, PREFIX_PATTERN, parseToken } from './token.js'
 
 /** Options of {@link createMcpCredentials}. */
@@ -60,7 +61,11 @@ export interface McpCredentials {
   readonly prefix: string
   /** Where the credentials are kept. */
   readonly store: McpCredentialStore
-  /** Mints a credential for a thread. Rejects with `IssueRefusedError` when the thread is retired or a limit is reached. */
+  /**
+   * Mints a credential for a thread. Rejects with `IssueRefusedError` when the thread is retired or a limit is reached, and
+   * with an `UnavailableError` when the store did not acknowledge it: then nobody was cut off, and what may have been
+   * written dies after 60 s.
+   */
   issue(options: IssueOptions): Promise<IssuedCredential>
   /**
    * What a token stands for; slides its deadlines when it is live. Throws or rejects with an `UnavailableError` when the
@@ -71,7 +76,10 @@ export interface McpCredentials {
   check(credentialId: string): MaybePromise<Resolution>
   /** Notes that a thread is alive: the host's own activity. False when the thread has no credentials. */
   touch(threadId: string): Promise<boolean>
-  /** Revokes one credential. False when there is none, or it was revoked before. */
+  /**
+   * Revokes one credential. False when there is none, or it was revoked before. A retry after an `UnavailableError` is true
+   * when the first attempt was done.
+   */
   revoke(credentialId: string): Promise<boolean>
   /** Revokes every credential of a thread. False when there was none. */
   revokeThread(threadId: string): Promise<boolean>
@@ -116,14 +124,23 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const events = credentialEvents(audit)
   const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
   const listeners = new Set<() => void>()
+  const retries = rememberIssues<ReturnType<typeof mintToken>, IssuedCredential>()
 
   function announceRevocation(): void {
     for (const listener of listeners) listener()
   }
 
   async function issue(given: IssueOptions): Promise<IssuedCredential> {
-    const subject = resolveIssueOptions(given)
-    const { id, secret, token } = mintToken(prefix, subject)
+    const { idempotencyKey, ...subject } = resolveIssueOptions(given)
+    const mint = () => mintToken(prefix, subject)
+    if (idempotencyKey === undefined) return issueAs(subject, mint())
+    return retries.once(idempotencyKey, JSON.stringify(subject), mint, (minted) => issueAs(subject, minted))
+  }
+
+  async function issueAs(
+    subject: Omit<ResolvedIssueOptions, 'idempotencyKey'>,
+    { id, secret, token }: ReturnType<typeof mintToken>,
+  ): Promise<IssuedCredential> {
     const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life)
     if (outcome.outcome === 'retired') {
       throw new IssueRefusedError(
@@ -138,9 +155,18 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       )
     }
     events.issued(outcome.credential, outcome.carried)
-    for (const old of outcome.superseded) events.superseded(old, id)
-    if (outcome.superseded.length > 0) announceRevocation()
+    tellSuperseded(outcome, id)
+    outcome.pending?.then(
+      (replaced) => tellSuperseded(replaced, id),
+      // A bug of the store: it stays pending.
+      () => undefined,
+    )
     return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
+  }
+
+  function tellSuperseded({ superseded }: Replaced, by: string): void {
+    for (const old of superseded) events.superseded(old, by)
+    if (superseded.length > 0) announceRevocation()
   }
 
   async function revoke(id: string): Promise<boolean> {

@@ -120,7 +120,7 @@ test('lifetimes are seconds, fractions allowed, and an idle timeout beyond the m
   const issued = await credentials.issue(agent)
   expect([issued.expiresAt - issued.issuedAt, issued.idleAt - issued.issuedAt]).toEqual([1500, 550])
   const next = await credentials.issue({ ...agent, overlapSeconds: 0.25 })
-  const standing = async () => [(await credentials.resolve(issued.token)).standing, next.superseded.length]
+  const standing = async () => [(await credentials.resolve(issued.token)).standing, next.supersededIds.length]
   expect(await standing()).toEqual(['live', 1])
   pass(251)
   expect(await standing()).toEqual(['superseded', 1])

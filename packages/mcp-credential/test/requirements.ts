@@ -25,4 +25,6 @@ export const requirements: Record<string, string> = {
   'mcp-stream-ends': 'an open stream of server-sent events ends on revocation',
   'mcp-real-clients': 'the transports of the MCP SDK v1 and v2, and the Inspector CLI, work through the gate',
   'mcp-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
+  'mcp-late-reply':
+    'a late reply cuts no holder off: an issue takes effect when it is acknowledged, and each change counts once',
 }

@@ -1,14 +1,16 @@
 import { createMcpCredentials, type IssuedCredential, type McpCredentialsOptions } from '@countersign/mcp-credential'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
+import { clientSources, clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const agent = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
-describe.each([memorySource(), redisSource(), clusterSource()])('the life of credentials in $name', (source) => {
+const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources()]
+
+describe.each(sources)('the life of credentials in $name', (source) => {
   let subject: Subject
 
   beforeAll(() => source.open(), 60_000)

@@ -2,13 +2,15 @@ import { createMcpCredentials, type IssuedCredential, type McpCredentialsOptions
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { withOtherSecret } from './harness.js'
-import { clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
+import { clientSources, clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const agent = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
-describe.each([memorySource(), redisSource(), clusterSource()])('the registry of credentials in $name', (source) => {
+const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources()]
+
+describe.each(sources)('the registry of credentials in $name', (source) => {
   let subject: Subject
 
   beforeAll(() => source.open(), 60_000)
@@ -33,7 +35,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     const credentials = registry()
     const old = await credentials.issue(agent)
     const current = await credentials.issue(agent)
-    expect(current.superseded).toEqual([old.credentialId])
+    expect(current.supersededIds).toEqual([old.credentialId])
     await old.revoke()
     expect(await standings(credentials, old, current)).toEqual(['revoked', 'live'])
     expect(await current.revoke()).toBe(true)
@@ -66,7 +68,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     const elsewhere = await credentials.issue({ ...agent, providerInstanceId: 'p2' })
     expect(await standings(credentials, first, second, elsewhere)).toEqual(['live', 'live', 'live'])
     const third = await credentials.issue(agent)
-    expect([...third.superseded].sort()).toEqual([first.credentialId, second.credentialId].sort())
+    expect([...third.supersededIds].sort()).toEqual([first.credentialId, second.credentialId].sort())
     expect(await standings(credentials, first, second, elsewhere, third)).toEqual([
       'superseded',
       'superseded',
@@ -252,7 +254,7 @@ describe.each([memorySource(), redisSource(), clusterSource()])('the registry of
     expect(await standings(credentials, late)).toEqual(['live'])
     await credentials.revokeProvider('p1')
     const kept = await keep()
-    expect((await credentials.issue(agent)).superseded).toContain(kept.credentialId)
+    expect((await credentials.issue(agent)).supersededIds).toContain(kept.credentialId)
   })
 
   test('what one process issues another resolves, touches and revokes', async () => {

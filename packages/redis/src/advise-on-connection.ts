@@ -1,6 +1,14 @@
 import { warnOnce, withDeadline } from '@countersign/core/gate-kit'
 import type { Redis } from 'ioredis'
-import { assertClient, clientOptions, DEFAULT_COMMAND_TIMEOUT_MS, isCluster, type RedisClient } from './client.js'
+import {
+  assertClient,
+  type ClientOptions,
+  clientOptions,
+  DEFAULT_COMMAND_TIMEOUT_MS,
+  isCluster,
+  type RedisClient,
+} from './client.js'
+import { EVICTS } from './eviction.js'
 
 /** One setting that would lose data or hang, with what to do about it. */
 export interface ConnectionAdvice {
@@ -10,6 +18,10 @@ export interface ConnectionAdvice {
     | 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END'
     | 'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT'
     | 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT'
+    | 'COUNTERSIGN_REDIS_GIVES_UP'
+    | 'COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR'
+    | 'COUNTERSIGN_REDIS_KEY_PREFIX'
+    | 'COUNTERSIGN_REDIS_AUTO_PIPELINING'
     | 'COUNTERSIGN_REDIS_UNREACHABLE'
     | 'COUNTERSIGN_REDIS_CONFIG_HIDDEN'
   /** The setting, as Redis or ioredis calls it. */
@@ -31,43 +43,103 @@ export interface ConnectionAdvice {
 export async function adviseOnConnection(redis: RedisClient): Promise<readonly ConnectionAdvice[]> {
   assertClient(redis, 'adviseOnConnection')
   const advice = [...adviseOnOptions(redis), ...(await adviseOnServer(redis))]
-  for (const { code, setting, value, danger, remedy } of advice) {
-    warnOnce({ code, owner: redis, message: `Redis: ${setting} is ${value}: ${danger}`, remedy })
-  }
+  tell(redis, advice)
   return advice
 }
 
+/** The advice that a store gives by itself once it is connected. That the server went away since is not the client's. */
+export async function adviseOnStart(redis: RedisClient): Promise<void> {
+  const advice = await adviseOnServer(redis)
+  if (advice.some(({ code }) => code === 'COUNTERSIGN_REDIS_UNREACHABLE')) return
+  tell(redis, [...adviseOnOptions(redis), ...advice])
+}
+
+function tell(redis: RedisClient, advice: readonly ConnectionAdvice[]): void {
+  for (const { code, setting, value, danger, remedy } of advice) {
+    warnOnce({ code, owner: redis, message: `Redis: ${setting} is ${value}: ${danger}`, remedy })
+  }
+}
+
+/** Asks a client's options one question each. What it gives is the setting's value. */
+type OptionCheck = Omit<ConnectionAdvice, 'value'> & { readonly value: (options: ClientOptions) => string | undefined }
+
+const OPTION_CHECKS: readonly OptionCheck[] = [
+  {
+    code: 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END',
+    setting: 'maxRetriesPerRequest',
+    value: ({ maxRetriesPerRequest }) => (maxRetriesPerRequest === null ? 'null' : undefined),
+    danger: "the app's own commands wait for as long as Redis is down",
+    remedy: 'Use a client of its own for the gates, or set a number. The gates have deadlines of their own.',
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT',
+    setting: 'commandTimeout',
+    value: ({ commandTimeout }) => (commandTimeout === undefined ? 'not set' : undefined),
+    danger: "the app's own commands hang while Redis is stopped; the gates' do not, they have deadlines",
+    remedy: 'Set commandTimeout on the client, for example to 1000.',
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
+    setting: 'socketTimeout',
+    value: ({ socketTimeout }) => (socketTimeout === undefined ? 'not set' : undefined),
+    danger: 'a connection that died unnoticed is kept until TCP gives it up, and the gates answer 503 for as long',
+    remedy: 'Set socketTimeout on the client, for example to 5000: it reconnects when no reply comes for so long.',
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_GIVES_UP',
+    setting: 'retryStrategy',
+    value: ({ retryStrategy }) => (typeof retryStrategy === 'function' ? undefined : 'not a function'),
+    danger: 'once the connection is lost the client never connects again, and the gates answer 503 until a restart',
+    remedy: "Leave retryStrategy (of a cluster: clusterRetryStrategy) at the client's default.",
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR',
+    setting: 'reconnectOnError',
+    value: ({ reconnectOnError }) => reconnectsOn(reconnectOnError),
+    danger: 'each such reply cuts the connection, and with it what other requests are waiting for',
+    remedy: 'Return false for it. The stores themselves reconnect when the server is READONLY.',
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_KEY_PREFIX',
+    setting: 'keyPrefix',
+    value: ({ keyPrefix = '' }) => (keyPrefix === '' ? undefined : JSON.stringify(keyPrefix)),
+    danger: 'a process that connects without it knows nothing of what is revoked, used or bound here',
+    remedy: "Give all processes the same keyPrefix, or none: the stores' option namespace does the same for them.",
+  },
+  {
+    code: 'COUNTERSIGN_REDIS_AUTO_PIPELINING',
+    setting: 'enableAutoPipelining',
+    value: ({ enableAutoPipelining }) => (enableAutoPipelining === true ? 'true' : undefined),
+    danger:
+      "a slow command of the app's own holds back all its others, and one defined at run time can crash the process",
+    remedy: "Switch it off on the gates' client. The gates' commands go beside it, and leave in one write anyway.",
+  },
+]
+
 function adviseOnOptions(redis: RedisClient): ConnectionAdvice[] {
-  const { maxRetriesPerRequest, commandTimeout, socketTimeout } = clientOptions(redis)
-  const advice: ConnectionAdvice[] = []
-  if (maxRetriesPerRequest === null) {
-    advice.push({
-      code: 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END',
-      setting: 'maxRetriesPerRequest',
-      value: 'null',
-      danger: "the app's own commands wait for as long as Redis is down",
-      remedy: 'Use a client of its own for the gates, or set a number. The gates have deadlines of their own.',
-    })
-  }
-  if (commandTimeout === undefined) {
-    advice.push({
-      code: 'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT',
-      setting: 'commandTimeout',
-      value: 'not set',
-      danger: "the app's own commands hang while Redis is stopped; the gates' do not, they have deadlines",
-      remedy: 'Set commandTimeout on the client, for example to 1000.',
-    })
-  }
-  if (socketTimeout === undefined) {
-    advice.push({
-      code: 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
-      setting: 'socketTimeout',
-      value: 'not set',
-      danger: 'a connection that died unnoticed is kept until TCP gives it up, and the gates answer 503 for as long',
-      remedy: 'Set socketTimeout on the client, for example to 5000: it reconnects when no reply comes for so long.',
-    })
-  }
-  return advice
+  const options = clientOptions(redis)
+  return OPTION_CHECKS.flatMap(({ value: ask, ...rest }) => {
+    const value = ask(options)
+    return value === undefined ? [] : [{ ...rest, value }]
+  })
+}
+
+/** Errors that Redis answers in normal operation: the first use of a script, and a full memory. */
+const USUAL_ERRORS = [
+  'NOSCRIPT No matching script. Please use EVAL.',
+  "OOM command not allowed when used memory > 'maxmemory'.",
+]
+
+function reconnectsOn(decide: ClientOptions['reconnectOnError']): string | undefined {
+  if (typeof decide !== 'function') return undefined
+  const code = USUAL_ERRORS.find((text) => {
+    try {
+      return Boolean(decide(Object.assign(new Error(text), { name: 'ReplyError' })))
+    } catch {
+      return true
+    }
+  })?.split(' ', 1)[0]
+  return code === undefined ? undefined : `true for ${code}`
 }
 
 async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
@@ -82,7 +154,12 @@ async function adviseOnServer(redis: RedisClient): Promise<ConnectionAdvice[]> {
   const policies = configs.map((config) => config.get('maxmemory-policy'))
   const evicting = policies.find((policy) => policy !== undefined && policy !== 'noeviction')
   const isForgetful = configs.some((config) => config.get('appendonly') === 'no')
-  return [...(evicting === undefined ? [] : [{ ...EVICTS, value: evicting }]), ...(isForgetful ? [NO_AOF] : [])]
+  return [
+    ...(evicting === undefined
+      ? []
+      : [{ code: 'COUNTERSIGN_REDIS_EVICTS', setting: 'maxmemory-policy', value: evicting, ...EVICTS } as const]),
+    ...(isForgetful ? [NO_AOF] : []),
+  ]
 }
 
 /** The configuration of the server, or of each master of a cluster: one of them is enough to lose data. */
@@ -104,14 +181,6 @@ async function readConfig(server: Redis): Promise<Map<string, string>> {
     if (typeof value === 'string') config.set(name, value)
   }
   return config
-}
-
-const EVICTS: ConnectionAdvice = {
-  code: 'COUNTERSIGN_REDIS_EVICTS',
-  setting: 'maxmemory-policy',
-  value: 'not noeviction',
-  danger: 'under memory pressure Redis drops live credentials, sessions and replay claims',
-  remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
 }
 
 const NO_AOF: ConnectionAdvice = {

@@ -9,13 +9,22 @@ export function isCluster(redis: RedisClient): redis is Cluster {
   return redis.isCluster
 }
 
-/** The options of the client, or of each node's client of a cluster. */
-export function clientOptions(redis: RedisClient): {
+/** What is asked of a client's options. */
+export interface ClientOptions {
   readonly commandTimeout?: number | undefined
   readonly socketTimeout?: number | undefined
   readonly maxRetriesPerRequest?: number | null | undefined
-} {
-  return isCluster(redis) ? (redis.options.redisOptions ?? {}) : redis.options
+  readonly reconnectOnError?: ((error: Error) => unknown) | null | undefined
+  readonly retryStrategy?: unknown
+  readonly keyPrefix?: string | undefined
+  readonly enableAutoPipelining?: boolean | undefined
+}
+
+/** The options of the client; of a cluster's, some are those of each node's client. */
+export function clientOptions(redis: RedisClient): ClientOptions {
+  if (!isCluster(redis)) return redis.options
+  const { redisOptions, keyPrefix, enableAutoPipelining, clusterRetryStrategy: retryStrategy } = redis.options
+  return { ...redisOptions, keyPrefix, enableAutoPipelining, retryStrategy } as ClientOptions
 }
 
 /** Milliseconds after which the client itself gives a command up. */
@@ -43,6 +52,16 @@ export interface RedisStoreOptions {
   readonly namespace?: string | undefined
   /** Milliseconds that one operation may take, waiting for a connection included. Default 500. */
   readonly commandTimeoutMs?: number | undefined
+  /**
+   * Accepts a Redis that evicts keys: under memory pressure it forgets who was signed in, who is bound to whom, and what
+   * was used once, so that a replay passes. Default false.
+   */
+  readonly dangerouslyAllowEviction?: boolean | undefined
+  /**
+   * Makes the client connect again, at most once in 5 s, when the server says that it is a replica: behind a stable address
+   * another one may be the primary now. It is the client's own `disconnect(true)`. Default true.
+   */
+  readonly reconnectOnReadonly?: boolean | undefined
 }
 
 /** The first part of every key, unless the app names another. */

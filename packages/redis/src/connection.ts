@@ -1,6 +1,10 @@
+// Not the global one: a test of the app that fakes it must not see this.
+import { setTimeout } from 'node:timers'
 import { UnavailableError } from '@countersign/core'
 import { isUnavailable, withDeadline } from '@countersign/core/gate-kit'
-import { clientTimeoutMs, isCluster, type RedisClient } from './client.js'
+import { adviseOnStart } from './advise-on-connection.js'
+import { clientOptions, clientTimeoutMs, isCluster, type RedisClient } from './client.js'
+import { EVICTS } from './eviction.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
 import { ServerClock } from './server-clock.js'
 import { WriteBatch } from './write-batch.js'
@@ -8,13 +12,52 @@ import { WriteBatch } from './write-batch.js'
 /** One server as seen through one client: on a cluster each hash tag has its own. */
 interface Lane {
   readonly clock: ServerClock
+  /** The server's `maxmemory-policy`, as the last probe read it; empty when it may not be known. */
+  policy: string
   /** A call missed its deadline, and nothing has answered since. */
   isSuspect: boolean
   probe: Promise<void> | undefined
 }
 
+/** Who calls, and on what terms. */
+export interface Caller {
+  /** What its `UnavailableError`s name. */
+  readonly dependency: string
+  /** Milliseconds that a call may take. */
+  readonly commandTimeoutMs: number
+  readonly dangerouslyAllowEviction: boolean
+  readonly reconnectOnReadonly: boolean
+}
+
+/** What becomes of a reply that comes after the deadline: the script ran in time, and nobody knew. */
+export interface LateReply {
+  /** Milliseconds that the reply, not the script, may take beyond the deadline. Default 0. */
+  readonly patienceMs?: number | undefined
+  /**
+   * Called before a call fails whose script may have run: the outcome is unknown. `answer` settles with the reply, if one
+   * comes.
+   */
+  readonly onUnknown?: ((answer: Promise<unknown>) => void) | undefined
+}
+
+/** A script, and what it is called with. */
+export interface ScriptCall {
+  readonly script: RedisScript
+  readonly keys: readonly string[]
+  readonly args: readonly (string | number | Buffer)[]
+  readonly late?: LateReply | undefined
+}
+
+/** How often a call that came too late for want of time of its own process may go again. */
+const MOST_ROUNDS = 3
 /** Room for the reply's way back: a script that starts later than this before the caller's deadline does nothing. */
 const REPLY_MARGIN = 0.1
+/** A client that meets a replica connects again at most so often. */
+const RECONNECT_MS = 5000
+/** What a replica answers to a script that writes. */
+const IS_REPLICA = /\b(READONLY|MASTERDOWN)\b/
+/** Advice comes when the app has started, and off the way of its first requests. */
+const ADVICE_MS = 1000
 
 /**
  * Calls scripts over a client that the app owns, each with a deadline of its own. Nothing is sent unless the client is
@@ -27,6 +70,8 @@ export class Connection {
   #opening: Promise<void> | undefined
   /** A call missed its deadline while it waited for that. */
   #isOpeningLate = false
+  #reconnectedMs = Number.NEGATIVE_INFINITY
+  #isAdvised = false
 
   constructor(redis: RedisClient) {
     this.#redis = redis
@@ -44,46 +89,73 @@ export class Connection {
    *
    * @throws {UnavailableError} when the server cannot be asked, did not answer in time, or refused.
    */
-  call(
-    dependency: string,
-    script: RedisScript,
-    tag: string,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-    timeoutMs: number,
-  ): Promise<unknown> {
-    // What the client gives up on must be too late for the server as well.
-    const untilMs = performance.now() + Math.min(timeoutMs, clientTimeoutMs(this.#redis))
+  call(caller: Caller, tag: string, request: ScriptCall): Promise<unknown> {
+    const untilMs = this.#untilMs(caller)
     const lane = this.#lane(tag)
-    const send = () => this.#send(lane, script, keys, args, untilMs)
+    const send = () => this.#send(lane, request, untilMs)
     const fail = (error: unknown) => {
-      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(dependency, error)
+      if (caller.reconnectOnReadonly && IS_REPLICA.test((error as Error).message)) this.#reconnect()
+      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
     }
-    const isOpen = this.#redis.status === 'ready' && isTrusted(lane)
+    const isOpen = this.#redis.status === 'ready' && isGood(lane, caller)
     if (!isOpen)
-      return this.#untilOpen(lane, keys[0] ?? tag, untilMs)
+      return this.#untilOpen(lane, request.keys[0] ?? tag, untilMs, caller)
         .then(send)
         .catch(fail)
     try {
       return send().catch(fail)
     } catch (error) {
-      return Promise.reject(unavailable(dependency, error))
+      return Promise.reject(unavailable(caller.dependency, error))
     }
+  }
+
+  /**
+   * Settles when the server of a hash tag answers and may be used.
+   *
+   * @throws {UnavailableError}
+   */
+  async ready(caller: Caller, tag: string): Promise<void> {
+    try {
+      await this.#untilOpen(this.#lane(tag), tag, this.#untilMs(caller), caller)
+    } catch (error) {
+      throw isUnavailable(error) && !error.isTimeout ? error : unavailable(caller.dependency, error)
+    }
+  }
+
+  /** What the client gives up on must be too late for the server as well. */
+  #untilMs({ commandTimeoutMs }: Caller): number {
+    return performance.now() + Math.min(commandTimeoutMs, clientTimeoutMs(this.#redis))
+  }
+
+  /** The connection is to a replica: whoever resolves the address again may find the primary. */
+  #reconnect(): void {
+    const nowMs = performance.now()
+    // A client that gives up after a lost connection would be lost for good.
+    const isLasting = typeof clientOptions(this.#redis).retryStrategy === 'function'
+    if (!isLasting || nowMs - this.#reconnectedMs < RECONNECT_MS) return
+    this.#reconnectedMs = nowMs
+    ;(this.#redis as { disconnect?: (reconnect: boolean) => void }).disconnect?.(true)
   }
 
   #lane(tag: string): Lane {
     const name = isCluster(this.#redis) ? tag : ''
     let lane = this.#lanes.get(name)
     if (lane === undefined) {
-      lane = { clock: new ServerClock(), isSuspect: false, probe: undefined }
+      lane = { clock: new ServerClock(), policy: '', isSuspect: false, probe: undefined }
       this.#lanes.set(name, lane)
     }
     return lane
   }
 
-  async #untilOpen(lane: Lane, key: string, untilMs: number): Promise<void> {
+  async #untilOpen(lane: Lane, key: string, untilMs: number, caller: Caller): Promise<void> {
     await this.#untilReady(untilMs)
-    await this.#untilTrusted(lane, key, untilMs)
+    // A server that was seen to evict is asked again: its setting may have been mended.
+    if (!isGood(lane, caller)) await this.#untilProbed(lane, key, untilMs)
+    if (isGood(lane, caller)) return
+    throw new UnavailableError(
+      caller.dependency,
+      `maxmemory-policy is ${lane.policy}: ${EVICTS.danger}. ${EVICTS.remedy}`,
+    )
   }
 
   async #untilReady(untilMs: number): Promise<void> {
@@ -118,8 +190,7 @@ export class Connection {
     })
   }
 
-  async #untilTrusted(lane: Lane, key: string, untilMs: number): Promise<void> {
-    if (isTrusted(lane)) return
+  async #untilProbed(lane: Lane, key: string, untilMs: number): Promise<void> {
     if (lane.isSuspect && lane.probe !== undefined)
       throw new Error('the server has not answered since a missed deadline')
     try {
@@ -132,9 +203,11 @@ export class Connection {
 
   /** One probe at a time; it has no deadline of its own: it is what waits for a stopped server to continue. */
   #probe(lane: Lane, key: string): Promise<void> {
-    lane.probe ??= this.#execute(lane, probeScript, [key], [], Number.MAX_SAFE_INTEGER)
-      .then(() => {
+    lane.probe ??= this.#execute(lane, { script: probeScript, keys: [key], args: [] }, Number.MAX_SAFE_INTEGER)
+      .then((policy) => {
         lane.isSuspect = false
+        lane.policy = String(policy)
+        this.#advise()
       })
       .finally(() => {
         lane.probe = undefined
@@ -143,45 +216,56 @@ export class Connection {
     return lane.probe
   }
 
-  #send(
-    lane: Lane,
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-    untilMs: number,
-  ): Promise<unknown> {
-    const remainingMs = untilMs - performance.now()
+  /** Once, at the start: what loses data or hangs is said without being asked. */
+  #advise(): void {
+    if (this.#isAdvised) return
+    this.#isAdvised = true
+    setTimeout(() => {
+      if (this.#redis.status === 'ready') adviseOnStart(this.#redis).catch(() => undefined)
+    }, ADVICE_MS).unref()
+  }
+
+  #send(lane: Lane, request: ScriptCall, untilMs: number, rounds = MOST_ROUNDS): Promise<unknown> {
+    const { late } = request
+    const askedMs = performance.now()
+    const remainingMs = untilMs - askedMs
     const deadline = lane.clock.at(untilMs - remainingMs * REPLY_MARGIN)
-    const reply = withDeadline(this.#execute(lane, script, keys, args, deadline), remainingMs, script.name)
-    return reply.catch((error: unknown) => {
+    const turn = this.#batch.open()
+    const reply = this.#execute(lane, request, deadline)
+    return withDeadline(reply, remainingMs + (late?.patienceMs ?? 0), request.script.name).catch((error: unknown) => {
+      if (error instanceof TooLateError && rounds > 0) {
+        // It did nothing, for certain: so it may go again in what is left once the app's own stall is taken off.
+        const againUntilMs = untilMs + ((turn.writtenMs ?? askedMs) - askedMs)
+        if (againUntilMs > performance.now()) return this.#send(lane, request, againUntilMs, rounds - 1)
+      }
       if (isMissedDeadline(error)) {
         lane.isSuspect = true
-        void this.#probe(lane, keys[0] as string)
+        void this.#probe(lane, request.keys[0] as string)
       }
+      // An error that the server answered is an outcome. One that came too late is none: a resent command may say so.
+      if ((error as Error).name !== 'ReplyError') late?.onUnknown?.(reply)
       throw error
     })
   }
 
-  #execute(
-    lane: Lane,
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number | Buffer)[],
-    deadline: number,
-  ): Promise<unknown> {
+  #execute(lane: Lane, { script, keys, args }: ScriptCall, deadline: number): Promise<unknown> {
     this.#batch.open()
     const sentMs = performance.now()
-    return commandOf(this.#redis, script)(...keys, deadline, ...args).then((reply) => {
+    return commandOf(this.#redis, script, keys.length)(...keys, deadline, ...args).then((reply) => {
       const [serverMs, result] = reply as [number, unknown]
       lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
-      if (serverMs < 0) throw new Error(`${script.name} reached the server too late and did nothing`)
+      if (serverMs < 0) throw new TooLateError(`${script.name} reached the server too late and did nothing`)
       return result
     })
   }
 }
 
-function isTrusted({ clock, isSuspect }: Lane): boolean {
-  return clock.isKnown && !isSuspect
+/** A script reached the server after its deadline: it did nothing, and will do nothing. */
+class TooLateError extends Error {}
+
+/** Whether the server answers, and keeps what the caller entrusts to it. */
+function isGood({ clock, isSuspect, policy }: Lane, { dangerouslyAllowEviction }: Caller): boolean {
+  return clock.isKnown && !isSuspect && (dangerouslyAllowEviction || policy === 'noeviction' || policy === '')
 }
 
 /** Our own, or the one that ioredis makes of the client's `commandTimeout`. */

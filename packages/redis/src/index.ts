@@ -1,6 +1,7 @@
 export type { ConnectionAdvice } from './advise-on-connection.js'
 export { adviseOnConnection } from './advise-on-connection.js'
 export type { RedisClient, RedisStoreOptions } from './client.js'
+export type { LateReply } from './connection.js'
 export { keyTag } from './key-tag.js'
 export { redisReplay } from './redis-replay.js'
 export type { RedisScript } from './script.js'

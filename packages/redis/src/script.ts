@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { RedisClient } from './client.js'
 
-/** A Lua script with a name for people and a fixed number of keys, all declared and in one hash slot. */
+/**
+ * A Lua script with a name for people. Every key that it touches is declared, in `KEYS`: a client may put its own `keyPrefix`
+ * before those, and no others. All lie in one hash slot.
+ */
 export interface RedisScript {
   /** For people; part of the name of the client's command. */
   readonly name: string
-  /** How many keys it takes. */
+  /** How many keys it takes; a call may declare more. */
   readonly keys: number
   /** The whole script, with its deadline check. */
   readonly lua: string
@@ -33,24 +36,51 @@ if result == nil then result = false end
 return {now, result}
 `
 
-/** Does nothing but tell the time: it is the PING that shows that the server answers again. */
-export const probeScript: RedisScript = defineScript('probe', 1, 'return true')
+/**
+ * Does nothing but tell the time and the server's `maxmemory-policy`, where its user may know it: it is the PING that shows
+ * that the server answers again.
+ */
+export const probeScript: RedisScript = defineScript(
+  'probe',
+  1,
+  `local info = redis.pcall('INFO', 'memory')
+return type(info) == 'string' and string.match(info, 'maxmemory_policy:([%w-]+)') or ''`,
+)
 
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 /**
- * The client's command for a script. The name carries a hash of the script, so two versions of a package on one client
- * do not overwrite each other.
+ * The client's command for a script and a number of keys. The name carries a hash of the script, so two versions of a
+ * package on one client do not overwrite each other.
  */
-export function commandOf(redis: RedisClient, script: RedisScript): Command {
-  let name = names.get(script)
-  if (name === undefined) {
-    name = `countersign_${script.name}_${createHash('sha256').update(script.lua).digest('hex').slice(0, 16)}`
-    names.set(script, name)
+export function commandOf(redis: RedisClient, script: RedisScript, keys: number): Command {
+  let known = names.get(script)
+  if (known === undefined) {
+    known = `countersign_${script.name}_${createHash('sha256').update(script.lua).digest('hex').slice(0, 16)}`
+    names.set(script, known)
   }
+  const name = keys === script.keys ? known : `${known}_${keys}`
   const commands = redis as unknown as Record<string, Command | undefined>
-  if (commands[name] === undefined) redis.defineCommand(name, { numberOfKeys: script.keys, lua: script.lua })
-  return (commands[name] as Command).bind(redis)
+  if (commands[name] === undefined) redis.defineCommand(name, { numberOfKeys: keys, lua: script.lua })
+  const command = (commands[name] as Command).bind(redis)
+  return redis.options.enableAutoPipelining === true ? besidePipelines(redis, command) : command
+}
+
+/**
+ * A pipeline of ioredis waits for the one before, so a slow command of the app's would hold ours back. And it throws,
+ * where nobody can catch it, when it meets a command that was defined after it was begun. Which way a command takes is
+ * settled while it is called.
+ */
+function besidePipelines(redis: RedisClient, command: Command): Command {
+  return (...args) => {
+    const options = redis.options as { enableAutoPipelining?: boolean }
+    options.enableAutoPipelining = false
+    try {
+      return command(...args)
+    } finally {
+      options.enableAutoPipelining = true
+    }
+  }
 }
 
 const names = new WeakMap<RedisScript, string>()

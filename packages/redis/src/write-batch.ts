@@ -3,28 +3,36 @@ import type { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers'
 import { isCluster, type RedisClient } from './client.js'
 
+/** One turn of the event loop, and when its commands were written: late, when the app blocked the loop. */
+export interface Turn {
+  writtenMs: number | undefined
+}
+
 /**
  * Lets the commands of all requests that one turn of the event loop brings go out in one write: a write of its own costs
  * more than all the rest of a command. The server reads them at once, too, and so its replies come back together.
  */
 export class WriteBatch {
   readonly #redis: RedisClient
-  #held: readonly Writable[] | undefined
+  #turn: Turn | undefined
 
   constructor(redis: RedisClient) {
     this.#redis = redis
   }
 
   /** What is written from now on goes out once the requests that are waiting to be read have been. */
-  open(): void {
-    if (this.#held !== undefined) return
+  open(): Turn {
+    if (this.#turn !== undefined) return this.#turn
     const held = streamsOf(this.#redis)
-    this.#held = held
+    const turn: Turn = { writtenMs: undefined }
+    this.#turn = turn
     for (const stream of held) stream.cork()
     setImmediate(() => {
-      this.#held = undefined
+      this.#turn = undefined
+      turn.writtenMs = performance.now()
       for (const stream of held) stream.uncork()
     })
+    return turn
   }
 }
 

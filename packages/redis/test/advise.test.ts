@@ -39,13 +39,14 @@ describe('advice', () => {
           code: 'COUNTERSIGN_REDIS_EVICTS',
           setting: 'maxmemory-policy',
           value: policy,
-          danger: 'under memory pressure Redis drops live credentials, sessions and replay claims',
+          danger:
+            'under memory pressure Redis drops live credentials, sessions, bindings of identities and replay claims',
           remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
         },
       ])
       expect(warn.mock.calls).toEqual([
         [
-          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions and replay claims. See https://countersign.example/errors/COUNTERSIGN_REDIS_EVICTS`,
+          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions, bindings of identities and replay claims. See https://countersign.example/errors/COUNTERSIGN_REDIS_EVICTS`,
           {
             code: 'COUNTERSIGN_REDIS_EVICTS',
             detail: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
@@ -65,9 +66,38 @@ describe('advice', () => {
     ['COUNTERSIGN_REDIS_RETRIES_WITHOUT_END', { maxRetriesPerRequest: null }],
     ['COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT', { commandTimeout: undefined }],
     ['COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT', { socketTimeout: undefined }],
+    ['COUNTERSIGN_REDIS_GIVES_UP', { retryStrategy: null }],
+    ['COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR', { reconnectOnError: () => 2 }],
+    ['COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR', { reconnectOnError: (error: Error) => error.message.startsWith('OOM') }],
+    ['COUNTERSIGN_REDIS_KEY_PREFIX', { keyPrefix: 'app:' }],
+    ['COUNTERSIGN_REDIS_AUTO_PIPELINING', { enableAutoPipelining: true }],
   ])('[redis-advice] %s: about the options of the client', async (code, options) => {
     for (const make of [client, client5]) expect(await codes(make(server.url, { ...good, ...options }))).toEqual([code])
   })
+
+  test('[redis-advice] says nothing of a client that reconnects when the server is READONLY alone', async () => {
+    const reconnectOnError = (error: Error) => error.message.includes('READONLY')
+    for (const make of [client, client5])
+      expect(await codes(make(server.url, { ...good, reconnectOnError }))).toEqual([])
+  })
+
+  test("[redis-advice] names a cluster's own options, and those of its nodes", async () => {
+    const { nodes, stop } = await startRedisCluster()
+    try {
+      const options = { keyPrefix: 'app:', enableAutoPipelining: true, clusterRetryStrategy: null, redisOptions: {} }
+      const ports = nodes.map(({ port }) => port)
+      expect(await codes(clusterClient(ports, options))).toEqual([
+        'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT',
+        'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
+        'COUNTERSIGN_REDIS_GIVES_UP',
+        'COUNTERSIGN_REDIS_KEY_PREFIX',
+        'COUNTERSIGN_REDIS_AUTO_PIPELINING',
+        'COUNTERSIGN_REDIS_NO_AOF',
+      ])
+    } finally {
+      await stop()
+    }
+  }, 60_000)
 
   test('[redis-advice] COUNTERSIGN_REDIS_UNREACHABLE: a server that is gone, or that does not answer', async () => {
     const gone = await adviseOnConnection(client('redis://127.0.0.1:1', { ...good, maxRetriesPerRequest: 0 }))

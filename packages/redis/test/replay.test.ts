@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Cluster, Redis } from 'ioredis'
+import * as iovalkey from 'iovalkey'
 import { type HangingRedis, hangingRedis } from '../../../test/support/hanging-redis.js'
+import { clientKinds } from '../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
 import { replayContract } from '../../../test/support/replay-contract.js'
-import { redisReplay } from '../src/index.js'
+import { type RedisClient, redisReplay } from '../src/index.js'
 import { client, client5, clusterClient, disconnectAll } from './harness.js'
 
 let server: RedisServer
@@ -41,6 +44,16 @@ describe('the Redis replay store', () => {
   describe('behind a slow network', () => {
     const make = () => redisReplay(client(proxy.url), patient)
     test.each(replayContract(make))('[redis-replay-contract] $title', ({ run }) => run())
+  })
+
+  describe.each(clientKinds({ ioredis: { Redis, Cluster }, iovalkey }))('on $name', ({ connect, isCluster }) => {
+    let made: RedisClient
+    beforeAll(async () => {
+      made = await connect(isCluster ? cluster.nodes : [server])
+    })
+    afterAll(() => made.disconnect())
+    const make = () => redisReplay(made, patient)
+    test.each(replayContract(make))('[redis-replay-contract] [redis-versions] $title', ({ run }) => run())
   })
 
   describe('on a client with other settings', () => {

@@ -11,6 +11,11 @@ export const requirements: Record<string, string> = {
     'what timed out never takes effect later: SIGSTOP, kill, CLIENT PAUSE, a network that hangs, half-open',
   'redis-resent':
     'a command that ioredis sends again does nothing when it is late, and finds its own result when it is not',
+  'redis-late-reply':
+    'a claim whose reply came late is taken up by one retry in its process: it counts once, and no copy passes',
+  'redis-own-stall': "a stall of the app's own event loop is no outage of Redis",
+  'redis-demotion': 'a demoted primary behind a stable address costs one reconnection, at most once in 5 s',
+  'redis-half-open': 'half-open sockets recover within the advised settings',
   'redis-recovery': 'recovery needs no restart of the app',
   'redis-script-names': 'names carry a hash of the script: two versions on one client do not overwrite each other',
   'redis-script-flush': 'SCRIPT FLUSH is survived',

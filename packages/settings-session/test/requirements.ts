@@ -31,6 +31,8 @@ export const requirements: Record<string, string> = {
   'settings-one-rule':
     'What a store or a function of the app throws is 503 or, for a bug, 500: on the gate and on the routes.',
   'settings-init-links': 'An integration init link: the agent gets the receipt, the person the link.',
+  'settings-no-eviction':
+    'a Redis that evicts is refused: it forgets which identity belongs to a user, and a thief could bind',
   'settings-linear-time':
     'each parser takes time in proportion to the length of what it reads, before anything is proven',
   'settings-sockets-end':

@@ -14,6 +14,7 @@ import {
   versionExists,
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
+import { adviseOnPool } from './postgres/advise-on-pool.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
@@ -126,6 +127,7 @@ const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
 export function postgresSecrets(client: PostgresClient, options: PostgresSecretsOptions): PostgresSecretStore {
   const { keks, namespace, cacheSeconds, audit, clock } = resolveOptions('postgresSecrets', options, rules)
   resolveOptions('postgresSecrets', { client }, clientRule)
+  adviseOnPool(client)
   const ring = parseKekRing(keks)
   const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
 

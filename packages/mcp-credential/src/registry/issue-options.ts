@@ -20,6 +20,11 @@ export interface IssueOptions {
   readonly onExisting?: OnExisting | undefined
   /** Seconds that superseded credentials stay usable, so that the new one can be handed over. Default 0. */
   readonly overlapSeconds?: number | undefined
+  /**
+   * Names this issue, so that a retry in this process is recognised for 10 min: it gets the same credential, whether or
+   * not the first attempt was done. 1 to 256 characters.
+   */
+  readonly idempotencyKey?: string | undefined
 }
 
 /** {@link IssueOptions} with their defaults. */
@@ -30,6 +35,7 @@ export interface ResolvedIssueOptions {
   readonly capabilities: readonly string[]
   readonly onExisting: OnExisting
   readonly overlapMs: number
+  readonly idempotencyKey: string | undefined
 }
 
 const MAX_CAPABILITIES = 64
@@ -52,6 +58,7 @@ const ISSUE_RULES = {
     .default([]),
   onExisting: option.oneOf('supersede', 'keep', 'carry').default('supersede'),
   overlapSeconds: option.seconds(0, 86_400).default(0),
+  idempotencyKey: NAME,
 }
 
 /** @throws {OptionError} */

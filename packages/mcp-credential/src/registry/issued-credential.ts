@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { CredentialRecord } from '../store/port.js'
+import type { CredentialRecord, Replaced } from '../store/port.js'
 
 /**
  * A credential that was just issued. The only object that knows the token: printing, serialising, spreading or cloning it
@@ -14,8 +14,13 @@ export class IssuedCredential implements CredentialRecord {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly idleAt: number
-  /** The ids that this one superseded. */
-  readonly superseded: readonly string[]
+  /**
+   * Whether it is known what became of the thread's other credentials. `pending`: Redis did not say in time; it is asked
+   * until it does. This one can be used all the same, and the others until then.
+   */
+  readonly superseded: 'done' | 'pending'
+  /** The ids that this one superseded, as far as they are known. */
+  readonly supersededIds: readonly string[]
   /** The ids whose tokens are aliases of this one from now on. */
   readonly carried: readonly string[]
   readonly #token: string
@@ -23,7 +28,7 @@ export class IssuedCredential implements CredentialRecord {
 
   constructor(
     record: CredentialRecord,
-    existing: { readonly superseded: readonly string[]; readonly carried: readonly string[] },
+    existing: Replaced & { readonly pending?: unknown },
     token: string,
     revoke: () => Promise<boolean>,
   ) {
@@ -35,7 +40,8 @@ export class IssuedCredential implements CredentialRecord {
     this.issuedAt = record.issuedAt
     this.expiresAt = record.expiresAt
     this.idleAt = record.idleAt
-    this.superseded = existing.superseded
+    this.superseded = existing.pending === undefined ? 'done' : 'pending'
+    this.supersededIds = existing.superseded
     this.carried = existing.carried
     this.#token = token
     this.#revoke = revoke

@@ -60,6 +60,14 @@ export interface NewCredential {
   readonly overlapMs: number
 }
 
+/** What an issue did to the credentials that there were. */
+export interface Replaced {
+  /** The ids that the new one superseded. */
+  readonly superseded: readonly string[]
+  /** The ids whose tokens are aliases of the new one from now on. */
+  readonly carried: readonly string[]
+}
+
 /** What a store did with a {@link NewCredential}. */
 export type IssueOutcome =
   | {
@@ -69,6 +77,8 @@ export type IssueOutcome =
       readonly superseded: readonly string[]
       /** The ids whose tokens are aliases of the new one from now on. */
       readonly carried: readonly string[]
+      /** Set when what became of the others is not known yet; it is tried until it is. Both lists are empty then. */
+      readonly pending?: Promise<Replaced> | undefined
     }
   | { readonly outcome: 'retired' }
   | { readonly outcome: 'full'; readonly limit: 'maxCredentials' | 'maxPerThread' }

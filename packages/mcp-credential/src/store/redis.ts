@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
-import {
-  createScriptRunner,
-  type RedisClient,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-  type ScriptRunner,
-} from '@countersign/redis'
+import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { createScriptRunner, type RedisClient, type RedisStoreOptions, redisStoreOptionRules } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
 import { AliasCache } from './redis/alias-cache.js'
-import { evictionGuard } from './redis/eviction-guard.js'
 import { createIssuer } from './redis/issue.js'
 import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
 import { createLister } from './redis/list.js'
@@ -24,8 +17,6 @@ import { countScript, retireScript, revokeScopeScript, revokeScript, touchScript
 export interface RedisCredentialsOptions extends RedisStoreOptions {
   /** Credentials that one thread may have at once. Default 100. */
   readonly maxPerThread?: number | undefined
-  /** Accepts a Redis that evicts keys, which may cut off healthy agents. Default false. */
-  readonly dangerouslyAllowEviction?: boolean | undefined
 }
 
 type Mode = 'use' | 'revive' | 'touch' | 'peek'
@@ -39,10 +30,15 @@ interface Lookup {
 /** An alias moves at most once for each issue: a few rounds are enough. */
 const MOST_ROUNDS = 5
 
+/** A reply to a change may take so many deadlines more: nobody waits for it as for a decision, and late it is an answer. */
+const PATIENCE = 2
+
+const REMEMBERED_MS = 10 * 60_000
+const running = () => systemClock.monotonic()
+
 const RULES = {
   ...redisStoreOptionRules,
   maxPerThread: option.integer(1, 10_000).default(100),
-  dangerouslyAllowEviction: option.boolean().default(false),
 }
 
 /**
@@ -55,18 +51,14 @@ const RULES = {
  * createMcpCredentials({ store: redisCredentials(new Redis(url)) })
  */
 export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
-  const resolved = resolveOptions('redisCredentials', options, RULES)
-  const { namespace, commandTimeoutMs, maxPerThread, dangerouslyAllowEviction } = resolved
-  const runner = createScriptRunner(redis, 'redisCredentials', 'credential_store', { namespace, commandTimeoutMs })
-  const guard = evictionGuard(redis, commandTimeoutMs, dangerouslyAllowEviction)
+  const { maxPerThread, ...terms } = resolveOptions('redisCredentials', options, RULES)
+  const { namespace, run, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
   const layout = keyLayout(namespace)
   const aliases = new AliasCache()
-
-  const run: ScriptRunner['run'] = (script, tag, keys, args) => {
-    const checked = guard()
-    if (checked === undefined) return runner.run(script, tag, keys, args)
-    return checked.then(() => runner.run(script, tag, keys, args))
-  }
+  /** Attempts to revoke whose outcome is unknown: a retry finds that it was done. */
+  const revokes = new BoundedTtlMap<string, string>({ maxEntries: 10_000, clock: { now: running, monotonic: running } })
+  const late = { patienceMs: PATIENCE * terms.commandTimeoutMs }
+  const change: typeof run = (script, tag, keys, args) => run(script, tag, keys, args, late)
 
   function look(
     mode: Mode,
@@ -94,17 +86,17 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     const results = await Promise.allSettled(layout.partitions.map(work))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
-    return results.some((result) => result.status === 'fulfilled' && result.value === 1)
+    return results.some((result) => result.status === 'fulfilled' && Number(result.value) === 1)
   }
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
     const attempt = randomBytes(12).toString('base64url')
     const end = (keys: PartitionKeys, epoch: string, hash = '') =>
-      run(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
+      change(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
     if (scope === 'thread') {
       const hash = threadHash(id)
       const keys = layout.of(hash)
-      return (await end(keys, keys.thread(hash), hash)) === 1
+      return Number(await end(keys, keys.thread(hash), hash)) === 1
     }
     if (scope === 'all') return everywhere((keys) => end(keys, keys.all))
     const hash = scope === 'provider' ? providerHash(id) : sessionHash(id)
@@ -112,7 +104,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
-  const issue = createIssuer({ run, layout, maxPerThread, lister })
+  const issue = createIssuer({ run: change, layout, maxPerThread, lister })
 
   async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
     const hash = threadHash(threadId)
@@ -120,7 +112,8 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs } = life
     const tell = (what: 'look' | 'touch' | 'refreshed') =>
       run(touchScript, keys.tag, [keys.thread(hash)], [idleTimeoutMs, coalesceMs, maximumLifetimeMs, retentionMs, what])
-    const known = await tell(life.slidesOnTouch ? 'touch' : 'look')
+    // A client with stringNumbers gives texts.
+    const known = Number(await tell(life.slidesOnTouch ? 'touch' : 'look'))
     if (known === 2) {
       // Touches are kept in the thread's key: its records are slid before they would be forgotten.
       for (const id of await lister.idsOfThread(hash)) await look('touch', id, undefined, life)
@@ -137,21 +130,19 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     touch,
     async revoke(id, life) {
       const keys = layout.of(addressOf(id).thread)
-      const attempt = randomBytes(12).toString('base64url')
-      const found = await run(
-        revokeScript,
-        keys.tag,
-        [keys.record(id), keys.names, keys.deadlines],
-        [id, attempt, life.retentionMs],
-      )
-      return found === 1
+      const attempt = revokes.get(id) ?? randomBytes(12).toString('base64url')
+      const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
+      const names = [keys.record(id), keys.names, keys.deadlines]
+      const found = await run(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], { ...late, onUnknown })
+      revokes.delete(id)
+      return Number(found) === 1
     },
     revokeScope,
     async retire(threadId, blockMs) {
       const hash = threadHash(threadId)
       const keys = layout.of(hash)
       const names = [keys.thread(hash), keys.retired(hash), keys.names, keys.deadlines]
-      return (await run(retireScript, keys.tag, names, [hash, blockMs])) === 1
+      return Number(await change(retireScript, keys.tag, names, [hash, blockMs])) === 1
     },
     list: lister.list,
     async count() {
@@ -160,6 +151,8 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       )
       return counts.reduce<number>((sum, count) => sum + Number(count), 0)
     },
-    ready: async () => guard(),
+    async ready() {
+      await Promise.all(layout.partitions.map(({ tag }) => ready(tag)))
+    },
   }
 }

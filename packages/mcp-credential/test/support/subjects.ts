@@ -2,7 +2,9 @@ import { memoryCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { Cluster, Redis } from 'ioredis'
+import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { clientKinds } from '../../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
 import { emptyRedis, keysWithoutTtl, passInRedis } from './redis-time.js'
 
@@ -63,7 +65,7 @@ const patient = { commandTimeoutMs: 10_000 }
 
 function sourceOf(
   name: string,
-  start: () => Promise<{ redis: Redis | Cluster; stop(): Promise<void> }>,
+  start: () => Promise<{ redis: Redis | Cluster; admin?: Redis | Cluster; stop(): Promise<void> }>,
 ): SubjectSource {
   let running: Awaited<ReturnType<typeof start>> | undefined
   return {
@@ -72,15 +74,15 @@ function sourceOf(
       running = await start()
     },
     async fresh(options = {}) {
-      const { redis } = running as NonNullable<typeof running>
-      await emptyRedis(redis)
-      const pass = (ms: number) => passInRedis(redis, ms)
+      const { redis, admin = redis } = running as NonNullable<typeof running>
+      await emptyRedis(admin)
+      const pass = (ms: number) => passInRedis(admin, ms)
       return {
         store: redisCredentials(redis, { ...patient, ...options }),
         pass,
         sleep: pass,
         other: () => redisCredentials(redis, { ...patient, ...options }),
-        leftovers: () => keysWithoutTtl(redis),
+        leftovers: () => keysWithoutTtl(admin),
       }
     },
     async close() {
@@ -101,6 +103,29 @@ export function redisSource(): SubjectSource {
       },
     }
   })
+}
+
+/** Redis through each kind of client. */
+export function clientSources(): readonly SubjectSource[] {
+  return clientKinds({ ioredis: { Redis, Cluster }, iovalkey }).map((kind) =>
+    sourceOf(kind.name, async () => {
+      const started = kind.isCluster ? await startRedisCluster() : await RedisServer.start()
+      const nodes = started instanceof RedisServer ? [started] : started.nodes
+      const redis = await kind.connect(nodes)
+      const admin = kind.isCluster
+        ? new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+        : new Redis((nodes[0] as RedisServer).url)
+      return {
+        redis,
+        admin,
+        async stop() {
+          redis.disconnect()
+          admin.disconnect()
+          await started.stop()
+        },
+      }
+    }),
+  )
 }
 
 export function clusterSource(): SubjectSource {

@@ -1,5 +1,6 @@
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { startDeadline } from '@countersign/core/gate-kit'
 import type { Destination } from './destination.js'
 
 /** Why a request has no usable answer. */
@@ -58,10 +59,10 @@ export function fetchBounded({ url, lookup }: Destination, options: FetchOptions
       ...(signal === undefined ? {} : { signal }),
       headers: { accept: 'application/json', 'accept-encoding': 'identity', ...length, ...headers },
     })
-    const timer = setTimeout(() => fail(new FetchError('timeout')), timeoutMs)
+    const endDeadline = startDeadline(timeoutMs, () => fail(new FetchError('timeout')))
 
     function fail(error: FetchError): void {
-      clearTimeout(timer)
+      endDeadline()
       request.destroy()
       reject(error)
     }
@@ -82,7 +83,7 @@ export function fetchBounded({ url, lookup }: Destination, options: FetchOptions
         else chunks.push(chunk)
       })
       response.on('end', () => {
-        clearTimeout(timer)
+        endDeadline()
         resolve({ status, headers: response.headers, body: Buffer.concat(chunks) })
       })
     })

@@ -12,7 +12,7 @@ import { isJsonObject } from '../strict-encoding.js'
 import type { CachedKeySet, KeyCache } from './port.js'
 
 /** Options of {@link redisKeyCache}. */
-export interface RedisKeyCacheOptions extends RedisStoreOptions {
+export interface RedisKeyCacheOptions extends Omit<RedisStoreOptions, 'dangerouslyAllowEviction'> {
   /**
    * Authenticates the values: 32 bytes or more, the same in all processes. Without it, anyone who can write to Redis could
    * sign tokens.
@@ -20,8 +20,10 @@ export interface RedisKeyCacheOptions extends RedisStoreOptions {
   readonly secret: string | Uint8Array
 }
 
+const { dangerouslyAllowEviction: _, ...storeRules } = redisStoreOptionRules
+
 const rules = {
-  ...redisStoreOptionRules,
+  ...storeRules,
   secret: option
     .custom<Uint8Array>('a secret of 32 bytes or more', (value) => {
       const bytes = typeof value === 'string' ? Buffer.from(value) : value
@@ -47,8 +49,9 @@ const VERSION = 'v1'
  * requireOAuthBearer({ resource, issuer, keyCache: redisKeyCache(redis, { secret: process.env.KEY_CACHE_SECRET }) })
  */
 export function redisKeyCache(redis: RedisClient, options: RedisKeyCacheOptions): KeyCache {
-  const { secret, namespace, commandTimeoutMs } = resolveOptions('redisKeyCache', options, rules)
-  const runner = createScriptRunner(redis, 'redisKeyCache', 'keys', { namespace, commandTimeoutMs })
+  const { secret, ...terms } = resolveOptions('redisKeyCache', options, rules)
+  // A set that was evicted is fetched again.
+  const runner = createScriptRunner(redis, 'redisKeyCache', 'keys', { ...terms, dangerouslyAllowEviction: true })
 
   function keyOf(issuer: string): { tag: string; key: string } {
     const name = sha256(issuer).toString('base64url')

@@ -26,27 +26,26 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
     async issueLink({ ref, content, ttlMs, epochTtlMs, codeHash = '' }) {
       const key = userKey(content.user)
       const place = placeOfTag(ref.tag)
-      const link = place.key('l', ref.tag)
       const args = [ref.hash, key, newEpoch(), epochTtlMs, JSON.stringify(content), ttlMs, codeHash]
-      return { expiresAt: Number(await place.run(scripts.issueLinkScript, [link], ...args)) }
+      return { expiresAt: Number(await place.run(scripts.issueLinkScript, [`l:${ref.tag}`, `e:${key}`], ...args)) }
     },
     async peekLink({ tag, hash }) {
       const place = placeOfTag(tag)
-      const reply = await place.run(scripts.peekLinkScript, [place.key('l', tag)], hash)
+      const reply = await place.run(scripts.peekLinkScript, [`l:${tag}`], hash)
       const [outcome, content, expiresAt, needsCode] = reply as ['open', string, string, number] | [LinkRefusal]
       if (outcome !== 'open') return refusedFrom<LinkRefusal>(reply)
       const parsed = JSON.parse(content as string) as LinkContent
-      return { outcome, content: parsed, expiresAt: Number(expiresAt), needsCode: needsCode === 1 }
+      return { outcome, content: parsed, expiresAt: Number(expiresAt), needsCode: Number(needsCode) === 1 }
     },
     async exchange({ link, session, attempt, state, limits, codeHash = '' }) {
       const place = placeOfTag(link.tag)
-      const keys = [place.key('l', link.tag), place.key('s', session.tag)]
+      const keys = [`l:${link.tag}`, `s:${session.tag}`]
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [link.hash, link.tag, session.hash, session.tag, attempt, state, idleMs, absoluteMs, maxSessions]
       const reply = await place.run(scripts.exchangeScript, keys, ...args, codeHash)
       const [outcome, opened, isRepeat, ended] = reply as readonly [string, SessionReply, number, unknown]
       if (outcome === 'opened') {
-        return { outcome, session: sessionFrom(opened), isRepeat: isRepeat === 1, ended: endedFrom(ended) }
+        return { outcome, session: sessionFrom(opened), isRepeat: Number(isRepeat) === 1, ended: endedFrom(ended) }
       }
       const refusal = refusedFrom<LinkRefusal | 'wrong_code'>(reply)
       return opened === 'voided' ? { ...refusal, isVoided: true } : refusal
@@ -56,27 +55,28 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const key = userKey(content.user)
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
-      const reply = await place.run(scripts.openSessionScript, [place.key('s', ref.tag)], ...args)
+      const names = [`s:${ref.tag}`, `e:${key}`, `x:${key}`]
+      const reply = await place.run(scripts.openSessionScript, names, ...args)
       return { ...readFrom(reply), ended: endedFrom((reply as readonly unknown[])[2]) }
     },
     read({ tag, hash }) {
       const place = placeOfTag(tag)
-      return place.run(scripts.readScript, [place.key('s', tag)], hash, tag).then(readFrom)
+      return place.run(scripts.readScript, [`s:${tag}`], hash, tag).then(readFrom)
     },
     async revoke(id, hash = '') {
       const place = placeOfTag(id)
-      const reply = await place.run(scripts.revokeScript, [place.key('s', id)], hash, id)
+      const reply = await place.run(scripts.revokeScript, [`s:${id}`], hash, id)
       return reply === null ? undefined : sessionFrom(reply as SessionReply)
     },
     async revokeAll(user: SettingsUser) {
       const key = userKey(user)
       const place = placeOfUser(key)
-      await place.run(scripts.revokeAllScript, [place.key('e', key), place.key('x', key)])
+      await place.run(scripts.revokeAllScript, [`e:${key}`, `x:${key}`])
     },
     async list(user: SettingsUser) {
       const key = userKey(user)
       const place = placeOfUser(key)
-      return ((await place.run(scripts.listScript, [place.key('x', key)])) as SessionReply[]).map(sessionFrom)
+      return ((await place.run(scripts.listScript, [`x:${key}`, `e:${key}`], key)) as SessionReply[]).map(sessionFrom)
     },
   }
 }

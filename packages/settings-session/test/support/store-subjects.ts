@@ -2,7 +2,9 @@ import { memorySessions } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { Cluster, Redis } from 'ioredis'
+import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { type ClientKind, clientKinds } from '../../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
 
 /** A store under test, and the passing of its time. */
@@ -57,8 +59,30 @@ async function untilPassed(now: () => Promise<number>, ms: number): Promise<void
   while ((await now()) < until) await new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20)))
 }
 
-export const subjects = [
+function subjectOf(kind: ClientKind): () => Promise<StoreSubject> {
+  return async () => {
+    const one = async () => {
+      const server = await RedisServer.start()
+      return { nodes: [server], stop: () => server.stop() }
+    }
+    const { nodes, stop } = kind.isCluster ? await startRedisCluster() : await one()
+    const redis = await kind.connect(nodes)
+    return {
+      store: redisSessions(redis, { namespace: namespace(), commandTimeoutMs: 20_000 }),
+      advance: (ms) => untilPassed(async () => Date.now(), ms),
+      close: async () => {
+        redis.disconnect()
+        await stop()
+      },
+    }
+  }
+}
+
+const kinds = clientKinds({ ioredis: { Redis, Cluster }, iovalkey })
+
+export const subjects: readonly (readonly [string, () => Promise<StoreSubject>])[] = [
   ['memory', memorySubject],
   ['Redis', redisSubject],
   ['a Redis cluster', clusterSubject],
-] as const
+  ...kinds.map((kind) => [kind.name, subjectOf(kind)] as const),
+]

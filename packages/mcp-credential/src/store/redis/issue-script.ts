@@ -1,21 +1,23 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { NUMBERS, STANDING } from './lua.js'
+import { FENCE, KEEP, NUMBERS, STANDING } from './lua.js'
+
+/** A credential whose issuing was never acknowledged dies after so long. */
+const PROBATION_MS = 60_000
 
 // SETRANGE of nothing on a key that is not there changes nothing, but is refused when memory is full or the server is a
 // replica: before anything was written.
 const BODY = `redis.call('SETRANGE', KEYS[6], 0, '')
-${NUMBERS}${STANDING}
+${NUMBERS}
 local id, digest, threadId, providerId, sessionId, capabilities = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local thread, provider, epoch, onExisting, generation = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
-local idleMs, coalesce, maxLife, absoluteMs, retention, overlap, most =
-  tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-local onTouch = ARGV[19] == '1'
+local thread, provider, epoch, ends = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
+local idleMs, coalesce, maxLife, absoluteMs, retention, most =
+  tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
 
 if redis.call('EXISTS', KEYS[6]) == 1 then return {'retired'} end
 local known = redis.call('HMGET', KEYS[1], 'd', 'i', 'x', 'l')
 if known[1] then
   if known[1] ~= digest then return {'taken'} end
-  return {'issued', known[2], known[3], known[4], {}, {}}
+  return {'issued', known[2], known[3], known[4]}
 end
 local due = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', '(' .. text(now), 'LIMIT', 0, 100)
 if #due > 0 then
@@ -23,12 +25,11 @@ if #due > 0 then
   redis.call('ZREM', KEYS[8], unpack(due))
 end
 local last = tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider) or 0)
-if onExisting == 'carry' and text(last) ~= generation then return {'again'} end
-local prefix = thread .. provider
-local existing = redis.call('ZRANGEBYLEX', KEYS[7], '[' .. prefix, '[' .. prefix .. '~')
 local count = redis.call('ZLEXCOUNT', KEYS[7], '[' .. thread, '[' .. thread .. '~')
-local ends = onExisting == 'supersede' and overlap == 0
-if ends then count = count - #existing end
+if ends then
+  local own = thread .. provider
+  count = count - redis.call('ZLEXCOUNT', KEYS[7], '[' .. own, '[' .. own .. '~')
+end
 if count >= most then return {'crowded'} end
 
 local absolute = absoluteMs and now + absoluteMs or math.huge
@@ -52,22 +53,49 @@ end
 local providerEpoch, allEpoch = epochOf(KEYS[3]), epochOf(KEYS[5])
 local sessionEpoch = sessionId == '' and '' or epochOf(KEYS[4])
 
+redis.call('HSET', KEYS[2], 'n:' .. provider, text(last + 1))
+redis.call('HSET', KEYS[1], 'd', digest, 't', threadId, 'p', providerId, 's', sessionId, 'c', capabilities, 'i', text(now),
+  'x', text(expires), 'l', text(idle), 'a', absoluteMs and text(absolute) or '', 'et', threadEpoch, 'ep', providerEpoch,
+  'es', sessionEpoch, 'ea', allEpoch, 'g', text(last + 1))
+-- Nobody may hold it yet: until it is confirmed or used it dies soon, and is in no index.
+redis.call('HSET', KEYS[1], 'w', 1)
+redis.call('PEXPIRE', KEYS[1], ${PROBATION_MS})
+stretch(KEYS[2])
+return {'issued', text(now), text(expires), text(idle)}`
+
+const CONFIRM = `${FENCE}${NUMBERS}${STANDING}${KEEP}
+local id, provider, onExisting, generation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local maxLife, retention, overlap, onTouch = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
+local prefix = ARGV[9]
+local row = redis.call('HMGET', KEYS[1], 'd', 'g', 'x', 'l', 'z', 'zc', 'r', 'ep', 'ea', 'et')
+if not row[1] then return {'gone'} end
+local function list(words)
+  local found = {}
+  for word in string.gmatch(words or '', '%S+') do found[#found + 1] = word end
+  return found
+end
+if row[5] then return {'done', list(row[5]), list(row[6])} end
+-- Revoked meanwhile, alone or with its thread: it replaces nothing.
+if row[7] or redis.call('HGET', KEYS[2], 'e') ~= row[10] then return {'done', {}, {}} end
+local own, last = tonumber(row[2]), tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider) or 0)
+if onExisting == 'carry' and (redis.call('HGET', KEYS[2], 'q:' .. provider) or '0') ~= generation then return {'again'} end
+
 local carried = {}
 if onExisting == 'carry' then
   local standings, aliases = threadOf(KEYS[2], provider), {}
-  for index = 0, (#KEYS - 8) / 2 - 1 do
-    local key, old = KEYS[9 + 2 * index], ARGV[20 + index]
+  for index = 0, (#KEYS - 4) / 2 - 1 do
+    local key, old = KEYS[5 + 2 * index], ARGV[10 + index]
     local state = redis.call('HMGET', key, 'o', 'r')
     if state[1] and not state[2] then
       aliases[#aliases + 1] = {key, old, state[1]}
     else
       local h = redis.call('HMGET', key, unpack(FIELDS))
-      local session = h[11] and h[11] ~= '' and redis.call('GET', KEYS[10 + 2 * index])
-      if h[1] and judge(h, standings, providerEpoch, session, allEpoch, maxLife, onTouch) == 'live' then
+      local session = h[11] and h[11] ~= '' and redis.call('GET', KEYS[6 + 2 * index])
+      if h[1] and judge(h, standings, row[8], session, row[9], maxLife, onTouch) == 'live' then
         carried[#carried + 1], carried[old] = old, true
         redis.call('HSET', key, 'o', id)
         redis.call('PEXPIRE', key, text(maxLife + retention), 'GT')
-        redis.call('ZADD', KEYS[8], 'XX', 'GT', text(now + maxLife + retention), old)
+        redis.call('ZADD', KEYS[4], 'XX', 'GT', text(now + maxLife + retention), old)
       end
     end
   end
@@ -80,54 +108,52 @@ if onExisting == 'carry' then
 end
 
 local superseded = {}
-if onExisting == 'supersede' then
-  superseded = existing
-  local first, ranges = tonumber(redis.call('HGET', KEYS[2], 'm:' .. provider) or 0), ''
+local first = tonumber(redis.call('HGET', KEYS[2], 'm:' .. provider) or 0)
+if onExisting == 'supersede' and own > first then
+  local ends, ranges = overlap == 0, ''
+  -- What was issued since is in the index too: then the newer one tells what became of the old ones.
+  if own == last then
+    for _, old in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], '[' .. prefix, '[' .. prefix .. '~')) do
+      if old ~= id then superseded[#superseded + 1] = old end
+    end
+  end
   for from, to, usable in string.gmatch(redis.call('HGET', KEYS[2], 'o:' .. provider) or '', '(%d+)-(%d+)@(%d+);') do
     if now <= tonumber(usable) then
       local limit = ends and now - 1 or math.min(tonumber(usable), now + overlap)
       ranges = ranges .. from .. '-' .. to .. '@' .. text(limit) .. ';'
     end
   end
-  if overlap > 0 and last >= first then ranges = ranges .. text(first) .. '-' .. text(last) .. '@' .. text(now + overlap) .. ';' end
-  redis.call('HSET', KEYS[2], 'm:' .. provider, text(last + 1), 'o:' .. provider, ranges)
-  for _, old in ipairs(existing) do
+  if overlap > 0 then ranges = ranges .. text(first) .. '-' .. text(own - 1) .. '@' .. text(now + overlap) .. ';' end
+  redis.call('HSET', KEYS[2], 'm:' .. provider, text(own), 'o:' .. provider, ranges)
+  for _, old in ipairs(superseded) do
     if ends then
-      redis.call('ZREM', KEYS[7], old)
-      redis.call('ZREM', KEYS[8], old)
+      redis.call('ZREM', KEYS[3], old)
+      redis.call('ZREM', KEYS[4], old)
     else
-      redis.call('ZADD', KEYS[8], 'XX', 'LT', text(now + overlap), old)
+      redis.call('ZADD', KEYS[4], 'XX', 'LT', text(now + overlap), old)
     end
   end
 end
-
-redis.call('HSET', KEYS[2], 'n:' .. provider, text(last + 1))
-redis.call('HSET', KEYS[1], 'd', digest, 't', threadId, 'p', providerId, 's', sessionId, 'c', capabilities, 'i', text(now),
-  'x', text(expires), 'l', text(idle), 'a', absoluteMs and text(absolute) or '', 'et', threadEpoch, 'ep', providerEpoch,
-  'es', sessionEpoch, 'ea', allEpoch, 'g', text(last + 1))
-redis.call('PEXPIRE', KEYS[1], ttl)
-redis.call('ZADD', KEYS[7], 0, id)
-redis.call('ZADD', KEYS[8], text(gone), id)
-stretch(KEYS[2])
-stretch(KEYS[7])
-stretch(KEYS[8])
-return {'issued', text(now), text(expires), text(idle), superseded, carried}`
+redis.call('HINCRBY', KEYS[2], 'q:' .. provider, 1)
+redis.call('HSET', KEYS[1], 'z', table.concat(superseded, ' '), 'zc', table.concat(carried, ' '))
+-- One that a newer one has superseded is in no index.
+if own >= first then keep(KEYS[1], KEYS[3], KEYS[4], id, math.min(tonumber(row[3]), tonumber(row[4])) + retention) end
+return {'done', superseded, carried}`
 
 /**
- * Issues one credential.
+ * First step: writes one credential that nobody holds yet. Sent again, it answers the same.
  *
- * KEYS: record, thread, provider, session, all, retired, names, deadlines, then for each old one that may be carried
- * its record and its session. Answers `['issued', i, x, l, superseded, carried]`, `['retired']`, `['crowded']`,
- * `['again']` when another was issued since the old ones were read, or `['taken']`.
+ * KEYS: record, thread, provider, session, all, retired, names, deadlines. Answers `['issued', i, x, l]`, `['retired']`,
+ * `['crowded']`, or `['taken']`.
  */
-const scripts = new Map<number, RedisScript>()
+export const issueScript: RedisScript = defineScript('mcp_issue', 8, BODY)
 
-/** The script that issues a credential and carries so many old ones. */
-export function issueScript(carried: number): RedisScript {
-  let script = scripts.get(carried)
-  if (script === undefined) {
-    script = defineScript(`mcp_issue_${carried}`, 8 + 2 * carried, BODY)
-    scripts.set(carried, script)
-  }
-  return script
-}
+/**
+ * Second step, when the first is acknowledged: keeps the credential, and supersedes or carries the others. Sent again, it
+ * answers the same.
+ *
+ * KEYS: record, thread, names, deadlines, then for each old one that may be carried its record and its session. Answers
+ * `['done', superseded, carried]`, `['gone']` when the credential died before, or `['again']` when another was confirmed
+ * since the old ones were read.
+ */
+export const confirmScript: RedisScript = defineScript('mcp_confirm', 4, CONFIRM)

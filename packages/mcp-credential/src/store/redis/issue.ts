@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
+import { isUnavailable } from '@countersign/core/gate-kit'
 import type { ScriptRunner } from '@countersign/redis'
 import { addressOf } from '../../token.js'
-import type { CredentialLife, IssueOutcome, NewCredential } from '../port.js'
-import { issueScript } from './issue-script.js'
+import type { CredentialLife, IssueOutcome, NewCredential, Replaced } from '../port.js'
+import { confirmScript, issueScript } from './issue-script.js'
 import type { KeyLayout } from './keys.js'
 import type { Lister } from './list.js'
 
@@ -15,32 +16,29 @@ export interface IssuerParts {
   readonly lister: Lister
 }
 
-type IssueReply = ['issued', string, string, string, string[], string[]] | ['retired' | 'crowded' | 'again' | 'taken']
+type IssueReply = Issued | ['retired' | 'crowded' | 'taken']
+type Issued = ['issued', string, string, string]
+type ConfirmReply = ['done', string[], string[]] | ['gone' | 'again']
 
 /** Old tokens that one issue may carry: each is two keys of the script. */
 const MAX_CARRIED = 100
 const MOST_ROUNDS = 10
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 5000
+const NOTHING: Replaced = { superseded: [], carried: [] }
 
-/** Makes the `issue` of a store: tries again when another process issued for the thread meanwhile. */
+/**
+ * Makes the `issue` of a store, in two steps, so that no late reply cuts a holder off: the new credential first, which dies
+ * by itself when nobody learns of it, and then, when it is acknowledged, what becomes of the others. Of the second step an
+ * unknown outcome is `pending`, and tried until it is known.
+ */
 export function createIssuer({
   run,
   layout,
   maxPerThread,
   lister,
 }: IssuerParts): (credential: NewCredential, life: CredentialLife) => Promise<IssueOutcome> {
-  async function attempt(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
-    const { thread, provider } = addressOf(credential.id)
-    if (credential.onExisting !== 'carry') return send(credential, life, '', [])
-    const { generation, ids } = await lister.ofProvider(thread, provider)
-    return send(credential, life, generation, ids.slice(-MAX_CARRIED))
-  }
-
-  async function send(
-    credential: NewCredential,
-    life: CredentialLife,
-    generation: string,
-    old: readonly string[],
-  ): Promise<IssueReply> {
+  async function write(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
     const { id, onExisting, overlapMs, threadId, providerInstanceId, providerSessionId = '' } = credential
     const { thread, provider, session } = addressOf(id)
     const keys = layout.of(thread)
@@ -53,50 +51,90 @@ export function createIssuer({
       keys.retired(thread),
       keys.names,
       keys.deadlines,
-      ...old.flatMap((one) => [keys.record(one), keys.session(addressOf(one).session)]),
     ]
     const subject = [threadId, providerInstanceId, providerSessionId, JSON.stringify(credential.capabilities)]
-    const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, absoluteLifetimeMs = '', retentionMs, slidesOnTouch } = life
-    return (await run(issueScript(old.length), keys.tag, names, [
+    const { idleTimeoutMs, coalesceMs, maximumLifetimeMs, absoluteLifetimeMs = '', retentionMs } = life
+    const args = [
       id,
       credential.digest.toString('hex'),
       ...subject,
       thread,
       provider,
       randomBytes(12).toString('base64url'),
-      onExisting,
-      generation,
+      onExisting === 'supersede' && overlapMs === 0 ? 1 : 0,
       idleTimeoutMs,
       coalesceMs,
       maximumLifetimeMs,
       absoluteLifetimeMs,
       retentionMs,
-      overlapMs,
       maxPerThread,
-      slidesOnTouch ? 1 : 0,
-      ...old,
-    ])) as IssueReply
+    ]
+    return (await run(issueScript, keys.tag, names, args)) as IssueReply
   }
 
-  return async function issue(credential: NewCredential, life: CredentialLife): Promise<IssueOutcome> {
-    let isPruned = false
+  /** Makes room, once, when the thread has too many. */
+  async function writeWithRoom(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
+    const reply = await write(credential, life)
+    if (reply[0] !== 'crowded') return reply
+    await lister.prune(addressOf(credential.id).thread, life)
+    return write(credential, life)
+  }
+
+  async function confirm(credential: NewCredential, life: CredentialLife): Promise<Replaced> {
+    const { id, onExisting, overlapMs } = credential
+    const { thread, provider } = addressOf(id)
+    const keys = layout.of(thread)
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      const reply = await attempt(credential, life)
-      if (reply[0] === 'issued') return issuedFrom(credential, reply)
-      if (reply[0] === 'retired') return { outcome: 'retired' }
-      if (reply[0] === 'taken') break
-      if (reply[0] === 'crowded') {
-        if (isPruned) return { outcome: 'full', limit: 'maxPerThread' }
-        await lister.prune(addressOf(credential.id).thread, life)
-        isPruned = true
-      }
+      const { generation, ids } =
+        onExisting === 'carry' ? await lister.ofProvider(thread, provider) : { generation: '', ids: [] }
+      const old = ids.filter((one) => one !== id).slice(-MAX_CARRIED)
+      const names = [keys.record(id), keys.thread(thread), keys.names, keys.deadlines]
+      const pairs = old.flatMap((one) => [keys.record(one), keys.session(addressOf(one).session)])
+      const { maximumLifetimeMs, retentionMs, slidesOnTouch } = life
+      const terms = [provider, onExisting, generation, maximumLifetimeMs, retentionMs, overlapMs, slidesOnTouch ? 1 : 0]
+      const args = [id, ...terms, thread + provider, ...old]
+      const reply = (await run(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
+      if (reply[0] === 'done') return { superseded: reply[1], carried: reply[2] }
+      // An outage was longer than its probation. Its holder has it, so it is written again; unless the thread was retired.
+      if (reply[0] === 'gone' && (await writeWithRoom(credential, life))[0] !== 'issued') return NOTHING
     }
     throw new UnavailableError('credential_store', 'other processes issued for the thread again and again')
   }
+
+  async function untilKnown(credential: NewCredential, life: CredentialLife): Promise<Replaced> {
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
+      await new Promise((resolve) => setTimeout(resolve, waitMs).unref())
+      try {
+        return await confirm(credential, life)
+      } catch (error) {
+        if (!isUnavailable(error)) throw error
+      }
+    }
+  }
+
+  return async function issue(credential: NewCredential, life: CredentialLife): Promise<IssueOutcome> {
+    const reply = await writeWithRoom(credential, life)
+    if (reply[0] !== 'issued') return refused(reply[0])
+    try {
+      return issuedFrom(credential, reply, await confirm(credential, life))
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      return { ...issuedFrom(credential, reply, NOTHING), pending: untilKnown(credential, life) }
+    }
+  }
 }
 
-function issuedFrom(credential: NewCredential, reply: Extract<IssueReply, ['issued', ...unknown[]]>): IssueOutcome {
-  const [, issuedAt, expiresAt, idleAt, superseded, carried] = reply
+function refused(why: Exclude<IssueReply[0], 'issued'>): IssueOutcome {
+  if (why === 'retired') return { outcome: 'retired' }
+  if (why === 'crowded') return { outcome: 'full', limit: 'maxPerThread' }
+  throw new UnavailableError('credential_store', 'the id of the credential is taken')
+}
+
+function issuedFrom(
+  credential: NewCredential,
+  [, issuedAt, expiresAt, idleAt]: Issued,
+  { superseded, carried }: Replaced,
+): Extract<IssueOutcome, { outcome: 'issued' }> {
   return {
     outcome: 'issued',
     credential: {

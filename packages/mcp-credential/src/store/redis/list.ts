@@ -13,7 +13,7 @@ export interface ListerParts {
   readonly peek: (id: string, life: CredentialLife) => Promise<{ holder: string; reply: FoundReply | null }>
 }
 
-/** The ids that the index has, and the last generation of the thread's provider. */
+/** The ids that the index has, and how many the thread's provider has been confirmed so far. */
 interface IndexedIds {
   readonly generation: string
   readonly ids: string[]

@@ -49,6 +49,21 @@ local function threadOf(key, provider)
 end
 `
 
+/** Keeps a credential that was on probation, and puts it into the index. */
+export const KEEP: string = `local function stay(key, ttl)
+  if redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, ttl) else redis.call('PEXPIRE', key, ttl, 'GT') end
+end
+local function keep(record, names, deadlines, id, gone)
+  local ttl = text(gone - now)
+  redis.call('HDEL', record, 'w')
+  redis.call('PEXPIRE', record, ttl)
+  redis.call('ZADD', names, 0, id)
+  redis.call('ZADD', deadlines, text(gone), id)
+  stay(names, ttl)
+  stay(deadlines, ttl)
+end
+`
+
 /** A life as scripts read it, computed once. */
 export function lifeText(life: CredentialLife): string {
   const known = lifeTexts.get(life)

@@ -1,6 +1,6 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
 import { ID_LENGTH } from '../../token.js'
-import { FENCE, LIFE, NUMBERS, STANDING } from './lua.js'
+import { FENCE, KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
 
 /**
  * Looks one credential up and slides it, in one command. `mode`: `use`, `revive` (an idle one too), `touch` (keeps what
@@ -13,11 +13,11 @@ import { FENCE, LIFE, NUMBERS, STANDING } from './lua.js'
 export const resolveScript: RedisScript = defineScript(
   'mcp_resolve',
   8,
-  `${FENCE}${NUMBERS}${STANDING}${LIFE}
+  `${FENCE}${NUMBERS}${STANDING}${LIFE}${KEEP}
 local mode, digest = ARGV[1], ARGV[2]
 local presentedId, holderId = string.sub(KEYS[1], -${ID_LENGTH}), string.sub(KEYS[2], -${ID_LENGTH})
 local idleMs, coalesce, maxLife, retention, onUse, onTouch = lifeOf(ARGV[3])
-local presented = redis.call('HMGET', KEYS[1], 'd', 'o', 'r')
+local presented = redis.call('HMGET', KEYS[1], 'd', 'o', 'r', 'w')
 if not presented[1] then return nil end
 local holder = presented[2] or presentedId
 if holder ~= holderId then return 'alias\\n' .. holder end
@@ -33,6 +33,10 @@ local slides = false
 if mode == 'use' then slides = onUse and standing == 'live' end
 if mode == 'revive' then slides = standing == 'live' or standing == 'idle' end
 if mode == 'touch' then slides = standing == 'live' end
+-- Whoever proves it holds it: its issuing was acknowledged.
+if presented[4] and proven and mode ~= 'touch' and standing == 'live' then
+  keep(KEYS[1], KEYS[7], KEYS[8], presentedId, math.min(idle, expires) + retention)
+end
 if proven and slides then
   if mode ~= 'touch' then
     idle = math.max(idle, now + idleMs + coalesce)

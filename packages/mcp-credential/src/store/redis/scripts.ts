@@ -85,7 +85,7 @@ export const namesScript: RedisScript = defineScript(
   'mcp_names',
   2,
   `local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
-return {redis.call('HGET', KEYS[2], 'n:' .. ARGV[4]) or '0', ids}`,
+return {redis.call('HGET', KEYS[2], 'q:' .. ARGV[4]) or '0', ids}`,
 )
 
 /** Takes ids out of the index. KEYS: names, deadlines. ARGV: ids. */

@@ -27,7 +27,7 @@ export function redisIdentities(places: Places): IdentityStore {
   const reverseKeyOf = (identity: SettingsIdentity, user: SettingsUser) => {
     const key = identityKey(identity, user)
     const place = places.of(partitionOf(key))
-    return { place, key: place.key('r', key) }
+    return { place, key: `r:${key}` }
   }
 
   async function reserve(user: SettingsUser, identity: SettingsIdentity): Promise<Reserved | 'taken' | 'contended'> {
@@ -41,7 +41,7 @@ export function redisIdentities(places: Places): IdentityStore {
     if (reply[0] === 'other') {
       const [, other = '', partition = '0', at = ''] = reply
       const elsewhere = places.of(Number(partition))
-      const bound = await elsewhere.run(scripts.identityScript, [elsewhere.key('u', other)])
+      const bound = await elsewhere.run(scripts.identityScript, [`u:${other}`])
       if (bound === identityText(identity)) return 'taken'
       reply = await send(other, at)
     }
@@ -64,18 +64,18 @@ export function redisIdentities(places: Places): IdentityStore {
       reserved?.attempt ?? '',
       reserved?.at ?? '',
     ]
-    return claimFrom(await place.run(scripts.claimScript, [place.key('s', session.tag)], ...args))
+    return claimFrom(await place.run(scripts.claimScript, [`s:${session.tag}`], ...args))
   }
 
   async function mismatch({ tag, hash }: TokenRef): Promise<ClaimResult> {
     const place = places.ofTag(tag)
-    return claimFrom(await place.run(scripts.mismatchScript, [place.key('s', tag)], hash, tag))
+    return claimFrom(await place.run(scripts.mismatchScript, [`s:${tag}`], hash, tag))
   }
 
   async function rebind(user: SettingsUser, ...binding: readonly string[]): Promise<readonly string[]> {
     const key = userKey(user)
     const place = places.of(partitionOf(key))
-    const keys = [place.key('u', key), place.key('e', key), place.key('x', key)]
+    const keys = [`u:${key}`, `e:${key}`, `x:${key}`]
     return (await place.run(scripts.rebindScript, keys, ...binding)) as string[]
   }
 
@@ -94,17 +94,17 @@ export function redisIdentities(places: Places): IdentityStore {
     async holdClaim({ tag, hash }, identity, claimant) {
       const place = places.ofTag(tag)
       const args = [hash, tag, identityText(identity), claimant]
-      return readFrom(await place.run(scripts.holdClaimScript, [place.key('s', tag)], ...args))
+      return readFrom(await place.run(scripts.holdClaimScript, [`s:${tag}`], ...args))
     },
     async answerClaim(sessionId, claimant, isAllowed) {
       const place = places.ofTag(sessionId)
       const answer = isAllowed ? 'allowed' : 'denied'
-      return (await place.run(scripts.answerClaimScript, [place.key('s', sessionId)], claimant, answer)) === 1
+      return Number(await place.run(scripts.answerClaimScript, [`s:${sessionId}`], claimant, answer)) === 1
     },
     async identityOf(user) {
       const key = userKey(user)
       const place = places.of(partitionOf(key))
-      return identityFrom((await place.run(scripts.identityScript, [place.key('u', key)])) as string | null)
+      return identityFrom((await place.run(scripts.identityScript, [`u:${key}`])) as string | null)
     },
     async unlink(user) {
       const [, text, attempt = ''] = await rebind(user)
@@ -124,11 +124,11 @@ export function redisIdentities(places: Places): IdentityStore {
     async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
       const place = places.ofTag(ref.tag)
       const args = [ref.hash, session.tag, session.hash, returnTo, ttlMs, isAgain ? 1 : 0]
-      await place.run(scripts.beginOAuthScript, [place.key('o', ref.tag)], ...args)
+      await place.run(scripts.beginOAuthScript, [`o:${ref.tag}`], ...args)
     },
     async takeOAuth({ tag, hash }) {
       const place = places.ofTag(tag)
-      const reply = await place.run(scripts.takeOAuthScript, [place.key('o', tag)], hash)
+      const reply = await place.run(scripts.takeOAuthScript, [`o:${tag}`], hash)
       if (reply === null) return undefined
       const [tagOfSession, hashOfSession, returnTo, again] = reply as [string, string, string, string]
       const taken = { session: { tag: tagOfSession, hash: hashOfSession }, isAgain: again === '1' }
@@ -136,7 +136,7 @@ export function redisIdentities(places: Places): IdentityStore {
     },
     async useInitData(hash, device, ttlMs) {
       const place = places.of(partitionOf(hash))
-      const key = place.key('t', hash)
+      const key = `t:${hash}`
       return (await place.run(scripts.useInitDataScript, [key], device, ttlMs)) as InitDataUse
     },
   }
@@ -147,5 +147,5 @@ function claimFrom(reply: unknown): ClaimResult {
   if (outcome === 'contended') return { outcome }
   if (outcome === 'unbound' || outcome === 'mismatch') return { outcome, session: sessionFrom(session) }
   if (outcome !== 'activated') return refusedFrom<SessionRefusal>(reply)
-  return { outcome, session: sessionFrom(session), isFirst: isFirst === 1, ended: endedFrom(ended) }
+  return { outcome, session: sessionFrom(session), isFirst: Number(isFirst) === 1, ended: endedFrom(ended) }
 }

@@ -13,9 +13,11 @@ export const claimScript: RedisScript = define(
   'claim',
   1,
   `local row = load(KEYS[1])
+local lacking = row and (lacks('u:' .. row.p) or lacksAround(row) or row.st ~= 'active' and lacksIndexed(row.p))
+if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
-local key = prefix .. 'u:' .. row.p
+local key = declared['u:' .. row.p]
 local bound = redis.call('HGET', key, 'id')
 local first = 0
 if bound and bound ~= ARGV[5] then
@@ -43,6 +45,8 @@ export const mismatchScript: RedisScript = define(
   'mismatch',
   1,
   `local row = load(KEYS[1])
+local lacking = row and lacksAround(row)
+if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 finish(ARGV[3], row)
@@ -110,6 +114,8 @@ export const holdClaimScript: RedisScript = define(
   'hold_claim',
   1,
   `local row = load(KEYS[1])
+local lacking = row and lacks('e:' .. row.p)
+if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
@@ -121,6 +127,8 @@ export const answerClaimScript: RedisScript = define(
   'answer_claim',
   1,
   `local row = load(KEYS[1])
+local lacking = row and lacks('e:' .. row.p)
+if lacking then return lacking end
 if not row or refusal(row, row.h) or row.qa ~= 'pending' or row.qk ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'qa', ARGV[3])
 return 1`,

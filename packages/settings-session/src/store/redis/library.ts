@@ -1,12 +1,27 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
 import { TOMBSTONE_MS } from '../rules.js'
+import { DECLARE } from './places.js'
 
-// Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag; the keys that
-// a script works out from a record (epoch, index, another session) begin with it. Fields of a session: h hash, p user
+// Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag, as the app
+// knows it; the client may put its own keyPrefix before every declared key, so a script touches declared keys alone. What
+// it finds out from a record it looks up among them, and asks for what is not there: it answers `declare` and the names,
+// before it changed anything, and is called again. Fields of a session: h hash, p user
 // key, e epoch, st state, c created, x expires, t last seen, i idle ms, v verified, d content, l link, id identity,
 // m most sessions, q claimed identity, qk its key, qa the answer to the claim.
 // Of a link: h, p, e, d, x, k code hash, n wrong codes, s holder, at attempt, o spent at.
 const LIBRARY = `local prefix = ARGV[1]
+local declared = {}
+for _, key in ipairs(KEYS) do
+  local _, last = string.find(key, prefix, 1, true)
+  declared[string.sub(key, last + 1)] = key
+end
+local function lacks(...)
+  local reply = {'${DECLARE}'}
+  for _, name in ipairs({...}) do
+    if not declared[name] then reply[#reply + 1] = name end
+  end
+  if #reply > 1 then return reply end
+end
 local function load(key)
   local flat = redis.call('HGETALL', key)
   if #flat == 0 then return nil end
@@ -14,8 +29,22 @@ local function load(key)
   for i = 1, #flat, 2 do row[flat[i]] = flat[i + 1] end
   return row
 end
+local function lacksAround(row)
+  return lacks('e:' .. row.p, 'x:' .. row.p, row.l and 'l:' .. row.l)
+end
+local function lacksIndexed(user)
+  local lacking = lacks('e:' .. user, 'x:' .. user)
+  if lacking then return lacking end
+  local names = {}
+  for _, id in ipairs(redis.call('ZRANGE', declared['x:' .. user], 0, -1)) do names[#names + 1] = 's:' .. id end
+  -- In parts: the stack of Lua is bounded.
+  for from = 1, #names, 1000 do
+    lacking = lacks(unpack(names, from, math.min(from + 999, #names)))
+    if lacking then return lacking end
+  end
+end
 local function epochStands(row)
-  return redis.call('GET', prefix .. 'e:' .. row.p) == row.e
+  return redis.call('GET', declared['e:' .. row.p]) == row.e
 end
 local function refusal(row, hash)
   if not row or row.h ~= hash then return 'unknown' end
@@ -37,7 +66,7 @@ local function view(id, row)
   return table.concat(values, '\\n')
 end
 local function epochOf(user, fallback, ttl)
-  local key = prefix .. 'e:' .. user
+  local key = declared['e:' .. user]
   local current = redis.call('GET', key)
   if not current then
     redis.call('SET', key, fallback, 'PX', ttl)
@@ -48,17 +77,17 @@ local function epochOf(user, fallback, ttl)
   return current
 end
 local function finish(id, row)
-  redis.call('HSET', prefix .. 's:' .. id, 'st', 'ended')
-  redis.call('ZREM', prefix .. 'x:' .. row.p, id)
+  redis.call('HSET', declared['s:' .. id], 'st', 'ended')
+  redis.call('ZREM', declared['x:' .. row.p], id)
 end
 local function enter(id, row)
-  local key = prefix .. 'x:' .. row.p
+  local key = declared['x:' .. row.p]
   -- In microseconds: of two that were opened within one millisecond it is still known which is the older.
   redis.call('ZADD', key, time[1] * 1000000 + time[2], id)
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   local alive = {}
   for _, other in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-    local found = load(prefix .. 's:' .. other)
+    local found = load(declared['s:' .. other])
     if found and not refusal(found, found.h) then alive[#alive + 1] = {other, found}
     else redis.call('ZREM', key, other) end
   end
@@ -78,15 +107,15 @@ local function create(id, row)
     flat[#flat + 1] = name
     flat[#flat + 1] = value
   end
-  local key = prefix .. 's:' .. id
+  local key = declared['s:' .. id]
   redis.call('HSET', key, unpack(flat))
   redis.call('HDEL', key, 'id', 'q', 'qk', 'qa')
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   if row.st == 'active' then enter(id, row) end
 end
 local function spendLink(row)
-  local key = prefix .. 'l:' .. (row.l or '')
-  if row.l and redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'o', now) end
+  local key = row.l and declared['l:' .. row.l]
+  if key and redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'o', now) end
 end
 local function linkRefusal(link)
   if not link or link.h ~= ARGV[2] then return 'unknown' end
@@ -97,13 +126,13 @@ end
 `
 
 /**
- * The start of a script that only reads. A server that would refuse a write (a master that became a replica, or one without
- * its quorum) must not vouch for a session. This command writes nothing, but it is a write; so it also lets what follows
- * through when memory is full.
+ * The start of a script that only reads a hash. A server that would refuse a write (a master that became a replica, or one
+ * without its quorum) must not vouch for a session. This command changes nothing, but it is a write; so it also lets what
+ * follows through when memory is full.
  */
-export const MUST_BE_MASTER: string = `redis.call('DEL', prefix .. 'none')
+export const MUST_BE_MASTER: string = `redis.call('HDEL', KEYS[1], '')
 `
 
-/** A script over the records of one user. */
+/** A script over the records of one user. It may be given more keys than it takes at least. */
 export const defineSettingsScript = (name: string, keys: number, body: string): RedisScript =>
   defineScript(`settings_${name}`, keys, LIBRARY + body)

@@ -1,11 +1,12 @@
+import { UnavailableError } from '@countersign/core'
 import { PARTITIONS } from '@countersign/core/gate-kit'
 import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis'
 import { partitionOfTag } from '../../tokens.js'
 
 /** One hash tag of the store: all records of some users. */
 export interface Place {
-  key(kind: string, name: string): string
-  run(script: RedisScript, keys: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
+  /** Runs a script on records, by their names, and on those that it asks for: see {@link DECLARE}. */
+  run(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
 }
 
 /** All places of a store. */
@@ -16,14 +17,54 @@ export interface Places {
   ofTag(tag: string): Place
 }
 
+/** What a script answers, with names, when it needs records that were not declared to it. It has changed nothing then. */
+export const DECLARE = 'declare'
+
+/** Each round declares what the one before asked for; only a user who opens sessions all the time needs more. */
+const MOST_ROUNDS = 8
+/** Records whose user is known to this process. With them a decision is one command. */
+const MAX_KNOWN = 10_000
+
 /** The places that a script runner can reach. */
 export function placesOf(runner: ScriptRunner): Places {
+  const epochs = new Map<string, string>()
+
+  function learn(record: string, asked: readonly string[]): void {
+    const epoch = asked.find((name) => name.startsWith('e:'))
+    if (epoch === undefined) return
+    epochs.set(record, epoch)
+    if (epochs.size <= MAX_KNOWN) return
+    for (const oldest of epochs.keys()) {
+      epochs.delete(oldest)
+      return
+    }
+  }
+
   const places = Array.from({ length: PARTITIONS }, (_, partition): Place => {
     const tag = keyTag(runner.namespace, 'settings', partition)
     const prefix = `${tag}:`
+
+    async function run(
+      script: RedisScript,
+      names: readonly string[],
+      args: readonly (string | number)[],
+      rounds: number,
+    ): Promise<unknown> {
+      const keys = names.map((name) => prefix + name)
+      const reply = await runner.run(script, tag, keys, [prefix, ...args])
+      if (!Array.isArray(reply) || reply[0] !== DECLARE) return reply
+      if (rounds === 0) throw new UnavailableError('session_store', "the user's sessions changed again and again")
+      const asked = reply.slice(1).map(String)
+      learn(names[0] as string, asked)
+      return run(script, [...names, ...asked], args, rounds - 1)
+    }
+
     return {
-      key: (kind, name) => `${prefix}${kind}:${name}`,
-      run: (script, keys, ...args) => runner.run(script, tag, keys, [prefix, ...args]),
+      run(script, names, ...args) {
+        const known = epochs.get(names[0] as string)
+        const all = known === undefined || names.includes(known) ? names : [...names, known]
+        return run(script, all, args, MOST_ROUNDS)
+      },
     }
   })
   const of = (partition: number) => places[partition] as Place

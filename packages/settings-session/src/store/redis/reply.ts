@@ -67,7 +67,8 @@ export function identityFrom(text: string | null): SettingsIdentity | undefined 
 /** A refusal: the reason, and for how many milliseconds it has been late. */
 export function refusedFrom<R extends string>(reply: unknown): StoreRefusal<R> {
   const [reason, lateMs] = reply as readonly [R, unknown]
-  return typeof lateMs === 'number' ? { outcome: 'refused', reason, lateMs } : { outcome: 'refused', reason }
+  // A client with stringNumbers gives a text.
+  return lateMs === undefined ? { outcome: 'refused', reason } : { outcome: 'refused', reason, lateMs: Number(lateMs) }
 }
 
 /** The sessions that a script ended: id and cause, in turn. */

@@ -2,10 +2,10 @@ import type { RedisScript } from '@countersign/redis'
 import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
 import { defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
-/** KEYS: link. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
+/** KEYS: link, epoch. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
 export const issueLinkScript: RedisScript = defineSettingsScript(
   'issue_link',
-  1,
+  2,
   `local expires = now + ARGV[7]
 local epoch = epochOf(ARGV[3], ARGV[4], ARGV[5])
 redis.call('HSET', KEYS[1], 'h', ARGV[2], 'p', ARGV[3], 'e', epoch, 'd', ARGV[6], 'x', expires, 'n', 0)
@@ -19,6 +19,8 @@ export const peekLinkScript: RedisScript = defineSettingsScript(
   'peek_link',
   1,
   `${MUST_BE_MASTER}local link = load(KEYS[1])
+local lacking = link and lacks('e:' .. link.p)
+if lacking then return lacking end
 local reason = linkRefusal(link)
 if reason then return refused(reason, link) end
 return {'open', link.d, link.x, link.k and 1 or 0}`,
@@ -33,6 +35,9 @@ export const exchangeScript: RedisScript = defineSettingsScript(
   2,
   `local link = load(KEYS[1])
 local id = ARGV[5]
+local lacking = link and (lacks('e:' .. link.p, 'x:' .. link.p, link.s and 's:' .. link.s)
+  or ARGV[7] == 'active' and lacksIndexed(link.p))
+if lacking then return lacking end
 if link and link.h == ARGV[2] and link.at == ARGV[6] and (not link.o or now < link.o + ${REPEAT_MS}) then
   local first = load(KEYS[2])
   if not refusal(first, ARGV[4]) then return {'opened', view(id, first), 1, ended} end
@@ -52,7 +57,7 @@ local row = {
 }
 create(id, row)
 if link.s and link.s ~= id then
-  local holder = load(prefix .. 's:' .. link.s)
+  local holder = load(declared['s:' .. link.s])
   if holder then finish(link.s, holder) end
   if holder and holder.st ~= 'ended' then
     ended[#ended + 1] = link.s
@@ -62,11 +67,13 @@ end
 return {'opened', view(id, row), 0, ended}`,
 )
 
-/** KEYS: session. ARGV: prefix, hash, id, user key, epoch, content, state, idle ms, absolute ms, most sessions. */
+/** KEYS: session, epoch, index. ARGV: prefix, hash, id, user key, epoch, content, state, idle ms, absolute ms, most sessions. */
 export const openSessionScript: RedisScript = defineSettingsScript(
   'open_session',
-  1,
-  `local row = {
+  3,
+  `local lacking = ARGV[7] == 'active' and lacksIndexed(ARGV[4])
+if lacking then return lacking end
+local row = {
   h = ARGV[2], p = ARGV[4], e = epochOf(ARGV[4], ARGV[5], ARGV[9]), st = ARGV[7], c = now, x = now + ARGV[9], t = now,
   i = ARGV[8], v = now, d = ARGV[6], m = ARGV[10],
 }
@@ -79,6 +86,8 @@ export const readScript: RedisScript = defineSettingsScript(
   'read',
   1,
   `${MUST_BE_MASTER}local row = load(KEYS[1])
+local lacking = row and lacks('e:' .. row.p)
+if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 if now - row.t >= row.i / ${TOUCH_PART} then
@@ -94,6 +103,8 @@ export const revokeScript: RedisScript = defineSettingsScript(
   1,
   `${MUST_BE_MASTER}local row = load(KEYS[1])
 if not row then return nil end
+local lacking = lacksAround(row)
+if lacking then return lacking end
 if refusal(row, ARGV[2] == '' and row.h or ARGV[2]) then return nil end
 finish(ARGV[3], row)
 spendLink(row)
@@ -103,13 +114,16 @@ return view(ARGV[3], row)`,
 /** KEYS: epoch, index. ARGV: prefix. */
 export const revokeAllScript: RedisScript = defineSettingsScript('revoke_all', 2, `redis.call('DEL', KEYS[1], KEYS[2])`)
 
-/** KEYS: index. ARGV: prefix. */
+/** KEYS: index, epoch. ARGV: prefix, user key. */
 export const listScript: RedisScript = defineSettingsScript(
   'list',
-  1,
-  `${MUST_BE_MASTER}local list = {}
+  2,
+  `redis.call('ZREM', KEYS[1], '')
+local lacking = lacksIndexed(ARGV[2])
+if lacking then return lacking end
+local list = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local row = load(prefix .. 's:' .. id)
+  local row = load(declared['s:' .. id])
   if row and not refusal(row, row.h) then list[#list + 1] = view(id, row) end
 end
 return list`,
