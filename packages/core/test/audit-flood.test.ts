@@ -165,6 +165,27 @@ describe('a flood', () => {
     expect(got).toHaveLength(500)
   })
 
+  test('[audit-flood] of a required sink is written before a flush is done', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink, { required: true })
+    for (let count = 0; count < 150; count += 1) void audit.emit(from('198.51.100.1'))
+    let isFlushed = false
+    const flushed = audit.flush().then((result) => {
+      isFlushed = true
+      return result
+    })
+    while (counts(sink.got).length === 0) {
+      sink.release()
+      await settled()
+    }
+    while (sink.waiting() > 1) sink.release()
+    await settled()
+    expect(isFlushed).toBe(false)
+    sink.release()
+    expect(await flushed).toBe(true)
+  })
+
   test('[audit-flood] of a required sink is counted as well, once', async () => {
     for (const sink of [heldSink(), heldBatches()]) {
       const audit = createAudit()

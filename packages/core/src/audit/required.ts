@@ -31,6 +31,8 @@ export class RequiredSink {
   readonly onFailure: () => void
   readonly #flood: FloodFold
   readonly #deadlines: Deadlines
+  /** Writes under way of what was folded: nobody else waits for them. */
+  readonly #counting = new Set<Promise<boolean>>()
   /** For a sink that takes many at once. What fails there is counted here, once for each event. */
   readonly #batches: Subscription | undefined
   /** Of the sink's own events: it emits while it is written to. */
@@ -48,17 +50,22 @@ export class RequiredSink {
     if (sink.writeMany !== undefined) {
       this.#batches = new Subscription(sink, undefined, { maxQueue, keepsWaiting: true, now, ...NO_REPORT })
     }
-    this.#flood = new FloodFold((counted) => void this.#writeNow(completeEvent(counted, now())))
+    this.#flood = new FloodFold((counted) => {
+      const written = this.#writeNow(completeEvent(counted, now()))
+      if (!isPromise(written)) return
+      this.#counting.add(written)
+      void written.finally(() => this.#counting.delete(written))
+    })
   }
 
   get folded(): number {
     return this.#flood.folded + (this.#batches?.folded ?? 0)
   }
 
-  /** Writes what was folded, and resolves when what a sink takes at once is written. */
+  /** Writes what was folded, and resolves when that, and what a sink takes at once, is written. */
   async drained(): Promise<void> {
     this.#flood.flush()
-    await this.#batches?.drained()
+    await Promise.all([...this.#counting, this.#batches?.drained()])
   }
 
   /** True when the event was written. A filter that throws counts as a failed write. */
