@@ -185,6 +185,28 @@ describe('flush and close', () => {
     expect(got.map(({ type }) => type)).toContain('audit.events.dropped')
   })
 
+  test('[audit-close] writes what was granted while the sinks flushed', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    const writtenAtEnd: number[] = []
+    let granted = 0
+    const grant = () => {
+      if (audit.emit(decision({ type: 'access.granted' })) === true) granted += 1
+    }
+    const close = () => void writtenAtEnd.push(sink.got.length - sink.waiting())
+    audit.subscribe({ write: (event) => sink.write(event), close })
+    grant()
+    const closing = audit.close()
+    grant()
+    grant()
+    while (writtenAtEnd.length === 0) {
+      if (sink.waiting() > 0) sink.release()
+      await settled()
+    }
+    await closing
+    expect([granted, writtenAtEnd]).toEqual([3, [3]])
+  })
+
   test('[audit-close] takes no longer in all than it may, with sinks that hang in every way', async () => {
     const audit = createAudit()
     const never = () => new Promise<void>(() => undefined)

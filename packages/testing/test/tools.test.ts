@@ -37,6 +37,21 @@ describe('resetAudit', () => {
     stop()
     resetAudit()
   })
+
+  test('[testing-reset-audit] is not undone by a close that was under way', async () => {
+    let flushed: () => void = () => undefined
+    const flush = () =>
+      new Promise<void>((resolve) => {
+        flushed = resolve
+      })
+    audit.subscribe({ write: () => undefined, flush })
+    const closing = audit.close()
+    await new Promise(setImmediate)
+    resetAudit()
+    flushed()
+    await closing
+    expect([audit.active, audit.emit({ type: 'access.granted' })]).toEqual([false, true])
+  })
 })
 
 describe('recordAudit and fakeClock', () => {

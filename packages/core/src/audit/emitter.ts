@@ -112,6 +112,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
   const reporter = new SinkReporter((event, about) => deliver(completeEvent(event, now()), about))
   let closing: Promise<void> | undefined
   let isClosed = false
+  let resets = 0
 
   function deliver(event: AuditEvent, except?: object): void {
     if (isDebugging) debug('%s', eventLine(event))
@@ -178,12 +179,17 @@ export function createAudit(options: AuditOptions = {}): Audit {
 
   async function close(timeoutMs = 5000): Promise<void> {
     const untilMs = performance.now() + timeoutMs
+    const life = resets
     reporter.stop()
-    await within(flushAll(), timeoutMs)
+    const flushed = await within(flushAll(), timeoutMs)
+    if (life !== resets) return
     isClosed = true
-    const closed = [...subscriptions, ...required].map(async ({ sink }) => sink.close?.())
+    const entries = [...subscriptions, ...required]
+    // What was granted meanwhile is written, too, when there is time left.
+    if (flushed !== undefined) await within(flushAll(), untilMs - performance.now())
+    const closed = entries.map(async ({ sink }) => sink.close?.())
     await within(Promise.allSettled(closed), untilMs - performance.now())
-    subscriptions.clear()
+    if (life === resets) subscriptions.clear()
   }
 
   function reset(): void {
@@ -192,6 +198,7 @@ export function createAudit(options: AuditOptions = {}): Audit {
     undecided.clear()
     closing = undefined
     isClosed = false
+    resets += 1
   }
 
   for (const sink of given) subscribe(sink)
