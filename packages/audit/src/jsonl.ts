@@ -58,11 +58,13 @@ const ATTEMPTS = 5
  */
 export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
   const { syncEachWrite, onHead, headSeconds } = resolveOptions('jsonl', options, RULES)
-  let file: AppendedFile | undefined = openFirst(path)
+  let file = openFirst(path)
   let end = newChain(file)
   let head = file.tail.head
   /** Whether it was looked at after the write before this one. */
   let isChecked = false
+  /** How much of a write that failed is in the file is not known. */
+  let isDoubtful = false
   let published = head
   let publishing: NodeJS.Timeout | undefined
   let pending: Batch | undefined
@@ -87,8 +89,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
         await writeBatch(batch.events)
         batch.resolve()
       } catch (error) {
-        // How much of it is in the file is not known: the next write looks where the file ends.
-        leave(file)
+        isDoubtful = true
         batch.reject(error)
       }
     }
@@ -110,7 +111,6 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
         end = { chain: end.chain, previous: last }
         head = last
         schedule()
-        if (!isChecked) begin(state)
         return
       }
       begin(state)
@@ -118,30 +118,30 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
     throw new Error(`${path} was moved or truncated during each of ${ATTEMPTS} writes`)
   }
 
-  /** The file that has the path now. */
+  /** The file that has the path now, and a chain whose next line follows there. */
   async function current(): Promise<AppendedFile> {
-    if (file === undefined) return begin('moved')
-    const state = isChecked ? 'same' : await file.check()
-    return state === 'same' ? file : begin(state)
+    const state = isChecked && !isDoubtful ? 'same' : await file.check()
+    // The first line of a chain names the last one of the file, however long ago it was opened.
+    const isOutrun = end.previous === file.tail.head && file.hasGrown()
+    return state === 'same' && !isDoubtful && !isOutrun ? file : begin(state)
   }
 
-  /** Opens what has the path now, and starts a chain in it. */
+  /** Opens what has the path now, and starts a chain in it. When it cannot be opened, all is left as it was. */
   function begin(state: FileState): AppendedFile {
-    const isLeft = file !== undefined && state !== 'same'
-    leave(file)
     const opened = openFile(path)
     if (opened === undefined) throw new Error(`${path} no longer holds audit events`)
+    leave()
+    const isNoted = head === GENESIS || head === opened.tail.head
+    end = newChain(opened, state === 'same' ? end.after : isNoted ? undefined : head)
     file = opened
-    end = newChain(opened, isLeft && head !== GENESIS && head !== opened.tail.head ? head : undefined)
+    isChecked = false
+    isDoubtful = false
     return opened
   }
 
-  function leave(left: AppendedFile | undefined): void {
-    file = undefined
-    isChecked = false
-    if (left === undefined) return
+  function leave(): void {
     publish()
-    left.close()
+    file.close()
   }
 
   function schedule(): void {
@@ -161,7 +161,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
 
   async function flush(): Promise<void> {
     await working
-    if (!isClosed) await file?.sync()
+    if (!isClosed) await file.sync()
   }
 
   return {
@@ -176,8 +176,7 @@ export function jsonl(path: string, options: JsonlOptions = {}): JsonlSink {
       if (isClosed) return
       isClosed = true
       await working
-      publish()
-      leave(file)
+      leave()
     },
   }
 }

@@ -134,6 +134,9 @@ describe('a file that is rotated', () => {
       expect(await emit('g')).toBe(true)
       expect(reasonsOf(path)).toEqual(['e', 'g'])
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 2 })
+      // Whatever failed meanwhile, it says which line it continues.
+      const { head } = await verifyJsonl(`${path}.1`)
+      expect(await verifyJsonl(path, { expect: head })).toMatchObject({ isIntact: true, chains: [{ after: head }, {}] })
     }))
 })
 
@@ -183,6 +186,19 @@ describe('several processes', () => {
       await write(path, 'c')
       writeFileSync(path, linesOf(path).slice(2).join('\n'))
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: false, lines: 0, altered: { line: 1 } })
+    }))
+
+  test('[audit-jsonl-chains] of one that was idle follows what others wrote since it opened the file', () =>
+    inFolder(async (folder) => {
+      const path = join(folder, 'audit.jsonl')
+      await write(path, 'a')
+      const idle = createAudit({ sinks: [jsonl(path)] })
+      await write(path, 'b', 'c')
+      const { head } = await verifyJsonl(path)
+      idle.emit(decision({ reason: 'd' }))
+      await idle.close()
+      expect(linesOf(path).at(-1)).toContain(`"previous":"${head}"`)
+      expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, chains: [{}, {}, { lines: 1 }] })
     }))
 
   test('[audit-jsonl-chains] go on after a line that another one left unfinished', () =>

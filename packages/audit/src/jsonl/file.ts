@@ -22,6 +22,8 @@ export interface AppendedFile {
   append(lines: string): Promise<void>
   /** What happened to it since the last call. */
   check(): Promise<FileState>
+  /** Whether others wrote since it was opened, as of the last look. */
+  hasGrown(): boolean
   /** Whether no name is left for it. */
   isDeleted(): boolean
   sync(): Promise<void>
@@ -81,6 +83,7 @@ function appendedFile(path: string, fd: number, tail: FileTail): AppendedFile {
       size = named.size
       return 'same'
     },
+    hasGrown: () => size !== tail.size,
     isDeleted: () => fstatSync(fd).nlink === 0,
     sync: () => syncAsync(fd),
     close: () => closeSync(fd),
