@@ -13,8 +13,9 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createAudit } from '@countersign/core'
+import { type AuditEvent, createAudit } from '@countersign/core'
 import { describe, expect, test } from '@jest/globals'
+import { settled } from '../../../test/support/audit-events.js'
 import { jsonl, verifyJsonl } from '../src/jsonl.js'
 import { decision, inFolder, linesOf, reasonsOf, write } from './harness.js'
 
@@ -76,6 +77,40 @@ describe('a file that is rotated', () => {
       expect(result).toMatchObject({ isIntact: true, lines: 51, chains: [{ lines: 50 }, { lines: 1 }] })
       expect(reasonsOf(path).at(-1)).toBe('b')
     }))
+
+  test(
+    '[audit-jsonl-rotation] by truncating it before a write that is under way is intact, and names what it continues',
+    () =>
+      withFile(async (path, emit) => {
+        const idsOf = () => linesOf(path).map((line) => (JSON.parse(line) as AuditEvent).id)
+        let turns = 0
+        do {
+          turns = (turns + 1) % 20
+          const emitted = Array.from({ length: 20 }, async (_, index) => {
+            for (let turn = 0; turn < index; turn += 1) await settled()
+            return emit(`r${index}`)
+          })
+          for (let turn = 0; turn < turns; turn += 1) await settled()
+          truncateSync(path, 0)
+          expect(new Set(await Promise.all(emitted))).toEqual(new Set([true]))
+          expect(await verifyJsonl(path)).toMatchObject({ isIntact: true })
+        } while (new Set(idsOf()).size === idsOf().length)
+
+        // Without the chain that names what they follow, lines before them were taken out.
+        const lines = linesOf(path)
+        writeFileSync(
+          path,
+          lines
+            .slice(
+              0,
+              lines.findIndex((line) => line.includes('"after"')),
+            )
+            .join('\n'),
+        )
+        expect(await verifyJsonl(path)).toMatchObject({ isIntact: false, lines: 0, altered: { line: 1 } })
+      }),
+    60_000,
+  )
 
   test('[audit-jsonl-rotation] that was deleted is made again: nothing is granted into a file that nobody has', () =>
     withFile(async (path, emit) => {

@@ -59,6 +59,11 @@ interface Reader {
   readonly torn: number[]
   /** Lines that look cut short or are empty, until a whole one tells whether a crash or a person made them so. */
   doubtful: Doubt[]
+  /**
+   * Chains that go on in a file that was truncated before one of their writes, by the line before that write. The writer
+   * notices, and names that line in the chain that it then starts. When it never does, lines before these were taken out.
+   */
+  readonly moved: Map<string, Pick<JsonlVerification, 'lines' | 'head'> & { readonly altered: Alteration }>
 }
 
 interface Doubt {
@@ -72,6 +77,8 @@ type Alteration = NonNullable<JsonlVerification['altered']>
 
 /** As many lines as others may write between the opening of a file and the first line there. */
 const RECENT = 65_536
+/** As many writers as may be in the middle of a write when a file is truncated. */
+const MAX_MOVED = 256
 
 /**
  * Reads an audit file and follows the chains in it: names the first line that was altered, and the lines that a crash cut
@@ -88,6 +95,7 @@ export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}
     recent: new Set(),
     torn: [],
     doubtful: [],
+    moved: new Map(),
   }
   let isFound = expect === undefined || expect === GENESIS
   let altered: Alteration | undefined
@@ -101,7 +109,10 @@ export async function verifyJsonl(path: string, options: VerifyJsonlOptions = {}
   }
   if (altered === undefined) accept(reader, reader.doubtful)
   if (altered === undefined && !isFound) altered = { line: reader.line + 1, problem: HEAD_GONE }
-  const { lines, head, torn } = reader
+  const [gone] = reader.moved.values()
+  altered = gone?.altered ?? altered
+  const { torn } = reader
+  const { lines, head } = gone ?? reader
   const chains = Array.from(reader.chains.values(), ({ headLine, ...chain }) => chain)
   const isIntact = altered === undefined
   return { isIntact, lines, head, chains, torn: torn.sort((a, b) => a - b), ...(altered && { altered }) }
@@ -135,7 +146,10 @@ function followLink(reader: Reader, link: ChainLink): Alteration | undefined {
     if (doubt !== undefined) return { line: doubt.line, problem: NO_EVENT }
     if (!link.isTrue) return { line: reader.line, problem: NOT_ITS_HASH }
     const { headLine } = known ?? reader
-    return { line: Math.max(1, headLine), problem: `line ${reader.line} ${NOT_AS_RECORDED}` }
+    const altered = { line: Math.max(1, headLine), problem: `line ${reader.line} ${NOT_AS_RECORDED}` }
+    if (known !== undefined || reader.moved.size >= MAX_MOVED) return altered
+    const { lines, head } = reader
+    if (!reader.moved.has(link.previous)) reader.moved.set(link.previous, { lines, head, altered })
   }
   accept(reader, reader.doubtful.filter(isOfIt))
   reader.doubtful = reader.doubtful.filter((one) => !isOfIt(one))
@@ -151,6 +165,7 @@ function accept({ torn }: Reader, doubts: readonly Doubt[]): void {
 function take(reader: Reader, { chain: id, hash, after }: ChainLink, known: Chain | undefined): void {
   const chain = known ?? { id, lines: 0, head: hash, headLine: 0, ...(after === undefined ? {} : { after }) }
   if (known === undefined) reader.chains.set(id, chain)
+  if (known === undefined && after !== undefined) reader.moved.delete(after)
   chain.lines += 1
   chain.head = hash
   chain.headLine = reader.line
