@@ -15,7 +15,7 @@ export interface JsonlChain {
 
 /** What {@link verifyJsonl} found. */
 export interface JsonlVerification {
-  /** True when no line was altered, added or taken out. A line that a crash cut short is not an alteration. */
+  /** True when no line was altered, added to a chain or taken out of it. A line that a crash cut short is not an alteration. */
   readonly isIntact: boolean
   /** Whole lines that are part of a chain, up to the first alteration. */
   readonly lines: number
