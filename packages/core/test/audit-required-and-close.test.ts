@@ -207,6 +207,16 @@ describe('flush and close', () => {
     expect([granted, writtenAtEnd]).toEqual([3, [3]])
   })
 
+  test('[audit-close] reports what failed while the sinks flushed', async () => {
+    const audit = createAudit()
+    const { got, write } = collect()
+    audit.subscribe(write)
+    audit.subscribe({ name: 'full', write: () => Promise.reject(new Error('full')) })
+    audit.emit(decision())
+    await audit.close()
+    expect(got.map(({ type }) => type)).toEqual(['access.denied', 'audit.sink.failed'])
+  })
+
   test('[audit-close] takes no longer in all than it may, with sinks that hang in every way', async () => {
     const audit = createAudit()
     const never = () => new Promise<void>(() => undefined)

@@ -183,6 +183,8 @@ export function createAudit(options: AuditOptions = {}): Audit {
     reporter.stop()
     const flushed = await within(flushAll(), timeoutMs)
     if (life !== resets) return
+    // What failed in the end is told as well: no later minute comes.
+    reporter.stop()
     isClosed = true
     const entries = [...subscriptions, ...required]
     // What was granted meanwhile is written, too, when there is time left.
