@@ -16,13 +16,14 @@ const awaiting = { state: 'awaiting_identity' } as const
 let server: RedisServer
 let healthy: SettingsStore
 let client: Redis
+const others: Redis[] = []
 beforeAll(async () => {
   server = await RedisServer.start()
   client = new Redis(server.url)
   healthy = redisSessions(client, { commandTimeoutMs: 5000 })
 })
 afterAll(async () => {
-  client?.disconnect()
+  for (const redis of [client, ...others]) redis?.disconnect()
   await server?.stop()
 })
 
@@ -31,17 +32,16 @@ type Command = (...args: (string | number)[]) => Promise<unknown>
 /** A process whose second write of a claim is replaced. Its first claim, of another user, defines the commands. */
 async function processWith(secondWrite: (command: Command, args: (string | number)[]) => Promise<unknown>) {
   const redis = new Redis(server.url)
+  others.push(redis)
   const store = redisSessions(redis, { commandTimeoutMs: 5000 })
   await claim(store, (await opened(store, newUser(), awaiting)).session, newIdentity())
   const commands = redis as unknown as Record<string, Command>
-  const name = Object.keys(redis).find((key) => key.startsWith('countersign_settings_claim_')) as string
-  const command = (commands[name] as Command).bind(redis)
-  let calls = 0
-  commands[name] = (...args) => {
-    calls += 1
-    return calls % 2 === 0 ? secondWrite(command, args) : command(...args)
+  // There is a command for each number of keys. The last argument of the second write is the time of the reservation.
+  for (const name of Object.keys(redis).filter((key) => key.startsWith('countersign_settings_claim_'))) {
+    const command = (commands[name] as Command).bind(redis)
+    commands[name] = (...args) => (args.at(-1) === '' ? command(...args) : secondWrite(command, args))
   }
-  return { store, close: () => redis.disconnect() }
+  return { store }
 }
 
 /** Lets a minute pass for the entries of identities. */
@@ -105,7 +105,6 @@ test('[settings-identity] a process that slept between the two writes is too lat
   expect(await healthy.identityOf(other)).toEqual(identity)
   // Its undoing left the new owner's entry alone.
   expect((await claim(healthy, (await opened(healthy, user, awaiting)).session, identity)).outcome).toBe('mismatch')
-  sleeping.close()
 })
 
 test("an entry whose user is bound stays that user's, however old it is", async () => {
