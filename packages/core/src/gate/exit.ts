@@ -17,7 +17,7 @@ export interface Exit {
   send(sent: Answer): void
 }
 
-/** The way out through Express. A class: three closures for each request cost 0.2 µs. */
+/** The way out through Express. A class: one object for each request, where closures would be four. */
 export class ExpressExit implements Exit {
   readonly #request: Request
   readonly #response: Response
