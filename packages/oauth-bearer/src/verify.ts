@@ -60,7 +60,15 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
     const digest = digestOf(presented)
     const known = cache.get(digest)
     if (known?.outcome === 'denied') return known
-    if (known !== undefined) return unlessRevoked(known.verdict, isRevoked)
+    return known === undefined ? verifyNew(presented, digest, request) : stands(known.verdict)
+  }
+
+  /** Not cached: a revocation takes effect on the next request. */
+  function stands(verdict: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
+    return isRevoked === undefined ? verdict : unlessRevoked(verdict, isRevoked)
+  }
+
+  function verifyNew(presented: PresentedToken, digest: string, request: Request | undefined): ReturnType<VerifyToken> {
     if (!isToken68(presented.token)) return MALFORMED_TOKEN
     const now = clock.now()
     const outcome =
@@ -70,7 +78,7 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
     return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
       if (verified.outcome !== 'verified') return verified
       cache.set(digest, verified)
-      return unlessRevoked(verified.verdict, isRevoked)
+      return stands(verified.verdict)
     })
   }
 }
@@ -136,12 +144,10 @@ function verifyJwt(
   })
 }
 
-/** Not cached: a revocation takes effect on the next request. */
 function unlessRevoked(
   verdict: Granted<OAuthBearerPrincipal>,
-  isRevoked: IsRevoked | undefined,
+  isRevoked: IsRevoked,
 ): OAuthBearerVerdict | Promise<OAuthBearerVerdict> {
-  if (isRevoked === undefined) return verdict
   const { principal } = verdict
   return settle<boolean, OAuthBearerVerdict>(
     () => {

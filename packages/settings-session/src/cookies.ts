@@ -29,7 +29,8 @@ function isBlank(code: number): boolean {
 
 /** Every value of a cookie on a request, in order. Browsers send one; two are an attack or a mistake. */
 export function cookieValues(request: IncomingMessage, name: string): readonly string[] {
-  const header = fieldLines(request, 'cookie').join('; ')
+  const lines = fieldLines(request, 'cookie')
+  const header = lines.length === 1 ? (lines[0] as string) : lines.join('; ')
   if (!header.includes(name)) return []
   const values: string[] = []
   for (const pair of header.split(';')) {

@@ -129,10 +129,12 @@ export function createAudit(options: AuditOptions = {}): Audit {
     if (isClosed) return false
     if (!isActive()) return true
     const event = completeEvent(input, now())
-    if (required.size === 0) {
-      deliver(event)
-      return true
-    }
+    if (required.size > 0) return emitRequired(event, instead)
+    deliver(event)
+    return true
+  }
+
+  function emitRequired(event: AuditEvent, instead?: () => AuditEventInput): boolean | Promise<boolean> {
     const deliverAfter = (written: boolean): boolean => {
       deliver(written || instead === undefined ? event : completeEvent(instead(), now()))
       return written

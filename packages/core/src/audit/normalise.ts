@@ -24,12 +24,28 @@ function text(value: unknown): string {
   return typeof value === 'object' || typeof value === 'function' ? `[${typeof value}]` : safeString(String(value))
 }
 
+/** Names that were found safe. Bounded, since a caller may make them up. */
+const safeNames = new Set<string>()
+const MAX_NAMES = 1000
+
+/** As {@link text}, of what one event has as the other does: types, gates, reasons, routes, names of attributes. */
+function nameText(value: unknown): string {
+  if (safeNames.has(value as string)) return value as string
+  const safe = text(value)
+  if (safe === value && safeNames.size < MAX_NAMES) safeNames.add(safe)
+  return safe
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 // What is undefined is left out, so that an event reads the same before and after JSON. Setting it and deleting it again
 // would cost more than all the rest.
 function setString<K extends string>(target: { [_ in K]?: string | undefined }, name: K, value: unknown): void {
   if (value !== undefined && value !== null) target[name] = text(value)
+}
+
+function setName<K extends string>(target: { [_ in K]?: string | undefined }, name: K, value: unknown): void {
+  if (value !== undefined && value !== null) target[name] = nameText(value)
 }
 
 /** Only a number that JSON can hold: `NaN` and the infinities would become `null` there, and -0 becomes 0. */
@@ -41,7 +57,7 @@ function safeAttributes(attributes: AuditAttributes): AuditAttributes {
   const safe: Record<string, string | number | boolean> = {}
   for (const name of Object.keys(attributes).slice(0, MAX_ATTRIBUTES)) {
     const value = attributes[name]
-    const key = safeString(name)
+    const key = nameText(name)
     // Assigned, it would be a prototype and not an attribute.
     if (key === '__proto__') Object.defineProperty(safe, key, { value: text(value), enumerable: true })
     else if (typeof value === 'boolean') safe[key] = value
@@ -60,7 +76,7 @@ function safeCredential({ id, version, fingerprint }: AuditCredential): AuditCre
 }
 
 function safeHttp(http: AuditHttp, eventId: string): AuditHttp {
-  const safe: Mutable<AuditHttp> = { method: text(http.method), route: text(http.route) }
+  const safe: Mutable<AuditHttp> = { method: nameText(http.method), route: nameText(http.route) }
   setNumber(safe, 'status', http.status)
   safe.requestId = typeof http.requestId === 'string' ? safeString(http.requestId) : eventId
   setString(safe, 'clientAddress', http.clientAddress)
@@ -89,15 +105,15 @@ export function completeEvent(input: AuditEventInput, nowMs: number): AuditEvent
     schema: 1,
     id,
     time: isoTime(nowMs),
-    type: text(input.type) as AuditEventType,
+    type: nameText(input.type) as AuditEventType,
     outcome: OUTCOMES.has(input.outcome) ? (input.outcome as AuditOutcome) : defaults.outcome,
     severity: SEVERITIES.has(input.severity) ? (input.severity as AuditSeverity) : defaults.severity,
   }
-  setString(event, 'gate', input.gate)
-  setString(event, 'reason', input.reason)
-  setString(event, 'owasp', input.owasp)
+  setName(event, 'gate', input.gate)
+  setName(event, 'reason', input.reason)
+  setName(event, 'owasp', input.owasp)
   if (input.principal) {
-    event.principal = Object.freeze({ kind: text(input.principal.kind), id: text(input.principal.id) })
+    event.principal = Object.freeze({ kind: nameText(input.principal.kind), id: text(input.principal.id) })
   }
   if (input.credential) event.credential = safeCredential(input.credential)
   if (input.http) event.http = safeHttp(input.http, id)

@@ -57,7 +57,12 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     } catch (error) {
       return conclude(passage, decisionOn(error, dependencies))
     }
-    if (!isPromise(verdict)) return conclude(passage, verdict)
+    if (isPromise(verdict)) concludeLater(passage, verdict)
+    else conclude(passage, verdict)
+  }
+
+  // What waits is apart from what does not: a function that makes closures allocates for them on every call.
+  function concludeLater(passage: Passage<C>, verdict: PromiseLike<Verdict<P, R, D>>): void {
     const concluded = Promise.resolve(verdict).then(
       (value) => conclude(passage, value),
       (error: unknown) => conclude(passage, decisionOn(error, dependencies)),
@@ -82,8 +87,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     if (isDenied(credential)) return credential
     passage.credential = credential
     const verdict = verify(credential, request)
-    if (isPromise(verdict)) return Promise.resolve(verdict).then((value) => meet(value, credential, request))
-    return meet(verdict, credential, request)
+    return isPromise(verdict) ? meetLater(verdict, credential, request) : meet(verdict, credential, request)
+  }
+
+  function meetLater(verdict: PromiseLike<Verdict<P, R, D>>, credential: C, request: Request) {
+    return Promise.resolve(verdict).then((value) => meet(value, credential, request))
   }
 
   function meet(verdict: Verdict<P, R, D>, credential: C, request: Request) {
@@ -99,7 +107,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
       return refuse(passage, { outcome: 'failed', error })
     }
     if (decision.outcome !== 'granted') return refuse(passage, decision)
-    if (!isPromise(standing)) return admit(passage, standing)
+    if (isPromise(standing)) admitLater(passage, standing)
+    else admit(passage, standing)
+  }
+
+  function admitLater(passage: Passage<C>, standing: Promise<Standing<P, R, D>>): void {
     contain(
       passage,
       standing.then((value) => admit(passage, value)),
@@ -117,14 +129,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
     decided?.(verdict, credential, request)
     showPrincipal(request, verdict.principal)
     if (passage.isRecorded) return verdict
-    const standing = record<P, R, D>(verdict, about(passage))
-    return isPromise(standing) ? standing.then((value) => remember(passage, value)) : remember(passage, standing)
-  }
-
-  /** Only what has been recorded: a gate that runs meanwhile must not take it for proven. */
-  function remember({ request, credential }: Passage<C>, standing: Standing<P, R, D>): Standing<P, R, D> {
-    if (standing.outcome === 'granted') addGrant(request, standing, credential, verifier, audit)
-    return standing
+    return record<P, R, D>(verdict, about(passage))
   }
 
   function about({ request, startedMs }: Passage<C>, status?: number) {
@@ -133,7 +138,11 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 
   function admit(passage: Passage<C>, standing: Standing<P, R, D>): void {
     const { request, credential, exit } = passage
-    if (standing.outcome === 'granted') return exit.admit(standing.principal)
+    if (standing.outcome === 'granted') {
+      // Only now that it is recorded: a gate that ran meanwhile must not take it for proven.
+      if (!passage.isRecorded) addGrant(request, standing, credential, verifier, audit)
+      return exit.admit(standing.principal)
+    }
     let sent: Answer
     try {
       hideForeignPrincipal(request)

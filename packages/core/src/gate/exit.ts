@@ -17,28 +17,31 @@ export interface Exit {
   send(sent: Answer): void
 }
 
-/** The way out through Express. A class: one object for each request, where closures would be four. */
+/**
+ * The way out through Express. A class: one object for each request, where closures would be four. Its fields are private to
+ * the compiler alone: to make `#` fields costs 5 % of a decision on Node 24.
+ */
 export class ExpressExit implements Exit {
-  readonly #request: Request
-  readonly #response: Response
-  readonly #next: NextFunction
+  private readonly request: Request
+  private readonly response: Response
+  private readonly next: NextFunction
 
   constructor(request: Request, response: Response, next: NextFunction) {
-    this.#request = request
-    this.#response = response
-    this.#next = next
+    this.request = request
+    this.response = response
+    this.next = next
   }
 
   admit(): void {
     // Somebody answered while the gate was asking its store (a timeout middleware, say): the handler must not run.
-    if (this.#response.headersSent) return
-    keepReadable(this.#request)
-    this.#next()
+    if (this.response.headersSent) return
+    keepReadable(this.request)
+    this.next()
   }
 
   refuse(verdict: Refusal, sent: Answer, onDenied: OnDenied): void {
-    const response = this.#response
-    const next = this.#next
+    const response = this.response
+    const next = this.next
     if (isOver(response)) return
     if (onDenied === 'respond') return sendAnswer(response, sent)
     if (onDenied === 'next' || verdict.outcome === 'failed') return next(new AccessDeniedError(verdict, sent))
@@ -53,17 +56,17 @@ export class ExpressExit implements Exit {
     }
     const denial: Denial = { verdict, answer: sent, respond }
     void settle<void, void>(
-      () => onDenied(denial, this.#request, response, pass),
+      () => onDenied(denial, this.request, response, pass),
       () => undefined,
       (error) => {
-        tellOperator({ outcome: 'failed', error }, { kind: 'onDenied', reasons: {}, request: this.#request })
+        tellOperator({ outcome: 'failed', error }, { kind: 'onDenied', reasons: {}, request: this.request })
         send(problemAnswer(500))
       },
     )
   }
 
   send(sent: Answer): void {
-    sendAnswer(this.#response, sent)
+    sendAnswer(this.response, sent)
   }
 }
 

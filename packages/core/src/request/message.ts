@@ -78,12 +78,13 @@ export function linesOfFields(
  */
 export function assertLinesCame({ rawHeaders, headers }: HeaderFields, names: readonly string[]): void {
   if (rawHeaders.length === 0) return
-  const name = names.find((one) => !isAsItCame(rawHeaders, one, valueIn(headers, one)))
-  if (name === undefined) return
-  throw new CodedTypeError(
-    'ERR_COUNTERSIGN_HEADER_REWRITTEN',
-    `req.headers has another "${name}" than the request came with. A gate reads the lines in req.rawHeaders: remove the middleware that sets this field, or let it change both.`,
-  )
+  for (const name of names) {
+    if (isAsItCame(rawHeaders, name, valueIn(headers, name))) continue
+    throw new CodedTypeError(
+      'ERR_COUNTERSIGN_HEADER_REWRITTEN',
+      `req.headers has another "${name}" than the request came with. A gate reads the lines in req.rawHeaders: remove the middleware that sets this field, or let it change both.`,
+    )
+  }
 }
 
 /** Of several lines, a gate refuses or joins what came; `headers` has one of them or all. */
