@@ -13,7 +13,7 @@ export type { AuditEventType, AuditOutcome, AuditSeverity } from './audit/event-
 export { auditEventTypes } from './audit/event-types.js'
 export { safeString } from './audit/normalise.js'
 export { systemClock } from './clock.js'
-export { secretsEqual, sha256 } from './digest.js'
+export { digest, secretsEqual, sha256 } from './digest.js'
 export { CodedTypeError } from './errors.js'
 export type { AnswerContext } from './gate/answer.js'
 export { answer, problemAnswer, sendAnswer } from './gate/answer.js'

@@ -1,10 +1,11 @@
-import { hash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { Clock, ReplayStore } from '@countersign/core'
 import { type BodyMode, type BodyResult, readBody } from '@countersign/core/body'
 import {
   type AuditAttributes,
   andThen,
   denied,
+  digest,
   granted,
   inSeconds,
   isUpgrade,
@@ -171,7 +172,7 @@ function bytesOrDenied(body: BodyResult, maxBodyBytes: number, detail: VerdictDe
 
 function hasDigests(bytes: Buffer, { digests = [] }: SignatureClaim): boolean {
   return digests.every(({ algorithm, value }) => {
-    const computed = hash(algorithm, bytes, 'buffer')
+    const computed = digest(algorithm, bytes)
     return computed.length === value.length && timingSafeEqual(computed, value)
   })
 }

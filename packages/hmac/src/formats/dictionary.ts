@@ -26,6 +26,12 @@ const INTEGER = /(?:0|-?[1-9]\d{0,14})(?![\d.])/y
 const BYTES = /:[A-Za-z0-9+/]*={0,2}:/y
 const NONE: Parameters = new Map()
 
+/** How far a text is read. An object, and functions that take it: closures would be made again for each dictionary. */
+interface Cursor {
+  readonly text: string
+  at: number
+}
+
 /**
  * Reads a dictionary (RFC 9651 §3.2) in the one spelling that a serialiser prints, in linear time. Undefined for every
  * other text: a key or a parameter that comes twice, of which a parser by the RFC takes the last, other white space, base64
@@ -33,69 +39,65 @@ const NONE: Parameters = new Map()
  */
 export function parseDictionary(text: string): ReadonlyMap<string, Member> | undefined {
   if (text.length > MAX_LENGTH) return undefined
+  const cursor: Cursor = { text, at: 0 }
   const members = new Map<string, Member>()
-  let at = 0
-
-  function take(pattern: RegExp): string | undefined {
-    const start = at
-    pattern.lastIndex = start
-    if (!pattern.test(text)) return undefined
-    at = pattern.lastIndex
-    return text.slice(start, at)
-  }
-
-  function isNext(separator: string): boolean {
-    if (!text.startsWith(separator, at)) return false
-    at += separator.length
-    return true
-  }
-
-  function bareItem(): BareItem | undefined {
-    const first = text[at]
-    if (first === '"') return stringOf(take(STRING))
-    if (first === ':') return bytesOf(take(BYTES))
-    const integer = take(INTEGER)
-    return integer === undefined ? undefined : Number(integer)
-  }
-
-  function parameters(): Parameters | undefined {
-    if (text[at] !== ';') return NONE
-    const found = new Map<string, BareItem>()
-    while (isNext(';')) {
-      const key = take(KEY)
-      const value = isNext('=') ? bareItem() : true
-      if (key === undefined || value === undefined || found.has(key)) return undefined
-      found.set(key, value)
-    }
-    return found
-  }
-
-  function item(): Item | undefined {
-    const value = bareItem()
-    const own = value === undefined ? undefined : parameters()
-    return value === undefined || own === undefined ? undefined : { value, parameters: own }
-  }
-
-  function innerList(): Omit<Member, 'text'> | undefined {
-    const value: Item[] = []
-    while (!isNext(')')) {
-      const one = value.length === 0 || isNext(' ') ? item() : undefined
-      if (one === undefined) return undefined
-      value.push(one)
-    }
-    const own = parameters()
-    return own === undefined ? undefined : { value, parameters: own }
-  }
-
   do {
-    const key = take(KEY)
-    if (key === undefined || !isNext('=') || members.has(key)) return undefined
-    const start = at
-    const member = isNext('(') ? innerList() : item()
-    if (member === undefined) return undefined
-    members.set(key, { ...member, text: text.slice(start, at) })
-  } while (isNext(', '))
-  return at === text.length ? members : undefined
+    const key = take(cursor, KEY)
+    if (key === undefined || !skip(cursor, '=') || members.has(key)) return undefined
+    const start = cursor.at
+    const value = skip(cursor, '(') ? innerList(cursor) : bareItem(cursor)
+    const own = value === undefined ? undefined : parameters(cursor)
+    if (value === undefined || own === undefined) return undefined
+    members.set(key, { value, parameters: own, text: text.slice(start, cursor.at) })
+  } while (skip(cursor, ', '))
+  return cursor.at === text.length ? members : undefined
+}
+
+function take(cursor: Cursor, pattern: RegExp): string | undefined {
+  const start = cursor.at
+  pattern.lastIndex = start
+  if (!pattern.test(cursor.text)) return undefined
+  cursor.at = pattern.lastIndex
+  return cursor.text.slice(start, cursor.at)
+}
+
+function skip(cursor: Cursor, separator: string): boolean {
+  if (!cursor.text.startsWith(separator, cursor.at)) return false
+  cursor.at += separator.length
+  return true
+}
+
+function bareItem(cursor: Cursor): BareItem | undefined {
+  const first = cursor.text[cursor.at]
+  if (first === '"') return stringOf(take(cursor, STRING))
+  if (first === ':') return bytesOf(take(cursor, BYTES))
+  const integer = take(cursor, INTEGER)
+  return integer === undefined ? undefined : Number(integer)
+}
+
+function parameters(cursor: Cursor): Parameters | undefined {
+  if (cursor.text[cursor.at] !== ';') return NONE
+  const found = new Map<string, BareItem>()
+  while (skip(cursor, ';')) {
+    const key = take(cursor, KEY)
+    const value = skip(cursor, '=') ? bareItem(cursor) : true
+    if (key === undefined || value === undefined || found.has(key)) return undefined
+    found.set(key, value)
+  }
+  return found
+}
+
+/** What follows the opening parenthesis. */
+function innerList(cursor: Cursor): readonly Item[] | undefined {
+  const items: Item[] = []
+  while (!skip(cursor, ')')) {
+    if (items.length > 0 && !skip(cursor, ' ')) return undefined
+    const value = bareItem(cursor)
+    const own = value === undefined ? undefined : parameters(cursor)
+    if (value === undefined || own === undefined) return undefined
+    items.push({ value, parameters: own })
+  }
+  return items
 }
 
 function stringOf(quoted: string | undefined): string | undefined {

@@ -37,8 +37,8 @@ export function parseSignatureFields(input: string, signature: string, tag: stri
   const signatures = parseDictionary(signature)
   if (inputs === undefined) return 'signature-input'
   if (signatures === undefined) return 'signature'
-  const ours = [...inputs].filter(([, { parameters }]) => parameters.get('tag') === tag)
-  const [label, list] = (ours.length === 1 ? ours[0] : undefined) ?? []
+  const label = onlyLabel(inputs, tag)
+  const list = label === undefined ? undefined : inputs.get(label)
   if (label === undefined || list === undefined) return 'tag'
   const bytes = bytesOf(signatures.get(label))
   const components = componentsOf(list)
@@ -47,6 +47,17 @@ export function parseSignatureFields(input: string, signature: string, tag: stri
   if (components === undefined) return 'components'
   if (typeof parameters === 'string') return parameters
   return { components, parameters: list.text, signature: bytes, ...parameters }
+}
+
+/** The label of the one signature that has the tag. */
+function onlyLabel(inputs: ReadonlyMap<string, Member>, tag: string): string | undefined {
+  let found: string | undefined
+  for (const [label, { parameters }] of inputs) {
+    if (parameters.get('tag') !== tag) continue
+    if (found !== undefined) return undefined
+    found = label
+  }
+  return found
 }
 
 function bytesOf(member: Member | undefined): Uint8Array | undefined {
