@@ -68,19 +68,18 @@ export function verifySignature(
   const misdated = checkWindow(format, claim, skewSeconds, nowSeconds)
   if (misdated !== undefined) return withAttributes(misdated.reason, detail, misdated.attributes)
 
-  const keys = settle<FoundKeys, FoundKeys | HmacVerdict>(
-    () => findKeys(secrets, claim.caller, claim.version, clock),
-    (found) => (found.keys.length > 0 ? found : refuseKeys(found, claim, audiences, detail)),
-    (error) => unavailableBy(error, 'secret_store', detail),
-  )
   const readBytes = () => {
     const read = isUpgrade(request) ? NO_BODY : readBody(request, maxBodyBytes, mode)
     return andThen(read, (body) => bytesOrDenied(body, maxBodyBytes, detail))
   }
   const admit = (proof: ProvenMac) => admitOnce(request, { format, claim }, proof, replay, clock, detail)
-
-  return onward<FoundKeys, HmacVerdict>(keys, (found) =>
-    onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit),
+  return settle<FoundKeys, HmacVerdict>(
+    () => findKeys(secrets, claim.caller, claim.version, clock),
+    (found) =>
+      found.keys.length > 0
+        ? onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit)
+        : refuseKeys(found, claim, audiences, detail),
+    (error) => unavailableBy(error, 'secret_store', detail),
   )
 }
 

@@ -29,12 +29,11 @@ export function findKeys(
   clock: Clock,
 ): FoundKeys | Promise<FoundKeys> {
   const now = clock.now()
-  const own = cachedVersions(store, caller, version, clock)
-  const shared = () => cachedVersions(store, SHARED_CALLER, version, clock)
-  // A caller that has, or had, secrets of its own never falls back to the shared one.
-  return andThen(own, (versions) =>
-    andThen(versions.length > 0 ? versions : shared(), (list) => select(list, version, now)),
-  )
+  return andThen(cachedVersions(store, caller, version, clock), (own) => {
+    // A caller that has, or had, secrets of its own never falls back to the shared one.
+    if (own.length > 0) return select(own, version, now)
+    return andThen(cachedVersions(store, SHARED_CALLER, version, clock), (shared) => select(shared, version, now))
+  })
 }
 
 function select(versions: readonly HmacSecretVersion[], version: number | undefined, now: number): FoundKeys {
