@@ -27,13 +27,15 @@ export interface HangingRedis {
   close(): Promise<void>
 }
 
+type Direction = 'to server' | 'to client'
+
 interface Link {
   readonly client: Socket
   readonly server: Socket
+  /** In order, as on any connection: what comes later never overtakes. */
+  readonly waiting: Record<Direction, { readonly chunk: Buffer; dueMs: number }[]>
   isDead: boolean
 }
-
-type Direction = 'to server' | 'to client'
 
 /**
  * Puts a proxy on a loopback port of its own before a Redis: a port of this machine, or a `redis://` URL.
@@ -48,29 +50,37 @@ type Direction = 'to server' | 'to client'
 export async function hangingRedis(target: number | string): Promise<HangingRedis> {
   const { host, port, credentials } = readTarget(target)
   const links = new Set<Link>()
-  const held: { link: Link; direction: Direction; chunk: Buffer }[] = []
   const holding: Record<Direction, boolean> = { 'to server': false, 'to client': false }
   let delayMs = 0
   let connections = 0
   let bytesSent = 0
 
-  function pass(link: Link, direction: Direction, chunk: Buffer): void {
-    if (link.isDead) return
+  /** Passes on what is due. A timer may be up to a millisecond early. */
+  function pass(link: Link, direction: Direction): void {
+    const waiting = link.waiting[direction]
     const target = direction === 'to server' ? link.server : link.client
-    if (!target.destroyed) target.write(chunk)
+    while (!holding[direction] && waiting[0] !== undefined && waiting[0].dueMs <= performance.now() + 1) {
+      const chunk = waiting.shift()?.chunk as Buffer
+      if (!link.isDead && !target.destroyed) target.write(chunk)
+    }
   }
 
   function forward(link: Link, direction: Direction, chunk: Buffer): void {
     if (direction === 'to server') bytesSent += chunk.length
     if (link.isDead) return
-    if (holding[direction]) held.push({ link, direction, chunk })
-    else if (delayMs > 0) setTimeout(() => pass(link, direction, chunk), delayMs)
-    else pass(link, direction, chunk)
+    link.waiting[direction].push({ chunk, dueMs: performance.now() + delayMs })
+    if (delayMs > 0) setTimeout(() => pass(link, direction), delayMs)
+    else pass(link, direction)
   }
 
   const proxy = createServer((client) => {
     connections += 1
-    const link: Link = { client, server: connect(port, host), isDead: false }
+    const link: Link = {
+      client,
+      server: connect(port, host),
+      waiting: { 'to server': [], 'to client': [] },
+      isDead: false,
+    }
     links.add(link)
     const end = (other: Socket) => () => {
       // Half-open: one end is gone, and the other one does not hear of it.
@@ -87,7 +97,6 @@ export async function hangingRedis(target: number | string): Promise<HangingRedi
   const address = proxy.address() as { port: number }
 
   function reset(): void {
-    held.length = 0
     for (const { client, server } of links) {
       client.resetAndDestroy()
       server.destroy()
@@ -125,7 +134,12 @@ export async function hangingRedis(target: number | string): Promise<HangingRedi
       holding['to server'] = false
       holding['to client'] = false
       delayMs = 0
-      for (const { link, direction, chunk } of held.splice(0)) pass(link, direction, chunk)
+      for (const link of links) {
+        for (const direction of ['to server', 'to client'] as const) {
+          for (const one of link.waiting[direction]) one.dueMs = 0
+          pass(link, direction)
+        }
+      }
     },
     close: async () => {
       proxy.close()

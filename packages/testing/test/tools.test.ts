@@ -225,6 +225,27 @@ describe('hangingRedis', () => {
   })
   afterAll(() => server.stop())
 
+  test('keeps the order of a connection: what is sent after a delay does not overtake what was delayed', async () => {
+    const proxy = await hangingRedis(`redis://:secret@127.0.0.1:${server.port}`)
+    const redis = new Redis(proxy.url)
+    try {
+      await redis.ping()
+      for (let round = 0; round < 10; round += 1) {
+        proxy.delay(50)
+        const { bytesSent } = proxy
+        const late = redis.echo('late')
+        while (proxy.bytesSent === bytesSent) await new Promise(setImmediate)
+        proxy.delay(0)
+        const quick = redis.echo('quick')
+        if (round % 2 === 1) proxy.resume()
+        expect(await Promise.all([late, quick])).toEqual(['late', 'quick'])
+      }
+    } finally {
+      redis.disconnect()
+      await proxy.close()
+    }
+  })
+
   test('[testing-hanging-redis] stands before a Redis by URL, hangs, delays, cuts and recovers', async () => {
     const proxy = await hangingRedis(`redis://:secret@127.0.0.1:${server.port}`)
     const redis = new Redis(proxy.url, { retryStrategy: () => 20 })
