@@ -25,6 +25,9 @@ export const redisStoreOptionRules: {
   reconnectOnReadonly: option.boolean().default(true),
 }
 
+/** Deadlines that the reply to a change may take beyond its own. */
+const PATIENCE = 2
+
 /** Runs the scripts of one store. */
 export interface ScriptRunner {
   readonly namespace: string
@@ -39,6 +42,17 @@ export interface ScriptRunner {
     keys: readonly string[],
     args: readonly (string | number | Buffer)[],
     late?: LateReply,
+  ): Promise<unknown>
+  /**
+   * As `run`, of a change of state: its reply, not the script, may take two deadlines more. Nobody waits for a change as for
+   * a decision, and a change whose reply is lost was done and nobody knows.
+   */
+  change(
+    script: RedisScript,
+    tag: string,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    onUnknown?: LateReply['onUnknown'],
   ): Promise<unknown>
   /**
    * Settles when the server of a hash tag answers and may be used.
@@ -65,6 +79,10 @@ export function createScriptRunner(
   return {
     namespace,
     run: (script, tag, keys, args, late) => connection.call(caller, tag, { script, keys, args, late }),
+    change: (script, tag, keys, args, onUnknown) => {
+      const late: LateReply = { patienceMs: PATIENCE * terms.commandTimeoutMs, onUnknown }
+      return connection.call(caller, tag, { script, keys, args, late })
+    },
     ready: (tag) => connection.ready(caller, tag),
   }
 }

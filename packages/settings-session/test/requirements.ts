@@ -17,6 +17,8 @@ export const requirements: Record<string, string> = {
     'A stolen link with a fresh account, two users claiming one identity concurrently, a crash between the two writes.',
   'settings-telegram': 'Flipped bits, a merged newline, duplicates and foreign group ids in initData are refused.',
   'settings-canary': 'The link is in no log, error, event, Referer, history or page.',
+  'settings-late-reply':
+    'A late reply of Redis burns no link, no sign-in and no session, and binds no identity unknown to its holder.',
   'settings-outage': 'Redis down, hung, READONLY, LOADING, OOM: 503, the cookie kept, nothing made or lost.',
   'settings-chromium':
     "In Chromium: the whole flow against a real provider, with helmet's defaults on, without JavaScript, with Back and double click.",

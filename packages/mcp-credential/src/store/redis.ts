@@ -30,9 +30,6 @@ interface Lookup {
 /** An alias moves at most once for each issue: a few rounds are enough. */
 const MOST_ROUNDS = 5
 
-/** A reply to a change may take so many deadlines more: nobody waits for it as for a decision, and late it is an answer. */
-const PATIENCE = 2
-
 const REMEMBERED_MS = 10 * 60_000
 const running = () => systemClock.monotonic()
 
@@ -52,13 +49,11 @@ const RULES = {
  */
 export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
   const { maxPerThread, ...terms } = resolveOptions('redisCredentials', options, RULES)
-  const { namespace, run, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
+  const { namespace, run, change, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
   const layout = keyLayout(namespace)
   const aliases = new AliasCache()
   /** Attempts to revoke whose outcome is unknown: a retry finds that it was done. */
   const revokes = new BoundedTtlMap<string, string>({ maxEntries: 10_000, clock: { now: running, monotonic: running } })
-  const late = { patienceMs: PATIENCE * terms.commandTimeoutMs }
-  const change: typeof run = (script, tag, keys, args) => run(script, tag, keys, args, late)
 
   function look(
     mode: Mode,
@@ -104,7 +99,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
-  const issue = createIssuer({ run: change, layout, maxPerThread, lister })
+  const issue = createIssuer({ change, layout, maxPerThread, lister })
 
   async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
     const hash = threadHash(threadId)
@@ -133,7 +128,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       const attempt = revokes.get(id) ?? randomBytes(12).toString('base64url')
       const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
       const names = [keys.record(id), keys.names, keys.deadlines]
-      const found = await run(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], { ...late, onUnknown })
+      const found = await change(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], onUnknown)
       revokes.delete(id)
       return Number(found) === 1
     },

@@ -27,7 +27,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const key = userKey(content.user)
       const place = placeOfTag(ref.tag)
       const args = [ref.hash, key, newEpoch(), epochTtlMs, JSON.stringify(content), ttlMs, codeHash]
-      return { expiresAt: Number(await place.run(scripts.issueLinkScript, [`l:${ref.tag}`, `e:${key}`], ...args)) }
+      return { expiresAt: Number(await place.change(scripts.issueLinkScript, [`l:${ref.tag}`, `e:${key}`], ...args)) }
     },
     async peekLink({ tag, hash }) {
       const place = placeOfTag(tag)
@@ -42,7 +42,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const keys = [`l:${link.tag}`, `s:${session.tag}`]
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [link.hash, link.tag, session.hash, session.tag, attempt, state, idleMs, absoluteMs, maxSessions]
-      const reply = await place.run(scripts.exchangeScript, keys, ...args, codeHash)
+      const reply = await place.change(scripts.exchangeScript, keys, ...args, codeHash)
       const [outcome, opened, isRepeat, ended] = reply as readonly [string, SessionReply, number, unknown]
       if (outcome === 'opened') {
         return { outcome, session: sessionFrom(opened), isRepeat: Number(isRepeat) === 1, ended: endedFrom(ended) }
@@ -56,7 +56,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const { idleMs, absoluteMs, maxSessions } = limits
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
       const names = [`s:${ref.tag}`, `e:${key}`, `x:${key}`]
-      const reply = await place.run(scripts.openSessionScript, names, ...args)
+      const reply = await place.change(scripts.openSessionScript, names, ...args)
       return { ...readFrom(reply), ended: endedFrom((reply as readonly unknown[])[2]) }
     },
     read({ tag, hash }) {
@@ -65,13 +65,13 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
     },
     async revoke(id, hash = '') {
       const place = placeOfTag(id)
-      const reply = await place.run(scripts.revokeScript, [`s:${id}`], hash, id)
+      const reply = await place.change(scripts.revokeScript, [`s:${id}`], hash, id)
       return reply === null ? undefined : sessionFrom(reply as SessionReply)
     },
     async revokeAll(user: SettingsUser) {
       const key = userKey(user)
       const place = placeOfUser(key)
-      await place.run(scripts.revokeAllScript, [`e:${key}`, `x:${key}`])
+      await place.change(scripts.revokeAllScript, [`e:${key}`, `x:${key}`])
     },
     async list(user: SettingsUser) {
       const key = userKey(user)

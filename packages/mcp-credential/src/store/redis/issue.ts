@@ -10,7 +10,7 @@ import type { Lister } from './list.js'
 
 /** What {@link createIssuer} needs. */
 export interface IssuerParts {
-  readonly run: ScriptRunner['run']
+  readonly change: ScriptRunner['change']
   readonly layout: KeyLayout
   readonly maxPerThread: number
   readonly lister: Lister
@@ -33,7 +33,7 @@ const NOTHING: Replaced = { superseded: [], carried: [] }
  * unknown outcome is `pending`, and tried until it is known.
  */
 export function createIssuer({
-  run,
+  change,
   layout,
   maxPerThread,
   lister,
@@ -69,7 +69,7 @@ export function createIssuer({
       retentionMs,
       maxPerThread,
     ]
-    return (await run(issueScript, keys.tag, names, args)) as IssueReply
+    return (await change(issueScript, keys.tag, names, args)) as IssueReply
   }
 
   /** Makes room, once, when the thread has too many. */
@@ -93,7 +93,7 @@ export function createIssuer({
       const { maximumLifetimeMs, retentionMs, slidesOnTouch } = life
       const terms = [provider, onExisting, generation, maximumLifetimeMs, retentionMs, overlapMs, slidesOnTouch ? 1 : 0]
       const args = [id, ...terms, thread + provider, ...old]
-      const reply = (await run(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
+      const reply = (await change(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
       if (reply[0] === 'done') return { superseded: reply[1], carried: reply[2] }
       // An outage was longer than its probation. Its holder has it, so it is written again; unless the thread was retired.
       if (reply[0] === 'gone' && (await writeWithRoom(credential, life))[0] !== 'issued') return NOTHING

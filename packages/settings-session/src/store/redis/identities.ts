@@ -36,7 +36,7 @@ export function redisIdentities(places: Places): IdentityStore {
     const own = userKey(user)
     const args = [own, partitionOf(own), attempt]
     const send = async (...seen: string[]) =>
-      (await place.run(scripts.reserveScript, [key], ...args, ...seen)) as string[]
+      (await place.change(scripts.reserveScript, [key], ...args, ...seen)) as string[]
     let reply = await send('', '')
     if (reply[0] === 'other') {
       const [, other = '', partition = '0', at = ''] = reply
@@ -50,7 +50,7 @@ export function redisIdentities(places: Places): IdentityStore {
 
   async function release(user: SettingsUser, identity: SettingsIdentity, attempt: string): Promise<void> {
     const { place, key } = reverseKeyOf(identity, user)
-    await place.run(scripts.releaseScript, [key], userKey(user), attempt)
+    await place.change(scripts.releaseScript, [key], userKey(user), attempt)
   }
 
   async function claim(given: IdentityClaim, reserved?: Reserved): Promise<ClaimResult> {
@@ -64,19 +64,19 @@ export function redisIdentities(places: Places): IdentityStore {
       reserved?.attempt ?? '',
       reserved?.at ?? '',
     ]
-    return claimFrom(await place.run(scripts.claimScript, [`s:${session.tag}`], ...args))
+    return claimFrom(await place.change(scripts.claimScript, [`s:${session.tag}`], ...args))
   }
 
   async function mismatch({ tag, hash }: TokenRef): Promise<ClaimResult> {
     const place = places.ofTag(tag)
-    return claimFrom(await place.run(scripts.mismatchScript, [`s:${tag}`], hash, tag))
+    return claimFrom(await place.change(scripts.mismatchScript, [`s:${tag}`], hash, tag))
   }
 
   async function rebind(user: SettingsUser, ...binding: readonly string[]): Promise<readonly string[]> {
     const key = userKey(user)
     const place = places.of(partitionOf(key))
     const keys = [`u:${key}`, `e:${key}`, `x:${key}`]
-    return (await place.run(scripts.rebindScript, keys, ...binding)) as string[]
+    return (await place.change(scripts.rebindScript, keys, ...binding)) as string[]
   }
 
   return {
@@ -94,12 +94,12 @@ export function redisIdentities(places: Places): IdentityStore {
     async holdClaim({ tag, hash }, identity, claimant) {
       const place = places.ofTag(tag)
       const args = [hash, tag, identityText(identity), claimant]
-      return readFrom(await place.run(scripts.holdClaimScript, [`s:${tag}`], ...args))
+      return readFrom(await place.change(scripts.holdClaimScript, [`s:${tag}`], ...args))
     },
     async answerClaim(sessionId, claimant, isAllowed) {
       const place = places.ofTag(sessionId)
       const answer = isAllowed ? 'allowed' : 'denied'
-      return Number(await place.run(scripts.answerClaimScript, [`s:${sessionId}`], claimant, answer)) === 1
+      return Number(await place.change(scripts.answerClaimScript, [`s:${sessionId}`], claimant, answer)) === 1
     },
     async identityOf(user) {
       const key = userKey(user)
@@ -124,11 +124,11 @@ export function redisIdentities(places: Places): IdentityStore {
     async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
       const place = places.ofTag(ref.tag)
       const args = [ref.hash, session.tag, session.hash, returnTo, ttlMs, isAgain ? 1 : 0]
-      await place.run(scripts.beginOAuthScript, [`o:${ref.tag}`], ...args)
+      await place.change(scripts.beginOAuthScript, [`o:${ref.tag}`], ...args)
     },
     async takeOAuth({ tag, hash }) {
       const place = places.ofTag(tag)
-      const reply = await place.run(scripts.takeOAuthScript, [`o:${tag}`], hash)
+      const reply = await place.change(scripts.takeOAuthScript, [`o:${tag}`], hash)
       if (reply === null) return undefined
       const [tagOfSession, hashOfSession, returnTo, again] = reply as [string, string, string, string]
       const taken = { session: { tag: tagOfSession, hash: hashOfSession }, isAgain: again === '1' }
@@ -137,7 +137,7 @@ export function redisIdentities(places: Places): IdentityStore {
     async useInitData(hash, device, ttlMs) {
       const place = places.of(partitionOf(hash))
       const key = `t:${hash}`
-      return (await place.run(scripts.useInitDataScript, [key], device, ttlMs)) as InitDataUse
+      return (await place.change(scripts.useInitDataScript, [key], device, ttlMs)) as InitDataUse
     },
   }
 }

@@ -7,7 +7,11 @@ import { partitionOfTag } from '../../tokens.js'
 export interface Place {
   /** Runs a script on records, by their names, and on those that it asks for: see {@link DECLARE}. */
   run(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
+  /** As `run`, of a change of state, whose reply may come later. */
+  change(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
 }
+
+type Way = ScriptRunner['run' | 'change']
 
 /** All places of a store. */
 export interface Places {
@@ -44,27 +48,31 @@ export function placesOf(runner: ScriptRunner): Places {
     const tag = keyTag(runner.namespace, 'settings', partition)
     const prefix = `${tag}:`
 
-    async function run(
+    async function send(
+      way: Way,
       script: RedisScript,
       names: readonly string[],
       args: readonly (string | number)[],
       rounds: number,
     ): Promise<unknown> {
       const keys = names.map((name) => prefix + name)
-      const reply = await runner.run(script, tag, keys, [prefix, ...args])
+      const reply = await way(script, tag, keys, [prefix, ...args])
       if (!Array.isArray(reply) || reply[0] !== DECLARE) return reply
       if (rounds === 0) throw new UnavailableError('session_store', "the user's sessions changed again and again")
       const asked = reply.slice(1).map(String)
       learn(names[0] as string, asked)
-      return run(script, [...names, ...asked], args, rounds - 1)
+      return send(way, script, [...names, ...asked], args, rounds - 1)
+    }
+
+    function start(way: Way, script: RedisScript, names: readonly string[], args: readonly (string | number)[]) {
+      const known = epochs.get(names[0] as string)
+      const all = known === undefined || names.includes(known) ? names : [...names, known]
+      return send(way, script, all, args, MOST_ROUNDS)
     }
 
     return {
-      run(script, names, ...args) {
-        const known = epochs.get(names[0] as string)
-        const all = known === undefined || names.includes(known) ? names : [...names, known]
-        return run(script, all, args, MOST_ROUNDS)
-      },
+      run: (script, names, ...args) => start(runner.run, script, names, args),
+      change: (script, names, ...args) => start(runner.change, script, names, args),
     }
   })
   const of = (partition: number) => places[partition] as Place
