@@ -67,6 +67,32 @@ describe('a signature in x-headers', () => {
     expect((await send(app.port, 'GET', '/jobs?a=1', get)).status).toBe(200)
   })
 
+  test('by GET and HEAD is not held to single use, and by every other method it is', async () => {
+    app.clock.advance(1000)
+    const statuses: Record<string, number[]> = {}
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE']) {
+      const headers = signed({ method, now: app.clock.now() })
+      const twice = [
+        await send(app.port, method, '/jobs?a=1', headers),
+        await send(app.port, method, '/jobs?a=1', headers),
+      ]
+      statuses[method] = twice.map(({ status }) => status)
+    }
+    const [repeatable, single] = [
+      [200, 200],
+      [200, 401],
+    ]
+    expect(statuses).toEqual({
+      GET: repeatable,
+      HEAD: repeatable,
+      OPTIONS: single,
+      POST: single,
+      PUT: single,
+      PATCH: single,
+      DELETE: single,
+    })
+  })
+
   test('made for another audience is refused, and the event says so when that is the Host', async () => {
     const elsewhere = signed({ now: app.clock.now(), audience: 'staging.example.com' })
     await send(app.port, 'POST', '/jobs?a=1', elsewhere)
