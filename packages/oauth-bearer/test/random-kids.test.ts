@@ -109,4 +109,26 @@ describe('a flood of unknown kids', () => {
     app.clock.advance(seconds * 1000)
     expect((await app.get(stranger)).status).toBe(401)
   })
+
+  test('[oauth-random-kids] two minutes of random kids cause one fetch more in each 15 s, after two at once', async () => {
+    // A gate of its own: the bucket of the other one is empty.
+    const flooded = await oauthApp()
+    const good = await flooded.token()
+    expect((await flooded.get(good)).status).toBe(200)
+    const rest = good.split('.').slice(1).join('.')
+    const stranger = () => `${encode({ alg: 'RS256', typ: 'at+jwt', kid: `random-${Math.random()}` })}.${rest}`
+    const fetched: number[] = []
+    for (let second = 0; second < 120; second += 1) {
+      const before = flooded.issuer.fetches()
+      for (let count = 0; count < 4; count += 1) expect([401, 503]).toContain((await flooded.get(stranger())).status)
+      fetched.push(flooded.issuer.fetches() - before)
+      flooded.clock.advance(1000)
+    }
+    await flooded.stop()
+    const inWindow = (from: number, seconds: number) =>
+      fetched.slice(from, from + seconds).reduce((sum, count) => sum + count, 0)
+    expect(fetched[0]).toBe(2)
+    expect(inWindow(0, 120)).toBe(2 + 7)
+    for (let from = 1; from < 105; from += 1) expect(inWindow(from, 15)).toBeLessThanOrEqual(1)
+  })
 })

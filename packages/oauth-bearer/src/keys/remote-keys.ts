@@ -47,8 +47,8 @@ const PATIENCE_MS = 250
 
 /**
  * The keys that an issuer publishes. Fresh keys answer immediately and are refreshed ahead of time. While the issuer fails,
- * known keys are used for `staleIfErrorMs` and no request waits. For an unknown `kid` the issuer is asked at most twice in
- * 30 s. See decisions 0020 and 0021.
+ * known keys are used for `staleIfErrorMs` and no request waits. For an unknown `kid` the issuer is asked at most twice at
+ * once, then once in 15 s. See decisions 0020 and 0021.
  */
 export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: RemoteKeysSetup): KeySource {
   const circuit: Circuit = createCircuit(clock, { threshold: 1, baseMs: 1000, maxMs: 30_000 })
