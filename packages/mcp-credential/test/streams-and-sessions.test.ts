@@ -1,8 +1,12 @@
 import { get } from 'node:http'
 import { UnavailableError } from '@countersign/core'
+import { createMcpCredentials } from '@countersign/mcp-credential'
+import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { expect, test } from '@jest/globals'
 import type { Request, RequestHandler } from 'express'
+import { Redis } from 'ioredis'
+import { RedisServer } from '../../../test/support/redis-server.js'
 import { agent, mcpApp, send } from './harness.js'
 
 /** Opens a stream, and tells what came and when it ended. */
@@ -100,6 +104,30 @@ test('[mcp-stream-ends] a stream ends when its credential goes idle: being open 
   app.pass(12 * 60_000)
   await until(() => !stream.isOpen)
   await app.close()
+})
+
+test('[mcp-stream-ends] a stream ends when another process has revoked its credential, and no other does', async () => {
+  const server = await RedisServer.start()
+  const [redis, otherRedis] = [new Redis(server.url), new Redis(server.url)]
+  const app = await mcpApp({
+    handler: streaming,
+    recheckSeconds: 0.05,
+    wrapStore: () => redisCredentials(redis, { commandTimeoutMs: 10_000 }),
+  })
+  // What another process has: a registry and a connection of its own, which tells the first one nothing.
+  const elsewhere = createMcpCredentials({ store: redisCredentials(otherRedis, { commandTimeoutMs: 10_000 }) })
+  const [a, b] = [await app.credentials.issue(agent), await app.credentials.issue({ ...agent, threadId: 'b' })]
+  const streams = await Promise.all([a, b].map((one) => openStream(app.port, one.authorizationHeader)))
+  await elsewhere.revoke(a.credentialId)
+  await until(() => streams[0]?.isOpen === false)
+  const seen = streams[1]?.text.length ?? 0
+  await until(() => (streams[1]?.text.length ?? 0) > seen + 100)
+  expect(streams[1]?.isOpen).toBe(true)
+  await app.close()
+  await elsewhere.close()
+  redis.disconnect()
+  otherRedis.disconnect()
+  await server.stop()
 })
 
 test('a stream outlives a short outage of the store, and ends in a long one', async () => {
