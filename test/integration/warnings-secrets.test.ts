@@ -1,12 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { inspect } from 'node:util'
-import { firstPresented, type Gate, type OnDenied } from '@countersign/core'
+import { type Audit, firstPresented, type Gate, type OnDenied } from '@countersign/core'
 import { memorySecrets, requireHmac, xHeaders } from '@countersign/hmac'
 import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import express, { type Express } from 'express'
+import { recordAudit } from '../support/audit-recorder.js'
 import { type RunningServer, serve } from '../support/http-server.js'
 import { type CaughtWarning, catchWarnings, pageOf } from '../support/warnings.js'
 
@@ -36,11 +37,14 @@ const careless: OnDenied = (_denial, { headers, url, body, rawHeaders }) => {
   throw Object.assign(new TypeError(`no page for ${brought.slice(at)}`), { name: `TypeError${rows}` })
 }
 
-function gates(): Readonly<Record<string, Gate>> {
+/** One gate of each kind, with what all of them have. */
+function gates(
+  common: { onDenied?: OnDenied; audit?: Audit } = { onDenied: careless },
+): Readonly<Record<string, Gate>> {
   const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: LONG.repeat(2) }])
   const legacy = { headers: ['x-key'], keys: { scheduler: [`${LONG}-key`] } }
   const settings = createSettingsSessions({ baseUrl: 'http://localhost/settings' })
-  const hmac = requireHmac({ secrets, audience: 'a.example.com', onDenied: careless })
+  const hmac = requireHmac({ secrets, audience: 'a.example.com', ...common })
   const credentials = createMcpCredentials()
   return {
     hmac,
@@ -50,18 +54,18 @@ function gates(): Readonly<Record<string, Gate>> {
       formats: [xHeaders()],
       legacy,
       enforce: true,
-      onDenied: careless,
+      ...common,
     }),
     oauth: requireOAuthBearer({
       resource: 'https://a.example.com',
       issuer: 'https://i.example.com',
-      onDenied: careless,
+      ...common,
     }),
-    mcp: requireMcpCredential({ credentials, tools: { a: 'a' }, onDenied: careless }),
-    settings: requireSettingsSession({ settings, onDenied: careless }),
+    mcp: requireMcpCredential({ credentials, tools: { a: 'a' }, ...common }),
+    settings: requireSettingsSession({ settings, ...common }),
     first: firstPresented(
-      requireHmac({ secrets, audience: 'a.example.com', onDenied: careless }),
-      requireMcpCredential({ credentials, onDenied: careless }),
+      requireHmac({ secrets, audience: 'a.example.com', ...common }),
+      requireMcpCredential({ credentials, ...common }),
     ),
   }
 }
@@ -117,4 +121,24 @@ test.each(POSITIONS)('%s: no warning holds a credential that stands in %s, whate
     for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(text).not.toContain(value)
     expect(pageOf(warning)).toBe(`https://countersign.example/errors/${warning.code}`)
   }
+})
+
+test.each(POSITIONS)('%s: no answer and no event repeats a credential that stands in %s', async (...row) => {
+  const [name, _where, headers, path = '/', body] = row
+  const { audit, events } = recordAudit()
+  const app: Express = express()
+  if (name === 'settings') app.use(express.urlencoded())
+  app.all('/', gates({ audit })[name] as Gate, (_request, response) => void response.end('in'))
+  running = await serve(app)
+  const response = await fetch(
+    `${running.url}${path}`,
+    body === undefined ? { headers } : { headers, method: 'POST', body },
+  )
+  expect([400, 401, 403, 503]).toContain(response.status)
+  expect(events.length).toBeGreaterThan(0)
+  const said = `${await response.text()}\n${JSON.stringify([[...response.headers], events])}`
+  for (let at = PLANTED.length; at + 8 <= LONG.length; at += 1) expect(said).not.toContain(LONG.slice(at, at + 8))
+  for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(said).not.toContain(value)
+  // What a token names is in its event, and is no secret.
+  if (_where !== 'a JWT') expect(said).not.toContain(PLANTED)
 })
