@@ -41,6 +41,29 @@ describe('[settings-session-life] a session', () => {
     expect(seen.principal.userId).toBe('u1')
   })
 
+  test('that nobody has proven has one answer, as a page and as a problem: it does not tell what exists', async () => {
+    const revoked = (await signedIn()).cookies.get(SESSION) as string
+    await app.settings.revokeAll({ platform: 'telegram', userId: 'u1' })
+    const living = (await signedIn()).cookies.get(SESSION) as string
+    const wrongSecret = (token: string) => `${token.slice(0, token.lastIndexOf('.') + 1)}${'A'.repeat(43)}`
+    const reasons: (string | undefined)[] = []
+    for (const accept of ['text/html', 'application/json']) {
+      const answers: string[] = []
+      for (const token of ['x', `s1.0${'A'.repeat(16)}.${'A'.repeat(43)}`, wrongSecret(living), wrongSecret(revoked)]) {
+        const answer = await app.browser().send('/settings', { headers: { accept, cookie: `${SESSION}=${token}` } })
+        const headers = [...answer.headers].filter(([name]) => name !== 'date')
+        // Each page has a nonce of its own for its style.
+        const seen = JSON.stringify([answer.status, headers, await answer.text()])
+        answers.push(seen.replaceAll(/nonce(-|=\\")[\w-]{22}/g, 'nonce'))
+        reasons.push(app.last())
+      }
+      expect([accept, new Set(answers).size]).toEqual([accept, 1])
+      expect(answers[0]).toMatch(/^\[401,/)
+    }
+    expect(new Set(reasons)).toEqual(new Set(['malformed', 'unknown']))
+    expect((await app.browser().send('/settings', { headers: { cookie: `${SESSION}=${living}` } })).status).toBe(200)
+  })
+
   test('ends after 15 minutes without use, and after an hour with use', async () => {
     const idle = await signedIn()
     app.clock.advance(15 * 60_000 - 1)
