@@ -9,7 +9,15 @@ import { type LifeOptions, lifeRules, resolveLife } from './registry/life.js'
 import { NAME } from './registry/name.js'
 import { createResolver, type IsAlive, type Resolution } from './registry/resolver.js'
 import { memoryCredentials } from './store/memory.js'
-import type { ListFilter, ListPage, MaybePromise, McpCredentialStore, Replaced, RevocableScope } from './store/port.js'
+import type {
+  CredentialRecord,
+  ListFilter,
+  ListPage,
+  MaybePromise,
+  McpCredentialStore,
+  Replaced,
+  RevocableScope,
+} from './store/port.js'
 import { DEFAULT_PREFIX, isCredentialId, mintToken, PREFIX_PATTERN, parseToken } from './token.js'
 
 /** Options of {@link createMcpCredentials}. */
@@ -64,7 +72,7 @@ export interface McpCredentials {
   /**
    * Mints a credential for a thread. Rejects with `IssueRefusedError` when the thread is retired or a limit is reached, and
    * with an `UnavailableError` when the store did not acknowledge it: then nobody was cut off, and what may have been
-   * written dies after 60 s.
+   * written dies after 60 s. The same when a required audit sink did not record it (`audit_sink`): it is revoked.
    */
   issue(options: IssueOptions): Promise<IssuedCredential>
   /**
@@ -141,7 +149,12 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     subject: Omit<ResolvedIssueOptions, 'idempotencyKey'>,
     { id, secret, token }: ReturnType<typeof mintToken>,
   ): Promise<IssuedCredential> {
-    const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life)
+    let isRecorded = false
+    const accept = (credential: CredentialRecord) => {
+      isRecorded = true
+      return events.issued(credential, subject.onExisting, () => undoIssue(id))
+    }
+    const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life, accept)
     if (outcome.outcome === 'retired') {
       throw new IssueRefusedError(
         'ERR_COUNTERSIGN_THREAD_RETIRED',
@@ -154,7 +167,8 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
         `${outcome.limit} is reached: revoke some credentials, or raise it`,
       )
     }
-    events.issued(outcome.credential, outcome.carried)
+    // A store that knows nothing of `accept`: what the new one replaced stays ended.
+    if (!isRecorded) await accept(outcome.credential)
     tellSuperseded(outcome, id)
     outcome.pending?.then(
       (replaced) => tellSuperseded(replaced, id),
@@ -162,6 +176,11 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       () => undefined,
     )
     return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
+  }
+
+  async function undoIssue(id: string): Promise<void> {
+    if (await store.revoke(id, life)) events.revoked(id, { cause: 'audit_sink' })
+    announceRevocation()
   }
 
   function tellSuperseded({ superseded }: Replaced, by: string): void {

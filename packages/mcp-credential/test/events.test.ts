@@ -16,7 +16,7 @@ test('each change of state is one event, and each decision is one', async () => 
   await credentials.revokeThread('t1')
   await credentials.revokeProvider('p1')
   await credentials.retire('t1')
-  const issued = { thread_id: 't1', provider_instance_id: 'p1', capabilities: 'preview', carried: 0 }
+  const issued = { thread_id: 't1', provider_instance_id: 'p1', capabilities: 'preview', existing: 'supersede' }
   expect(events.map(({ type, credential, attributes }) => [type, credential?.id, { ...attributes }])).toEqual([
     ['mcp.credential.issued', first.credentialId, issued],
     ['mcp.credential.issued', second.credentialId, issued],

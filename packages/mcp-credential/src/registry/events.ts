@@ -1,12 +1,22 @@
 import type { Audit } from '@countersign/core'
-import { type AuditAttributes, type AuditEventType, type EndedConnection, listed } from '@countersign/core/gate-kit'
-import type { CredentialRecord, RevocableScope } from '../store/port.js'
+import {
+  type AuditAttributes,
+  type AuditEventInput,
+  type AuditEventType,
+  type EndedConnection,
+  listed,
+  recordGrant,
+} from '@countersign/core/gate-kit'
+import type { CredentialRecord, MaybePromise, OnExisting, RevocableScope } from '../store/port.js'
 
 /** Reports each change of state as one event. */
 export interface CredentialEvents {
-  issued(credential: CredentialRecord, carried: readonly string[]): void
+  /**
+   * Throws or rejects with an `UnavailableError` when a required sink did not record it, after `undo` revoked it.
+   */
+  issued(credential: CredentialRecord, existing: OnExisting, undo: () => unknown): MaybePromise<void>
   superseded(id: string, by: string): void
-  revoked(id: string): void
+  revoked(id: string, attributes?: AuditAttributes): void
   scopeRevoked(scope: RevocableScope, id: string, found: boolean): void
   retired(threadId: string): void
   /** An idle one was used again, because the host says that its thread is alive. */
@@ -20,24 +30,27 @@ const GATE = 'mcp-credential'
 
 /** The events of a registry. */
 export function credentialEvents(audit: Audit): CredentialEvents {
+  function eventOf(type: AuditEventType, id: string, attributes: AuditAttributes): AuditEventInput {
+    return { type, gate: GATE, principal: { kind: GATE, id }, credential: { id }, attributes }
+  }
   function emit(type: AuditEventType, id: string, attributes: AuditAttributes): void {
-    if (audit.active) {
-      void audit.emit({ type, gate: GATE, principal: { kind: GATE, id }, credential: { id }, attributes })
-    }
+    if (audit.active) void audit.emit(eventOf(type, id, attributes))
   }
   function emitScope(type: AuditEventType, attributes: AuditAttributes): void {
     if (audit.active) void audit.emit({ type, gate: GATE, attributes })
   }
   return {
-    issued: ({ credentialId, threadId, providerInstanceId, capabilities }, carried) =>
-      emit('mcp.credential.issued', credentialId, {
+    issued({ credentialId, threadId, providerInstanceId, capabilities }, existing, undo) {
+      const attributes = {
         thread_id: threadId,
         provider_instance_id: providerInstanceId,
         capabilities: listed(capabilities),
-        carried: carried.length,
-      }),
+        existing,
+      }
+      return recordGrant(audit, eventOf('mcp.credential.issued', credentialId, attributes), undo)
+    },
     superseded: (id, by) => emit('mcp.credential.superseded', id, { by }),
-    revoked: (id) => emit('mcp.credential.revoked', id, {}),
+    revoked: (id, attributes = {}) => emit('mcp.credential.revoked', id, attributes),
     scopeRevoked: (scope, id, found) => emitScope('mcp.scope.revoked', { scope, id, found }),
     retired: (threadId) => emitScope('mcp.thread.retired', { thread_id: threadId }),
     revived: (id) => emit('mcp.credential.revived', id, {}),

@@ -1,9 +1,10 @@
-import { BoundedTtlMap, CodedTypeError, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, CodedTypeError, isUnavailable, systemClock } from '@countersign/core/gate-kit'
 
 /** Issues by their idempotency key. */
 export interface IssueMemory<M, R> {
   /**
    * Does the work once for a key: again with the same mint when it failed, and not again when it is under way or done.
+   * What was undone, because the audit did not record it, is revoked: a retry gets another mint.
    *
    * @throws {CodedTypeError} when the key was used for another issue.
    */
@@ -38,6 +39,7 @@ export function rememberIssues<M, R>(): IssueMemory<M, R> {
       entries.set(key, entry, running() + REMEMBERED_MS)
       entry.result ??= work(entry.minted).catch((error: unknown) => {
         entry.result = undefined
+        if (isUnavailable(error) && error.dependency === 'audit_sink') entries.delete(key)
         throw error
       })
       return entry.result

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
-import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
+import { andThen, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
 import { latenessOf, type Moment, recordOf, tokenStanding } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
@@ -8,7 +8,15 @@ import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
 import { readSnapshot, writeSnapshot } from './memory/snapshot.js'
-import type { CredentialLife, FoundCredential, IssueOutcome, McpCredentialStore, NewCredential } from './port.js'
+import type {
+  AcceptIssue,
+  CredentialLife,
+  FoundCredential,
+  IssueOutcome,
+  MaybePromise,
+  McpCredentialStore,
+  NewCredential,
+} from './port.js'
 
 /** Options of {@link memoryCredentials}. */
 export interface MemoryCredentialsOptions {
@@ -82,13 +90,15 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
 
   return {
     tick,
-    issue(credential: NewCredential, life: CredentialLife): IssueOutcome {
-      const outcome = issueCredential(table, credential, { maxCredentials, maxPerThread }, moment(), life)
+    issue(credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome> {
+      const issued = issueCredential(table, credential, { maxCredentials, maxPerThread }, moment, life, accept)
       const { overlapMs } = credential
-      if (outcome.outcome === 'issued') {
-        journalEnd(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
-      }
-      return outcome
+      return andThen(issued, (outcome) => {
+        if (outcome.outcome === 'issued') {
+          journalEnd(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
+        }
+        return outcome
+      })
     },
     resolve: (id, digest, life) => use(id, digest, life, false),
     revive: (id, digest, life) => use(id, digest, life, true),

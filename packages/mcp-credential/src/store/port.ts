@@ -68,6 +68,9 @@ export interface Replaced {
   readonly carried: readonly string[]
 }
 
+/** Records a credential that was written. Throws or rejects when it was not recorded. */
+export type AcceptIssue = (credential: CredentialRecord) => MaybePromise<void>
+
 /** What a store did with a {@link NewCredential}. */
 export type IssueOutcome =
   | {
@@ -104,7 +107,11 @@ export interface ListPage {
  * cannot be asked. A store may answer without a promise: then the gate decides in the same tick.
  */
 export interface McpCredentialStore {
-  issue(credential: NewCredential, life: CredentialLife): MaybePromise<IssueOutcome>
+  /**
+   * Writes the credential, then calls `accept`, then supersedes or carries the others: they stay as they are when `accept`
+   * throws or rejects, and so does the issue. `accept` revokes the new one before it fails.
+   */
+  issue(credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome>
   /** Looks up, compares in constant time, and slides a live and proven one. Undefined when there is none. */
   resolve(id: string, digest: Buffer, life: CredentialLife): MaybePromise<FoundCredential | undefined>
   /** As `resolve`, but slides an idle one too. */

@@ -1,4 +1,5 @@
-import type { CredentialLife, IssueOutcome, NewCredential } from '../port.js'
+import { andThen } from '@countersign/core/gate-kit'
+import type { AcceptIssue, CredentialLife, IssueOutcome, MaybePromise, NewCredential } from '../port.js'
 import type { CredentialTable } from './credential-table.js'
 import { type Entry, isCurrent, isWanted, type Moment, recordOf, standingOf } from './entry.js'
 
@@ -8,42 +9,81 @@ export interface IssueLimits {
   readonly maxPerThread: number
 }
 
-/** Adds a credential to a table, and supersedes or carries the others of its thread and provider. */
+/**
+ * Adds a credential to a table and, when it is accepted, supersedes or carries the others of its thread and provider that
+ * were there before it.
+ */
 export function issueCredential(
   table: CredentialTable,
   credential: NewCredential,
   { maxCredentials, maxPerThread }: IssueLimits,
-  at: Moment,
+  moment: () => Moment,
   life: CredentialLife,
-): IssueOutcome {
-  const { threadId, onExisting, overlapMs } = credential
+  accept?: AcceptIssue,
+): MaybePromise<IssueOutcome> {
+  const at = moment()
+  const { threadId } = credential
   if (table.retired.has(threadId, at.now)) return { outcome: 'retired' }
   const existing = currentOf(table, credential, at, life)
-  const endsAtOnce = onExisting === 'supersede' && overlapMs === 0
-  const replaced = endsAtOnce ? existing : []
+  const replaced = endsAtOnce(credential) ? existing : []
   const kept = table.ofThread(threadId).filter((entry) => isWanted(entry, at, life) && !replaced.includes(entry))
   if (kept.length >= maxPerThread) return { outcome: 'full', limit: 'maxPerThread' }
   if (replaced.length === 0 && table.isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
   const added = table.add(credential, at, life)
-  const superseded = onExisting === 'supersede' ? existing : []
-  for (const entry of superseded) limitUse(entry, endsAtOnce ? at.now - 1 : at.now + overlapMs)
-  for (const entry of replaced) table.bury(entry)
-  // In a full table the new one takes the place of those that it superseded.
-  if (table.size > maxCredentials) for (const entry of replaced) table.drop(entry)
-  const carried = onExisting === 'carry' ? existing.filter((entry) => isLive(entry, at, life)) : []
-  for (const entry of carried) entry.holder = added
-  return {
-    outcome: 'issued',
-    credential: recordOf(added, at, life),
-    superseded: superseded.map(({ id }) => id),
-    carried: carried.map(({ id }) => id),
+  const record = recordOf(added, at, life)
+  const finish = (): IssueOutcome => {
+    const { superseded, carried } = replace(table, credential, added, existing, moment(), life)
+    // In a full table the new one takes the place of those that it superseded.
+    if (table.size > maxCredentials && endsAtOnce(credential)) for (const entry of superseded) table.drop(entry)
+    return { outcome: 'issued', credential: record, superseded: idsOf(superseded), carried: idsOf(carried) }
   }
+  return accept === undefined ? finish() : andThen(accept(record), finish)
+}
+
+interface ReplacedEntries {
+  readonly superseded: readonly Entry[]
+  readonly carried: readonly Entry[]
+}
+
+/** While the new one was recorded, it or the others may have ended. */
+function replace(
+  table: CredentialTable,
+  { onExisting, overlapMs, ...credential }: NewCredential,
+  added: Entry,
+  existing: readonly Entry[],
+  at: Moment,
+  life: CredentialLife,
+): ReplacedEntries {
+  if (onExisting === 'keep' || !isCurrent(standingOf(added, at, life))) return NOTHING
+  const current = currentOf(table, credential, at, life)
+  const left = existing.filter((entry) => current.includes(entry))
+  if (onExisting === 'carry') {
+    const carried = left.filter((entry) => isLive(entry, at, life))
+    // A newer one may have carried this one already: an alias stands for the newest.
+    for (const entry of carried) entry.holder = added.holder ?? added
+    return { superseded: [], carried }
+  }
+  for (const entry of left) {
+    limitUse(entry, overlapMs === 0 ? at.now - 1 : at.now + overlapMs)
+    if (overlapMs === 0) table.bury(entry)
+  }
+  return { superseded: left, carried: [] }
+}
+
+const NOTHING: ReplacedEntries = { superseded: [], carried: [] }
+
+function endsAtOnce({ onExisting, overlapMs }: NewCredential): boolean {
+  return onExisting === 'supersede' && overlapMs === 0
+}
+
+function idsOf(entries: readonly Entry[]): string[] {
+  return entries.map(({ id }) => id)
 }
 
 /** Those of the same thread and provider that are neither revoked nor superseded. */
 function currentOf(
   table: CredentialTable,
-  { threadId, providerInstanceId }: NewCredential,
+  { threadId, providerInstanceId }: Pick<NewCredential, 'threadId' | 'providerInstanceId'>,
   at: Moment,
   life: CredentialLife,
 ): Entry[] {

@@ -3,7 +3,7 @@ import { UnavailableError } from '@countersign/core'
 import { isUnavailable } from '@countersign/core/gate-kit'
 import type { ScriptRunner } from '@countersign/redis'
 import { addressOf } from '../../token.js'
-import type { CredentialLife, IssueOutcome, NewCredential, Replaced } from '../port.js'
+import type { AcceptIssue, CredentialLife, IssueOutcome, McpCredentialStore, NewCredential, Replaced } from '../port.js'
 import { confirmScript, issueScript } from './issue-script.js'
 import type { KeyLayout } from './keys.js'
 import type { Lister } from './list.js'
@@ -29,15 +29,10 @@ const NOTHING: Replaced = { superseded: [], carried: [] }
 
 /**
  * Makes the `issue` of a store, in two steps, so that no late reply cuts a holder off: the new credential first, which dies
- * by itself when nobody learns of it, and then, when it is acknowledged, what becomes of the others. Of the second step an
- * unknown outcome is `pending`, and tried until it is known.
+ * by itself when nobody learns of it, and then, when it is acknowledged and accepted, what becomes of the others. Of the
+ * second step an unknown outcome is `pending`, and tried until it is known.
  */
-export function createIssuer({
-  change,
-  layout,
-  maxPerThread,
-  lister,
-}: IssuerParts): (credential: NewCredential, life: CredentialLife) => Promise<IssueOutcome> {
+export function createIssuer({ change, layout, maxPerThread, lister }: IssuerParts): McpCredentialStore['issue'] {
   async function write(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
     const { id, onExisting, overlapMs, threadId, providerInstanceId, providerSessionId = '' } = credential
     const { thread, provider, session } = addressOf(id)
@@ -112,9 +107,14 @@ export function createIssuer({
     }
   }
 
-  return async function issue(credential: NewCredential, life: CredentialLife): Promise<IssueOutcome> {
+  return async function issue(
+    credential: NewCredential,
+    life: CredentialLife,
+    accept?: AcceptIssue,
+  ): Promise<IssueOutcome> {
     const reply = await writeWithRoom(credential, life)
     if (reply[0] !== 'issued') return refused(reply[0])
+    await accept?.(issuedFrom(credential, reply, NOTHING).credential)
     try {
       return issuedFrom(credential, reply, await confirm(credential, life))
     } catch (error) {
