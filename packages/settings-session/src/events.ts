@@ -1,5 +1,5 @@
 import type { Audit } from '@countersign/core'
-import type { AuditEventInput, AuditEventType, AuditHttp } from '@countersign/core/gate-kit'
+import { type AuditEventInput, type AuditEventType, type AuditHttp, recordGrant } from '@countersign/core/gate-kit'
 import { principalId, type SettingsUser } from './principal.js'
 import type { EndedSession, StoredSession } from './store/port.js'
 
@@ -39,17 +39,32 @@ export type Change = Omit<AuditEventInput, 'type' | 'gate' | 'owasp' | 'principa
   readonly id?: string | undefined
 }
 
-/** Reports that the state of a link, a session or an identity changed. Decisions are reported by `record`. */
-export function reportChange(audit: Audit, type: ChangeType, { user, id, ...rest }: Change): void {
+/**
+ * Reports that the state of a link, a session or an identity changed. Decisions are reported by `record`, and what gives a
+ * right by {@link grantChange}.
+ */
+export function reportChange(audit: Audit, type: ChangeType, change: Change): void {
   if (audit.active === false) return
-  void audit.emit({
+  void audit.emit(eventOf(type, change))
+}
+
+/**
+ * Records a change that gives a right, and calls `undo` when a required sink did not take it: then it rejects with an
+ * `UnavailableError`.
+ */
+export async function grantChange(audit: Audit, type: ChangeType, change: Change, undo: () => unknown): Promise<void> {
+  await recordGrant(audit, eventOf(type, change), undo)
+}
+
+function eventOf(type: ChangeType, { user, id, ...rest }: Change): AuditEventInput {
+  return {
     type,
     gate: 'settings-session',
     owasp: OWASP[type],
     principal: user === undefined ? undefined : { kind: 'settings-session', id: principalId(user) },
     credential: id === undefined ? undefined : { id },
     ...rest,
-  })
+  }
 }
 
 /** Reports the sessions that one session ended. */

@@ -2,7 +2,7 @@ import type { Audit } from '@countersign/core'
 import type { Request } from 'express'
 import { tokenInCookie } from './cookies.js'
 import { csrfTokenOf } from './csrf.js'
-import { reportChange } from './events.js'
+import { grantChange, reportChange } from './events.js'
 import { deliver, type SendToUser } from './links/deliver.js'
 import { issueLink, type LinkRequest } from './links/issue-link.js'
 import type { LinkKinds, NoKinds } from './links/kinds.js'
@@ -21,6 +21,7 @@ import { closeSockets, type SocketWatch, watchSockets } from './session-watch.js
 import { memorySessions } from './store/memory.js'
 import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
+import { unlink } from './unlink.js'
 
 /** An active session, as `list` returns it. */
 export interface SessionSummary {
@@ -43,7 +44,8 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
   /**
    * Makes a link. It opens one session, once.
    *
-   * @throws {OptionError} for a wrong request. Rejects with an `UnavailableError` when the store cannot be asked.
+   * @throws {OptionError} for a wrong request. Rejects with an `UnavailableError` when the store cannot be asked, and when
+   * a required audit sink did not record the link.
    */
   issueLink<const R extends LinkRequest<M>>(request: R): Promise<SensitiveLink<KindOf<R>>>
   /** Hands a link to its user and returns the receipt that an agent may see. Never rejects. */
@@ -61,7 +63,10 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
   identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined>
   /** Unbinds a user from their identity, and ends the user's sessions. False when none was bound. */
   unlink(user: SettingsUser): Promise<boolean>
-  /** Binds a user to an identity, in place of the one before, and ends the user's sessions. */
+  /**
+   * Binds a user to an identity, in place of the one before, and ends the user's sessions. Rejects with an
+   * `UnavailableError` (`audit_sink`) when a required audit sink did not record it: then the one before is bound again.
+   */
   rebind(user: SettingsUser, identity: SettingsIdentity): Promise<'bound' | 'taken' | 'contended'>
   /**
    * The token that a form or a request of the page on this session carries, in the field `_csrf` or the header
@@ -157,7 +162,18 @@ function summaryOf(session: StoredSession): SessionSummary {
 type Identities = Pick<SettingsSessions, 'answerFirstClaim' | 'identityOf' | 'unlink' | 'rebind'>
 
 function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit): Identities {
-  const attributesOf = ({ issuer }: SettingsIdentity) => ({ issuer, by: 'app' })
+  const parts = { store, sockets, audit }
+
+  /** As it was before a rebinding that was not recorded; the identity of before may be another user's by now. */
+  async function bindAgain(user: SettingsUser, former: SettingsIdentity | undefined): Promise<void> {
+    if (former === undefined || (await store.rebind(user, former)) !== 'bound') {
+      await unlink(parts, user, 'audit_sink')
+      return
+    }
+    const attributes = { issuer: former.issuer, by: 'audit_sink' }
+    reportChange(audit, 'settings.identity.claimed', { user, attributes })
+  }
+
   return {
     async answerFirstClaim(claimId, isAllowed) {
       const [sessionId, key = ''] = String(claimId).split('.')
@@ -167,21 +183,17 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
       return true
     },
     identityOf: async (user) => store.identityOf(user),
-    async unlink(user) {
-      const identity = await store.unlink(user)
-      if (identity === undefined) return false
-      closeSockets(sockets, user)
-      reportChange(audit, 'settings.identity.unlinked', { user, attributes: attributesOf(identity) })
-      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'unlinked' } })
-      return true
-    },
+    unlink: async (user) => unlink(parts, user, 'app'),
     async rebind(user, identity) {
+      const former = await store.identityOf(user)
       const outcome = await store.rebind(user, identity)
-      if (outcome === 'bound') {
-        closeSockets(sockets, user)
-        reportChange(audit, 'settings.identity.claimed', { user, attributes: attributesOf(identity) })
-        reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
-      }
+      if (outcome !== 'bound') return outcome
+      closeSockets(sockets, user)
+      const attributes = { issuer: identity.issuer, by: 'app' }
+      const undo = () => bindAgain(user, former)
+      const recording = grantChange(audit, 'settings.identity.claimed', { user, attributes }, undo)
+      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
+      await recording
       return outcome
     },
   }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { type Audit, OptionError } from '@countersign/core'
 import { memberOf, partitionOf } from '@countersign/core/gate-kit'
-import { reportChange } from '../events.js'
+import { grantChange } from '../events.js'
 import type { SettingsUser } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
@@ -54,7 +54,8 @@ export async function issueLink<K extends string>(issuer: LinkIssuer, request: u
   })
   const { user, kind, agentId } = content
   const attributes = { kind, ...(agentId === undefined ? {} : { agent: agentId }) }
-  reportChange(audit, 'settings.link.issued', { user, id: link.tag, attributes })
+  // A link that was not recorded was handed to nobody, and cannot be guessed: it ends by itself.
+  await grantChange(audit, 'settings.link.issued', { user, id: link.tag, attributes }, () => undefined)
   const url = new SensitiveUrl(`${site.origin}${pathTo(site, '')}?s=${link.text}`)
   const receipt = {
     type: `${kind as K}_link` as const,

@@ -1,17 +1,18 @@
 import { type AuditAttributes, denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
-import { reportChange } from '../events.js'
+import { grantChange, reportChange } from '../events.js'
 import type { FirstClaimAnswer } from '../oauth/first-claim.js'
-import { principalId, principalOfSession, type SettingsIdentity } from '../principal.js'
+import { principalId, principalOfSession, type SettingsIdentity, type SettingsUser } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
 import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
+import { unlink } from '../unlink.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
-import { setSessionCookie } from './session.js'
+import { revokeSession, setSessionCookie } from './session.js'
 import { continueTo, welcome } from './welcome.js'
 
 /** A person has proved an identity; whether it is that of the session's user is not settled yet. */
@@ -44,12 +45,20 @@ export async function settleIdentity(
   const http = changedBy(context, request)
   if (claim.isFirst) {
     const attributes = { issuer: claim.session.identity?.issuer ?? '' }
-    reportChange(audit, 'settings.identity.claimed', { user, id, http, attributes })
+    const undo = () => unbind(context, user, identity)
+    await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
   }
   if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, ...claim })
-  reportChange(audit, 'settings.session.reverified', { user, id, http })
+  const undo = () => revokeSession(context, request, claim.session, 'audit_sink')
+  await grantChange(audit, 'settings.session.reverified', { user, id, http }, undo)
   setSessionCookie(context, response, token)
   return continueTo(site, request, returnTo)
+}
+
+/** A binding that was not recorded, unless the app has bound another identity meanwhile. */
+async function unbind(context: RouteContext, user: SettingsUser, { issuer, subject }: SettingsIdentity): Promise<void> {
+  const bound = await context.store.identityOf(user)
+  if (bound?.issuer === issuer && bound.subject === subject) await unlink(context, user, 'audit_sink')
 }
 
 /** No identity is bound to the user yet: the app's policy decides whether this person may be. */
@@ -95,14 +104,11 @@ export async function refuseFirst(
   context: RouteContext,
   request: Request,
   response: Response,
-  { id, user }: StoredSession,
+  session: StoredSession,
 ): Promise<Outcome> {
-  const { site, store, audit } = context
-  if ((await store.revoke(id)) !== undefined) {
-    const http = changedBy(context, request)
-    reportChange(audit, 'settings.session.revoked', { user, id, http, attributes: { cause: 'first_claim_denied' } })
-  }
-  forgetSession(site, response)
+  const { id, user } = session
+  await revokeSession(context, request, session, 'first_claim_denied')
+  forgetSession(context.site, response)
   const attributes = { first_claim: 'denied' }
   return denied('identity_mismatch', {
     detail: { principalId: principalId(user), credential: { id }, attributes },

@@ -19,7 +19,7 @@ export type PageReply = {
 }[PageName]
 
 /** A refusal of a route. */
-export type RouteRefusal = RouteDenied | Unavailable<SettingsSessionDependency>
+export type RouteRefusal = RouteDenied | Unavailable<SettingsSessionDependency | 'audit_sink'>
 
 /** A denial, and what its event and its answer have beyond a gate's. */
 export interface RouteDenied extends Denied<SettingsSessionReason> {

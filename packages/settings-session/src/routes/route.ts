@@ -22,6 +22,8 @@ export interface RouteSetup {
   readonly name: string | undefined
 }
 
+/** The gate's own, and the required sink that did not record what a route had opened or bound. */
+const DEPENDENCIES = [...dependencies, 'audit_sink'] as const
 const CONTEXT = { kind: 'settings-session', reasons, challenge: challengesOf }
 
 /**
@@ -67,7 +69,7 @@ async function decide(handler: RouteHandler, request: Request, response: Respons
   try {
     return await handler(request, response)
   } catch (error) {
-    return decisionOn(error, dependencies)
+    return decisionOn(error, DEPENDENCIES)
   }
 }
 

@@ -1,11 +1,13 @@
 import { type Denied, denied, isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
+import { reportChange } from '../events.js'
 import type { SettingsSessionReason } from '../reasons.js'
+import { closeSockets } from '../session-watch.js'
 import type { StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
-import type { RouteContext } from './context.js'
+import { changedBy, type RouteContext } from './context.js'
 
 /** The session of a browser, whether it opens anything yet or not. */
 export interface CurrentSession {
@@ -34,4 +36,28 @@ export async function isSignedIn(context: RouteContext, request: Request): Promi
 export function setSessionCookie({ site, limits }: RouteContext, response: Response, session: Token): void {
   const attributes = { maxAgeSeconds: limits.absoluteMs / 1000, sameSite: site.sameSite }
   setCookie(response, site.cookies.session, session.text, attributes)
+}
+
+/** Ends a session that may not be: its person may not be the first, or the audit did not record it. */
+export async function revokeSession(
+  context: RouteContext,
+  request: Request,
+  { id, user }: Pick<StoredSession, 'id' | 'user'>,
+  cause: 'first_claim_denied' | 'audit_sink',
+  freesLink = false,
+): Promise<void> {
+  const { store, sockets, audit } = context
+  if ((await store.revoke(id, undefined, { freesLink })) === undefined) return
+  closeSockets(sockets, user)
+  const http = changedBy(context, request)
+  reportChange(audit, 'settings.session.revoked', { user, id, http, attributes: { cause } })
+}
+
+/** Ends a session whose opening was not recorded. Its person is not to blame: the link can be opened again. */
+export function undoOpening(
+  context: RouteContext,
+  request: Request,
+  session: Pick<StoredSession, 'id' | 'user'>,
+): Promise<void> {
+  return revokeSession(context, request, session, 'audit_sink', true)
 }

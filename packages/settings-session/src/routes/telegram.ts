@@ -2,7 +2,7 @@ import { denied, partitionOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
 import { mediaTypeOf, siteOf } from '../csrf.js'
-import { reportChange, reportEnded } from '../events.js'
+import { grantChange, reportChange, reportEnded } from '../events.js'
 import { principalId, type SettingsUser } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
@@ -11,7 +11,7 @@ import type { ResolvedTelegram } from '../telegram/telegram-options.js'
 import { mintTag, mintToken, type Token } from '../tokens.js'
 import { changedBy, type RouteContext } from './context.js'
 import { type Outcome, page } from './outcome.js'
-import { setSessionCookie } from './session.js'
+import { setSessionCookie, undoOpening } from './session.js'
 
 /**
  * `GET /telegram`: the page of the stable link. It holds no secret; it posts what Telegram handed to it. The browser is
@@ -58,10 +58,18 @@ export async function openByTelegram(
   const token = mintToken('s', mintTag(partitionOf(userKey(user))))
   const state = provider === undefined ? 'active' : 'awaiting_identity'
   const { ended } = await store.openSession({ ref: token, content: { user, kind: 'settings' }, state, limits })
-  const type = state === 'active' ? 'settings.session.opened' : 'settings.session.pending'
+  const session = { id: token.tag, user }
   const http = changedBy(context, request)
-  reportChange(audit, type, { user, id: token.tag, http, attributes: { kind: 'settings', by: 'telegram' } })
-  reportEnded(audit, { id: token.tag, user }, ended, http)
+  const change = { ...session, http, attributes: { kind: 'settings', by: 'telegram' } }
+  if (state === 'active') {
+    const undo = () => undoOpening(context, request, session)
+    const recording = grantChange(audit, 'settings.session.opened', change, undo)
+    reportEnded(audit, session, ended, http)
+    await recording
+  } else {
+    reportChange(audit, 'settings.session.pending', change)
+    reportEnded(audit, session, ended, http)
+  }
   setSessionCookie(context, response, token)
   return { outcome: 'json', body: { goTo: pathTo(site, state === 'active' ? '' : '/oauth/start') } }
 }

@@ -1,7 +1,7 @@
 import { memberOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
-import { reportChange, reportEnded } from '../events.js'
+import { grantChange, reportEnded } from '../events.js'
 import { checkMetadata, type OpenResult } from '../links/kinds.js'
 import { SensitiveUrl } from '../links/sensitive-url.js'
 import { principalOfSession } from '../principal.js'
@@ -10,7 +10,7 @@ import type { EndedSession, StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
 import { changedBy, type RouteContext } from './context.js'
 import { continueOnPage, type Outcome, type Reply, seeOther } from './outcome.js'
-import { setSessionCookie } from './session.js'
+import { setSessionCookie, undoOpening } from './session.js'
 
 /**
  * On to a place of ours at the end of a navigation that another site began. A Strict cookie is not sent along such a
@@ -43,8 +43,10 @@ export async function welcome(
   if (!isRepeat) {
     const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
     const http = changedBy(context, request)
-    reportChange(audit, 'settings.session.opened', { user, id, http, attributes })
+    const undo = () => undoOpening(context, request, session)
+    const recording = grantChange(audit, 'settings.session.opened', { user, id, http, attributes }, undo)
     reportEnded(audit, session, ended, http)
+    await recording
   }
   // Before the app's `onOpen` is called: what it throws must not cost the person the session.
   setSessionCookie(context, response, token)

@@ -6,7 +6,7 @@ import { userKey } from './keys.js'
 import { memoryIdentities } from './memory/identities.js'
 import { memoryLinks } from './memory/links.js'
 import type { MemoryState, SessionRow } from './memory/state.js'
-import { createSession, endAll, endSession, refusalOf, refused, spendLink, viewOf } from './memory/state.js'
+import { createSession, endAll, endSession, freeLink, refusalOf, refused, spendLink, viewOf } from './memory/state.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
 import { TOUCH_PART } from './rules.js'
 
@@ -68,12 +68,13 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
       const { row, ended } = createSession(state, session)
       return { outcome: 'found', session: viewOf(row, clock.now()), ended }
     },
-    revoke(id: string, hash?: string): StoredSession | undefined {
+    revoke(id: string, hash?: string, { freesLink = false } = {}): StoredSession | undefined {
       const row = state.sessions.get(id)
       if (row === undefined || refusalOf(state, row, hash ?? row.hash) !== undefined) return undefined
       const view = viewOf(row, clock.now())
       endSession(state, row)
-      spendLink(state, row)
+      if (freesLink) freeLink(state, row)
+      else spendLink(state, row)
       return view
     },
     revokeAll: (user: SettingsUser) => endAll(state, user),

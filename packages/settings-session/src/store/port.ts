@@ -187,8 +187,15 @@ export interface SessionStore {
   openSession(session: NewSession): Awaitable<OpeningResult>
   /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
   read(ref: TokenRef): Awaitable<ReadResult>
-  /** Ends one session and spends its link; with a hash only when it is the session's. Returns what it ended. */
-  revoke(id: string, hash?: string): Awaitable<StoredSession | undefined>
+  /**
+   * Ends one session and spends its link; with a hash only when it is the session's. With `freesLink` its link can be opened
+   * as before, if no other session has opened it since. Returns what it ended.
+   */
+  revoke(
+    id: string,
+    hash?: string,
+    options?: { readonly freesLink?: boolean | undefined },
+  ): Awaitable<StoredSession | undefined>
   /** Ends all sessions of a user and voids the user's links, immediately, those under way included. */
   revokeAll(user: SettingsUser): Awaitable<void>
   /** The user's active sessions, oldest first. */

@@ -63,9 +63,9 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const place = placeOfTag(tag)
       return place.run(scripts.readScript, [`s:${tag}`], hash, tag).then(readFrom)
     },
-    async revoke(id, hash = '') {
+    async revoke(id, hash = '', { freesLink = false } = {}) {
       const place = placeOfTag(id)
-      const reply = await place.change(scripts.revokeScript, [`s:${id}`], hash, id)
+      const reply = await place.change(scripts.revokeScript, [`s:${id}`], hash, id, freesLink ? 1 : 0)
       return reply === null ? undefined : sessionFrom(reply as SessionReply)
     },
     async revokeAll(user: SettingsUser) {

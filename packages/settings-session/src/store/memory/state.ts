@@ -185,6 +185,15 @@ export function spendLink({ links, clock }: MemoryState, { linkId }: SessionRow)
   if (link !== undefined) link.spentAt = clock.now()
 }
 
+/** Lets the link of a session be opened again, unless another session has opened it since. */
+export function freeLink({ links }: MemoryState, { id, linkId }: SessionRow): void {
+  const link = linkId === undefined ? undefined : links.get(linkId)
+  if (link?.holder !== id) return
+  link.spentAt = undefined
+  link.attempt = undefined
+  link.holder = undefined
+}
+
 /** Ends a session. */
 export function endSession(state: MemoryState, row: SessionRow): void {
   row.state = 'ended'

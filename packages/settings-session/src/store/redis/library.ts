@@ -117,6 +117,10 @@ local function spendLink(row)
   local key = row.l and declared['l:' .. row.l]
   if key and redis.call('EXISTS', key) == 1 then redis.call('HSET', key, 'o', now) end
 end
+local function freeLink(id, row)
+  local key = row.l and declared['l:' .. row.l]
+  if key and redis.call('HGET', key, 's') == id then redis.call('HDEL', key, 'o', 'at', 's') end
+end
 local function linkRefusal(link)
   if not link or link.h ~= ARGV[2] then return 'unknown' end
   if link.o then return 'spent' end

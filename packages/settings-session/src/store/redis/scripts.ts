@@ -97,7 +97,7 @@ end
 return {'found', view(ARGV[3], row)}`,
 )
 
-/** KEYS: session. ARGV: prefix, hash or nothing, id. */
+/** KEYS: session. ARGV: prefix, hash or nothing, id, 1 when the link is freed. */
 export const revokeScript: RedisScript = defineSettingsScript(
   'revoke',
   1,
@@ -107,7 +107,7 @@ local lacking = lacksAround(row)
 if lacking then return lacking end
 if refusal(row, ARGV[2] == '' and row.h or ARGV[2]) then return nil end
 finish(ARGV[3], row)
-spendLink(row)
+if ARGV[4] == '1' then freeLink(ARGV[3], row) else spendLink(row) end
 return view(ARGV[3], row)`,
 )
 
