@@ -25,7 +25,7 @@ export function reportedIn({ text }: SourceFile, types: readonly string[]): stri
     for (const [, type = ''] of line.matchAll(/(?<!=== )'([a-z]+(?:\.[a-z]+)+)'/g)) {
       if (types.includes(type)) found.add(type)
     }
-    const [, change] = /reportChange\(audit, '([a-z]+)'/.exec(line) ?? []
+    const [, change] = /(?:report|grant)Change\(audit, '([a-z]+)'/.exec(line) ?? []
     if (change !== undefined) found.add(`hmac.secret.${change}`)
   }
   return [...found]

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { type Audit, type Clock, audit as defaultAudit, OptionError } from '@countersign/core'
 import {
   type AuditAttributes,
+  type AuditEventInput,
   type OptionRule,
   option,
+  recordGrant,
   resolveOptions,
   systemClock,
   withPage,
@@ -126,6 +128,9 @@ export function rotationConflict(caller: string): Error {
   )
 }
 
+/** Attributes of a change that undid another one. */
+export const UNRECORDED: AuditAttributes = { cause: 'audit_sink' }
+
 /** Reports one change of one version. */
 export function reportChange(
   audit: Audit,
@@ -134,11 +139,35 @@ export function reportChange(
   version: number,
   attributes?: AuditAttributes,
 ): void {
-  void audit.emit({
+  void audit.emit(eventOf(change, caller, version, attributes))
+}
+
+/**
+ * Records that a version can be used, and calls `undo` when a required sink did not take it: then it throws, or rejects
+ * with, an `UnavailableError`.
+ */
+export function grantChange(
+  audit: Audit,
+  change: 'added' | 'rotated',
+  caller: string,
+  version: number,
+  undo: () => unknown,
+  attributes?: AuditAttributes,
+): void | Promise<void> {
+  return recordGrant(audit, eventOf(change, caller, version, attributes), undo)
+}
+
+function eventOf(
+  change: 'added' | 'rotated' | 'retired' | 'revoked',
+  caller: string,
+  version: number,
+  attributes?: AuditAttributes,
+): AuditEventInput {
+  return {
     type: `hmac.secret.${change}`,
     gate: 'hmac',
     principal: { kind: 'hmac', id: caller },
     credential: { id: `${caller}/${version}`, version },
     attributes,
-  })
+  }
 }

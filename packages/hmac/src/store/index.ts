@@ -4,6 +4,7 @@ export { variablePart } from '../variables.js'
 export type { ResolvedNewSecret, RotationPlan } from './changes.js'
 export {
   assertMoment,
+  grantChange,
   planRotation,
   reportChange,
   resolveNewSecret,

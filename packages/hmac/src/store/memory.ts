@@ -1,15 +1,17 @@
 import { type Audit, type Clock, OptionError } from '@countersign/core'
-import { resolveOptions } from '@countersign/core/gate-kit'
+import { andThen, resolveOptions } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
 import {
   assertMoment,
+  grantChange,
   planRotation,
   reportChange,
   resolveNewSecret,
   storeOptionRules,
+  UNRECORDED,
   versionExists,
 } from './changes.js'
-import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
+import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret } from './port.js'
 
 /** Options of {@link memorySecrets}. */
 export interface MemorySecretsOptions {
@@ -18,14 +20,15 @@ export interface MemorySecretsOptions {
   readonly audit?: Audit | undefined
 }
 
-/** A store that answers without a promise, and knows its callers. */
+/**
+ * A store that answers without a promise, and knows its callers. Only `insert` and `rotate` make one, where a required audit
+ * sink does.
+ */
 export interface MemorySecretStore extends HmacSecretStore {
   knows(caller: string): boolean
   versions(caller: string): readonly HmacSecretVersion[]
-  insert(secret: NewHmacSecret): void
   retire(caller: string, version: number, expiresAt: number): boolean
   revoke(caller: string, version: number): boolean
-  rotate(caller: string, options?: RotateOptions): RotatedSecret
   list(caller?: string): readonly HmacSecretVersion[]
 }
 
@@ -73,6 +76,21 @@ export function memorySecrets(
     return true
   }
 
+  function revoke(caller: string, version: number): boolean {
+    const { revokedAt } = ofCaller(caller).find((entry) => entry.version === version) ?? {}
+    return change(caller, version, { revokedAt: revokedAt ?? clock.now() })
+  }
+
+  /** Revoked, not deleted: a version is never replaced. */
+  function undoAdded(caller: string, version: number): void {
+    if (revoke(caller, version)) reportChange(audit, 'revoked', caller, version, UNRECORDED)
+  }
+
+  function undoPutInForce(caller: string, version: number): void {
+    change(caller, version, { isPending: true })
+    reportChange(audit, 'rotated', caller, version, { pending: true, ...UNRECORDED })
+  }
+
   secrets.forEach((secret, index) => {
     add(secret, `[${index}].`)
   })
@@ -82,7 +100,7 @@ export function memorySecrets(
     versions: ofCaller,
     insert(secret) {
       const { caller, version } = add(secret)
-      reportChange(audit, 'added', caller, version)
+      return grantChange(audit, 'added', caller, version, () => undoAdded(caller, version))
     },
     retire(caller, version, expiresAt) {
       assertMoment('retire', expiresAt)
@@ -91,8 +109,7 @@ export function memorySecrets(
       return isKnown
     },
     revoke(caller, version) {
-      const { revokedAt } = ofCaller(caller).find((entry) => entry.version === version) ?? {}
-      const isKnown = change(caller, version, { revokedAt: revokedAt ?? clock.now() })
+      const isKnown = revoke(caller, version)
       if (isKnown) reportChange(audit, 'revoked', caller, version)
       return isKnown
     },
@@ -102,11 +119,24 @@ export function memorySecrets(
       if (secret === undefined) change(caller, version, { isPending: false })
       else add({ caller, version, secret, isPending: pending })
       const end = clock.now() + graceSeconds * 1000
-      for (const { version: previous, expiresAt = Number.POSITIVE_INFINITY } of pending ? [] : ofCaller(caller)) {
-        if (previous < version && expiresAt > end) change(caller, previous, { expiresAt: end })
+      const ended = pending
+        ? []
+        : ofCaller(caller).filter(
+            (entry) => entry.version < version && (entry.expiresAt ?? Number.POSITIVE_INFINITY) > end,
+          )
+      for (const previous of ended) change(caller, previous.version, { expiresAt: end })
+      const undo = () => {
+        // Another rotation since has ended them, too.
+        const isNewest = ofCaller(caller)[0]?.version === version
+        if (secret === undefined) undoPutInForce(caller, version)
+        else undoAdded(caller, version)
+        for (const { version: previous, expiresAt } of isNewest ? ended : []) {
+          const now = ofCaller(caller).find((entry) => entry.version === previous)
+          if (now?.expiresAt === end) change(caller, previous, { expiresAt })
+        }
       }
-      reportChange(audit, 'rotated', caller, version, { pending })
-      return { caller, version, secret: made }
+      const recorded = grantChange(audit, 'rotated', caller, version, undo, { pending })
+      return andThen(recorded, () => ({ caller, version, secret: made }))
     },
     list: (caller) =>
       [...versions.values()]

@@ -60,13 +60,19 @@ export interface HmacSecretStore {
   knows?(caller: string): boolean
   /** Every version of a caller, the expired and revoked included; newest first. {@link isActive} says which verify. */
   versions(caller: string): MaybePromise<readonly HmacSecretVersion[]>
-  /** Stores a version; rejects with code `ERR_COUNTERSIGN_HMAC_VERSION_EXISTS` when there is one. */
+  /**
+   * Stores a version; rejects with code `ERR_COUNTERSIGN_HMAC_VERSION_EXISTS` when there is one, and with an
+   * `UnavailableError` (`audit_sink`) when a required sink did not record it: then it is revoked.
+   */
   insert(secret: NewHmacSecret): MaybePromise<void>
   /** Lets a version expire at a moment, in ms since the epoch. False when there is no such version. */
   retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>
   /** Revokes a version immediately. False when there is no such version. */
   revoke(caller: string, version: number): MaybePromise<boolean>
-  /** Stores the next version and lets the previous ones expire after the grace. */
+  /**
+   * Stores the next version and lets the previous ones expire after the grace. Rejects with an `UnavailableError`
+   * (`audit_sink`) when a required sink did not record it: then the previous ones are as before.
+   */
   rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>
   /** All versions, by caller and newest first. */
   list(caller?: string): MaybePromise<readonly HmacSecretVersion[]>

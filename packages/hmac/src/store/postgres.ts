@@ -6,11 +6,13 @@ import { forgetCaller } from './cache.js'
 import {
   assertMoment,
   codedError,
+  grantChange,
   planRotation,
   reportChange,
   resolveNewSecret,
   rotationConflict,
   storeOptionRules,
+  UNRECORDED,
   versionExists,
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
@@ -110,13 +112,23 @@ const INSERT = `INSERT INTO ${TABLE} (caller, key_version, ciphertext, kek_id, i
  VALUES ($1, $2, $3, $4, $5, coalesce(to_timestamp($6::float8 / 1000), now()), to_timestamp($7::float8 / 1000))
  ON CONFLICT DO NOTHING RETURNING key_version`
 const EXPIRE = `UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $8::float8))
- WHERE caller = $1 AND key_version < $2 AND NOT $5 AND EXISTS (SELECT 1 FROM added)`
+ WHERE caller = $1 AND key_version < $2 AND NOT $5 AND EXISTS (SELECT 1 FROM added) RETURNING key_version, expires_at`
+// Every part of a statement sees the rows as they were before it. As texts, which keep microseconds.
+const ENDED = `(SELECT coalesce(json_agg(json_build_array(key_version, old.expires_at::text, expired.expires_at::text)),
+ '[]')::text FROM expired JOIN ${TABLE} AS old USING (key_version)
+ WHERE old.caller = $1 AND old.expires_at IS DISTINCT FROM expired.expires_at) AS ended`
 const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
   WHERE caller = $1 AND key_version = $2 AND is_pending AND revoked_at IS NULL
    AND (expires_at IS NULL OR now() < expires_at) RETURNING key_version), expired AS (
   UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $3::float8))
-  WHERE caller = $1 AND key_version < $2 AND EXISTS (SELECT 1 FROM added))
- SELECT key_version FROM added`
+  WHERE caller = $1 AND key_version < $2 AND EXISTS (SELECT 1 FROM added) RETURNING key_version, expires_at)
+ SELECT key_version, ${ENDED} FROM added`
+// What another change has ended since stays ended. Revoked, not deleted: a version is never replaced.
+const UNDO_ROTATION = `WITH own AS (UPDATE ${TABLE} SET is_pending = is_pending OR $3,
+  revoked_at = CASE WHEN $3 THEN revoked_at ELSE coalesce(revoked_at, now()) END WHERE caller = $1 AND key_version = $2)
+ UPDATE ${TABLE} AS old SET expires_at = (row ->> 1)::timestamptz FROM json_array_elements($4::json) AS row
+ WHERE old.caller = $1 AND old.key_version = (row ->> 0)::integer AND old.expires_at = (row ->> 2)::timestamptz
+  AND NOT EXISTS (SELECT 1 FROM ${TABLE} WHERE caller = $1 AND key_version > $2)`
 
 /**
  * Secrets in PostgreSQL, sealed with AES-256-GCM; the table is in the package's `migrations`. The gate keeps what it
@@ -167,7 +179,9 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     const { rows } = await client.query(INSERT, sealedValues(secret))
     if (rows.length === 0) throw versionExists(caller, version)
     forgetCaller(store, caller)
-    reportChange(audit, 'added', caller, version)
+    await grantChange(audit, 'added', caller, version, async () => {
+      if (await revokeVersion(caller, version)) reportChange(audit, 'revoked', caller, version, UNRECORDED)
+    })
   }
 
   /** One statement is one transaction, on a pool too; of two concurrent ones the primary key lets only one succeed. */
@@ -177,15 +191,27 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     const { rows } =
       secret === undefined
         ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
-        : await client.query(`WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version FROM added`, [
-            ...sealedValues({ caller, version, secret, isPending: pending }),
-            graceSeconds,
-          ])
-    if (rows.length === 0) throw rotationConflict(caller)
+        : await client.query(
+            `WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version, ${ENDED} FROM added`,
+            [...sealedValues({ caller, version, secret, isPending: pending }), graceSeconds],
+          )
+    const [row] = rows as { readonly ended: string }[]
+    if (row === undefined) throw rotationConflict(caller)
     forgetCaller(store, caller)
-    reportChange(audit, 'rotated', caller, version, { pending })
+    const undo = () => undoRotation(caller, version, secret === undefined, row.ended)
+    await grantChange(audit, 'rotated', caller, version, undo, { pending })
     return { caller, version, secret: made }
   }
+
+  async function undoRotation(caller: string, version: number, wasPending: boolean, ended: string): Promise<void> {
+    await client.query(UNDO_ROTATION, [caller, version, wasPending, ended])
+    forgetCaller(store, caller)
+    if (wasPending) reportChange(audit, 'rotated', caller, version, { pending: true, ...UNRECORDED })
+    else reportChange(audit, 'revoked', caller, version, UNRECORDED)
+  }
+
+  const revokeVersion = (caller: string, version: number) =>
+    change('revoked_at = coalesce(revoked_at, now())', caller, version)
 
   async function change(assignment: string, caller: string, version: number, ...values: unknown[]): Promise<boolean> {
     const text = `UPDATE ${TABLE} SET ${assignment} WHERE caller = $1 AND key_version = $2 RETURNING key_version`
@@ -206,7 +232,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       return isKnown
     },
     async revoke(caller, version) {
-      const isKnown = await change('revoked_at = coalesce(revoked_at, now())', caller, version)
+      const isKnown = await revokeVersion(caller, version)
       if (isKnown) reportChange(audit, 'revoked', caller, version)
       return isKnown
     },
