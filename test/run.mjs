@@ -1,4 +1,5 @@
 // `npm test`: everything, on a machine that has only Node, npm and git. `npm run test:quick`: the packages' own tests.
+// `npm run test:long`: the faults, each for longer than a run of everything allows.
 // Arguments that are not ours go to Jest: `npm test -- packages/core`, `npm test -- -t 'outage'`.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -13,7 +14,8 @@ import { checkNode, pnpm } from './support/pnpm.mjs'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const words = process.argv.slice(2)
 const quick = words.includes('--quick')
-const jestArguments = words.filter((word) => word !== '--quick')
+const long = words.includes('--long')
+const jestArguments = words.filter((word) => word !== '--quick' && word !== '--long')
 const LIMIT_MS = 60 * 60_000
 
 function step(title, work) {
@@ -87,13 +89,15 @@ function jest() {
   // Most of the tests' time is spent waiting for servers, so two files at a time even on one core.
   if (!given.setsWorkers) args.push(`--maxWorkers=${Math.max(2, os.availableParallelism() - 1)}`)
   if (quick && !given.namesFiles) args.push('packages/[^/]+/test/', 'test/structure/')
+  if (long && !given.namesFiles) args.push('test/faults/')
   // A part of the tests says nothing about what they all run.
-  const measures = !quick && !given.namesFiles && !given.filtered
+  const measures = !quick && !long && !given.namesFiles && !given.filtered
   if (measures) args.push('--coverage', '--coverageReporters=json-summary', `--coverageDirectory=${folder}`)
   const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   try {
     const status = run(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args, ...jestArguments], {
       NODE_OPTIONS: [process.env.NODE_OPTIONS, ...options].filter(Boolean).join(' '),
+      ...(long ? { COUNTERSIGN_TEST_LONG: '1' } : {}),
     })
     report = summarise(readJson(file), given)
     if (measures) coverage = summariseCoverage(readJson(join(folder, 'coverage-summary.json')), root)
@@ -111,7 +115,7 @@ function jest() {
 checkNode()
 let report
 let coverage
-if (!quick) {
+if (!quick && !long) {
   mustStep('Redis, PostgreSQL and Chromium', provision)
   mustStep('Install', install)
   mustStep('Build and types', build)

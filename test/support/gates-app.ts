@@ -2,12 +2,11 @@ import type { Audit } from '@countersign/core'
 import { memorySecrets, requireHmac, sign, xHeaders } from '@countersign/hmac'
 import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
-import { redisReplay } from '@countersign/redis'
+import { type RedisClient, redisReplay } from '@countersign/redis'
 import { createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
 import { redisSessions } from '@countersign/settings-session/redis'
 import express, { type Express } from 'express'
 import helmet from 'helmet'
-import type { Redis } from 'ioredis'
 
 const AUDIENCE = 'app.example.com'
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
@@ -19,7 +18,7 @@ export interface GatesApp {
 }
 
 export interface GatesAppSetup {
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly baseUrl: string
   readonly audit?: Audit
   /** The stores' deadline. Default: theirs. */

@@ -24,17 +24,32 @@ export class Browser {
   /** Opens a settings link and presses the button of its confirm page. Returns the last answer. */
   async confirm(link: string): Promise<Response> {
     const page = await this.open(link)
-    const html = await page.clone().text()
-    const action = /<form[^>]* action="([^"]+)"/.exec(html)?.[1]
-    if (page.status !== 200 || action === undefined) return page
-    const inputs = html.matchAll(/<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"/g)
-    const fields = Array.from(inputs, ([, name = '', value = '']): [string, string] => [name, value])
+    const form = page.status === 200 ? formOf(await page.clone().text()) : undefined
+    return form === undefined ? page : this.press(form, link)
+  }
+
+  /** Presses the button of a form that a link led to. Returns the last answer. */
+  press({ action, fields }: PageForm, link: string): Promise<Response> {
     return this.open(new URL(action, link), {
       method: 'POST',
       headers: { Origin: new URL(link).origin, 'Sec-Fetch-Site': 'same-origin' },
-      body: new URLSearchParams(fields),
+      body: new URLSearchParams(fields as [string, string][]),
     })
   }
+}
+
+/** A form of a page: where it goes, and what it sends. */
+export interface PageForm {
+  readonly action: string
+  readonly fields: readonly [string, string][]
+}
+
+/** The form of a page, or undefined. */
+export function formOf(html: string): PageForm | undefined {
+  const action = /<form[^>]* action="([^"]+)"/.exec(html)?.[1]
+  const inputs = html.matchAll(/<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"/g)
+  const fields = Array.from(inputs, ([, name = '', value = '']): [string, string] => [name, value])
+  return action === undefined ? undefined : { action, fields }
 }
 
 /** What a person does with a link: opens it, presses the button of the confirm page, looks at the settings. */

@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals'
 import { Redis as Iovalkey } from 'iovalkey'
 import { hangingRedis } from '../../../test/support/hanging-redis.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
+import { stableAddress } from '../../../test/support/stable-address.js'
 import { type RedisClient, redisReplay } from '../src/index.js'
 import { client, client5, disconnectAll, eventually, outcomeOf, unavailable } from './harness.js'
 
@@ -17,25 +16,6 @@ afterAll(() => Promise.all([first.stop(), second.stop()]))
 
 const TTL = 60_000
 
-/** A stable address: new connections go to whoever is the primary now, and present ones stay where they are. */
-async function stableAddress(): Promise<{ url: string; connections: number; primary: RedisServer; server: Server }> {
-  const sockets: Socket[] = []
-  const server = createServer((incoming) => {
-    address.connections += 1
-    const outgoing = connect(address.primary.port, '127.0.0.1')
-    sockets.push(incoming, outgoing)
-    for (const socket of [incoming, outgoing]) socket.on('error', () => undefined)
-    incoming.pipe(outgoing).pipe(incoming)
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  server.on('close', () => {
-    for (const socket of sockets) socket.destroy()
-  })
-  const { port } = server.address() as { port: number }
-  const address = { url: `redis://127.0.0.1:${port}`, connections: 0, primary: first, server }
-  return address
-}
-
 async function demoteFirst(): Promise<void> {
   await second.command('REPLICAOF', 'NO', 'ONE')
   await first.command('REPLICAOF', '127.0.0.1', String(second.port))
@@ -48,7 +28,7 @@ test.each([
   '[redis-demotion] a demoted primary behind a stable address needs no restart of the app (%s)',
   async (_name, make) => {
     await first.command('REPLICAOF', 'NO', 'ONE')
-    const address = await stableAddress()
+    const address = await stableAddress(first)
     const store = redisReplay(make(address.url), { commandTimeoutMs: 5000 })
     const told = redisReplay(make(address.url), { commandTimeoutMs: 5000, reconnectOnReadonly: false })
     expect(await store.claim(`before ${_name}`, TTL)).toBe('fresh')
@@ -62,7 +42,7 @@ test.each([
     address.primary = second
     expect(await eventually(async () => store.claim(`after ${_name}`, TTL))).toBe('fresh')
     expect(await outcomeOf(told, 'told')).toMatch(/UnavailableError.*READONLY/)
-    address.server.close()
+    address.close()
   },
   40_000,
 )
