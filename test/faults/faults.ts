@@ -7,8 +7,8 @@ export interface Fault {
   readonly place: Place
   /** Among those that are injected in every run. */
   readonly isShort: boolean
-  /** Whether it must have cost 503s: if not, it was not injected. */
-  readonly mustRefuse: boolean
+  /** Whether it costs 503s: `some`, or it was not injected. */
+  readonly refusals: 'none' | 'some' | 'any'
   /** Whether Redis may have done in time what was answered 503 during the fault: the reply alone was lost. */
   readonly losesReplies: boolean
   begin?(world: World): Promise<unknown>
@@ -26,7 +26,7 @@ export const KILLED: Fault = {
   name: 'kill −9',
   place: 'server',
   isShort: true,
-  mustRefuse: true,
+  refusals: 'some',
   losesReplies: false,
   begin: ({ servers: [server] }) => server.kill(),
   end: ({ servers: [server] }) => server.restart(),
@@ -36,7 +36,7 @@ export const STOPPED: Fault = {
   name: 'SIGSTOP',
   place: 'server',
   isShort: true,
-  mustRefuse: true,
+  refusals: 'some',
   losesReplies: false,
   begin: async ({ servers: [server] }) => server.pause(),
   end: async ({ servers: [server] }) => server.resume(),
@@ -49,7 +49,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'READONLY',
     place: 'server',
     isShort: true,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: false,
     // Of a primary that nobody finds, so it keeps its data.
     begin: ({ servers: [server] }) => server.command('REPLICAOF', '127.0.0.1', '1'),
@@ -59,7 +59,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'OOM',
     place: 'server',
     isShort: true,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: false,
     begin: ({ servers: [server] }) => server.command('CONFIG', 'SET', 'maxmemory', '1'),
     end: ({ servers: [server] }) => server.command('CONFIG', 'SET', 'maxmemory', '0'),
@@ -68,7 +68,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'stall of the app',
     place: 'server',
     isShort: true,
-    mustRefuse: false,
+    refusals: 'none',
     losesReplies: false,
     async during({ url }, ms) {
       const untilMs = performance.now() + ms
@@ -83,7 +83,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'outage of the key set',
     place: 'server',
     isShort: false,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: false,
     async begin({ issuer }) {
       issuer.hang()
@@ -96,7 +96,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'late reply',
     place: 'network',
     isShort: true,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: true,
     begin: async ({ network }) => network?.delay(DELAY_MS),
     end: async ({ network }) => network?.resume(),
@@ -106,7 +106,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'half-open',
     place: 'network',
     isShort: false,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: false,
     begin: async ({ network }) => network?.halfOpen(),
   },
@@ -114,7 +114,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'demotion',
     place: 'address',
     isShort: false,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: false,
     async begin({ servers }) {
       const [first, second] = servers as [RedisServer, RedisServer]
@@ -131,7 +131,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'slot move',
     place: 'cluster',
     isShort: false,
-    mustRefuse: false,
+    refusals: 'any',
     losesReplies: true,
     async during({ servers }, ms) {
       const untilMs = performance.now() + ms
@@ -146,7 +146,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'failover',
     place: 'cluster',
     isShort: false,
-    mustRefuse: true,
+    refusals: 'some',
     losesReplies: true,
     begin: ({ servers: [first] }) => first.kill(),
     during: ({ servers: [first, ...others] }) => untilFailedOver(others, first),

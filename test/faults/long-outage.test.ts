@@ -18,7 +18,7 @@ const LAG_MS = 50
 const outages = (isLong ? [STOPPED, KILLED] : [STOPPED]).map((fault): [string, Fault] => [fault.name, fault])
 
 test.each(outages)(
-  '[faults] after %s under steady load, the lag of the event loop and the memory of the app stay flat',
+  '[redis-flat-outage] after %s under steady load, the lag of the event loop and the memory of the app stay flat',
   async (name, { begin, end }) => {
     const world = await startWorld('server')
     try {
