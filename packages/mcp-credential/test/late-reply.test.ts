@@ -1,4 +1,4 @@
-import { createMcpCredentials, type IssuedCredential } from '@countersign/mcp-credential'
+import { createMcpCredentials, type IssuedCredential, type McpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -60,6 +60,23 @@ function loseReplyOf(step: 'mcp_issue' | 'mcp_confirm' | 'mcp_revoke'): void {
     proxy.hangReplies()
     return send(...args)
   }
+}
+
+/** The answer of the next step that is not about a credential that is gone. */
+function lastAnswer(): Promise<readonly string[]> {
+  const commands = redis as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+  return new Promise((resolve) => {
+    for (const name of Object.keys(commands).filter((key) =>
+      /^countersign_mcp_(issue|confirm)_[0-9a-f]{16}$/.test(key),
+    )) {
+      const send = commands[name]?.bind(redis) as (...args: unknown[]) => Promise<unknown>
+      commands[name] = async (...args) => {
+        const reply = (await send(...args)) as [number, readonly string[]]
+        if (reply[1]?.[0] !== 'gone') resolve(reply[1])
+        return reply
+      }
+    }
+  })
 }
 
 test('[mcp-late-reply] with every byte late in both directions each of 600 changes counts once, and no holder is cut off', async () => {
@@ -145,6 +162,56 @@ test('[mcp-late-reply] what is handed out and dies in a longer outage is written
     (found) => found === 'live',
   )
   expect(await direct.pttl(key)).toBeGreaterThan(60_000)
+})
+
+/** Issues, loses the end of it, and lets the credential die on probation. */
+async function issueAndDie() {
+  const { credentials, watcher, standing } = world()
+  await credentials.issue(agent)
+  loseReplyOf('mcp_confirm')
+  const issued = await credentials.issue({ ...agent, providerSessionId: 's1' })
+  const [key = ''] = await direct.keys(`*:c:${issued.credentialId}`)
+  const die = () => direct.del(key)
+  /** What the second step comes to when the issuer has Redis again: that it is done, or what the first one answers again. */
+  const writtenAgain = () => {
+    const answer = lastAnswer()
+    proxy.reset()
+    proxy.resume()
+    return answer
+  }
+  return { watcher, standing, issued, die, writtenAgain }
+}
+
+test.each<[string, string, (watcher: McpCredentials, issued: IssuedCredential) => Promise<unknown>]>([
+  ['revoke', 'done', (watcher, { credentialId }) => watcher.revoke(credentialId)],
+  ['revokeThread', 'ended', (watcher, { threadId }) => watcher.revokeThread(threadId)],
+  ['revokeProvider', 'ended', (watcher) => watcher.revokeProvider(agent.providerInstanceId)],
+  ['revokeProviderSession', 'ended', (watcher) => watcher.revokeProviderSession('s1')],
+  ['revokeAll', 'ended', (watcher) => watcher.revokeAll()],
+  ['retire', 'retired', (watcher, { threadId }) => watcher.retire(threadId)],
+])('[mcp-late-reply] what %s ends in a longer outage of its issuer is not written again', async (_, answer, end) => {
+  const { watcher, standing, issued, die, writtenAgain } = await issueAndDie()
+  await die()
+  await end(watcher, issued)
+  expect((await writtenAgain())[0]).toBe(answer)
+  expect(await standing(issued)).not.toBe('live')
+})
+
+test('[mcp-late-reply] what is written again is no newer than what was issued meanwhile', async () => {
+  const { watcher, standing, issued, die, writtenAgain } = await issueAndDie()
+  await die()
+  const newer = await watcher.issue(agent)
+  expect((await writtenAgain())[0]).toBe('issued')
+  expect([await standing(newer), await standing(issued)]).toEqual(['live', 'superseded'])
+})
+
+test('[mcp-late-reply] a credential that is revoked on probation stays revoked for longer than that', async () => {
+  const { watcher, issued } = await issueAndDie()
+  const [key = ''] = await direct.keys(`*:c:${issued.credentialId}`)
+  await direct.hset(key, 'w', '1')
+  await direct.pexpire(key, 60_000)
+  expect(await watcher.revoke(issued.credentialId)).toBe(true)
+  expect(await direct.pttl(key)).toBeGreaterThan(30 * 60_000)
 })
 
 test('[mcp-late-reply] a credential whose process died before the second step is kept once its holder uses it', async () => {

@@ -12,12 +12,19 @@ local id, digest, threadId, providerId, sessionId, capabilities = ARGV[1], ARGV[
 local thread, provider, epoch, ends = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 local idleMs, coalesce, maxLife, absoluteMs, retention, most =
   tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+local wanted, generation = ARGV[17], tonumber(ARGV[18])
 
 if redis.call('EXISTS', KEYS[6]) == 1 then return {'retired'} end
-local known = redis.call('HMGET', KEYS[1], 'd', 'i', 'x', 'l')
+local known = redis.call('HMGET', KEYS[1], 'd', 'i', 'x', 'l', 'et', 'ep', 'es', 'ea', 'g')
 if known[1] then
   if known[1] ~= digest then return {'taken'} end
-  return {'issued', known[2], known[3], known[4]}
+  return {'issued', known[2], known[3], known[4], table.concat({known[5], known[6], known[7], known[8]}, ' '), known[9]}
+end
+if wanted ~= '' then
+  local function valueOf(key) return redis.call('GET', key) or '' end
+  local session = sessionId == '' and '' or valueOf(KEYS[4])
+  local epochs = {redis.call('HGET', KEYS[2], 'e') or '', valueOf(KEYS[3]), session, valueOf(KEYS[5])}
+  if table.concat(epochs, ' ') ~= wanted then return {'ended'} end
 end
 local due = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', '(' .. text(now), 'LIMIT', 0, 100)
 if #due > 0 then
@@ -25,10 +32,11 @@ if #due > 0 then
   redis.call('ZREM', KEYS[8], unpack(due))
 end
 local last = tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider) or 0)
+local own = generation or last + 1
 local count = redis.call('ZLEXCOUNT', KEYS[7], '[' .. thread, '[' .. thread .. '~')
 if ends then
-  local own = thread .. provider
-  count = count - redis.call('ZLEXCOUNT', KEYS[7], '[' .. own, '[' .. own .. '~')
+  local prefix = thread .. provider
+  count = count - redis.call('ZLEXCOUNT', KEYS[7], '[' .. prefix, '[' .. prefix .. '~')
 end
 if count >= most then return {'crowded'} end
 
@@ -53,15 +61,16 @@ end
 local providerEpoch, allEpoch = epochOf(KEYS[3]), epochOf(KEYS[5])
 local sessionEpoch = sessionId == '' and '' or epochOf(KEYS[4])
 
-redis.call('HSET', KEYS[2], 'n:' .. provider, text(last + 1))
+redis.call('HSET', KEYS[2], 'n:' .. provider, text(math.max(last, own)))
 redis.call('HSET', KEYS[1], 'd', digest, 't', threadId, 'p', providerId, 's', sessionId, 'c', capabilities, 'i', text(now),
   'x', text(expires), 'l', text(idle), 'a', absoluteMs and text(absolute) or '', 'et', threadEpoch, 'ep', providerEpoch,
-  'es', sessionEpoch, 'ea', allEpoch, 'g', text(last + 1))
+  'es', sessionEpoch, 'ea', allEpoch, 'g', text(own))
 -- Nobody may hold it yet: until it is confirmed or used it dies soon, and is in no index.
 redis.call('HSET', KEYS[1], 'w', 1)
 redis.call('PEXPIRE', KEYS[1], ${PROBATION_MS})
 stretch(KEYS[2])
-return {'issued', text(now), text(expires), text(idle)}`
+local epochs = table.concat({threadEpoch, providerEpoch, sessionEpoch, allEpoch}, ' ')
+return {'issued', text(now), text(expires), text(idle), epochs, text(own)}`
 
 const CONFIRM = `${FENCE}${NUMBERS}${STANDING}${KEEP}
 local id, provider, onExisting, generation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -141,10 +150,12 @@ if own >= first then keep(KEYS[1], KEYS[3], KEYS[4], id, math.min(tonumber(row[3
 return {'done', superseded, carried}`
 
 /**
- * First step: writes one credential that nobody holds yet. Sent again, it answers the same.
+ * First step: writes one credential that nobody holds yet. Sent again, it answers the same. One that died on probation is
+ * written again with the epochs and the generation that it had: when an epoch has ended since, it stays dead, and what was
+ * issued since stays the newer one.
  *
- * KEYS: record, thread, provider, session, all, retired, names, deadlines. Answers `['issued', i, x, l]`, `['retired']`,
- * `['crowded']`, or `['taken']`.
+ * KEYS: record, thread, provider, session, all, retired, names, deadlines. Answers `['issued', i, x, l, epochs, generation]`,
+ * `['retired']`, `['crowded']`, `['ended']`, or `['taken']`.
  */
 export const issueScript: RedisScript = defineScript('mcp_issue', 8, BODY)
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { isUnavailable } from '@countersign/core/gate-kit'
+import { isUnavailable, systemClock } from '@countersign/core/gate-kit'
 import type { ScriptRunner } from '@countersign/redis'
 import { addressOf } from '../../token.js'
 import type { AcceptIssue, CredentialLife, IssueOutcome, McpCredentialStore, NewCredential, Replaced } from '../port.js'
@@ -16,9 +16,23 @@ export interface IssuerParts {
   readonly lister: Lister
 }
 
-type IssueReply = Issued | ['retired' | 'crowded' | 'taken']
-type Issued = ['issued', string, string, string]
+type IssueReply = Issued | ['retired' | 'crowded' | 'ended' | 'taken']
+/** When, until when, and idle from when; its epochs and its generation. */
+type Issued = ['issued', string, string, string, string, string]
 type ConfirmReply = ['done', string[], string[]] | ['gone' | 'again']
+
+/** An issue whose first step was acknowledged. */
+interface Issue {
+  readonly credential: NewCredential
+  readonly life: CredentialLife
+  readonly issued: Issued
+  /** When it was asked for, on the running clock. */
+  readonly issuedMs: number
+}
+
+const running = () => systemClock.monotonic()
+/** Before what a revocation leaves is forgotten, an issue stops to write its credential again. */
+const FORGETTING_MARGIN_MS = 60_000
 
 /** Old tokens that one issue may carry: each is two keys of the script. */
 const MAX_CARRIED = 100
@@ -33,7 +47,7 @@ const NOTHING: Replaced = { superseded: [], carried: [] }
  * second step an unknown outcome is `pending`, and tried until it is known.
  */
 export function createIssuer({ change, layout, maxPerThread, lister }: IssuerParts): McpCredentialStore['issue'] {
-  async function write(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
+  async function write(credential: NewCredential, life: CredentialLife, before?: Issued): Promise<IssueReply> {
     const { id, onExisting, overlapMs, threadId, providerInstanceId, providerSessionId = '' } = credential
     const { thread, provider, session } = addressOf(id)
     const keys = layout.of(thread)
@@ -63,19 +77,21 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
       absoluteLifetimeMs,
       retentionMs,
       maxPerThread,
+      before?.[4] ?? '',
+      before?.[5] ?? '',
     ]
     return (await change(issueScript, keys.tag, names, args)) as IssueReply
   }
 
   /** Makes room, once, when the thread has too many. */
-  async function writeWithRoom(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
-    const reply = await write(credential, life)
+  async function writeWithRoom(credential: NewCredential, life: CredentialLife, before?: Issued): Promise<IssueReply> {
+    const reply = await write(credential, life, before)
     if (reply[0] !== 'crowded') return reply
     await lister.prune(addressOf(credential.id).thread, life)
-    return write(credential, life)
+    return write(credential, life, before)
   }
 
-  async function confirm(credential: NewCredential, life: CredentialLife): Promise<Replaced> {
+  async function confirm({ credential, life, issued, issuedMs }: Issue): Promise<Replaced> {
     const { id, onExisting, overlapMs } = credential
     const { thread, provider } = addressOf(id)
     const keys = layout.of(thread)
@@ -90,17 +106,20 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
       const args = [id, ...terms, thread + provider, ...old]
       const reply = (await change(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
       if (reply[0] === 'done') return { superseded: reply[1], carried: reply[2] }
-      // An outage was longer than its probation. Its holder has it, so it is written again; unless the thread was retired.
-      if (reply[0] === 'gone' && (await writeWithRoom(credential, life))[0] !== 'issued') return NOTHING
+      if (reply[0] !== 'gone') continue
+      // An outage was longer than its probation. Its holder has it, so it is written again, unless it was ended meanwhile.
+      // For as long as that is known: what a revocation leaves is forgotten after the retention.
+      if (running() - issuedMs > life.retentionMs - FORGETTING_MARGIN_MS) return NOTHING
+      if ((await writeWithRoom(credential, life, issued))[0] !== 'issued') return NOTHING
     }
     throw new UnavailableError('credential_store', 'other processes issued for the thread again and again')
   }
 
-  async function untilKnown(credential: NewCredential, life: CredentialLife): Promise<Replaced> {
+  async function untilKnown(issue: Issue): Promise<Replaced> {
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
       await new Promise((resolve) => setTimeout(resolve, waitMs).unref())
       try {
-        return await confirm(credential, life)
+        return await confirm(issue)
       } catch (error) {
         if (!isUnavailable(error)) throw error
       }
@@ -112,14 +131,16 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
     life: CredentialLife,
     accept?: AcceptIssue,
   ): Promise<IssueOutcome> {
+    const issuedMs = running()
     const reply = await writeWithRoom(credential, life)
     if (reply[0] !== 'issued') return refused(reply[0])
+    const acknowledged = { credential, life, issued: reply, issuedMs }
     await accept?.(issuedFrom(credential, reply, NOTHING).credential)
     try {
-      return issuedFrom(credential, reply, await confirm(credential, life))
+      return issuedFrom(credential, reply, await confirm(acknowledged))
     } catch (error) {
       if (!isUnavailable(error)) throw error
-      return { ...issuedFrom(credential, reply, NOTHING), pending: untilKnown(credential, life) }
+      return { ...issuedFrom(credential, reply, NOTHING), pending: untilKnown(acknowledged) }
     }
   }
 }

@@ -9,11 +9,18 @@ export const revokeScript: RedisScript = defineScript(
   'mcp_revoke',
   3,
   `${FENCE}${NUMBERS}
-local state = redis.call('HMGET', KEYS[1], 'd', 'r')
-if not state[1] then return 0 end
+local state = redis.call('HMGET', KEYS[1], 'd', 'r', 'w')
+if not state[1] then
+  -- It may have died on probation, and its issuer may be about to write it again: the id is taken from now on.
+  redis.call('HSET', KEYS[1], 'd', '', 'r', ARGV[2])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  return 0
+end
+if state[1] == '' then return 0 end
 if state[2] then return state[2] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'r', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3], 'LT')
+-- One on probation would be forgotten sooner than its issuer stops to write it again.
+if state[3] then redis.call('PEXPIRE', KEYS[1], ARGV[3]) else redis.call('PEXPIRE', KEYS[1], ARGV[3], 'LT') end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return 1`,
