@@ -8,6 +8,7 @@ import type { HmacPrincipal } from './principal.js'
 import { type HmacCredential, type PresentedKey, type PresentedSignature, readCredential } from './read.js'
 import { type HmacDependency, type HmacReason, reasons } from './reasons.js'
 import { verifyAndReport } from './report.js'
+import { giveBack } from './single-use.js'
 import { verifySignature } from './verify.js'
 
 /** The gate of {@link requireHmac}. */
@@ -47,7 +48,9 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
       return credential.kind === 'key' ? oldKey(credential) : verifyAndReport(credential, oldKey, signed)
     },
     decided(verdict, _credential, request) {
-      if (verdict.outcome !== 'granted') drain(request)
+      if (verdict.outcome === 'granted') return
+      if (verdict.outcome === 'unavailable' && verdict.dependency === 'audit_sink') giveBack(request)
+      drain(request)
     },
     dependencies: ['secret_store', 'secret_unreadable', 'replay_store'],
     reasons,

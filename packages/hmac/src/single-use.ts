@@ -17,9 +17,10 @@ const claimed = singleton('hmac-claims', () => new WeakMap<object, readonly Requ
 interface RequestClaim {
   readonly store: ReplayStore
   readonly key: string
+  readonly ttlMs: number
 }
 
-/** Answers that came after the deadline, by store: one later request with the signature takes each. */
+/** Answers that came after the deadline, and claims that were given back, by store: one later request takes each. */
 const late = new WeakMap<ReplayStore, BoundedTtlMap<string, PromiseLike<'fresh' | 'seen'>>>()
 const MAX_LATE = 10_000
 const running = () => systemClock.monotonic()
@@ -45,10 +46,25 @@ export function claimOnce(
   if (own.some((claim) => claim.store === store && claim.key === key)) return 'fresh'
   const answer = takeLate(store, key) ?? store.claim(key, ttlMs)
   return andThen(isPromise(answer) ? inTime(answer, store, key, ttlMs) : answer, (said) => {
-    if (said === 'fresh') claimed.set(request, [...own, { store, key }])
+    if (said === 'fresh') claimed.set(request, [...own, { store, key, ttlMs }])
     else if (said !== 'seen') throw new UnavailableError('replay_store', 'claim() answered neither fresh nor seen')
     return said
   })
+}
+
+/**
+ * Gives back what a request has claimed, when its grant could not be recorded: the retry that the 503 invites is no replay.
+ */
+export function giveBack(request: object): void {
+  for (const { store, key, ttlMs } of claimed.get(request) ?? []) keepLate(Promise.resolve('fresh'), store, key, ttlMs)
+  claimed.delete(request)
+}
+
+function keepLate(answer: PromiseLike<'fresh' | 'seen'>, store: ReplayStore, key: string, ttlMs: number): void {
+  const kept =
+    late.get(store) ?? new BoundedTtlMap({ maxEntries: MAX_LATE, clock: { now: running, monotonic: running } })
+  late.set(store, kept)
+  kept.set(key, answer, running() + ttlMs)
 }
 
 function takeLate(store: ReplayStore, key: string): PromiseLike<'fresh' | 'seen'> | undefined {
@@ -72,12 +88,7 @@ async function inTime(
   try {
     return await withDeadline(answer, CLAIM_TIMEOUT_MS, 'replay_store')
   } catch (error) {
-    if (!isSettled) {
-      const kept =
-        late.get(store) ?? new BoundedTtlMap({ maxEntries: MAX_LATE, clock: { now: running, monotonic: running } })
-      late.set(store, kept)
-      kept.set(key, answer, running() + ttlMs)
-    }
+    if (!isSettled) keepLate(answer, store, key, ttlMs)
     throw error
   }
 }

@@ -71,10 +71,14 @@ export function redisReplay(redis: RedisClient, options: RedisStoreOptions = {})
         // A client with stringNumbers gives '1'.
         return Number(fresh) === 1 ? 'fresh' : 'seen'
       } catch (error) {
-        // This one was not done, but the one that it took up may be.
-        if (before !== undefined && !isKept) keep(key, before, ttlMs)
+        if (!isKept && (before !== undefined || isReply(error))) keep(key, { attempt, isFresh: false }, ttlMs)
         throw error
       }
     },
   }
+}
+
+/** Whether the server answered an error: it may be that of a command that was sent again, whose first sending was done. */
+function isReply(error: unknown): boolean {
+  return ((error as Error).cause as Error | undefined)?.name === 'ReplyError'
 }

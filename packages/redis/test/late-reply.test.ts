@@ -85,6 +85,24 @@ test('[redis-late-reply] a retry that cannot be sent leaves the attempt to the n
   expect(await store.claim('kept', TTL)).toBe('seen')
 })
 
+test('[redis-late-reply] a claim that was done before the primary was demoted is no replay when it is sent again', async () => {
+  const store = redisReplay(client(proxy.url), { commandTimeoutMs: 5000 })
+  await eventually(async () => store.claim('warm', TTL))
+  proxy.hangReplies()
+  const first = outcomeOf(store, 'demoted')
+  await eventually(
+    () => server.command('KEYS', '*demoted'),
+    (keys) => (keys as unknown[]).length === 1,
+  )
+  await server.command('REPLICAOF', '127.0.0.1', '1')
+  proxy.reset()
+  proxy.resume()
+  expect(await first).toContain('READONLY')
+  await server.command('REPLICAOF', 'NO', 'ONE')
+  expect(await eventually(async () => store.claim('demoted', TTL))).toBe('fresh')
+  expect(await store.claim('demoted', TTL)).toBe('seen')
+})
+
 test('[redis-late-reply] on another process the signature stays used: lost, never double', async () => {
   const [here, there] = [
     redisReplay(client(proxy.url), quick),
