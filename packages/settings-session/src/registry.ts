@@ -21,7 +21,7 @@ import { closeSockets, type SocketWatch, watchSockets } from './session-watch.js
 import { memorySessions } from './store/memory.js'
 import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
-import { unlink } from './unlink.js'
+import { isBoundTo, unlink } from './unlink.js'
 
 /** An active session, as `list` returns it. */
 export interface SessionSummary {
@@ -165,7 +165,12 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
   const parts = { store, sockets, audit }
 
   /** As it was before a rebinding that was not recorded; the identity of before may be another user's by now. */
-  async function bindAgain(user: SettingsUser, former: SettingsIdentity | undefined): Promise<void> {
+  async function undoRebind(
+    user: SettingsUser,
+    identity: SettingsIdentity,
+    former: SettingsIdentity | undefined,
+  ): Promise<void> {
+    if (!(await isBoundTo(store, user, identity))) return
     if (former === undefined || (await store.rebind(user, former)) !== 'bound') {
       await unlink(parts, user, 'audit_sink')
       return
@@ -190,7 +195,7 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
       if (outcome !== 'bound') return outcome
       closeSockets(sockets, user)
       const attributes = { issuer: identity.issuer, by: 'app' }
-      const undo = () => bindAgain(user, former)
+      const undo = () => undoRebind(user, identity, former)
       const recording = grantChange(audit, 'settings.identity.claimed', { user, attributes }, undo)
       reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
       await recording

@@ -1,6 +1,6 @@
 import type { Audit } from '@countersign/core'
 import { reportChange } from './events.js'
-import type { SettingsUser } from './principal.js'
+import type { SettingsIdentity, SettingsUser } from './principal.js'
 import { closeSockets, type SocketWatch } from './session-watch.js'
 import type { IdentityStore } from './store/port.js'
 
@@ -23,4 +23,14 @@ export async function unlink(
   reportChange(audit, 'settings.identity.unlinked', { user, attributes: { issuer: identity.issuer, by } })
   reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'unlinked' } })
   return true
+}
+
+/** Whether a user is still bound to an identity: what was bound or unlinked since stands. */
+export async function isBoundTo(
+  store: Pick<IdentityStore, 'identityOf'>,
+  user: SettingsUser,
+  { issuer, subject }: SettingsIdentity,
+): Promise<boolean> {
+  const bound = await store.identityOf(user)
+  return bound?.issuer === issuer && bound.subject === subject
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { UnavailableError } from '@countersign/core'
-import { createSettingsSessions, memorySessions } from '@countersign/settings-session'
+import { createAudit, UnavailableError } from '@countersign/core'
+import { createSettingsSessions, memorySessions, type SettingsIdentity } from '@countersign/settings-session'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import {
@@ -15,6 +15,7 @@ import type { TestBrowser } from './browser.js'
 import { type Harness, settingsApp } from './harness.js'
 import { type HostileProvider, startHostileProvider } from './support/hostile-provider.js'
 import { memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
+import { until } from './support/until.js'
 
 const BOT_TOKEN = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
 const SESSION = '__Host-countersign-settings-session'
@@ -181,6 +182,30 @@ describe.each([
     required.fail('rejects')
     await expect(settings.rebind(user(), second as never)).rejects.toMatchObject(UNRECORDED)
     expect(await settings.identityOf(user())).toEqual(first)
+  })
+
+  test.each(['unlinked', 'bound'])('what was %s while a rebinding waited for its record stays so', async (how) => {
+    const audit = createAudit()
+    const waiting: (() => void)[] = []
+    let isFull = false
+    const write = () =>
+      isFull ? new Promise<void>((_, reject) => waiting.push(() => reject(new Error('the disk is full')))) : undefined
+    audit.subscribe({ name: 'slow', write }, { required: true, deadlineMs: 10_000 })
+    const { settings } = await world({ audit })
+    const [first, second, third] = ['first', 'second', 'third'].map((name) => ({
+      issuer: 'https://i',
+      subject: `${name}-${userId}`,
+    })) as [SettingsIdentity, SettingsIdentity, SettingsIdentity]
+    await settings.rebind(user(), first)
+    isFull = true
+    const rebinding = settings.rebind(user(), second).catch((error: unknown) => error)
+    await until(() => waiting.length, Boolean)
+    isFull = false
+    if (how === 'unlinked') expect(await settings.unlink(user())).toBe(true)
+    else expect(await settings.rebind(user(), third)).toBe('bound')
+    for (const fail of waiting) fail()
+    expect(await rebinding).toMatchObject(UNRECORDED)
+    expect(await settings.identityOf(user())).toEqual(how === 'unlinked' ? undefined : third)
   })
 
   test.each(SINK_FAILURES)('what takes rights away is done while a required sink %s', async (how) => {

@@ -8,7 +8,7 @@ import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
 import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
-import { unlink } from '../unlink.js'
+import { isBoundTo, unlink } from '../unlink.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
@@ -55,10 +55,9 @@ export async function settleIdentity(
   return continueTo(site, request, returnTo)
 }
 
-/** A binding that was not recorded, unless the app has bound another identity meanwhile. */
-async function unbind(context: RouteContext, user: SettingsUser, { issuer, subject }: SettingsIdentity): Promise<void> {
-  const bound = await context.store.identityOf(user)
-  if (bound?.issuer === issuer && bound.subject === subject) await unlink(context, user, 'audit_sink')
+/** A binding that was not recorded. */
+async function unbind(context: RouteContext, user: SettingsUser, identity: SettingsIdentity): Promise<void> {
+  if (await isBoundTo(context.store, user, identity)) await unlink(context, user, 'audit_sink')
 }
 
 /** No identity is bound to the user yet: the app's policy decides whether this person may be. */
