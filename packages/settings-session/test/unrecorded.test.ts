@@ -15,6 +15,7 @@ import type { TestBrowser } from './browser.js'
 import { type Harness, settingsApp } from './harness.js'
 import { type HostileProvider, startHostileProvider } from './support/hostile-provider.js'
 import { memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
+import { issue, open } from './support/store-world.js'
 import { until } from './support/until.js'
 
 const BOT_TOKEN = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
@@ -182,6 +183,15 @@ describe.each([
     required.fail('rejects')
     await expect(settings.rebind(user(), second as never)).rejects.toMatchObject(UNRECORDED)
     expect(await settings.identityOf(user())).toEqual(first)
+  })
+
+  test('a link that wrong codes voided is not freed with the session that it opened', async () => {
+    const store = start === memorySubject ? memorySessions() : subject.store
+    const link = await issue(store, user(), { codeHash: 'right' })
+    const { session } = await open(store, link, { state: 'awaiting_identity', codeHash: 'right' })
+    for (let count = 0; count < 5; count += 1) await open(store, link, { codeHash: 'wrong' })
+    await store.revoke(session.tag, session.hash, { freesLink: true })
+    expect((await open(store, link, { codeHash: 'right' })).outcome).toBe('spent')
   })
 
   test.each(['unlinked', 'bound'])('what was %s while a rebinding waited for its record stays so', async (how) => {

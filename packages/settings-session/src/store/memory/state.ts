@@ -14,7 +14,7 @@ import type {
   StoredSession,
   StoreRefusal,
 } from '../port.js'
-import { TOMBSTONE_MS } from '../rules.js'
+import { MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
 
 /** A link in memory. Times are milliseconds since the epoch. */
 export interface LinkRow {
@@ -188,7 +188,8 @@ export function spendLink({ links, clock }: MemoryState, { linkId }: SessionRow)
 /** Lets the link of a session be opened again, unless another session has opened it since. */
 export function freeLink({ links }: MemoryState, { id, linkId }: SessionRow): void {
   const link = linkId === undefined ? undefined : links.get(linkId)
-  if (link?.holder !== id) return
+  // One that wrong codes have voided stays so.
+  if (link?.holder !== id || link.wrongCodes >= MAX_WRONG_CODES) return
   link.spentAt = undefined
   link.attempt = undefined
   link.holder = undefined

@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { TOMBSTONE_MS } from '../rules.js'
+import { MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
 import { DECLARE } from './places.js'
 
 // Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag, as the app
@@ -119,7 +119,9 @@ local function spendLink(row)
 end
 local function freeLink(id, row)
   local key = row.l and declared['l:' .. row.l]
-  if key and redis.call('HGET', key, 's') == id then redis.call('HDEL', key, 'o', 'at', 's') end
+  if not key or redis.call('HGET', key, 's') ~= id then return end
+  -- One that wrong codes have voided stays so.
+  if tonumber(redis.call('HGET', key, 'n') or 0) < ${MAX_WRONG_CODES} then redis.call('HDEL', key, 'o', 'at', 's') end
 end
 local function linkRefusal(link)
   if not link or link.h ~= ARGV[2] then return 'unknown' end
