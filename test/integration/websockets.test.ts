@@ -255,9 +255,9 @@ describe('firstPresented, optional() and outages', () => {
     expect((answer as Refused).headers['retry-after']).toBe('1')
     expect(world.decisions()).toEqual([['/live', 'hmac', 'secret_store']])
 
+    const issued = await credentials.issue({ threadId: 't1', providerInstanceId: 'p1', capabilities: [] })
     world.audit.subscribe(() => Promise.reject(new Error('full')), { required: true })
     requireMcpCredential({ credentials, audit: world.audit }).upgrade(world.server, '/agents', () => undefined)
-    const issued = await credentials.issue({ threadId: 't1', providerInstanceId: 'p1', capabilities: [] })
     expect(await world.talk({ Authorization: issued.authorizationHeader }, '/agents')).toEqual(refused(503))
     expect(world.decisions().at(-1)).toEqual(['/agents', 'mcp-credential', 'audit_sink'])
   })
