@@ -125,11 +125,16 @@ export async function startRedisCluster(
   replicasPerMaster = 0,
 ): Promise<{ nodes: RedisServer[]; stop(): Promise<void> }> {
   const count = 3 * (1 + replicasPerMaster)
-  const nodes = await Promise.all(
-    Array.from({ length: count }, () =>
-      RedisServer.start('--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'),
-    ),
-  )
+  // A replica that a busy machine has kept from its master for long would never take its place: factor 0 lets it.
+  const settings = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-node-timeout',
+    '2000',
+    '--cluster-replica-validity-factor',
+    '0',
+  ]
+  const nodes = await Promise.all(Array.from({ length: count }, () => RedisServer.start(...settings)))
   const addresses = nodes.map((node) => `127.0.0.1:${node.port}`)
   const created = spawnSync(
     'redis-cli',
@@ -144,7 +149,13 @@ export async function startRedisCluster(
     throw new Error(`the cluster cannot be made:\n${created.stdout}${created.stderr}`)
   }
   await untilClusterSays(nodes, 'ok')
+  for (const node of nodes) await untilSynced(node)
   return { nodes, stop }
+}
+
+/** Waits until a node has its master's data, if it has a master. */
+async function untilSynced(node: RedisServer): Promise<void> {
+  while (String(await node.command('INFO', 'replication')).includes('master_link_status:down')) await aMoment()
 }
 
 /** Waits until every one of these nodes says that the cluster works (`ok`), or that it is down (`fail`). */
