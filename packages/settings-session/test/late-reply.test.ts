@@ -10,7 +10,7 @@ import { claim, issue, look, newIdentity, newSessionToken, newUser, open, opened
 /** 260 ms each way with a deadline of 500 ms: a script runs in time, and its reply is late. */
 const DEADLINE_MS = 500
 const ONE_WAY_MS = 260
-const COUNT = 200
+const COUNT = 100
 
 let server: RedisServer
 let proxy: HangingRedis
@@ -39,14 +39,25 @@ afterAll(async () => {
   await server.stop()
 })
 
+/** What reaches a busy server too late does nothing, and says so: it goes again. A reply that was lost fails the test. */
+async function sent<T>(work: () => T | Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error as Error).message.endsWith('reached the server too late and did nothing')) throw error
+    }
+  }
+}
+
 const times = <T>(work: (index: number) => Promise<T>) => Promise.all(Array.from({ length: COUNT }, (_, i) => work(i)))
 
 test(`[settings-late-reply] with every byte late in both directions each of ${COUNT} people gets in, signed in, once`, async () => {
   proxy.delay(ONE_WAY_MS)
-  const links = await times(() => issue(store, newUser()))
-  const sessions = await Promise.all(links.map((link) => open(store, link, { state: 'awaiting_identity' })))
+  const links = await times(() => sent(() => issue(store, newUser())))
+  const sessions = await Promise.all(links.map((link) => sent(() => open(store, link, { state: 'awaiting_identity' }))))
   expect(new Set(sessions.map(({ outcome }) => outcome))).toEqual(new Set(['opened']))
-  const claims = await Promise.all(sessions.map(({ session }) => claim(store, session, newIdentity())))
+  const claims = await Promise.all(sessions.map(({ session }) => sent(() => claim(store, session, newIdentity()))))
   expect(new Set(claims.map(({ outcome }) => outcome))).toEqual(new Set(['activated']))
   proxy.resume()
   const found = await Promise.all(claims.map(({ rotated }) => look(watcher, rotated)))
@@ -61,13 +72,15 @@ test('[settings-late-reply] a sign-in at a provider is taken once, and a revocat
   const sessions = await Promise.all(users.map((user) => opened(watcher, user)))
   const signIns = sessions.map(({ session }) => ({ session, ref: mintToken('t', mintTag(0)) }))
   proxy.delay(ONE_WAY_MS)
-  await Promise.all(signIns.map((one) => store.beginOAuth({ ...one, isAgain: false, ttlMs: 60_000 })))
-  const taken = await Promise.all(signIns.map(({ ref }) => store.takeOAuth(ref)))
+  await Promise.all(signIns.map((one) => sent(() => store.beginOAuth({ ...one, isAgain: false, ttlMs: 60_000 }))))
+  const taken = await Promise.all(signIns.map(({ ref }) => sent(() => store.takeOAuth(ref))))
   expect(taken.filter((one) => one !== undefined)).toHaveLength(COUNT)
-  expect(await Promise.all(signIns.map(({ ref }) => store.takeOAuth(ref)))).toEqual(Array(COUNT).fill(undefined))
-  const ended = await Promise.all(sessions.map(({ session }) => store.revoke(session.tag)))
+  expect(await Promise.all(signIns.map(({ ref }) => sent(() => store.takeOAuth(ref))))).toEqual(
+    Array(COUNT).fill(undefined),
+  )
+  const ended = await Promise.all(sessions.map(({ session }) => sent(() => store.revoke(session.tag))))
   expect(ended.filter((one) => one !== undefined)).toHaveLength(COUNT)
-  await Promise.all(users.map((user) => store.revokeAll(user)))
+  await Promise.all(users.map((user) => sent(() => store.revokeAll(user))))
   proxy.resume()
   const found = await Promise.all(sessions.map(({ session }) => look(watcher, session)))
   expect(new Set(found)).toEqual(new Set(['revoked']))
