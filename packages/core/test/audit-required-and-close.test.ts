@@ -109,6 +109,26 @@ describe('flush and close', () => {
     expect(sink.waiting()).toBe(1)
   })
 
+  test('[audit-flush] does not wait for grants that keep coming to a sink as fast as it writes', async () => {
+    const audit = createAudit()
+    const sink = heldSink()
+    audit.subscribe(sink)
+    audit.emit(decision({ type: 'access.granted' }))
+    audit.emit(decision({ reason: 'refused' }))
+    let isFlushed = false
+    const flushed = audit.flush(600_000).then(() => {
+      isFlushed = true
+    })
+    for (let count = 0; count < 10 && !isFlushed; count += 1) {
+      audit.emit(decision({ type: 'access.granted' }))
+      sink.release()
+      await settled()
+    }
+    expect(isFlushed).toBe(true)
+    expect(reasons(sink.got)).toContain('refused')
+    await flushed
+  })
+
   test('[audit-flush] does not wait for what was dropped', async () => {
     const audit = createAudit()
     const sink = heldSink()

@@ -11,11 +11,11 @@ export interface HangingRedis {
   readonly connections: number
   /** Bytes that clients sent so far. */
   readonly bytesSent: number
-  /** Holds back every byte, in both directions, until {@link resume}: nothing is lost. New connections hang, too. */
+  /** Holds back every byte and close, in both directions, until {@link resume}: nothing is lost. New connections hang, too. */
   hang(): void
   /** Holds back what the server answers, until {@link resume} or {@link reset}; what clients send arrives. */
   hangReplies(): void
-  /** Adds this many milliseconds to every byte, in both directions. */
+  /** Adds this many milliseconds to every byte and close, in both directions. */
   delay(ms: number): void
   /** Makes the present connections half-open: they stay, and every byte on them is lost. New ones work. */
   halfOpen(): void
@@ -32,8 +32,8 @@ type Direction = 'to server' | 'to client'
 interface Link {
   readonly client: Socket
   readonly server: Socket
-  /** In order, as on any connection: what comes later never overtakes. */
-  readonly waiting: Record<Direction, { readonly chunk: Buffer; dueMs: number }[]>
+  /** In order, as on any connection: what comes later never overtakes. Without a chunk, the sender has closed. */
+  readonly waiting: Record<Direction, { readonly chunk?: Buffer; dueMs: number }[]>
   isDead: boolean
 }
 
@@ -60,15 +60,17 @@ export async function hangingRedis(target: number | string): Promise<HangingRedi
     const waiting = link.waiting[direction]
     const target = direction === 'to server' ? link.server : link.client
     while (!holding[direction] && waiting[0] !== undefined && waiting[0].dueMs <= performance.now() + 1) {
-      const chunk = waiting.shift()?.chunk as Buffer
-      if (!link.isDead && !target.destroyed) target.write(chunk)
+      const chunk = waiting.shift()?.chunk
+      if (link.isDead || target.destroyed) continue
+      if (chunk === undefined) target.destroySoon()
+      else target.write(chunk)
     }
   }
 
-  function forward(link: Link, direction: Direction, chunk: Buffer): void {
-    if (direction === 'to server') bytesSent += chunk.length
+  function forward(link: Link, direction: Direction, chunk?: Buffer): void {
+    if (direction === 'to server') bytesSent += chunk?.length ?? 0
     if (link.isDead) return
-    link.waiting[direction].push({ chunk, dueMs: performance.now() + delayMs })
+    link.waiting[direction].push({ ...(chunk && { chunk }), dueMs: performance.now() + delayMs })
     if (delayMs > 0) setTimeout(() => pass(link, direction), delayMs)
     else pass(link, direction)
   }
@@ -82,16 +84,15 @@ export async function hangingRedis(target: number | string): Promise<HangingRedi
       isDead: false,
     }
     links.add(link)
-    const end = (other: Socket) => () => {
-      // Half-open: one end is gone, and the other one does not hear of it.
-      if (link.isDead && !client.destroyed) return
-      links.delete(link)
-      other.destroy()
+    // A closed connection is as late as the bytes before it, which a client that gave up has still sent.
+    const end = (direction: Direction) => () => {
+      if (client.destroyed && link.server.destroyed) links.delete(link)
+      forward(link, direction)
     }
     client.on('data', (chunk) => forward(link, 'to server', chunk))
     link.server.on('data', (chunk) => forward(link, 'to client', chunk))
-    client.on('error', () => undefined).on('close', end(link.server))
-    link.server.on('error', () => undefined).on('close', end(client))
+    client.on('error', () => undefined).on('close', end('to server'))
+    link.server.on('error', () => undefined).on('close', end('to client'))
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
   const address = proxy.address() as { port: number }

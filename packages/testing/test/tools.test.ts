@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { audit } from '@countersign/core'
 import { memorySecrets, requireHmac, rfc9421, xHeaders } from '@countersign/hmac'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
@@ -242,6 +243,32 @@ describe('hangingRedis', () => {
       }
     } finally {
       redis.disconnect()
+      await proxy.close()
+    }
+  })
+
+  test('[testing-hanging-redis] delivers what a client sent before it gave up, and then that it has closed', async () => {
+    const proxy = await hangingRedis(`redis://:secret@127.0.0.1:${server.port}`)
+    const direct = new Redis({ port: server.port, password: 'secret' })
+    const redis = new Redis(proxy.url, { retryStrategy: () => null })
+    const clients = async () => Number(/connected_clients:(\d+)/.exec(await direct.info('clients'))?.[1])
+    try {
+      await redis.ping()
+      const before = await clients()
+      proxy.hang()
+      const { bytesSent } = proxy
+      redis.set('sent-before', 'yes').catch(() => undefined)
+      while (proxy.bytesSent === bytesSent) await new Promise(setImmediate)
+      const closed = once(redis, 'close')
+      redis.disconnect()
+      await closed
+      expect([await direct.get('sent-before'), await clients()]).toEqual([null, before])
+      proxy.resume()
+      while ((await clients()) === before) await new Promise(setImmediate)
+      expect(await direct.get('sent-before')).toBe('yes')
+    } finally {
+      redis.disconnect()
+      direct.disconnect()
       await proxy.close()
     }
   })

@@ -129,7 +129,9 @@ export class Subscription {
       this.#burst += 1
       if (this.#burst === MAX_BURST) setImmediate(this.#goOn)
       if (this.#burst >= MAX_BURST) return
-      const batch = this.#waiting.take(this.sink.writeMany === undefined ? 1 : MAX_BATCH)
+      // Who waits for all so far would wait for ever behind grants that keep coming.
+      const order = this.#waiters.length > 0 ? 'oldest first' : 'by rank'
+      const batch = this.#waiting.take(this.sink.writeMany === undefined ? 1 : MAX_BATCH, order)
       this.#write(batch)
     }
   }

@@ -42,10 +42,11 @@ export class Waiting {
     return this.#lanes[lowest]?.take(1)[0]
   }
 
-  /** Takes out `most` at most, of the first rank first; they are in the order in which they came. */
-  take(most: number): WaitingEvent[] {
+  /** Takes out `most` at most, of the first rank or of the rank of the oldest first; they are in the order in which they came. */
+  take(most: number, order: 'by rank' | 'oldest first'): WaitingEvent[] {
     const taken: WaitingEvent[] = []
-    for (const lane of this.#lanes) {
+    const lanes = order === 'by rank' ? this.#lanes : this.#lanes.toSorted((a, b) => a.oldest - b.oldest)
+    for (const lane of lanes) {
       if (lane.size === 0 || taken.length === most) continue
       const isMixed = taken.length > 0
       taken.push(...lane.take(most - taken.length))
