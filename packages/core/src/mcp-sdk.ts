@@ -2,9 +2,10 @@ import { isPromise } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { type Gate, type GateDefinition, insideOf } from './gate/gate.js'
 import type { PrincipalBase } from './gate/principal.js'
+import type { Problem } from './gate/problem.js'
 import { type DecisionContext, record } from './gate/record.js'
 import { decisionOn } from './gate/thrown.js'
-import { checkDecision, type Decision, isDenied, type Verdict } from './gate/verdict.js'
+import { checkDecision, type Decision, type Denied, isDenied, type Verdict } from './gate/verdict.js'
 import { memberOf } from './options/own.js'
 import { resolveOptions } from './options/resolve.js'
 import { option } from './options/rules.js'
@@ -121,7 +122,7 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
         const resource = memberOf(alone, 'resource')
         return authInfoOf(standing.principal, { resource, token: passesToken ? token : undefined })
       }
-      if (standing.outcome === 'denied') throw invalidToken(sentenceOf(standing.reason, definition))
+      if (standing.outcome === 'denied') throw invalidToken(sentenceOf(standing, definition))
       if (standing.outcome === 'failed') throw standing.error
       const { dependency, retryAfterSeconds } = standing
       throw new UnavailableError(dependency, `${dependency} is unavailable`, { retryAfterSeconds })
@@ -159,9 +160,9 @@ async function decideOn(
 }
 
 /** What the gate itself would answer. */
-function sentenceOf(reason: string, { reasons }: AnyDefinition): string {
-  const { problem } = reasons[reason] ?? {}
-  return problem?.error_description ?? problem?.detail ?? 'The credential is not valid here'
+function sentenceOf({ reason, members }: Denied, { reasons }: AnyDefinition): string {
+  const problem: Problem = { ...reasons[reason]?.problem, ...members }
+  return problem.error_description ?? problem.detail ?? 'The credential is not valid here'
 }
 
 /** By these the MCP SDK recognises its errors across copies of itself. */

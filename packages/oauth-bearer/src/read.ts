@@ -10,15 +10,35 @@ export interface PresentedToken {
 }
 
 const MISSING: Denied<OAuthBearerReason> = Object.freeze(denied('missing'))
-const AMBIGUOUS: Denied<OAuthBearerReason> = Object.freeze(denied('ambiguous'))
+const DUPLICATED = wrongRequest('ambiguous', 'There is more than one Authorization header field')
+const ELSEWHERE = wrongRequest(
+  'ambiguous',
+  'An access token belongs in the Authorization header field, not in the query or in a form',
+)
 /** What is there is no scheme: an unexpanded variable, or text that cannot be one. */
-const MALFORMED_SCHEME = malformed('scheme')
+const MALFORMED_SCHEME = wrongRequest('malformed', 'The Authorization header field has no authentication scheme', {
+  part: 'scheme',
+})
 /** The refusal of a token that is not a token68. */
-export const MALFORMED_TOKEN: Denied<OAuthBearerReason> = malformed('token')
+export const MALFORMED_TOKEN: Denied<OAuthBearerReason> = wrongRequest(
+  'malformed',
+  'One access token is expected after the scheme, without spaces and quotes',
+  { part: 'token' },
+)
 
-function malformed(part: 'scheme' | 'token', limitBytes?: number): Denied<OAuthBearerReason> {
-  const attributes: AuditAttributes = limitBytes === undefined ? { part } : { part, limit_bytes: limitBytes }
-  return Object.freeze(denied('malformed', { detail: { attributes } }))
+function tooLong(limitBytes: number): Denied<OAuthBearerReason> {
+  const attributes = { part: 'token', limit_bytes: limitBytes }
+  return wrongRequest('malformed', `The access token is longer than ${limitBytes} bytes`, attributes)
+}
+
+/** A refusal that tells the client what to correct. */
+function wrongRequest(
+  reason: 'ambiguous' | 'malformed',
+  sentence: string,
+  attributes?: AuditAttributes,
+): Denied<OAuthBearerReason> {
+  const said = { error_description: sentence }
+  return Object.freeze(denied(reason, { detail: { attributes }, members: said, parameters: said }))
 }
 
 /**
@@ -31,15 +51,15 @@ export function readToken(
   schemes: readonly string[],
   maxTokenBytes: number,
 ): PresentedToken | Denied<OAuthBearerReason> {
-  if (isTokenElsewhere(request)) return AMBIGUOUS
+  if (isTokenElsewhere(request)) return ELSEWHERE
   const split = splitAuthorization(request, maxTokenBytes)
   if (split.kind === 'none') return MISSING
-  if (split.kind === 'duplicated') return AMBIGUOUS
+  if (split.kind === 'duplicated') return DUPLICATED
   const { scheme } = split
   if (schemes.includes(scheme)) {
     if (split.kind === 'unchecked') return { scheme, token: split.text }
     const [value = ''] = fieldLines(request, 'authorization')
-    return value.length > maxTokenBytes ? malformed('token', maxTokenBytes) : MALFORMED_TOKEN
+    return value.length > maxTokenBytes ? tooLong(maxTokenBytes) : MALFORMED_TOKEN
   }
   if (scheme === '' || UNEXPANDED.test(scheme)) return MALFORMED_SCHEME
   // A field of one word may be a token without a scheme: only what precedes a credential is safe to write down.
@@ -49,7 +69,7 @@ export function readToken(
 /** As {@link readToken}, of a bearer token that was handed over without its request. */
 export function readBareToken(token: string, maxTokenBytes: number): PresentedToken | Denied<OAuthBearerReason> {
   if (token === '') return MALFORMED_TOKEN
-  return token.length > maxTokenBytes ? malformed('token', maxTokenBytes) : { scheme: 'bearer', token }
+  return token.length > maxTokenBytes ? tooLong(maxTokenBytes) : { scheme: 'bearer', token }
 }
 
 /** `$VAR`, `%VAR%`: what a client sends if a variable is not set. The forms with braces are no scheme at all. */

@@ -36,6 +36,7 @@ function suspect(code: WarningCode, remedy: string): ReasonEntry {
 
 const CLOCK = 'If the token was new, the clock of this machine or that of the issuer is wrong: synchronise them.'
 
+// What the read of the request says in its place tells more.
 const invalidRequest = {
   status: 400,
   owasp: 'input_validation_fail',
