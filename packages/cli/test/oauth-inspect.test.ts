@@ -65,6 +65,15 @@ describe('oauth inspect', () => {
     expect(expired).toMatchObject({ exitCode: 1, ok: false, reason: 'expired' })
   })
 
+  test('accepts both spellings of a resource at the root of a host, as the gate does, and no other', async () => {
+    const token = await issuer.token()
+    const words = ['oauth', 'inspect', '--issuer', issuer.url, '--audience']
+    expect(await succeed([...words, `${AUDIENCE}/`], { input: token })).toContain('audience: it is for')
+    const { exitCode, stdout } = await countersign([...words, `${AUDIENCE}/api`], { input: token })
+    expect(exitCode).toBe(1)
+    expect(stdout).toContain('audience: it is for another audience')
+  })
+
   test('without --audience reports for whom the token is, and refuses one that is for nobody', async () => {
     const words = ['oauth', 'inspect', '--issuer', issuer.url]
     const text = await succeed(words, { input: await issuer.badToken('wrong_audience') })

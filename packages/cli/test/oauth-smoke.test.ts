@@ -44,6 +44,20 @@ function mcpServer(): McpServer {
 }
 
 describe('oauth smoke', () => {
+  test.each(['', '/'])(
+    'takes a resource at the root of a host for the one that was asked for: slash %j',
+    async (slash) => {
+      const running = await serveApp((baseUrl) => {
+        const oauth = requireOAuthBearer({ resource: baseUrl, issuer: server.issuer, audit: recordedAudit().audit })
+        return express().use(oauth.metadata(), oauth)
+      })
+      const { passed, warned } = await smoke([`${running.url}${slash}`, '--api'])
+      expect(passed).toContain('metadata-resource')
+      expect(warned).not.toContain('metadata-resource')
+      await running.close()
+    },
+  )
+
   test("[cli-smoke-sdk-server] passes the MCP SDK's own server, in each version of the protocol", async () => {
     const keys = createRemoteJWKSet(new URL(String(server.metadata.jwks_uri)))
     const running = await serveApp((baseUrl) => {

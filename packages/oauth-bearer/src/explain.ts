@@ -18,6 +18,7 @@ export { discoverIssuer, metadataUrls } from './http/discovery.js'
 export type { FetchError, FetchFailure } from './http/request.js'
 export { resourceMetadataUrl } from './metadata.js'
 export type { OAuthBearerVerdict } from './outcome.js'
+export { resourceSpellings } from './resource.js'
 export type { JsonObject } from './strict-encoding.js'
 
 /**

@@ -13,6 +13,7 @@ import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
 import { type CheckedLegacyOptions, checkLegacyOptions, type LegacyTokenOptions } from './legacy.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
+import { resourceSpellings } from './resource.js'
 import type { KeyCache } from './store/port.js'
 import { isJsonObject } from './strict-encoding.js'
 
@@ -22,7 +23,10 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   readonly resource: string
   /** The authorization server whose tokens are accepted, or several. */
   readonly issuer: string | IssuerOptions | readonly (string | IssuerOptions)[]
-  /** The accepted audiences: a token must name one of them. Default: `resource`. */
+  /**
+   * The accepted audiences, each exactly as written: a token must name one of them. Default: `resource`, at the root of a
+   * host with and without the slash.
+   */
   readonly audience?: string | readonly string[] | undefined
   /** The scopes that every request needs. Default: none. */
   readonly scopes?: readonly string[] | undefined
@@ -174,7 +178,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     onDenied: rest.onDenied as ResolvedOAuthOptions['onDenied'],
     audit: rest.audit ?? audit,
     issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
-    audiences: audience ?? [rest.resource],
+    audiences: audience ?? resourceSpellings(rest.resource),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
     toleranceMs: clockToleranceSeconds * 1000,
     recheckMs: Math.round(recheckSeconds * 1000),

@@ -23,6 +23,8 @@ export const requirements: Record<string, string> = {
   'oauth-five-minute-outage': 'during a 5-minute outage a known client sees no failure, and a cold process answers 503',
   'oauth-mcp-clients':
     "the MCP SDK's clients, v1 and v2: 401, metadata, authorization, token, tool, 403, step-up, tool, and again after a rotation with no needless authorization",
+  'oauth-resource-spelling':
+    'the default audience accepts both spellings of a resource at the root of a host, and what a URL parser makes of a resource; metadata and challenges are exact',
   'oauth-true-descriptions': 'the description of a 400 says what is wrong with the request',
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',

@@ -1,5 +1,5 @@
 import { isSecureUrl } from '@countersign/core/gate-kit'
-import { isScope, resourceMetadataUrl } from '@countersign/oauth-bearer/explain'
+import { isScope, resourceMetadataUrl, resourceSpellings } from '@countersign/oauth-bearer/explain'
 import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 /** Checks the metadata of the resource (RFC 9728), and returns the issuers that it names. */
@@ -50,6 +50,8 @@ function checkResource(run: SmokeRun, { resource }: Metadata): void {
   const remedy = `It must be exactly "${run.url}" (RFC 9728 §3.3): clients refuse a document about another resource.`
   if (resource === run.url) run.pass(id, `resource is exactly ${run.url}`)
   else if (typeof resource !== 'string') run.fail(id, 'resource is missing', remedy)
+  else if (resourceSpellings(run.url).includes(resource))
+    run.pass(id, `resource is ${resource}: the same as ${run.url}`)
   else if (!isParent(resource, run.url)) run.fail(id, `resource is ${resource}`, remedy)
   else run.warn(id, `resource is ${resource}, a parent of the URL`, `${remedy} Some accept a parent.`)
 }

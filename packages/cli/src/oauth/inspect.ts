@@ -1,5 +1,11 @@
 import type { OAuthBearerReason } from '@countersign/oauth-bearer'
-import { type DecodedToken, decodeToken, discoverIssuer, explainToken } from '@countersign/oauth-bearer/explain'
+import {
+  type DecodedToken,
+  decodeToken,
+  discoverIssuer,
+  explainToken,
+  resourceSpellings,
+} from '@countersign/oauth-bearer/explain'
 import { Option } from 'commander'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
 import { type CommandDefinition, collect } from '../command.js'
@@ -91,7 +97,7 @@ async function decide(
   const { verdict, steps } = await explainToken(token, {
     // Nothing is served here, so only the audience matters.
     resource: 'https://resource.invalid',
-    audience: audience ?? (own.length > 0 ? own : undefined),
+    audience: audience === undefined ? (own.length > 0 ? own : undefined) : resourceSpellings(audience),
     issuer: { issuer, profile, trustedHosts: trustedHost },
   })
   if (verdict.outcome === 'unavailable') {

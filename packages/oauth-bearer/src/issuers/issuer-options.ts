@@ -26,7 +26,7 @@ export interface IssuerOptions {
   readonly kind?: IssuerKind | undefined
   /** What this issuer's opaque tokens begin with. Needed if more than one issuer accepts opaque tokens. */
   readonly tokenPrefix?: string | undefined
-  /** The accepted audiences: a token must name one of them. Default: the gate's `resource`. */
+  /** The accepted audiences: a token must name one of them. Default: the gate's. */
   readonly audience?: string | readonly string[] | undefined
   /** Replaces the comparison of audiences, for issuers that express it in another way. Gets proven claims. */
   readonly checkAudience?: ((claims: JsonObject) => boolean) | undefined
