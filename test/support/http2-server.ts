@@ -13,24 +13,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import express, { type Express } from 'express'
 import { expressOn } from './express-on.js'
-
-/** Of `localhost`, signed by itself: nobody trusts it but these tests. */
-export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
-MIIBmjCCAUGgAwIBAgIUX0+BvL4p8Sui+idvkc1wYW64J24wCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTIwNTEwM1oYDzIxMjYxMTA1
-MjA1MTAzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAASB37gh18w5aPp32jgQ1zEw3YKef/61LvE/yoi4TC8/ofGQFpuNj6r5
-pWNuWtUKmJV2S7fpaML63SkKoRu34RW9o28wbTAdBgNVHQ4EFgQU0Qjb9hwzZRld
-LX13piUYQJML05wwHwYDVR0jBBgwFoAU0Qjb9hwzZRldLX13piUYQJML05wwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDRwAwRAIgMibTZS4V0+AjShsrcs5ynh2cRIFg8/BMtjEmQgG0cgYCIAPs
-P51wXRNane+/kF9m5qR6SMtqrQkZZQfh0/cmS06M
------END CERTIFICATE-----`
-const TEST_KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgoStHn/L/1/MvIz+R
-FOKs4nLc6B04fe9lHr4QbUPGWd+hRANCAASB37gh18w5aPp32jgQ1zEw3YKef/61
-LvE/yoi4TC8/ofGQFpuNj6r5pWNuWtUKmJV2S7fpaML63SkKoRu34RW9
------END PRIVATE KEY-----`
+import { TEST_CERTIFICATE, TEST_KEY } from './test-certificate.js'
 
 // Required, not imported: its types would change those of Express for all tests.
 const require = createRequire(import.meta.url)
