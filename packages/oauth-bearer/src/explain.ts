@@ -16,9 +16,8 @@ export { isScope } from './demand.js'
 export type { DiscoveredIssuer, DiscoverOptions, DiscoveryAttempt } from './http/discovery.js'
 export { discoverIssuer, metadataUrls } from './http/discovery.js'
 export type { FetchError, FetchFailure } from './http/request.js'
-export { resourceMetadataUrl } from './metadata.js'
 export type { OAuthBearerVerdict } from './outcome.js'
-export { resourceSpellings } from './resource.js'
+export { resourceMetadataUrl, resourceSpellings } from './resource.js'
 export type { JsonObject } from './strict-encoding.js'
 
 /**

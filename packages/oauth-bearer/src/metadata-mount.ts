@@ -1,16 +1,29 @@
 import { warnOnce } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler } from 'express'
+import { resourceMetadataUrl, WELL_KNOWN } from './resource.js'
 
 /** What is known of where the handlers of one gate's `metadata()` are mounted. */
 export interface MetadataMount {
   /** The resource that the metadata is of. */
   readonly resource: string
+  /** Where RFC 9728 §3.1 has it. */
+  readonly place: string
   /** What `metadata()` returned so far. */
   readonly handlers: RequestHandler[]
   /** The paths that they answer. */
   readonly paths: Set<string>
   /** One of them has run, or nothing more can be known. */
   isSettled: boolean
+  /** Where a router that is mounted below a path serves it; undefined at the root, and while none has run. */
+  below: string | undefined
+  /** One of them runs at the root. */
+  isAtRoot: boolean
+}
+
+/** What is known before the first request. */
+export function createMount(resource: string): MetadataMount {
+  const place = resourceMetadataUrl(resource)
+  return { resource, place, handlers: [], paths: new Set(), isSettled: false, below: undefined, isAtRoot: false }
 }
 
 /** A layer of Express's router, as far as it can be looked into. */
@@ -25,14 +38,43 @@ interface App {
   readonly router?: { readonly stack?: readonly Layer[] }
 }
 
-/** Warns once of metadata that runs below a path: clients look for it at the root (RFC 9728 §3.1). */
-export function tellOfPath({ resource }: MetadataMount, baseUrl: string): void {
+/** Where clients find the metadata, as far as this gate's `metadata()` serves it. */
+export function placeOf({ place, handlers, below }: MetadataMount): string | undefined {
+  return handlers.length === 0 ? undefined : (below ?? place)
+}
+
+/** Notes the path below which a handler of `metadata()` runs. At the root, the place of RFC 9728 stands. */
+export function noteMount(mount: MetadataMount, baseUrl: string | undefined): void {
+  mount.isSettled = true
+  if (mount.isAtRoot) return
+  if (!baseUrl) {
+    mount.isAtRoot = true
+    mount.below = undefined
+  } else if (mount.handlers.length > 0) {
+    mount.below ??= placeBelow(mount.resource, baseUrl)
+    tellOfPath(mount, baseUrl)
+  }
+}
+
+/**
+ * Where clients find what is served below this path. What is before it in the resource's path is what a proxy removes. A
+ * path that is no part of the resource's is not believed: what one request says must not be in the challenges of others.
+ */
+function placeBelow(resource: string, baseUrl: string): string | undefined {
+  const { origin, pathname } = new URL(resource)
+  const start = `${pathname}/`.indexOf(`${baseUrl}/`)
+  return start === -1 ? undefined : `${origin}${pathname.slice(0, start + baseUrl.length)}${WELL_KNOWN}`
+}
+
+/** Warns once: clients that do not read the challenge look for the metadata at the root (RFC 9728 §3.1). */
+function tellOfPath({ resource, below }: MetadataMount, baseUrl: string): void {
+  const place = below === undefined ? 'no client looks' : 'only clients that read the challenge find it'
   warnOnce({
     code: 'COUNTERSIGN_OAUTH_METADATA_MISPLACED',
     cause: resource,
-    message: () =>
-      `metadata() of ${resource} is mounted at ${JSON.stringify(baseUrl.slice(0, 100))}, where no client looks`,
-    remedy: 'Mount it at the root of the app: app.use(oauth.metadata()).',
+    message: () => `metadata() of ${resource} is mounted at ${JSON.stringify(baseUrl.slice(0, 100))}, where ${place}`,
+    remedy:
+      "Mount it at the root of the app: app.use(oauth.metadata()). Where that cannot be, set 'resourceMetadataUrl'.",
   })
 }
 

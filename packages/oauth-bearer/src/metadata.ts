@@ -4,9 +4,9 @@ import type { RequestHandler } from 'express'
 import { assertScopes } from './demand.js'
 import { metadataUrls } from './http/discovery.js'
 import { urlRule } from './http/url-rule.js'
-import { type MetadataMount, tellOfPath } from './metadata-mount.js'
+import { type MetadataMount, noteMount } from './metadata-mount.js'
+import { resourceMetadataUrl, WELL_KNOWN } from './resource.js'
 
-const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 const AUTHORIZATION_SERVER = '/.well-known/oauth-authorization-server'
 
 /** What the metadata document (RFC 9728 §2) says beyond the gate's options. */
@@ -38,14 +38,17 @@ export interface MetadataContext {
   readonly resource: string
   readonly issuers: readonly [string, ...string[]]
   readonly scopes: () => readonly string[]
+  /** Where the app says that clients find the document. */
+  readonly at: string | undefined
   /** Notes where the handler runs. */
   readonly mount: MetadataMount
 }
 
-/** Where a resource's metadata is: the well-known part goes between host and path (RFC 9728 §3.1). */
-export function resourceMetadataUrl(resource: string): string {
-  const { origin, pathname, search } = new URL(resource)
-  return `${origin}${WELL_KNOWN}${pathname === '/' ? '' : pathname}${search}`
+/** The place that the app names, as it is behind a proxy that removes what is before the well-known part. */
+function belowPrefix({ at, resource }: MetadataContext): readonly string[] {
+  const { origin, pathname } = new URL(at ?? resource)
+  const start = pathname.indexOf(WELL_KNOWN)
+  return start === -1 || origin !== new URL(resource).origin ? [] : [pathname.slice(start)]
 }
 
 /**
@@ -60,7 +63,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   assertScopes(scopesSupported ?? [], 'metadata.scopesSupported')
   const own = new URL(resourceMetadataUrl(context.resource)).pathname
   const path = new URL(context.resource).pathname.replace(/\/$/, '')
-  const documents = new Set([own, WELL_KNOWN])
+  const documents = new Set([own, WELL_KNOWN, ...belowPrefix(context)])
   const redirects = new Set(authorizationServerRedirect ? [AUTHORIZATION_SERVER, `${AUTHORIZATION_SERVER}${path}`] : [])
   for (const one of documents) context.mount.paths.add(one)
   const location = String(metadataUrls(context.issuers[0])[0])
@@ -81,8 +84,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   }
 
   return function oauthMetadata(request, response, next) {
-    context.mount.isSettled = true
-    if (request.baseUrl) tellOfPath(context.mount, request.baseUrl)
+    noteMount(context.mount, request.baseUrl)
     const isRedirect = redirects.has(request.path)
     if (!isRedirect && !documents.has(request.path)) return next()
     response.setHeader('Access-Control-Allow-Origin', '*')

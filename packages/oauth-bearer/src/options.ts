@@ -55,7 +55,10 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   readonly recheckSeconds?: number | undefined
   /** The realm in challenges. Default: the host of `resource`. */
   readonly realm?: string | undefined
-  /** Where the metadata is, if this gate's `metadata()` does not serve it. */
+  /**
+   * Where clients find the metadata. Default: where `metadata()` serves it. Needed if another server has it, or if a proxy
+   * removes a part of the path and does not pass the place of RFC 9728 on.
+   */
   readonly resourceMetadataUrl?: string | undefined
 }
 

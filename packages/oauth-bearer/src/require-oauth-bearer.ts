@@ -5,8 +5,8 @@ import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
 import { createIssuer } from './issuers/create-issuer.js'
 import { createLegacy } from './legacy.js'
-import { type MetadataOptions, resourceMetadataUrl, serveMetadata } from './metadata.js'
-import { type MetadataMount, tellOfMount } from './metadata-mount.js'
+import { type MetadataOptions, serveMetadata } from './metadata.js'
+import { createMount, placeOf, tellOfMount } from './metadata-mount.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import { type PresentedToken, readBareToken, readToken } from './read.js'
@@ -54,8 +54,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const hasScopes = createScopeCheck(resolved.scopeImplies)
   const sockets = watchSockets(verify, resolved.audit)
   const knownScopes = new Set(resolved.scopes)
-  const mount: MetadataMount = { resource, handlers: [], paths: new Set(), isSettled: false }
-  let metadataAt = resolved.resourceMetadataUrl
+  const mount = createMount(resource)
 
   function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
     const needs = { acr: undefined, maxAuthAgeSeconds: undefined, ...given }
@@ -64,7 +63,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       realm,
       scopes: needs.scopes,
       otherSchemes: () => (legacy === undefined || legacy.isOver(clock.now()) ? [] : [legacy.scheme]),
-      resourceMetadata: () => metadataAt,
+      resourceMetadata: () => resolved.resourceMetadataUrl ?? placeOf(mount),
     }
     return defineGate<PresentedToken, OAuthBearerPrincipal, OAuthBearerReason, OAuthBearerDependency>({
       name: 'oauth-bearer',
@@ -109,10 +108,10 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
     metadata(metadataOptions: MetadataOptions = {}) {
       const [first, ...others] = resolved.issuers
       const names = [first.issuer, ...others.map(({ issuer }) => issuer)] as const
-      const context = { resource, issuers: names, scopes: () => [...knownScopes], mount }
+      const at = resolved.resourceMetadataUrl
+      const context = { resource, issuers: names, scopes: () => [...knownScopes], at, mount }
       const handler = serveMetadata(context, metadataOptions)
-      if (resolved.resourceMetadataUrl === undefined) mount.handlers.push(handler)
-      metadataAt ??= resourceMetadataUrl(resource)
+      if (at === undefined) mount.handlers.push(handler)
       return handler
     },
     legacyUsage: () => legacy?.usage() ?? [],

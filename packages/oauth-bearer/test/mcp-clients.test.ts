@@ -1,26 +1,16 @@
 import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
 import { type OAuthBearerGate, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import {
-  Client as ClientV2,
-  type OAuthDiscoveryState,
-  StreamableHTTPClientTransport as TransportV2,
-} from '@modelcontextprotocol/client'
 import { requireBearerAuth } from '@modelcontextprotocol/express'
-import { toNodeHandler } from '@modelcontextprotocol/node'
-import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
 import { requireBearerAuth as requireBearerAuthV1 } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
-import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
-import express, { type RequestHandler } from 'express'
-import { z } from 'zod'
+import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
-import { agree } from './oauth-person.js'
+import { MCP_CLIENTS, mcpSession } from './mcp-session.js'
+import { mcpTools } from './mcp-tools.js'
 import { type RealProvider, startProvider } from './provider.js'
 
-const REDIRECT = 'http://127.0.0.1:9/callback'
 let provider: RealProvider
 let server: RunningServer
 let gate: OAuthBearerGate
@@ -30,22 +20,6 @@ beforeAll(async () => {
   provider = await startProvider()
 }, 30_000)
 afterAll(() => provider.stop())
-
-/** An MCP server with a tool that reads and one that writes; the second one needs a scope more. */
-function mcpTools(): RequestHandler {
-  const handler = toNodeHandler(
-    createMcpHandler(() => {
-      const mcp = new McpServer({ name: 'files', version: '1.0.0' })
-      for (const name of ['read_file', 'write_file']) {
-        mcp.registerTool(name, { description: name, inputSchema: z.object({}) }, async (_input, context) => ({
-          content: [{ type: 'text', text: `${name} for ${context.http?.authInfo?.extra?.subject}` }],
-        }))
-      }
-      return mcp
-    }),
-  )
-  return (request, response) => handler(request, response, request.body)
-}
 
 beforeEach(async () => {
   const recorded = recordedAudit()
@@ -73,101 +47,11 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-/** What a client keeps, and how often its user was sent to authorize. */
-function clientStore() {
-  const kept: { information?: object; tokens?: object; verifier?: string; discovery?: object } = {}
-  const sent: URL[] = []
-  return {
-    sent,
-    kept,
-    redirectUrl: REDIRECT,
-    clientMetadata: {
-      client_name: 'a client of the tests',
-      redirect_uris: [REDIRECT],
-      grant_types: ['authorization_code'],
-      response_types: ['code'],
-      token_endpoint_auth_method: 'none',
-      application_type: 'native',
-    },
-    clientInformation: () => kept.information as { client_id: string } | undefined,
-    saveClientInformation: (information: object) => {
-      kept.information = information
-    },
-    tokens: () => kept.tokens as { access_token: string; token_type: string } | undefined,
-    saveTokens: (tokens: object) => {
-      kept.tokens = tokens
-    },
-    discoveryState: () => kept.discovery as OAuthDiscoveryState | undefined,
-    saveDiscoveryState: (discovery: object) => {
-      kept.discovery = discovery
-    },
-    redirectToAuthorization: (url: URL) => void sent.push(url),
-    saveCodeVerifier: (verifier: string) => {
-      kept.verifier = verifier
-    },
-    codeVerifier: () => kept.verifier ?? '',
-  }
-}
-
-interface Session {
-  readonly store: ReturnType<typeof clientStore>
-  connect(): Promise<void>
-  call(name: string): Promise<string>
-  /** Lets the person agree to what the client asked last, and hands the code to the client. */
-  authorize(): Promise<void>
-  close(): Promise<void>
-}
-
-const textOf = (result: unknown) => (result as { content: { text: string }[] }).content[0]?.text ?? ''
-
-function sessionV1(): Session {
-  const store = clientStore()
-  const url = new URL(`${server.url}/mcp`)
-  let client = new ClientV1({ name: 'v1', version: '1.0.0' })
-  let transport = new TransportV1(url, { authProvider: store })
-  return {
-    store,
-    connect: async () => {
-      transport = new TransportV1(url, { authProvider: store })
-      client = new ClientV1({ name: 'v1', version: '1.0.0' })
-      await client.connect(transport)
-    },
-    call: async (name) => textOf(await client.callTool({ name, arguments: {} })),
-    authorize: async () => {
-      const parameters = await agree(store.sent.at(-1) as URL, REDIRECT)
-      await transport.finishAuth(parameters.get('code') ?? '')
-    },
-    close: () => client.close(),
-  }
-}
-
-function sessionV2(): Session {
-  const store = clientStore()
-  const url = new URL(`${server.url}/mcp`)
-  let client = new ClientV2({ name: 'v2', version: '1.0.0' })
-  let transport = new TransportV2(url, { authProvider: store })
-  return {
-    store,
-    connect: async () => {
-      transport = new TransportV2(url, { authProvider: store })
-      client = new ClientV2({ name: 'v2', version: '1.0.0' })
-      await client.connect(transport)
-    },
-    call: async (name) => textOf(await client.callTool({ name, arguments: {} })),
-    authorize: async () => {
-      await transport.finishAuth(await agree(store.sent.at(-1) as URL, REDIRECT))
-    },
-    close: () => client.close(),
-  }
-}
-
 describe('MCP clients', () => {
-  test.each([
-    ['v1, @modelcontextprotocol/sdk', sessionV1],
-    ['v2, @modelcontextprotocol/client', sessionV2],
-  ])(
+  test.each(Object.keys(MCP_CLIENTS))(
     '[oauth-mcp-clients] %s: 401, metadata, authorization, token, tool, 403, step-up, tool, and again after a rotation',
-    async (_name, start) => {
+    async (name) => {
+      const start = () => mcpSession(name, `${server.url}/mcp`)
       const session = start()
       const { store } = session
       try {
@@ -223,13 +107,10 @@ describe('MCP clients', () => {
     60_000,
   )
 
-  test.each([
-    ['v1', sessionV1],
-    ['v2', sessionV2],
-  ])(
+  test.each(Object.keys(MCP_CLIENTS))(
     'of %s keep their token through an outage of the keys: the answer is 503, without a new authorization',
-    async (_name, start) => {
-      const session = start()
+    async (name) => {
+      const session = mcpSession(name, `${server.url}/mcp`)
       await expect(session.connect()).rejects.toThrow(/unauthorized/i)
       await session.authorize()
       await provider.fault('/jwks', '500')

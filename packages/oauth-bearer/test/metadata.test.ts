@@ -1,5 +1,6 @@
 import type { MetadataOptions } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { Router } from 'express'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
 import { wire } from './wire.js'
 
@@ -53,6 +54,73 @@ describe('metadata of RFC 9728', () => {
     expect(json.resource).toBe(resource)
     const challenge = (await app.get(undefined, '/files')).headers.get('www-authenticate')
     expect(challenge).toContain(`resource_metadata="https://mcp.example.com${path}"`)
+  })
+
+  describe('where challenges point', () => {
+    const pointed = async (path: string) => {
+      const { status, headers } = await app.get(undefined, path)
+      expect(status).toBe(401)
+      return /resource_metadata="([^"]*)"/.exec(headers.get('www-authenticate') ?? '')?.[1]
+    }
+    const mountedAt = async (path: string, resource: string, options: HarnessOptions = {}) => {
+      app = await oauthApp({
+        resource,
+        ...options,
+        routes: (routes, gate) => {
+          const router = Router().use(gate.metadata())
+          routes.use(path, router)
+          options.routes?.(routes, gate)
+        },
+      })
+    }
+
+    test.each([
+      ['/api', 'https://mcp.example.com/api/mcp', '/api/mcp', `/api${AT}`],
+      ['/mcp', 'https://mcp.example.com/mcp', '/mcp', `/mcp${AT}`],
+      ['/api', 'https://mcp.example.com/team/api/mcp', '/api/mcp', `/team/api${AT}`],
+      ['/t/:tenant', 'https://mcp.example.com/t/one/mcp', '/t/one/mcp', `/t/one${AT}`],
+    ])('[oauth-metadata-place] a router at %s of %s', async (path, resource, url, place) => {
+      await mountedAt(path, resource)
+      expect(await pointed(url)).toBe(`https://mcp.example.com${place}`)
+      const served = place.slice(place.indexOf(path.replace(':tenant', 'one')))
+      expect((await app.get(undefined, served)).json.resource).toBe(resource)
+    })
+
+    test('[oauth-metadata-place] what one request says is not in the challenges of others', async () => {
+      await mountedAt('/:any', 'https://mcp.example.com/api/mcp')
+      expect(await pointed('/evil/mcp')).toBe(`https://mcp.example.com${AT}/api/mcp`)
+      expect(await pointed('/ap/mcp')).toBe(`https://mcp.example.com${AT}/api/mcp`)
+      expect(await pointed('/api/mcp')).toBe(`https://mcp.example.com/api${AT}`)
+      expect(await pointed('/mcp/mcp')).toBe(`https://mcp.example.com/api${AT}`)
+    })
+
+    test('[oauth-metadata-place] the root stands before a router', async () => {
+      await mountedAt('/api', 'https://mcp.example.com/api/mcp', {
+        routes: (routes, gate) => void routes.use(gate.metadata()),
+      })
+      await app.get(undefined, '/api')
+      await app.get(undefined, AT)
+      expect(await pointed('/api/mcp')).toBe(`https://mcp.example.com${AT}/api/mcp`)
+    })
+
+    test('[oauth-metadata-place] the place that is configured stands, and is served without what a proxy strips', async () => {
+      const place = `https://mcp.example.com/team${AT}/mcp`
+      app = await oauthApp({
+        resource: 'https://mcp.example.com/team/mcp',
+        resourceMetadataUrl: place,
+        routes: (routes, gate) => void routes.use(gate.metadata()),
+      })
+      expect(await pointed('/mcp')).toBe(place)
+      for (const path of [`${AT}/mcp`, `${AT}/team/mcp`, AT]) {
+        expect((await app.get(undefined, path)).json.resource).toBe('https://mcp.example.com/team/mcp')
+      }
+      await app.stop()
+      app = await oauthApp({
+        resourceMetadataUrl: `https://elsewhere.example.com${AT}/files`,
+        routes: (routes, gate) => void routes.use(gate.metadata()),
+      })
+      expect((await app.get(undefined, `${AT}/files`)).status).toBe(401)
+    })
   })
 
   test('answers HEAD and OPTIONS, and 405 to other methods', async () => {

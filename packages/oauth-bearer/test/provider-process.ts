@@ -35,6 +35,8 @@ function createProvider(issuer: string): Provider {
   return new Provider(issuer, {
     jwks: { keys },
     cookies: { keys: ['a-key-of-the-tests'] },
+    // Its own dispatcher keeps it from loopback, where the hosts of the clients are.
+    fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
     scopes: SCOPES.split(' '),
     ttl: { ClientCredentials: 3600, AccessToken: 3600, Session: 3600, Grant: 3600, Interaction: 600 },
     findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
@@ -69,6 +71,7 @@ function createProvider(issuer: string): Provider {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       registration: { enabled: true },
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,

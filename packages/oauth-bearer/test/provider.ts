@@ -18,12 +18,20 @@ export interface RealProvider {
   stop(): Promise<void>
 }
 
-/** `resourceJwk`: the public key that the resource `resource-jwt` proves itself with. */
-export async function startProvider(resourceJwk?: object): Promise<RealProvider> {
+/**
+ * `resourceJwk`: the public key that the resource `resource-jwt` proves itself with. `env`: variables of its process.
+ */
+export async function startProvider(
+  resourceJwk?: object,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RealProvider> {
   const { publicKey } = resourceJwk === undefined ? await generateKeyPair('ES256') : { publicKey: undefined }
   const jwk = resourceJwk ?? (publicKey && (await exportJWK(publicKey)))
   const file = join(dirname(fileURLToPath(import.meta.url)), 'provider-process.ts')
-  const child = await startChildApp(file, { RESOURCE_JWK: JSON.stringify({ ...jwk, alg: 'ES256', use: 'sig' }) })
+  const child = await startChildApp(file, {
+    ...env,
+    RESOURCE_JWK: JSON.stringify({ ...jwk, alg: 'ES256', use: 'sig' }),
+  })
   let lastId = 0
   async function send(command: ProviderCommand): Promise<unknown> {
     lastId += 1

@@ -26,6 +26,10 @@ export const requirements: Record<string, string> = {
   'oauth-resource-spelling':
     'the default audience accepts both spellings of a resource at the root of a host, and what a URL parser makes of a resource; metadata and challenges are exact',
   'oauth-true-descriptions': 'the description of a 400 says what is wrong with the request',
+  'oauth-metadata-place':
+    'challenges point to where the metadata is served: at the root, below a router, behind a proxy',
+  'oauth-mcp-places':
+    "the MCP SDK's clients, v1 before and after 1.30.1 and v2, at the root of a host, at a path, in routers and behind proxies: from 401 to a tool and over a step-up to the next; with and without a registration",
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',

@@ -36,9 +36,18 @@ test('metadata() below a path is told of once, where it runs and where it belong
   expect(warnings).toEqual([
     {
       code: 'COUNTERSIGN_OAUTH_METADATA_MISPLACED',
-      message: `metadata() of ${resource} is mounted at "/mcp", where no client looks. See ${PAGES}/COUNTERSIGN_OAUTH_METADATA_MISPLACED`,
-      detail: 'Mount it at the root of the app: app.use(oauth.metadata()).',
+      message: `metadata() of ${resource} is mounted at "/mcp", where only clients that read the challenge find it. See ${PAGES}/COUNTERSIGN_OAUTH_METADATA_MISPLACED`,
+      detail:
+        "Mount it at the root of the app: app.use(oauth.metadata()). Where that cannot be, set 'resourceMetadataUrl'.",
     },
+  ])
+})
+
+test('metadata() below a path that is none of the resource’s is where no client looks', async () => {
+  const resource = await start((routes, gate) => routes.use('/other', gate.metadata()))
+  await challengeThrice('/other')
+  expect(warnings.map(({ message }) => message)).toEqual([
+    `metadata() of ${resource} is mounted at "/other", where no client looks. See ${PAGES}/COUNTERSIGN_OAUTH_METADATA_MISPLACED`,
   ])
 })
 
@@ -65,6 +74,11 @@ test.each<[string, NonNullable<HarnessOptions['routes']>, HarnessOptions]>([
     {},
   ],
   ['not at all, when it was not asked for', () => undefined, {}],
+  [
+    'below a path that is configured',
+    (routes, gate) => routes.use('/mcp', gate.metadata()),
+    { resourceMetadataUrl: 'https://mcp.example.com/mcp/.well-known/oauth-protected-resource' },
+  ],
   [
     'on another server',
     (_routes, gate) => void gate.metadata(),
