@@ -30,6 +30,8 @@ export const requirements: Record<string, string> = {
     'challenges point to where the metadata is served: at the root, below a router, behind a proxy',
   'oauth-mcp-places':
     "the MCP SDK's clients, v1 before and after 1.30.1 and v2, at the root of a host, at a path, in routers and behind proxies: from 401 to a tool and over a step-up to the next; with and without a registration",
+  'oauth-real-clients':
+    'oauth4webapi and openid-client in processes of their own, with oidc-provider: metadata, registration, token, 403, step-up',
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',
