@@ -35,6 +35,8 @@ function createProvider(issuer: string): Provider {
   return new Provider(issuer, {
     jwks: { keys },
     cookies: { keys: ['a-key-of-the-tests'] },
+    // Clients that are scripts may get tokens.
+    clientBasedCORS: () => true,
     // Its own dispatcher keeps it from loopback, where the hosts of the clients are.
     fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
     scopes: SCOPES.split(' '),
@@ -48,6 +50,14 @@ function createProvider(issuer: string): Provider {
         grant_types: ['client_credentials'],
         redirect_uris: [],
         response_types: [],
+      },
+      {
+        client_id: 'page',
+        redirect_uris: ['http://127.0.0.1:9/callback'],
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+        application_type: 'native',
       },
       resourceClient('resource', { client_secret: 'the-secret-of-the-resource' }),
       resourceClient('resource-post', {

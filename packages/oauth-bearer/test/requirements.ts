@@ -32,6 +32,8 @@ export const requirements: Record<string, string> = {
     "the MCP SDK's clients, v1 before and after 1.30.1 and v2, at the root of a host, at a path, in routers and behind proxies: from 401 to a tool and over a step-up to the next; with and without a registration",
   'oauth-real-clients':
     'oauth4webapi and openid-client in processes of their own, with oidc-provider: metadata, registration, token, 403, step-up',
+  'oauth-preflight':
+    'an MCP client in a browser goes from 401 to a tool and over a step-up to the next one, with cors() and with what the guide has in its place',
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',

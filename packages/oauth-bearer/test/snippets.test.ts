@@ -31,7 +31,8 @@ function installLinks(): void {
   for (const name of readdirSync(join(own, '@modelcontextprotocol'))) {
     symlinkSync(join(own, '@modelcontextprotocol', name), join(modules, '@modelcontextprotocol', name))
   }
-  for (const name of ['express', 'ioredis', 'zod', '@types/express']) symlinkSync(join(own, name), join(modules, name))
+  for (const name of ['cors', 'express', 'ioredis', 'zod', '@types/cors', '@types/express'])
+    symlinkSync(join(own, name), join(modules, name))
   symlinkSync(join(root, 'node_modules', '@types', 'node'), join(modules, '@types', 'node'))
 }
 
