@@ -40,29 +40,45 @@ export function resolveStepUp(options: StepUpOptions): Needs {
   return needs
 }
 
+/** What demands are checked with. */
+export interface DemandContext {
+  readonly hasScopes: ScopeCheck
+  /** The scopes that operations of this resource need, and those that include one. */
+  readonly relevantScopes: ReadonlySet<string>
+  readonly clock: Clock
+  readonly toleranceMs: number
+}
+
 /**
  * Makes the check of what an operation needs. It runs on every request, also on a token that an earlier gate verified.
- * A missing scope is reported first.
+ * A missing scope is reported first. The challenge also names the scopes that the token has for other operations: a client
+ * that asks for what the challenge names, and no more, would lose them, and be sent back for them without end.
  */
 export function createDemand(
   needs: Needs,
-  hasScopes: ScopeCheck,
-  clock: Clock,
-  toleranceMs: number,
+  { hasScopes, relevantScopes, clock, toleranceMs }: DemandContext,
 ): (verdict: Granted<OAuthBearerPrincipal>) => OAuthBearerVerdict {
   const { scopes, acr, maxAuthAgeSeconds } = needs
-  const parameters = {
+  const stronger = {
     ...(acr === undefined ? {} : { acr_values: acr.join(' ') }),
     ...(maxAuthAgeSeconds === undefined ? {} : { max_age: String(Math.floor(maxAuthAgeSeconds)) }),
+  }
+  const withHeld = (held: readonly string[]) => {
+    const kept = held.filter((scope) => relevantScopes.has(scope))
+    return kept.length === 0 ? {} : { scope: [...new Set([...scopes, ...kept])].join(' ') }
   }
   return (verdict) => {
     const { principal, detail } = verdict
     const { id: principalId, scopes: held } = principal
     if (!hasScopes(held, scopes)) {
       const attributes = { ...detail?.attributes, scopes_held: listed(held), scopes_needed: listed(scopes) }
-      return denied('insufficient_scope', { detail: { ...detail, principalId, attributes } })
+      return denied('insufficient_scope', {
+        detail: { ...detail, principalId, attributes },
+        parameters: withHeld(held),
+      })
     }
     if (isStrong(principal.claims, needs, clock.now(), toleranceMs)) return verdict
+    const parameters = { ...stronger, ...withHeld(held) }
     return denied('insufficient_authentication', { detail: { ...detail, principalId }, parameters })
   }
 }

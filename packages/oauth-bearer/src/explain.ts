@@ -42,7 +42,10 @@ export async function explainToken(
   const presented = readBareToken(token, maxTokenBytes)
   if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', refusal: presented }, false))
   const verify = createVerify({ issuers, legacy: undefined, isRevoked, maxCacheEntries: 0, clock })
-  const demand = createDemand({ scopes }, createScopeCheck(scopeImplies), clock, toleranceMs)
+  const demand = createDemand(
+    { scopes },
+    { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },
+  )
   let verdict: OAuthBearerVerdict
   try {
     verdict = await andThen<OAuthBearerVerdict, OAuthBearerVerdict>(verify(presented, undefined), (verified) =>

@@ -1,5 +1,5 @@
 import type { Gate, Middleware } from '@countersign/core'
-import { defineGate, isUpgrade, type LegacyUse } from '@countersign/core/gate-kit'
+import { defineGate, isUpgrade, type LegacyUse, memberOf } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
@@ -54,11 +54,17 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const hasScopes = createScopeCheck(resolved.scopeImplies)
   const sockets = watchSockets(verify, resolved.audit)
   const knownScopes = new Set(resolved.scopes)
+  // With those that include others, and those that only the metadata names.
+  const relevantScopes = new Set([...resolved.scopes, ...Object.keys(resolved.scopeImplies)])
+  const demandContext = { hasScopes, relevantScopes, clock, toleranceMs }
   const mount = createMount(resource)
 
   function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
     const needs = { acr: undefined, maxAuthAgeSeconds: undefined, ...given }
-    for (const scope of needs.scopes) knownScopes.add(scope)
+    for (const scope of needs.scopes) {
+      knownScopes.add(scope)
+      relevantScopes.add(scope)
+    }
     const context = {
       realm,
       scopes: needs.scopes,
@@ -71,7 +77,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       reads: ['authorization'],
       read: (request) => readToken(request, schemes, maxTokenBytes),
       verify,
-      demand: createDemand(needs, hasScopes, clock, toleranceMs),
+      demand: createDemand(needs, demandContext),
       decided(verdict, presented, request) {
         const isGranted = verdict.outcome === 'granted'
         if (attachAuthInfo) {
@@ -111,6 +117,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       const at = resolved.resourceMetadataUrl
       const context = { resource, issuers: names, scopes: () => [...knownScopes], at, mount }
       const handler = serveMetadata(context, metadataOptions)
+      for (const scope of memberOf(metadataOptions, 'scopesSupported') ?? []) relevantScopes.add(scope)
       if (at === undefined) mount.handlers.push(handler)
       return handler
     },

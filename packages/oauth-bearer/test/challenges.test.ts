@@ -1,6 +1,7 @@
 import { firstPresented } from '@countersign/core'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp } from './harness.js'
+import { makeKey } from './test-issuer.js'
 
 let app: Harness
 afterEach(() => app.stop())
@@ -47,6 +48,33 @@ describe('challenges', () => {
       owasp: 'authz_fail',
       principal: { kind: 'oauth-bearer', id: `${app.issuer.url}|u1` },
     })
+  })
+
+  test('[oauth-step-up-keeps] a 403 names the scopes that the token has for other operations, too, and no others', async () => {
+    app = await oauthApp({
+      scopes: ['mcp'],
+      scopeImplies: { admin: ['files:read'] },
+      routes: (routes, gate) => {
+        routes.use(gate.metadata({ scopesSupported: ['mcp', 'reports'] }))
+        routes.get('/read', gate.scopes('files:read'), (_request, response) => void response.end())
+        routes.get('/write', gate.scopes('files:write'), (_request, response) => void response.end())
+        routes.get('/pay', gate.stepUp({ acr: ['urn:mfa'] }), (_request, response) => void response.end())
+      },
+    })
+    const scopeFor = async (path: string, scope: string) => {
+      const { headers } = await app.get(await app.token({ claims: { scope } }), path)
+      return /scope="([^"]*)"/.exec(headers.get('www-authenticate') ?? '')?.[1]
+    }
+    expect(await scopeFor('/write', 'mcp files:read')).toBe('mcp files:write files:read')
+    expect(await scopeFor('/write', 'admin mcp reports openid offline_access other')).toBe(
+      'mcp files:write admin reports',
+    )
+    expect(await scopeFor('/write', 'openid')).toBe('mcp files:write')
+    expect(await scopeFor('/pay', 'mcp files:read')).toBe('mcp files:read')
+    // Nothing of a token that is not proven.
+    const forged = await app.token({ claims: { scope: 'files:read' } }, await makeKey('k1'))
+    const { headers } = await app.get(forged, '/write')
+    expect(headers.get('www-authenticate')).toContain('scope="mcp files:write"')
   })
 
   test('scopes imply others, through any number of steps, and never the other way', async () => {

@@ -1,3 +1,4 @@
+import type { Gate } from '@countersign/core'
 import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
 import { type OAuthBearerGate, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
@@ -103,6 +104,41 @@ describe('MCP clients', () => {
       } finally {
         await session.close()
       }
+    },
+    60_000,
+  )
+
+  test.each(Object.keys(MCP_CLIENTS))(
+    '[oauth-step-up-keeps] of %s are sent once for each scope: a step-up for one tool does not lose that of another',
+    async (name) => {
+      const app = express()
+      const two = await serve(app)
+      const oauth = requireOAuthBearer({ resource: `${two.url}/mcp`, issuer: provider.issuer, scopes: ['mcp'] })
+      const needed: Record<string, Gate> = {
+        read_file: oauth.scopes('files:read'),
+        write_file: oauth.scopes('files:write'),
+      }
+      app.use(oauth.metadata({ scopesSupported: ['mcp'] }))
+      app.all('/mcp', oauth, express.json(), (request, response, next) => {
+        const more = needed[request.body?.params?.name]
+        if (more === undefined) next()
+        else more(request, response, next)
+      })
+      app.all('/mcp', mcpTools())
+      const session = mcpSession(name, `${two.url}/mcp`)
+      await expect(session.connect()).rejects.toThrow(/unauthorized/i)
+      await session.authorize()
+      await session.connect()
+      for (const tool of ['write_file', 'read_file']) {
+        await expect(session.call(tool)).rejects.toThrow(/unauthorized/i)
+        await session.authorize()
+        expect(await session.call(tool)).toBe(`${tool} for u1`)
+      }
+      expect(await session.call('write_file')).toBe('write_file for u1')
+      expect(await session.call('read_file')).toBe('read_file for u1')
+      expect(session.store.sent).toHaveLength(3)
+      await session.close()
+      await two.close()
     },
     60_000,
   )

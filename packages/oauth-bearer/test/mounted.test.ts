@@ -40,7 +40,7 @@ describe('gates of one origin on one request', () => {
     const { status, headers } = await app.get(await app.token(), '/wide/write')
     expect(status).toBe(403)
     expect(headers.get('www-authenticate')).toContain('error="insufficient_scope"')
-    expect(headers.get('www-authenticate')).toContain('scope="files:write"')
+    expect(headers.get('www-authenticate')).toContain('scope="files:write files:read"')
     expect(told()).toEqual(['granted', 'insufficient_scope'])
     expect(decisions().at(-1)?.attributes).toMatchObject({ scopes_held: 'files:read', scopes_needed: 'files:write' })
     expect(asked()).toBe(1)

@@ -34,6 +34,8 @@ export const requirements: Record<string, string> = {
     'oauth4webapi and openid-client in processes of their own, with oidc-provider: metadata, registration, token, 403, step-up',
   'oauth-preflight':
     'an MCP client in a browser goes from 401 to a tool and over a step-up to the next one, with cors() and with what the guide has in its place',
+  'oauth-step-up-keeps':
+    'a challenge that asks for more scopes names those that the token has for other operations, and nothing of an unproven token',
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',
