@@ -97,6 +97,11 @@ describe('options', () => {
     [{ algorithms: ['HS256'] }, 'algorithms'],
     [{ secret: 'x'.repeat(32), algorithms: ['RS256'] }, 'algorithms'],
     [{ secret: 'short' }, 'secret'],
+    // RFC 7518 §3.2: as long as the hash.
+    [{ secret: 'x'.repeat(31) }, 'secret'],
+    [{ secret: 'x'.repeat(47), algorithms: ['HS384'] }, 'secret'],
+    [{ secret: 'x'.repeat(63), algorithms: ['HS512'] }, 'secret'],
+    [{ secret: 'x'.repeat(48), algorithms: ['HS256', 'HS384', 'HS512'] }, 'secret'],
     [{ secret: 'x'.repeat(32), jwks: { keys: [] } }, 'jwks'],
     [{ jwks: { keys: [] } }, 'jwks'],
     [
@@ -125,6 +130,15 @@ describe('options', () => {
     ],
   ])('an issuer with %j is refused for its %s', (issuer: Partial<IssuerOptions> | object, name) => {
     expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_COUNTERSIGN_OPTION_INVALID issuer.${name}`)
+  })
+
+  test.each([
+    ['HS256', 32],
+    ['HS384', 48],
+    ['HS512', 64],
+  ])('a secret as long as the hash of %s is accepted: %i bytes', (algorithm, bytes) => {
+    const issuer = { issuer: ISSUER, secret: 'x'.repeat(bytes), algorithms: [algorithm] }
+    expect(() => requireOAuthBearer({ resource: RESOURCE, issuer })).not.toThrow()
   })
 
   test('a client that introspects needs its credentials', async () => {

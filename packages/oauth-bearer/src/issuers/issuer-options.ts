@@ -7,7 +7,12 @@ import {
   type IntrospectionOptions,
 } from '../introspection/introspection-options.js'
 import type { ProfileName } from '../jwt/profile.js'
-import { ASYMMETRIC_ALGORITHMS, DEFAULT_ALGORITHMS, SYMMETRIC_ALGORITHMS } from '../keys/algorithms.js'
+import {
+  ASYMMETRIC_ALGORITHMS,
+  DEFAULT_ALGORITHMS,
+  minimumSecretBytes,
+  SYMMETRIC_ALGORITHMS,
+} from '../keys/algorithms.js'
 import { hasTrustableKey } from '../keys/key-policy.js'
 import { isJsonObject, type JsonObject } from '../strict-encoding.js'
 import type { VerifyFunction } from './verify-function.js'
@@ -44,7 +49,7 @@ export interface IssuerOptions {
   readonly jwksUri?: string | undefined
   /** The keys themselves, instead of a URL. */
   readonly jwks?: { readonly keys: readonly object[] } | undefined
-  /** Shared with the issuer, for HS256, HS384 and HS512: 32 bytes or more. */
+  /** Shared with the issuer: at least 32 bytes for HS256, 48 for HS384, 64 for HS512, as long as the hash (RFC 7518 §3.2). */
   readonly secret?: string | Uint8Array | undefined
   /** For how long keys that are no longer fresh are used while the issuer fails. Default 3600, at most 86400. */
   readonly staleIfErrorSeconds?: number | undefined
@@ -176,6 +181,12 @@ export function checkIssuerOptions(options: string | IssuerOptions, name: string
   const algorithms = checked.algorithms ?? []
   const wrong = algorithms.find((name) => SYMMETRIC_ALGORITHMS.includes(name) !== hasSecret)
   if (wrong !== undefined) fail('algorithms', `contains ${wrong}: HS algorithms need a "secret", the others need keys`)
+  const { secret } = checked
+  const tooLong = secret && algorithms.find((name) => minimumSecretBytes(name) > secret.length)
+  if (tooLong !== undefined) {
+    const bytes = `${minimumSecretBytes(tooLong)} bytes for ${tooLong}`
+    fail('secret', `must have at least ${bytes}, as its hash has (RFC 7518 §3.2): make a longer one`)
+  }
   const sources = [checked.jwksUri, checked.jwks, checked.secret].filter((source) => source !== undefined)
   if (sources.length > 1) fail('jwks', 'cannot be combined with "jwksUri" or "secret": set one of the three')
   if (checked.jwks !== undefined && !hasTrustableKey(checked.jwks.keys, checked.algorithms ?? DEFAULT_ALGORITHMS)) {

@@ -55,6 +55,14 @@ export function algorithmOf(name: string): Algorithm {
   return algorithm
 }
 
+const HASH_BYTES = { sha256: 32, sha384: 48, sha512: 64 } as const
+
+/** How long the secret of an HS algorithm must be, in bytes: as long as its hash (RFC 7518 §3.2). */
+export function minimumSecretBytes(name: string): number {
+  const { digest = 'sha256' } = algorithmOf(name)
+  return HASH_BYTES[digest]
+}
+
 /** Whether a public JWK can be a key of this algorithm. */
 export function fitsAlgorithm({ kty, crv, alg }: Readonly<Record<string, unknown>>, name: string): boolean {
   const wanted = algorithmOf(name)
