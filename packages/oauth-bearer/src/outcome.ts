@@ -14,7 +14,7 @@ export interface Signer {
 /** A token that was verified: who holds it, and for how long that may be remembered. */
 export interface Verified extends Times {
   readonly outcome: 'verified'
-  /** Made once, frozen, and returned on each hit of the cache. */
+  /** Made once and frozen. Each request gets it with a principal of its own. */
   readonly verdict: Granted<OAuthBearerPrincipal>
   readonly toleranceMs: number
   /** For a JWT. The key must still be trusted on each hit. */

@@ -11,7 +11,8 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly kind: 'oauth-bearer'
   /**
    * `<issuer>|<subject>`; without a subject `<issuer>|client|<client_id>`. A subject that begins with `client|` or `subject|`
-   * follows `subject|`, so that no subject has the id of a client.
+   * follows `subject|`, so that no subject has the id of a client. `|` and `%` in the issuer are percent-encoded, so that no
+   * issuer's subjects have the ids of another's.
    */
   readonly id: string
   /** The issuer's identifier. */
@@ -67,7 +68,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 /** Builds the frozen principal, in the verdict that grants it. The event says which way it was verified. */
 export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
   const { issuer, subject, clientId, scopes, expiresAt, claims, claimNames, via } = identity
-  const id = `${issuer}|${subject === undefined ? `client|${clientId}` : unlikeClient(subject)}`
+  const id = `${withoutBars(issuer)}|${subject === undefined ? `client|${clientId}` : unlikeClient(subject)}`
   // Absent members are left out. Spreads would cost more than all checks of the claims.
   const principal: Mutable<Partial<OAuthBearerPrincipal>> = { kind: 'oauth-bearer', id, issuer }
   if (subject !== undefined) principal.subject = subject
@@ -80,6 +81,18 @@ export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
   const credential = typeof jti === 'string' ? { id: jti } : undefined
   const detail = Object.freeze({ credential, attributes: { issuer, via } })
   return Object.freeze(granted(deepFreeze(principal as OAuthBearerPrincipal), detail))
+}
+
+/**
+ * The verdict with a principal of its own. What was verified once is granted to many requests: whoever attaches something
+ * to a principal, such as in a `WeakMap`, attaches it to that request alone.
+ */
+export function grantAnew({ principal, detail }: Granted<OAuthBearerPrincipal>): Granted<OAuthBearerPrincipal> {
+  return Object.freeze(granted(Object.freeze({ ...principal }), detail))
+}
+
+function withoutBars(issuer: string): string {
+  return issuer.replace(/[%|]/g, encodeURIComponent)
 }
 
 function unlikeClient(subject: string): string {

@@ -16,7 +16,7 @@ import type { Issuer } from './issuers/issuer.js'
 import { type CompactJws, parseJws } from './jwt/parse-jws.js'
 import type { Legacy } from './legacy.js'
 import type { OAuthBearerVerdict, TokenOutcome } from './outcome.js'
-import type { OAuthBearerPrincipal } from './principal.js'
+import { grantAnew, type OAuthBearerPrincipal } from './principal.js'
 import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
 import type { OAuthBearerReason } from './reasons.js'
 import { createTokenCache, digestOf } from './token-cache.js'
@@ -63,8 +63,9 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
     return known === undefined ? verifyNew(presented, digest, request) : stands(known.verdict)
   }
 
-  /** Not cached: a revocation takes effect on the next request. */
-  function stands(verdict: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
+  /** Not cached: each request has a principal of its own, and a revocation takes effect on the next one. */
+  function stands(verified: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
+    const verdict = grantAnew(verified)
     return isRevoked === undefined ? verdict : unlessRevoked(verdict, isRevoked)
   }
 

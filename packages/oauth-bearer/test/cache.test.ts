@@ -62,6 +62,27 @@ describe('the cache of verified tokens', () => {
     })
   })
 
+  test('[oauth-cache] each request has a principal of its own, which all its gates show', async () => {
+    const seen: unknown[] = []
+    await start({
+      isRevoked: () => false,
+      routes: (routes, gate) => {
+        const keep: RequestHandler = (request, _response, next) => {
+          seen.push(request.principal)
+          next()
+        }
+        routes.get('/kept', gate, keep, gate.scopes('files:read'), keep, (_request, response) => void response.json({}))
+      },
+    })
+    const token = await app.token()
+    // At the same time, and then from the cache.
+    await Promise.all([app.get(token, '/kept'), app.get(token, '/kept')])
+    await app.get(token, '/kept')
+    expect(seen).toHaveLength(6)
+    expect(new Set(seen).size).toBe(3)
+    for (const principal of seen) expect([principal, Object.isFrozen(principal)]).toEqual([seen[0], true])
+  })
+
   test('[oauth-cache] a token that one gate granted is refused by a gate with another audience', async () => {
     app = await oauthApp(({ url }, clock) => ({
       routes: (routes) => {
