@@ -56,12 +56,12 @@ export function checkClaims(
   if (!isText(claims.sub) && clientId === undefined) return missingClaim('sub')
   const expiresAt = milliseconds(claims.exp)
   const notBefore = milliseconds(claims.nbf)
-  const issuedAt = milliseconds(claims.iat)
-  const undated = [expiresAt, notBefore, issuedAt].findIndex(Number.isNaN)
+  const undated = [expiresAt, notBefore, milliseconds(claims.iat)].findIndex(Number.isNaN)
   if (undated !== -1) return missingClaim(TIME_CLAIMS[undated] as string)
   if (claims.iss !== undefined && claims.iss !== rules.issuer) return wrongIssuer(claims.iss, [rules.issuer])
   const times = { expiresAt, notBefore }
-  const refusal = checkTimes(times, toleranceMs, now) ?? checkTimes({ notBefore: issuedAt }, toleranceMs, now)
+  // `iat` is information (RFC 7519 §4.1.6). What a token is not valid before, its `nbf` says.
+  const refusal = checkTimes(times, toleranceMs, now)
   if (refusal !== undefined) return refusal
   // Without its proof a bound token is worthless (RFC 9449 §7.2, RFC 8705 §3). A proof would be checked here.
   if (claims.cnf !== undefined) return denied('bound_token')
@@ -139,7 +139,7 @@ function isText(value: unknown): value is string {
 }
 
 function isPresent(value: unknown): boolean {
-  return value !== undefined && value !== null && value !== ''
+  return value !== undefined && value !== ''
 }
 
 /** NaN for a value that is not a NumericDate (RFC 7519 §2). */

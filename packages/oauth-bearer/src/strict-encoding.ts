@@ -20,12 +20,16 @@ export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The object in these bytes, or undefined if they are not UTF-8, not JSON, not an object, or contain an object with a
- * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8725 §2.4).
+ * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8725 §2.4). Its members that are `null`
+ * are left out: issuers write them for what they do not know.
  */
 export function parseJsonObject(bytes: Buffer): JsonObject | undefined {
   const value = parseStrictJson(bytes)
+  if (!isJsonObject(value)) return undefined
   // What it does not say, no prototype may say.
-  return isJsonObject(value) ? (Object.setPrototypeOf(value, null) as JsonObject) : undefined
+  const object = Object.setPrototypeOf(value, null) as Record<string, unknown>
+  for (const name of Object.keys(object)) if (object[name] === null) delete object[name]
+  return object
 }
 
 /** Whether a value is an object and not an array. */

@@ -52,6 +52,7 @@ describe('other tokens of the same issuer', () => {
     ['an ID token with a nonce', { nonce: 'n' }],
     ['an ID token of a hybrid flow', { at_hash: 'h' }],
     ['an ID token of Cognito', { token_use: 'id' }],
+    ['a refresh token of Hydra', { token_use: 'refresh_token' }],
     ['an ID token of Keycloak', { typ: 'ID' }],
     ['a refresh token of Keycloak', { typ: 'Refresh' }],
     ['an offline token of Keycloak', { typ: 'Offline' }],
@@ -65,6 +66,9 @@ describe('other tokens of the same issuer', () => {
     [undefined, {}],
     ['at+jwt', {}],
     ['JWT', { token_use: 'access' }],
+    ['JWT', { token_use: 'access_token' }],
+    ['JWT', { token_use: null, nonce: null, at_hash: null }],
+    [null, {}],
     ['JWT', { typ: 'Bearer', nonce: 'n' }],
   ])('in the relaxed profile an access token of typ %s with %j is accepted', async (typ, claims) => {
     expect(await reasonOf(relaxed, relaxed.token({ header: { typ }, claims }))).toBe('200 granted')
@@ -104,6 +108,17 @@ describe('required claims', () => {
     expect(await reasonOf(relaxed, relaxed.token({ claims: { [name]: undefined } }))).toBe('200 granted')
   })
 
+  test.each(['nbf', 'cnf', 'azp', 'scope', 'acr'])('a claim that is null is an absent one: %s', async (name) => {
+    const { status, json } = await app.get(await app.token({ claims: { [name]: null } }))
+    expect([status, app.last()]).toEqual([200, 'granted'])
+    expect((json.principal as { claims: object }).claims).not.toHaveProperty(name)
+  })
+
+  test('a required claim that is null is missing', async () => {
+    expect(await reasonOf(app, app.token({ claims: { jti: null } }))).toBe('401 missing_claim')
+    expect(await reasonOf(relaxed, relaxed.token({ claims: { jti: null } }))).toBe('200 granted')
+  })
+
   test('without a subject the client is the principal; without both the token is refused', async () => {
     const { json } = await relaxed.get(await relaxed.token({ claims: { sub: undefined } }))
     expect((json.principal as { id: string }).id).toBe(`${relaxed.issuer.url}|client|c1`)
@@ -126,6 +141,27 @@ describe('required claims', () => {
     ])
   })
 
+  test("no issuer's subject has the id of another issuer's", async () => {
+    const { url } = relaxed.issuer
+    const barred = await oauthApp((_issuer, clock) => ({
+      clock,
+      issuer: [
+        { issuer: `${url}/t`, profile: 'relaxed', jwks: { keys: [relaxed.key.jwk] } },
+        { issuer: `${url}/t|a`, profile: 'relaxed', jwks: { keys: [relaxed.key.jwk] } },
+        { issuer: `${url}/t%7Ca`, profile: 'relaxed', jwks: { keys: [relaxed.key.jwk] } },
+      ],
+    }))
+    const idOf = async (iss: string, sub: string) =>
+      ((await barred.get(await barred.token({ claims: { iss, sub } }, relaxed.key))).json.principal as { id: string })
+        .id
+    expect([await idOf(`${url}/t`, 'a|u1'), await idOf(`${url}/t|a`, 'u1'), await idOf(`${url}/t%7Ca`, 'u1')]).toEqual([
+      `${url}/t|a|u1`,
+      `${url}/t%7Ca|u1`,
+      `${url}/t%257Ca|u1`,
+    ])
+    await barred.stop()
+  })
+
   test.each([
     { sub: 1 },
     { sub: ['u1'] },
@@ -140,7 +176,7 @@ describe('required claims', () => {
     expect(await reasonOf(app, app.token({ claims }))).toBe('401 missing_claim')
   })
 
-  test.each([{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null])(
+  test.each([{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', false])(
     'a token that is bound to a key, cnf %j, is not accepted as a bearer token',
     async (cnf) => {
       expect(await reasonOf(app, app.token({ claims: { cnf } }))).toBe('401 bound_token')
@@ -162,7 +198,10 @@ describe('the clock', () => {
     [{ nbf: 6 }, '401 not_yet_valid'],
     [{ nbf: -3600 }, '200 granted'],
     [{ iat: 5 }, '200 granted'],
-    [{ iat: 6 }, '401 not_yet_valid'],
+    // RFC 7519 §4.1.6: information. Some issuers' clocks run ahead, and `nbf` says what must wait.
+    [{ iat: 6 }, '200 granted'],
+    [{ iat: 86_400 }, '200 granted'],
+    [{ iat: 86_400, nbf: 6 }, '401 not_yet_valid'],
     [{ iat: -86_400 }, '200 granted'],
     [{ exp: -5, nbf: 6 }, '401 expired'],
   ])('[oauth-clock] with times of %j seconds from now: %s', async (offsets, expected) => {

@@ -71,9 +71,9 @@ describe('the event of a refused token says', () => {
     const { reason, attributes, answer } = await refused(await token({ header: { kid } }))
     expect([reason, attributes.key_id]).toEqual(['unknown_key', `k9${'x'.repeat(252)}`])
     expect(answer.text + JSON.stringify([...answer.headers])).not.toContain('xxxx')
-    expect((await refused(await token({ header: { jku: 'https://evil.example.com' } }))).attributes).toMatchObject({
+    expect((await refused(await token({ header: { jwk: app.key.jwk } }))).attributes).toMatchObject({
       key_id: 'k1',
-      part: 'jku',
+      part: 'jwk',
     })
   })
 

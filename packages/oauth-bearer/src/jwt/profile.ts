@@ -13,10 +13,10 @@ export interface Profile {
 }
 
 // Marks of tokens that are not access tokens, at issuers whose access tokens have no type of their own: ID tokens (OpenID
-// Connect Core §2), Cognito's `token_use`, Keycloak's `typ`.
+// Connect Core §2), the `token_use` of Cognito and Hydra, Keycloak's `typ`.
 const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events']
 const otherTokens: Profile['otherTokens'] = [
-  ({ token_use: use }) => use !== undefined && use !== 'access',
+  ({ token_use: use }) => use !== undefined && use !== 'access' && use !== 'access_token',
   ({ typ }) => typeof typ === 'string' && /^(?:id|refresh|offline|logout)$/i.test(typ),
   // Keycloak before 25 puts the nonce into access tokens, too, and gives those the type Bearer.
   (claims) => claims.typ !== 'Bearer' && ID_TOKEN_CLAIMS.some((name) => Object.hasOwn(claims, name)),

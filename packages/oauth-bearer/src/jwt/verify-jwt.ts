@@ -15,9 +15,6 @@ export interface JwtSetup {
   readonly rules: ClaimRules
 }
 
-/** Header parameters by which the sender would choose the key. */
-const KEY_INJECTION = ['jwk', 'jku', 'x5u']
-
 /** Verifies a JWT of one issuer. `now` is the wall clock. */
 export type VerifyJwt = (jws: CompactJws, now: number) => TokenOutcome | Promise<TokenOutcome>
 
@@ -54,8 +51,9 @@ function checkType({ header, payload }: CompactJws, { profile }: JwtSetup): Deni
 
 function checkKeyParameters({ header }: CompactJws, { algorithms }: JwtSetup): Denied<OAuthBearerReason> | undefined {
   if (!algorithms.includes(header.alg)) return wrongAlgorithm(header, algorithms)
-  const part = KEY_INJECTION.find((name) => Object.hasOwn(header, name))
-  if (part !== undefined) return unknownKey(header, part)
+  // A key that the sender chose. `jku` and `x5u` only say where one is: keys come from the issuer's own place, whatever they
+  // say, and nothing is fetched from there.
+  if (header.jwk !== undefined) return unknownKey(header, 'jwk')
   return header.kid === undefined || typeof header.kid === 'string' ? undefined : unknownKey(header, 'kid')
 }
 
