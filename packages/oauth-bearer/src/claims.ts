@@ -68,7 +68,7 @@ export function checkClaims(
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
-      : isAccepted(checkAudience({ ...claims }))
+      : isAccepted('checkAudience', checkAudience({ ...claims }))
   if (!isForUs) return wrongAudience(claims.aud, rules)
   return clientIds === undefined || clientIds.includes(clientId ?? '') ? times : wrongClient(clientId, clientIds)
 }
@@ -83,11 +83,18 @@ export function wrongIssuer(named: unknown, expected: readonly string[]): Denied
   return denied('wrong_issuer', { detail: { attributes: { ...seen, expected_issuers: listed(expected) } } })
 }
 
-/** The refusal of a token that is, or may be, of another kind. Of `undefined` in the list, the type may be left out. */
-export function wrongType(named: unknown, expected: readonly (string | undefined)[]): Denied<OAuthBearerReason> {
+/**
+ * The refusal of a token that is, or may be, of another kind. Where its type shows it, the event has the types that are
+ * expected, of which `undefined` may be left out; else the claim that shows it, if one does.
+ */
+export function wrongType(
+  named: unknown,
+  { expected, claim }: { readonly expected?: readonly (string | undefined)[]; readonly claim?: string },
+): Denied<OAuthBearerReason> {
   const attributes = {
     token_type: isText(named) ? named : 'none',
-    expected_types: listed(expected.map((type) => type ?? 'none')),
+    ...(expected === undefined ? {} : { expected_types: listed(expected.map((type) => type ?? 'none')) }),
+    ...(claim === undefined ? {} : { claim }),
   }
   return denied('wrong_type', { detail: { attributes } })
 }
@@ -109,14 +116,14 @@ function wrongClient(clientId: string | undefined, expected: readonly string[]):
 }
 
 /**
- * Only `true` is a "yes".
+ * Whether the app's function `name` says "yes": only `true` is one.
  *
- * @throws {TypeError} for a promise: of an async `checkAudience`, every token would be for another audience.
+ * @throws {TypeError} for a promise: an async function would refuse every token.
  */
-function isAccepted(answer: unknown): boolean {
+export function isAccepted(name: 'checkAudience' | 'isAccessToken', answer: unknown): boolean {
   if (!isPromise(answer)) return answer === true
   answer.then(undefined, () => undefined)
-  throw new TypeError('checkAudience must answer true or false, not a promise')
+  throw new TypeError(`${name} must answer true or false, not a promise`)
 }
 
 /** The refusal of a token that has expired or is not valid yet. */
@@ -149,7 +156,7 @@ function milliseconds(seconds: unknown): number | undefined {
 }
 
 /** One string, or a list of strings that contains one of ours, compared exactly (RFC 7519 §4.1.3). */
-function isAudience(audience: unknown, accepted: readonly string[]): boolean {
+export function isAudience(audience: unknown, accepted: readonly string[]): boolean {
   const list: readonly unknown[] = Array.isArray(audience) ? audience : [audience]
   return list.every((one) => typeof one === 'string') && list.some((one) => accepted.includes(one as string))
 }

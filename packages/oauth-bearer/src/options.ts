@@ -8,6 +8,7 @@ import {
   checkIssuerOptions,
   claimMapRule,
   type IssuerOptions,
+  tokenBytesRule,
 } from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
 import { type CheckedLegacyOptions, checkLegacyOptions, type LegacyTokenOptions } from './legacy.js'
@@ -41,7 +42,7 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
    * decision 0006 is 500.
    */
   readonly isRevoked?: ((principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>) | undefined
-  /** Default 8192. */
+  /** How long a token may be. Default 8192, or the longest `maxTokenBytes` of its issuers. */
   readonly maxTokenBytes?: number | undefined
   /** How far the issuer's clock may differ. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number | undefined
@@ -91,7 +92,7 @@ const rules = {
     isJsonObject(value) ? (value as unknown as LegacyTokenOptions) : undefined,
   ),
   isRevoked: option.func<(principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>>(),
-  maxTokenBytes: option.integer(256, 65_536).default(8192),
+  maxTokenBytes: tokenBytesRule(),
   clockToleranceSeconds: option.seconds(0, 60).default(5),
   cache: option.custom<false | object>('false or { maxEntries }', (value) =>
     value === false || isJsonObject(value) ? value : undefined,
@@ -102,6 +103,9 @@ const rules = {
   realm: option.string(/^[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'printable ASCII without quotes and backslashes'),
   resourceMetadataUrl: urlRule(),
 }
+
+/** Longer than almost every token; an issuer whose tokens are longer says so. */
+const MAX_TOKEN_BYTES = 8192
 
 const ALIASES: OptionAliases = {
   algorithms: 'issuer.algorithms',
@@ -183,6 +187,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
     audiences: audience ?? resourceSpellings(rest.resource),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
+    maxTokenBytes: rest.maxTokenBytes ?? Math.max(MAX_TOKEN_BYTES, ...issuers.map((one) => one.maxTokenBytes ?? 0)),
     toleranceMs: clockToleranceSeconds * 1000,
     recheckMs: Math.round(recheckSeconds * 1000),
     maxCacheEntries: caching?.maxEntries ?? 0,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
+import { encode } from './forge.js'
 import { type Harness, oauthApp } from './harness.js'
 
 let app: Harness
@@ -241,6 +242,53 @@ describe('the clock', () => {
 })
 
 describe('issuers with their own claims', () => {
+  test('an issuer can say which of its tokens are access tokens, in place of the marks that relaxed looks for', async () => {
+    const harness = await oauthApp(({ url }) => ({
+      issuer: { issuer: url, profile: 'relaxed', isAccessToken: ({ scp }) => typeof scp === 'string' },
+    }))
+    const typ = 'JWT'
+    expect(await reasonOf(harness, harness.token({ header: { typ }, claims: { scp: 'a', nonce: 'n' } }))).toBe(
+      '200 granted',
+    )
+    expect(await reasonOf(harness, harness.token({ header: { typ } }))).toBe('401 wrong_type')
+    expect(harness.events.at(-1)?.attributes).toEqual({ token_type: 'JWT', issuer: harness.issuer.url })
+    // Its type still counts, and it is asked about what the issuer signed alone.
+    expect(await reasonOf(harness, harness.token({ header: { typ: 'dpop+jwt' }, claims: { scp: 'a' } }))).toBe(
+      '401 wrong_type',
+    )
+    const [header, , signature] = (await harness.token({ header: { typ } })).split('.')
+    const forged = [header, encode({ iss: harness.issuer.url, scp: {} }), signature].join('.')
+    expect(await reasonOf(harness, Promise.resolve(forged))).toBe('401 bad_signature')
+    await harness.stop()
+  })
+
+  test.each([
+    ['a promise', async () => true, '500 internal_error'],
+    ['no boolean', () => 1 as unknown as boolean, '401 wrong_type'],
+    [
+      'an error',
+      () => {
+        throw new Error('down')
+      },
+      '503 verifier',
+    ],
+  ])('a rule for access tokens that answers %s: %s', async (_name, isAccessToken, expected) => {
+    // A promise that is returned by a function which is not async.
+    const answer = () => (isAccessToken as () => boolean)()
+    const harness = await oauthApp(({ url }) => ({ issuer: { issuer: url, isAccessToken: () => answer() } }))
+    expect(await reasonOf(harness, harness.token())).toBe(expected)
+    await harness.stop()
+  })
+
+  test('the claim by which a token is of another kind is in the event', async () => {
+    expect(await reasonOf(relaxed, relaxed.token({ claims: { nonce: 'n' } }))).toBe('401 wrong_type')
+    expect(relaxed.events.at(-1)?.attributes).toEqual({
+      token_type: 'at+jwt',
+      claim: 'nonce',
+      issuer: relaxed.issuer.url,
+    })
+  })
+
   test('clients, audience and mapped claims are the configuration of an issuer', async () => {
     const harness = await oauthApp(({ url }) => ({
       issuer: {

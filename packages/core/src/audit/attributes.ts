@@ -35,7 +35,7 @@ export interface DiagnosticAttributes {
   readonly expected_types?: string
   /** Of `unknown_key`: the key that the token names. */
   readonly key_id?: string
-  /** Of `missing_claim`: the claim that is missing or has a wrong type. */
+  /** Of `missing_claim`: the claim that is missing or has a wrong type. Of `wrong_type`: the one that access tokens do not have. */
   readonly claim?: string
   /** Of `malformed` and its like, and of `ambiguous`: which part of what was presented. A constant of ours. */
   readonly part?: string

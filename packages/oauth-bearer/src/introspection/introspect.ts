@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { type ClaimRules, checkClaims, wrongType } from '../claims.js'
 import { createCircuit } from '../http/circuit.js'
 import { FetchError } from '../http/request.js'
-import { PROFILES } from '../jwt/profile.js'
+import { markOfOtherToken, PROFILES } from '../jwt/profile.js'
 import type { TokenOutcome } from '../outcome.js'
 import { grantByClaims } from '../principal.js'
 import type { PresentedToken } from '../read.js'
@@ -74,9 +74,9 @@ export function createIntrospection({
   function judge({ claims, keepUntilMs }: Answer): TokenOutcome {
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
-    if (type !== 'bearer' || PROFILES.relaxed.otherTokens.some((isKind) => isKind(claims))) {
-      return wrongType(claims.token_type, ['bearer'])
-    }
+    const mark = markOfOtherToken(PROFILES.relaxed, claims)
+    if (mark !== undefined) return wrongType(claims.token_type, { claim: mark })
+    if (type !== 'bearer') return wrongType(claims.token_type, { expected: ['bearer'] })
     const required = options.allowMissingAudience ? [] : ['aud']
     const times = checkClaims(claims, rules, required, clock.now())
     if ('outcome' in times) return times

@@ -3,7 +3,7 @@ import type { ClaimRules } from '../claims.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'
 import { createIntrospection } from '../introspection/introspect.js'
-import { PROFILES } from '../jwt/profile.js'
+import { profileOf } from '../jwt/profile.js'
 import { createVerifyJwt } from '../jwt/verify-jwt.js'
 import { DEFAULT_ALGORITHMS } from '../keys/algorithms.js'
 import { fetchKeys } from '../keys/fetch-keys.js'
@@ -48,7 +48,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
       createVerifyJwt({
         keys,
         algorithms,
-        profile: PROFILES[checked.profile],
+        profile: profileOf(checked.profile, checked.isAccessToken),
         rules,
       }),
     ask: askOf(checked, rules, discovery, gate.clock),

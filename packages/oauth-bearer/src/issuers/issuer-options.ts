@@ -39,6 +39,13 @@ export interface IssuerOptions {
   readonly clientIds?: readonly string[] | undefined
   /** `'rfc9068'` (default) or `'relaxed'`, for issuers whose access tokens have no type and few claims. */
   readonly profile?: ProfileName | undefined
+  /**
+   * Knows this issuer's access tokens by their claims, in place of the marks of other tokens that `'relaxed'` looks for. Gets
+   * proven claims of JWTs; what it does not know is refused as `wrong_type`.
+   */
+  readonly isAccessToken?: ((claims: JsonObject) => boolean) | undefined
+  /** How long its tokens may be, in bytes. Default: the gate's `maxTokenBytes`, or 8192. */
+  readonly maxTokenBytes?: number | undefined
   /** Signature algorithms. Default RS256, PS256, ES256, EdDSA; with a `secret` HS256. */
   readonly algorithms?: readonly string[] | undefined
   /** The claims that contain scopes. Default `['scope', 'scp']`. */
@@ -72,6 +79,11 @@ export function audienceRule(): RuleBuilder<readonly string[]> {
   })
 }
 
+/** The rule of an option that says how long tokens may be. */
+export function tokenBytesRule(): RuleBuilder<number> {
+  return option.integer(256, 65_536)
+}
+
 /** The rule of an option that maps names to claims. */
 export function claimMapRule(): RuleBuilder<Readonly<Record<string, string>>> {
   return option.custom<Readonly<Record<string, string>>>('an object of name: claim', (value) =>
@@ -89,6 +101,8 @@ const rules = {
   checkAudience: option.syncFunc<(claims: JsonObject) => boolean>(),
   clientIds: option.strings(),
   profile: option.oneOf('rfc9068', 'relaxed').default('rfc9068'),
+  isAccessToken: option.syncFunc<(claims: JsonObject) => boolean>(),
+  maxTokenBytes: tokenBytesRule(),
   algorithms: option.custom<readonly string[]>(
     `a list of ${[...ASYMMETRIC_ALGORITHMS, ...SYMMETRIC_ALGORITHMS].join(', ')}`,
     (value) =>
@@ -204,6 +218,9 @@ export function checkIssuerOptions(options: string | IssuerOptions, name: string
   const unasked = UNASKED_OF_VERIFY.find((name) => checked[name] !== undefined)
   if (kind === 'opaque' && checked.verify !== undefined && unasked !== undefined) {
     fail(unasked, 'applies to tokens that are verified here: "verify" must check it itself')
+  }
+  if (kind === 'opaque' && checked.isAccessToken !== undefined) {
+    fail('isAccessToken', `applies to JWTs, and this issuer's kind is 'opaque': leave it out, or set 'mixed'`)
   }
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =

@@ -1,11 +1,11 @@
 import { andThen, type Denied, denied, listed, unavailable } from '@countersign/core/gate-kit'
-import { type ClaimRules, checkClaims, wrongType } from '../claims.js'
+import { type ClaimRules, checkClaims, isAccepted, wrongType } from '../claims.js'
 import type { KeyAnswer, KeySource, TrustedKey } from '../keys/key-source.js'
 import type { Refused, Signer, TokenOutcome } from '../outcome.js'
 import { grantByClaims } from '../principal.js'
 import type { OAuthBearerReason } from '../reasons.js'
 import type { CompactJws } from './parse-jws.js'
-import type { Profile } from './profile.js'
+import { markOfOtherToken, type Profile } from './profile.js'
 
 /** What JWTs of one issuer are verified with. */
 export interface JwtSetup {
@@ -42,11 +42,11 @@ export function createVerifyJwt(setup: JwtSetup): VerifyJwt {
 function checkType({ header, payload }: CompactJws, { profile }: JwtSetup): Denied<OAuthBearerReason> | undefined {
   const { typ, crit, b64, cty } = header
   // No extension is understood here (RFC 7515 §4.1.11), and no token contains another one (RFC 7519 §5.2).
-  if (crit !== undefined || b64 !== undefined || cty !== undefined) return wrongType(typ, profile.types)
+  if (crit !== undefined || b64 !== undefined || cty !== undefined) return wrongType(typ, { expected: profile.types })
   const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
-  const isAccessToken = profile.types.includes(type as string | undefined)
-  if (isAccessToken && !profile.otherTokens.some((isKind) => isKind(payload))) return undefined
-  return wrongType(typ, profile.types)
+  if (!profile.types.includes(type as string | undefined)) return wrongType(typ, { expected: profile.types })
+  const mark = markOfOtherToken(profile, payload)
+  return mark === undefined ? undefined : wrongType(typ, { claim: mark })
 }
 
 function checkKeyParameters({ header }: CompactJws, { algorithms }: JwtSetup): Denied<OAuthBearerReason> | undefined {
@@ -101,7 +101,16 @@ function signerAmong(keys: readonly TrustedKey[], { header, signed, signature }:
   return keys.find(({ verifiers }) => verifiers.get(header.alg)?.(signed, signature) === true)
 }
 
-function judgeClaims({ payload }: CompactJws, { profile, rules }: JwtSetup, signer: Signer, now: number): TokenOutcome {
+function judgeClaims(
+  { header, payload }: CompactJws,
+  { profile, rules }: JwtSetup,
+  signer: Signer,
+  now: number,
+): TokenOutcome {
+  const { isAccessToken } = profile
+  if (isAccessToken !== undefined && !isAccepted('isAccessToken', isAccessToken({ ...payload }))) {
+    return wrongType(header.typ, {})
+  }
   const times = checkClaims(payload, rules, profile.requiredClaims, now)
   if ('outcome' in times) return times
   const { toleranceMs } = rules
