@@ -39,8 +39,8 @@ export interface Legacy {
   usage(): readonly LegacyUse[]
 }
 
-/** The `issuer` of the principals. */
-const ISSUER = 'legacy'
+/** The `issuer` of the principals: no other issuer has this name. */
+export const LEGACY_ISSUER = 'legacy'
 /** How long `verify` may take. */
 const TIMEOUT_MS = 2000
 const MIN_TOKEN_LENGTH = 16
@@ -111,7 +111,7 @@ export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedL
         const subject = subjectOf(token)
         return subject === undefined ? null : { subject, scopes }
       }),
-    issuer: ISSUER,
+    issuer: LEGACY_ISSUER,
     via: 'legacy',
     clock,
     timeoutMs: TIMEOUT_MS,
@@ -124,7 +124,7 @@ export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedL
     const subject = subjectOf(token)
     if (subject === undefined) return denied('legacy_refused')
     count(subject, false)
-    return denied('legacy_refused', { detail: { principalId: `${ISSUER}|${subject}` } })
+    return denied('legacy_refused', { detail: { principalId: `${LEGACY_ISSUER}|${subject}` } })
   }
 
   return {

@@ -11,7 +11,7 @@ import {
   tokenBytesRule,
 } from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
-import { type CheckedLegacyOptions, checkLegacyOptions, type LegacyTokenOptions } from './legacy.js'
+import { type CheckedLegacyOptions, checkLegacyOptions, LEGACY_ISSUER, type LegacyTokenOptions } from './legacy.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
 import { resourceSpellings } from './resource.js'
@@ -177,6 +177,13 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'issuer',
       'requireOAuthBearer: option "issuer" contains one issuer twice',
+    )
+  }
+  if (issuers.some((one) => one.issuer === LEGACY_ISSUER)) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'issuer',
+      `requireOAuthBearer: option "issuer" is '${LEGACY_ISSUER}', the issuer of legacy tokens: holders of both would have the same ids`,
     )
   }
   assertOneOpaqueIssuer(issuers)

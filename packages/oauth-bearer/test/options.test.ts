@@ -136,6 +136,36 @@ describe('options', () => {
     expect(thrownBy({ issuer: { issuer: ISSUER, ...issuer } })).toBe(`ERR_COUNTERSIGN_OPTION_INVALID issuer.${name}`)
   })
 
+  const jwks = { keys: [generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })] }
+  const introspects = { clientId: 'c', clientSecret: 's' }
+
+  test.each([
+    { jwks },
+    { jwksUri: 'https://keys.example.com/jwks' },
+    { secret: 'x'.repeat(32) },
+    { verify: () => null },
+    { jwks, introspection: { ...introspects, endpoint: 'https://adfs.example.com/introspect' } },
+  ])('an issuer that nobody fetches can have any name: with %j', (given) => {
+    for (const issuer of ['http://adfs.example.com/adfs/services/trust', 'urn:example:issuer', 'accounts']) {
+      expect(() => requireOAuthBearer({ resource: RESOURCE, issuer: { issuer, ...given } })).not.toThrow()
+    }
+  })
+
+  test.each([
+    {},
+    { introspection: introspects },
+    { jwks, introspection: introspects },
+    { kind: 'opaque' as const, introspection: introspects },
+    { introspection: { ...introspects, endpoint: 'https://adfs.example.com/introspect' } },
+  ])('an issuer that is fetched has an https URL: with %j', (given) => {
+    const issuer = 'http://adfs.example.com/adfs/services/trust'
+    expect(thrownBy({ issuer: { issuer, ...given } })).toBe('ERR_COUNTERSIGN_OPTION_INVALID issuer.issuer')
+  })
+
+  test("no issuer has the name of the legacy tokens' issuer", () => {
+    expect(thrownBy({ issuer: { issuer: 'legacy', jwks } })).toBe('ERR_COUNTERSIGN_OPTION_INVALID issuer')
+  })
+
   test.each([
     ['HS256', 32],
     ['HS384', 48],

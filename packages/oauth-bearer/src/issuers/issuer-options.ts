@@ -1,6 +1,6 @@
 import { OptionError } from '@countersign/core'
 import { type OptionAliases, option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
-import { urlRule } from '../http/url-rule.js'
+import { isSafeUrlText, urlRule } from '../http/url-rule.js'
 import {
   type CheckedIntrospectionOptions,
   checkIntrospectionOptions,
@@ -22,7 +22,10 @@ export type IssuerKind = 'jwt' | 'opaque' | 'mixed'
 
 /** An authorization server whose tokens are accepted. */
 export interface IssuerOptions {
-  /** Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. */
+  /**
+   * Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. An https URL, unless
+   * nobody fetches it: with `jwks`, `jwksUri`, `secret` or `verify` any name in ASCII will do.
+   */
   readonly issuer: string
   /**
    * `'jwt'`: its tokens are verified here, with its keys. `'opaque'`: each token is verified by asking. `'mixed'`: both.
@@ -94,7 +97,7 @@ export function claimMapRule(): RuleBuilder<Readonly<Record<string, string>>> {
 }
 
 const rules = {
-  issuer: urlRule().required(),
+  issuer: option.string(/^[!-~]{1,1024}$/, "an issuer's name, in ASCII and without spaces").required(),
   kind: option.oneOf('jwt', 'opaque', 'mixed'),
   tokenPrefix: option.string(/^[A-Za-z0-9._~+/-]{1,64}$/, '1 to 64 characters of a token'),
   audience: audienceRule(),
@@ -225,5 +228,9 @@ export function checkIssuerOptions(options: string | IssuerOptions, name: string
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =
     checked.introspection && checkIntrospectionOptions(checked.introspection, `${path}introspection.`)
+  const hasMetadata = kind !== 'opaque' && sources.length === 0
+  if ((hasMetadata || (introspection && introspection.endpoint === undefined)) && !isSafeUrlText(checked.issuer)) {
+    resolveOptions(OWNER, { issuer: checked.issuer }, { issuer: urlRule().required() }, path)
+  }
   return { ...checked, kind, introspection }
 }
