@@ -6,7 +6,7 @@ import type { Verified } from '../src/outcome.js'
 import { createTokenCache, digestOf } from '../src/token-cache.js'
 
 const principal = { kind: 'oauth-bearer', id: 'i|u', issuer: 'i', scopes: [], claims: {}, via: 'jwt' } as const
-const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', verifiers: new Map() })
+const makeKey = (): TrustedKey => ({ kid: 'k1', fingerprint: 'f', cost: 1, verifiers: new Map() })
 
 function setUp() {
   const clock = fakeClock()

@@ -80,7 +80,7 @@ function withoutKey(
   return unavailable('keys', { retryAfterSeconds, detail })
 }
 
-/** The key that signed the token. If the token names none, that can also be a key that the issuer has published since. */
+/** The key that signed the token: also one that the issuer has published since, without a name or under an old one. */
 function findSigner(
   jws: CompactJws,
   candidates: readonly TrustedKey[],
@@ -89,12 +89,16 @@ function findSigner(
   const { keys: source } = setup
   const key = signerAmong(candidates, jws)
   if (key !== undefined) return key
-  if (jws.header.kid !== undefined || source.findMore === undefined) return denied('bad_signature')
-  return andThen<KeyAnswer, TrustedKey | Refused>(source.findMore(candidates, jws.header.alg), (more) => {
-    if (more.outcome === 'unavailable') return withoutKey(more, jws, setup)
-    const later = more.outcome === 'found' ? signerAmong(more.keys, jws) : undefined
-    return later ?? denied('bad_signature')
-  })
+  if (source.findMore === undefined) return denied('bad_signature')
+  const { kid, alg } = jws.header
+  return andThen<KeyAnswer, TrustedKey | Refused>(
+    source.findMore(candidates, kid as string | undefined, alg),
+    (more) => {
+      if (more.outcome === 'unavailable') return withoutKey(more, jws, setup)
+      const later = more.outcome === 'found' ? signerAmong(more.keys, jws) : undefined
+      return later ?? denied('bad_signature')
+    },
+  )
 }
 
 function signerAmong(keys: readonly TrustedKey[], { header, signed, signature }: CompactJws): TrustedKey | undefined {

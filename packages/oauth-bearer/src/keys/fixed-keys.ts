@@ -22,6 +22,7 @@ export function secretKey(secret: Uint8Array, algorithms: readonly string[]): Ke
   const key: TrustedKey = {
     kid: undefined,
     fingerprint: 'secret',
+    cost: 1,
     verifiers: new Map(algorithms.map((algorithm) => [algorithm, secretVerifier(secret, algorithm)])),
   }
   const find = indexKeys([key])

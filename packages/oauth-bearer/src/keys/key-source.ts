@@ -5,6 +5,8 @@ export interface TrustedKey {
   readonly kid: string | undefined
   /** Its members in a fixed order, for comparison. */
   readonly fingerprint: string
+  /** What a verification costs, in units of one with RSA of up to 4096 bits. */
+  readonly cost: number
   /** By algorithm: those that are allowed and that the key fits. */
   readonly verifiers: ReadonlyMap<string, VerifySignature>
 }
@@ -24,16 +26,18 @@ export interface KeySource {
   /** Answers without a promise if the answer is known. */
   find(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer>
   /**
-   * For a token that names no key and that none of `tried` verified: whether the issuer has other keys. Asks the issuer
-   * unless that was done just now.
+   * For a token that none of `tried` verified: whether the issuer has other keys without a name, or another one under this
+   * name. Asks the issuer unless that was done just now.
    */
-  findMore?: ((tried: readonly TrustedKey[], algorithm: string) => KeyAnswer | Promise<KeyAnswer>) | undefined
+  findMore?:
+    | ((tried: readonly TrustedKey[], kid: string | undefined, algorithm: string) => KeyAnswer | Promise<KeyAnswer>)
+    | undefined
   /** Calls back with keys that the issuer withdrew: what they verified must be forgotten. */
   onRemoval(listener: (removed: ReadonlySet<TrustedKey>) => void): void
 }
 
-/** A token without `kid` is tried with at most this many keys. */
-const MAX_CANDIDATES = 4
+/** A token without `kid` is tried with keys of this cost together: 16 of the usual ones, 4 of the most expensive. */
+const MAX_COST = 16
 
 /** The keys of one set that could have signed a token. */
 export type FindKeys = (kid: string | undefined, algorithm: string) => KeyAnswer
@@ -59,7 +63,12 @@ export function indexKeys(keys: readonly TrustedKey[]): FindKeys {
 }
 
 function foundOf(keys: readonly TrustedKey[]): KeyAnswer {
-  return Object.freeze({ outcome: 'found', keys: Object.freeze(keys.slice(0, MAX_CANDIDATES)) })
+  let left = MAX_COST
+  const affordable = keys.filter(({ cost }) => {
+    left -= cost
+    return left >= 0
+  })
+  return Object.freeze({ outcome: 'found', keys: Object.freeze(affordable) })
 }
 
 const WRONG_ALGORITHM: KeyAnswer = Object.freeze({ outcome: 'wrong_algorithm' })

@@ -1,7 +1,7 @@
 import type { Clock } from '@countersign/core'
-import { BoundedTtlMap, withDeadline } from '@countersign/core/gate-kit'
+import { andThen, BoundedTtlMap, withDeadline } from '@countersign/core/gate-kit'
 import { type Circuit, createCircuit } from '../http/circuit.js'
-import { createTokenBucket } from '../http/token-bucket.js'
+import { createRequestLimit } from '../http/request-limit.js'
 import { MAX_KID_LENGTH } from './key-policy.js'
 import { failureOf, type KeyReport } from './key-report.js'
 import { type FindKeys, indexKeys, type KeyAnswer, type KeySource, type TrustedKey } from './key-source.js'
@@ -37,24 +37,36 @@ interface KeySet {
 type Refreshed = 'fetched' | 'seeded' | 'failed'
 
 const REFRESH_AHEAD = 0.8
-const UNKNOWN_KID_REFRESHES = 2
-const UNKNOWN_KID_PERIOD_MS = 30_000
-/** How long the issuer's answer that it has no such key is remembered. */
+const UNKNOWN_KEY_REFRESHES = 2
+const UNKNOWN_KEY_PERIOD_MS = 30_000
+/**
+ * Within this time a key may still be on its way: published a moment after its first token, or by one server of a CDN before
+ * the others. Until then "no such key" is the issuer's word for one moment.
+ */
+const LATE_MS = 30_000
+/** How long the issuer's word that it has no such key is remembered after that. */
 const MISS_MS = 15_000
 const MAX_MISSES = 1000
+/** What the issuer said of a key that it does not have. Times on the monotonic clock. */
+interface Miss {
+  readonly firstMs: number
+  /** Until when the issuer is not asked again. */
+  readonly settledUntilMs: number
+}
+
 /** How long a request with a known key waits for a new set if the known one is stale. */
 const PATIENCE_MS = 250
 
 /**
  * The keys that an issuer publishes. Fresh keys answer immediately and are refreshed ahead of time. While the issuer fails,
- * known keys are used for `staleIfErrorMs` and no request waits. For an unknown `kid` the issuer is asked at most twice at
- * once, then once in 15 s. See decisions 0020 and 0021.
+ * known keys are used for `staleIfErrorMs` and no request waits. For a key that is not known the issuer is asked at most
+ * twice in any 30 s. See decisions 0020 and 0021.
  */
 export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: RemoteKeysSetup): KeySource {
   const circuit: Circuit = createCircuit(clock, { threshold: 1, baseMs: 1000, maxMs: 30_000 })
-  const bucket = createTokenBucket(clock, UNKNOWN_KID_REFRESHES, UNKNOWN_KID_PERIOD_MS)
+  const limit = createRequestLimit(clock, UNKNOWN_KEY_REFRESHES, UNKNOWN_KEY_PERIOD_MS)
   const monotonic = () => clock.monotonic()
-  const misses = new BoundedTtlMap<string, true>({ maxEntries: MAX_MISSES, clock: { now: monotonic, monotonic } })
+  const misses = new BoundedTtlMap<string, Miss>({ maxEntries: MAX_MISSES, clock: { now: monotonic, monotonic } })
   const listeners: ((removed: ReadonlySet<TrustedKey>) => void)[] = []
   let set: KeySet | undefined
   let refreshing: Promise<Refreshed> | undefined
@@ -94,13 +106,18 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
 
   function answerNow(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
     const answer = ask(kid, algorithm)
-    return answer.outcome === 'unknown' ? findUnknown(kid, algorithm) : answer
+    if (answer.outcome === 'unknown') return findUnknown(kid, algorithm)
+    if (answer.outcome !== 'wrong_algorithm') return answer
+    // The issuer may have put a key of another kind under an old name.
+    return andThen<KeyAnswer, KeyAnswer>(findMore([], kid, algorithm), (more) =>
+      more.outcome === 'unknown' ? answer : more,
+    )
   }
 
   function findUnknown(kid: string | undefined, algorithm: string): KeyAnswer | Promise<KeyAnswer> {
     const name = missName(kid, algorithm)
     // No trusted key has a name this long.
-    if (name.length > MAX_KID_LENGTH + 16 || misses.get(name) !== undefined) return { outcome: 'unknown' }
+    if (name.length > MAX_KID_LENGTH + 16 || isSettled(name)) return { outcome: 'unknown' }
     if (refreshing !== undefined) {
       // The current refresh may have been answered before this key was published: if it has no such key, ask once more.
       return refreshing.then((refreshed) => {
@@ -112,30 +129,53 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
       })
     }
     if (!circuit.mayTry()) return unavailable()
-    if (!bucket.take()) return outOfTokens()
+    if (!limit.take()) return overLimit()
     return refresh().then((refreshed) => answerAfter(refreshed, kid, algorithm))
   }
 
-  function findMore(tried: readonly TrustedKey[], algorithm: string): KeyAnswer | Promise<KeyAnswer> {
-    const name = missName(undefined, algorithm)
-    if (misses.get(name) !== undefined) return { outcome: 'unknown' }
+  function findMore(
+    tried: readonly TrustedKey[],
+    kid: string | undefined,
+    algorithm: string,
+  ): KeyAnswer | Promise<KeyAnswer> {
+    const name = kid === undefined ? missName(kid, algorithm) : `!${algorithm} ${kid}`
+    if (isSettled(name)) return { outcome: 'unknown' }
     if (refreshing === undefined) {
       if (!circuit.mayTry()) return unavailable()
-      if (!bucket.take()) return outOfTokens()
+      // A name that the issuer uses was looked for in its last answer. Forgeries under it must not look like an outage.
+      if (!limit.take()) return kid === undefined ? overLimit() : { outcome: 'unknown' }
     }
     return refresh().then((refreshed): KeyAnswer => {
-      const answer = ask(undefined, algorithm)
+      const answer = ask(kid, algorithm)
       const more = answer.outcome === 'found' ? answer.keys.filter((key) => !tried.includes(key)) : []
       if (more.length > 0) return { outcome: 'found', keys: more }
       // Only the issuer can say that it has no other key.
       if (refreshed === 'failed') return unavailable()
-      misses.set(name, true, clock.monotonic() + MISS_MS)
+      settle(name)
       return { outcome: 'unknown' }
     })
   }
 
+  /** The issuer has just said that it does not have this key. */
+  function miss(name: string): void {
+    const now = clock.monotonic()
+    const firstMs = misses.get(name)?.firstMs ?? now
+    if (now - firstMs >= LATE_MS) settle(name)
+    else misses.set(name, { firstMs, settledUntilMs: now }, now + 2 * LATE_MS)
+  }
+
+  /** As {@link miss}, of a key that is not on its way. */
+  function settle(name: string): void {
+    const now = clock.monotonic()
+    misses.set(name, { firstMs: now - LATE_MS, settledUntilMs: now + MISS_MS }, now + 2 * LATE_MS)
+  }
+
+  function isSettled(name: string): boolean {
+    return clock.monotonic() < (misses.get(name)?.settledUntilMs ?? Number.NEGATIVE_INFINITY)
+  }
+
   function mayAsk(): boolean {
-    return circuit.mayTry() && bucket.take()
+    return circuit.mayTry() && limit.take()
   }
 
   function answerAfter(
@@ -149,7 +189,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     // Only the issuer can say that it has no such key.
     if (refreshed === 'failed') return unavailable()
     if (refreshed === 'seeded') return findUnknown(kid, algorithm)
-    misses.set(missName(kid, algorithm), true, clock.monotonic() + MISS_MS)
+    miss(missName(kid, algorithm))
     return answer
   }
 
@@ -157,8 +197,8 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     return { outcome: 'unavailable', retryAfterSeconds: circuit.retryAfterSeconds(), failure }
   }
 
-  function outOfTokens(): KeyAnswer {
-    return { outcome: 'unavailable', retryAfterSeconds: bucket.retryAfterSeconds(), failure: 'refresh_limit' }
+  function overLimit(): KeyAnswer {
+    return { outcome: 'unavailable', retryAfterSeconds: limit.retryAfterSeconds(), failure: 'refresh_limit' }
   }
 
   function refresh(): Promise<Refreshed> {
@@ -209,9 +249,7 @@ export function remoteKeys({ clock, staleIfErrorMs, fetchKeys, seed, report }: R
     }
     if (removed.size > 0) for (const listener of listeners) listener(removed)
     // The issuer has just said that these are gone: no need to ask again.
-    for (const { kid } of removed) {
-      if (kid !== undefined) misses.set(missName(kid, ''), true, clock.monotonic() + MISS_MS)
-    }
+    for (const { kid } of removed) if (kid !== undefined) settle(missName(kid, ''))
     if (before.length > 0 && removed.size + added > 0) report.rotated(added, removed.size)
   }
 
