@@ -136,12 +136,11 @@ function verifyJwt(
   request: Request | undefined,
 ): Outcome | undefined {
   const outcome = issuer.verifyJwt?.(jws, now)
-  const { ask, introspectionMode: mode } = issuer
+  const { ask, confirm, introspectionMode: mode } = issuer
   if (outcome === undefined || ask === undefined || mode === 'opaque-only') return outcome
   return andThen<TokenOutcome, TokenOutcome>(outcome, (value) => {
-    const isIntrospected =
-      value.outcome === 'verified' ? mode === 'always' : value.outcome === 'unavailable' || mode === 'any-failure'
-    return isIntrospected ? ask(presented, now, request) : value
+    if (value.outcome === 'verified') return mode === 'always' && confirm ? confirm(presented, value) : value
+    return value.outcome === 'unavailable' || mode === 'any-failure' ? ask(presented, now, request) : value
   })
 }
 

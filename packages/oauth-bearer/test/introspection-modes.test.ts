@@ -1,7 +1,7 @@
 import type { IntrospectionOptions } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { Harness } from './harness.js'
-import { type IntrospectedApp, introspectedApp } from './introspected-app.js'
+import { type IntrospectedApp, introspectedApp, RESOURCE } from './introspected-app.js'
 import type { Introspector } from './introspector.js'
 import { makeKey } from './test-issuer.js'
 
@@ -57,6 +57,72 @@ describe('a JWT of an issuer that also introspects', () => {
     endpoint.tokens.set(stranger, active())
     expect(await outcome(stranger)).toBe('401 bad_signature')
     expect(endpoint.asked).toHaveLength(2)
+  })
+
+  test("mode 'always': the principal is the JWT's, also if the endpoint says no more than that it is active", async () => {
+    await start({ mode: 'always' })
+    const token = await app.token({ claims: { scope: 'files:read files:write', department: 'd1' } })
+    endpoint.tokens.set(token, { active: true })
+    const { status, json } = await app.get(token)
+    expect(status).toBe(200)
+    expect(json.principal).toMatchObject({
+      subject: 'u1',
+      clientId: 'c1',
+      scopes: ['files:read', 'files:write'],
+      claims: { department: 'd1', sub: 'u1', aud: RESOURCE },
+      via: 'jwt',
+    })
+  })
+
+  test.each([
+    ['a scope that it does not name', { scope: 'files:read admin' }, { scopes: ['files:read'] }],
+    ['all scopes', { scope: '' }, { scopes: [] }],
+    ['time', { exp: 1767225700 }, { expiresAt: 1767225700000 }],
+    ['nothing by a later expiry', { exp: 9_999_999_999 }, { expiresAt: 1767225900000 }],
+    ['nothing by another subject', { sub: 'admin', client_id: 'c9', username: 'x' }, { subject: 'u1', clientId: 'c1' }],
+    [
+      'nothing by members that are null',
+      { scope: null, exp: null, sub: null },
+      { scopes: ['files:read', 'files:write'] },
+    ],
+  ])("mode 'always': the endpoint takes away %s", async (_name, answer, expected) => {
+    await start({ mode: 'always' })
+    const token = await app.token({ claims: { scope: 'files:read files:write' } })
+    endpoint.tokens.set(token, { active: true, ...answer })
+    const { status, json } = await app.get(token)
+    expect(status).toBe(200)
+    expect(json.principal).toMatchObject(expected)
+    expect((json.principal as { claims: unknown }).claims).not.toHaveProperty('username')
+    // From the cache it is the same.
+    expect((await app.get(token)).json.principal).toEqual(json.principal)
+    expect(endpoint.asked).toHaveLength(1)
+  })
+
+  test.each([
+    [{ aud: 'https://other.example.com' }, '401 wrong_audience'],
+    [{ iss: 'https://other.example.com' }, '401 wrong_issuer'],
+    [{ exp: 1 }, '401 expired'],
+    [{ nbf: 9_999_999_999 }, '401 not_yet_valid'],
+    [{ cnf: { jkt: 'x' } }, '401 bound_token'],
+    [{ token_type: 'DPoP' }, '401 bound_token'],
+    [{ token_type: 'JWT', nonce: 'n' }, '200 granted'],
+  ])("mode 'always': an active answer with %j is %s", async (answer, expected) => {
+    await start({ mode: 'always' })
+    const token = await app.token()
+    endpoint.tokens.set(token, { active: true, ...answer })
+    expect(await outcome(token)).toBe(expected)
+  })
+
+  test("mode 'always': a withdrawn key ends a confirmed token", async () => {
+    await start({ mode: 'always' })
+    const token = await app.token()
+    endpoint.tokens.set(token, { active: true })
+    expect(await outcome(token)).toBe('200 granted')
+    const next = await makeKey('k2')
+    app.issuer.keys = [next.jwk]
+    const other = await app.token({}, next)
+    endpoint.tokens.set(other, { active: true })
+    expect([await outcome(other), await outcome(token)]).toEqual(['200 granted', '401 unknown_key'])
   })
 
   test("mode 'any-failure': whenever it was not verified, and by the same rules", async () => {

@@ -11,6 +11,8 @@ import { clientAuthentication } from './client-authentication.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
 
 const MAX_BYTES = 64 * 1024
+/** Each has `maxConcurrent` questions: a question must not wait for a socket of the other lane. */
+const LANES = 2
 
 /** Asks an introspection endpoint about one token. Rejects with a {@link FetchError} if there is no usable answer. */
 export type AskEndpoint = (token: string) => Promise<JsonObject>
@@ -27,8 +29,8 @@ export interface AskEndpointSetup {
 export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndpointSetup): AskEndpoint {
   const { endpoint, timeoutMs, maxConcurrent, authMethod } = options
   const agents = {
-    'http:': new HttpAgent({ keepAlive: true, maxSockets: maxConcurrent }),
-    'https:': new HttpsAgent({ keepAlive: true, maxSockets: maxConcurrent }),
+    'http:': new HttpAgent({ keepAlive: true, maxSockets: LANES * maxConcurrent }),
+    'https:': new HttpsAgent({ keepAlive: true, maxSockets: LANES * maxConcurrent }),
   }
 
   async function send(destination: Destination, token: string, untilMs: number): Promise<JsonObject> {

@@ -1,55 +1,99 @@
 import type { Clock } from '@countersign/core'
-import { denied, unavailable, unavailableBy } from '@countersign/core/gate-kit'
+import {
+  andThen,
+  type Denied,
+  denied,
+  granted,
+  type Unavailable,
+  unavailable,
+  unavailableBy,
+} from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
-import { type ClaimRules, checkClaims, wrongType } from '../claims.js'
-import { createCircuit } from '../http/circuit.js'
+import { type ClaimRules, checkClaims, scopesOf, wrongType } from '../claims.js'
 import { FetchError } from '../http/request.js'
 import { markOfOtherToken, PROFILES } from '../jwt/profile.js'
-import type { TokenOutcome } from '../outcome.js'
-import { grantByClaims } from '../principal.js'
+import type { TokenOutcome, Verified } from '../outcome.js'
+import { grantByClaims, type OAuthBearerPrincipal } from '../principal.js'
 import type { PresentedToken } from '../read.js'
+import type { OAuthBearerDependency, OAuthBearerReason } from '../reasons.js'
 import type { JsonObject } from '../strict-encoding.js'
 import { digestOf } from '../token-cache.js'
 import type { AskEndpoint } from './ask-endpoint.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
+import { concernsAll, createLane, type Lane } from './lane.js'
 
 const INACTIVE_MS = 10_000
-const MAX_ACTIVE = 1000
+/** Also of tokens whose answer is not fresh: they were active before, and keep the lane of such tokens. */
+const MAX_ACTIVE = 10_000
 /** Digests only. Separate, so that a flood of junk does not evict what is known of good tokens. */
 const MAX_INACTIVE = 10_000
 
-/** What an endpoint said of an active token, and until when that is cached. */
+/** What an endpoint said of an active token. Times on the monotonic clock. */
 interface Answer {
   readonly claims: JsonObject
+  /** Until when it is used without asking. */
   readonly keepUntilMs: number
+  /** Until when it is used while the endpoint fails. */
+  readonly staleUntilMs: number
 }
+
+type NoAnswer = Denied<OAuthBearerReason> | Unavailable<OAuthBearerDependency>
+/** An answer, and whether it is used because the endpoint fails. */
+type Reply = { readonly answer: Answer; readonly isStale: boolean } | NoAnswer
 
 /** What {@link createIntrospection} needs. */
 export interface IntrospectionSetup {
   readonly rules: ClaimRules
-  readonly options: Pick<CheckedIntrospectionOptions, 'allowMissingAudience' | 'maxConcurrent' | 'cacheSeconds'>
+  readonly options: Pick<
+    CheckedIntrospectionOptions,
+    'allowMissingAudience' | 'maxConcurrent' | 'cacheSeconds' | 'staleIfErrorSeconds'
+  >
   readonly ask: AskEndpoint
   readonly clock: Clock
 }
 
+/** What an endpoint is asked for. */
+export interface Introspection {
+  /** Verifies a token by what the endpoint says of it. */
+  ask(presented: PresentedToken): TokenOutcome | Promise<TokenOutcome>
+  /** Asks whether a JWT that was verified is still active. The endpoint can take away from it, and add nothing. */
+  confirm(presented: PresentedToken, verified: Verified): TokenOutcome | Promise<TokenOutcome>
+}
+
 /**
- * Verifies tokens by asking the issuer: one question for concurrent requests with the same token. Active answers are
- * cached for `cacheSeconds`, inactive ones for 10 s. Any other answer is never cached: it is *unavailable*, not *inactive*.
+ * Asks the issuer about tokens: one question for concurrent requests with the same token. Active answers are cached for
+ * `cacheSeconds`, inactive ones for 10 s. Any other answer is never cached: it is *unavailable*, not *inactive*.
  *
  * Source: RFC 7662 §2.2, §4.
  */
-export function createIntrospection({
-  rules,
-  options,
-  ask,
-  clock,
-}: IntrospectionSetup): (presented: PresentedToken) => TokenOutcome | Promise<TokenOutcome> {
-  const active = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
+export function createIntrospection({ rules, options, ask, clock }: IntrospectionSetup): Introspection {
+  const answers = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
   const inactiveUntilMs = new LRUCache<string, number>({ max: MAX_INACTIVE })
-  const questions = new Map<string, Promise<TokenOutcome>>()
-  const circuit = createCircuit(clock, { threshold: 5, baseMs: 1000, maxMs: 15_000 })
+  const questions = new Map<string, Promise<Reply>>()
+  const lanes = { known: createLane(clock, options.maxConcurrent), unknown: createLane(clock, options.maxConcurrent) }
 
-  async function question(token: string, digest: string): Promise<TokenOutcome> {
+  /** `holder`: whose token it is, if its signature says so. */
+  function answerTo(presented: PresentedToken, holder: string | undefined): Reply | Promise<Reply> {
+    const digest = digestOf(presented)
+    const nowMs = clock.monotonic()
+    const known = answers.get(digest)
+    if (known !== undefined && nowMs < known.keepUntilMs) return { answer: known, isStale: false }
+    if (nowMs < (inactiveUntilMs.get(digest) ?? 0)) return INACTIVE
+    const pending = questions.get(digest)
+    if (pending !== undefined) return pending
+    const owner = holder ?? (known && holderOf(known.claims))
+    const lane = owner === undefined ? lanes.unknown : lanes.known
+    const obstacle = lane.start()
+    if (obstacle !== undefined) return unlessKnown(known, failed(obstacle, lane.retryAfterSeconds()))
+    const asked = question(presented.token, digest, lane, owner).finally(() => {
+      lane.ended()
+      questions.delete(digest)
+    })
+    questions.set(digest, asked)
+    return asked
+  }
+
+  async function question(token: string, digest: string, lane: Lane, owner: string | undefined): Promise<Reply> {
     const askedMs = clock.monotonic()
     let claims: JsonObject
     try {
@@ -58,20 +102,30 @@ export function createIntrospection({
       if (typeof claims.active !== 'boolean') throw new FetchError('invalid', 200, 'active')
     } catch (error) {
       if (!(error instanceof FetchError)) return unavailableBy(error, 'introspection')
-      if (concernsAll(error)) circuit.failed()
-      return failed(error.message, circuit.retryAfterSeconds())
+      lane.failed(error, owner)
+      const failure = failed(error.message, lane.retryAfterSeconds())
+      return concernsAll(error) ? unlessKnown(answers.get(digest), failure) : failure
     }
-    circuit.succeeded()
+    lane.succeeded()
     if (!claims.active) {
+      answers.delete(digest)
       inactiveUntilMs.set(digest, askedMs + INACTIVE_MS)
       return INACTIVE
     }
-    const answer = { claims: withoutToken(claims, token), keepUntilMs: askedMs + options.cacheSeconds * 1000 }
-    if (options.cacheSeconds > 0) active.set(digest, answer)
-    return judge(answer)
+    const keepUntilMs = askedMs + options.cacheSeconds * 1000
+    const staleUntilMs = keepUntilMs + options.staleIfErrorSeconds * 1000
+    const answer = { claims: withoutToken(claims, token), keepUntilMs, staleUntilMs }
+    answers.set(digest, answer)
+    return { answer, isStale: false }
   }
 
-  function judge({ claims, keepUntilMs }: Answer): TokenOutcome {
+  /** While the endpoint fails, its last answer may count for a while. */
+  function unlessKnown(known: Answer | undefined, failure: NoAnswer): Reply {
+    const isUsable = known !== undefined && options.staleIfErrorSeconds > 0 && clock.monotonic() < known.staleUntilMs
+    return isUsable ? { answer: known, isStale: true } : failure
+  }
+
+  function judge({ claims }: Answer): TokenOutcome {
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
     const mark = markOfOtherToken(PROFILES.relaxed, claims)
@@ -82,37 +136,54 @@ export function createIntrospection({
     if ('outcome' in times) return times
     const { active: _active, ...rest } = claims
     const verdict = grantByClaims(rest, rules, times.expiresAt, 'introspection')
-    return { outcome: 'verified', verdict, ...times, toleranceMs: rules.toleranceMs, keepUntilMs }
+    return { outcome: 'verified', verdict, ...times, toleranceMs: rules.toleranceMs, keepUntilMs: undefined }
   }
 
-  return (presented) => {
-    const digest = digestOf(presented)
-    const nowMs = clock.monotonic()
-    const known = active.get(digest)
-    if (known !== undefined && nowMs < known.keepUntilMs) return judge(known)
-    if (nowMs < (inactiveUntilMs.get(digest) ?? 0)) return INACTIVE
-    const pending = questions.get(digest)
-    if (pending !== undefined) return pending
-    if (!circuit.mayTry()) return failed('circuit', circuit.retryAfterSeconds())
-    if (questions.size >= options.maxConcurrent) return failed('bulkhead', 1)
-    const asked = question(presented.token, digest).finally(() => questions.delete(digest))
-    questions.set(digest, asked)
-    return asked
+  /** What is left of a verified JWT. What the answer does not say, the JWT has said. */
+  function narrow({ claims }: Answer, verified: Verified): TokenOutcome {
+    if (`${claims.token_type}`.toLowerCase() === 'dpop') return denied('bound_token')
+    const { principal, detail } = verified.verdict
+    const said = Object.entries(claims).filter(([, value]) => value !== undefined && value !== null)
+    const times = checkClaims({ ...principal.claims, ...Object.fromEntries(said) }, rules, [], clock.now())
+    if ('outcome' in times) return times
+    const expiresAt = Math.min(
+      times.expiresAt ?? Number.POSITIVE_INFINITY,
+      verified.expiresAt ?? Number.POSITIVE_INFINITY,
+    )
+    const saysScopes = said.some(([name]) => rules.scopeClaims.includes(name))
+    const left = saysScopes ? scopesOf(claims, rules.scopeClaims) : principal.scopes
+    const scopes = principal.scopes.filter((scope) => left.includes(scope))
+    if (expiresAt === verified.expiresAt && scopes.length === principal.scopes.length) return verified
+    const narrowed: OAuthBearerPrincipal = Object.freeze({ ...principal, scopes: Object.freeze(scopes), expiresAt })
+    return { ...verified, verdict: Object.freeze(granted(narrowed, detail)), expiresAt }
+  }
+
+  /** An answer that is used because the endpoint fails is not cached again, and the event says so. */
+  function conclude(reply: Reply, judgeAnswer: (answer: Answer) => TokenOutcome): TokenOutcome {
+    if ('outcome' in reply) return reply
+    const outcome = judgeAnswer(reply.answer)
+    if (outcome.outcome !== 'verified') return outcome
+    if (!reply.isStale) return { ...outcome, keepUntilMs: reply.answer.keepUntilMs }
+    const { principal, detail } = outcome.verdict
+    const attributes = { ...detail?.attributes, stale_answer_used: true }
+    return { ...outcome, verdict: granted(principal, { ...detail, attributes }), keepUntilMs: undefined }
+  }
+
+  return {
+    ask: (presented) => andThen<Reply, TokenOutcome>(answerTo(presented, undefined), (reply) => conclude(reply, judge)),
+    confirm: (presented, verified) =>
+      andThen<Reply, TokenOutcome>(answerTo(presented, verified.verdict.principal.id), (reply) =>
+        conclude(reply, (answer) => narrow(answer, verified)),
+      ),
   }
 }
 
-/**
- * Whether the next token would have the same result. What one token alone can cause, such as a 400 or an answer that is too
- * large, must not lock out all other tokens.
- */
-function concernsAll({ status }: FetchError): boolean {
-  return status === undefined || status >= 500 || OF_ALL.includes(status)
+const INACTIVE: NoAnswer = Object.freeze(denied<OAuthBearerReason>('inactive'))
+
+/** Whose token it is, as far as the endpoint said. */
+function holderOf({ sub, client_id: clientId }: JsonObject): string {
+  return `${sub}|${clientId}`
 }
-
-/** Our credentials, the place, the rate. */
-const OF_ALL = [401, 403, 404, 429]
-
-const INACTIVE: TokenOutcome = Object.freeze(denied('inactive'))
 
 /** The claims without the token itself, which some endpoints return as `jti`: the `jti` goes into the event. */
 function withoutToken(claims: JsonObject, token: string): JsonObject {
@@ -120,6 +191,6 @@ function withoutToken(claims: JsonObject, token: string): JsonObject {
   return Object.setPrototypeOf(Object.fromEntries(others), null) as JsonObject
 }
 
-function failed(failure: string, retryAfterSeconds: number): TokenOutcome {
+function failed(failure: string, retryAfterSeconds: number): NoAnswer {
   return unavailable('introspection', { retryAfterSeconds, detail: { attributes: { failure } } })
 }

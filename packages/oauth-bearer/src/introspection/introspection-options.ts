@@ -30,7 +30,8 @@ export interface IntrospectionOptions {
    *
    * - `'opaque-only'`: never.
    * - `'keys-unavailable'` (default): if the issuer's keys are unavailable.
-   * - `'always'`: also after it was verified, so that a revocation takes effect within `cacheSeconds`.
+   * - `'always'`: also after it was verified, so that a revocation takes effect within `cacheSeconds`. The principal is the
+   *   JWT's; the endpoint can refuse it, take scopes away, and end it earlier.
    * - `'any-failure'`: whenever it was not verified. The widest mode: the endpoint can accept what this gate refuses.
    */
   readonly mode?: IntrospectionMode | undefined
@@ -38,10 +39,18 @@ export interface IntrospectionOptions {
   readonly allowMissingAudience?: boolean | undefined
   /** For everything, including a retry. Default 2000. */
   readonly timeoutMs?: number | undefined
-  /** Questions at the same time; beyond that the gate answers 503. Default 50. */
+  /**
+   * Questions at the same time about tokens that were active before or whose signature is verified, and as many about others;
+   * beyond that the gate answers 503. Default 50.
+   */
   readonly maxConcurrent?: number | undefined
   /** How long an active answer is cached, never past the token's expiry. Default 30, which is the maximum. */
   readonly cacheSeconds?: number | undefined
+  /**
+   * For how long after that an active answer counts while the endpoint fails. A token that is revoked meanwhile is accepted
+   * for as long. Default 0, at most 3600.
+   */
+  readonly staleIfErrorSeconds?: number | undefined
 }
 
 const rules = {
@@ -61,6 +70,7 @@ const rules = {
   timeoutMs: option.integer(1, 30_000).default(2000),
   maxConcurrent: option.integer(1, 10_000).default(50),
   cacheSeconds: option.seconds(0, 30).default(30),
+  staleIfErrorSeconds: option.seconds(0, 3600).default(0),
 }
 
 const KEY_TYPES: Readonly<Record<string, string>> = { rsa: 'RSA', ec: 'EC', ed25519: 'OKP' }
@@ -73,6 +83,7 @@ type Defaulted =
   | 'timeoutMs'
   | 'maxConcurrent'
   | 'cacheSeconds'
+  | 'staleIfErrorSeconds'
 
 /** The options with their defaults. */
 export type CheckedIntrospectionOptions = IntrospectionOptions & {

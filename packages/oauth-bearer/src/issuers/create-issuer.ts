@@ -12,7 +12,7 @@ import { keyReport } from '../keys/key-report.js'
 import type { KeySource } from '../keys/key-source.js'
 import { remoteKeys } from '../keys/remote-keys.js'
 import type { KeyCache } from '../store/port.js'
-import type { AskAboutToken, Issuer } from './issuer.js'
+import type { Issuer } from './issuer.js'
 import type { CheckedIssuerOptions } from './issuer-options.js'
 import { createVerifyFunction } from './verify-function.js'
 
@@ -51,7 +51,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
         profile: profileOf(checked.profile, checked.isAccessToken),
         rules,
       }),
-    ask: askOf(checked, rules, discovery, gate.clock),
+    ...askOf(checked, rules, discovery, gate.clock),
     // The app's own function takes opaque tokens only.
     introspectionMode: introspection?.mode ?? 'opaque-only',
     tokenPrefix: checked.tokenPrefix ?? '',
@@ -82,20 +82,14 @@ function askOf(
   rules: ClaimRules,
   discovery: Discovery,
   clock: Clock,
-): AskAboutToken | undefined {
+): Pick<Issuer, 'ask' | 'confirm'> {
   if (introspection !== undefined) {
     const ask = createAskEndpoint({ issuer, options: introspection, discovery, clock })
     return createIntrospection({ rules, options: introspection, ask, clock })
   }
-  if (verify === undefined) return undefined
+  if (verify === undefined) return { ask: undefined, confirm: undefined }
   const { toleranceMs, claimNames } = rules
-  return createVerifyFunction({
-    verify,
-    issuer,
-    via: 'verify',
-    clock,
-    timeoutMs: verifyTimeoutMs,
-    toleranceMs,
-    claimNames,
-  })
+  const timeoutMs = verifyTimeoutMs
+  const ask = createVerifyFunction({ verify, issuer, via: 'verify', clock, timeoutMs, toleranceMs, claimNames })
+  return { ask, confirm: undefined }
 }

@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import type { IntrospectionMode } from '../introspection/introspection-options.js'
 import type { VerifyJwt } from '../jwt/verify-jwt.js'
 import type { KeySource } from '../keys/key-source.js'
-import type { TokenOutcome } from '../outcome.js'
+import type { TokenOutcome, Verified } from '../outcome.js'
 import type { PresentedToken } from '../read.js'
 
 /** Asks about a token that cannot be verified here: introspection, or the app's `verify`. `now` is the wall clock. */
@@ -20,6 +20,10 @@ export interface Issuer {
   /** For opaque tokens, and for JWTs as `introspectionMode` says. */
   readonly ask: AskAboutToken | undefined
   readonly introspectionMode: IntrospectionMode
+  /** Asks whether a JWT that was verified is still active. Undefined without introspection. */
+  readonly confirm:
+    | ((presented: PresentedToken, verified: Verified) => TokenOutcome | Promise<TokenOutcome>)
+    | undefined
   /** What the issuer's opaque tokens begin with. */
   readonly tokenPrefix: string
   /** The keys of `verifyJwt`: what they verified must be forgotten when they are withdrawn. */
