@@ -81,6 +81,17 @@ export function memorySecrets(
     return change(caller, version, { revokedAt: revokedAt ?? clock.now() })
   }
 
+  /** What ends sooner keeps its end. Returns the end that stands. */
+  function endBy(entry: HmacSecretVersion, moment: number): number {
+    const expiresAt = Math.min(entry.expiresAt ?? Number.POSITIVE_INFINITY, moment)
+    change(entry.caller, entry.version, { expiresAt })
+    return expiresAt
+  }
+
+  function endPrevious(caller: string, version: number, moment: number): void {
+    for (const entry of ofCaller(caller)) if (entry.version < version) endBy(entry, moment)
+  }
+
   /** Revoked, not deleted: a version is never replaced. */
   function undoAdded(caller: string, version: number): void {
     if (revoke(caller, version)) reportChange(audit, 'revoked', caller, version, UNRECORDED)
@@ -104,9 +115,11 @@ export function memorySecrets(
     },
     retire(caller, version, expiresAt) {
       assertMoment('retire', expiresAt)
-      const isKnown = change(caller, version, { expiresAt })
-      if (isKnown) reportChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
-      return isKnown
+      const entry = ofCaller(caller).find((one) => one.version === version)
+      if (entry === undefined) return false
+      const end = new Date(endBy(entry, expiresAt)).toISOString()
+      reportChange(audit, 'retired', caller, version, { expires_at: end })
+      return true
     },
     revoke(caller, version) {
       const isKnown = revoke(caller, version)
@@ -115,28 +128,16 @@ export function memorySecrets(
     },
     rotate(caller, rotation = {}) {
       const [newest] = ofCaller(caller)
-      const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())
+      const now = clock.now()
+      const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, now)
       if (secret === undefined) change(caller, version, { isPending: false })
       else add({ caller, version, secret, isPending: pending })
-      const end = clock.now() + graceSeconds * 1000
-      const ended = pending
-        ? []
-        : ofCaller(caller).filter(
-            (entry) => entry.version < version && (entry.expiresAt ?? Number.POSITIVE_INFINITY) > end,
-          )
-      for (const previous of ended) change(caller, previous.version, { expiresAt: end })
-      const undo = () => {
-        // Another rotation since has ended them, too.
-        const isNewest = ofCaller(caller)[0]?.version === version
-        if (secret === undefined) undoPutInForce(caller, version)
-        else undoAdded(caller, version)
-        for (const { version: previous, expiresAt } of isNewest ? ended : []) {
-          const now = ofCaller(caller).find((entry) => entry.version === previous)
-          if (now?.expiresAt === end) change(caller, previous, { expiresAt })
-        }
-      }
+      const undo = () => (secret === undefined ? undoPutInForce(caller, version) : undoAdded(caller, version))
       const recorded = grantChange(audit, 'rotated', caller, version, undo, { pending })
-      return andThen(recorded, () => ({ caller, version, secret: made }))
+      return andThen(recorded, () => {
+        if (!pending) endPrevious(caller, version, now + graceSeconds * 1000)
+        return { caller, version, secret: made }
+      })
     },
     list: (caller) =>
       [...versions.values()]

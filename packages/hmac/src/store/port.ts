@@ -45,6 +45,11 @@ export interface RotatedSecret {
   readonly version: number
   /** The new secret, to be handed to the signer; undefined when a pending version was activated. */
   readonly secret: string | undefined
+  /**
+   * Present when the store did not say whether the previous versions were given their end: it is asked until it does. The
+   * new version can be used all the same, and the previous ones until then.
+   */
+  readonly previous?: 'pending' | undefined
 }
 
 type MaybePromise<T> = T | Promise<T>
@@ -65,13 +70,16 @@ export interface HmacSecretStore {
    * `UnavailableError` (`audit_sink`) when a required sink did not record it: then it is revoked.
    */
   insert(secret: NewHmacSecret): MaybePromise<void>
-  /** Lets a version expire at a moment, in ms since the epoch. False when there is no such version. */
+  /**
+   * Lets a version expire at a moment, in ms since the epoch; one that ends sooner keeps its end. False when there is no
+   * such version.
+   */
   retire(caller: string, version: number, expiresAt: number): MaybePromise<boolean>
   /** Revokes a version immediately. False when there is no such version. */
   revoke(caller: string, version: number): MaybePromise<boolean>
   /**
-   * Stores the next version and lets the previous ones expire after the grace. Rejects with an `UnavailableError`
-   * (`audit_sink`) when a required sink did not record it: then the previous ones are as before.
+   * Stores the next version and, once that is recorded, lets the previous ones expire after the grace. Rejects with an
+   * `UnavailableError` (`audit_sink`) when a required sink did not record it: then the previous ones are as before.
    */
   rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>
   /** All versions, by caller and newest first. */

@@ -17,6 +17,7 @@ import {
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
 import { adviseOnPool } from './postgres/advise-on-pool.js'
+import { ask, askUntilKnown } from './postgres/outcome.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
@@ -108,27 +109,16 @@ const TABLE = 'internal_service_hmac_secrets'
 const ms = (column: string) => `(extract(epoch from ${column} - now()) * 1000)::float8 AS ${column}`
 const SELECT = `SELECT caller, key_version, ciphertext, kek_id, is_pending, ${ms('not_before')}, ${ms('created_at')},
  ${ms('expires_at')}, ${ms('revoked_at')} FROM ${TABLE}`
-const INSERT = `INSERT INTO ${TABLE} (caller, key_version, ciphertext, kek_id, is_pending, not_before, expires_at)
+// A statement that is run again finds its own row by the ciphertext, which no other attempt has.
+const INSERT = `INSERT INTO ${TABLE} AS stored (caller, key_version, ciphertext, kek_id, is_pending, not_before, expires_at)
  VALUES ($1, $2, $3, $4, $5, coalesce(to_timestamp($6::float8 / 1000), now()), to_timestamp($7::float8 / 1000))
- ON CONFLICT DO NOTHING RETURNING key_version`
-const EXPIRE = `UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $8::float8))
- WHERE caller = $1 AND key_version < $2 AND NOT $5 AND EXISTS (SELECT 1 FROM added) RETURNING key_version, expires_at`
-// Every part of a statement sees the rows as they were before it. As texts, which keep microseconds.
-const ENDED = `(SELECT coalesce(json_agg(json_build_array(key_version, old.expires_at::text, expired.expires_at::text)),
- '[]')::text FROM expired JOIN ${TABLE} AS old USING (key_version)
- WHERE old.caller = $1 AND old.expires_at IS DISTINCT FROM expired.expires_at) AS ended`
-const PUT_IN_FORCE = `WITH added AS (UPDATE ${TABLE} SET is_pending = false
-  WHERE caller = $1 AND key_version = $2 AND is_pending AND revoked_at IS NULL
-   AND (expires_at IS NULL OR now() < expires_at) RETURNING key_version), expired AS (
-  UPDATE ${TABLE} SET expires_at = least(expires_at, now() + make_interval(secs => $3::float8))
-  WHERE caller = $1 AND key_version < $2 AND EXISTS (SELECT 1 FROM added) RETURNING key_version, expires_at)
- SELECT key_version, ${ENDED} FROM added`
-// What another change has ended since stays ended. Revoked, not deleted: a version is never replaced.
-const UNDO_ROTATION = `WITH own AS (UPDATE ${TABLE} SET is_pending = is_pending OR $3,
-  revoked_at = CASE WHEN $3 THEN revoked_at ELSE coalesce(revoked_at, now()) END WHERE caller = $1 AND key_version = $2)
- UPDATE ${TABLE} AS old SET expires_at = (row ->> 1)::timestamptz FROM json_array_elements($4::json) AS row
- WHERE old.caller = $1 AND old.key_version = (row ->> 0)::integer AND old.expires_at = (row ->> 2)::timestamptz
-  AND NOT EXISTS (SELECT 1 FROM ${TABLE} WHERE caller = $1 AND key_version > $2)`
+ ON CONFLICT (caller, key_version) DO UPDATE SET ciphertext = excluded.ciphertext
+ WHERE stored.ciphertext = excluded.ciphertext RETURNING key_version, now()::text AS at`
+const PUT_IN_FORCE = `UPDATE ${TABLE} SET is_pending = false WHERE caller = $1 AND key_version = $2
+ AND (is_pending OR $3) AND revoked_at IS NULL AND (expires_at IS NULL OR now() < expires_at)
+ RETURNING key_version, now()::text AS at`
+const END_PREVIOUS = `UPDATE ${TABLE} SET expires_at =
+ least(expires_at, $3::timestamptz + make_interval(secs => $4::float8)) WHERE caller = $1 AND key_version < $2`
 
 /**
  * Secrets in PostgreSQL, sealed with AES-256-GCM; the table is in the package's `migrations`. The gate keeps what it
@@ -176,48 +166,80 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
 
   async function insert(secret: NewHmacSecret): Promise<void> {
     const { caller, version } = secret
-    const { rows } = await client.query(INSERT, sealedValues(secret))
+    const { rows } = await addRow(secret)
     if (rows.length === 0) throw versionExists(caller, version)
     forgetCaller(store, caller)
-    await grantChange(audit, 'added', caller, version, async () => {
-      if (await revokeVersion(caller, version)) reportChange(audit, 'revoked', caller, version, UNRECORDED)
-    })
+    await grantChange(audit, 'added', caller, version, () => undoAdded(caller, version))
   }
 
-  /** One statement is one transaction, on a pool too; of two concurrent ones the primary key lets only one succeed. */
+  /** Of two concurrent ones the primary key lets only one store its version. See decision 0099. */
   async function rotate(caller: string, rotation: RotateOptions = {}): Promise<RotatedSecret> {
     const [newest] = await select('WHERE caller = $1', [caller])
     const { version, secret, made, graceSeconds, pending } = planRotation('rotate', rotation, newest, clock.now())
     const { rows } =
       secret === undefined
-        ? await client.query(PUT_IN_FORCE, [caller, version, graceSeconds])
-        : await client.query(
-            `WITH added AS (${INSERT}), expired AS (${EXPIRE}) SELECT key_version, ${ENDED} FROM added`,
-            [...sealedValues({ caller, version, secret, isPending: pending }), graceSeconds],
-          )
-    const [row] = rows as { readonly ended: string }[]
+        ? await putInForce(caller, version)
+        : await addRow({ caller, version, secret, isPending: pending })
+    const [row] = rows as { readonly at: string }[]
     if (row === undefined) throw rotationConflict(caller)
     forgetCaller(store, caller)
-    const undo = () => undoRotation(caller, version, secret === undefined, row.ended)
+    const undo = () => (secret === undefined ? undoPutInForce(caller, version) : undoAdded(caller, version))
     await grantChange(audit, 'rotated', caller, version, undo, { pending })
-    return { caller, version, secret: made }
+    const rotated = { caller, version, secret: made }
+    if (pending) return rotated
+    return (await endPrevious(caller, version, row.at, graceSeconds)) ? rotated : { ...rotated, previous: 'pending' }
   }
 
-  async function undoRotation(caller: string, version: number, wasPending: boolean, ended: string): Promise<void> {
-    await client.query(UNDO_ROTATION, [caller, version, wasPending, ended])
-    forgetCaller(store, caller)
-    if (wasPending) reportChange(audit, 'rotated', caller, version, { pending: true, ...UNRECORDED })
-    else reportChange(audit, 'revoked', caller, version, UNRECORDED)
+  function addRow(secret: NewHmacSecret): Promise<{ rows: unknown[] }> {
+    const values = sealedValues(secret)
+    return ask(() => client.query(INSERT, values))
   }
 
-  const revokeVersion = (caller: string, version: number) =>
-    change('revoked_at = coalesce(revoked_at, now())', caller, version)
+  /** Asked again, it takes a version that is in force for its own work: if it was another rotation's, it comes to the same. */
+  function putInForce(caller: string, version: number): Promise<{ rows: unknown[] }> {
+    return ask((isAgain) => client.query(PUT_IN_FORCE, [caller, version, isAgain]))
+  }
 
-  async function change(assignment: string, caller: string, version: number, ...values: unknown[]): Promise<boolean> {
-    const text = `UPDATE ${TABLE} SET ${assignment} WHERE caller = $1 AND key_version = $2 RETURNING key_version`
-    const { rows } = await client.query(text, [caller, version, ...values])
+  /** Whether it is known that the versions before this one have their end. Nobody is left without the new secret for it. */
+  async function endPrevious(caller: string, version: number, at: string, graceSeconds: number): Promise<boolean> {
+    const end = () => client.query(END_PREVIOUS, [caller, version, at, graceSeconds])
+    const forget = () => forgetCaller(store, caller)
+    try {
+      await ask(end)
+      return true
+    } catch {
+      askUntilKnown(end).then(forget, () => undefined)
+      return false
+    } finally {
+      forget()
+    }
+  }
+
+  /** Revoked, not deleted: a version is never replaced. */
+  async function undoAdded(caller: string, version: number): Promise<void> {
+    if (await revokeVersion(caller, version)) reportChange(audit, 'revoked', caller, version, UNRECORDED)
+  }
+
+  async function undoPutInForce(caller: string, version: number): Promise<void> {
+    await change('is_pending = true', caller, version)
+    reportChange(audit, 'rotated', caller, version, { pending: true, ...UNRECORDED })
+  }
+
+  const revokeVersion = async (caller: string, version: number) =>
+    (await change('revoked_at = coalesce(revoked_at, now())', caller, version)) !== undefined
+
+  /** The row's end, in ms since the epoch; undefined when there is no such version. */
+  async function change(
+    assignment: string,
+    caller: string,
+    version: number,
+    ...values: unknown[]
+  ): Promise<{ readonly end: number | null } | undefined> {
+    const text = `UPDATE ${TABLE} SET ${assignment} WHERE caller = $1 AND key_version = $2
+     RETURNING (extract(epoch from expires_at) * 1000)::float8 AS end`
+    const { rows } = await ask(() => client.query(text, [caller, version, ...values]))
     forgetCaller(store, caller)
-    return rows.length > 0
+    return (rows as { readonly end: number | null }[])[0]
   }
 
   const store: PostgresSecretStore = {
@@ -227,9 +249,12 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     rotate,
     async retire(caller, version, expiresAt) {
       assertMoment('retire', expiresAt)
-      const isKnown = await change('expires_at = to_timestamp($3::float8 / 1000)', caller, version, expiresAt)
-      if (isKnown) reportChange(audit, 'retired', caller, version, { expires_at: new Date(expiresAt).toISOString() })
-      return isKnown
+      const assignment = 'expires_at = least(expires_at, to_timestamp($3::float8 / 1000))'
+      const changed = await change(assignment, caller, version, expiresAt)
+      if (changed === undefined) return false
+      const end = new Date(Math.round(changed.end ?? expiresAt)).toISOString()
+      reportChange(audit, 'retired', caller, version, { expires_at: end })
+      return true
     },
     async revoke(caller, version) {
       const isKnown = await revokeVersion(caller, version)
@@ -247,8 +272,9 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
         const { kekId, sealed } = seal(ring, place, bytes)
         // Only the row that was read: another process may have been first.
         const text = `UPDATE ${TABLE} SET ciphertext = $3, kek_id = $4 WHERE caller = $1 AND key_version = $2
-         AND ciphertext = $5 RETURNING key_version`
-        const done = await client.query(text, [row.caller, row.key_version, sealed, kekId, row.ciphertext])
+         AND ciphertext IN ($3, $5) RETURNING key_version`
+        const values = [row.caller, row.key_version, sealed, kekId, row.ciphertext]
+        const done = await ask(() => client.query(text, values))
         count += done.rows.length
         forgetCaller(store, row.caller)
       }

@@ -134,6 +134,23 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
     assertNear((await versionOf(store, 'a', 1))?.expiresAt, later, 'expiresAt')
     assert.deepEqual(await activeOf(store, 'a'), [1])
   },
+  async 'never lets a version live longer by retiring it'(make) {
+    const events: AuditEvent[] = []
+    const store = await make(createAudit({ sinks: [(event) => void events.push(event)] }))
+    const now = Date.now()
+    const past = { notBefore: now - 2 * DAY_MS, expiresAt: now - DAY_MS }
+    await store.insert({ caller: 'a', version: 1, secret: SECRET, ...past })
+    await store.insert({ caller: 'a', version: 2, secret: SECRET, expiresAt: now + DAY_MS })
+    for (const version of [1, 2]) assert.equal(await store.retire('a', version, now + 2 * DAY_MS), true)
+    assertNear((await versionOf(store, 'a', 1))?.expiresAt, past.expiresAt, 'the end of what has ended')
+    assertNear((await versionOf(store, 'a', 2))?.expiresAt, now + DAY_MS, 'an end that is sooner')
+    assert.deepEqual(await activeOf(store, 'a'), [2])
+    const told = events.flatMap(({ type, attributes }) =>
+      type === 'hmac.secret.retired' ? [Date.parse(String(attributes?.expires_at))] : [],
+    )
+    assertNear(told[0], past.expiresAt, 'expires_at of the first event')
+    assertNear(told[1], now + DAY_MS, 'expires_at of the second event')
+  },
   async 'revokes a version for good, and knows since when'(make) {
     const store = await make()
     await store.insert({ caller: 'a', version: 1, secret: SECRET })

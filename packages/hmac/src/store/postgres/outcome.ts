@@ -1,0 +1,43 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** A connection that was cut is replaced at once; a server that restarts takes a moment. */
+const WAITS_MS: readonly number[] = [50, 200, 500]
+
+/**
+ * Asks, and again when it is not known what became of it: the answer to a change that was made can be lost with its
+ * connection. Asked again, the same question must do and answer the same. Rejects with the last error.
+ */
+export async function ask<T>(question: (isAgain: boolean) => Promise<T>): Promise<T> {
+  return askAfter(WAITS_MS, question)
+}
+
+/** The same for as long as it takes, without keeping the process alive. Rejects only when the server refuses. */
+export function askUntilKnown<T>(question: (isAgain: boolean) => Promise<T>): Promise<T> {
+  return askAfter(growing(), question, false)
+}
+
+async function askAfter<T>(waitsMs: Iterable<number>, question: (isAgain: boolean) => Promise<T>, ref = true) {
+  let isAgain = false
+  for (const waitMs of waitsMs) {
+    try {
+      return await question(isAgain)
+    } catch (error) {
+      if (isRefusal(error)) throw error
+    }
+    isAgain = true
+    await wait(waitMs, undefined, { ref })
+  }
+  return question(isAgain)
+}
+
+function* growing(): Generator<number> {
+  for (let waitMs = 500; ; waitMs = Math.min(30_000, waitMs * 2)) yield waitMs
+}
+
+/** Whether the server said no, by SQLSTATE: a lost connection (08), lacking resources (53) and a shutdown (57) are no answer. */
+function isRefusal(error: unknown): boolean {
+  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown }
+  // A digit tells it from the system's codes, such as EPIPE.
+  if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return !/^(?:08|53|57)/.test(code)
+  return cause !== undefined && isRefusal(cause)
+}

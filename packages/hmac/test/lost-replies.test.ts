@@ -1,0 +1,139 @@
+import { type PostgresSecretStore, postgresSecrets } from '@countersign/hmac/postgres'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import pg from 'pg'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { LossyProxy } from '../../../test/support/lossy-proxy.js'
+import { SECRET } from './harness.js'
+import { KEK, usePostgres } from './postgres-harness.js'
+
+const db = usePostgres()
+
+describe('a change in PostgreSQL whose answer is lost', () => {
+  let proxy: LossyProxy
+  let pool: pg.Pool
+  let store: PostgresSecretStore
+  let recorder: ReturnType<typeof recordedAudit>
+  beforeAll(async () => {
+    proxy = new LossyProxy(db.url())
+    pool = new pg.Pool({
+      connectionString: await proxy.listen(),
+      connectionTimeoutMillis: 20_000,
+      query_timeout: 20_000,
+    })
+    pool.on('error', () => undefined)
+  })
+  afterAll(async () => {
+    await pool.end()
+    proxy.close()
+  })
+  beforeEach(async () => {
+    recorder = recordedAudit()
+    store = postgresSecrets(pool, { keks: KEK, audit: recorder.audit })
+    proxy.lost = 0
+    await store.insert({ caller: 'a', version: 1, secret: SECRET })
+  })
+  afterEach(() => {
+    proxy.lose = undefined
+    proxy.isDown = false
+  })
+
+  const told = () => recorder.events.map(({ type, credential }) => `${type} ${credential?.id}`)
+  const kept = async () =>
+    (await store.versions('a')).map(({ version, isPending, expiresAt, revokedAt }) => [
+      version,
+      isPending,
+      expiresAt !== undefined,
+      revokedAt !== undefined,
+    ])
+
+  test('is a version that is stored: once, and recorded once', async () => {
+    proxy.lose = { text: 'INSERT', times: 2 }
+    await store.insert({ caller: 'a', version: 2, secret: `${SECRET}2` })
+    expect(proxy.lost).toBe(2)
+    expect(told()).toEqual(['hmac.secret.added a/1', 'hmac.secret.added a/2'])
+    expect((await store.versions('a'))[0]?.key?.export().toString()).toBe(`${SECRET}2`)
+  })
+
+  test('is no version of somebody else', async () => {
+    const refusal = { code: 'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS' }
+    proxy.lose = { text: 'INSERT', times: 1 }
+    await expect(store.insert({ caller: 'a', version: 1, secret: SECRET })).rejects.toMatchObject(refusal)
+    expect([proxy.lost, told()]).toEqual([1, ['hmac.secret.added a/1']])
+  })
+
+  test.each([
+    ['the new version', 'INSERT'],
+    ['the end of the previous one', 'UPDATE'],
+  ])('is a rotation, and the secret is handed over: %s', async (_what, text) => {
+    proxy.lose = { text, times: 1 }
+    const { version, secret, previous } = await store.rotate('a')
+    expect([version, previous, proxy.lost]).toEqual([2, undefined, 1])
+    expect((await store.versions('a'))[0]?.key?.export().toString()).toBe(secret)
+    expect(await kept()).toEqual([
+      [2, false, false, false],
+      [1, false, true, false],
+    ])
+    expect(told()).toEqual(['hmac.secret.added a/1', 'hmac.secret.rotated a/2'])
+  })
+
+  test('is a pending version that is put in force', async () => {
+    await store.rotate('a', { pending: true })
+    proxy.lose = { text: 'is_pending = false', times: 1 }
+    expect(await store.rotate('a', { graceSeconds: 0 })).toEqual({ caller: 'a', version: 2, secret: undefined })
+    expect(proxy.lost).toBe(1)
+    expect(await kept()).toEqual([
+      [2, false, false, false],
+      [1, false, true, false],
+    ])
+  })
+
+  test('is a revocation, or an end', async () => {
+    proxy.lose = { text: 'UPDATE', times: 1 }
+    expect(await store.retire('a', 1, Date.now() + 60_000)).toBe(true)
+    proxy.lose = { text: 'UPDATE', times: 1 }
+    expect(await store.revoke('a', 1)).toBe(true)
+    expect(proxy.lost).toBe(2)
+    expect(await kept()).toEqual([[1, false, true, true]])
+    expect(told()).toEqual(['hmac.secret.added a/1', 'hmac.secret.retired a/1', 'hmac.secret.revoked a/1'])
+  })
+
+  test('is a rotation, though the database is gone then: the previous versions end when it is back', async () => {
+    recorder.audit.subscribe(
+      () => {
+        proxy.isDown = true
+        proxy.cut()
+      },
+      ({ type }) => type === 'hmac.secret.rotated',
+    )
+    const { version, secret, previous } = await store.rotate('a', { graceSeconds: 0 })
+    expect([version, secret?.length, previous]).toEqual([2, 64, 'pending'])
+    proxy.isDown = false
+    for (;;) {
+      const [, first] = await store.versions('a')
+      if (first?.expiresAt !== undefined) break
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(await kept()).toEqual([
+      [2, false, false, false],
+      [1, false, true, false],
+    ])
+  }, 60_000)
+})
+
+test('what the server refuses is asked once', async () => {
+  const client = db.countedClient()
+  const refusing = {
+    query: (text: string, values?: unknown[]) => client.query(text.replace(/internal_\w+/, 'no_such_table'), values),
+  }
+  const store = postgresSecrets(refusing, { keks: KEK, audit: recordedAudit().audit })
+  await expect(store.insert({ caller: 'a', version: 1, secret: SECRET })).rejects.toMatchObject({ code: '42P01' })
+  expect(client.queries).toBe(1)
+})
+
+test('what cannot be asked rejects with what the client said', async () => {
+  const client = db.countedClient()
+  client.isDown = true
+  const store = postgresSecrets(client, { keks: KEK, audit: recordedAudit().audit })
+  await expect(store.insert({ caller: 'a', version: 1, secret: SECRET })).rejects.toThrow('down')
+  await expect(store.revoke('a', 1)).rejects.toThrow('down')
+})
