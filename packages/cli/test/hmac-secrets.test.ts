@@ -9,6 +9,7 @@ import express from 'express'
 import pg from 'pg'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { serve } from '../../../test/support/http-server.js'
+import { LossyProxy } from '../../../test/support/lossy-proxy.js'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { freePort } from '../../../test/support/redis-server.js'
 import { countersign, refuse, succeed, succeedJson } from './command.js'
@@ -79,6 +80,23 @@ describe('the secrets in PostgreSQL', () => {
       caller: 'scheduler',
       revoked: [2],
     })
+  })
+
+  test('are rotated once, and the new one is printed, when the answer to each step is lost', async () => {
+    await succeed(['hmac', 'seed', 'scheduler', '--generate'], { env })
+    const proxy = new LossyProxy(server.url)
+    const lossy = { ...env, DATABASE_URL: await proxy.listen() }
+    for (const [text, version] of [
+      ['INSERT', 2],
+      ['UPDATE', 3],
+    ] as const) {
+      proxy.lose = { text, times: 1 }
+      const { secret } = await succeedJson<{ secret: string }>(['hmac', 'rotate', 'scheduler'], { env: lossy })
+      expect([proxy.lost, secret]).toEqual([version - 1, expect.stringMatching(/^[A-Za-z0-9+/]{64}$/)])
+      const listed = await succeedJson<{ expiresAt?: string }[]>(['hmac', 'list'], { env })
+      expect(listed.map(({ expiresAt }) => expiresAt === undefined)).toEqual([true, ...Array(version - 1).fill(false)])
+    }
+    proxy.close()
   })
 
   test('are moved from the environment, and once only', async () => {

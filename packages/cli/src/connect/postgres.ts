@@ -32,28 +32,31 @@ export async function openDatabase(env: Environment): Promise<Database> {
   }
   checkUrl(url)
   const { default: pg } = await import('pg')
-  const client = new pg.Client({
+  // A pool, because it replaces a connection that is lost, and what was asked on that can be asked again.
+  const pool = new pg.Pool({
+    max: 1,
     connectionString: url,
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: QUERY_MS,
     application_name: 'countersign',
   })
   // Without a listener a connection that breaks while idle would end the process. The next query reports it.
-  client.on('error', () => undefined)
+  pool.on('error', () => undefined)
   const close = (): Promise<void> =>
-    withDeadline(client.end(), CLOSE_MS, 'postgres').then(
+    withDeadline(pool.end(), CLOSE_MS, 'postgres').then(
       () => undefined,
       () => undefined,
     )
   try {
-    await client.connect()
+    const client = await pool.connect()
+    client.release()
   } catch (error) {
     await close()
     throw explain(error)
   }
   return {
     query: (text, values) =>
-      client.query(text, values).catch((error: unknown) => {
+      pool.query(text, values).catch((error: unknown) => {
         throw explain(error)
       }),
     close,
@@ -71,7 +74,8 @@ function explain(error: unknown): CommandError {
   const { code = '', message } = error as { code?: string; message?: string }
   const refusal = REFUSALS[code]
   if (refusal !== undefined) return new CommandError(refusal, exitCodes.usage, { cause: error })
-  const isServerError = /^[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code)
+  // A digit tells SQLSTATE from the system's codes, such as EPIPE.
+  const isServerError = /^(?=.*\d)[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code)
   if (isServerError) return new CommandError(`PostgreSQL refused: ${message} (${code})`, exitCodes.failed)
   return unavailableError(
     `PostgreSQL cannot be reached (${connectionProblem(error)}): check the host and port of DATABASE_URL and that the server runs`,

@@ -127,7 +127,7 @@ export const hmacRotate: CommandDefinition<RotateOptions, [caller: string]> = {
       secretFile === undefined
         ? undefined
         : await readSecret(context, { file: secretFile, variable: secretVariable(caller), what: 'the new secret' })
-    await withSecrets(context, options, async (backend) => {
+    return withSecrets(context, options, async (backend) => {
       const [newest] = await backend.list(caller)
       if (newest === undefined) {
         throw notFoundError(`no secret of "${caller}" is stored: see "hmac list", or store its first with "hmac seed"`)
@@ -139,7 +139,15 @@ export const hmacRotate: CommandDefinition<RotateOptions, [caller: string]> = {
       }
       const rotated = await backend.rotate(caller, { secret, graceSeconds: grace, pending })
       await handOver(context, rotated, options)
-      context.output.note(nextStep(backend.kind, pending, rotated.version))
+      if (rotated.previous === undefined) {
+        context.output.note(nextStep(backend.kind, pending, rotated.version))
+        return exitCodes.ok
+      }
+      context.output.note(
+        `countersign: version ${rotated.version} is active, but PostgreSQL did not say whether the previous ones got ` +
+          'their end: see "hmac list", and revoke those that have none when every signer has the new one',
+      )
+      return exitCodes.unavailable
     })
   },
 }
