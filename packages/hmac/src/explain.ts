@@ -15,7 +15,7 @@ import type { Request } from 'express'
 import { targetOf } from './formats/target.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacFormat } from './principal.js'
-import { readSignature } from './read.js'
+import { foreignSignature, readSignature } from './read.js'
 import { type HmacVerdict, meanings } from './reasons.js'
 import { verifySignature } from './verify.js'
 
@@ -94,7 +94,8 @@ export async function explainSignature(
   const clock = { now: () => now, monotonic: () => systemClock.monotonic() }
   const resolved = resolveHmacOptions(OWNER, { ...gate, clock })
   const request = requestOf(parts)
-  const presented = readSignature(request, resolved.formats) ?? denied('missing')
+  const { formats } = resolved
+  const presented = readSignature(request, formats) ?? foreignSignature(request, formats) ?? denied('missing')
   if (isDenied(presented)) {
     return { ...explain(presented, steps(WITH_DIGEST)), claim: undefined, meaning: meaningOf(presented) }
   }

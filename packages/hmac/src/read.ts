@@ -1,7 +1,7 @@
 import { hasBody, mayLackLines } from '@countersign/core/body'
 import { denied, fieldLines, isUpgrade, parseAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat } from './formats/format.js'
+import type { SignatureClaim, SignatureFormat, UnreadableClaim } from './formats/format.js'
 import type { HmacDenied } from './reasons.js'
 
 /** A signature, read by the grammar of its format. Nothing is proven yet. */
@@ -37,39 +37,49 @@ export interface CredentialSources {
 }
 
 /**
- * Reads which credential decides: a signature, good or bad, where any header field of one is sent; the old key where none
- * is. With `reportOnly` the old key alone decides.
+ * Reads which credential decides: a signature, good or bad, where one is presented; the old key where none is. With `reportOnly` the old key alone decides.
  */
 export function readCredential(
   request: Request,
   { formats, keyHeaders, reportOnly }: CredentialSources,
 ): HmacCredential | HmacDenied | undefined {
   const signature = readSignature(request, formats)
-  if (!reportOnly) return signature ?? readKey(request, keyHeaders)
+  if (!reportOnly) return signature ?? readKey(request, keyHeaders) ?? foreignSignature(request, formats)
   const key = readKey(request, keyHeaders)
   if (key === undefined && signature === undefined) return undefined
   return { kind: 'reported', key: key ?? denied('missing'), signature }
 }
 
 /**
- * The signature of a request: one format, each of its header fields once. Undefined when no field of one is sent. On an
- * upgrade it is that of a `GET` without a body: Node reads none there, so what follows would be bound by nothing.
+ * The signature of a request, in one format. Undefined when none is presented. On an upgrade it is that of a `GET` without
+ * a body: Node reads none there, so what follows would be bound by nothing.
  */
 export function readSignature(
   request: Request,
   formats: readonly SignatureFormat[],
 ): PresentedSignature | HmacDenied | undefined {
-  const sent = formats.filter(({ reads }) => reads.some((name) => fieldLines(request, name).length > 0))
-  const [format] = sent
-  if (format === undefined) return undefined
+  let found: { readonly format: SignatureFormat; readonly claim: SignatureClaim | UnreadableClaim } | undefined
+  let isSecond = false
+  for (const format of formats) {
+    const claim = format.parse(request)
+    if (claim === undefined) continue
+    isSecond = found !== undefined
+    found ??= { format, claim }
+  }
+  if (found === undefined) return undefined
+  const { format, claim } = found
   if (mayLackLines(request)) return refuse('malformed', format, 'header_lines')
   if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request)))
     return refuse('malformed', format, 'upgrade')
-  if (sent.length > 1) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
-  const twice = format.reads.find((name) => fieldLines(request, name).length > 1)
-  if (twice !== undefined) return refuse('ambiguous', format, twice)
-  const claim = format.parse(request)
+  if (isSecond) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
   return 'unreadable' in claim ? refuse(claim.unreadable, format, claim.part) : { kind: 'signature', format, claim }
+}
+
+/** Where the only signatures are of other applications, nothing is presented, and the event says what is missing. */
+export function foreignSignature(request: Request, formats: readonly SignatureFormat[]): HmacDenied | undefined {
+  const format = formats.find(({ reads }) => reads.some((name) => fieldLines(request, name).length > 0))
+  if (format === undefined) return undefined
+  return denied('missing', { detail: { attributes: { format: format.name, part: 'tag' } } })
 }
 
 function refuse(reason: 'malformed' | 'ambiguous', { name }: SignatureFormat, part: string): HmacDenied {

@@ -54,7 +54,7 @@ export const reasons: ReasonTable<HmacReason> = {
 
 /** What each reason and each dependency means, in a sentence for the operator. Never sent to a client. */
 export const meanings: Readonly<Record<HmacReason | HmacDependency, string>> = {
-  missing: 'No header field of an accepted format arrived.',
+  missing: 'No header field of an accepted format arrived, or no signature with its tag.',
   malformed: 'A header field departs from the grammar, or the body ended early.',
   ambiguous: 'A header field came twice, or the fields of two formats came together.',
   unknown_caller: 'The verifier does not know the caller.',

@@ -37,7 +37,8 @@ function parsed(format: SignatureFormat, fields: Record<string, string>, target 
   }
   const rawHeaders = Object.entries({ ...known, ...fields }).flat()
   const claim = format.parse({ method: 'GET', originalUrl: target, rawHeaders } as never)
-  return 'unreadable' in claim ? claim : claim.base('app.example.com', new Uint8Array(32))
+  if (claim === undefined || 'unreadable' in claim) return claim
+  return claim.base('app.example.com', new Uint8Array(32))
 }
 
 const quoted: Frame = (run) => `sig1=("${run}`
@@ -56,7 +57,11 @@ const legacy: Parse = (text) =>
 
 const PARSERS: readonly ParserRow[] = [
   ['a dictionary', parseDictionary, [...around, quoted, nonce, (run) => `sig1=:${run}`, (run) => `a=1;b=${run}`]],
-  ['the signature fields', (text) => parseSignatureFields(text, text, 'countersign'), [...around, quoted, nonce]],
+  [
+    'the signature fields',
+    (text) => parseSignatureFields([text], [text, text], 'countersign'),
+    [...around, quoted, nonce],
+  ],
   ['a digest', parseContentDigest, [...around, (run) => `sha-256=:${run}:`]],
   ['a coverage', parseCoverage, [quoted]],
   ['white space around a value', withoutWhitespaceAround, around],

@@ -31,12 +31,13 @@ const header = fc.oneof(
 test('[hmac-generated] parsing a header never throws', () => {
   fc.assert(
     fc.property(header, header, (a, b) => {
-      parseSignatureFields(a, b, 'countersign')
+      parseSignatureFields([a], [b], 'countersign')
+      parseSignatureFields([a, b], [b, a], 'countersign')
       parseContentDigest(a)
       for (const format of [rfc9421(), xHeaders()]) {
         const rawHeaders = format.reads.flatMap((name) => [name, a])
         const claim = format.parse({ method: 'GET', originalUrl: b, rawHeaders, headersDistinct: {} } as never)
-        if (!('unreadable' in claim)) claim.base('a.example.com', undefined)
+        if (claim !== undefined && !('unreadable' in claim)) claim.base('a.example.com', undefined)
       }
     }),
     RUNS,
@@ -97,7 +98,7 @@ function arrived(format: SignatureFormat, request: Generated) {
   const signed = sign({ method, url: target, headers, body }, options)
   const rawHeaders = Object.entries({ ...headers, ...signed }).flat()
   const claim = format.parse({ method, originalUrl: target, rawHeaders } as never)
-  if ('unreadable' in claim) throw new Error(claim.part)
+  if (claim === undefined || 'unreadable' in claim) throw new Error(claim?.part)
   return { claim, base: claim.base(audience, sha256(body)) }
 }
 
@@ -210,7 +211,7 @@ test.each([
     }
     const rawHeaders = Object.entries({ ...headers, ...covered }).flat()
     const claim = format.parse({ method: 'GET', originalUrl: '/', rawHeaders } as never)
-    if ('unreadable' in claim) throw new Error(claim.part)
+    if (claim === undefined || 'unreadable' in claim) throw new Error(claim?.part)
     return () => {
       for (let round = 0; round < 20; round += 1) claim.base('a.example.com', undefined)
     }

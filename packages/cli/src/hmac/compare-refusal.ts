@@ -50,7 +50,7 @@ const likely = (what: string, remedy: string): Difference => ({ what, remedy, is
 
 /** What the signer can do about each reason and dependency. */
 const REMEDIES: Readonly<Record<HmacReason | HmacDependency, string>> = {
-  missing: 'Check whether a proxy removes it, and that both sides use the same --format and --prefix.',
+  missing: 'Check whether a proxy removes it, and that both sides use the same --format, --tag and --prefix.',
   malformed: 'Compare the header fields above with those that arrived.',
   ambiguous: 'Send one signature, and each covered field once.',
   unknown_caller: 'Use a --caller of its list, or add the name to "callers" there.',

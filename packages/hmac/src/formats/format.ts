@@ -39,6 +39,11 @@ export function malformedPart(part: string): UnreadableClaim {
   return { unreadable: 'malformed', part }
 }
 
+/** A field, or the signature in it, that is there more than once: which one counts is a matter of who reads it. */
+export function ambiguousPart(part: string): UnreadableClaim {
+  return { unreadable: 'ambiguous', part }
+}
+
 /** A request as it is signed. */
 export interface SignableRequest {
   readonly method: string
@@ -73,7 +78,7 @@ export interface SigningInput {
 export interface SignatureFormat {
   /** `format` of principals and events. */
   readonly name: 'rfc9421' | 'xHeaders'
-  /** Header fields, in lower case: the presence of any of them commits a request to this format. */
+  /** Header fields, in lower case, that a signature of this format is read from. */
   readonly reads: readonly string[]
   /** Whether signatures of this format bind the audience. */
   readonly bindsAudience: boolean
@@ -83,8 +88,11 @@ export interface SignatureFormat {
   readonly windowAheadSeconds: number
   /** The value of `Accept-Signature` on a 401 (RFC 9421 §5.1). */
   readonly acceptSignature: string | undefined
-  /** Reads a claim; says why not when anything departs from the grammar. Never throws. */
-  parse(request: Request): SignatureClaim | UnreadableClaim
+  /**
+   * Reads a claim; says why not when anything departs from the grammar. Undefined where nothing of this format is presented:
+   * whatever else is there commits the request to it. Never throws.
+   */
+  parse(request: Request): SignatureClaim | UnreadableClaim | undefined
   /** The header fields to add. */
   sign(input: SigningInput): Record<string, string>
 }

@@ -2,6 +2,7 @@ import { OptionError } from '@countersign/core'
 import { fieldLines, linesOfFields, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import {
+  ambiguousPart,
   malformedPart,
   type SignatureClaim,
   type SignatureFormat,
@@ -69,7 +70,8 @@ export function signatureBase(
 }
 
 /**
- * HTTP Message Signatures (RFC 9421) with HMAC-SHA256, as a strict profile: exactly one signature with our tag,
+ * HTTP Message Signatures (RFC 9421) with HMAC-SHA256, as a strict profile: exactly one signature with our tag, beside
+ * those of others, which say nothing to us;
  * `keyid="<caller>/<version>"`, `created` and `nonce`; covered are method, authority, path, query and the
  * `Content-Digest` (RFC 9530), and `Content-Type` and `Content-Encoding` when they are sent. `@authority` is the
  * configured audience, never the `Host` header, which proxies rewrite.
@@ -77,11 +79,12 @@ export function signatureBase(
 export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules, '', WINDOW_ALIASES)
 
-  function parse(request: Request): SignatureClaim | UnreadableClaim {
-    const [input = ''] = fieldLines(request, 'signature-input')
-    const [signature = ''] = fieldLines(request, 'signature')
-    const found = parseSignatureFields(input, signature, tag)
-    if (typeof found === 'string') return malformedPart(found)
+  function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
+    const inputs = fieldLines(request, 'signature-input')
+    const signatures = fieldLines(request, 'signature')
+    if (inputs.length === 0 && signatures.length === 0) return undefined
+    const found = parseSignatureFields(inputs, signatures, tag)
+    if (found === undefined || 'unreadable' in found) return found
     const target = splitTarget(request.originalUrl)
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
     if (target === undefined || target.query === '?') return malformedPart('target')
@@ -97,7 +100,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const covered = [...fields.values()]
     if (covered.some((lines) => lines.length === 0)) return malformedPart('components')
     // Another reader of the request could take the last of two lines.
-    if (covered.some((lines) => lines.length > 1)) return { unreadable: 'ambiguous', part: 'components' }
+    if (covered.some((lines) => lines.length > 1)) return ambiguousPart('components')
     const digests = parseContentDigest(fields.get('content-digest')?.[0] ?? '')
     if (digests === undefined) return malformedPart('content-digest')
     const { method } = request

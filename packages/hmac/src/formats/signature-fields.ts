@@ -1,5 +1,5 @@
 import { type Item, type Member, type Parameters, parseDictionary } from './dictionary.js'
-import type { DeclaredDigest } from './format.js'
+import { ambiguousPart, type DeclaredDigest, malformedPart, type UnreadableClaim } from './format.js'
 import { isCaller, parseVersion } from './grammar.js'
 
 const MAX_SECONDS = 99_999_999_999
@@ -24,40 +24,73 @@ export interface ParsedSignature {
   readonly signature: Uint8Array
 }
 
-/** The part of `Signature-Input` and `Signature` that is outside the profile. */
-export type SignaturePart = 'signature-input' | 'signature' | 'components' | SignatureParameter
-type SignatureParameter = 'created' | 'expires' | 'nonce' | 'alg' | 'keyid' | 'tag' | 'parameters'
+type SignatureParameter = 'created' | 'expires' | 'nonce' | 'alg' | 'keyid' | 'parameters'
 
 /**
- * Finds the one signature with our tag in `Signature-Input` and `Signature` (RFC 9421 §4). For anything outside the
- * profile, the first part that is. Never throws.
+ * Finds the one signature with our tag among the lines of `Signature-Input` and `Signature` (RFC 9421 §4); for anything
+ * outside the profile, the first part that is. Undefined where every signature is of another application: one that a proxy
+ * adds (§4.3) is none of ours. A `Signature` whose input is missing is not known to be of another. Never throws.
  */
-export function parseSignatureFields(input: string, signature: string, tag: string): ParsedSignature | SignaturePart {
-  const inputs = parseDictionary(input)
-  const signatures = parseDictionary(signature)
-  if (inputs === undefined) return 'signature-input'
-  if (signatures === undefined) return 'signature'
-  const label = onlyLabel(inputs, tag)
-  const list = label === undefined ? undefined : inputs.get(label)
-  if (label === undefined || list === undefined) return 'tag'
+export function parseSignatureFields(
+  inputLines: readonly string[],
+  signatureLines: readonly string[],
+  tag: string,
+): ParsedSignature | UnreadableClaim | undefined {
+  const inputs = membersOf(inputLines)
+  if (inputs === undefined) return unreadable(inputLines, 'signature-input')
+  const signatures = signatureLines.length === 0 ? NO_MEMBERS : membersOf(signatureLines)
+  if (signatures === undefined) return unreadable(signatureLines, 'signature')
+  const [label, second] = labelsOf(inputs, tag)
+  if (label === undefined) return hasAll(inputs, signatures) ? undefined : malformedPart('signature-input')
+  if (second !== undefined) return malformedPart('tag')
+  const list = inputs.get(label) as Member
   const bytes = bytesOf(signatures.get(label))
+  if (bytes?.length !== 32) return malformedPart('signature')
+  // Each label has a member in both fields (RFC 9421 §4.2): one that has lost it could be any signature.
+  if (!hasAll(inputs, signatures)) return ambiguousPart('signature-input')
+  if (!hasAll(signatures, inputs)) return ambiguousPart('signature')
   const components = componentsOf(list)
   const parameters = parametersOf(list.parameters)
-  if (bytes?.length !== 32) return 'signature'
-  if (components === undefined) return 'components'
-  if (typeof parameters === 'string') return parameters
+  if (components === undefined) return malformedPart('components')
+  if (typeof parameters === 'string') return malformedPart(parameters)
   return { components, parameters: list.text, signature: bytes, ...parameters }
 }
 
-/** The label of the one signature that has the tag. */
-function onlyLabel(inputs: ReadonlyMap<string, Member>, tag: string): string | undefined {
-  let found: string | undefined
-  for (const [label, { parameters }] of inputs) {
-    if (parameters.get('tag') !== tag) continue
-    if (found !== undefined) return undefined
-    found = label
+type Members = ReadonlyMap<string, Member>
+
+const NO_MEMBERS: Members = new Map()
+
+/** The members of all lines of a field (RFC 9651 §4.2). A line by itself is a dictionary, and no key comes twice. */
+function membersOf(lines: readonly string[]): Members | undefined {
+  if (lines.length <= 1) return parseDictionary(lines[0] ?? '')
+  const all = new Map<string, Member>()
+  for (const line of lines) {
+    const members = parseDictionary(line)
+    if (members === undefined) return undefined
+    for (const [key, member] of members) {
+      if (all.has(key)) return undefined
+      all.set(key, member)
+    }
   }
-  return found
+  return all
+}
+
+/** Of several lines another reader may take another one. */
+function unreadable(lines: readonly string[], part: string): UnreadableClaim {
+  return lines.length > 1 ? ambiguousPart(part) : malformedPart(part)
+}
+
+/** The labels of the signatures that have the tag. */
+function labelsOf(inputs: Members, tag: string): readonly string[] {
+  const labels: string[] = []
+  for (const [label, { parameters }] of inputs) if (parameters.get('tag') === tag) labels.push(label)
+  return labels
+}
+
+/** Whether every label of `some` is one of `all`. */
+function hasAll(all: Members, some: Members): boolean {
+  for (const label of some.keys()) if (!all.has(label)) return false
+  return true
 }
 
 function bytesOf(member: Member | undefined): Uint8Array | undefined {

@@ -1,7 +1,8 @@
 import { OptionError } from '@countersign/core'
-import { fieldLines, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { linesOfFields, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import {
+  ambiguousPart,
   malformedPart,
   type SignatureClaim,
   type SignatureFormat,
@@ -55,6 +56,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     signature: `${prefix}-signature`,
     version: `${prefix}-key-version`,
   }
+  const reads = Object.values(names)
 
   function canonical(
     { method, target, caller, timestamp }: { method: string; target: string; caller: string; timestamp: number },
@@ -67,11 +69,18 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     return lines.join('\n')
   }
 
-  function parse(request: Request): SignatureClaim | UnreadableClaim {
-    const caller = fieldLines(request, names.caller)[0] ?? ''
-    const timestamp = parseTimestamp(fieldLines(request, names.timestamp)[0] ?? '')
-    const signature = parseHex256(fieldLines(request, names.signature)[0] ?? '')
-    const versionText = fieldLines(request, names.version)[0]
+  function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
+    const lines = linesOfFields(request, reads)
+    let isPresent = false
+    for (const [name, values] of lines) {
+      if (values.length > 1) return ambiguousPart(name)
+      isPresent ||= values.length > 0
+    }
+    if (!isPresent) return undefined
+    const caller = lines.get(names.caller)?.[0] ?? ''
+    const timestamp = parseTimestamp(lines.get(names.timestamp)?.[0] ?? '')
+    const signature = parseHex256(lines.get(names.signature)?.[0] ?? '')
+    const versionText = lines.get(names.version)?.[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const { method, originalUrl: target } = request
     if (!isCaller(caller)) return malformedPart(names.caller)
@@ -113,7 +122,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
 
   return {
     name: 'xHeaders',
-    reads: Object.values(names),
+    reads,
     bindsAudience: bindAudience,
     windowBackSeconds,
     windowAheadSeconds,
