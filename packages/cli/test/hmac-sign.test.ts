@@ -213,6 +213,12 @@ describe('hmac sign and explain', () => {
     expect(result.exitCode).toBe(1)
     expect(result.stdout).toContain('✗ The signature is for the Host, which is not an audience of the verifier.')
     expect(result.stdout).toContain('✗ format: rfc9421 there, xHeaders here')
+    const attributes = { format: 'rfc9421', part: 'created', hint: 'milliseconds' }
+    const milliseconds = JSON.stringify({ ...lastEvent(), reason: 'malformed', attributes })
+    expect((await countersign(explain('/rfc9421', '--refusal', '-'), { env, input: milliseconds })).stdout).toContain(
+      '✗ The time of the signature is in milliseconds: send seconds since the epoch.\n' +
+        '      In JavaScript: Math.floor(Date.now() / 1000).\n',
+    )
   })
 })
 

@@ -16,11 +16,11 @@ import { targetOf } from './formats/target.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
 import type { HmacFormat } from './principal.js'
 import { foreignSignature, readSignature } from './read.js'
-import { type HmacVerdict, meanings } from './reasons.js'
+import { type HmacVerdict, hints, meanings } from './reasons.js'
 import { verifySignature } from './verify.js'
 
 export { parseCoverage, type SignatureCoverage } from './formats/signature-fields.js'
-export { type HmacVerdict, meanings } from './reasons.js'
+export { type HmacVerdict, hints, meanings } from './reasons.js'
 
 /** The parts of a request that a signature is verified over. */
 export interface SignedParts {
@@ -123,7 +123,9 @@ function steps(names: readonly string[]): readonly DecisionStep[] {
 
 function meaningOf(verdict: HmacVerdict): string | undefined {
   if (verdict.outcome === 'granted') return undefined
-  return meanings[verdict.outcome === 'denied' ? verdict.reason : verdict.dependency]
+  const meaning = meanings[verdict.outcome === 'denied' ? verdict.reason : verdict.dependency]
+  const hint = verdict.detail?.attributes?.hint
+  return hint === 'milliseconds' ? `${meaning} ${hints[hint]}` : meaning
 }
 
 /** What the gate sees of a request, as far as it looks at one whose body is there. */

@@ -72,7 +72,9 @@ export function readSignature(
   if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request)))
     return refuse('malformed', format, 'upgrade')
   if (isSecond) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
-  return 'unreadable' in claim ? refuse(claim.unreadable, format, claim.part) : { kind: 'signature', format, claim }
+  return 'unreadable' in claim
+    ? refuse(claim.unreadable, format, claim.part, claim.hint)
+    : { kind: 'signature', format, claim }
 }
 
 /** Where the only signatures are of other applications, nothing is presented, and the event says what is missing. */
@@ -82,8 +84,13 @@ export function foreignSignature(request: Request, formats: readonly SignatureFo
   return denied('missing', { detail: { attributes: { format: format.name, part: 'tag' } } })
 }
 
-function refuse(reason: 'malformed' | 'ambiguous', { name }: SignatureFormat, part: string): HmacDenied {
-  return denied(reason, { detail: { attributes: { format: name, part } } })
+function refuse(
+  reason: UnreadableClaim['unreadable'],
+  { name }: SignatureFormat,
+  part: string,
+  hint?: UnreadableClaim['hint'],
+): HmacDenied {
+  return denied(reason, { detail: { attributes: { format: name, part, ...(hint === undefined ? {} : { hint }) } } })
 }
 
 /** The old key of a request: one header field, and of `authorization` the Bearer token. */

@@ -1,4 +1,5 @@
 import type { Denied, ReasonTable, Verdict } from '@countersign/core/gate-kit'
+import type { UnreadableClaim } from './formats/format.js'
 import type { HmacPrincipal } from './principal.js'
 
 /** Why a request was denied. */
@@ -50,6 +51,11 @@ export const reasons: ReasonTable<HmacReason> = {
   digest_mismatch: unproven,
   replayed: { status: 401, owasp: 'authn_token_reuse', severity: 'critical' },
   legacy_refused: unproven,
+}
+
+/** What each attribute `hint` means, in a sentence for the operator. */
+export const hints: Readonly<Record<NonNullable<UnreadableClaim['hint']>, string>> = {
+  milliseconds: 'The time of the signature is in milliseconds: send seconds since the epoch.',
 }
 
 /** What each reason and each dependency means, in a sentence for the operator. Never sent to a client. */

@@ -108,3 +108,29 @@ test('an event of malformed signature header fields says which of them', async (
     expect([reason, attributes]).toEqual(['malformed', { format: 'xHeaders', part: `x-acme-${name}` }])
   }
 })
+
+test('an event of a time in milliseconds says so, and that of another wrong time does not', async () => {
+  app = await hmacApp({ formats })
+  const all = signed({ format: rfc9421(), version: 3, now: now() })
+  const input = String(all['Signature-Input'])
+  const created = (text: string) => refused({ ...all, 'Signature-Input': input.replace(/created=(\d+)/, text) })
+  const attributes = { format: 'rfc9421', part: 'created' }
+  expect(await created('created=$1000')).toEqual({
+    reason: 'malformed',
+    attributes: { ...attributes, hint: 'milliseconds' },
+  })
+  expect((await created('created=$1.123')).attributes).toEqual(attributes)
+  expect((await created('created=-$1000')).attributes).toEqual(attributes)
+  expect((await created('created="$1000"')).attributes).toEqual({ ...attributes, hint: 'milliseconds' })
+  expect((await created('created=$1;expires=$1000')).attributes).toEqual({
+    format: 'rfc9421',
+    part: 'expires',
+    hint: 'milliseconds',
+  })
+  const own = signed({ now: now() })
+  const timestamp = async (text: string) => (await refused({ ...own, 'x-countersign-timestamp': text })).attributes
+  const format = { format: 'xHeaders', part: 'x-countersign-timestamp' }
+  expect(await timestamp(String(now()))).toEqual({ ...format, hint: 'milliseconds' })
+  expect(await timestamp('1e12')).toEqual(format)
+  expect(await timestamp(`0${now()}`)).toEqual(format)
+})

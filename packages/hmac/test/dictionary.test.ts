@@ -1,10 +1,48 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { type Dictionary, type Item, isInnerList, parseDictionary, serializeDictionary } from 'structured-headers'
+import {
+  type Dictionary,
+  DisplayString,
+  type Item,
+  isInnerList,
+  parseDictionary,
+  serializeDictionary,
+  Token,
+} from 'structured-headers'
 import { leastCpuMs } from '../../../test/support/cpu-time.js'
-import { type Member, parseDictionary as parseStrictly } from '../src/formats/dictionary.js'
+import {
+  type Member,
+  type Item as OurItem,
+  parseDictionary as parseStrictly,
+  UNUSED,
+} from '../src/formats/dictionary.js'
+import { parseSignatureFields } from '../src/formats/signature-fields.js'
 
 const RUNS = { numRuns: 3000 }
+
+/** Keys and values, in their order; of the types that message signatures do not use here, only that it is one of them. */
+type Flat = unknown[]
+
+const flatParameters = (parameters: ReadonlyMap<string, unknown>): Flat =>
+  [...parameters].flatMap(([key, value]) => [`;${key}`, value])
+
+/** What the library read, as values that can be compared. */
+const theirs = (dictionary: Dictionary): Flat =>
+  [...dictionary].flatMap(([key, member]) => [
+    key,
+    ...(isInnerList(member) ? member[0].flatMap(([value, own]) => ['(', value, ...flatParameters(own)]) : [member[0]]),
+    ...flatParameters(member[1]),
+  ])
+
+/** What we read, in the same form. */
+const ours = (dictionary: ReadonlyMap<string, Member>): Flat =>
+  [...dictionary].flatMap(([key, { value, parameters }]) => [
+    key,
+    ...(Array.isArray(value)
+      ? (value as OurItem[]).flatMap((item) => ['(', item.value, ...flatParameters(item.parameters)])
+      : [value]),
+    ...flatParameters(parameters),
+  ])
 
 const comparable = (value: unknown) =>
   ArrayBuffer.isView(value)
@@ -13,42 +51,15 @@ const comparable = (value: unknown) =>
       ? Buffer.from(value).toString('hex')
       : value
 
-/** What the library read, as values that can be compared. */
-function theirs(dictionary: Dictionary) {
-  return [...dictionary].map(([key, member]) => [
-    key,
-    isInnerList(member)
-      ? member[0].map(([value, parameters]) => [comparable(value), entries(parameters)])
-      : comparable(member[0]),
-    entries(member[1]),
-  ])
-}
+const isUnused = (value: unknown) =>
+  value instanceof Token || value instanceof DisplayString || value instanceof Date || typeof value === 'number'
 
-/** What we read, in the same form. */
-function ours(dictionary: ReadonlyMap<string, Member>) {
-  return [...dictionary].map(([key, { value, parameters }]) => [
-    key,
-    Array.isArray(value) ? value.map((item) => [comparable(item.value), entries(item.parameters)]) : comparable(value),
-    entries(parameters),
-  ])
-}
-
-const entries = (parameters: ReadonlyMap<string, unknown>) =>
-  [...parameters].map(([key, value]) => [key, comparable(value)])
-
-/** Whether a dictionary of the library has only what message signatures use. */
-function isOfSignatures(dictionary: Dictionary): boolean {
-  const isItem = (value: unknown) =>
-    typeof value === 'string' || value instanceof ArrayBuffer || ArrayBuffer.isView(value) || Number.isInteger(value)
-  const areParameters = (parameters: ReadonlyMap<string, unknown>) =>
-    [...parameters.values()].every((value) => value === true || isItem(value))
-  return [...dictionary.values()].every(
-    (member) =>
-      areParameters(member[1]) &&
-      (isInnerList(member)
-        ? member[0].every(([value, parameters]) => isItem(value) && areParameters(parameters))
-        : isItem(member[0])),
-  )
+/** A decimal such as 1.0 is a number to the library; we set it apart from an integer. */
+function expectSame(read: ReadonlyMap<string, Member>, expected: Dictionary): void {
+  const [mine, other] = [ours(read), theirs(expected)]
+  const seen = mine.map((value, at) => (value === UNUSED && isUnused(other[at]) ? other[at] : value))
+  const plain = (value: unknown) => (value === 0 ? 0 : comparable(value))
+  expect(seen.map(plain)).toEqual(other.map(plain))
 }
 
 function readByLibrary(text: string): Dictionary | undefined {
@@ -79,7 +90,23 @@ const fragment = fc.constantFrom(
     ';c="x"',
     ';c="x;y"',
   ],
-  ...['\\', '\\"', '0', '01', '-1', '1.0', '1.5', '999999999999999', '9999999999999999', '?1', 'token', ':', ':AA==:'],
+  ...[
+    '\\',
+    '\\"',
+    '0',
+    '01',
+    '-1',
+    '1.0',
+    '1.5',
+    '999999999999999',
+    '9999999999999999',
+    '?1',
+    'token',
+    '@1',
+    '%"a"',
+    ':',
+    ':AA==:',
+  ],
   ...[':AB==:', ':AAAA:', ':AAA=:', ':AAB=:', '::', ':A:', '\t', 'é', '\n'],
 )
 const printable = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) })
@@ -115,44 +142,94 @@ const dictionaries = fc.oneof(
     .map((parts) => parts.join(', ')),
 )
 
-test('[hmac-generated] what is read is what the library reads, and prints back identically', () => {
+test('[hmac-generated] what is read is what the library reads', () => {
   let read = 0
   fc.assert(
     fc.property(dictionaries, (text) => {
       const found = parseStrictly(text)
       if (found === undefined) return
       read += 1
-      const expected = parseDictionary(text)
-      expect(ours(found)).toEqual(theirs(expected))
-      expect(serializeDictionary(expected)).toBe(text)
-      expect([...found].map(([name, { text: own }]) => `${name}=${own}`).join(', ')).toBe(text)
+      expectSame(found, parseDictionary(text))
     }),
     RUNS,
   )
   expect(read).toBeGreaterThan(RUNS.numRuns / 10)
 })
 
-test('[hmac-generated] what the library reads and prints back identically is read, if message signatures use it', () => {
+test('[hmac-generated] what the library reads and prints back identically is read', () => {
   let read = 0
   fc.assert(
     fc.property(dictionaries, (text) => {
       const expected = readByLibrary(text)
       if (expected === undefined || expected.size === 0 || text.length > 4096) return
-      if (!isOfSignatures(expected) || serializeDictionary(expected) !== text) return
+      if (serializeDictionary(expected) !== text) return
       read += 1
-      expect(parseStrictly(text)).toBeDefined()
+      const found = parseStrictly(text)
+      if (found === undefined) throw new Error(`not read: ${text}`)
+      expectSame(found, expected)
     }),
     RUNS,
   )
   expect(read).toBeGreaterThan(RUNS.numRuns / 10)
 })
 
+/** White space where the RFC allows it, mostly none: what stands in front of it is the canonical form. */
+const gap = (least: string, ...more: string[]) => fc.constantFrom(least, least, ...more)
+const spelt = {
+  afterSemicolon: gap('', ' ', '  '),
+  open: gap('', ' '),
+  between: gap(' ', '  '),
+  close: gap('', ' ', '  '),
+  comma: gap(', ', ',', ' , ', '\t,\t ', ',  '),
+  zeros: gap('', '0', '00'),
+}
+const texts = fc.stringMatching(/^[ !#-[\]-~]{0,12}$/)
+const CANONICAL = { afterSemicolon: '', open: '', between: ' ', close: '', comma: ', ', zeros: '' }
+type Spelling = typeof CANONICAL
+
+const components = fc.uniqueArray(fc.constantFrom('@method', '@path', '@query', 'content-digest', 'x-a'), {
+  minLength: 1,
+})
+const printed = (
+  items: readonly string[],
+  extra: Readonly<Record<string, string | number>>,
+  { afterSemicolon, open, between, close, zeros }: Spelling,
+) =>
+  `(${open}${items.map((item) => `"${item}"`).join(between)}${close})${Object.entries(extra)
+    .map(
+      ([name, value]) => `;${afterSemicolon}${name}=${typeof value === 'string' ? `"${value}"` : `${zeros}${value}`}`,
+    )
+    .join('')}`
+
+test('[hmac-generated] every legal spelling of a signature is read, and what is signed is the one that is printed', () => {
+  const list = fc.record({ items: components, nonce: texts, created: fc.integer({ min: 0, max: 99_999_999 }) })
+  let differs = 0
+  fc.assert(
+    fc.property(list, fc.record(spelt), fc.boolean(), ({ items, nonce, created }, spelling, isFirst) => {
+      const order = isFirst ? { created, nonce: `n${nonce}` } : { nonce: `n${nonce}`, created }
+      const extra = { ...order, keyid: 'a/1', tag: 'countersign' }
+      const foreign = 'proxy=("@method";req);created=1'
+      const sent = `sig1=${printed(items, extra, spelling)}${spelling.comma}${foreign}`
+      const bytes = `:${Buffer.alloc(32).toString('base64')}:`
+      const found = parseSignatureFields([sent], [`sig1=${bytes}${spelling.comma}proxy=${bytes}`], 'countersign')
+      if (found === undefined || 'unreadable' in found) throw new Error(`not read: ${sent} ${found?.part}`)
+      const { parameters, components: names } = found
+      if (!sent.includes(parameters)) differs += 1
+      expect([parameters, names]).toEqual([printed(items, extra, CANONICAL), items])
+      const [, member] = [...parseDictionary(sent)][0] ?? []
+      expect(`sig1=${parameters}`).toBe(serializeDictionary(new Map([['sig1', member as never]])))
+    }),
+    RUNS,
+  )
+  expect(differs).toBeGreaterThan(RUNS.numRuns / 10)
+})
+
 describe('refused is', () => {
   test.each([
     ['nothing', ''],
+    ['only spaces', '  '],
     ['two of one key', 'a=:AAAA:, a=:AAAA:'],
-    ['a space in front', ' a=:AAAA:'],
-    ['a space behind', 'a=:AAAA: '],
+    ['a tab in front', '\ta=:AAAA:'],
     ['a line feed behind', 'a=:AAAA:\n'],
     ['a key in upper case', 'A=:AAAA:'],
     ['a key that starts with a digit', '1a=:AAAA:'],
@@ -160,19 +237,22 @@ describe('refused is', () => {
     ['base64 with bits beyond the last byte', 'a=:AB==:'],
     ['base64 of the URL alphabet', 'a=:-_-_:'],
     ['base64 with a space', 'a=:AA AA:'],
-    ['a list of tokens', 'a=(b c)'],
-    ['two spaces between items', 'a=("b"  "c")'],
-    ['a space within the brackets', 'a=( "b")'],
-    ['a parameter that is a token', 'a=("b");c=d'],
-    ['a parameter that is a boolean', 'a=("b");c=?1'],
+    ['a list without a space between its items', 'a=("b""c")'],
+    ['a tab between items', 'a=("b"\t"c")'],
+    ['a list that does not end', 'a=("b" '],
     ['a parameter twice', 'a=("b");c=1;d=2;c=1'],
-    ['a space before a parameter', 'a=("b"); c=1'],
-    ['a number with a zero in front', 'a=("b");c=01'],
-    ['a decimal', 'a=("b");c=1.5'],
-    ['minus zero', 'a=("b");c=-0'],
-    ['a member without a value', 'a'],
+    ['a space in front of a parameter', 'a=("b") ;c=1'],
+    ['a tab behind a semicolon', 'a=("b");\tc=1'],
+    ['a semicolon without a parameter', 'a=("b");'],
     ['a comma at the end', 'a=:AAAA:,'],
-    ['two spaces after a comma', 'a=:AAAA:,  b=:AAAA:'],
+    ['two commas', 'a=1,,b=1'],
+    ['a space in front of a value', 'a= 1'],
+    ['a boolean that is neither 0 nor 1', 'a=?2'],
+    ['a decimal without a fraction', 'a=1.'],
+    ['a decimal of four digits', 'a=1.0001'],
+    ['a date with a fraction', 'a=@1.5'],
+    ['a display string that is not UTF-8', 'a=%"%ff"'],
+    ['a display string with upper-case hex', 'a=%"%C3%BC"'],
     ['4097 characters', `a="${'x'.repeat(4093)}"`],
     ['a number of sixteen digits', 'a=("b");c=1000000000000000'],
     ['a byte beyond ASCII', 'a=("b\u00e9")'],
@@ -184,19 +264,31 @@ describe('refused is', () => {
 
 test.each([
   ['two members', 'a=:AAAA:, b=:AAAA:', 2],
+  ['no space after a comma', 'a=:AAAA:,b=:AAAA:', 2],
+  ['white space around a comma', 'a=:AAAA: \t,\t b=:AAAA:', 2],
+  ['a space in front and behind', ' a=:AAAA: ', 1],
   ['no bytes', 'a=::', 1],
   ['bytes with a parameter', 'a=:AAAA:;b=1', 1],
   ['a list without items', 'a=()', 1],
   ['a list of numbers', 'a=(1)', 1],
+  ['a list of tokens', 'a=(b c)', 1],
+  ['spaces within the brackets', 'a=(  "b"   "c" )', 1],
   ['an escaped quote', 'a=("b\\"c")', 1],
   ['an escaped backslash', 'a=("b");c="\\\\"', 1],
   ['an item with a parameter', 'a=("b";req)', 1],
   ['a parameter without a value', 'a=("b");c', 1],
+  ['a space behind a semicolon', 'a=("b"; c);  d=1', 1],
+  ['a parameter that is a token, a boolean, a decimal or a date', 'a=("b");c=d;e=?1;f=1.5;g=@1', 1],
+  ['a display string', 'a=%"f%c3%bc"', 1],
+  ['a member without a value', 'a, b;c', 2],
   ['a negative number', 'a=("b");c=-1', 1],
+  ['numbers with zeros in front', 'a=("b");c=01;d=-0', 1],
   ['a semicolon in a text', 'a=("b");c="d;e"', 1],
   ['4096 characters', `a="${'x'.repeat(4092)}"`, 1],
 ])('read is %s', (_what, text, size) => {
-  expect(parseStrictly(text)?.size).toBe(size)
+  const found = parseStrictly(text)
+  expect(found?.size).toBe(size)
+  if (found !== undefined) expectSame(found, parseDictionary(text))
 })
 
 test('a long run of one character is read in linear time', async () => {

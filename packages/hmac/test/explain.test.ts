@@ -66,7 +66,7 @@ describe.each([
     const good = request(format)
     const [first = ''] = format.reads
     expect(await end({ ...good, headers: {} }, { formats })).toEqual(['form', 'missing'])
-    expect(await end({ ...good, headers: { [first]: 'x' } }, { formats })).toEqual(['form', 'malformed'])
+    expect(await end({ ...good, headers: { [first]: '"x' } }, { formats })).toEqual(['form', 'malformed'])
     expect(await end({ ...good, headers: { [first]: ['x', 'x'] } }, { formats })).toEqual(['form', 'ambiguous'])
     expect(await end(request(format, { caller: 'stranger' }), { formats })).toEqual(['caller', 'unknown_caller'])
     expect(await end(good, { formats, now: NOW + 301_000 })).toEqual(['window', 'expired'])
@@ -137,4 +137,15 @@ test('what a signature covers is read from Signature-Input, and what is asked fo
   expect(parseCoverage(headers['Signature-Input'] ?? '')).toEqual({ tag: 'mine', components })
   expect(parseCoverage(rfc9421().acceptSignature ?? '')).toEqual({ tag: 'countersign', components })
   expect([parseCoverage(''), parseCoverage('a=1'), parseCoverage('a=("x";req)')]).toEqual(Array(3).fill(undefined))
+})
+
+test('explains that a time is in milliseconds', async () => {
+  const parts = request(rfc9421())
+  const input = String(parts.headers['Signature-Input']).replace(/created=\d+/, '$&000')
+  const { verdict, meaning } = await explained({ ...parts, headers: { ...parts.headers, 'Signature-Input': input } })
+  expect(verdict).toMatchObject({ outcome: 'denied', reason: 'malformed' })
+  expect(meaning).toBe(
+    'A header field departs from the grammar, or the body ended early. ' +
+      'The time of the signature is in milliseconds: send seconds since the epoch.',
+  )
 })

@@ -1,6 +1,6 @@
 import type { AuditEvent } from '@countersign/core'
 import type { HmacDependency, HmacReason } from '@countersign/hmac'
-import { explainSignature, meanings, parseCoverage } from '@countersign/hmac/explain'
+import { explainSignature, hints, meanings, parseCoverage } from '@countersign/hmac/explain'
 import { parseEvent } from '../audit/events.js'
 import { usageError } from '../errors.js'
 import { type SignedCall, verifierOf } from './sign.js'
@@ -149,6 +149,9 @@ function compareEvent(signed: SignedCall, event: AuditEvent): Difference[] {
   compare('caller', principal?.id === 'unknown' ? undefined : principal?.id, signed.caller, otherRequest)
   compare('format', attributes?.format, signed.format.name, 'Use the --format that was sent.')
   compare('key version', attributes?.key_version, signed.version, 'Use the --key-version that was sent.')
+  if (attributes?.hint === 'milliseconds') {
+    differences.push(certain(hints.milliseconds, 'In JavaScript: Math.floor(Date.now() / 1000).'))
+  }
   const skew = attributes?.skew_seconds
   if ((reason === 'expired' || reason === 'not_yet_valid') && typeof skew === 'number') {
     const words = `The signature was ${Math.abs(skew)} s ${skew > 0 ? 'old' : 'ahead'} there.`

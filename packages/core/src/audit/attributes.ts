@@ -39,6 +39,8 @@ export interface DiagnosticAttributes {
   readonly claim?: string
   /** Of `malformed` and its like, and of `ambiguous`: which part of what was presented. A constant of ours. */
   readonly part?: string
+  /** Of `malformed`: what is wrong with that part, where it is a known mistake. `milliseconds`: it should be in seconds. */
+  readonly hint?: string
   /** Of a body or a token that is too long: the most that is accepted. */
   readonly limit_bytes?: number
   /** Of `insufficient_scope`: the scopes or capabilities that the holder has. */

@@ -32,11 +32,18 @@ export interface UnreadableClaim {
   readonly unreadable: 'ambiguous' | 'malformed'
   /** Which part: a header field, a parameter of a signature, `target`. A constant, or a configured name. */
   readonly part: string
+  /** What is wrong with it, where that is a known mistake. */
+  readonly hint?: 'milliseconds' | undefined
 }
 
 /** A part that departs from the grammar. */
 export function malformedPart(part: string): UnreadableClaim {
   return { unreadable: 'malformed', part }
+}
+
+/** A part that is no time in seconds; from 2001 on, milliseconds since the epoch have 13 digits. */
+export function malformedTime(part: string, value: unknown): UnreadableClaim {
+  return { unreadable: 'malformed', part, hint: /^[1-9]\d{12}$/.test(String(value)) ? 'milliseconds' : undefined }
 }
 
 /** A field, or the signature in it, that is there more than once: which one counts is a matter of who reads it. */

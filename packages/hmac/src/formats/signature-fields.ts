@@ -1,5 +1,6 @@
+import { quote } from '@countersign/core/gate-kit'
 import { type Item, type Member, type Parameters, parseDictionary } from './dictionary.js'
-import { ambiguousPart, type DeclaredDigest, malformedPart, type UnreadableClaim } from './format.js'
+import { ambiguousPart, type DeclaredDigest, malformedPart, malformedTime, type UnreadableClaim } from './format.js'
 import { isCaller, parseVersion } from './grammar.js'
 
 const MAX_SECONDS = 99_999_999_999
@@ -11,7 +12,7 @@ const NONCE = /^[\x20-\x7e]{1,256}$/
 /** The one signature of a request that counts. */
 export interface ParsedSignature {
   readonly components: readonly string[]
-  /** `@signature-params`, as it is signed. */
+  /** `@signature-params`, as it is signed: in the one spelling that a serialiser prints (RFC 9421 §2.3). */
   readonly parameters: string
   readonly caller: string
   readonly version: number
@@ -23,8 +24,6 @@ export interface ParsedSignature {
   /** 32 bytes. */
   readonly signature: Uint8Array
 }
-
-type SignatureParameter = 'created' | 'expires' | 'nonce' | 'alg' | 'keyid' | 'parameters'
 
 /**
  * Finds the one signature with our tag among the lines of `Signature-Input` and `Signature` (RFC 9421 §4); for anything
@@ -52,8 +51,8 @@ export function parseSignatureFields(
   const components = componentsOf(list)
   const parameters = parametersOf(list.parameters)
   if (components === undefined) return malformedPart('components')
-  if (typeof parameters === 'string') return malformedPart(parameters)
-  return { components, parameters: list.text, signature: bytes, ...parameters }
+  if ('unreadable' in parameters) return parameters
+  return { components, parameters: serialised(list, components), signature: bytes, ...parameters }
 }
 
 type Members = ReadonlyMap<string, Member>
@@ -113,22 +112,33 @@ function componentsOf({ value: items }: Member): readonly string[] | undefined {
   return [...names]
 }
 
+/** Where a spelling is not the one that a serialiser prints. In a text it is harmless: then what was sent is printed anew. */
+const OTHER_SPELLING = /[;(] | [) ]|=-?0\d|=-0|=\?1/
+
+/** The list of components with its parameters, in their order, as RFC 9651 §4.1.1 prints it. */
+function serialised({ text: sent, parameters }: Member, components: readonly string[]): string {
+  if (!OTHER_SPELLING.test(sent)) return sent
+  let text = components.length === 0 ? '()' : `("${components.join('" "')}")`
+  for (const [name, value] of parameters) text += `;${name}=${typeof value === 'string' ? quote(value) : String(value)}`
+  return text
+}
+
 type SignatureParameters = Pick<ParsedSignature, 'caller' | 'version' | 'created' | 'expires' | 'nonce'>
 
-function parametersOf(parameters: Parameters): SignatureParameters | SignatureParameter {
-  for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return 'parameters'
+function parametersOf(parameters: Parameters): SignatureParameters | UnreadableClaim {
+  for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return malformedPart('parameters')
   const created = parameters.get('created')
   const expires = parameters.get('expires')
   const nonce = parameters.get('nonce')
   const alg = parameters.get('alg')
   const keyid = parameters.get('keyid')
-  if (!isSeconds(created)) return 'created'
-  if (expires !== undefined && !isSeconds(expires)) return 'expires'
-  if (typeof nonce !== 'string' || !NONCE.test(nonce)) return 'nonce'
-  if (alg !== undefined && alg !== 'hmac-sha256') return 'alg'
+  if (!isSeconds(created)) return malformedTime('created', created)
+  if (expires !== undefined && !isSeconds(expires)) return malformedTime('expires', expires)
+  if (typeof nonce !== 'string' || !NONCE.test(nonce)) return malformedPart('nonce')
+  if (alg !== undefined && alg !== 'hmac-sha256') return malformedPart('alg')
   const [caller = '', versionText = '', ...rest] = typeof keyid === 'string' ? keyid.split('/') : []
   const version = parseVersion(versionText)
-  if (!isCaller(caller) || version === undefined || rest.length > 0) return 'keyid'
+  if (!isCaller(caller) || version === undefined || rest.length > 0) return malformedPart('keyid')
   return { caller, version, created, expires, nonce }
 }
 

@@ -4,6 +4,7 @@ import type { Request } from 'express'
 import {
   ambiguousPart,
   malformedPart,
+  malformedTime,
   type SignatureClaim,
   type SignatureFormat,
   type SigningInput,
@@ -78,13 +79,14 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     }
     if (!isPresent) return undefined
     const caller = lines.get(names.caller)?.[0] ?? ''
-    const timestamp = parseTimestamp(lines.get(names.timestamp)?.[0] ?? '')
+    const timestampText = lines.get(names.timestamp)?.[0] ?? ''
+    const timestamp = parseTimestamp(timestampText)
     const signature = parseHex256(lines.get(names.signature)?.[0] ?? '')
     const versionText = lines.get(names.version)?.[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const { method, originalUrl: target } = request
     if (!isCaller(caller)) return malformedPart(names.caller)
-    if (timestamp === undefined) return malformedPart(names.timestamp)
+    if (timestamp === undefined) return malformedTime(names.timestamp, timestampText)
     if (signature === undefined) return malformedPart(names.signature)
     if (versionText !== undefined && version === undefined) return malformedPart(names.version)
     if (splitTarget(target) === undefined) return malformedPart('target')
