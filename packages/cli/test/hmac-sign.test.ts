@@ -284,6 +284,7 @@ describe('errors are reported in one line', () => {
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', `--sercet=${SECRET}`], 2, /unknown option '--sercet'$/m],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--prefix', 'x-kh'], 2, /belong to --format x-headers/],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'nonsense'], 2, /--header must be "name: value"/],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'a: \u20ac'], 2, /no HTTP message can hold/],
     [
       ['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--secret-file', '/nowhere'],
       2,

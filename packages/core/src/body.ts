@@ -212,10 +212,29 @@ function platformBody(
   const rawBody = memberOf(request, 'rawBody')
   if (rawBody === undefined && !isFramed(request)) return undefined
   if (rawBody === undefined && !hasBody(request)) return EMPTY
+  if (typeof rawBody === 'string') return textBody(request, rawBody, maxBytes)
   if (!(rawBody instanceof Uint8Array)) throw new CodedTypeError(BODY_CONSUMED, NOT_KEPT)
   if (rawBody.length > maxBytes) return 'too_large'
   return Buffer.isBuffer(rawBody) ? rawBody : Buffer.from(rawBody.buffer, rawBody.byteOffset, rawBody.byteLength)
 }
+
+/**
+ * The bytes of a body that the platform decoded, as Azure Functions does. They are the ones that came only if they were UTF-8
+ * all through: what was not has become U+FFFD, and a byte order mark may have been dropped.
+ */
+function textBody(request: IncomingMessage, text: string, maxBytes: number): BodyResult {
+  if (text.length > maxBytes) return 'too_large'
+  const bytes = Buffer.from(text, 'utf8')
+  const length = declaredLength(request)
+  if (text.includes('\ufffd') || !text.isWellFormed() || (length !== undefined && length !== bytes.length)) {
+    throw new CodedTypeError(BODY_CONSUMED, NOT_EXACT)
+  }
+  return bytes.length > maxBytes ? 'too_large' : bytes
+}
+
+const NOT_EXACT =
+  "The option body is 'rawBody', and req.rawBody is a text that is not known to be what came: the body was not UTF-8, or has " +
+  'another length. Let the platform keep the bytes, or let clients send UTF-8 without a byte order mark.'
 
 const NOT_KEPT =
   "The option body is 'rawBody', and req.rawBody has no bytes of this request. Let the platform keep them (in Nest with " +

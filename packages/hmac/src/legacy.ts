@@ -18,7 +18,7 @@ import type { HmacVerdict } from './reasons.js'
 
 /** The old shared key that signatures replace. */
 export interface LegacyOptions {
-  /** The header fields that carry the old key. Of `authorization` the Bearer token is taken. */
+  /** The header fields that carry the old key, each or all of them. Of `authorization` the Bearer token is taken. */
   readonly headers: readonly string[]
   /** Each caller's old keys; `*shared*` for one that several callers have. */
   readonly keys: Readonly<Record<string, readonly string[]>>

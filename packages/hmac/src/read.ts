@@ -93,18 +93,23 @@ function refuse(
   return denied(reason, { detail: { attributes: { format: name, part, ...(hint === undefined ? {} : { hint }) } } })
 }
 
-/** The old key of a request: one header field, and of `authorization` the Bearer token. */
+/**
+ * The old key of a request; of `authorization` the Bearer token. A caller may send it in several of the header fields, in
+ * each once: two different keys are two credentials.
+ */
 function readKey(request: Request, headers: readonly string[]): PresentedKey | HmacDenied | undefined {
-  const fields = headers.flatMap((name) => fieldLines(request, name).map((value) => ({ name, value })))
-  const [field] = fields
+  const sent = headers.filter((name) => fieldLines(request, name).length > 0)
+  const [field] = sent
   if (field === undefined) return undefined
   const detail = { attributes: { format: 'legacy' } }
-  if (fields.length > 1) return denied('ambiguous', { detail })
-  const key = field.name === 'authorization' ? bearerOf(request) : field.value
+  const key = keyIn(request, field)
+  const isOne = sent.every((name) => fieldLines(request, name).length === 1 && keyIn(request, name) === key)
+  if (!isOne) return denied('ambiguous', { detail })
   return key === undefined || key === '' ? denied('bad_signature', { detail }) : { kind: 'key', key }
 }
 
-function bearerOf(request: Request): string | undefined {
+function keyIn(request: Request, field: string): string | undefined {
+  if (field !== 'authorization') return fieldLines(request, field)[0]
   const parsed = parseAuthorization(request)
   return parsed.kind === 'credentials' && parsed.scheme === 'bearer' ? parsed.token : undefined
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
 import { memberOf, type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import type { SignableRequest, SignatureFormat } from './formats/format.js'
-import { AUDIENCE_PATTERN, CALLER_PATTERN, MAX_VERSION } from './formats/grammar.js'
+import { AUDIENCE_PATTERN, CALLER_PATTERN, isField, MAX_VERSION } from './formats/grammar.js'
 import { rfc9421 } from './formats/rfc9421.js'
 import { parseContentDigest } from './formats/signature-fields.js'
 import { targetOf } from './formats/target.js'
@@ -50,7 +50,7 @@ const rules = {
 /**
  * Signs one request and returns the header fields to add. Synchronous; changes nothing that it is given.
  *
- * @throws {OptionError} for a wrong option, and for a secret shorter than 32 bytes.
+ * @throws {OptionError} for a wrong option, a secret shorter than 32 bytes, and a header field that HTTP does not allow.
  * @example
  * const headers = sign({ method: 'POST', url, headers: { 'content-type': 'application/json' }, body }, { caller, version, secret, audience })
  */
@@ -107,7 +107,16 @@ function lowerCased(headers: NonNullable<SignableRequest['headers']>): Map<strin
   const pairs = Symbol.iterator in headers ? headers : Object.entries(headers)
   const map = new Map<string, string>()
   for (const [name, value] of pairs as Iterable<readonly [string, string | undefined]>) {
-    if (value !== undefined) map.set(name.toLowerCase(), value)
+    if (value === undefined) continue
+    if (!isField(name, value)) {
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_INVALID',
+        'headers',
+        `sign: "headers" has a name or a value that no HTTP message can hold (RFC 9110 §5.5), in ${JSON.stringify(name)}: ` +
+          'remove line ends, control characters and those beyond U+00FF',
+      )
+    }
+    map.set(name.toLowerCase(), value)
   }
   return map
 }

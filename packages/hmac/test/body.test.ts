@@ -8,6 +8,7 @@ import { memorySecrets, requireHmac, xHeaders } from '@countersign/hmac'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import multer from 'multer'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { serve } from '../../../test/support/http-server.js'
 import { catchWarnings } from '../../../test/support/warnings.js'
 import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed, untilBuffered } from './harness.js'
@@ -219,6 +220,57 @@ test('bytes that no platform kept are 500 where the option says so, and a warnin
     ],
   ])
   await running.close()
+})
+
+describe('a text that the platform kept, as Azure Functions does,', () => {
+  /** A platform that reads the body, decodes it and says what it kept. */
+  async function textApp(keep: (bytes: Buffer) => string) {
+    app = await hmacApp()
+    const { secrets, clock } = app
+    const { audit, events } = recordedAudit()
+    const platform = express.raw({
+      type: () => true,
+      verify: (request, _response, bytes) => Object.assign(request, { rawBody: keep(bytes) }),
+    })
+    const gate = requireHmac({
+      ...{ secrets, clock, audience: AUDIENCE, formats: [xHeaders()], body: 'rawBody', maxBodyBytes: 40 },
+      audit,
+    })
+    const running = await serve(express().use(platform, gate, (_request, response) => void response.end()))
+    return { ...running, events }
+  }
+
+  async function outcome(keep: (bytes: Buffer) => string, body: Buffer) {
+    const running = await textApp(keep)
+    const headers = signed({ now: app.clock.now(), body })
+    const { status } = await send(running.port, 'POST', '/jobs?a=1', headers, body)
+    await running.close()
+    return [status, running.events.at(-1)?.attributes?.code]
+  }
+
+  const decoded = (bytes: Buffer) => bytes.toString('utf8')
+  const decodedByTheWeb = (bytes: Buffer) => new TextDecoder().decode(bytes)
+
+  test.each([
+    ['plain text', 200, decoded, Buffer.from('{"a":1}')],
+    ['text beyond ASCII', 200, decoded, Buffer.from('{"a":"üß€😀"}')],
+    ['a byte order mark that it kept', 200, decoded, Buffer.from('\ufeff{"a":1}')],
+    ['a byte order mark that it dropped', 500, decodedByTheWeb, Buffer.from('\ufeff{"a":1}')],
+    ['bytes that are not UTF-8', 500, decoded, Buffer.from([0x7b, 0xff, 0x7d])],
+    ['three bytes for which one character stands', 500, decoded, Buffer.from([0xf0, 0x9f, 0x98])],
+    ['half a character', 500, () => '{"a":"\ud83d"}', Buffer.from('{"a":"123"}')],
+    ['another text of another length', 500, () => '{"a": 1}', Buffer.from('{"a":1}')],
+    ['another text of its length', 401, () => '{"a":2}', Buffer.from('{"a":1}')],
+    ['more bytes than are accepted', 413, decoded, Buffer.from('€'.repeat(14))],
+    ['more characters than bytes are accepted', 413, decoded, Buffer.from('a'.repeat(41))],
+  ])('of %s is answered %i', async (_what, status, keep, body) => {
+    const { warnings, stop } = catchWarnings()
+    expect(await outcome(keep, body)).toEqual([status, status === 500 ? 'ERR_COUNTERSIGN_BODY_CONSUMED' : undefined])
+    stop()
+    // A cause is warned of once.
+    for (const { message } of warnings)
+      expect(message).toContain('req.rawBody is a text that is not known to be what came')
+  })
 })
 
 test('a gate on a router and on its route does not take a request for its own copy', async () => {

@@ -75,6 +75,30 @@ describe('[hmac-known-answers] the known answers', () => {
     expect(() => sign({ method: 'GET', url: '/' }, short)).toThrow('at least 32 bytes')
   })
 
+  test.each([
+    ['a line end', 'text/plain\n"@path": /admin'],
+    ['a carriage return', 'text/plain\r'],
+    ['a null character', 'text/plain\0'],
+    ['a delete character', 'text/plain\x7f'],
+    ['a character that is no byte', 'text/\u2028plain'],
+  ])('%s in a field is not signed, whichever field it is', (_what, value) => {
+    const options = { caller: 'scheduler', version: 1, secret: 'x'.repeat(32), audience: 'a.example.com' }
+    for (const [name, text] of [
+      ['content-type', value],
+      ['x-other', value],
+      [`x-${value}`, 'text'],
+    ] as const) {
+      const signing = () => sign({ method: 'GET', url: '/', headers: { [name]: text } }, options)
+      expect(signing).toThrow('that no HTTP message can hold')
+    }
+  })
+
+  test('a tab, spaces and bytes beyond ASCII in a field are signed', () => {
+    const options = { caller: 'scheduler', version: 1, secret: 'x'.repeat(32), audience: 'a.example.com' }
+    const headers = { 'content-type': 'a;\tb="\u00fc \u00ff"' }
+    expect(sign({ method: 'GET', url: '/', headers }, options)['Signature-Input']).toContain('"content-type"')
+  })
+
   test('a misspelt option of sign throws with what was meant', () => {
     const misspelt = { caller: 'scheduler', secret: 'x'.repeat(32), audiense: 'a.example.com' }
     expect(() => sign({ method: 'GET', url: '/' }, misspelt as never)).toThrow('Did you mean "audience"?')

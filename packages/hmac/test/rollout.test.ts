@@ -23,8 +23,22 @@ describe('the old key', () => {
     expect((await send(app.port, 'POST', '/jobs?a=1', signed({ now: app.clock.now() }))).status).toBe(200)
     expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': 'no-key' })).status).toBe(401)
     expect((await send(app.port, 'POST', '/jobs', { 'x-service-key': '' })).status).toBe(401)
-    const both = { 'x-service-key': 'old-key', authorization: 'Bearer old-key' }
-    expect((await send(app.port, 'POST', '/jobs', both)).status).toBe(400)
+  })
+
+  test('may come in each of its headers: one key is accepted, two are 400', async () => {
+    app = await hmacApp({ legacy })
+    const ends = async (key: string | string[], authorization: string | string[]) => {
+      const { status } = await send(app.port, 'POST', '/jobs', { 'x-service-key': key, authorization })
+      return [status, app.last()]
+    }
+    expect(await ends('old-key', 'Bearer old-key')).toEqual([200, 'granted'])
+    expect(await ends('no-key', 'Bearer no-key')).toEqual([401, 'bad_signature'])
+    expect(await ends('old-key', 'Bearer older-key')).toEqual([400, 'ambiguous'])
+    expect(await ends('old-key', 'Bearer no-key')).toEqual([400, 'ambiguous'])
+    expect(await ends('old-key', 'Basic old-key')).toEqual([400, 'ambiguous'])
+    expect(await ends('', 'Bearer old-key')).toEqual([400, 'ambiguous'])
+    expect(await ends(['old-key', 'old-key'], 'Bearer old-key')).toEqual([400, 'ambiguous'])
+    expect(await ends('old-key', ['Bearer old-key', 'Bearer old-key'])).toEqual([400, 'ambiguous'])
   })
 
   test.each([

@@ -25,6 +25,14 @@ export const MAX_VERSION: number = 2 ** 31 - 1
 export const AUDIENCE_PATTERN: RegExp =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?$/
 
+const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** Whether a header field can be sent (RFC 9110 §5.1, §5.5): a line end in its value would make another line of the signed text. */
+export function isField(name: string, value: string): boolean {
+  return FIELD_NAME.test(name) && FIELD_VALUE.test(value)
+}
+
 /** Unix seconds in their one decimal form, else undefined. */
 export function parseTimestamp(text: string): number | undefined {
   return TIMESTAMP.test(text) ? Number(text) : undefined
