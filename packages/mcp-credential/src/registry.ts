@@ -152,7 +152,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     let isRecorded = false
     const accept = (credential: CredentialRecord) => {
       isRecorded = true
-      return events.issued(credential, subject.onExisting, () => undoIssue(id))
+      return events.issued(credential, subject.onExisting, () => undoIssue(id, 'audit_sink'))
     }
     const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life, accept)
     if (outcome.outcome === 'retired') {
@@ -162,6 +162,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       )
     }
     if (outcome.outcome === 'full') {
+      if (isRecorded) await undoIssue(id, 'limit')
       throw new IssueRefusedError(
         'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
         `${outcome.limit} is reached: revoke some credentials, or raise it`,
@@ -178,8 +179,8 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
   }
 
-  async function undoIssue(id: string): Promise<void> {
-    if (await store.revoke(id, life)) events.revoked(id, { cause: 'audit_sink' })
+  async function undoIssue(id: string, cause: 'audit_sink' | 'limit'): Promise<void> {
+    if (await store.revoke(id, life)) events.revoked(id, { cause })
     announceRevocation()
   }
 

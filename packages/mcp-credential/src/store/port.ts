@@ -109,7 +109,8 @@ export interface ListPage {
 export interface McpCredentialStore {
   /**
    * Writes the credential, then calls `accept`, then supersedes or carries the others: they stay as they are when `accept`
-   * throws or rejects, and so does the issue. `accept` revokes the new one before it fails.
+   * throws or rejects, and so does the issue. `accept` revokes the new one before it fails; when the store refuses the issue
+   * after `accept`, because others took the room meanwhile, the caller revokes it.
    */
   issue(credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome>
   /** Looks up, compares in constant time, and slides a live and proven one. Undefined when there is none. */

@@ -32,6 +32,8 @@ const MOST_ROUNDS = 5
 
 const REMEMBERED_MS = 10 * 60_000
 const running = () => systemClock.monotonic()
+/** By its attempt a script knows that a client sent it again. */
+const newAttempt = () => randomBytes(12).toString('base64url')
 
 const RULES = {
   ...redisStoreOptionRules,
@@ -85,7 +87,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
-    const attempt = randomBytes(12).toString('base64url')
+    const attempt = newAttempt()
     const end = (keys: PartitionKeys, epoch: string, hash = '') =>
       change(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
     if (scope === 'thread') {
@@ -125,7 +127,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     touch,
     async revoke(id, life) {
       const keys = layout.of(addressOf(id).thread)
-      const attempt = revokes.get(id) ?? randomBytes(12).toString('base64url')
+      const attempt = revokes.get(id) ?? newAttempt()
       const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
       const names = [keys.record(id), keys.names, keys.deadlines]
       const found = await change(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], onUnknown)
@@ -136,7 +138,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     async retire(threadId, blockMs) {
       const hash = threadHash(threadId)
       const keys = layout.of(hash)
-      const names = [keys.thread(hash), keys.retired(hash), keys.names, keys.deadlines]
+      const names = [keys.thread(hash), keys.attempt(newAttempt()), keys.names, keys.deadlines, keys.retired(hash)]
       return Number(await change(retireScript, keys.tag, names, [hash, blockMs])) === 1
     },
     list: lister.list,

@@ -38,7 +38,8 @@ if ends then
   local prefix = thread .. provider
   count = count - redis.call('ZLEXCOUNT', KEYS[7], '[' .. prefix, '[' .. prefix .. '~')
 end
-if count >= most then return {'crowded'} end
+-- One that its holder has is written again whatever was issued since.
+if wanted == '' and count >= most then return {'crowded'} end
 
 local absolute = absoluteMs and now + absoluteMs or math.huge
 local expires, idle = math.min(now + maxLife, absolute), now + idleMs + coalesce
@@ -73,60 +74,74 @@ local epochs = table.concat({threadEpoch, providerEpoch, sessionEpoch, allEpoch}
 return {'issued', text(now), text(expires), text(idle), epochs, text(own)}`
 
 const CONFIRM = `${FENCE}${NUMBERS}${STANDING}${KEEP}
-local id, provider, onExisting, generation = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local maxLife, retention, overlap, onTouch = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local prefix = ARGV[9]
-local row = redis.call('HMGET', KEYS[1], 'd', 'g', 'x', 'l', 'z', 'zc', 'r', 'ep', 'ea', 'et')
+local id, thread, provider, onExisting, read = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local maxLife, retention, overlap, onTouch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
+local most, old, records = tonumber(ARGV[10]), 10, 8
+local row = redis.call('HMGET', KEYS[1], 'd', 'r', 'z', 'zc')
 if not row[1] then return {'gone'} end
 local function list(words)
   local found = {}
   for word in string.gmatch(words or '', '%S+') do found[#found + 1] = word end
   return found
 end
-if row[5] then return {'done', list(row[5]), list(row[6])} end
--- Revoked meanwhile, alone or with its thread: it replaces nothing.
-if row[7] or redis.call('HGET', KEYS[2], 'e') ~= row[10] then return {'done', {}, {}} end
-local own, last = tonumber(row[2]), tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider) or 0)
-if onExisting == 'carry' and (redis.call('HGET', KEYS[2], 'q:' .. provider) or '0') ~= generation then return {'again'} end
+if row[3] then return {'done', list(row[3]), list(row[4])} end
+if row[2] then return {'done', {}, {}} end
+local standings, all = threadOf(KEYS[2], provider), redis.call('GET', KEYS[5])
+local function judged(h, session)
+  return judge(h, standings, redis.call('GET', KEYS[3]), h[11] ~= '' and redis.call('GET', session), all, maxLife, onTouch)
+end
+local new = redis.call('HMGET', KEYS[1], unpack(FIELDS))
+local standing, expires, idle, _, usable = judged(new, KEYS[4])
+-- Ended meanwhile, by whatever ends a credential: it replaces nothing.
+if standing == 'revoked' or standing == 'superseded' then return {'done', {}, {}} end
+local own, first = tonumber(new[13]), tonumber(standings[5]) or 0
+local last = tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider)) or 0
+local supersedes = onExisting == 'supersede' and own > first
+local ends = supersedes and overlap == 0
+local prefix = thread .. provider
+-- One that was issued since may be in the index, or may have been undone: the records tell which are older.
+local mustRead = onExisting == 'carry' or supersedes and own ~= last
+if mustRead and (redis.call('HGET', KEYS[2], 'q:' .. provider) or '0') ~= read then return {'again'} end
 
-local carried = {}
-if onExisting == 'carry' then
-  local standings, aliases = threadOf(KEYS[2], provider), {}
-  for index = 0, (#KEYS - 4) / 2 - 1 do
-    local key, old = KEYS[5 + 2 * index], ARGV[10 + index]
-    local state = redis.call('HMGET', key, 'o', 'r')
-    if state[1] and not state[2] then
-      aliases[#aliases + 1] = {key, old, state[1]}
-    else
-      local h = redis.call('HMGET', key, unpack(FIELDS))
-      local session = h[11] and h[11] ~= '' and redis.call('GET', KEYS[6 + 2 * index])
-      if h[1] and judge(h, standings, row[8], session, row[9], maxLife, onTouch) == 'live' then
-        carried[#carried + 1], carried[old] = old, true
-        redis.call('HSET', key, 'o', id)
-        redis.call('PEXPIRE', key, text(maxLife + retention), 'GT')
-        redis.call('ZADD', KEYS[4], 'XX', 'GT', text(now + maxLife + retention), old)
-      end
+-- What this one takes the place of: ids, and their records.
+local taken, takenRecords = {}, {}
+if mustRead then
+  local aliases = {}
+  local function take(name, record)
+    taken[#taken + 1], taken[name], takenRecords[#taken + 1] = name, true, record
+  end
+  for index = 1, (#KEYS - records + 1) / 2 do
+    local record, session, name = KEYS[records + 2 * index - 2], KEYS[records + 2 * index - 1], ARGV[old + index]
+    local h, holder = redis.call('HMGET', record, unpack(FIELDS)), redis.call('HGET', record, 'o')
+    if not h[13] or h[14] then
+      -- Gone, or revoked.
+    elseif holder then
+      aliases[#aliases + 1] = {name, record, holder}
+    elseif tonumber(h[13]) < own and (supersedes or judged(h, session) == 'live') then
+      take(name, record)
     end
   end
   for _, alias in ipairs(aliases) do
-    if carried[alias[3]] then
-      redis.call('HSET', alias[1], 'o', id)
-      carried[#carried + 1] = alias[2]
-    end
+    if taken[alias[3]] then take(alias[1], alias[2]) end
+  end
+elseif supersedes then
+  for _, name in ipairs(redis.call('ZRANGEBYLEX', KEYS[6], '[' .. prefix, '[' .. prefix .. '~')) do
+    if name ~= id then taken[#taken + 1] = name end
   end
 end
+local superseded, carried = supersedes and taken or {}, supersedes and {} or taken
+local count = redis.call('ZLEXCOUNT', KEYS[6], '[' .. thread, '[' .. thread .. '~')
+if ends then count = count - #superseded end
+if most and count >= most and not redis.call('ZSCORE', KEYS[6], id) then return {'crowded'} end
 
-local superseded = {}
-local first = tonumber(redis.call('HGET', KEYS[2], 'm:' .. provider) or 0)
-if onExisting == 'supersede' and own > first then
-  local ends, ranges = overlap == 0, ''
-  -- What was issued since is in the index too: then the newer one tells what became of the old ones.
-  if own == last then
-    for _, old in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], '[' .. prefix, '[' .. prefix .. '~')) do
-      if old ~= id then superseded[#superseded + 1] = old end
-    end
-  end
-  for from, to, usable in string.gmatch(redis.call('HGET', KEYS[2], 'o:' .. provider) or '', '(%d+)-(%d+)@(%d+);') do
+for index, name in ipairs(carried) do
+  redis.call('HSET', takenRecords[index], 'o', id)
+  redis.call('PEXPIRE', takenRecords[index], text(maxLife + retention), 'GT')
+  redis.call('ZADD', KEYS[7], 'XX', 'GT', text(now + maxLife + retention), name)
+end
+if supersedes then
+  local ranges = ''
+  for from, to, usable in string.gmatch(standings[6] or '', '(%d+)-(%d+)@(%d+);') do
     if now <= tonumber(usable) then
       local limit = ends and now - 1 or math.min(tonumber(usable), now + overlap)
       ranges = ranges .. from .. '-' .. to .. '@' .. text(limit) .. ';'
@@ -134,19 +149,18 @@ if onExisting == 'supersede' and own > first then
   end
   if overlap > 0 then ranges = ranges .. text(first) .. '-' .. text(own - 1) .. '@' .. text(now + overlap) .. ';' end
   redis.call('HSET', KEYS[2], 'm:' .. provider, text(own), 'o:' .. provider, ranges)
-  for _, old in ipairs(superseded) do
+  for _, name in ipairs(superseded) do
     if ends then
-      redis.call('ZREM', KEYS[3], old)
-      redis.call('ZREM', KEYS[4], old)
+      redis.call('ZREM', KEYS[6], name)
+      redis.call('ZREM', KEYS[7], name)
     else
-      redis.call('ZADD', KEYS[4], 'XX', 'LT', text(now + overlap), old)
+      redis.call('ZADD', KEYS[7], 'XX', 'LT', text(now + overlap), name)
     end
   end
 end
 redis.call('HINCRBY', KEYS[2], 'q:' .. provider, 1)
 redis.call('HSET', KEYS[1], 'z', table.concat(superseded, ' '), 'zc', table.concat(carried, ' '))
--- One that a newer one has superseded is in no index.
-if own >= first then keep(KEYS[1], KEYS[3], KEYS[4], id, math.min(tonumber(row[3]), tonumber(row[4])) + retention) end
+keep(KEYS[1], KEYS[6], KEYS[7], id, math.min(expires, idle) + retention, usable)
 return {'done', superseded, carried}`
 
 /**
@@ -163,8 +177,8 @@ export const issueScript: RedisScript = defineScript('mcp_issue', 8, BODY)
  * Second step, when the first is acknowledged: keeps the credential, and supersedes or carries the others. Sent again, it
  * answers the same.
  *
- * KEYS: record, thread, names, deadlines, then for each old one that may be carried its record and its session. Answers
- * `['done', superseded, carried]`, `['gone']` when the credential died before, or `['again']` when another was confirmed
- * since the old ones were read.
+ * KEYS: record, thread, provider, session, all, names, deadlines, then for each old one that was read its record and its
+ * session. Answers `['done', superseded, carried]`, `['gone']` when the credential died before, `['crowded']` when the
+ * thread has too many, or `['again']` when the old ones must be read, or were read before another was confirmed.
  */
-export const confirmScript: RedisScript = defineScript('mcp_confirm', 4, CONFIRM)
+export const confirmScript: RedisScript = defineScript('mcp_confirm', 7, CONFIRM)

@@ -19,7 +19,7 @@ export interface IssuerParts {
 type IssueReply = Issued | ['retired' | 'crowded' | 'ended' | 'taken']
 /** When, until when, and idle from when; its epochs and its generation. */
 type Issued = ['issued', string, string, string, string, string]
-type ConfirmReply = ['done', string[], string[]] | ['gone' | 'again']
+type ConfirmReply = ['done', string[], string[]] | ['gone' | 'again' | 'crowded']
 
 /** An issue whose first step was acknowledged. */
 interface Issue {
@@ -34,8 +34,9 @@ const running = () => systemClock.monotonic()
 /** Before what a revocation leaves is forgotten, an issue stops to write its credential again. */
 const FORGETTING_MARGIN_MS = 60_000
 
-/** Old tokens that one issue may carry: each is two keys of the script. */
-const MAX_CARRIED = 100
+/** Old tokens that one issue may read: each is two keys of the script. */
+const MAX_READ = 100
+const NOT_READ = { generation: '', ids: [] as string[] }
 const MOST_ROUNDS = 10
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000
@@ -84,33 +85,51 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
   }
 
   /** Makes room, once, when the thread has too many. */
-  async function writeWithRoom(credential: NewCredential, life: CredentialLife, before?: Issued): Promise<IssueReply> {
-    const reply = await write(credential, life, before)
+  async function writeWithRoom(credential: NewCredential, life: CredentialLife): Promise<IssueReply> {
+    const reply = await write(credential, life)
     if (reply[0] !== 'crowded') return reply
     await lister.prune(addressOf(credential.id).thread, life)
-    return write(credential, life, before)
+    return write(credential, life)
   }
 
-  async function confirm({ credential, life, issued, issuedMs }: Issue): Promise<Replaced> {
+  /** Undefined when the thread has too many. One that is held, its holder keeps: it counts, whatever the limit is. */
+  async function confirm(issue: Issue, isHeld: boolean): Promise<Replaced | undefined> {
+    const { credential, life, issued, issuedMs } = issue
     const { id, onExisting, overlapMs } = credential
-    const { thread, provider } = addressOf(id)
+    const { thread, provider, session } = addressOf(id)
     const keys = layout.of(thread)
+    const names = [
+      keys.record(id),
+      keys.thread(thread),
+      keys.provider(provider),
+      keys.session(session),
+      keys.all,
+      keys.names,
+      keys.deadlines,
+    ]
+    let readsOld = onExisting === 'carry'
+    let isPruned = false
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      const { generation, ids } =
-        onExisting === 'carry' ? await lister.ofProvider(thread, provider) : { generation: '', ids: [] }
-      const old = ids.filter((one) => one !== id).slice(-MAX_CARRIED)
-      const names = [keys.record(id), keys.thread(thread), keys.names, keys.deadlines]
+      const { generation, ids } = readsOld ? await lister.ofProvider(thread, provider) : NOT_READ
+      const old = ids.filter((one) => one !== id).slice(-MAX_READ)
       const pairs = old.flatMap((one) => [keys.record(one), keys.session(addressOf(one).session)])
       const { maximumLifetimeMs, retentionMs, slidesOnTouch } = life
-      const terms = [provider, onExisting, generation, maximumLifetimeMs, retentionMs, overlapMs, slidesOnTouch ? 1 : 0]
-      const args = [id, ...terms, thread + provider, ...old]
+      const terms = [maximumLifetimeMs, retentionMs, overlapMs, slidesOnTouch ? 1 : 0, isHeld ? '' : maxPerThread]
+      const args = [id, thread, provider, onExisting, generation, ...terms, ...old]
       const reply = (await change(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
       if (reply[0] === 'done') return { superseded: reply[1], carried: reply[2] }
-      if (reply[0] !== 'gone') continue
-      // An outage was longer than its probation. Its holder has it, so it is written again, unless it was ended meanwhile.
-      // For as long as that is known: what a revocation leaves is forgotten after the retention.
-      if (running() - issuedMs > life.retentionMs - FORGETTING_MARGIN_MS) return NOTHING
-      if ((await writeWithRoom(credential, life, issued))[0] !== 'issued') return NOTHING
+      if (reply[0] === 'again') {
+        readsOld = true
+      } else if (reply[0] === 'crowded') {
+        if (isPruned) return undefined
+        isPruned = true
+        await lister.prune(thread, life)
+      } else {
+        // An outage was longer than its probation. Its holder has it, so it is written again, unless it was ended meanwhile.
+        // For as long as that is known: what a revocation leaves is forgotten after the retention.
+        if (running() - issuedMs > life.retentionMs - FORGETTING_MARGIN_MS) return NOTHING
+        if ((await write(credential, life, issued))[0] !== 'issued') return NOTHING
+      }
     }
     throw new UnavailableError('credential_store', 'other processes issued for the thread again and again')
   }
@@ -119,7 +138,7 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {
       await new Promise((resolve) => setTimeout(resolve, waitMs).unref())
       try {
-        return await confirm(issue)
+        return (await confirm(issue, true)) ?? NOTHING
       } catch (error) {
         if (!isUnavailable(error)) throw error
       }
@@ -137,7 +156,10 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
     const acknowledged = { credential, life, issued: reply, issuedMs }
     await accept?.(issuedFrom(credential, reply, NOTHING).credential)
     try {
-      return issuedFrom(credential, reply, await confirm(acknowledged))
+      const replaced = await confirm(acknowledged, false)
+      if (replaced !== undefined) return issuedFrom(credential, reply, replaced)
+      // Others of this moment took the room that there was.
+      return refused('crowded')
     } catch (error) {
       if (!isUnavailable(error)) throw error
       return { ...issuedFrom(credential, reply, NOTHING), pending: untilKnown(acknowledged) }

@@ -16,7 +16,7 @@ export const NUMBERS: string = `local function text(number) return string.format
 `
 
 // h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r}, thread is {e, as, au, at, m, o}.
-/** The standing of a credential. */
+/** The standing of a credential: all that a decision checks. Of one in its overlap the fifth result is its end. */
 export const STANDING: string = `local function judge(h, thread, provider, session, all, maxLife, onTouch)
   local expires, idle, absolute = tonumber(h[6]), tonumber(h[7]), tonumber(h[8]) or math.huge
   local from, alive, touched = tonumber(thread[2]), tonumber(thread[3]), tonumber(thread[4])
@@ -24,16 +24,16 @@ export const STANDING: string = `local function judge(h, thread, provider, sessi
     idle = math.max(idle, alive)
     expires = math.max(expires, math.min(touched + maxLife, absolute))
   end
-  local standing = 'live'
+  local standing, last = 'live', nil
   if h[14] or thread[1] ~= h[9] or provider ~= h[10] or (h[11] ~= '' and session ~= h[11]) or all ~= h[12] then
     standing = 'revoked'
   else
     local generation = tonumber(h[13])
     if generation < (tonumber(thread[5]) or 0) then
       standing = 'superseded'
-      for first, last, usable in string.gmatch(thread[6] or '', '(%d+)-(%d+)@(%d+);') do
-        if generation >= tonumber(first) and generation <= tonumber(last) and now <= tonumber(usable) then
-          standing = 'live'
+      for from, to, usable in string.gmatch(thread[6] or '', '(%d+)-(%d+)@(%d+);') do
+        if generation >= tonumber(from) and generation <= tonumber(to) and now <= tonumber(usable) then
+          standing, last = 'live', tonumber(usable)
         end
       end
     end
@@ -41,7 +41,7 @@ export const STANDING: string = `local function judge(h, thread, provider, sessi
       if now > expires then standing = 'expired' elseif now > idle then standing = 'idle' end
     end
   end
-  return standing, expires, idle, absolute
+  return standing, expires, idle, absolute, last
 end
 local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 'g', 'r'}
 local function threadOf(key, provider)
@@ -49,16 +49,16 @@ local function threadOf(key, provider)
 end
 `
 
-/** Keeps a credential that was on probation, and puts it into the index. */
+/** Keeps a credential that was on probation, and puts it into the index: of one in its overlap, until that ends. */
 export const KEEP: string = `local function stay(key, ttl)
   if redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, ttl) else redis.call('PEXPIRE', key, ttl, 'GT') end
 end
-local function keep(record, names, deadlines, id, gone)
+local function keep(record, names, deadlines, id, gone, usable)
   local ttl = text(gone - now)
   redis.call('HDEL', record, 'w')
   redis.call('PEXPIRE', record, ttl)
   redis.call('ZADD', names, 0, id)
-  redis.call('ZADD', deadlines, text(gone), id)
+  redis.call('ZADD', deadlines, text(math.min(gone, usable or gone)), id)
   stay(names, ttl)
   stay(deadlines, ttl)
 end

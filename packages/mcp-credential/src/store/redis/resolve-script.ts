@@ -24,7 +24,7 @@ if holder ~= holderId then return 'alias\\n' .. holder end
 local h = redis.call('HMGET', KEYS[2], unpack(FIELDS))
 if not h[1] then return nil end
 local session = h[11] ~= '' and redis.call('GET', KEYS[5])
-local standing, expires, idle, absolute = judge(
+local standing, expires, idle, absolute, usable = judge(
   h, threadOf(KEYS[3], providerOf(presentedId)), redis.call('GET', KEYS[4]), session, redis.call('GET', KEYS[6]), maxLife, onTouch)
 local keptExpires, keptIdle = expires, idle
 if presented[3] then standing = 'revoked' end
@@ -35,7 +35,7 @@ if mode == 'revive' then slides = standing == 'live' or standing == 'idle' end
 if mode == 'touch' then slides = standing == 'live' end
 -- Whoever proves it holds it: its issuing was acknowledged.
 if presented[4] and proven and mode ~= 'touch' and standing == 'live' then
-  keep(KEYS[1], KEYS[7], KEYS[8], presentedId, math.min(idle, expires) + retention)
+  keep(KEYS[1], KEYS[7], KEYS[8], presentedId, math.min(idle, expires) + retention, usable)
 end
 if proven and slides then
   if mode ~= 'touch' then
@@ -46,7 +46,7 @@ if proven and slides then
     redis.call('HSET', KEYS[2], 'x', text(expires), 'l', text(idle))
     local gone = math.min(idle, expires) + retention
     for index = 1, 8 do redis.call('PEXPIRE', KEYS[index], text(gone - now), 'GT') end
-    redis.call('ZADD', KEYS[8], 'XX', 'GT', text(gone), holderId)
+    redis.call('ZADD', KEYS[8], 'XX', 'GT', text(math.min(gone, usable or gone)), holderId)
   else
     expires, idle = keptExpires, keptIdle
   end

@@ -52,13 +52,16 @@ if ARGV[1] == 'all' then redis.call('UNLINK', KEYS[3], KEYS[4]) end
 return had`,
 )
 
-/** KEYS: thread, retired, names, deadlines. ARGV: thread's hash, block in ms. */
+/** KEYS: thread, attempt, names, deadlines, retired. ARGV: thread's hash, block in ms. Sent again, it answers the same. */
 export const retireScript: RedisScript = defineScript(
   'mcp_retire',
-  4,
+  5,
   `${FORGET_NAMES}
+local known = redis.call('GET', KEYS[2])
+if known then return tonumber(known) end
 local had = redis.call('UNLINK', KEYS[1])
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[2])
+redis.call('SET', KEYS[2], had, 'PX', ${ATTEMPT_TTL_MS})
+redis.call('SET', KEYS[5], '1', 'PX', ARGV[2])
 forgetNames(KEYS[3], KEYS[4], ARGV[1])
 return had`,
 )
@@ -74,8 +77,12 @@ export const touchScript: RedisScript = defineScript(
 local thread = redis.call('HMGET', KEYS[1], 'e', 'as', 'au', 'at', 'rf')
 if not thread[1] then return 0 end
 if ARGV[5] == 'look' then return 1 end
-if ARGV[5] == 'refreshed' then redis.call('HSET', KEYS[1], 'rf', text(now)) return 1 end
 local idleMs, coalesce, maxLife, retention = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local isDue = now - (tonumber(thread[5]) or 0) >= retention / 4
+if ARGV[5] == 'refreshed' then
+  if isDue then redis.call('HSET', KEYS[1], 'rf', text(now)) end
+  return 1
+end
 local alive, touched = tonumber(thread[3]), tonumber(thread[4])
 local limit = now + idleMs + coalesce
 if not alive or now > alive or now > touched + maxLife then
@@ -84,7 +91,7 @@ elseif limit - alive >= coalesce then
   redis.call('HSET', KEYS[1], 'au', text(limit), 'at', text(now))
 end
 redis.call('PEXPIRE', KEYS[1], text(limit + retention - now), 'GT')
-return now - (tonumber(thread[5]) or 0) >= retention / 4 and 2 or 1`,
+return isDue and 2 or 1`,
 )
 
 /** The ids below a prefix, after a cursor. KEYS: names, thread. ARGV: lower bound, upper bound, limit, provider's hash. */
