@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Audit } from '@countersign/core'
 import type { Request } from 'express'
 import { tokenInCookie } from './cookies.js'
@@ -19,9 +20,9 @@ import {
 import { createRouter } from './routes/router.js'
 import { closeSockets, type SocketWatch, watchSockets } from './session-watch.js'
 import { memorySessions } from './store/memory.js'
-import type { IdentityStore, SessionStore, StoredSession } from './store/port.js'
+import type { Binding, IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
-import { isBoundTo, unlink } from './unlink.js'
+import { unlink } from './unlink.js'
 
 /** An active session, as `list` returns it. */
 export interface SessionSummary {
@@ -165,17 +166,12 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
   const parts = { store, sockets, audit }
 
   /** As it was before a rebinding that was not recorded; the identity of before may be another user's by now. */
-  async function undoRebind(
-    user: SettingsUser,
-    identity: SettingsIdentity,
-    former: SettingsIdentity | undefined,
-  ): Promise<void> {
-    if (!(await isBoundTo(store, user, identity))) return
-    if (former === undefined || (await store.rebind(user, former)) !== 'bound') {
-      await unlink(parts, user, 'audit_sink')
+  async function undoRebind(user: SettingsUser, attempt: string, former: Binding | undefined): Promise<void> {
+    if (former === undefined || (await store.rebind(user, former, attempt)).outcome !== 'bound') {
+      await unlink(parts, user, 'audit_sink', attempt)
       return
     }
-    const attributes = { issuer: former.issuer, by: 'audit_sink' }
+    const attributes = { issuer: former.identity.issuer, by: 'audit_sink' }
     reportChange(audit, 'settings.identity.claimed', { user, attributes })
   }
 
@@ -190,16 +186,16 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
     identityOf: async (user) => store.identityOf(user),
     unlink: async (user) => unlink(parts, user, 'app'),
     async rebind(user, identity) {
-      const former = await store.identityOf(user)
-      const outcome = await store.rebind(user, identity)
-      if (outcome !== 'bound') return outcome
+      const attempt = randomBytes(12).toString('base64url')
+      const result = await store.rebind(user, { identity, attempt })
+      if (result.outcome !== 'bound') return result.outcome
       closeSockets(sockets, user)
       const attributes = { issuer: identity.issuer, by: 'app' }
-      const undo = () => undoRebind(user, identity, former)
+      const undo = () => undoRebind(user, attempt, result.former)
       const recording = grantChange(audit, 'settings.identity.claimed', { user, attributes }, undo)
       reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
       await recording
-      return outcome
+      return result.outcome
     },
   }
 }

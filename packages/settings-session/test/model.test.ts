@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Token } from '../src/tokens.js'
 import { memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
-import { claim, issue, look, newIdentity, newUser, open, peek } from './support/store-world.js'
+import { claim, issue, look, newIdentity, newUser, open, peek, rebind } from './support/store-world.js'
 
 /** What may happen: each with the numbers that choose its user, link, session and identity. */
 type Step = readonly [
@@ -144,7 +144,7 @@ async function play(subject: StoreSubject, sequence: readonly Step[]): Promise<v
       if (model.bound.delete(user)) model.revokeAll(user)
     } else {
       const isTaken = [...model.bound].some(([other, identity]) => other !== user && identity === second)
-      const outcome = await store.rebind(users[user] as SettingsUser, identities[second] as SettingsIdentity)
+      const { outcome } = await rebind(store, users[user] as SettingsUser, identities[second] as SettingsIdentity)
       expect(outcome).toBe(isTaken ? 'taken' : 'bound')
       if (isTaken) continue
       model.bound.set(user, second)

@@ -19,6 +19,8 @@ export const requirements: Record<string, string> = {
   'settings-canary': 'The link is in no log, error, event, Referer, history or page.',
   'settings-late-reply':
     'A late reply of Redis burns no link, no sign-in and no session, and binds no identity unknown to its holder.',
+  'settings-resent':
+    'A change whose command is sent again, after a cut, answers as it did first and changes nothing more.',
   'settings-outage': 'Redis down, hung, READONLY, LOADING, OOM: 503, the cookie kept, nothing made or lost.',
   'settings-chromium':
     "In Chromium: the whole flow against a real provider, with helmet's defaults on, without JavaScript, with Back and double click.",

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type StoreSubject, subjects } from './support/store-subjects.js'
-import { claim, issue, look, newIdentity, newUser, open, opened, peek } from './support/store-world.js'
+import { claim, issue, look, newIdentity, newUser, open, opened, peek, rebind } from './support/store-world.js'
 
 const awaiting = { state: 'awaiting_identity' } as const
 
@@ -116,14 +116,39 @@ describe.each(subjects)('on %s', (_name, start) => {
     const user = newUser()
     const [old, fresh] = [newIdentity(), newIdentity()]
     const { rotated } = await claim(store, (await opened(store, user, awaiting)).session, old)
-    expect(await store.rebind(user, fresh)).toBe('bound')
+    expect((await rebind(store, user, fresh)).outcome).toBe('bound')
     expect(await look(store, rotated)).toBe('revoked')
     expect(await store.identityOf(user)).toEqual(fresh)
-    expect(await store.rebind(user, fresh)).toBe('bound')
+    expect((await rebind(store, user, fresh)).outcome).toBe('bound')
     const other = newUser()
-    expect(await store.rebind(other, fresh)).toBe('taken')
-    expect(await store.rebind(other, old)).toBe('bound')
+    expect((await rebind(store, other, fresh)).outcome).toBe('taken')
+    expect((await rebind(store, other, old)).outcome).toBe('bound')
     expect((await claim(store, (await opened(store, user, awaiting)).session, fresh, false)).outcome).toBe('activated')
+  })
+
+  test('what one attempt bound is taken back only while it stands, although the identity is the same', async () => {
+    const { store } = subject
+    const user = newUser()
+    const [identity, other] = [newIdentity(), newIdentity()]
+    const { session } = await opened(store, user, awaiting)
+    const { rotated } = await claim(store, session, identity)
+    const bind = (attempt: string, who = identity) => store.rebind(user, { identity: who, attempt })
+    expect(await bind('first')).toMatchObject({ outcome: 'bound', former: { identity, attempt: rotated.hash } })
+    expect(await bind('second')).toMatchObject({ outcome: 'bound', former: { identity, attempt: 'first' } })
+    expect(await store.unlink(user, rotated.hash)).toBeUndefined()
+    expect(await store.unlink(user, 'first')).toBeUndefined()
+    expect(await rebind(store, user, other, 'first')).toEqual({ outcome: 'contended' })
+    expect(await store.identityOf(user)).toEqual(identity)
+    // Nothing was reserved by the attempt that changed nothing, and what is replaced is free.
+    expect((await rebind(store, newUser(), other)).outcome).toBe('bound')
+    const third = newIdentity()
+    expect((await rebind(store, user, third, 'second')).outcome).toBe('bound')
+    expect((await rebind(store, newUser(), identity)).outcome).toBe('bound')
+    expect(await bind('fourth', third)).toMatchObject({ outcome: 'bound' })
+    expect(await store.unlink(user, 'fourth')).toEqual(third)
+    expect(await store.unlink(user, 'fourth')).toBeUndefined()
+    expect(await rebind(store, user, third, 'fourth')).toEqual({ outcome: 'contended' })
+    expect(await store.identityOf(user)).toBeUndefined()
   })
 
   test('a held claim waits for one answer', async () => {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { createAudit, UnavailableError } from '@countersign/core'
+import { type AuditEvent, createAudit, UnavailableError } from '@countersign/core'
 import { createSettingsSessions, memorySessions, type SettingsIdentity } from '@countersign/settings-session'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
@@ -217,6 +217,38 @@ describe.each([
     expect(await rebinding).toMatchObject(UNRECORDED)
     expect(await settings.identityOf(user())).toEqual(how === 'unlinked' ? undefined : third)
   })
+
+  test.each(['bound', 'signed in'])(
+    'the same identity, %s again while its record was waited for, stays bound',
+    async (how) => {
+      const held: (() => void)[] = []
+      let isFull = true
+      const audit = createAudit()
+      const write = (event: AuditEvent) =>
+        isFull && event.type === 'settings.identity.claimed'
+          ? new Promise<void>((_, reject) => held.push(() => reject(new Error('the disk is full'))))
+          : undefined
+      audit.subscribe({ name: 'slow', write }, { required: true, deadlineMs: 60_000 })
+      const { app, settings, browser, link } = await world({ audit, oauth: provider.oauth, firstClaim: 'trust-link' })
+      await browser.confirm(link)
+      const waiting = callback(browser)
+      await until(() => held.length, Boolean)
+      isFull = false
+      const identity = (await settings.identityOf(user())) as SettingsIdentity
+      expect(await settings.unlink(user())).toBe(true)
+      const again = app.browser()
+      if (how === 'bound') {
+        expect(await settings.rebind(user(), identity)).toBe('bound')
+      } else {
+        await again.confirm(await app.link({ userId }))
+        expect((await callback(again)).status).toBeLessThan(400)
+      }
+      for (const fail of held) fail()
+      expect((await waiting).status).toBe(503)
+      expect(await settings.identityOf(user())).toEqual(identity)
+      if (how === 'signed in') expect((await again.send('/settings')).status).toBe(200)
+    },
+  )
 
   test.each(SINK_FAILURES)('what takes rights away is done while a required sink %s', async (how) => {
     const { app, settings, browser, link } = await signIn()

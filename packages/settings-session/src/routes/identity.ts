@@ -3,12 +3,12 @@ import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
 import { grantChange, reportChange } from '../events.js'
 import type { FirstClaimAnswer } from '../oauth/first-claim.js'
-import { principalId, principalOfSession, type SettingsIdentity, type SettingsUser } from '../principal.js'
+import { principalId, principalOfSession, type SettingsIdentity } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
 import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
-import { isBoundTo, unlink } from '../unlink.js'
+import { unlink } from '../unlink.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
@@ -45,19 +45,14 @@ export async function settleIdentity(
   const http = changedBy(context, request)
   if (claim.isFirst) {
     const attributes = { issuer: claim.session.identity?.issuer ?? '' }
-    const undo = () => unbind(context, user, identity)
+    const undo = () => unlink(context, user, 'audit_sink', token.hash)
     await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
   }
   if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, ...claim })
-  const undo = () => revokeSession(context, request, claim.session, 'audit_sink')
+  const undo = () => revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })
   await grantChange(audit, 'settings.session.reverified', { user, id, http }, undo)
   setSessionCookie(context, response, token)
   return continueTo(site, request, returnTo)
-}
-
-/** A binding that was not recorded. */
-async function unbind(context: RouteContext, user: SettingsUser, identity: SettingsIdentity): Promise<void> {
-  if (await isBoundTo(context.store, user, identity)) await unlink(context, user, 'audit_sink')
 }
 
 /** No identity is bound to the user yet: the app's policy decides whether this person may be. */

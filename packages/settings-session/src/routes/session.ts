@@ -2,10 +2,11 @@ import { type Denied, denied, isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
 import { reportChange } from '../events.js'
+import type { SettingsUser } from '../principal.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { closeSockets } from '../session-watch.js'
 import type { StoredSession } from '../store/port.js'
-import type { Token } from '../tokens.js'
+import type { Token, TokenRef } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 
@@ -44,10 +45,10 @@ export async function revokeSession(
   request: Request,
   { id, user }: Pick<StoredSession, 'id' | 'user'>,
   cause: 'first_claim_denied' | 'audit_sink',
-  freesLink = false,
+  { hash, freesLink }: { readonly hash?: string; readonly freesLink?: boolean } = {},
 ): Promise<void> {
   const { store, sockets, audit } = context
-  if ((await store.revoke(id, undefined, { freesLink })) === undefined) return
+  if ((await store.revoke(id, hash, { freesLink })) === undefined) return
   closeSockets(sockets, user)
   const http = changedBy(context, request)
   reportChange(audit, 'settings.session.revoked', { user, id, http, attributes: { cause } })
@@ -57,7 +58,8 @@ export async function revokeSession(
 export function undoOpening(
   context: RouteContext,
   request: Request,
-  session: Pick<StoredSession, 'id' | 'user'>,
+  { tag, hash }: TokenRef,
+  user: SettingsUser,
 ): Promise<void> {
-  return revokeSession(context, request, session, 'audit_sink', true)
+  return revokeSession(context, request, { id: tag, user }, 'audit_sink', { hash, freesLink: true })
 }

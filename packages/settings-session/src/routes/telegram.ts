@@ -62,7 +62,7 @@ export async function openByTelegram(
   const http = changedBy(context, request)
   const change = { ...session, http, attributes: { kind: 'settings', by: 'telegram' } }
   if (state === 'active') {
-    const undo = () => undoOpening(context, request, session)
+    const undo = () => undoOpening(context, request, token, user)
     const recording = grantChange(audit, 'settings.session.opened', change, undo)
     reportEnded(audit, session, ended, http)
     await recording

@@ -43,7 +43,7 @@ export async function welcome(
   if (!isRepeat) {
     const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
     const http = changedBy(context, request)
-    const undo = () => undoOpening(context, request, session)
+    const undo = () => undoOpening(context, request, token, user)
     const recording = grantChange(audit, 'settings.session.opened', { user, id, http, attributes }, undo)
     reportEnded(audit, session, ended, http)
     await recording

@@ -121,7 +121,10 @@ export interface NewSession {
 /** A person proved an identity, for a session. */
 export interface IdentityClaim {
   readonly session: TokenRef
-  /** The hash of the session's new secret: what was known before the sign-in opens nothing after it. */
+  /**
+   * The hash of the session's new secret: what was known before the sign-in opens nothing after it. It also names the
+   * attempt, for what it binds: see {@link Binding}.
+   */
   readonly newHash: string
   readonly identity: SettingsIdentity
   /** Whether user and identity may be bound to each other when neither is bound. */
@@ -144,6 +147,23 @@ export type ClaimResult =
   /** Another user is claiming the identity at this moment. Nothing was changed. */
   | { readonly outcome: 'contended' }
   | StoreRefusal<SessionRefusal>
+
+/** An identity that is bound to a user, and the attempt that bound it: an undoing takes back what that one bound alone. */
+export interface Binding {
+  readonly identity: SettingsIdentity
+  /** The `newHash` of the claim, or what the caller of `rebind` chose. */
+  readonly attempt: string
+}
+
+/** The result of a rebinding. */
+export type RebindResult =
+  | {
+      readonly outcome: 'bound'
+      /** What was bound before. */
+      readonly former?: Binding | undefined
+    }
+  /** `taken`: the identity is another user's. `contended`: it may become so, or what should be replaced has changed. */
+  | { readonly outcome: 'taken' | 'contended' }
 
 /** A first claim, and what the app has decided about it. */
 export interface HeldClaim {
@@ -218,10 +238,16 @@ export interface IdentityStore {
   answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
-  /** Unbinds user and identity and ends the user's sessions. Returns the identity that was bound. */
-  unlink(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
-  /** Binds a user to another identity and ends the user's sessions, unless the identity is another user's. */
-  rebind(user: SettingsUser, identity: SettingsIdentity): Awaitable<'bound' | 'taken' | 'contended'>
+  /**
+   * Unbinds user and identity and ends the user's sessions; with an attempt only while what that attempt bound stands.
+   * Returns the identity that was bound.
+   */
+  unlink(user: SettingsUser, attempt?: string): Awaitable<SettingsIdentity | undefined>
+  /**
+   * Binds a user to another identity and ends the user's sessions, unless the identity is another user's; with `replaced`
+   * only while what that attempt bound stands.
+   */
+  rebind(user: SettingsUser, binding: Binding, replaced?: string): Awaitable<RebindResult>
   /** Keeps a sign-in until it is taken. */
   beginOAuth(signIn: SignIn): Awaitable<void>
   /** Takes a sign-in, once. */
@@ -232,7 +258,8 @@ export interface IdentityStore {
 
 /**
  * Where links, sessions and identities live. The methods are operations of the domain, each atomic, because get and set
- * would invite races. Every method throws or rejects with an `UnavailableError` (`session_store`) when it cannot know;
+ * would invite races. A client that sends a command again, because the answer to it was lost, must not change the answer: a
+ * repeat of one call's command gets what the first one got. Every method throws or rejects with an `UnavailableError` (`session_store`) when it cannot know;
  * "not found" is an answer. Durations are milliseconds.
  */
 export interface SettingsStore extends LinkStore, SessionStore, IdentityStore {}

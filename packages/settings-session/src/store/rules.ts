@@ -12,3 +12,5 @@ export const TOUCH_PART: number = 5
 export const ONE_SIDED_MS: number = 60_000
 /** Milliseconds in which a claim must write its other half: well before somebody else may take the entry over. */
 export const COMMIT_MS: number = 30_000
+/** Milliseconds for which a change's answer is kept for the same attempt: no command is sent again later than that. */
+export const ANSWER_MS: number = 60_000

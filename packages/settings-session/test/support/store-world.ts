@@ -78,3 +78,8 @@ export async function claim(store: SettingsStore, session: Token, identity: Sett
   const result = await store.claimIdentity({ session, newHash: rotated.hash, identity, mayEstablish })
   return { rotated, result, outcome: result.outcome === 'refused' ? result.reason : result.outcome }
 }
+
+/** Binds a user to an identity, in an attempt of its own; `replaced` is the attempt that must have bound what stands. */
+export async function rebind(store: SettingsStore, user: SettingsUser, identity: SettingsIdentity, replaced?: string) {
+  return store.rebind(user, { identity, attempt: `attempt${attempts++}` }, replaced)
+}

@@ -137,6 +137,21 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     assert.equal(await store.identityOf(user), undefined)
     assert.equal(await look(first.rotated), 'revoked')
   },
+  async 'takes back what an attempt bound only while that stands'({ store, user }) {
+    const [mine, another] = [identity(), identity()]
+    const [first, second, third] = [uniqueName('first'), uniqueName('second'), uniqueName('third')]
+    assert.equal((await store.rebind(user, { identity: mine, attempt: first })).outcome, 'bound')
+    const replaced = await store.rebind(user, { identity: mine, attempt: second })
+    assert.ok(replaced.outcome === 'bound')
+    assert.deepEqual(replaced.former, { identity: mine, attempt: first })
+    // The same identity, bound by another attempt.
+    assert.equal(await store.unlink(user, first), undefined)
+    assert.equal((await store.rebind(user, { identity: another, attempt: third }, first)).outcome, 'contended')
+    assert.deepEqual(await store.identityOf(user), mine)
+    assert.equal((await store.rebind(user, { identity: another, attempt: third }, second)).outcome, 'bound')
+    assert.deepEqual(await store.unlink(user, third), another)
+    assert.equal(await store.identityOf(user), undefined)
+  },
   async 'takes a sign-in at a provider once'({ store, issue, exchange, ref }) {
     const { session } = await exchange(await issue(), { state: 'awaiting_identity' })
     const signIn = ref()

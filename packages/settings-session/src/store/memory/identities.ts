@@ -2,7 +2,7 @@ import { UnavailableError } from '@countersign/core'
 import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
-import type { ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
+import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
 import { endAll, endSession, indexSession, type MemoryState, refusalOf, refused, spendLink, viewOf } from './state.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
@@ -10,21 +10,21 @@ const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issu
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(state: MemoryState, maxEntries: number): IdentityStore {
   const { clock, sessions } = state
-  const identities = new Map<string, SettingsIdentity>()
+  const identities = new Map<string, Binding>()
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
   const uses = new BoundedTtlMap<string, string>({ maxEntries, clock })
   const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
 
-  function bind(user: SettingsUser, identity: SettingsIdentity): void {
+  function bind(user: SettingsUser, binding: Binding): void {
     if (identities.size >= maxEntries && !identities.has(userKey(user))) throw full()
     unbind(user)
-    identities.set(userKey(user), identity)
-    users.set(identityKey(identity, user), userKey(user))
+    identities.set(userKey(user), binding)
+    users.set(identityKey(binding.identity, user), userKey(user))
   }
 
   function unbind(user: SettingsUser): SettingsIdentity | undefined {
-    const old = identities.get(userKey(user))
+    const old = identities.get(userKey(user))?.identity
     if (old === undefined) return undefined
     identities.delete(userKey(user))
     users.delete(identityKey(old, user))
@@ -37,7 +37,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const reason = refusalOf(state, row, session.hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
       const { user } = row.content
-      const bound = identities.get(userKey(user))
+      const bound = identities.get(userKey(user))?.identity
       const owner = users.get(identityKey(identity, user)) ?? userKey(user)
       if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(row, clock.now()) }
       if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
@@ -45,7 +45,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
         spendLink(state, row)
         return { outcome: 'mismatch', session: viewOf(row, clock.now()) }
       }
-      if (bound === undefined) bind(user, identity)
+      if (bound === undefined) bind(user, { identity, attempt: newHash })
       const wasActive = row.state === 'active'
       row.hash = newHash
       row.state = 'active'
@@ -72,18 +72,21 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       row.claim = { ...row.claim, answer: isAllowed ? 'allowed' : 'denied' }
       return true
     },
-    identityOf: (user) => identities.get(userKey(user)),
-    unlink(user) {
+    identityOf: (user) => identities.get(userKey(user))?.identity,
+    unlink(user, attempt) {
+      if (attempt !== undefined && identities.get(userKey(user))?.attempt !== attempt) return undefined
       const old = unbind(user)
       if (old !== undefined) endAll(state, user)
       return old
     },
-    rebind(user, identity) {
-      const owner = users.get(identityKey(identity, user))
-      if (owner !== undefined && owner !== userKey(user)) return 'taken'
-      bind(user, identity)
+    rebind(user, binding, replaced) {
+      const owner = users.get(identityKey(binding.identity, user))
+      if (owner !== undefined && owner !== userKey(user)) return { outcome: 'taken' }
+      const former = identities.get(userKey(user))
+      if (replaced !== undefined && former?.attempt !== replaced) return { outcome: 'contended' }
+      bind(user, binding)
       endAll(state, user)
-      return 'bound'
+      return { outcome: 'bound', former }
     },
     beginOAuth(signIn) {
       if (!signIns.set(signIn.ref.tag, signIn, clock.now() + signIn.ttlMs)) throw full()

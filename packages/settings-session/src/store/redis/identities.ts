@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
+import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import type { TokenRef } from '../../tokens.js'
 import { identityKey, userKey } from '../keys.js'
@@ -48,9 +49,10 @@ export function redisIdentities(places: Places): IdentityStore {
     return reply[0] === 'reserved' ? { outcome: 'reserved', attempt, at: String(reply[1]) } : 'contended'
   }
 
+  /** Never rejects: a reservation that stands on nothing is free after a minute, and what came before it is done. */
   async function release(user: SettingsUser, identity: SettingsIdentity, attempt: string): Promise<void> {
     const { place, key } = reverseKeyOf(identity, user)
-    await place.change(scripts.releaseScript, [key], userKey(user), attempt)
+    await place.change(scripts.releaseScript, [key], userKey(user), attempt).catch(() => undefined)
   }
 
   async function claim(given: IdentityClaim, reserved?: Reserved): Promise<ClaimResult> {
@@ -72,11 +74,9 @@ export function redisIdentities(places: Places): IdentityStore {
     return claimFrom(await place.change(scripts.mismatchScript, [`s:${tag}`], hash, tag))
   }
 
-  async function rebind(user: SettingsUser, ...binding: readonly string[]): Promise<readonly string[]> {
+  function change(script: RedisScript, user: SettingsUser, ...args: readonly string[]): Promise<unknown> {
     const key = userKey(user)
-    const place = places.of(partitionOf(key))
-    const keys = [`u:${key}`, `e:${key}`, `x:${key}`]
-    return (await place.change(scripts.rebindScript, keys, ...binding)) as string[]
+    return places.of(partitionOf(key)).change(script, [`u:${key}`, `e:${key}`, `x:${key}`], ...args)
   }
 
   return {
@@ -104,22 +104,29 @@ export function redisIdentities(places: Places): IdentityStore {
     async identityOf(user) {
       const key = userKey(user)
       const place = places.of(partitionOf(key))
-      return identityFrom((await place.run(scripts.identityScript, [`u:${key}`])) as string | null)
+      const text = (await place.run(scripts.identityScript, [`u:${key}`])) as string | null
+      return text === null ? undefined : identityFrom(text)
     },
-    async unlink(user) {
-      const [, text, attempt = ''] = await rebind(user)
-      const identity = identityFrom(text ?? null)
-      if (identity !== undefined) await release(user, identity, attempt)
+    async unlink(user, attempt = '') {
+      const reply = (await change(scripts.unlinkScript, user, attempt)) as readonly [string, string] | null
+      if (reply === null) return undefined
+      const identity = identityFrom(reply[0])
+      await release(user, identity, reply[1])
       return identity
     },
-    async rebind(user, identity) {
+    async rebind(user, { identity, attempt }, replaced = '') {
       const reserved = await reserve(user, identity)
-      if (typeof reserved === 'string') return reserved
-      const [outcome, text, attempt = ''] = await rebind(user, identityText(identity), reserved.attempt, reserved.at)
-      const old = identityFrom(text ?? null)
-      if (outcome === 'contended') await release(user, identity, reserved.attempt)
-      else if (old !== undefined) await release(user, old, attempt)
-      return outcome as 'bound' | 'contended'
+      if (typeof reserved === 'string') return { outcome: reserved }
+      const args = [identityText(identity), attempt, reserved.attempt, reserved.at, replaced]
+      const [outcome, text, reservation = '', by = ''] = (await change(scripts.rebindScript, user, ...args)) as string[]
+      if (outcome === 'contended') {
+        await release(user, identity, reserved.attempt)
+        return { outcome }
+      }
+      if (text === undefined) return { outcome: 'bound' }
+      const former = { identity: identityFrom(text), attempt: by }
+      await release(user, former.identity, reservation)
+      return { outcome: 'bound', former }
     },
     async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
       const place = places.ofTag(ref.tag)

@@ -1,15 +1,15 @@
 import type { RedisScript } from '@countersign/redis'
 import { COMMIT_MS, ONE_SIDED_MS } from '../rules.js'
-import { defineSettingsScript as define, MUST_BE_MASTER } from './library.js'
+import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
-// A user's side (`u`) lies with the user: id identity, a the attempt that wrote it. It is what counts. The identity's
-// side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
+// A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it.
+// It is what counts. The identity's side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
 // each attempt that stands on it, so that one attempt's undoing leaves the entry to another.
 
 /**
  * KEYS: session. ARGV: prefix, hash, id, new hash, identity, attempt, reserved at (nothing: verify only).
  */
-export const claimScript: RedisScript = define(
+export const claimScript: RedisScript = change(
   'claim',
   1,
   `local row = load(KEYS[1])
@@ -23,12 +23,12 @@ local first = 0
 if bound and bound ~= ARGV[5] then
   finish(ARGV[3], row)
   spendLink(row)
-  return {'mismatch', view(ARGV[3], row)}
+  return keep({'mismatch', view(ARGV[3], row)})
 end
 if not bound then
   if ARGV[7] == '' then return {'unbound', view(ARGV[3], row)} end
   if now > ARGV[7] + ${COMMIT_MS} then return {'contended'} end
-  redis.call('HSET', key, 'id', ARGV[5], 'a', ARGV[6])
+  redis.call('HSET', key, 'id', ARGV[5], 'a', ARGV[6], 'b', ARGV[4])
   first = 1
 end
 local wasActive = row.st == 'active'
@@ -37,11 +37,11 @@ redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
-return {'activated', view(ARGV[3], row), first, ended}`,
+return keep({'activated', view(ARGV[3], row), first, ended})`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. The identity is another user's. */
-export const mismatchScript: RedisScript = define(
+export const mismatchScript: RedisScript = change(
   'mismatch',
   1,
   `local row = load(KEYS[1])
@@ -51,11 +51,11 @@ local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 finish(ARGV[3], row)
 spendLink(row)
-return {'mismatch', view(ARGV[3], row)}`,
+return keep({'mismatch', view(ARGV[3], row)})`,
 )
 
 /** KEYS: identity's side. ARGV: prefix, user key, partition, attempt, and what was seen there before: user key, at. */
-export const reserveScript: RedisScript = define(
+export const reserveScript: RedisScript = change(
   'reserve',
   1,
   `local row = load(KEYS[1])
@@ -70,47 +70,56 @@ if row and row.p ~= ARGV[2] then
     if string.sub(name, 1, 2) == 'a:' then redis.call('HDEL', KEYS[1], name) end
   end
 end
-return {'reserved', tostring(now)}`,
+return keep({'reserved', tostring(now)})`,
 )
 
 /** KEYS: identity's side. ARGV: prefix, user key, attempt. */
-export const releaseScript: RedisScript = define(
+export const releaseScript: RedisScript = change(
   'release',
   1,
   `${MUST_BE_MASTER}local row = load(KEYS[1])
 if not row or row.p ~= ARGV[2] then return end
 redis.call('HDEL', KEYS[1], 'a:' .. ARGV[3])
 for name in pairs(row) do
-  if string.sub(name, 1, 2) == 'a:' and name ~= 'a:' .. ARGV[3] then return end
+  if string.sub(name, 1, 2) == 'a:' and name ~= 'a:' .. ARGV[3] then return keep() end
 end
-redis.call('DEL', KEYS[1])`,
+redis.call('DEL', KEYS[1])
+return keep()`,
 )
 
 /** KEYS: user's side. ARGV: prefix. */
-export const identityScript: RedisScript = define(
+export const identityScript: RedisScript = defineSettingsScript(
   'identity',
   1,
   `${MUST_BE_MASTER}return redis.call('HGET', KEYS[1], 'id')`,
 )
 
-/** KEYS: user's side, epoch, index. ARGV: prefix, and the new identity with its attempt and when it was reserved. */
-export const rebindScript: RedisScript = define(
+/**
+ * KEYS: user's side, epoch, index. ARGV: prefix, identity, attempt, reservation, reserved at, the attempt that must have
+ * bound what stands (nothing: any).
+ */
+export const rebindScript: RedisScript = change(
   'rebind',
   3,
   `local old = load(KEYS[1])
-if ARGV[2] then
-  if now > ARGV[4] + ${COMMIT_MS} then return {'contended'} end
-  redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[3])
-  redis.call('DEL', KEYS[2], KEYS[3])
-elseif old then
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-end
-if not old then return {'bound'} end
-return {'bound', old.id, old.a}`,
+if now > ARGV[5] + ${COMMIT_MS} or ARGV[6] ~= '' and not (old and old.b == ARGV[6]) then return {'contended'} end
+redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3])
+redis.call('DEL', KEYS[2], KEYS[3])
+return keep({'bound', unpack(old and {old.id, old.a, old.b} or {})})`,
+)
+
+/** KEYS: user's side, epoch, index. ARGV: prefix, the attempt that must have bound what stands (nothing: any). */
+export const unlinkScript: RedisScript = change(
+  'unlink',
+  3,
+  `${MUST_BE_MASTER}local old = load(KEYS[1])
+if not old or ARGV[2] ~= '' and old.b ~= ARGV[2] then return nil end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return keep({old.id, old.a})`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id, identity, its key. */
-export const holdClaimScript: RedisScript = define(
+export const holdClaimScript: RedisScript = change(
   'hold_claim',
   1,
   `local row = load(KEYS[1])
@@ -119,11 +128,11 @@ if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
-return {'found', view(ARGV[3], load(KEYS[1]))}`,
+return keep({'found', view(ARGV[3], load(KEYS[1]))})`,
 )
 
 /** KEYS: session. ARGV: prefix, key of the identity, answer. */
-export const answerClaimScript: RedisScript = define(
+export const answerClaimScript: RedisScript = change(
   'answer_claim',
   1,
   `local row = load(KEYS[1])
@@ -131,31 +140,32 @@ local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 if not row or refusal(row, row.h) or row.qa ~= 'pending' or row.qk ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'qa', ARGV[3])
-return 1`,
+return keep(1)`,
 )
 
 /** KEYS: sign-in. ARGV: prefix, hash, session id, session hash, return to, ttl, whether it is a repetition. */
-export const beginOAuthScript: RedisScript = define(
+export const beginOAuthScript: RedisScript = change(
   'begin_oauth',
   1,
   `redis.call('HSET', KEYS[1], 'h', ARGV[2], 's', ARGV[3], 'sh', ARGV[4], 'r', ARGV[5], 'g', ARGV[7])
-redis.call('PEXPIRE', KEYS[1], ARGV[6])`,
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+return keep()`,
 )
 
 /** KEYS: sign-in. ARGV: prefix, hash. */
-export const takeOAuthScript: RedisScript = define(
+export const takeOAuthScript: RedisScript = change(
   'take_oauth',
   1,
   `${MUST_BE_MASTER}local row = load(KEYS[1])
 if not row or row.h ~= ARGV[2] then return nil end
 redis.call('DEL', KEYS[1])
-return {row.s, row.sh, row.r, row.g}`,
+return keep({row.s, row.sh, row.r, row.g})`,
 )
 
 /** KEYS: data. ARGV: prefix, device, ttl. */
-export const useInitDataScript: RedisScript = define(
+export const useInitDataScript: RedisScript = change(
   'use_init_data',
   1,
-  `if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return 'fresh' end
+  `if redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', ARGV[3]) then return keep('fresh') end
 return redis.call('GET', KEYS[1]) == ARGV[2] and 'same_device' or 'replayed'`,
 )

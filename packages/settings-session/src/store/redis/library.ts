@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
+import { ANSWER_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
 import { DECLARE } from './places.js'
 
 // Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag, as the app
@@ -139,6 +139,25 @@ end
 export const MUST_BE_MASTER: string = `redis.call('HDEL', KEYS[1], '')
 `
 
-/** A script over the records of one user. It may be given more keys than it takes at least. */
+// The client sends a command again whose answer was lost with the connection. The second run of a change would find what
+// the first one did, and take it for somebody else's: so the first answer is kept under the attempt's id, with the change.
+const ANSWER = `local kept = declared['a:' .. table.remove(ARGV, 2)]
+local answered = redis.call('GET', kept)
+if answered then return cjson.decode(answered) end
+local function keep(answer)
+  redis.call('SET', kept, cjson.encode(answer or false), 'PX', ${ANSWER_MS})
+  return answer
+end
+`
+
+/** A script that reads the records of one user. It may be given more keys than it takes at least. */
 export const defineSettingsScript = (name: string, keys: number, body: string): RedisScript =>
   defineScript(`settings_${name}`, keys, LIBRARY + body)
+
+/**
+ * A script that changes the records of one user. It returns `keep(answer)` wherever it has written, as the last step: then
+ * the same attempt, run again, gets that answer and changes nothing. What was not kept has changed nothing. Its caller
+ * declares the attempt's key and passes its id after the prefix; the body's `ARGV` is without the id.
+ */
+export const defineSettingsChange = (name: string, keys: number, body: string): RedisScript =>
+  defineScript(`settings_${name}`, keys + 1, LIBRARY + ANSWER + body)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { PARTITIONS } from '@countersign/core/gate-kit'
 import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis'
@@ -7,7 +8,10 @@ import { partitionOfTag } from '../../tokens.js'
 export interface Place {
   /** Runs a script on records, by their names, and on those that it asks for: see {@link DECLARE}. */
   run(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
-  /** As `run`, of a change of state, whose reply may come later. */
+  /**
+   * As `run`, of a change of state (`defineSettingsChange`): its reply may come later, and a command that the client sends
+   * again is the same attempt.
+   */
   change(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
 }
 
@@ -72,7 +76,10 @@ export function placesOf(runner: ScriptRunner): Places {
 
     return {
       run: (script, names, ...args) => start(runner.run, script, names, args),
-      change: (script, names, ...args) => start(runner.change, script, names, args),
+      change: (script, names, ...args) => {
+        const attempt = randomBytes(12).toString('base64url')
+        return start(runner.change, script, [...names, `a:${attempt}`], [attempt, ...args])
+      },
     }
   })
   const of = (partition: number) => places[partition] as Place

@@ -60,8 +60,8 @@ export function identityText({ issuer, subject }: SettingsIdentity): string {
 }
 
 /** The identity that was stored as a text. */
-export function identityFrom(text: string | null): SettingsIdentity | undefined {
-  return text === null ? undefined : (JSON.parse(text) as SettingsIdentity)
+export function identityFrom(text: string): SettingsIdentity {
+  return JSON.parse(text) as SettingsIdentity
 }
 
 /** A refusal: the reason, and for how many milliseconds it has been late. */

@@ -1,9 +1,9 @@
 import type { RedisScript } from '@countersign/redis'
 import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
-import { defineSettingsScript, MUST_BE_MASTER } from './library.js'
+import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 /** KEYS: link, epoch. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
-export const issueLinkScript: RedisScript = defineSettingsScript(
+export const issueLinkScript: RedisScript = defineSettingsChange(
   'issue_link',
   2,
   `local expires = now + ARGV[7]
@@ -11,7 +11,7 @@ local epoch = epochOf(ARGV[3], ARGV[4], ARGV[5])
 redis.call('HSET', KEYS[1], 'h', ARGV[2], 'p', ARGV[3], 'e', epoch, 'd', ARGV[6], 'x', expires, 'n', 0)
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'k', ARGV[8]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[7] + ${TOMBSTONE_MS})
-return tostring(expires)`,
+return keep(tostring(expires))`,
 )
 
 /** KEYS: link. ARGV: prefix, hash. */
@@ -30,7 +30,7 @@ return {'open', link.d, link.x, link.k and 1 or 0}`,
  * KEYS: link, session. ARGV: prefix, link hash, link tag, session hash, session tag, attempt, state, idle ms, absolute
  * ms, most sessions, code hash.
  */
-export const exchangeScript: RedisScript = defineSettingsScript(
+export const exchangeScript: RedisScript = defineSettingsChange(
   'exchange',
   2,
   `local link = load(KEYS[1])
@@ -45,9 +45,9 @@ end
 local reason = linkRefusal(link)
 if reason then return refused(reason, link) end
 if link.k and link.k ~= ARGV[11] then
-  if redis.call('HINCRBY', KEYS[1], 'n', 1) < ${MAX_WRONG_CODES} then return {'wrong_code'} end
+  if redis.call('HINCRBY', KEYS[1], 'n', 1) < ${MAX_WRONG_CODES} then return keep({'wrong_code'}) end
   redis.call('HSET', KEYS[1], 'o', now)
-  return {'spent', 'voided'}
+  return keep({'spent', 'voided'})
 end
 redis.call('HSET', KEYS[1], 's', id, 'at', ARGV[6])
 if ARGV[7] == 'active' then redis.call('HSET', KEYS[1], 'o', now) end
@@ -64,11 +64,11 @@ if link.s and link.s ~= id then
     ended[#ended + 1] = 'link_opened_again'
   end
 end
-return {'opened', view(id, row), 0, ended}`,
+return keep({'opened', view(id, row), 0, ended})`,
 )
 
 /** KEYS: session, epoch, index. ARGV: prefix, hash, id, user key, epoch, content, state, idle ms, absolute ms, most sessions. */
-export const openSessionScript: RedisScript = defineSettingsScript(
+export const openSessionScript: RedisScript = defineSettingsChange(
   'open_session',
   3,
   `local lacking = ARGV[7] == 'active' and lacksIndexed(ARGV[4])
@@ -78,7 +78,7 @@ local row = {
   i = ARGV[8], v = now, d = ARGV[6], m = ARGV[10],
 }
 create(ARGV[3], row)
-return {'found', view(ARGV[3], row), ended}`,
+return keep({'found', view(ARGV[3], row), ended})`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. */
@@ -98,7 +98,7 @@ return {'found', view(ARGV[3], row)}`,
 )
 
 /** KEYS: session. ARGV: prefix, hash or nothing, id, 1 when the link is freed. */
-export const revokeScript: RedisScript = defineSettingsScript(
+export const revokeScript: RedisScript = defineSettingsChange(
   'revoke',
   1,
   `${MUST_BE_MASTER}local row = load(KEYS[1])
@@ -108,11 +108,16 @@ if lacking then return lacking end
 if refusal(row, ARGV[2] == '' and row.h or ARGV[2]) then return nil end
 finish(ARGV[3], row)
 if ARGV[4] == '1' then freeLink(ARGV[3], row) else spendLink(row) end
-return view(ARGV[3], row)`,
+return keep(view(ARGV[3], row))`,
 )
 
 /** KEYS: epoch, index. ARGV: prefix. */
-export const revokeAllScript: RedisScript = defineSettingsScript('revoke_all', 2, `redis.call('DEL', KEYS[1], KEYS[2])`)
+export const revokeAllScript: RedisScript = defineSettingsChange(
+  'revoke_all',
+  2,
+  `redis.call('DEL', KEYS[1], KEYS[2])
+return keep()`,
+)
 
 /** KEYS: index, epoch. ARGV: prefix, user key. */
 export const listScript: RedisScript = defineSettingsScript(
