@@ -1,5 +1,11 @@
 import type { Audit } from '@countersign/core'
-import { type AuditEventInput, type AuditEventType, type AuditHttp, recordGrant } from '@countersign/core/gate-kit'
+import {
+  type AuditAttributes,
+  type AuditEventInput,
+  type AuditEventType,
+  type AuditHttp,
+  recordGrant,
+} from '@countersign/core/gate-kit'
 import { principalId, type SettingsUser } from './principal.js'
 import type { EndedSession, StoredSession } from './store/port.js'
 
@@ -65,6 +71,14 @@ function eventOf(type: ChangeType, { user, id, ...rest }: Change): AuditEventInp
     credential: id === undefined ? undefined : { id },
     ...rest,
   }
+}
+
+/** What an event says of the opening of a session: also that it is the same browser's again, after a lost answer or a click. */
+export function openingAttributes(
+  { kind, linkId }: Pick<StoredSession, 'kind' | 'linkId'>,
+  isRepeat: boolean,
+): AuditAttributes {
+  return { kind, ...(linkId === undefined ? {} : { link: linkId }), ...(isRepeat ? { repeated: true } : {}) }
 }
 
 /** Reports the sessions that one session ended. */

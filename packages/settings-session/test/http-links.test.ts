@@ -78,11 +78,11 @@ describe('[settings-reuse] a link', () => {
     expect(answers.filter(({ status }) => status === 303)).toHaveLength(200)
     expect(new Set(answers.map(({ headers }) => headers.getSetCookie()[0]?.split(';')[0])).size).toBe(1)
     expect(await app.settings.list({ platform: 'telegram', userId: 'eager' })).toHaveLength(1)
-    expect(
-      app.events.filter(
-        ({ type, principal }) => type === 'settings.session.opened' && principal?.id === 'telegram:eager',
-      ),
-    ).toHaveLength(1)
+    const reported = app.events.filter(
+      ({ type, principal }) => type === 'settings.session.opened' && principal?.id === 'telegram:eager',
+    )
+    expect(reported).toHaveLength(200)
+    expect(reported.filter(({ attributes }) => attributes?.repeated !== true)).toHaveLength(1)
     app.clock.advance(29_999)
     expect((await browser.post(form.action, form.fields, { cookie })).status).toBe(303)
     app.clock.advance(1)

@@ -2,7 +2,7 @@ import { type Denied, denied, listed, secretsEqual } from '@countersign/core/gat
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
-import { reportChange, reportEnded } from '../events.js'
+import { openingAttributes, reportChange, reportEnded } from '../events.js'
 import { checkMetadata } from '../links/kinds.js'
 import {
   attemptOf,
@@ -78,7 +78,7 @@ export async function openLink(context: RouteContext, request: Request, response
   })
   if (result.outcome === 'opened') {
     if (provider === undefined) return welcome(context, request, response, { token: session, ...result })
-    if (!result.isRepeat) reportPending(context, request, result)
+    reportPending(context, request, result)
     setSessionCookie(context, response, session)
     return continueOnPage(pathTo(site, '/oauth/start'), `Next: sign in with ${provider.name}.`)
   }
@@ -101,11 +101,11 @@ export async function openLink(context: RouteContext, request: Request, response
 function reportPending(
   context: RouteContext,
   request: Request,
-  { session, ended }: Extract<ExchangeResult, { outcome: 'opened' }>,
+  { session, isRepeat, ended }: Extract<ExchangeResult, { outcome: 'opened' }>,
 ): void {
-  const { id, user, kind, linkId } = session
+  const { id, user } = session
   const http = changedBy(context, request)
-  const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
+  const attributes = openingAttributes(session, isRepeat)
   reportChange(context.audit, 'settings.session.pending', { user, id, http, attributes })
   reportEnded(context.audit, session, ended, http)
 }

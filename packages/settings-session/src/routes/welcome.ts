@@ -1,7 +1,7 @@
 import { memberOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie } from '../cookies.js'
-import { grantChange, reportEnded } from '../events.js'
+import { grantChange, openingAttributes, reportEnded } from '../events.js'
 import { checkMetadata, type OpenResult } from '../links/kinds.js'
 import { SensitiveUrl } from '../links/sensitive-url.js'
 import { principalOfSession } from '../principal.js'
@@ -25,7 +25,7 @@ export function continueTo(site: Site, request: Request, place: string = pathTo(
 export interface Opened {
   readonly token: Token
   readonly session: StoredSession
-  /** A double click: the first click's session has been reported. */
+  /** A double click, or the answer to the first one was lost, and with it its record: each is recorded. */
   readonly isRepeat: boolean
   /** The sessions that it ended. */
   readonly ended?: readonly EndedSession[] | undefined
@@ -39,15 +39,14 @@ export async function welcome(
   { token, session, isRepeat, ended }: Opened,
 ): Promise<Outcome> {
   const { site, kinds, onOpen, audit } = context
-  const { id, user, kind, metadata, linkId, returnTo } = session
-  if (!isRepeat) {
-    const attributes = { kind, ...(linkId === undefined ? {} : { link: linkId }) }
-    const http = changedBy(context, request)
-    const undo = () => undoOpening(context, request, token, user)
-    const recording = grantChange(audit, 'settings.session.opened', { user, id, http, attributes }, undo)
-    reportEnded(audit, session, ended, http)
-    await recording
-  }
+  const { id, user, kind, metadata, returnTo } = session
+  const attributes = openingAttributes(session, isRepeat)
+  const http = changedBy(context, request)
+  // The session of a repeat is the first request's too, which undoes it when that was not recorded either.
+  const undo = () => (isRepeat ? undefined : undoOpening(context, request, token, user))
+  const recording = grantChange(audit, 'settings.session.opened', { user, id, http, attributes }, undo)
+  reportEnded(audit, session, ended, http)
+  await recording
   // Before the app's `onOpen` is called: what it throws must not cost the person the session.
   setSessionCookie(context, response, token)
   expireCookie(response, site.cookies.open)
