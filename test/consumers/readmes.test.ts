@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SignatureFormat, sign, xHeaders } from '@countersign/hmac'
@@ -11,7 +9,8 @@ import { fencesOf, readPages } from '../docs/markdown.js'
 import { freePort, RedisServer } from '../support/redis-server.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
 import { type Consumer, createConsumer } from './consumer.js'
-import { cleanEnvironment, packAll } from './tarballs.js'
+import { isListening, printedAuthorization, type Running, startProgram, stopProgram, until } from './program.js'
+import { packAll } from './tarballs.js'
 
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 const AUDIENCE = 'billing.example.com'
@@ -36,7 +35,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-readmes-'))
   issuer = await testIssuer({ algorithm: 'ES256' })
   redis = await RedisServer.start()
-  const dependencies = ['express', 'ioredis', '@types/express', '@types/node']
+  const mcp = ['@modelcontextprotocol/server', '@modelcontextprotocol/node', 'zod']
+  const dependencies = ['express', 'ioredis', '@types/express', '@types/node', ...mcp]
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, packAll(folder))
   for (const [page, code] of programs) {
     const port = await freePort()
@@ -56,41 +56,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** A program that runs, and what it has printed so far. */
-interface Running {
-  readonly url: string
-  printed(): string
-  readonly child: ChildProcess
-}
-
-function start(page: string): Running {
-  const child = spawn(process.execPath, [join('out', `${fileOf(page)}.js`)], {
-    cwd: consumer.folder,
-    env: { ...cleanEnvironment(), SCHEDULER_HMAC_SECRET: SECRET },
-    stdio: ['ignore', 'pipe', 'pipe'],
+const start = (page: string): Running =>
+  startProgram(consumer.folder, join('out', `${fileOf(page)}.js`), ports.get(page) as number, {
+    SCHEDULER_HMAC_SECRET: SECRET,
   })
-  let printed = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += String(chunk)))
-  return { url: `http://localhost:${ports.get(page)}`, printed: () => printed, child }
-}
-
-/** Waits until it is so, or the program ends. */
-async function until({ child, printed }: Running, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) {
-    if (child.exitCode !== null) throw new Error(`the program ended with ${child.exitCode}:\n${printed()}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
-async function isListening({ url }: Running): Promise<boolean> {
-  const socket = connect(Number(new URL(url).port), 'localhost')
-  const isOpen = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  )
-  socket.destroy()
-  return isOpen
-}
 
 type Ask = (running: Running) => Promise<Record<'good' | 'bad', Response>>
 
@@ -116,7 +85,8 @@ const signedTo =
     return { good: await post(url + path, headers(), body), bad: await post(url + path, headers(), '{"job":8}') }
   }
 
-const tool = (name: string) => JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } })
+const tool = (name: string, input = {}) =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: input } })
 const bearerTo =
   (path: string, resource: string): Ask =>
   async ({ url }) => {
@@ -143,14 +113,15 @@ const asked: Record<string, readonly (readonly [Ask, RegExp, number])[]> = {
   'packages/hmac/README.md': [[signedTo('/internal/executions', 3), /"job":\{"job":7\}/, 401]],
   'packages/mcp-credential/README.md': [
     [
-      async ({ url, printed }) => {
-        const authorization = /^Bearer \S+$/m.exec(printed())?.[0] ?? ''
+      async (running) => {
+        const authorization = await printedAuthorization(running)
+        const headers = { authorization, accept: 'application/json, text/event-stream' }
         return {
-          good: await post(`${url}/mcp`, { authorization }, tool('preview_open')),
-          bad: await post(`${url}/mcp`, { authorization }, tool('shell')),
+          good: await post(`${running.url}/mcp`, headers, tool('preview_open', { page: 'index.html' })),
+          bad: await post(`${running.url}/mcp`, headers, tool('shell')),
         }
       },
-      /"jsonrpc":"2.0","id":1,"result"/,
+      /index\.html opened for claude-1/,
       403,
     ],
   ],
@@ -201,10 +172,7 @@ describe('the first example of', () => {
           expect(lines().join()).toMatch(/"access\.granted".*"digest_mismatch"/)
         }
       } finally {
-        if (running.child.exitCode === null) {
-          running.child.kill()
-          await once(running.child, 'exit')
-        }
+        await stopProgram(running)
       }
     },
   )
