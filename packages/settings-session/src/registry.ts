@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Audit } from '@countersign/core'
 import type { Request } from 'express'
+import { confirmBinding, unlink } from './bindings.js'
 import { tokenInCookie } from './cookies.js'
 import { csrfTokenOf } from './csrf.js'
 import { grantChange, reportChange } from './events.js'
@@ -22,7 +23,6 @@ import { closeSockets, type SocketWatch, watchSockets } from './session-watch.js
 import { memorySessions } from './store/memory.js'
 import type { Binding, IdentityStore, SessionStore, StoredSession } from './store/port.js'
 import { isTag } from './tokens.js'
-import { unlink } from './unlink.js'
 
 /** An active session, as `list` returns it. */
 export interface SessionSummary {
@@ -195,6 +195,7 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
       const recording = grantChange(audit, 'settings.identity.claimed', { user, attributes }, undo)
       reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'rebound' } })
       await recording
+      await confirmBinding(store, user, { identity, attempt })
       return result.outcome
     },
   }

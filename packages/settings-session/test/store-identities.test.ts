@@ -34,7 +34,8 @@ describe.each(subjects)('on %s', (_name, start) => {
     const { store } = subject
     const user = newUser()
     const identity = newIdentity()
-    await claim(store, (await opened(store, user, awaiting)).session, identity)
+    const { rotated } = await claim(store, (await opened(store, user, awaiting)).session, identity)
+    await store.confirmBinding(user, { identity, attempt: rotated.hash })
     const later = await claim(store, (await opened(store, user, awaiting)).session, identity, false)
     expect(later.result).toMatchObject({ outcome: 'activated', isFirst: false })
     const stolen = await opened(store, user, awaiting)
@@ -148,6 +149,30 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await store.unlink(user, 'fourth')).toEqual(third)
     expect(await store.unlink(user, 'fourth')).toBeUndefined()
     expect(await rebind(store, user, third, 'fourth')).toEqual({ outcome: 'contended' })
+    expect(await store.identityOf(user)).toBeUndefined()
+  })
+
+  test('a binding is new until it is confirmed, and then its attempt takes nothing back', async () => {
+    const { store } = subject
+    const user = newUser()
+    const identity = newIdentity()
+    const sessionOf = async () => (await opened(store, user, awaiting)).session
+    const isFirst = async (mayEstablish: boolean) => {
+      const { rotated, result } = await claim(store, await sessionOf(), identity, mayEstablish)
+      return [rotated.hash, result.outcome === 'activated' && result.isFirst] as const
+    }
+    const [first, isNew] = await isFirst(true)
+    const [second, isStillNew] = await isFirst(false)
+    expect([isNew, isStillNew]).toEqual([true, true])
+    await store.confirmBinding(user, { identity: newIdentity(), attempt: second })
+    expect((await isFirst(false))[1]).toBe(true)
+    await store.confirmBinding(user, { identity, attempt: second })
+    expect((await isFirst(false))[1]).toBe(false)
+    expect(await store.unlink(user, first)).toBeUndefined()
+    expect((await rebind(store, user, identity)).outcome).toBe('bound')
+    expect((await isFirst(false))[1]).toBe(true)
+    expect(await store.unlink(user)).toEqual(identity)
+    await store.confirmBinding(user, { identity, attempt: second })
     expect(await store.identityOf(user)).toBeUndefined()
   })
 

@@ -1,5 +1,6 @@
 import { type AuditAttributes, denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
+import { confirmBinding, unlink } from '../bindings.js'
 import { expireCookie } from '../cookies.js'
 import { grantChange, reportChange } from '../events.js'
 import type { FirstClaimAnswer } from '../oauth/first-claim.js'
@@ -8,7 +9,6 @@ import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
 import type { StoredSession } from '../store/port.js'
 import { mintToken, type TokenRef } from '../tokens.js'
-import { unlink } from '../unlink.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
@@ -45,8 +45,13 @@ export async function settleIdentity(
   const http = changedBy(context, request)
   if (claim.isFirst) {
     const attributes = { issuer: claim.session.identity?.issuer ?? '' }
-    const undo = () => unlink(context, user, 'audit_sink', token.hash)
+    const undo = async () => {
+      // Bound by a request before, of which nobody knows whether it was recorded: then this session alone ends.
+      if (await unlink(context, user, 'audit_sink', token.hash)) return
+      await revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })
+    }
     await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
+    await confirmBinding(store, user, { identity, attempt: token.hash })
   }
   if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, ...claim })
   const undo = () => revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })

@@ -136,6 +136,7 @@ export type ClaimResult =
   | {
       readonly outcome: 'activated'
       readonly session: StoredSession
+      /** The binding was made now, or `confirmBinding` has not been called for it: it must be recorded. */
       readonly isFirst: boolean
       /** The sessions that this one ended. */
       readonly ended?: readonly EndedSession[] | undefined
@@ -229,6 +230,11 @@ export interface IdentityStore {
    * later one verifies. Both directions hold: a user has one identity, and an identity one user of a platform and team.
    */
   claimIdentity(claim: IdentityClaim): Awaitable<ClaimResult>
+  /**
+   * The binding of user and identity is recorded: from now on it is that attempt's, and a claim is not the first. Changes
+   * nothing where another identity is bound.
+   */
+  confirmBinding(user: SettingsUser, binding: Binding): Awaitable<void>
   /** Keeps a first claim, in place of an earlier one, until the app decides; `key` names its identity. */
   holdClaim(session: TokenRef, identity: SettingsIdentity, key: string): Awaitable<ReadResult>
   /**

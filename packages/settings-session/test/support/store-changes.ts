@@ -26,6 +26,7 @@ async function bound(
 ): Promise<{ readonly user: SettingsUser; readonly identity: SettingsIdentity }> {
   const { user, identity } = { user: newUser(), identity: newIdentity() }
   await rebind(healthy, user, identity)
+  await healthy.confirmBinding(user, { identity, attempt: 'confirmed' })
   return { user, identity }
 }
 
@@ -170,6 +171,19 @@ export const storeChanges: readonly StoreChange[] = [
         const result = await rebind(store, user, newIdentity())
         const isFormer = result.outcome === 'bound' && result.former?.identity.subject === identity.subject
         return `${result.outcome}${isFormer ? ', in place of the one before' : ''}`
+      }
+    },
+  },
+  {
+    title: 'confirming that a binding is recorded',
+    outcome: 'activated',
+    prepare: async (healthy) => {
+      const { user, identity } = { user: newUser(), identity: newIdentity() }
+      await rebind(healthy, user, identity)
+      const { session } = await opened(healthy, user, awaiting)
+      return async (store) => {
+        await store.confirmBinding(user, { identity, attempt: 'confirmed' })
+        return claiming(store, session, identity)
       }
     },
   },

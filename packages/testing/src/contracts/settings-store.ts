@@ -152,6 +152,23 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     assert.deepEqual(await store.unlink(user, third), another)
     assert.equal(await store.identityOf(user), undefined)
   },
+  async 'calls a binding the first until it is confirmed'({ store, issue, exchange, ref, user }) {
+    const mine = identity()
+    const claim = async () => {
+      const { session } = await exchange(await issue(), { state: 'awaiting_identity' })
+      const newHash = ref().hash
+      const result = await store.claimIdentity({ session, newHash, identity: mine, mayEstablish: true })
+      return { newHash, isFirst: result.outcome === 'activated' && result.isFirst }
+    }
+    const first = await claim()
+    const second = await claim()
+    assert.deepEqual([first.isFirst, second.isFirst], [true, true])
+    await store.confirmBinding(user, { identity: mine, attempt: second.newHash })
+    assert.equal((await claim()).isFirst, false)
+    // It is the attempt's that recorded it.
+    assert.equal(await store.unlink(user, first.newHash), undefined)
+    assert.deepEqual(await store.unlink(user, second.newHash), mine)
+  },
   async 'takes a sign-in at a provider once'({ store, issue, exchange, ref }) {
     const { session } = await exchange(await issue(), { state: 'awaiting_identity' })
     const signIn = ref()

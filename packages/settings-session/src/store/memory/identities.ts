@@ -10,7 +10,7 @@ const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issu
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(state: MemoryState, maxEntries: number): IdentityStore {
   const { clock, sessions } = state
-  const identities = new Map<string, Binding>()
+  const identities = new Map<string, Binding & { readonly isRecorded?: boolean }>()
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
   const uses = new BoundedTtlMap<string, string>({ maxEntries, clock })
@@ -37,7 +37,8 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const reason = refusalOf(state, row, session.hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
       const { user } = row.content
-      const bound = identities.get(userKey(user))?.identity
+      const binding = identities.get(userKey(user))
+      const bound = binding?.identity
       const owner = users.get(identityKey(identity, user)) ?? userKey(user)
       if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(row, clock.now()) }
       if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
@@ -55,7 +56,12 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       row.claim = undefined
       spendLink(state, row)
       const ended = wasActive ? [] : indexSession(state, row)
-      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: bound === undefined, ended }
+      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: binding?.isRecorded !== true, ended }
+    },
+    confirmBinding(user, { identity, attempt }) {
+      const bound = identities.get(userKey(user))
+      if (bound === undefined || !isSame(bound.identity, identity)) return
+      identities.set(userKey(user), { identity, attempt, isRecorded: true })
     },
     holdClaim({ tag, hash }, identity, key) {
       const row = sessions.get(tag)
@@ -82,7 +88,8 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     rebind(user, binding, replaced) {
       const owner = users.get(identityKey(binding.identity, user))
       if (owner !== undefined && owner !== userKey(user)) return { outcome: 'taken' }
-      const former = identities.get(userKey(user))
+      const bound = identities.get(userKey(user))
+      const former = bound && { identity: bound.identity, attempt: bound.attempt }
       if (replaced !== undefined && former?.attempt !== replaced) return { outcome: 'contended' }
       bind(user, binding)
       endAll(state, user)

@@ -91,6 +91,11 @@ export function redisIdentities(places: Places): IdentityStore {
       if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
       return claimed
     },
+    async confirmBinding(user, { identity, attempt }) {
+      const key = userKey(user)
+      const place = places.of(partitionOf(key))
+      await place.change(scripts.confirmBindingScript, [`u:${key}`], identityText(identity), attempt)
+    },
     async holdClaim({ tag, hash }, identity, claimant) {
       const place = places.ofTag(tag)
       const args = [hash, tag, identityText(identity), claimant]

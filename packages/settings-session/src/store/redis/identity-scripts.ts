@@ -2,8 +2,8 @@ import type { RedisScript } from '@countersign/redis'
 import { COMMIT_MS, ONE_SIDED_MS } from '../rules.js'
 import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
-// A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it.
-// It is what counts. The identity's side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
+// A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it,
+// n when nobody has said that this is recorded. It is what counts. The identity's side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
 // each attempt that stands on it, so that one attempt's undoing leaves the entry to another.
 
 /**
@@ -18,9 +18,9 @@ if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 local key = declared['u:' .. row.p]
-local bound = redis.call('HGET', key, 'id')
-local first = 0
-if bound and bound ~= ARGV[5] then
+local bound = load(key)
+local first = bound and not bound.n and 0 or 1
+if bound and bound.id ~= ARGV[5] then
   finish(ARGV[3], row)
   spendLink(row)
   return keep({'mismatch', view(ARGV[3], row)})
@@ -28,8 +28,7 @@ end
 if not bound then
   if ARGV[7] == '' then return {'unbound', view(ARGV[3], row)} end
   if now > ARGV[7] + ${COMMIT_MS} then return {'contended'} end
-  redis.call('HSET', key, 'id', ARGV[5], 'a', ARGV[6], 'b', ARGV[4])
-  first = 1
+  redis.call('HSET', key, 'id', ARGV[5], 'a', ARGV[6], 'b', ARGV[4], 'n', 1)
 end
 local wasActive = row.st == 'active'
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
@@ -103,7 +102,7 @@ export const rebindScript: RedisScript = change(
   3,
   `local old = load(KEYS[1])
 if now > ARGV[5] + ${COMMIT_MS} or ARGV[6] ~= '' and not (old and old.b == ARGV[6]) then return {'contended'} end
-redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3])
+redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3], 'n', 1)
 redis.call('DEL', KEYS[2], KEYS[3])
 return keep({'bound', unpack(old and {old.id, old.a, old.b} or {})})`,
 )
@@ -116,6 +115,16 @@ export const unlinkScript: RedisScript = change(
 if not old or ARGV[2] ~= '' and old.b ~= ARGV[2] then return nil end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return keep({old.id, old.a})`,
+)
+
+/** KEYS: user's side. ARGV: prefix, identity, attempt. */
+export const confirmBindingScript: RedisScript = change(
+  'confirm_binding',
+  1,
+  `${MUST_BE_MASTER}if redis.call('HGET', KEYS[1], 'id') ~= ARGV[2] then return nil end
+redis.call('HDEL', KEYS[1], 'n')
+redis.call('HSET', KEYS[1], 'b', ARGV[3])
+return keep()`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id, identity, its key. */

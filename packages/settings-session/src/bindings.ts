@@ -1,8 +1,9 @@
 import type { Audit } from '@countersign/core'
+import { isUnavailable } from '@countersign/core/gate-kit'
 import { reportChange } from './events.js'
 import type { SettingsUser } from './principal.js'
 import { closeSockets, type SocketWatch } from './session-watch.js'
-import type { IdentityStore } from './store/port.js'
+import type { Binding, IdentityStore } from './store/port.js'
 
 /** What an unlinking changes, closes and tells. */
 export interface UnlinkParts {
@@ -27,4 +28,20 @@ export async function unlink(
   reportChange(audit, 'settings.identity.unlinked', { user, attributes: { issuer: identity.issuer, by } })
   reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, cause: 'unlinked' } })
   return true
+}
+
+/**
+ * Tells the store that a binding is recorded. When the store cannot be asked, the binding stands all the same: the next
+ * sign-in records it once more.
+ */
+export async function confirmBinding(
+  store: Pick<IdentityStore, 'confirmBinding'>,
+  user: SettingsUser,
+  binding: Binding,
+): Promise<void> {
+  try {
+    await store.confirmBinding(user, binding)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+  }
 }
