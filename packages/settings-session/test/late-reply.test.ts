@@ -30,7 +30,7 @@ beforeEach(async () => {
   redis.on('error', () => undefined)
   store = redisSessions(redis, { commandTimeoutMs: DEADLINE_MS })
   watcher = redisSessions(direct, { commandTimeoutMs: 10_000 })
-  await look(store, newSessionToken(newUser()))
+  await sent(() => look(store, newSessionToken(newUser())))
 })
 afterEach(() => redis.disconnect())
 afterAll(async () => {
