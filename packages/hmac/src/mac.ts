@@ -5,6 +5,8 @@ import type { HmacSecretVersion } from './store/port.js'
 
 /** The key that a signature was made with, and its MAC. */
 export interface ProvenMac {
+  /** The caller whose secret it is: the request's own, or `*shared*`. */
+  readonly owner: string
   readonly version: number
   readonly mac: Buffer
 }
@@ -17,9 +19,9 @@ export interface Audiences {
   readonly host: string | undefined
 }
 
-type Candidate = Pick<HmacSecretVersion, 'key' | 'version'>
+type Candidate = Pick<HmacSecretVersion, 'caller' | 'key' | 'version'>
 
-const decoys: readonly Candidate[] = [{ version: 0, key: createSecretKey(randomBytes(32)) }]
+const decoys: readonly Candidate[] = [{ caller: '', version: 0, key: createSecretKey(randomBytes(32)) }]
 
 /** HMAC-SHA256 of a text that has one byte a unit. */
 export function macOf(key: KeyObject, base: string): Buffer {
@@ -46,10 +48,10 @@ export function findMac(
 }
 
 function tryKeys({ signature }: SignatureClaim, keys: readonly Candidate[], base: string): ProvenMac | undefined {
-  for (const { key, version } of keys) {
+  for (const { caller, key, version } of keys) {
     if (key === undefined) continue
     const mac = macOf(key, base)
-    if (timingSafeEqual(mac, signature)) return { version, mac }
+    if (timingSafeEqual(mac, signature)) return { owner: caller, version, mac }
   }
   return undefined
 }

@@ -9,7 +9,7 @@ import {
 } from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from './formats/grammar.js'
 import type { RequireHmacOptions } from './options.js'
-import { assertCallers, variablesOf } from './variables.js'
+import { asSet, assertCallers, variablesOf } from './variables.js'
 
 /** Options of {@link hmacOptionsFromEnv}. */
 export interface HmacOptionsFromEnvOptions {
@@ -77,13 +77,15 @@ export function hmacOptionsFromEnv(
   for (const [caller, key] of Object.entries(readVariables(env, Object.fromEntries(legacyVariables)))) {
     if (key !== undefined) keys[caller] = [key]
   }
-  const enforce = readEnforce(env, require, requireVariables, keys)
+  assertDifferent(env, keys, legacyVariables)
+  const enforce = readEnforce(env, require, requireVariables, legacyVariables, keys)
   if (Object.keys(keys).length === 0) return enforce === undefined ? {} : { enforce }
   if (legacyHeaders === undefined || legacyHeaders.length === 0) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'legacyHeaders',
-      `${OWNER}: option "legacyHeaders" is required with an old key: set it to the list of headers that carry it`,
+      `${OWNER}: option "legacyHeaders" is required with ${namesOf(env, Object.keys(keys), legacyVariables)}: set it to the ` +
+        'list of headers that carry the old key',
     )
   }
   return { legacy: { headers: legacyHeaders, keys }, ...(enforce === undefined ? {} : { enforce }) }
@@ -94,14 +96,22 @@ function readEnforce(
   env: Environment,
   require: string,
   variables: ReadonlyMap<string, string>,
+  legacyVariables: ReadonlyMap<string, string>,
   keys: Readonly<Record<string, unknown>>,
 ): boolean | Record<string, boolean> | undefined {
   const all = readBoolean(env, require)
-  if (all === false && Object.keys(keys).length === 0) throw nothingInstead(require, `${LEGACY_PREFIX}<CALLER>`)
+  if (all === false && Object.keys(keys).length === 0) {
+    throw nothingInstead(asSet(env, require), `an old key is not set (${[...legacyVariables.values()].join(', ')})`)
+  }
   const own: Record<string, boolean> = {}
   for (const [caller, variable] of variables) {
     const value = readBoolean(env, variable)
-    if (value === false && !Object.hasOwn(keys, caller)) throw nothingInstead(variable, 'the old key of this caller')
+    if (value === false && !Object.hasOwn(keys, caller)) {
+      throw nothingInstead(
+        asSet(env, variable),
+        `the old key of this caller is not set (${legacyVariables.get(caller)})`,
+      )
+    }
     if (value !== undefined) own[caller] = value
   }
   if (Object.keys(own).length === 0) return all
@@ -109,10 +119,35 @@ function readEnforce(
   return own
 }
 
+/** A key of two callers does not tell which of them came. */
+function assertDifferent(
+  env: Environment,
+  keys: Readonly<Record<string, readonly string[]>>,
+  variables: ReadonlyMap<string, string>,
+): void {
+  const owners = new Map<string, string>()
+  for (const [caller, [key = '']] of Object.entries(keys)) {
+    const other = owners.get(key)
+    if (other !== undefined) {
+      throw new OptionError(
+        'ERR_COUNTERSIGN_OPTION_INVALID',
+        asSet(env, variables.get(caller) ?? ''),
+        `${OWNER}: ${namesOf(env, [other, caller], variables)} hold one key, so whose it is is not known: set ` +
+          `${variables.get(SHARED_CALLER) ?? 'a variable that "names.legacy" has for "*shared*"'} to it instead`,
+      )
+    }
+    owners.set(key, caller)
+  }
+}
+
+function namesOf(env: Environment, callers: readonly string[], variables: ReadonlyMap<string, string>): string {
+  return callers.map((caller) => asSet(env, variables.get(caller) ?? '')).join(' and ')
+}
+
 function nothingInstead(variable: string, missing: string): OptionError {
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     variable,
-    `${variable} is false, but ${missing} is not set, so nothing else would let a request in: set it, or leave ${variable} out`,
+    `${variable} is false, but ${missing}, so nothing else would let a request in: set it, or leave ${variable} out`,
   )
 }

@@ -1,10 +1,15 @@
-import { OptionError } from '@countersign/core'
+import { type Environment, OptionError } from '@countersign/core'
 import { isVariableName } from '@countersign/core/gate-kit'
 import { CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 
 /** The part of a variable's name that stands for a caller: upper case, `_` for `.` and `-`. */
 export function variablePart(caller: string): string {
   return caller === SHARED_CALLER ? 'SHARED' : caller.toUpperCase().replace(/[.-]/g, '_')
+}
+
+/** What the user set: the variable, or the one with `_FILE` after it. */
+export function asSet(env: Environment, name: string): string {
+  return Object.hasOwn(env, name) || !Object.hasOwn(env, `${name}_FILE`) ? name : `${name}_FILE`
 }
 
 /**

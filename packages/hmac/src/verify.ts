@@ -78,7 +78,7 @@ export function verifySignature(
     (found) =>
       found.keys.length > 0
         ? onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit)
-        : refuseKeys(found, claim, audiences, detail),
+        : refuseKeys(found, claim, audiences, naming(detail, found)),
     (error) => unavailableBy(error, 'secret_store', detail),
   )
 }
@@ -130,6 +130,11 @@ function withAttributes(reason: HmacReason, detail: VerdictDetail, attributes: A
   return denied(reason, { detail: { ...detail, attributes: { ...detail.attributes, ...attributes } } })
 }
 
+/** Names whose secrets were tried: those of a caller that has its own end the shared one. */
+function naming(detail: VerdictDetail, { secrets }: FoundKeys): VerdictDetail {
+  return { ...detail, attributes: { ...detail.attributes, secrets_tried: secrets } }
+}
+
 function refuseKeys(
   { hasUnreadable, missing }: FoundKeys,
   claim: SignatureClaim,
@@ -156,7 +161,7 @@ function proveContent(
     if (found.hasUnreadable) return unavailable('secret_unreadable', { detail })
     return proof === 'wrong_audience'
       ? withAttributes(proof, detail, { audiences: audiences.host ?? '', expected_audiences: listed(audiences.own) })
-      : denied(proof, { detail })
+      : denied(proof, { detail: naming(detail, found) })
   }
   if (claim.digests === undefined) return onward(readBytes(), (bytes) => checkMac(sha256(bytes)))
   return onward(checkMac(), (proof) =>
@@ -186,11 +191,12 @@ function admitOnce(
   before: VerdictDetail,
 ): HmacVerdict | Promise<HmacVerdict> {
   const { caller } = claim
-  const { version } = proof
+  const { owner, version } = proof
+  const secret: AuditAttributes = owner === caller ? {} : { secret: 'shared' }
   const detail: VerdictDetail = {
     ...before,
-    credential: { id: `${caller}/${version}`, version },
-    attributes: { ...before.attributes, key_version: version },
+    credential: { id: `${owner}/${version}`, version },
+    attributes: { ...before.attributes, key_version: version, ...secret },
   }
   const admitted = granted(principalFor(caller, format.name, version), detail)
   if (claim.isRepeatable) return admitted

@@ -294,6 +294,8 @@ function brokenStore(versions: HmacSecretStore['versions']): HmacSecretStore {
     retire: broken,
     revoke: broken,
     rotate: broken,
+    acceptShared: broken,
+    forget: broken,
     list: broken,
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { afterAll, beforeAll, beforeEach } from '@jest/globals'
 import pg from 'pg'
@@ -11,10 +11,12 @@ import { type Harness, SECRET, send, signed } from './harness.js'
 export const KEK = `k1:${randomBytes(32).toString('base64')}`
 export const OTHER = `k2:${randomBytes(32).toString('base64')}`
 
-export const migration = readFileSync(
-  new URL('../migrations/0001-internal-service-hmac-secrets.sql', import.meta.url),
-  'utf8',
-)
+const folder = new URL('../migrations/', import.meta.url)
+/** All migrations, in their order. */
+export const migration = readdirSync(folder)
+  .sort()
+  .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+  .join('\n')
 
 /** A server for the file that calls this; the table is empty before each test. */
 export function usePostgres() {

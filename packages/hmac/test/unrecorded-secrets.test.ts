@@ -233,6 +233,28 @@ describe.each([memorySource(), pgliteSource(), postgresSource()])('in $name', (s
     expect(await active()).toEqual([2])
   })
 
+  test.each(SINK_FAILURES)(
+    'what a required sink, which %s, did not record is not forgotten, and ends no refusal of the shared secret',
+    async (how) => {
+      await insert(1)
+      await rotate({ graceSeconds: 3600 })
+      const before = (await store.versions('a')).map(({ version, key, isPending }) => [
+        version,
+        key?.export(),
+        isPending,
+      ])
+      fail(how)
+      await expect((async () => store.forget('a'))()).rejects.toMatchObject(UNRECORDED)
+      await expect((async () => store.forget('a', 1))()).rejects.toMatchObject(UNRECORDED)
+      await expect((async () => store.acceptShared('a', true))()).rejects.toMatchObject(UNRECORDED)
+      const after = await store.versions('a')
+      expect(after.map(({ version, key, isPending }) => [version, key?.export(), isPending])).toEqual(before)
+      expect(after.some(({ acceptsShared }) => acceptsShared)).toBe(false)
+      expect(after[1]?.expiresAt).toBeGreaterThan(Date.now() + 3_500_000)
+      expect(await store.acceptShared('a', false)).toBe(true)
+    },
+  )
+
   test.each(SINK_FAILURES)('versions are revoked and retired while a required sink %s', async (how) => {
     await insert(1)
     await insert(2)

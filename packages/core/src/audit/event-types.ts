@@ -21,6 +21,9 @@ export type AuditEventType =
   | 'hmac.secret.retired'
   | 'hmac.secret.revoked'
   | 'hmac.secret.reencrypted'
+  | 'hmac.secret.forgotten'
+  | 'hmac.shared.accepted'
+  | 'hmac.shared.ended'
   | 'oauth.keys.rotated'
   | 'oauth.keys.unavailable'
   | 'oauth.keys.recovered'
@@ -68,6 +71,9 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'hmac.secret.retired': success('a secret version was given its end'),
   'hmac.secret.revoked': success('a secret version was revoked'),
   'hmac.secret.reencrypted': success('sealed secrets were re-encrypted with another key-encryption key'),
+  'hmac.secret.forgotten': success('secret versions that were stored by mistake were deleted', 'warning'),
+  'hmac.shared.accepted': success('the shared secret counts for a caller beside its own'),
+  'hmac.shared.ended': success('the shared secret does not count for a caller any more'),
 
   'oauth.keys.rotated': success('an issuer published another set of keys'),
   'oauth.keys.unavailable': { outcome: 'error', severity: 'warning', meaning: "the issuer's JWKS is unreachable" },

@@ -3,6 +3,7 @@ import { type Audit, type Clock, audit as defaultAudit, OptionError } from '@cou
 import {
   type AuditAttributes,
   type AuditEventInput,
+  listed,
   type OptionRule,
   option,
   recordGrant,
@@ -36,6 +37,7 @@ const newSecretRules = {
   notBefore: option.integer(0, MAX_MOMENT),
   expiresAt: option.integer(0, MAX_MOMENT),
   isPending: option.boolean().default(false),
+  acceptsShared: option.boolean().default(false),
 }
 
 const rotateRules = {
@@ -45,7 +47,7 @@ const rotateRules = {
 }
 
 /** A version to be stored, with its defaults. */
-export type ResolvedNewSecret = NewHmacSecret & { readonly isPending: boolean }
+export type ResolvedNewSecret = NewHmacSecret & { readonly isPending: boolean; readonly acceptsShared: boolean }
 
 /**
  * Checks a version to be stored. `path` precedes the option's name in an error.
@@ -155,6 +157,37 @@ export function grantChange(
   attributes?: AuditAttributes,
 ): void | Promise<void> {
   return recordGrant(audit, eventOf(change, caller, version, attributes), undo)
+}
+
+/** What the event of a version that was added says beside it. */
+export function addedAttributes({ acceptsShared }: NewHmacSecret): AuditAttributes | undefined {
+  return acceptsShared ? { accepts_shared: true } : undefined
+}
+
+/** Records that the shared secret counts for a caller, as {@link grantChange} does; that it does not is never held up. */
+export function recordShared(
+  audit: Audit,
+  caller: string,
+  isAccepted: boolean,
+  undo: () => unknown,
+): void | Promise<void> {
+  const about = { gate: 'hmac', principal: { kind: 'hmac', id: caller } }
+  if (isAccepted) return recordGrant(audit, { type: 'hmac.shared.accepted', ...about }, undo)
+  void audit.emit({ type: 'hmac.shared.ended', ...about })
+}
+
+/** Records that versions were forgotten, as {@link grantChange} does: without any, the shared secret counts again. */
+export function recordForgotten(
+  audit: Audit,
+  caller: string,
+  versions: readonly number[],
+  undo: () => unknown,
+): void | Promise<void> {
+  const [version] = versions
+  const credential = versions.length === 1 ? { id: `${caller}/${version}`, version } : undefined
+  const attributes = { versions: listed(versions.map(String)) }
+  const principal = { kind: 'hmac', id: caller }
+  return recordGrant(audit, { type: 'hmac.secret.forgotten', gate: 'hmac', principal, credential, attributes }, undo)
 }
 
 function eventOf(

@@ -14,6 +14,8 @@ export interface FoundKeys {
   readonly hasUnreadable: boolean
   /** Why there is none. */
   readonly missing: 'unknown_key_version' | 'no_active_secret'
+  /** Whose secrets count: the caller's own, the shared one, or both. */
+  readonly secrets: 'own' | 'shared' | 'own shared'
 }
 
 /** Whether a name is a caller's: one of the closed list, else one that the store names without asking anyone. */
@@ -30,13 +32,34 @@ export function findKeys(
 ): FoundKeys | Promise<FoundKeys> {
   const now = clock.now()
   return andThen(cachedVersions(store, caller, version, clock), (own) => {
-    // A caller that has, or had, secrets of its own never falls back to the shared one.
-    if (own.length > 0) return select(own, version, now)
-    return andThen(cachedVersions(store, SHARED_CALLER, version, clock), (shared) => select(shared, version, now))
+    if (own.length > 0 && !acceptsShared(own, now)) return { ...select(own, version, now), secrets: 'own' }
+    return andThen(cachedVersions(store, SHARED_CALLER, version, clock), (shared) => {
+      const found = select(shared, version, now)
+      return own.length === 0 ? { ...found, secrets: 'shared' } : both(select(own, version, now), found)
+    })
   })
 }
 
-function select(versions: readonly HmacSecretVersion[], version: number | undefined, now: number): FoundKeys {
+/**
+ * Whether the shared secret counts beside a caller's own versions: only where that was said, and only while one of them has
+ * not ended, so that revoking all of them stops the caller. See decision 0100.
+ */
+function acceptsShared(own: readonly HmacSecretVersion[], now: number): boolean {
+  return own.some((entry) => entry.acceptsShared === true) && own.some((entry) => !hasEnded(entry, now))
+}
+
+type Selected = Omit<FoundKeys, 'secrets'>
+
+function both(own: Selected, shared: Selected): FoundKeys {
+  return {
+    keys: [...own.keys, ...shared.keys],
+    hasUnreadable: own.hasUnreadable || shared.hasUnreadable,
+    missing: own.missing === 'unknown_key_version' ? shared.missing : own.missing,
+    secrets: 'own shared',
+  }
+}
+
+function select(versions: readonly HmacSecretVersion[], version: number | undefined, now: number): Selected {
   const active = versions.filter((entry) => isActive(entry, now))
   const wanted = version === undefined ? active : active.filter((entry) => entry.version === version)
   const isKnownVersion = version === undefined || versions.some((entry) => entry.version === version)

@@ -6,6 +6,8 @@ export {
   assertMoment,
   grantChange,
   planRotation,
+  recordForgotten,
+  recordShared,
   reportChange,
   resolveNewSecret,
   rotationConflict,

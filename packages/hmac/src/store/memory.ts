@@ -2,9 +2,12 @@ import { type Audit, type Clock, OptionError } from '@countersign/core'
 import { andThen, resolveOptions } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
 import {
+  addedAttributes,
   assertMoment,
   grantChange,
   planRotation,
+  recordForgotten,
+  recordShared,
   reportChange,
   resolveNewSecret,
   storeOptionRules,
@@ -21,8 +24,8 @@ export interface MemorySecretsOptions {
 }
 
 /**
- * A store that answers without a promise, and knows its callers. Only `insert` and `rotate` make one, where a required audit
- * sink does.
+ * A store that answers without a promise, and knows its callers. Only `insert`, `rotate`,
+ * `acceptShared` and `forget` make one, where a required audit sink does.
  */
 export interface MemorySecretStore extends HmacSecretStore {
   knows(caller: string): boolean
@@ -51,18 +54,35 @@ export function memorySecrets(
   const versions = new Map<string, readonly HmacSecretVersion[]>()
   const ofCaller = (caller: string) => versions.get(caller) ?? []
 
+  function keep(caller: string, list: readonly HmacSecretVersion[]): void {
+    const sorted = list.toSorted((a, b) => b.version - a.version)
+    if (sorted.length === 0) versions.delete(caller)
+    else versions.set(caller, sorted)
+  }
+
+  function setShared(caller: string, acceptsShared: boolean): void {
+    keep(
+      caller,
+      ofCaller(caller).map((entry) => ({ ...entry, acceptsShared })),
+    )
+  }
+
   function add(secret: unknown, path = ''): HmacSecretVersion {
     const now = clock.now()
-    const { secret: bytes, notBefore = now, expiresAt, ...rest } = resolveNewSecret('memorySecrets', secret, path)
+    const {
+      secret: bytes,
+      notBefore = now,
+      expiresAt,
+      acceptsShared,
+      ...rest
+    } = resolveNewSecret('memorySecrets', secret, path)
     const { caller, version } = rest
     const key = secretKey('memorySecrets', `${path}secret`, bytes)
     const list = ofCaller(caller)
     if (list.some((entry) => entry.version === version)) throw versionExists(caller, version)
-    const entry = { ...rest, key, notBefore, createdAt: now, expiresAt, revokedAt: undefined }
-    versions.set(
-      caller,
-      [...list, entry].sort((a, b) => b.version - a.version),
-    )
+    const shared = acceptsShared ? { acceptsShared } : {}
+    const entry = { ...rest, ...shared, key, notBefore, createdAt: now, expiresAt, revokedAt: undefined }
+    keep(caller, [...list, entry])
     return entry
   }
 
@@ -111,7 +131,8 @@ export function memorySecrets(
     versions: ofCaller,
     insert(secret) {
       const { caller, version } = add(secret)
-      return grantChange(audit, 'added', caller, version, () => undoAdded(caller, version))
+      const undo = () => undoAdded(caller, version)
+      return grantChange(audit, 'added', caller, version, undo, addedAttributes(secret))
     },
     retire(caller, version, expiresAt) {
       assertMoment('retire', expiresAt)
@@ -138,6 +159,27 @@ export function memorySecrets(
         if (!pending) endPrevious(caller, version, now + graceSeconds * 1000)
         return { caller, version, secret: made }
       })
+    },
+    acceptShared(caller, isAccepted) {
+      if (!versions.has(caller)) return false
+      if (isAccepted && ofCaller(caller).some((entry) => entry.acceptsShared)) return true
+      setShared(caller, isAccepted)
+      return andThen(
+        recordShared(audit, caller, isAccepted, () => setShared(caller, false)),
+        () => true,
+      )
+    },
+    forget(caller, version) {
+      const before = ofCaller(caller)
+      const forgotten = before.filter((entry) => version === undefined || entry.version === version)
+      if (forgotten.length === 0) return []
+      keep(
+        caller,
+        before.filter((entry) => !forgotten.includes(entry)),
+      )
+      const numbers = forgotten.map((entry) => entry.version).reverse()
+      const undo = () => keep(caller, [...ofCaller(caller), ...forgotten])
+      return andThen(recordForgotten(audit, caller, numbers, undo), () => numbers)
     },
     list: (caller) =>
       [...versions.values()]

@@ -14,6 +14,11 @@ export interface HmacSecretVersion {
   readonly revokedAt: number | undefined
   /** Known to verifiers, not yet to be signed with. */
   readonly isPending: boolean
+  /**
+   * The secret `*shared*` counts for this caller, too, while one version of the caller's own has not ended. Of any version
+   * of the caller, it holds for all.
+   */
+  readonly acceptsShared?: boolean | undefined
 }
 
 /** A version to be stored. Times are milliseconds since the epoch. */
@@ -27,6 +32,11 @@ export interface NewHmacSecret {
   /** Exclusive. Default: never. */
   readonly expiresAt?: number | undefined
   readonly isPending?: boolean | undefined
+  /**
+   * Goes on accepting the secret `*shared*` for this caller, until `acceptShared(caller, false)`. Without it a caller's first
+   * version ends the shared secret for that caller immediately.
+   */
+  readonly acceptsShared?: boolean | undefined
 }
 
 /** Options of a rotation. */
@@ -82,6 +92,17 @@ export interface HmacSecretStore {
    * `UnavailableError` (`audit_sink`) when a required sink did not record it: then the previous ones are as before.
    */
   rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>
+  /**
+   * Says whether the secret `*shared*` counts for a caller that has versions of its own. False when it has none. Rejects with
+   * an `UnavailableError` (`audit_sink`) when a required sink did not record that it does: then it does not.
+   */
+  acceptShared(caller: string, isAccepted: boolean): MaybePromise<boolean>
+  /**
+   * Deletes a version, or all of a caller, that was stored by mistake; returns which. Of a caller without any, the secret
+   * `*shared*` counts again. Another process knows a deleted version until its cache ends. Rejects with an
+   * `UnavailableError` (`audit_sink`) when a required sink did not record it: then the versions are there again.
+   */
+  forget(caller: string, version?: number): MaybePromise<readonly number[]>
   /** All versions, by caller and newest first. */
   list(caller?: string): MaybePromise<readonly HmacSecretVersion[]>
 }

@@ -1,13 +1,16 @@
 import { createSecretKey } from 'node:crypto'
-import { type Audit, type Clock, type Environment, OptionError } from '@countersign/core'
-import { option, readVariable, resolveOptions } from '@countersign/core/gate-kit'
+import type { Audit, Clock } from '@countersign/core'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { secretKey } from '../secret-key.js'
 import { forgetCaller } from './cache.js'
 import {
+  addedAttributes,
   assertMoment,
   codedError,
   grantChange,
   planRotation,
+  recordForgotten,
+  recordShared,
   reportChange,
   resolveNewSecret,
   rotationConflict,
@@ -19,6 +22,11 @@ import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, 
 import { adviseOnPool } from './postgres/advise-on-pool.js'
 import { ask, askUntilKnown } from './postgres/outcome.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
+import { statementsFor } from './postgres/statements.js'
+import { quotedTable, type SecretsTable, tableRules } from './postgres/table.js'
+
+export { type PostgresOptionsFromEnv, postgresSecretsOptionsFromEnv } from './postgres/options-from-env.js'
+export { inspectSecretsTable, quotedTable, type SecretsTable, type TableState } from './postgres/table.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
 export interface PostgresClient {
@@ -26,7 +34,7 @@ export interface PostgresClient {
 }
 
 /** Options of {@link postgresSecrets}. */
-export interface PostgresSecretsOptions {
+export interface PostgresSecretsOptions extends SecretsTable {
   /** The ring of key-encryption keys: `id:base64` entries with commas between, the one that seals first. */
   readonly keks: string
   /** Bound into what is sealed. Default `cs`. */
@@ -41,8 +49,18 @@ export interface PostgresSecretsOptions {
 export interface PostgresSecretStore extends HmacSecretStore {
   /** Re-encrypts every row that another key of the ring sealed; returns how many. Rows that do not open stay. */
   reencrypt(): Promise<number>
-  /** Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. */
-  importSealed(row: SealedSecret): Promise<void>
+  /** The ids of the key-encryption keys that sealed what this ring does not open. */
+  foreignKeks(): Promise<readonly string[]>
+  /**
+   * What {@link importSealed} would find; stores nothing. `stored`: the version is there with this very secret; `different`:
+   * with another one.
+   */
+  checkSealed(row: SealedSecret): Promise<'new' | 'stored' | 'different'>
+  /**
+   * Takes over `b64(iv):b64(tag):b64(ciphertext)` that was sealed with `kek` (32 bytes) and the data `caller:version`. False
+   * when the version is there already with this very secret; rejects when it is there with another one.
+   */
+  importSealed(row: SealedSecret): Promise<boolean>
 }
 
 /** A secret in the envelope of the field. */
@@ -57,6 +75,7 @@ const rules = {
   keks: option.string().secret().required(),
   namespace: option.string(/^[A-Za-z0-9._:-]{1,64}$/).default('cs'),
   cacheSeconds: option.seconds(1, 30).default(30),
+  ...tableRules,
   ...storeOptionRules,
 }
 
@@ -68,27 +87,14 @@ const clientRule = {
     .required(),
 }
 
-/**
- * The options of {@link postgresSecrets} that the environment has: the ring, in `COUNTERSIGN_HMAC_KEKS` or the variable
- * that `names.keks` names, or in the file that `<NAME>_FILE` names.
- *
- * @throws {OptionError} when it is not set, or is not a ring.
- */
-export function postgresSecretsOptionsFromEnv(
-  env: Environment,
-  { names = {} }: { readonly names?: { readonly keks?: string | undefined } | undefined } = {},
-): Pick<PostgresSecretsOptions, 'keks'> {
-  const name = names.keks ?? 'COUNTERSIGN_HMAC_KEKS'
-  const keks = readVariable(env, name)
-  if (keks === undefined) {
-    throw new OptionError(
-      'ERR_COUNTERSIGN_OPTION_MISSING',
-      name,
-      `${name} must hold the key-encryption keys: "id:base64", …`,
-    )
-  }
-  parseKekRing(keks)
-  return { keks }
+/** @throws with code `ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE`. */
+function openSealed({ envelope, kek, caller, version }: SealedSecret): Buffer {
+  const secret = openEnvelope(kek, caller, version, envelope)
+  if (secret !== undefined) return secret
+  throw codedError(
+    'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
+    `the envelope of "${caller}" version ${version} does not open`,
+  )
 }
 
 /** Times are ms from the server's now. */
@@ -98,27 +104,12 @@ interface Row {
   readonly ciphertext: string
   readonly kek_id: string
   readonly is_pending: boolean
+  readonly accepts_shared: boolean
   readonly not_before: number
   readonly created_at: number
   readonly expires_at: number | null
   readonly revoked_at: number | null
 }
-
-const TABLE = 'internal_service_hmac_secrets'
-// Against the server's clock: machines whose clocks differ agree on what is valid.
-const ms = (column: string) => `(extract(epoch from ${column} - now()) * 1000)::float8 AS ${column}`
-const SELECT = `SELECT caller, key_version, ciphertext, kek_id, is_pending, ${ms('not_before')}, ${ms('created_at')},
- ${ms('expires_at')}, ${ms('revoked_at')} FROM ${TABLE}`
-// A statement that is run again finds its own row by the ciphertext, which no other attempt has.
-const INSERT = `INSERT INTO ${TABLE} AS stored (caller, key_version, ciphertext, kek_id, is_pending, not_before, expires_at)
- VALUES ($1, $2, $3, $4, $5, coalesce(to_timestamp($6::float8 / 1000), now()), to_timestamp($7::float8 / 1000))
- ON CONFLICT (caller, key_version) DO UPDATE SET ciphertext = excluded.ciphertext
- WHERE stored.ciphertext = excluded.ciphertext RETURNING key_version, now()::text AS at`
-const PUT_IN_FORCE = `UPDATE ${TABLE} SET is_pending = false WHERE caller = $1 AND key_version = $2
- AND (is_pending OR $3) AND revoked_at IS NULL AND (expires_at IS NULL OR now() < expires_at)
- RETURNING key_version, now()::text AS at`
-const END_PREVIOUS = `UPDATE ${TABLE} SET expires_at =
- least(expires_at, $3::timestamptz + make_interval(secs => $4::float8)) WHERE caller = $1 AND key_version < $2`
 
 /**
  * Secrets in PostgreSQL, sealed with AES-256-GCM; the table is in the package's `migrations`. The gate keeps what it
@@ -127,10 +118,15 @@ const END_PREVIOUS = `UPDATE ${TABLE} SET expires_at =
  * @throws {OptionError}
  */
 export function postgresSecrets(client: PostgresClient, options: PostgresSecretsOptions): PostgresSecretStore {
-  const { keks, namespace, cacheSeconds, audit, clock } = resolveOptions('postgresSecrets', options, rules)
+  const { keks, namespace, cacheSeconds, audit, clock, table, schema } = resolveOptions(
+    'postgresSecrets',
+    options,
+    rules,
+  )
   resolveOptions('postgresSecrets', { client }, clientRule)
   adviseOnPool(client)
   const ring = parseKekRing(keks)
+  const sql = statementsFor(quotedTable('postgresSecrets', { table, schema }))
   const placeOf = (caller: string, version: number): SealedPlace => ({ namespace, caller, version })
 
   /** `now` is from before the row was read: a slow answer must not make an expiry later. */
@@ -142,6 +138,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       version,
       key: bytes === undefined ? undefined : createSecretKey(bytes),
       isPending: row.is_pending,
+      ...(row.accepts_shared ? { acceptsShared: true } : {}),
       notBefore: now + row.not_before,
       createdAt: now + row.created_at,
       expiresAt: row.expires_at === null ? undefined : now + row.expires_at,
@@ -151,17 +148,17 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
 
   async function select(where: string, values: unknown[]): Promise<HmacSecretVersion[]> {
     const now = clock.now()
-    const { rows } = await client.query(`${SELECT} ${where} ORDER BY caller COLLATE "C", key_version DESC`, values)
+    const { rows } = await client.query(`${sql.select} ${where} ORDER BY caller COLLATE "C", key_version DESC`, values)
     return (rows as Row[]).map((row) => fromRow(row, now))
   }
 
-  /** The values of {@link INSERT}. */
+  /** The values of the insert. */
   function sealedValues(secret: NewHmacSecret): unknown[] {
     const resolved = resolveNewSecret('postgresSecrets', secret)
-    const { caller, version, isPending, notBefore = null, expiresAt = null } = resolved
+    const { caller, version, isPending, acceptsShared, notBefore = null, expiresAt = null } = resolved
     const bytes = secretKey('postgresSecrets', 'secret', resolved.secret).export()
     const { kekId, sealed } = seal(ring, placeOf(caller, version), bytes)
-    return [caller, version, sealed, kekId, isPending, notBefore, expiresAt]
+    return [caller, version, sealed, kekId, isPending, notBefore, expiresAt, acceptsShared]
   }
 
   async function insert(secret: NewHmacSecret): Promise<void> {
@@ -169,7 +166,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     const { rows } = await addRow(secret)
     if (rows.length === 0) throw versionExists(caller, version)
     forgetCaller(store, caller)
-    await grantChange(audit, 'added', caller, version, () => undoAdded(caller, version))
+    await grantChange(audit, 'added', caller, version, () => undoAdded(caller, version), addedAttributes(secret))
   }
 
   /** Of two concurrent ones the primary key lets only one store its version. See decision 0099. */
@@ -192,17 +189,17 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
 
   function addRow(secret: NewHmacSecret): Promise<{ rows: unknown[] }> {
     const values = sealedValues(secret)
-    return ask(() => client.query(INSERT, values))
+    return ask(() => client.query(sql.insert, values))
   }
 
   /** Asked again, it takes a version that is in force for its own work: if it was another rotation's, it comes to the same. */
   function putInForce(caller: string, version: number): Promise<{ rows: unknown[] }> {
-    return ask((isAgain) => client.query(PUT_IN_FORCE, [caller, version, isAgain]))
+    return ask((isAgain) => client.query(sql.putInForce, [caller, version, isAgain]))
   }
 
   /** Whether it is known that the versions before this one have their end. Nobody is left without the new secret for it. */
   async function endPrevious(caller: string, version: number, at: string, graceSeconds: number): Promise<boolean> {
-    const end = () => client.query(END_PREVIOUS, [caller, version, at, graceSeconds])
+    const end = () => client.query(sql.endPrevious, [caller, version, at, graceSeconds])
     const forget = () => forgetCaller(store, caller)
     try {
       await ask(end)
@@ -235,11 +232,22 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     version: number,
     ...values: unknown[]
   ): Promise<{ readonly end: number | null } | undefined> {
-    const text = `UPDATE ${TABLE} SET ${assignment} WHERE caller = $1 AND key_version = $2
-     RETURNING (extract(epoch from expires_at) * 1000)::float8 AS end`
+    const text = sql.update(assignment)
     const { rows } = await ask(() => client.query(text, [caller, version, ...values]))
     forgetCaller(store, caller)
     return (rows as { readonly end: number | null }[])[0]
+  }
+
+  async function endShared(caller: string): Promise<void> {
+    await ask(() => client.query(sql.acceptShared, [caller, false]))
+    forgetCaller(store, caller)
+  }
+
+  async function checkSealed(row: SealedSecret): Promise<'new' | 'stored' | 'different'> {
+    const secret = openSealed(row)
+    const there = (await select('WHERE caller = $1', [row.caller])).find(({ version }) => version === row.version)
+    if (there === undefined) return 'new'
+    return there.key?.equals(createSecretKey(secret)) ? 'stored' : 'different'
   }
 
   const store: PostgresSecretStore = {
@@ -263,34 +271,57 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     },
     list: (caller) => (caller === undefined ? select('', []) : select('WHERE caller = $1', [caller])),
     async reencrypt() {
-      const { rows } = await client.query(`${SELECT} WHERE kek_id <> $1`, [ring.writes])
+      const { rows } = await client.query(`${sql.select} WHERE kek_id <> $1`, [ring.writes])
       let count = 0
       for (const row of rows as Row[]) {
         const place = placeOf(row.caller, row.key_version)
         const bytes = open(ring, place, row.kek_id, row.ciphertext)
         if (bytes === undefined) continue
         const { kekId, sealed } = seal(ring, place, bytes)
-        // Only the row that was read: another process may have been first.
-        const text = `UPDATE ${TABLE} SET ciphertext = $3, kek_id = $4 WHERE caller = $1 AND key_version = $2
-         AND ciphertext IN ($3, $5) RETURNING key_version`
         const values = [row.caller, row.key_version, sealed, kekId, row.ciphertext]
-        const done = await ask(() => client.query(text, values))
+        const done = await ask(() => client.query(sql.rewrite, values))
         count += done.rows.length
         forgetCaller(store, row.caller)
       }
       if (count > 0) void audit.emit({ type: 'hmac.secret.reencrypted', gate: 'hmac', attributes: { rows: count } })
       return count
     },
-    async importSealed({ envelope, kek, ...row }) {
-      const { caller, version } = row
-      const secret = openEnvelope(kek, caller, version, envelope)
-      if (secret === undefined) {
-        throw codedError(
-          'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
-          `the envelope of "${caller}" version ${version} does not open`,
-        )
-      }
-      await insert({ ...row, secret })
+    async acceptShared(caller, isAccepted) {
+      const before = isAccepted ? await select('WHERE caller = $1', [caller]) : []
+      if (before.some((entry) => entry.acceptsShared)) return true
+      const { rows } = await ask(() => client.query(sql.acceptShared, [caller, isAccepted]))
+      forgetCaller(store, caller)
+      if (rows.length > 0) await recordShared(audit, caller, isAccepted, () => endShared(caller))
+      return rows.length > 0
+    },
+    async forget(caller, version) {
+      const { rows } = await client.query(sql.read, [caller, version ?? null])
+      const found = rows as { readonly key_version: number; readonly ciphertext: string; readonly row: string }[]
+      if (found.length === 0) return []
+      const versions = found.map(({ key_version }) => key_version)
+      await ask(() => client.query(sql.remove, [caller, found.map(({ ciphertext }) => ciphertext)]))
+      forgetCaller(store, caller)
+      await recordForgotten(audit, caller, versions, async () => {
+        await ask(() => client.query(sql.restore, [`[${found.map(({ row }) => row).join()}]`]))
+        forgetCaller(store, caller)
+      })
+      return versions
+    },
+    async foreignKeks() {
+      const unreadable = (await select('', [])).filter(({ key }) => key === undefined)
+      if (unreadable.length === 0) return []
+      const places = unreadable.map(({ caller, version }) => `${caller}/${version}`)
+      const { rows } = await client.query(sql.foreignKeks, [places])
+      return (rows as { readonly kek_id: string }[]).map(({ kek_id }) => kek_id)
+    },
+    checkSealed,
+    async importSealed(row) {
+      const state = await checkSealed(row)
+      if (state === 'different') throw versionExists(row.caller, row.version)
+      if (state === 'stored') return false
+      const { envelope, kek, ...rest } = row
+      await insert({ ...rest, secret: openSealed(row) })
+      return true
     },
   }
   return store

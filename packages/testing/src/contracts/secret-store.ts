@@ -246,6 +246,51 @@ const cases: Readonly<Record<string, (make: MakeSecretStore) => Promise<void>>> 
       [2, 1],
     )
   },
+  async 'says of a caller whether the shared secret counts beside its own'(make) {
+    const events: AuditEvent[] = []
+    const store = await make(createAudit({ sinks: [(event) => void events.push(event)] }))
+    const said = async (caller: string) => (await store.versions(caller)).some(({ acceptsShared }) => acceptsShared)
+    await store.insert({ caller: 'a', version: 2, secret: SECRET, acceptsShared: true })
+    await store.insert({ caller: 'b', version: 1, secret: SECRET })
+    assert.deepEqual([await said('a'), await said('b')], [true, false])
+    await store.rotate('a', { graceSeconds: 0 })
+    assert.equal(await said('a'), true, 'a rotation ends it')
+    assert.deepEqual([await store.acceptShared('a', false), await said('a')], [true, false])
+    for (let time = 0; time < 2; time += 1) assert.equal(await store.acceptShared('b', true), true)
+    assert.equal(await said('b'), true)
+    assert.equal(await store.acceptShared('*shared*', true), false, 'of a caller that has nothing')
+    const told = events.flatMap(({ type, principal, attributes }) =>
+      type === 'hmac.secret.rotated' ? [] : [[type, principal?.id, attributes?.accepts_shared]],
+    )
+    assert.deepEqual(told, [
+      ['hmac.secret.added', 'a', true],
+      ['hmac.secret.added', 'b', undefined],
+      ['hmac.shared.ended', 'a', undefined],
+      ['hmac.shared.accepted', 'b', undefined],
+    ])
+  },
+  async 'forgets what was stored by mistake, and its version can be stored again'(make) {
+    const events: AuditEvent[] = []
+    const store = await make(createAudit({ sinks: [(event) => void events.push(event)] }))
+    for (const version of [1, 2, 3]) await store.insert({ caller: 'a', version, secret: SECRET })
+    await store.insert({ caller: 'b', version: 1, secret: SECRET })
+    assert.deepEqual(
+      [await store.forget('a', 9), await store.forget('a', 2), await versionsOf(store, 'a')],
+      [[], [2], [3, 1]],
+    )
+    await store.insert({ caller: 'a', version: 2, secret: SECOND })
+    assert.equal((await keyOf(store, 'a', 2))?.toString(), SECOND)
+    assert.deepEqual([await store.forget('a'), await versionsOf(store, 'a')], [[1, 2, 3], []])
+    assert.deepEqual([await store.forget('a'), await versionsOf(store, 'b')], [[], [1]])
+    const told = events.filter(({ type }) => type === 'hmac.secret.forgotten')
+    assert.deepEqual(
+      told.map(({ principal, credential, attributes }) => [principal?.id, credential?.id, attributes?.versions]),
+      [
+        ['a', 'a/2', '2'],
+        ['a', undefined, '1 2 3'],
+      ],
+    )
+  },
   async 'reports each change once, and no secret'(make) {
     const events: AuditEvent[] = []
     const store = await make(createAudit({ sinks: [(event) => void events.push(event)] }))

@@ -20,27 +20,28 @@ export interface SealedPlace {
 }
 
 /**
- * Reads a ring from `id:base64` entries with commas between, the writing one first; each is 32 bytes.
+ * Reads a ring from `id:base64` entries with commas between, the writing one first; each is 32 bytes. `name` is what errors
+ * call it.
  *
  * @throws {OptionError}
  */
-export function parseKekRing(text: string): KekRing {
+export function parseKekRing(text: string, name = 'keks'): KekRing {
   const keys = new Map<string, KeyObject>()
   for (const entry of typeof text === 'string' ? text.split(',') : []) {
     const [, id = '', base64 = ''] = /^\s*([A-Za-z0-9._-]{1,64}):([A-Za-z0-9+/]{43}=)\s*$/.exec(entry) ?? []
-    if (id === '' || keys.has(id)) throw invalidRing()
+    if (id === '' || keys.has(id)) throw invalidRing(name)
     keys.set(id, createSecretKey(Buffer.from(base64, 'base64')))
   }
   const [writes] = keys.keys()
-  if (writes === undefined) throw invalidRing()
+  if (writes === undefined) throw invalidRing(name)
   return { writes, keys }
 }
 
-function invalidRing(): OptionError {
+function invalidRing(name: string): OptionError {
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_INVALID',
-    'keks',
-    '"keks" must be "id:base64" entries of 32 bytes each, with commas between and no id twice: make one with ' +
+    name,
+    `"${name}" must be "id:base64" entries of 32 bytes each, with commas between and no id twice: make one with ` +
       '"openssl rand -base64 32"',
   )
 }
