@@ -57,3 +57,30 @@ test('the environment of the command itself is read and cannot be changed', asyn
   const short = { COUNTERSIGN_HMAC_SECRET_SCHEDULER: 'short' }
   await refuse(['hmac', 'list'], 2, /at least 32 bytes/, { env: short })
 })
+
+test('the shared secret has a variable of a valid name, and commands take it under that', async () => {
+  const line = await succeed(['hmac', 'generate', '--caller', '*shared*'])
+  expect(line).toMatch(/^COUNTERSIGN_HMAC_SECRET_SHARED=[A-Za-z0-9+/]{64}\n$/)
+  const file = join(folder, 'shared.env')
+  const store = ['--dotenv', file]
+  const secret = (await succeed(['hmac', 'seed', '*shared*', '--generate', ...store])).trim()
+  expect(readFileSync(file, 'utf8')).toBe(`COUNTERSIGN_HMAC_SECRET_SHARED=${secret}\n`)
+  await succeed(['hmac', 'rotate', '*shared*', ...store])
+  expect(await succeedJson(['hmac', 'list', ...store])).toEqual([
+    { caller: '*shared*', version: 2, state: 'active' },
+    { caller: '*shared*', version: 1, state: 'active' },
+  ])
+  const env = parseEnv(readFileSync(file, 'utf8')) as Record<string, string>
+  expect(secretsFromEnv(env, { callers: ['*shared*'] }).versions('*shared*')).toHaveLength(2)
+  await refuse(['hmac', 'seed', 'scheduler', '--generate', ...store], 2, /use "hmac split scheduler"/)
+  await refuse(['hmac', 'split', 'scheduler', ...store], 2, /add "scheduler" to COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR/)
+  await refuse(['hmac', 'forget', 'scheduler', '--all', ...store], 2, /remove COUNTERSIGN_HMAC_SECRET_SCHEDULER/)
+})
+
+test('the doctor names the variable of a short secret', async () => {
+  const env = { COUNTERSIGN_HMAC_SECRET_SHARED: 'short', COUNTERSIGN_HMAC_SECRET_SCHEDULER_V2: 'short' }
+  const { exitCode, stdout } = await countersign(['hmac', 'doctor'], { env })
+  expect(exitCode).toBe(1)
+  expect(stdout).toMatch(/"COUNTERSIGN_HMAC_SECRET_SHARED" must be a secret of at least 32 bytes/)
+  expect(stdout).toMatch(/"COUNTERSIGN_HMAC_SECRET_SCHEDULER_V2" must be a secret of at least 32 bytes/)
+})

@@ -18,9 +18,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '28000':
     'PostgreSQL refused the user of DATABASE_URL: check pg_hba.conf, or whether TLS is required (?sslmode=require)',
   '3D000': 'the database that DATABASE_URL names does not exist: create it, or correct the name',
-  '42P01': 'the table internal_service_hmac_secrets does not exist: run "countersign hmac migrate"',
-  '42703': 'the table internal_service_hmac_secrets lacks a column: run the migrations of @countersign/hmac',
-  '42501': 'the user of DATABASE_URL may not do this: grant SELECT, INSERT and UPDATE on internal_service_hmac_secrets',
+  '42P01':
+    'the table of the secrets does not exist: run "countersign hmac migrate", or name it with --table and --schema',
+  '42703': 'the table of the secrets lacks a column: run "countersign hmac migrate"',
+  '42501':
+    'the user of DATABASE_URL may not do this: grant SELECT, INSERT and UPDATE on the table of the secrets, and DELETE for "hmac forget"',
   '25006': 'this server is a read-only replica: let DATABASE_URL name the primary',
 }
 

@@ -7,10 +7,13 @@ import { type Check, caution, fail, pass, skip } from '../checks.js'
 /** Variables that the packages and the command read by name. */
 const NAMES = [
   'COUNTERSIGN_AUDIT_JSONL',
+  'COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR',
   'COUNTERSIGN_HMAC_IMPORT_KEK',
   'COUNTERSIGN_HMAC_KEKS',
   'COUNTERSIGN_HMAC_NAMESPACE',
   'COUNTERSIGN_HMAC_REQUIRE',
+  'COUNTERSIGN_HMAC_SCHEMA',
+  'COUNTERSIGN_HMAC_TABLE',
   'COUNTERSIGN_REDIS_NAMESPACE',
   'COUNTERSIGN_TOKEN',
 ]
@@ -34,7 +37,9 @@ export async function checkEnvironment(env: Environment): Promise<Check[]> {
 function checkName(name: string): Check[] {
   const base = name.replace(/_FILE$/, '')
   if (NAMES.includes(base) || PREFIXES.some((prefix) => base.startsWith(prefix))) return []
-  const near = nearest(base, [...NAMES, ...PREFIXES])
+  const ending = base.split('_').slice(3).join('_')
+  const found = nearest(base, [...NAMES, ...PREFIXES.map((prefix) => `${prefix}${ending}`)])
+  const near = NAMES.includes(found ?? '') ? found : PREFIXES.find((prefix) => found?.startsWith(prefix))
   const remedy = near === undefined ? 'Nothing reads it: remove it.' : `Did you mean ${near}?`
   return [caution('environment-name', `${name} is not a known variable`, remedy)]
 }

@@ -13,6 +13,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
   const read = (): Environment => (file === undefined ? env : readEnvFile(file))
 
   function versions(caller: string): readonly HmacSecretVersion[] {
+    if (file !== undefined && !existsSync(file)) return []
     const variables = read()
     if (!hasSecret(variables, caller)) return []
     return secretsFromEnv(variables, { callers: [caller] }).list(caller) as readonly HmacSecretVersion[]
@@ -29,10 +30,11 @@ export function environmentBackend(env: Environment, file: string | undefined): 
   return {
     kind: 'environment',
     list: async (caller) => (caller === undefined ? callersIn(read()).flatMap(versions) : versions(caller)),
-    async add(caller, version, secret) {
+    async add(caller, version, secret, { acceptsShared } = { acceptsShared: false }) {
+      if (acceptsShared) this.acceptShared(caller, true)
       const variable = secretVariable(caller, version)
       const target = writable(`set ${variable}`)
-      if (existsSync(target) && versions(caller).some((entry) => entry.version === version)) {
+      if (versions(caller).some((entry) => entry.version === version)) {
         throw failedError(`version ${version} of "${caller}" exists: a version is never replaced`)
       }
       requireSecret(caller, secret)
@@ -62,6 +64,15 @@ export function environmentBackend(env: Environment, file: string | undefined): 
       const names = version === 1 ? [name, `${name}_V1`] : [`${name}_V${version}`]
       for (const variable of names.flatMap((one) => [one, `${one}_FILE`])) await removeVariable(target, variable)
       return true
+    },
+    acceptShared(caller) {
+      throw usageError(
+        `the environment is yours to change: add "${caller}" to COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR, the callers for which the ` +
+          'shared secret counts beside their own, or remove it there, and restart the verifiers',
+      )
+    },
+    forget(caller) {
+      throw usageError(`the environment is yours to change: remove ${secretVariable(caller)} and its versions there`)
     },
     close: async () => undefined,
   }

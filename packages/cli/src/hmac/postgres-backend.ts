@@ -1,6 +1,6 @@
 import type { Environment } from '@countersign/core'
 import { readVariable } from '@countersign/core/gate-kit'
-import { type PostgresSecretStore, postgresSecrets } from '@countersign/hmac/postgres'
+import { type PostgresSecretStore, postgresSecrets, type SecretsTable } from '@countersign/hmac/postgres'
 import { type Database, openDatabase } from '../connect/postgres.js'
 import type { Context } from '../context.js'
 import { usageError } from '../errors.js'
@@ -10,8 +10,9 @@ import type { SecretBackend } from './secret-backend.js'
 export interface PostgresBackend extends SecretBackend {
   readonly kind: 'postgres'
   readonly store: PostgresSecretStore
+  readonly query: Database['query']
   /** The ids of the key-encryption keys that encrypted stored secrets and are not in the ring. */
-  foreignKeks(): Promise<string[]>
+  foreignKeks(): Promise<readonly string[]>
 }
 
 /**
@@ -19,40 +20,50 @@ export interface PostgresBackend extends SecretBackend {
  *
  * @throws {CommandError} or an `OptionError` when the key-encryption keys or the database are not usable.
  */
-export async function postgresBackend({ env, audit }: Pick<Context, 'env' | 'audit'>): Promise<PostgresBackend> {
+export async function postgresBackend(
+  { env, audit }: Pick<Context, 'env' | 'audit'>,
+  options: SecretsTable = {},
+): Promise<PostgresBackend> {
   let database: Database | undefined
   const store = postgresSecrets(
     { query: (text, values) => (database as Database).query(text, values) },
-    { keks: readKeks(env), namespace: readVariable(env, 'COUNTERSIGN_HMAC_NAMESPACE'), audit },
+    {
+      keks: readKeks(env),
+      namespace: readVariable(env, 'COUNTERSIGN_HMAC_NAMESPACE'),
+      audit,
+      ...tableOf(env, options),
+    },
   )
   const { query, close } = await openDatabase(env)
   database = { query, close }
   const backend: PostgresBackend = {
     kind: 'postgres',
     store,
+    query,
     list: async (caller) => store.list(caller),
-    async add(caller, version, secret) {
+    async add(caller, version, secret, settings) {
       await requireReadable(backend)
-      await store.insert({ caller, version, secret })
+      await store.insert({ caller, version, secret, ...settings })
     },
     async rotate(caller, settings) {
       await requireReadable(backend)
       return store.rotate(caller, settings)
     },
     revoke: async (caller, version) => store.revoke(caller, version),
-    async foreignKeks() {
-      const unreadable = (await store.list()).filter(({ key }) => key === undefined)
-      if (unreadable.length === 0) return []
-      const places = unreadable.map(({ caller, version }) => `${caller}/${version}`)
-      const { rows } = await query(
-        `SELECT DISTINCT kek_id FROM internal_service_hmac_secrets WHERE caller || '/' || key_version = ANY($1) ORDER BY 1`,
-        [places],
-      )
-      return (rows as { kek_id: string }[]).map(({ kek_id }) => kek_id)
-    },
+    acceptShared: async (caller, isAccepted) => store.acceptShared(caller, isAccepted),
+    forget: async (caller, version) => store.forget(caller, version),
+    foreignKeks: () => store.foreignKeks(),
     close,
   }
   return backend
+}
+
+/** The table that the options name, or else the environment. */
+export function tableOf(env: Environment, { table, schema }: SecretsTable): SecretsTable {
+  return {
+    table: table ?? readVariable(env, 'COUNTERSIGN_HMAC_TABLE'),
+    schema: schema ?? readVariable(env, 'COUNTERSIGN_HMAC_SCHEMA'),
+  }
 }
 
 function readKeks(env: Environment): string {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { secretsFromEnv } from '@countersign/hmac'
-import { type HmacSecretVersion, hasEnded, isActive } from '@countersign/hmac/store'
+import { type HmacSecretVersion, hasEnded, isActive, SHARED_CALLER } from '@countersign/hmac/store'
 import { Option } from 'commander'
 import type { CommandDefinition, JsonOption } from '../command.js'
 import type { Context } from '../context.js'
@@ -13,13 +13,15 @@ import type { SecretBackend } from './secret-backend.js'
 import { hasSecret, requireCaller, secretVariable } from './variables.js'
 import { addStoreOptions, type StoreChoice, withSecrets } from './with-secrets.js'
 
-const OUT = 'write the generated secret to this file (mode 0600) instead of printing it'
+/** The help of an option that writes a generated secret. */
+export const OUT = 'write the generated secret to this file (mode 0600) instead of printing it'
 
 interface SeedOptions extends StoreChoice {
   readonly secretFile?: string
   readonly generate?: boolean
   readonly keyVersion?: number
   readonly ifAbsent?: boolean
+  readonly withoutShared?: boolean
   readonly out?: string
 }
 
@@ -41,6 +43,7 @@ export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
       .option('--generate', 'generate a secret')
       .option('--key-version <n>', 'its version (default: 1)', parsePositive)
       .option('--if-absent', 'do nothing when the caller has a secret already')
+      .option('--without-shared', 'end the shared secret for this caller at once: see "hmac split"')
       .option('--out <file>', OUT),
   async run(context, options, caller) {
     requireCaller(caller)
@@ -54,6 +57,7 @@ export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
         context.output.result(json, { caller, stored: [] }, `${text}: nothing was done`)
         return
       }
+      if (!options.withoutShared) await requireNoShared(backend, caller)
       if (generate) {
         const secret = randomBytes(48).toString('base64')
         await backend.add(caller, keyVersion, secret)
@@ -67,6 +71,16 @@ export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
       context.output.result(json, { caller, stored }, lines)
     })
   },
+}
+
+/** A secret of its own ends the shared one for a caller: its signers would be refused at once. @throws {CommandError} */
+async function requireNoShared(backend: SecretBackend, caller: string): Promise<void> {
+  const shared = caller === SHARED_CALLER ? [] : await backend.list(SHARED_CALLER)
+  if (!shared.some((secret) => isActive(secret, Date.now()))) return
+  throw usageError(
+    `"${caller}" has the shared secret, which a secret of its own would end at once: use "hmac split ${caller}", which keeps ` +
+      'both, or give --without-shared',
+  )
 }
 
 interface Seed {
@@ -162,7 +176,7 @@ function nextStep(kind: SecretBackend['kind'], pending: boolean, version: number
 }
 
 /** Prints a generated secret, or writes it to a file with mode 0600. */
-async function handOver(
+export async function handOver(
   { output }: Context,
   { caller, version, secret }: { caller: string; version: number; secret: string | undefined },
   { out, json }: { readonly out?: string } & JsonOption,
@@ -251,6 +265,7 @@ export const hmacList: CommandDefinition<StoreChoice, [caller?: string]> = {
         expiresAt: time(secret.expiresAt),
         revokedAt: time(secret.revokedAt),
         state: stateOf(secret, now),
+        acceptsShared: secret.acceptsShared === true ? true : undefined,
       }))
       if (options.json) context.output.json(rows)
       else {
@@ -258,6 +273,10 @@ export const hmacList: CommandDefinition<StoreChoice, [caller?: string]> = {
           ['caller', 'version', 'state', 'created', 'expires'],
           rows.map((row) => [row.caller, row.version, row.state, row.createdAt, row.expiresAt]),
         )
+      }
+      const both = new Set(secrets.flatMap((secret) => (secret.acceptsShared ? [secret.caller] : [])))
+      for (const name of both) {
+        context.output.note(`The shared secret counts for ${name}, too, until "hmac split ${name} --cut-over".`)
       }
       const foreign = backend.kind === 'postgres' ? await (backend as PostgresBackend).foreignKeks() : []
       if (foreign.length === 0) return exitCodes.ok

@@ -23,7 +23,7 @@ export function hasSecret(env: Environment, caller: string): boolean {
   return Object.keys(env).some((name) => name.startsWith(variable) && rest.test(name.slice(variable.length)))
 }
 
-/** The callers that have variables. A variable's name does not tell `.` from `-`: it is taken as `-`. */
+/** The callers that have variables. A variable's name does not tell `.` from `-`: it is taken as `-`. `…_SHARED` is the secret that all share. */
 export function callersIn(env: Environment): string[] {
   const names = Object.keys(env)
     .filter((variable) => variable.startsWith(PREFIX) && env[variable] !== undefined)
@@ -33,7 +33,10 @@ export function callersIn(env: Environment): string[] {
         .replace(/_FILE$/, '')
         .replace(/_V\d+$/, ''),
     )
-  return [...new Set(names)].map((name) => name.toLowerCase().replaceAll('_', '-')).sort()
+  const shared = variablePart(SHARED_CALLER)
+  return [...new Set(names)]
+    .map((name) => (name === shared ? SHARED_CALLER : name.toLowerCase().replaceAll('_', '-')))
+    .sort()
 }
 
 /** @throws {OptionError} for a secret with which the app would not start. */
