@@ -8,9 +8,15 @@ export interface PrometheusSinkOptions {
   readonly registry?: Registry
   /** Upper bounds of the latency histogram, in seconds. Default 0.1 ms to 1 s. */
   readonly buckets?: readonly number[]
+  /**
+   * Callers whose decisions are told apart: `countersign_decisions_total` then has the label `caller`, which is one of these or
+   * `other`.
+   */
+  readonly callers?: readonly string[]
 }
 
 const RULES = {
+  callers: option.strings(/^.{1,64}$/, 'a list of callers'),
   registry: option.port<Registry>('a Registry of prom-client', 'registerMetric', 'getSingleMetric').default(register),
   buckets: option
     .custom<number[]>('a rising list of seconds above 0', (value) => (isRising(value) ? [...value] : undefined))
@@ -20,18 +26,25 @@ const RULES = {
 /**
  * Counts decisions for Prometheus: `countersign_decisions_total{gate,outcome,reason}`,
  * `countersign_decision_duration_seconds{gate,outcome}`, and `countersign_legacy_last_seen_seconds{caller}`, the Unix
- * time at which a caller last used a legacy key. Every label comes from a configured or closed set, so no flood of
- * requests adds a series.
+ * time at which a caller last used a legacy key. For the rollout of signatures
+ * `countersign_signature_reports_total{caller,outcome}`, what a gate in report mode found, and
+ * `countersign_shared_secret_last_seen_seconds{caller}`, the Unix time at which a caller last signed with the shared secret.
+ * Every label comes from a configured or closed set, so no flood of requests adds a series.
  *
  * @throws {OptionError}
  * @example
  * audit.subscribe(prometheusSink())
  */
 export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
-  const { registry, buckets } = resolveOptions('prometheusSink', options, RULES)
+  const { registry, buckets, callers } = resolveOptions('prometheusSink', options, RULES)
   const decisions = metric(registry, 'countersign_decisions_total', (name) => {
     const help = 'Decisions of the gates. The reason is empty for a grant.'
-    return new Counter({ name, help, labelNames: ['gate', 'outcome', 'reason'], registers: [registry] })
+    return new Counter({
+      name,
+      help,
+      labelNames: callers === undefined ? ['gate', 'outcome', 'reason'] : ['gate', 'outcome', 'reason', 'caller'],
+      registers: [registry],
+    })
   })
   const duration = metric(registry, 'countersign_decision_duration_seconds', (name) => {
     const help = 'Duration of decisions in seconds.'
@@ -41,14 +54,30 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     const help = 'Unix time at which a caller was last granted access with a legacy key instead of a signature.'
     return new Gauge({ name, help, labelNames: ['caller'], registers: [registry] })
   })
+  const shared = metric(registry, 'countersign_shared_secret_last_seen_seconds', (name) => {
+    const help = 'Unix time at which a caller was last granted access with the shared secret instead of its own.'
+    return new Gauge({ name, help, labelNames: ['caller'], registers: [registry] })
+  })
+  const reports = metric(registry, 'countersign_signature_reports_total', (name) => {
+    const help =
+      'What the signature of a request would have resulted in, while the old key decides: valid, missing or why not.'
+    return new Counter({ name, help, labelNames: ['caller', 'outcome'], registers: [registry] })
+  })
 
   function write({ type, gate = '', outcome, reason = '', latencyMs, principal, attributes, time }: AuditEvent): void {
     if (!type.startsWith('access.')) return
-    decisions.inc({ gate, outcome, reason })
+    const caller = principal?.id ?? 'unknown'
+    if (callers === undefined) decisions.inc({ gate, outcome, reason })
+    else decisions.inc({ gate, outcome, reason, caller: callers.includes(caller) ? caller : 'other' })
     if (latencyMs !== undefined) duration.observe({ gate, outcome }, latencyMs / 1000)
-    if (type === 'access.granted' && attributes?.format === 'legacy' && principal !== undefined) {
-      legacy.set({ caller: principal.id }, Date.parse(time) / 1000)
+    if (gate !== 'hmac' && attributes?.format !== 'legacy') return
+    const { format, secret, signature, signature_caller: signer } = attributes ?? {}
+    if (type === 'access.granted') {
+      if (format === 'legacy') legacy.set({ caller }, Date.parse(time) / 1000)
+      if (secret === 'shared') shared.set({ caller }, Date.parse(time) / 1000)
     }
+    // Of a key that several callers share, the signature says whose it was.
+    if (signature !== undefined) reports.inc({ caller: String(signer ?? caller), outcome: String(signature) })
   }
   return { name: 'prometheus', write }
 }

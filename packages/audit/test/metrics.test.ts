@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createAudit } from '@countersign/core'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -15,6 +16,12 @@ import { serve } from '../../../test/support/http-server.js'
 import { openTelemetrySink } from '../src/opentelemetry.js'
 import { prometheusSink } from '../src/prometheus.js'
 import { decision } from './harness.js'
+
+interface Panel {
+  readonly title: string
+  readonly type: string
+  readonly targets?: readonly { readonly expr: string }[]
+}
 
 /** What a scrape over HTTP gives, without the buckets. */
 async function scrape(registry: Registry): Promise<string[]> {
@@ -55,6 +62,64 @@ describe('the Prometheus sink', () => {
       'countersign_decisions_total{gate="oauth-bearer",outcome="failure",reason="expired"} 1',
       'countersign_legacy_last_seen_seconds{caller="scheduler"} 1767225600',
     ])
+  })
+
+  test('[audit-prometheus] answers who still uses the old key or the shared secret, and what a report found', async () => {
+    const registry = new Registry()
+    const sink = prometheusSink({ registry, callers: ['scheduler', 'reports'] })
+    const audit = createAudit({ sinks: [sink], now: () => Date.UTC(2026, 0, 1) })
+    const of = (id: string, attributes: Record<string, string>) => {
+      const granted = { type: 'access.granted', reason: undefined, principal: { kind: 'hmac', id } } as const
+      audit.emit(decision({ ...granted, attributes }))
+    }
+    of('*shared*', { format: 'legacy', signature: 'valid', signature_caller: 'reports' })
+    of('scheduler', { format: 'legacy', signature: 'missing' })
+    of('scheduler', { format: 'legacy', signature: 'bad_signature', signature_caller: 'scheduler' })
+    of('scheduler', { format: 'rfc9421', secret: 'shared' })
+    of('reports', { format: 'rfc9421' })
+    audit.emit(decision({ principal: { kind: 'hmac', id: 'unknown' }, attributes: { signature: 'not_checked' } }))
+    audit.emit(decision({ reason: 'legacy_refused', principal: { kind: 'hmac', id: 'reports' } }))
+    const lines = (await scrape(registry)).filter((line) => !line.includes('duration')).sort()
+    expect(lines).toEqual([
+      'countersign_decisions_total{gate="hmac",outcome="failure",reason="bad_signature",caller="other"} 1',
+      'countersign_decisions_total{gate="hmac",outcome="failure",reason="legacy_refused",caller="reports"} 1',
+      'countersign_decisions_total{gate="hmac",outcome="success",reason="",caller="other"} 1',
+      'countersign_decisions_total{gate="hmac",outcome="success",reason="",caller="reports"} 1',
+      'countersign_decisions_total{gate="hmac",outcome="success",reason="",caller="scheduler"} 3',
+      'countersign_legacy_last_seen_seconds{caller="*shared*"} 1767225600',
+      'countersign_legacy_last_seen_seconds{caller="scheduler"} 1767225600',
+      'countersign_shared_secret_last_seen_seconds{caller="scheduler"} 1767225600',
+      'countersign_signature_reports_total{caller="reports",outcome="valid"} 1',
+      'countersign_signature_reports_total{caller="scheduler",outcome="bad_signature"} 1',
+      'countersign_signature_reports_total{caller="scheduler",outcome="missing"} 1',
+      'countersign_signature_reports_total{caller="unknown",outcome="not_checked"} 1',
+    ])
+  })
+
+  test('the dashboard of the rollout asks for metrics and labels that are there', async () => {
+    const registry = new Registry()
+    prometheusSink({ registry, callers: ['scheduler'] })
+    const file = new URL('../../../docs/operations/grafana-rollout.json', import.meta.url)
+    const { panels } = JSON.parse(readFileSync(file, 'utf8')) as { panels: Panel[] }
+    const [row, ...rest] = panels
+    expect([row?.type, rest.length]).toEqual(['row', 5])
+    for (const { title, type, targets = [] } of rest) {
+      expect([title, type, targets.length > 0]).toEqual([
+        title,
+        expect.stringMatching(/^(?:timeseries|table|stat)$/),
+        true,
+      ])
+      for (const { expr } of targets) {
+        const [, name = '', selector = ''] = /(countersign_\w+)(?:\{([^}]*)\})?/.exec(expr) ?? []
+        const metric = registry.getSingleMetric(name) as unknown as { labelNames: string[] } | undefined
+        expect([title, name, metric === undefined]).toEqual([title, name, false])
+        const used = [
+          ...Array.from(selector.matchAll(/(\w+)(?:=|!=|=~|!~)"/g), ([, label = '']) => label),
+          ...Array.from(expr.matchAll(/by \(([^)]*)\)/g), ([, labels = '']) => labels.split(/, */)).flat(),
+        ]
+        expect([title, used.filter((label) => !metric?.labelNames.includes(label))]).toEqual([title, []])
+      }
+    }
   })
 
   test('[audit-prometheus] gets no series from a flood of 100 000 unknown callers', async () => {

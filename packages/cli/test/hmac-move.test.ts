@@ -140,7 +140,7 @@ describe('a table of the same name with other columns', () => {
     const named = { ...env, COUNTERSIGN_HMAC_TABLE: 'hmac_secrets', COUNTERSIGN_HMAC_SCHEMA: 'auth' }
     const place = { table: 'hmac_secrets', schema: 'auth' }
     expect(await succeed(['hmac', 'migrate'], { env: named })).toBe(
-      'ran 0001-internal-service-hmac-secrets.sql\nran 0002-accepts-shared.sql\n',
+      'ran 0001-internal-service-hmac-secrets.sql\nran 0002-accepts-shared.sql\nran 0003-legacy-usage.sql\n',
     )
     expect(await succeedJson(['hmac', 'migrate'], { env: named })).toEqual({ migrations: [] })
     const words = [

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import {
   countUsage,
+  countUsageInto,
   isPromise,
   isUnavailable,
+  type LegacyUse,
   PARTITIONS,
   partitionOf,
   secretsEqual,
@@ -183,6 +185,35 @@ describe('usage of a legacy credential', () => {
       { caller: 'a', accepted: 1, refused: 1, lastSeenAt: 2000 },
       { caller: 'b', accepted: 0, refused: 1, lastSeenAt: 1000 },
     ])
+  })
+
+  test('[core-usage] is kept in a store beyond this process, and while the store fails', async () => {
+    const kept: LegacyUse[] = []
+    let isDown = true
+    const store = {
+      async add(uses: readonly LegacyUse[]) {
+        if (isDown) throw new Error('down')
+        kept.push(...uses)
+      },
+      read: async () => kept,
+    }
+    let now = 1000
+    const counter = countUsageInto(store, () => now)
+    counter.count('a', true)
+    await expect(counter.usage()).rejects.toThrow('down')
+    now = 2000
+    counter.count('a', false)
+    counter.count('b', true)
+    isDown = false
+    expect(await counter.usage()).toEqual([
+      { caller: 'a', accepted: 1, refused: 1, lastSeenAt: 2000 },
+      { caller: 'b', accepted: 1, refused: 0, lastSeenAt: 2000 },
+    ])
+    // By itself, too, within a second or so.
+    counter.count('c', true)
+    while (kept.length < 3) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(kept[2]).toEqual({ caller: 'c', accepted: 1, refused: 0, lastSeenAt: 2000 })
+    expect(await counter.usage()).toHaveLength(3)
   })
 
   test('[core-usage] counts no new caller beyond its bound, and still counts those it knows', () => {

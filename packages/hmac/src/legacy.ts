@@ -75,7 +75,7 @@ export function verifyKey(
   { key }: PresentedKey,
   { candidates }: LegacyKeys,
   enforce: Enforce | undefined,
-  usage: UsageCounter,
+  usage: Pick<UsageCounter, 'count'>,
 ): HmacVerdict {
   const digest = sha256(Buffer.from(key, 'latin1'))
   let caller: string | undefined

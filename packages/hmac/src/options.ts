@@ -6,6 +6,7 @@ import {
   type OptionAliases,
   option,
   resolveOptions,
+  type UsageStore,
 } from '@countersign/core/gate-kit'
 import type { SignatureFormat } from './formats/format.js'
 import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
@@ -38,6 +39,11 @@ export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependen
   readonly legacy?: LegacyOptions | undefined
   /** Refuses the old key: for all, or caller by caller. A function that throws counts as true. Default false. */
   readonly enforce?: Enforce | undefined
+  /**
+   * Where it is kept who still uses the old key, for all processes and beyond a restart: `redisUsage(redis)`,
+   * `postgresUsage(pool)`. Default: in this process. No request waits for it.
+   */
+  readonly legacyUsage?: UsageStore | undefined
   /** Verifies and audits the signature while the old key alone decides; needs `legacy`. Default false. */
   readonly reportOnly?: boolean | undefined
 }
@@ -68,6 +74,7 @@ const rules = {
     'true, false, an object of caller: boolean, or a function that is not async',
     (value) => (isEnforce(value) ? value : undefined),
   ),
+  legacyUsage: option.port<UsageStore>('a usage store, such as redisUsage(redis)', 'add', 'read'),
   reportOnly: option.boolean().default(false),
 }
 
@@ -111,6 +118,7 @@ export interface ResolvedHmacOptions {
   readonly maxBodyBytes: number
   readonly legacy: LegacyKeys
   readonly enforce: Enforce | undefined
+  readonly legacyUsage: UsageStore | undefined
   readonly reportOnly: boolean
   readonly clock: Clock
   readonly gateOptions: GateOptions<HmacReason, HmacDependency>
@@ -169,6 +177,7 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
     maxBodyBytes: resolved.maxBodyBytes,
     legacy,
     enforce,
+    legacyUsage: resolved.legacyUsage,
     reportOnly,
     clock,
     gateOptions: { onDenied, audit, route, clock },

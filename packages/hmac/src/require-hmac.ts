@@ -1,6 +1,6 @@
 import { type Gate, memoryReplay } from '@countersign/core'
 import { drain } from '@countersign/core/body'
-import { countUsage, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
+import { countUsage, countUsageInto, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { verifyKey } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
@@ -13,8 +13,11 @@ import { verifySignature } from './verify.js'
 
 /** The gate of {@link requireHmac}. */
 export interface HmacGate extends Gate<HmacPrincipal> {
-  /** Who came with the old key, since this gate was made: when it is quiet, it is safe to enforce. */
-  legacyUsage(): readonly LegacyUse[]
+  /**
+   * Who came with the old key: when it is quiet, it is safe to enforce. Of this gate since it was made; with the option
+   * `legacyUsage` a promise of what all processes have counted, which rejects when the store cannot be asked.
+   */
+  legacyUsage(): readonly LegacyUse[] | Promise<readonly LegacyUse[]>
 }
 
 /**
@@ -30,11 +33,12 @@ export interface HmacGate extends Gate<HmacPrincipal> {
  */
 export function requireHmac(options: RequireHmacOptions): HmacGate {
   const resolved = resolveHmacOptions('requireHmac', options)
-  const { formats, legacy, enforce, reportOnly, clock, gateOptions } = resolved
+  const { formats, legacy, enforce, legacyUsage, reportOnly, clock, gateOptions } = resolved
   const keyHeaders = legacy.headers
   const acceptSignature = formats.find((format) => format.acceptSignature !== undefined)?.acceptSignature
   const verifier = { ...resolved, replay: resolved.replay ?? memoryReplay({ clock }) }
-  const usage = countUsage(() => clock.now())
+  const now = () => clock.now()
+  const usage = legacyUsage === undefined ? countUsage(now) : countUsageInto(legacyUsage, now)
 
   const gate = defineGate<HmacCredential, HmacPrincipal, HmacReason, HmacDependency>({
     name: 'hmac',

@@ -20,7 +20,8 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   options: (command) => addTableOptions(command).option('--print', 'print the SQL instead of running it'),
   async run({ env, output }, options) {
     const place = tableOf(env, options)
-    const all = readMigrations(quotedTable('hmac migrate', place))
+    const usage = quotedTable('hmac migrate', { ...place, table: 'countersign_legacy_usage' })
+    const all = readMigrations(quotedTable('hmac migrate', place), usage)
     if (options.print) {
       const lines = all.map(({ sql }) => sql.trimEnd())
       output.result(options.json, all, lines)
@@ -29,12 +30,13 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
     const database = await openDatabase(env)
     try {
       const { exists, missing } = await requireOwnTable(database, place)
-      const isDone = exists && missing.length === 0
+      const { rows } = await database.query('SELECT 1 WHERE to_regclass($1) IS NOT NULL', [usage])
+      const isDone = exists && missing.length === 0 && rows.length > 0
       // They can run again: they create what does not exist.
       if (!isDone) for (const { sql } of all) await database.query(sql)
       await requireOwnTable(database, place)
       const names = isDone ? [] : all.map(({ name }) => name)
-      const lines = isDone ? 'the table is as it must be: nothing was done' : names.map((name) => `ran ${name}`)
+      const lines = isDone ? 'the tables are as they must be: nothing was done' : names.map((name) => `ran ${name}`)
       output.result(options.json, { migrations: names }, lines)
     } finally {
       await database.close()
@@ -42,14 +44,15 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   },
 }
 
-function readMigrations(table: string): readonly { readonly name: string; readonly sql: string }[] {
+function readMigrations(table: string, usage: string): readonly { readonly name: string; readonly sql: string }[] {
   const folder = new URL('../migrations/', import.meta.resolve('@countersign/hmac'))
   return readdirSync(fileURLToPath(folder))
     .filter((name) => name.endsWith('.sql'))
     .sort()
     .map((name) => {
       const sql = readFileSync(new URL(name, folder), 'utf8')
-      return { name, sql: sql.replaceAll('internal_service_hmac_secrets', () => table) }
+      const named = sql.replaceAll('internal_service_hmac_secrets', () => table)
+      return { name, sql: named.replaceAll('countersign_legacy_usage', () => usage) }
     })
 }
 

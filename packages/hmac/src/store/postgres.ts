@@ -27,6 +27,7 @@ import { quotedTable, type SecretsTable, tableRules } from './postgres/table.js'
 
 export { type PostgresOptionsFromEnv, postgresSecretsOptionsFromEnv } from './postgres/options-from-env.js'
 export { inspectSecretsTable, quotedTable, type SecretsTable, type TableState } from './postgres/table.js'
+export { type PostgresUsageOptions, postgresUsage } from './postgres/usage.js'
 
 /** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
 export interface PostgresClient {
