@@ -1,5 +1,5 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
-import { CodedTypeError, type OptionAliases, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { CodedTypeError, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import { credentialEvents } from './registry/events.js'
 import { rememberIssues } from './registry/issue-memory.js'
 import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
@@ -18,13 +18,13 @@ import type {
   Replaced,
   RevocableScope,
 } from './store/port.js'
-import { DEFAULT_PREFIX, isCredentialId, mintToken, PREFIX_PATTERN, parseToken } from './token.js'
+import { DEFAULT_PREFIX, isCredentialId, mintToken, PREFIX_PATTERN, parseToken, secretDigest } from './token.js'
 
 /** Options of {@link createMcpCredentials}. */
 export interface McpCredentialsOptions extends LifeOptions {
   /** Default: this process's memory; give `redisCredentials(redis)` to more than one process. */
   readonly store?: McpCredentialStore | undefined
-  /** What every token starts with: 1 to 8 letters and digits. Default `mcps`. */
+  /** What every token starts with: 1 to 8 letters and digits; a token is good with its own prefix alone. Default `mcps`. */
   readonly prefix?: string | undefined
   /**
    * Asked before an idle, but proven, holder is refused: a model may think for longer than the timeout. Idle credentials
@@ -132,6 +132,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const events = credentialEvents(audit)
   const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
   const listeners = new Set<() => void>()
+  const digestOf = (secret: string) => secretDigest(prefix, store.namespace ?? '', secret)
   const retries = rememberIssues<ReturnType<typeof mintToken>, IssuedCredential>()
 
   function announceRevocation(): void {
@@ -154,7 +155,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       isRecorded = true
       return events.issued(credential, subject.onExisting, () => undoIssue(id, 'audit_sink'))
     }
-    const outcome = await store.issue({ ...subject, id, digest: sha256(secret) }, life, accept)
+    const outcome = await store.issue({ ...subject, id, digest: digestOf(secret) }, life, accept)
     if (outcome.outcome === 'retired') {
       throw new IssueRefusedError(
         'ERR_COUNTERSIGN_THREAD_RETIRED',
@@ -219,7 +220,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     issue,
     resolve(token) {
       const parts = parseToken(prefix, token)
-      return parts === undefined ? MALFORMED : resolver.resolve(parts.id, sha256(parts.secret))
+      return parts === undefined ? MALFORMED : resolver.resolve(parts.id, digestOf(parts.secret))
     },
     check: (id) => (isCredentialId(id) ? resolver.check(id) : MALFORMED),
     async touch(threadId) {

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { sha256 } from '@countersign/core/gate-kit'
 import { ALPHABET, randomBase62, shortHash } from './base62.js'
 
 const THREAD_LENGTH = 11
@@ -94,6 +95,14 @@ export function mintToken(prefix: string, subject: TokenSubject): MintedToken {
   const secret = randomBase62(SECRET_LENGTH)
   const body = `${prefix}_${id}_${secret}`
   return { id, secret, token: body + checksum(body) }
+}
+
+/**
+ * What a store keeps of a secret. Prefix and namespace are in it: a token whose prefix was rewritten, or whose record was
+ * copied to another namespace, is not proven there.
+ */
+export function secretDigest(prefix: string, namespace: string, secret: string): Buffer {
+  return sha256(`${prefix}\0${namespace}\0${secret}`)
 }
 
 /** The parts of a well-formed token, or undefined: the checksum finds typing errors without asking a store. */

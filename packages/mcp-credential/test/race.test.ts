@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { sha256 } from '@countersign/core/gate-kit'
 import { createMcpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -8,7 +7,7 @@ import { Redis } from 'ioredis'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { messageFrom } from '../../../test/support/child-messages.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { parseToken } from '../src/token.js'
+import { parseToken, secretDigest } from '../src/token.js'
 import { agent } from './harness.js'
 import { race } from './support/race.js'
 import { keysWithoutTtl } from './support/redis-time.js'
@@ -47,7 +46,7 @@ test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that
       for (let wait = 0; wait < index % 7; wait += 1) await redis.ping()
       const began = isAcknowledged
       const { id, secret } = parseToken('mcps', issued.token) ?? { id: '', secret: '' }
-      const found = await store.resolve(id, sha256(secret), eager)
+      const found = await store.resolve(id, secretDigest('mcps', store.namespace ?? '', secret), eager)
       const standing = found?.standing
       if (standing === 'live' && began) late += 1
       if (standing === 'live' && !began) before += 1

@@ -49,7 +49,7 @@ export type OnExisting = 'supersede' | 'keep' | 'carry'
 /** A credential to be issued. */
 export interface NewCredential {
   readonly id: string
-  /** SHA-256 of the secret, 32 bytes. */
+  /** SHA-256 of prefix, namespace and secret, 32 bytes. */
   readonly digest: Buffer
   readonly threadId: string
   readonly providerInstanceId: string
@@ -107,6 +107,8 @@ export interface ListPage {
  * cannot be asked. A store may answer without a promise: then the gate decides in the same tick.
  */
 export interface McpCredentialStore {
+  /** What sets these credentials apart where they are kept: the registry binds it into every digest. Default: nothing. */
+  readonly namespace?: string | undefined
   /**
    * Writes the credential, then calls `accept`, then supersedes or carries the others: they stay as they are when `accept`
    * throws or rejects, and so does the issue. `accept` revokes the new one before it fails; when the store refuses the issue

@@ -120,6 +120,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   return {
+    namespace,
     issue,
     resolve: (id, digest, life): Promise<FoundCredential | undefined> => find('use', id, digest, life),
     revive: (id, digest, life) => find('revive', id, digest, life),

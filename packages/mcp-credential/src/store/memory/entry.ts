@@ -30,7 +30,7 @@ export interface Thread {
 /** One credential. `idle` is running time; the other times are ms since the epoch. */
 export interface Entry {
   readonly id: string
-  /** SHA-256 of the secret as 32 one-byte characters: a third of what a Buffer takes. */
+  /** The digest as 32 one-byte characters: a third of what a Buffer takes. */
   readonly digest: string
   readonly thread: Thread
   readonly provider: Scope
