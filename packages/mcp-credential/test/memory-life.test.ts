@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { createMcpCredentials, type McpCredentialsOptions, memoryCredentials } from '@countersign/mcp-credential'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
+import {
+  createMcpCredentials,
+  type McpCredentialsOptions,
+  memoryCredentials,
+  requireMcpCredential,
+} from '@countersign/mcp-credential'
 import { expect, test } from '@jest/globals'
+import { InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js'
+import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { fakeClock } from '../../../test/support/fake-clock.js'
-import { agent } from './harness.js'
+import { serve } from '../../../test/support/http-server.js'
+import { agent, send } from './harness.js'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -80,6 +90,48 @@ test('[mcp-sleep-and-jumps] a clock set a year ahead or back ends nothing and le
   expect(standing(token)).toBe('live')
   pass(31 * MINUTE + 1)
   expect(standing(token)).toBe('idle')
+})
+
+test('[mcp-sleep-and-jumps] after a suspend every time that is told is the wall clock’s', async () => {
+  const { credentials, standing, clock, pass } = memory({ maximumLifetimeSeconds: 3600 })
+  const before = await credentials.issue(agent)
+  // The computer sleeps: no clock but the wall clock goes on.
+  clock.jump(9 * HOUR)
+  expect(standing(before.token)).toBe('live')
+  const { credential } = await credentials.resolve(before.token)
+  expect(credential).toMatchObject({ issuedAt: before.issuedAt, expiresAt: clock.now() + HOUR })
+  expect(credential?.idleAt).toBe(clock.now() + 31 * MINUTE)
+  const after = await credentials.issue({ ...agent, threadId: 't2' })
+  expect([after.issuedAt, after.expiresAt, after.idleAt]).toEqual([
+    clock.now(),
+    clock.now() + HOUR,
+    clock.now() + 31 * MINUTE,
+  ])
+  expect((await credentials.list({ threadId: 't2' })).credentials[0]).toMatchObject({ expiresAt: after.expiresAt })
+  // It is the count that ends it, not the night.
+  for (let round = 0; round < 10; round += 1) {
+    pass(20 * MINUTE)
+    expect(standing(after.token)).toBe('live')
+  }
+})
+
+test('[mcp-sleep-and-jumps] the MCP SDK takes a credential after a suspend', async () => {
+  let behindMs = 9 * HOUR
+  const clock = { now: () => Date.now() - behindMs, monotonic: () => performance.now() }
+  const { audit } = recordedAudit()
+  const store = memoryCredentials({ clock })
+  const credentials = createMcpCredentials({ store, audit, maximumLifetimeSeconds: 3600 })
+  const { authorizationHeader } = await credentials.issue(agent)
+  behindMs = 0
+  const gate = requireMcpCredential({ credentials, audit, bindSessions: false })
+  const app = express()
+  const invalidToken = (message: string) => new InvalidTokenError(message)
+  app.use(requireBearerAuth({ verifier: asOAuthTokenVerifier(gate, { invalidToken }) }))
+  app.use((_request, response) => void response.json({}))
+  const server = await serve(app)
+  const answer = await send(server.port, { authorization: authorizationHeader })
+  expect([answer.status, answer.text]).toEqual([200, '{}'])
+  await server.close()
 })
 
 test('a day in the life: 40 hours in which an agent thinks for 25 minutes at a time, and one goes quiet', async () => {

@@ -237,6 +237,43 @@ test('[mcp-lost-epochs] a clock that is set back before a restart revives nothin
   expect(three.standing(fresh)).toBe('live')
 })
 
+test('[mcp-lost-epochs] a restart after a suspend ends nothing that was just used, and revives nothing', async () => {
+  const life = { maximumLifetimeSeconds: 60 * 60 }
+  const one = process(1000, life)
+  const used = await one.credentials.issue(agent)
+  const overlapped = await one.credentials.issue({ ...agent, threadId: 't2' })
+  const revoked = await one.credentials.issue({ ...agent, threadId: 't3' })
+  await one.credentials.snapshot(file)
+  clock.jump(9 * 60 * MINUTE)
+  one.pass(20 * MINUTE)
+  expect(one.standing(used)).toBe('live')
+  await one.credentials.issue({ ...agent, threadId: 't2', overlapSeconds: 10 * 60 })
+  await one.credentials.retire('t4', { blockSeconds: 10 * 60 })
+  await revoked.revoke()
+  await one.credentials.snapshot(file)
+  const two = process(1000, life)
+  await two.credentials.restore(file)
+  expect([used, overlapped, revoked].map(two.standing)).toEqual(['live', 'live', 'unknown'])
+  await expect(two.credentials.issue({ ...agent, threadId: 't4' })).rejects.toMatchObject({
+    code: 'ERR_COUNTERSIGN_THREAD_RETIRED',
+  })
+  two.pass(11 * MINUTE)
+  expect(two.standing(overlapped)).toBe('superseded')
+  expect((await two.credentials.issue({ ...agent, threadId: 't4' })).threadId).toBe('t4')
+})
+
+test('[mcp-lost-epochs] what was issued before the clock was set back stays revoked after a restart', async () => {
+  const one = process()
+  clock.jump(365 * 24 * 60 * MINUTE)
+  const issued = await one.credentials.issue(agent)
+  clock.jump(-365 * 24 * 60 * MINUTE)
+  await one.credentials.snapshot(file)
+  await one.credentials.revokeThread('t1')
+  const two = process()
+  await two.credentials.restore(file)
+  expect(two.standing(issued)).toBe('unknown')
+})
+
 test('a revocation that cannot be noted on disk is reported, and still counts', async () => {
   const { credentials, standing } = process()
   const issued = await credentials.issue(agent)

@@ -56,7 +56,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     instead: 'redisCredentials(redis) of @countersign/mcp-credential/redis',
   })
   const time = new RunningTime(clock)
-  const moment = (): Moment => ({ now: time.now(), running: time.running() })
+  const moment = (): Moment => time.moment()
   const table = new CredentialTable({ maxCredentials, moment })
   const journal = new Journal()
 
@@ -70,8 +70,9 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   /** Journals a revocation before it is acknowledged. */
   function journalEnd(scope: Ended['scope'], ids: readonly string[], inMs = 0): void {
     if (!journal.isOpen || ids.length === 0) return
-    const at = table.markEnd() + inMs
-    journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry) })))
+    const now = moment()
+    const at = table.markEnd(now) + inMs
+    journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry(now)) })))
   }
 
   function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
@@ -132,7 +133,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       // Opened before the snapshot is written: what is revoked meanwhile is in the snapshot or in the journal.
       journal.open(file)
       const count = await writeSnapshot(file, table, moment(), life)
-      await journal.compact(file, time.now())
+      await journal.compact(file, moment().wall)
       return count
     },
     async restore(file, life) {

@@ -14,6 +14,7 @@ import {
   type StoredEntry,
   slide,
   type Thread,
+  wallOffset,
 } from './entry.js'
 import { ExpiryWheel } from './expiry-wheel.js'
 import { Retirements } from './retirements.js'
@@ -55,8 +56,8 @@ export class CredentialTable {
   #purgedAt = Number.NEGATIVE_INFINITY
   /** The last moment that the journal names: what is issued later has a later one. */
   #endedAt = 0
-  /** No credential that was ever held lives longer. */
-  latestExpiry = 0
+  #latestIssue = 0
+  #latestExpiry = 0
 
   constructor(limits: TableLimits) {
     this.#limits = limits
@@ -83,7 +84,7 @@ export class CredentialTable {
   add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
     const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
     const times = {
-      issuedAt: Math.max(at.now, this.#endedAt + 1),
+      issuedAt: Math.max(at.wall, this.#endedAt + 1),
       absolute,
       expires: cappedExpiry({ absolute }, at.now, life),
       idle: at.running + life.idleTimeoutMs + life.coalesceMs,
@@ -94,7 +95,14 @@ export class CredentialTable {
   /** Adds an entry of a snapshot. */
   restore(stored: StoredEntry, at: Moment, life: CredentialLife): void {
     const { issuedAt, absolute, expires, idleLeftMs, usableUntil } = stored
-    const times = { issuedAt, absolute, expires, idle: at.running + idleLeftMs, usableUntil }
+    const offset = wallOffset(at)
+    const times = {
+      issuedAt,
+      absolute: absolute === undefined ? undefined : absolute - offset,
+      expires: expires - offset,
+      idle: at.running + idleLeftMs,
+      usableUntil: usableUntil === undefined ? undefined : usableUntil - offset,
+    }
     this.#insert(stored, Buffer.from(stored.digest, 'base64').toString('latin1'), times, at, life)
   }
 
@@ -104,10 +112,15 @@ export class CredentialTable {
     throw new UnavailableError('credential_store', 'the snapshot holds more than maxCredentials')
   }
 
-  /** A moment for the journal. */
-  markEnd(): number {
-    this.issueAfter(this.#limits.moment().now)
+  /** A moment for the journal, on the wall clock: not before anything was issued, even if the clock was set back since. */
+  markEnd(at: Moment): number {
+    this.issueAfter(Math.max(at.wall, this.#latestIssue))
     return this.#endedAt
+  }
+
+  /** On the wall clock: no credential that was ever held lives longer. */
+  latestExpiry(at: Moment): number {
+    return this.#latestExpiry + wallOffset(at)
   }
 
   /** What is issued from now on is later than a moment that the journal names, even if the clock was set back. */
@@ -147,7 +160,8 @@ export class CredentialTable {
     // The first push on an empty list would make room for 17; most threads have one credential.
     if (thread.entries.length === 0) thread.entries = [entry]
     else thread.entries.push(entry)
-    this.latestExpiry = Math.max(this.latestExpiry, entry.expires)
+    this.#latestExpiry = Math.max(this.#latestExpiry, entry.expires)
+    this.#latestIssue = Math.max(this.#latestIssue, entry.issuedAt)
     this.#entries.set(id, entry)
     this.#wheel.file(entry, this.#dueAt(entry, at, life))
     return entry
@@ -175,7 +189,7 @@ export class CredentialTable {
   /** Slides an entry that was used. */
   slide(entry: Entry, at: Moment, life: CredentialLife): void {
     slide(entry, at, life)
-    this.latestExpiry = Math.max(this.latestExpiry, entry.expires)
+    this.#latestExpiry = Math.max(this.#latestExpiry, entry.expires)
   }
 
   touch(threadId: string, life: CredentialLife): boolean {
@@ -183,7 +197,7 @@ export class CredentialTable {
     if (thread === undefined) return false
     if (!life.slidesOnTouch) return true
     const at = this.#limits.moment()
-    this.latestExpiry = Math.max(this.latestExpiry, at.now + life.maximumLifetimeMs)
+    this.#latestExpiry = Math.max(this.#latestExpiry, at.now + life.maximumLifetimeMs)
     extendAliveness(thread, at, life)
     return true
   }

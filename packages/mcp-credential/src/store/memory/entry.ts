@@ -27,7 +27,7 @@ export interface Thread {
   entries: Entry[]
 }
 
-/** One credential. `idle` is running time; the other times are ms since the epoch. */
+/** One credential. `idle` is running time, `issuedAt` the wall clock's; the others are the store's own count. */
 export interface Entry {
   readonly id: string
   /** The digest as 32 one-byte characters: a third of what a Buffer takes. */
@@ -71,10 +71,16 @@ export interface StoredEntry {
   readonly holder?: string | undefined
 }
 
-/** Both times of one moment. */
+/** The times of one moment: of the store's own count, which deadlines are in, and the wall clock's. */
 export interface Moment {
   readonly now: number
   readonly running: number
+  readonly wall: number
+}
+
+/** What is added to a deadline of the store's own count when it is told or stored, and taken off when it is read back. */
+export function wallOffset({ now, wall }: Pick<Moment, 'now' | 'wall'>): number {
+  return wall - now
 }
 
 function isLifted({ thread: { alive }, idle, expires }: Entry, life: CredentialLife): boolean {
@@ -157,7 +163,7 @@ export function latenessOf(
 }
 
 /** An entry as callers see it. */
-export function recordOf(entry: Entry, { now, running }: Moment, life: CredentialLife): CredentialRecord {
+export function recordOf(entry: Entry, at: Moment, life: CredentialLife): CredentialRecord {
   return {
     credentialId: entry.id,
     threadId: entry.thread.id,
@@ -165,8 +171,8 @@ export function recordOf(entry: Entry, { now, running }: Moment, life: Credentia
     providerSessionId: entry.sessionId,
     capabilities: entry.capabilities,
     issuedAt: entry.issuedAt,
-    expiresAt: expiryDeadline(entry, life),
-    idleAt: Math.floor(now + idleDeadline(entry, life) - running),
+    expiresAt: expiryDeadline(entry, life) + wallOffset(at),
+    idleAt: Math.floor(at.wall + idleDeadline(entry, life) - at.running),
   }
 }
 

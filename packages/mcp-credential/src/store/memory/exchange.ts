@@ -1,6 +1,14 @@
 import type { CredentialLife } from '../port.js'
 import type { CredentialTable } from './credential-table.js'
-import { type Entry, expiryDeadline, idleDeadline, type Moment, type StoredEntry, tokenStanding } from './entry.js'
+import {
+  type Entry,
+  expiryDeadline,
+  idleDeadline,
+  type Moment,
+  type StoredEntry,
+  tokenStanding,
+  wallOffset,
+} from './entry.js'
 import type { Ended } from './journal.js'
 
 /** The live and the idle entries, with the deadlines that touches gave them. */
@@ -13,7 +21,8 @@ function isKept(entry: Entry, at: Moment, life: CredentialLife): boolean {
   return standing === 'live' || standing === 'idle'
 }
 
-function storedFrom(entry: Entry, { running }: Moment, life: CredentialLife): StoredEntry {
+function storedFrom(entry: Entry, at: Moment, life: CredentialLife): StoredEntry {
+  const offset = wallOffset(at)
   return {
     id: entry.id,
     digest: Buffer.from(entry.digest, 'latin1').toString('base64'),
@@ -22,10 +31,10 @@ function storedFrom(entry: Entry, { running }: Moment, life: CredentialLife): St
     providerSessionId: entry.sessionId,
     capabilities: entry.capabilities,
     issuedAt: entry.issuedAt,
-    expires: expiryDeadline(entry, life),
-    absolute: entry.absolute,
-    idleLeftMs: idleDeadline(entry, life) - running,
-    usableUntil: entry.usableUntil,
+    expires: expiryDeadline(entry, life) + offset,
+    absolute: entry.absolute === undefined ? undefined : entry.absolute + offset,
+    idleLeftMs: idleDeadline(entry, life) - at.running,
+    usableUntil: entry.usableUntil === undefined ? undefined : entry.usableUntil + offset,
     holder: entry.holder?.id,
   }
 }
@@ -39,7 +48,7 @@ export function importEntries(
   life: CredentialLife,
 ): number {
   const endings = endingsOf(ended)
-  const isEnded = endedFilter(ended, endings, at.now)
+  const isEnded = endedFilter(ended, endings, at.wall)
   const stored = new Map(entries.map((entry) => [entry.id, entry]))
   // An alias ends with its holder, as it does in the table. What ended its own session or its overlap is not its end.
   const isOver = (entry: StoredEntry) =>

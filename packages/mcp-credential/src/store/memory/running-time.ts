@@ -1,4 +1,5 @@
 import type { Clock } from '@countersign/core'
+import type { Moment } from './entry.js'
 
 /** How often the clock is read. */
 export const TICK_MS = 15_000
@@ -6,8 +7,9 @@ export const TICK_MS = 15_000
 const MOST_PER_TICK_MS = 2 * TICK_MS
 
 /**
- * The two times of the memory store. `now` is the wall clock at the start plus what the monotonic clock measured since,
- * so a correction of the wall clock moves nothing. `running` leaves out the time in which the process did not run.
+ * The times of the memory store. `now` is the wall clock at the start plus what the monotonic clock measured since, so a
+ * correction of the wall clock moves nothing; it stands still while the computer is suspended. `running` leaves out all time
+ * in which the process did not run. `wall` is what callers are told, and what is stored.
  */
 export class RunningTime {
   readonly #clock: Clock
@@ -21,7 +23,12 @@ export class RunningTime {
     this.#offset = clock.now() - this.#lastTick
   }
 
-  /** Milliseconds since the epoch. */
+  /** All three, of one moment. */
+  moment(): Moment {
+    return { now: this.now(), running: this.running(), wall: Math.floor(this.#clock.now()) }
+  }
+
+  /** Milliseconds since the epoch, by the store's own count. */
   now(): number {
     return Math.floor(this.#offset + this.#clock.monotonic())
   }

@@ -3,7 +3,7 @@ import { withPage } from '@countersign/core/gate-kit'
 import { writePrivateFile } from '../../private-file.js'
 import type { CredentialLife } from '../port.js'
 import type { CredentialTable } from './credential-table.js'
-import type { Moment, StoredEntry } from './entry.js'
+import { type Moment, type StoredEntry, wallOffset } from './entry.js'
 import { exportEntries, importEntries } from './exchange.js'
 import { readJournal } from './journal.js'
 
@@ -26,7 +26,8 @@ export async function writeSnapshot(
   life: CredentialLife,
 ): Promise<number> {
   const entries = exportEntries(table, at, life)
-  const retired = table.retired.entries()
+  const offset = wallOffset(at)
+  const retired = table.retired.entries().map(([threadId, until]) => [threadId, until + offset] as const)
   const header: Header = { format: FORMAT, version: VERSION, entries: entries.length, retired }
   await writePrivateFile(file, linesOf(header, entries))
   return entries.length
@@ -55,7 +56,7 @@ export async function readSnapshot(
   const { header, entries } = parseSnapshot(text)
   const ended = await readJournal(file)
   const at = moment()
-  for (const [threadId, until] of header.retired) table.retired.add(threadId, until, at.now)
+  for (const [threadId, until] of header.retired) table.retired.add(threadId, until - wallOffset(at), at.now)
   return importEntries(table, entries, ended, at, life)
 }
 
