@@ -33,6 +33,11 @@ beforeAll(async () => {
   app.use('/rfc9421', requireHmac({ secrets, audience: AUDIENCE, audit }), echo)
   app.use('/x-headers', requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders()], audit }), echo)
   app.use('/compatible', requireHmac({ secrets, formats: [compatible], audit }), echo)
+  app.use(
+    '/nonce',
+    requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders({ singleUse: 'nonce' })], audit }),
+    echo,
+  )
   app.use('/tagged', requireHmac({ secrets, audience: AUDIENCE, formats: [rfc9421({ tag: 'other' })], audit }), echo)
   app.use('/legacy', requireHmac({ secrets, audience: AUDIENCE, legacy, audit }), echo)
   app.get('/moved', (_request, response) => response.redirect('/rfc9421'))
@@ -74,6 +79,14 @@ describe('hmac curl', () => {
     const compatible = ['--format', 'x-headers', '--prefix', 'x-kh', '--no-bind-query', '--no-bind-audience']
     await succeed(curl('GET', '/compatible?q=1', ...compatible), { env })
     expect(lastEvent()).toMatchObject({ type: 'access.granted', credential: { id: 'scheduler/3' } })
+  })
+
+  test('signs with a nonce where it is told to', async () => {
+    for (const _ of [1, 2]) await succeed(curl('POST', '/nonce', '--format', 'x-headers', '--nonce'), { env })
+    await countersign(curl('POST', '/nonce', '--format', 'x-headers'), { env })
+    expect(lastEvent()).toMatchObject({ reason: 'malformed', attributes: { part: 'x-countersign-nonce' } })
+    const words = ['POST', 'https://host/', '--caller', 'scheduler', '--format', 'x-headers', '--nonce']
+    expect(await succeed(['hmac', 'explain', ...words], { env })).toMatch(/"nonce=[\w-]{22}"\n/)
   })
 
   test('explain shows the field of the old key and not the key', async () => {
@@ -283,6 +296,7 @@ describe('errors are reported in one line', () => {
     ],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', `--sercet=${SECRET}`], 2, /unknown option '--sercet'$/m],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--prefix', 'x-kh'], 2, /belong to --format x-headers/],
+    [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '--nonce'], 2, /rfc9421 has a nonce in any case/],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'nonsense'], 2, /--header must be "name: value"/],
     [['sign', 'GET', 'https://host/', '--caller', 'scheduler', '-H', 'a: \u20ac'], 2, /no HTTP message can hold/],
     [

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { OptionError } from '@countersign/core'
 import { memberOf, type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import type { SignableRequest, SignatureFormat } from './formats/format.js'
-import { AUDIENCE_PATTERN, CALLER_PATTERN, isField, MAX_VERSION } from './formats/grammar.js'
+import { newNonce, type SignableRequest, type SignatureFormat } from './formats/format.js'
+import { AUDIENCE_PATTERN, CALLER_PATTERN, isField, MAX_VERSION, NONCE_PATTERN } from './formats/grammar.js'
 import { rfc9421 } from './formats/rfc9421.js'
 import { parseContentDigest } from './formats/signature-fields.js'
 import { targetOf } from './formats/target.js'
@@ -23,8 +22,11 @@ export interface SignOptions {
   readonly format?: SignatureFormat | undefined
   /** Milliseconds since the epoch. Default: the system clock. */
   readonly now?: number | undefined
-  /** Default: 16 random bytes. Give one only to get the same signature again. */
-  readonly nonce?: string | undefined
+  /**
+   * True signs with a nonce of 16 random bytes, which tells equal requests apart. `rfc9421` has one in any case; `xHeaders`
+   * by itself only with `singleUse: 'nonce'`. Give a text only to get the same signature again.
+   */
+  readonly nonce?: boolean | string | undefined
 }
 
 /** The rules that {@link sign} and every client have in common. */
@@ -44,7 +46,9 @@ const rules = {
   ...signerRules,
   audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"').required(),
   now: option.integer(0, Number.MAX_SAFE_INTEGER),
-  nonce: option.string(/^[\x21-\x7e]{1,128}$/, '1 to 128 visible ASCII characters'),
+  nonce: option.custom<boolean | string>('true, false, or 1 to 128 visible ASCII characters', (value) =>
+    typeof value === 'boolean' || (typeof value === 'string' && NONCE_PATTERN.test(value)) ? value : undefined,
+  ),
 }
 
 /**
@@ -71,7 +75,7 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
     version,
     audience: audience.toLowerCase(),
     timestamp: Math.floor(now / 1000),
-    nonce: nonce ?? randomBytes(16).toString('base64url'),
+    nonce: nonce === true ? newNonce() : nonce || undefined,
     mac: (base) => macOf(key, base),
   })
 }

@@ -46,6 +46,7 @@ describe('[hmac-known-answers] the known answers', () => {
   const rows = [
     ...read('rfc9421').vectors.map((vector) => ({ format: 'rfc9421', ...vector })),
     ...read('x-headers-bound').vectors.map((vector) => ({ format: 'xHeaders', ...vector })),
+    ...read('x-headers-nonce').vectors.map((vector) => ({ format: 'xHeaders', ...vector })),
   ]
 
   test.each(rows)('$method $target is signed in $format as other languages do', (vector) => {

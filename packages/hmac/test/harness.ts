@@ -100,6 +100,7 @@ export interface Signing {
   readonly version?: number
   readonly secret?: string
   readonly audience?: string
+  readonly nonce?: boolean | string
 }
 
 /** The headers of a request signed as the harness's scheduler. */
@@ -107,6 +108,6 @@ export function signed({ method = 'POST', target = '/jobs?a=1', body = '', ...re
   const { headers = {}, caller = 'scheduler', secret = SECRET, audience = AUDIENCE, format = xHeaders() } = rest
   return sign(
     { method, url: target, headers, body: typeof body === 'string' ? Buffer.from(body) : body },
-    { caller, secret, audience, format, now: rest.now, version: rest.version },
+    { caller, secret, audience, format, now: rest.now, version: rest.version, nonce: rest.nonce },
   )
 }

@@ -78,6 +78,7 @@ describe.each(signers)('%s', (_what, command, [signature = '', headers = '']) =>
   test.each([
     ['rfc9421', signature, 'rfc9421'],
     ['xHeaders', headers, 'x-headers-bound'],
+    ['xHeaders with a nonce', headers, 'x-headers-nonce'],
   ])('[hmac-known-answers] gives the known answer in %s', async (_format, script, file) => {
     const {
       secret,
@@ -100,5 +101,6 @@ describe.each(signers)('%s', (_what, command, [signature = '', headers = '']) =>
       HMAC_NONCE: nonce,
     })
     for (const [name, value] of Object.entries(signed)) expect(seen[name.toLowerCase()]).toBe(value)
+    expect(seen['x-countersign-nonce']).toBe(signed['x-countersign-nonce'])
   })
 })

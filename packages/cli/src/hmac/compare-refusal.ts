@@ -62,7 +62,7 @@ const REMEDIES: Readonly<Record<HmacReason | HmacDependency, string>> = {
   wrong_audience: 'Give --audience as the option "audience" of the verifier has it.',
   body_too_large: 'Send less, or raise maxBodyBytes there.',
   digest_mismatch: 'Sign the bytes that are sent: after serialising, and with no proxy that recompresses them.',
-  replayed: 'Sign each attempt separately.',
+  replayed: 'Sign each attempt separately; in x-headers, --nonce tells equal requests within a second apart.',
   legacy_refused: 'Send the signature headers.',
   secret_store: 'Try again; run "hmac doctor" there.',
   secret_unreadable: 'Run "hmac list" there: COUNTERSIGN_HMAC_KEKS lacks a key.',

@@ -21,6 +21,7 @@ export interface SigningOptions {
   readonly prefix?: string
   readonly bindQuery: boolean
   readonly bindAudience: boolean
+  readonly nonce?: boolean
   readonly header?: readonly string[]
   readonly data?: string
   readonly dataFile?: string
@@ -39,6 +40,7 @@ export function addSigningOptions(command: Command): Command {
     .option('--prefix <prefix>', 'x-headers: the prefix of the header names (default: x-countersign)')
     .option('--no-bind-query', 'x-headers: do not sign the query')
     .option('--no-bind-audience', 'x-headers: do not sign the audience')
+    .option('--nonce', 'x-headers: sign with a nonce, so that an equal request is not taken for a copy')
     .option('-H, --header <field>', 'send a header field, as "name: value"; may be repeated', collect)
     .addOption(new Option('-d, --data <text>', 'the body').conflicts('dataFile'))
     .option('--data-file <file>', 'the body, from a file; "-" is standard input')
@@ -86,7 +88,7 @@ export async function signRequest(
   method: string,
   url: string,
 ): Promise<SignedCall> {
-  const { caller, legacy } = options
+  const { caller, legacy, nonce } = options
   requireCaller(caller)
   const { host } = parseUrl(url)
   const audience = options.audience ?? host
@@ -96,7 +98,7 @@ export async function signRequest(
   const { secret, version } = await findSecret(context, options)
   const signedAtMs = Date.now()
   const request = { method, url, headers: given, body }
-  const fields = sign(request, { caller, version, secret, audience, format, now: signedAtMs })
+  const fields = sign(request, { caller, version, secret, audience, format, now: signedAtMs, nonce })
   const added = { ...fields, ...legacyHeader(context, options) }
   const headers = { ...given, ...added }
   return { method, url, headers, added, legacy, body, audience, caller, version, secret, format, signedAtMs }
@@ -108,8 +110,9 @@ export function verifierOf({ caller, version, secret, audience, format }: Signed
   return { secrets, formats: [format], callers: [caller], ...(format.bindsAudience ? { audience } : {}) }
 }
 
-function createFormat({ format, tag, prefix, bindQuery, bindAudience }: SigningOptions): SignatureFormat {
+function createFormat({ format, tag, prefix, bindQuery, bindAudience, nonce }: SigningOptions): SignatureFormat {
   if (format === 'rfc9421') {
+    if (nonce) throw usageError('--nonce belongs to --format x-headers: rfc9421 has a nonce in any case')
     if (prefix !== undefined || !bindQuery || !bindAudience) {
       throw usageError('--prefix, --no-bind-query and --no-bind-audience belong to --format x-headers: add it')
     }

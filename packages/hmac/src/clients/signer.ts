@@ -7,6 +7,8 @@ import { type SignOptions, sign, signerRules } from '../sign.js'
 export interface SigningClientOptions extends Omit<SignOptions, 'now' | 'nonce' | 'audience'> {
   /** The verifier's audience. Default: the host of each request. */
   readonly audience?: string | undefined
+  /** True signs each request with a nonce of its own, as `rfc9421` does in any case. Default false. */
+  readonly nonce?: boolean | undefined
   /** Milliseconds since the epoch. Default: the system clock. */
   readonly now?: (() => number) | undefined
 }
@@ -14,10 +16,12 @@ export interface SigningClientOptions extends Omit<SignOptions, 'now' | 'nonce' 
 /** The rules of {@link SigningClientOptions}; spread them into a client's own. */
 export const signingClientRules: typeof signerRules & {
   readonly audience: OptionRule<string | undefined>
+  readonly nonce: OptionRule<boolean | undefined>
   readonly now: OptionRule<(() => number) | undefined>
 } = {
   ...signerRules,
   audience: option.string(AUDIENCE_PATTERN, 'a host, such as "billing.example.com"'),
+  nonce: option.boolean(),
   now: option.syncFunc<() => number>(),
 }
 

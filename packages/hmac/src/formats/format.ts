@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Request } from 'express'
 
 /** A digest of the body that the signature covers. */
@@ -34,6 +35,11 @@ export interface UnreadableClaim {
   readonly part: string
   /** What is wrong with it, where that is a known mistake. */
   readonly hint?: 'milliseconds' | undefined
+}
+
+/** A nonce that no other signature has: 16 random bytes. */
+export function newNonce(): string {
+  return randomBytes(16).toString('base64url')
 }
 
 /** A part that departs from the grammar. */
@@ -77,7 +83,8 @@ export interface SigningInput {
   readonly audience: string
   /** Seconds since the epoch. */
   readonly timestamp: number
-  readonly nonce: string
+  /** Undefined when none is asked for: then the format decides. */
+  readonly nonce: string | undefined
   mac(base: string): Buffer
 }
 

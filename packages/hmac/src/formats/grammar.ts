@@ -14,6 +14,8 @@ export const SHARED_CALLER = '*shared*'
 
 /** What a caller's name is. */
 export const CALLER_PATTERN: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/
+/** A nonce that we send: visible ASCII. */
+export const NONCE_PATTERN: RegExp = /^[\x21-\x7e]{1,128}$/
 const TIMESTAMP = /^(0|[1-9]\d{0,10})$/
 const VERSION = /^[1-9]\d{0,9}$/
 const HEX_256 = /^[0-9a-f]{64}$/

@@ -4,6 +4,7 @@ import type { Request } from 'express'
 import {
   ambiguousPart,
   malformedPart,
+  newNonce,
   type SignatureClaim,
   type SignatureFormat,
   type SigningInput,
@@ -121,7 +122,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   }
 
   function sign(input: SigningInput): Record<string, string> {
-    const { method, audience, headers, contentDigest, caller, version, timestamp, nonce } = input
+    const { method, audience, headers, contentDigest, caller, version, timestamp, nonce = newNonce() } = input
     if (version === undefined) {
       throw new OptionError(
         'ERR_COUNTERSIGN_OPTION_MISSING',

@@ -5,12 +5,22 @@ import {
   ambiguousPart,
   malformedPart,
   malformedTime,
+  newNonce,
   type SignatureClaim,
   type SignatureFormat,
   type SigningInput,
   type UnreadableClaim,
 } from './format.js'
-import { isCaller, parseHex256, parseTimestamp, parseVersion, splitTarget, toHex, WINDOW_ALIASES } from './grammar.js'
+import {
+  isCaller,
+  NONCE_PATTERN,
+  parseHex256,
+  parseTimestamp,
+  parseVersion,
+  splitTarget,
+  toHex,
+  WINDOW_ALIASES,
+} from './grammar.js'
 
 /** Options of {@link xHeaders}. */
 export interface XHeadersOptions {
@@ -20,6 +30,17 @@ export interface XHeadersOptions {
   readonly bindQuery?: boolean | undefined
   /** Whether the audience is signed. Default true. */
   readonly bindAudience?: boolean | undefined
+  /**
+   * What is accepted once. `'signature'` (default): each nonce, and where none is sent, each signature of a method other than
+   * GET and HEAD; two equal requests within a second have one signature. `'nonce'`: each nonce, and a request without one is
+   * refused; `sign` adds one.
+   */
+  readonly singleUse?: 'signature' | 'nonce' | undefined
+  /**
+   * Accepts a signature without a nonce as often as it comes until its window ends, whatever its method: whoever sees a
+   * request can repeat it. For signers that send equal requests within a second and cannot add a nonce. Default false.
+   */
+  readonly dangerouslyAllowReplay?: boolean | undefined
   /** Seconds that a signature may be old, inclusive. Default 300. */
   readonly windowBackSeconds?: number | undefined
   /** Seconds that a signature may lie ahead, inclusive. Default 300. */
@@ -30,43 +51,64 @@ const rules = {
   prefix: option.string(/^[a-z][a-z0-9-]{0,31}$/, 'a header name prefix in lower case').default('x-countersign'),
   bindQuery: option.boolean().default(true),
   bindAudience: option.boolean().default(true),
+  singleUse: option.oneOf('signature', 'nonce').default('signature'),
+  dangerouslyAllowReplay: option.boolean().default(false),
   windowBackSeconds: option.seconds(1, 3600).default(300),
   windowAheadSeconds: option.seconds(0, 3600).default(300),
+}
+
+/** What of a request is signed, beside its body and the audience. */
+interface SignedParts {
+  readonly method: string
+  readonly target: string
+  readonly caller: string
+  readonly timestamp: number
+  readonly nonce: string | undefined
 }
 
 const EMPTY_SHA256 = sha256('')
 
 /**
- * A signature in four headers, simple enough for a shell script: `-Caller`, `-Timestamp` (unix seconds), `-Signature`
- * (64 lower-case hex digits) and optionally `-Key-Version`. Signed is, with `\n` between: the method, the raw path with
- * its query, the caller, the body's SHA-256 in hex, the timestamp, the audience.
+ * A signature in a few headers, simple enough for a shell script: `-Caller`, `-Timestamp` (unix seconds), `-Signature`
+ * (64 lower-case hex digits) and optionally `-Key-Version` and `-Nonce`. Signed is, with `\n` between: the method, the raw
+ * path with its query, the caller, the body's SHA-256 in hex, the timestamp, the audience, and `nonce=` with the nonce when
+ * there is one.
  *
- * GET and HEAD are not held to single use: two equal polls within a second have one signature.
+ * With a nonce every request is accepted once. Without one GET and HEAD are not held to single use, and of two equal requests
+ * of another method within a second, which have one signature, the second is refused: see `singleUse`.
+ *
+ * @throws {OptionError} for a wrong option.
  */
 export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
-  const { prefix, bindQuery, bindAudience, windowBackSeconds, windowAheadSeconds } = resolveOptions(
-    'xHeaders',
-    options,
-    rules,
-    '',
-    WINDOW_ALIASES,
-  )
+  const resolved = resolveOptions('xHeaders', options, rules, '', WINDOW_ALIASES)
+  const { prefix, bindQuery, bindAudience, singleUse, dangerouslyAllowReplay } = resolved
+  const { windowBackSeconds, windowAheadSeconds } = resolved
+  if (dangerouslyAllowReplay && singleUse === 'nonce') {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'dangerouslyAllowReplay',
+      `xHeaders: option "dangerouslyAllowReplay" contradicts singleUse: 'nonce': leave one of them out`,
+    )
+  }
   const names = {
     caller: `${prefix}-caller`,
     timestamp: `${prefix}-timestamp`,
     signature: `${prefix}-signature`,
     version: `${prefix}-key-version`,
+    nonce: `${prefix}-nonce`,
   }
   const reads = Object.values(names)
 
   function canonical(
-    { method, target, caller, timestamp }: { method: string; target: string; caller: string; timestamp: number },
+    { method, target, caller, timestamp, nonce }: SignedParts,
     bodySha256: Uint8Array,
     audience: string,
   ): string {
     const signedTarget = bindQuery ? target : (target.split('?', 1)[0] as string)
     const lines = [method, signedTarget, caller, toHex(bodySha256), String(timestamp)]
     if (bindAudience) lines.push(audience)
+    // An audience has no "=", so no line can be taken for another; without a nonce the text is that of older signers.
+    if (nonce !== undefined) lines.push(`nonce=${nonce}`)
     return lines.join('\n')
   }
 
@@ -84,11 +126,14 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const signature = parseHex256(lines.get(names.signature)?.[0] ?? '')
     const versionText = lines.get(names.version)?.[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
+    const nonce = lines.get(names.nonce)?.[0]
     const { method, originalUrl: target } = request
     if (!isCaller(caller)) return malformedPart(names.caller)
     if (timestamp === undefined) return malformedTime(names.timestamp, timestampText)
     if (signature === undefined) return malformedPart(names.signature)
     if (versionText !== undefined && version === undefined) return malformedPart(names.version)
+    const isNonce = nonce === undefined ? singleUse === 'signature' : NONCE_PATTERN.test(nonce)
+    if (!isNonce) return malformedPart(names.nonce)
     if (splitTarget(target) === undefined) return malformedPart('target')
     return {
       caller,
@@ -97,10 +142,10 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
       expires: undefined,
       signature,
       digests: undefined,
-      isRepeatable: method === 'GET' || method === 'HEAD',
-      nonce: undefined,
+      isRepeatable: nonce === undefined && (dangerouslyAllowReplay || method === 'GET' || method === 'HEAD'),
+      nonce,
       base: (audience, bodySha256 = EMPTY_SHA256) =>
-        canonical({ method, target, caller, timestamp }, bodySha256, audience),
+        canonical({ method, target, caller, timestamp, nonce }, bodySha256, audience),
     }
   }
 
@@ -113,12 +158,14 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
         'sign: xHeaders() needs the bytes of the body, or their sha-256 in "content-digest"',
       )
     }
+    const nonce = input.nonce ?? (singleUse === 'nonce' ? newNonce() : undefined)
     const headers: Record<string, string> = {
       [names.caller]: caller,
       [names.timestamp]: String(timestamp),
-      [names.signature]: input.mac(canonical(input, bodySha256, audience)).toString('hex'),
+      [names.signature]: input.mac(canonical({ ...input, nonce }, bodySha256, audience)).toString('hex'),
     }
     if (version !== undefined) headers[names.version] = String(version)
+    if (nonce !== undefined) headers[names.nonce] = nonce
     return headers
   }
 
