@@ -38,6 +38,12 @@ beforeAll(async () => {
     requireHmac({ secrets, audience: AUDIENCE, formats: [xHeaders({ singleUse: 'nonce' })], audit }),
     echo,
   )
+  const required = { requiredFields: ['idempotency-key'] }
+  app.use(
+    '/required',
+    requireHmac({ secrets, audience: AUDIENCE, formats: [rfc9421(required), xHeaders(required)], audit }),
+    echo,
+  )
   app.use('/tagged', requireHmac({ secrets, audience: AUDIENCE, formats: [rfc9421({ tag: 'other' })], audit }), echo)
   app.use('/legacy', requireHmac({ secrets, audience: AUDIENCE, legacy, audit }), echo)
   app.get('/moved', (_request, response) => response.redirect('/rfc9421'))
@@ -87,6 +93,22 @@ describe('hmac curl', () => {
     expect(lastEvent()).toMatchObject({ reason: 'malformed', attributes: { part: 'x-countersign-nonce' } })
     const words = ['POST', 'https://host/', '--caller', 'scheduler', '--format', 'x-headers', '--nonce']
     expect(await succeed(['hmac', 'explain', ...words], { env })).toMatch(/"nonce=[\w-]{22}"\n/)
+  })
+
+  test('signs the fields that the verifier requires', async () => {
+    const named = ['--require-field', 'Idempotency-Key']
+    const words = [...named, '-H', 'idempotency-key: 1']
+    for (const format of ['rfc9421', 'x-headers']) {
+      await succeed(curl('GET', '/required', '--format', format, ...words), { env })
+      await refuse(curl('GET', '/required', '--format', format, ...named), 2, /has no "idempotency-key"/, { env })
+    }
+    const { stdout: input } = await countersign(curl('GET', '/required', '-i'), { env })
+    const told = await countersign(['hmac', 'explain', ...curl('GET', '/required').slice(2), '--refusal', '-'], {
+      env,
+      input,
+    })
+    expect(told.stdout).toContain('✗ The signature does not cover idempotency-key.')
+    expect(told.stdout).toContain('--require-field signs a header field')
   })
 
   test('explain shows the field of the old key and not the key', async () => {

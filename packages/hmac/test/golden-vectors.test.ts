@@ -41,9 +41,12 @@ describe('[hmac-known-answers] the known answers', () => {
   const read = (file: string) =>
     JSON.parse(readFileSync(new URL(`vectors/${file}.json`, import.meta.url), 'utf8')) as {
       secret: string
+      requiredFields?: string[]
       vectors: Bound[]
     }
-  const rows = [
+  const { requiredFields = [], vectors: withFields } = read('required-fields')
+  const rows: (Bound & { format: string; requiredFields?: readonly string[] })[] = [
+    ...withFields.map((vector) => ({ format: 'xHeaders', ...vector, requiredFields })),
     ...read('rfc9421').vectors.map((vector) => ({ format: 'rfc9421', ...vector })),
     ...read('x-headers-bound').vectors.map((vector) => ({ format: 'xHeaders', ...vector })),
     ...read('x-headers-nonce').vectors.map((vector) => ({ format: 'xHeaders', ...vector })),
@@ -51,7 +54,8 @@ describe('[hmac-known-answers] the known answers', () => {
 
   test.each(rows)('$method $target is signed in $format as other languages do', (vector) => {
     const { method, target, headers = {}, body, caller, version, audience, timestamp, nonce, base, signed } = vector
-    const format = vector.format === 'rfc9421' ? rfc9421() : xHeaders()
+    const fields = { requiredFields: vector.requiredFields }
+    const format = vector.format === 'rfc9421' ? rfc9421(fields) : xHeaders(fields)
     const texts: string[] = []
     const recording = {
       ...format,

@@ -39,10 +39,14 @@ function firstVector(file: string): Vector & { readonly secret: string } {
 }
 
 let app: Harness
+let strict: Harness
 let recorder: RunningServer
 let seen: IncomingHttpHeaders = {}
 beforeAll(async () => {
   app = await hmacApp({ clock: systemClock, formats: [rfc9421(), xHeaders()] }, { clock: systemClock })
+  const required = { requiredFields: ['idempotency-key'] }
+  const formats = [rfc9421(required), xHeaders({ ...required, singleUse: 'nonce' })]
+  strict = await hmacApp({ clock: systemClock, formats }, { clock: systemClock })
   recorder = await serve((request, response) => {
     seen = request.headers
     request.resume().on('end', () => response.end())
@@ -50,6 +54,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await app.close()
+  await strict.close()
   await recorder.close()
 })
 
@@ -73,6 +78,21 @@ describe.each(signers)('%s', (_what, command, [signature = '', headers = '']) =>
       const { stdout } = await sign(script, ['POST', app.url, target, `{"a": "ü", "command": "${command}"}`], env)
       expect([stdout, app.events.at(-1)?.attributes?.format]).toEqual(['200', format])
     }
+  })
+
+  test.each([
+    ['rfc9421', signature, 'rfc9421'],
+    ['xHeaders', headers, 'xHeaders'],
+  ])('signs a nonce and a required field in %s', async (_format, script, format) => {
+    const env = { HMAC_SECRET: SECRET, HMAC_AUDIENCE: AUDIENCE, HMAC_CALLER: 'scheduler', HMAC_VERSION: '3' }
+    const now = String(Math.floor(Date.now() / 1000))
+    const words = ['POST', strict.url, '/jobs', '{}']
+    for (const key of ['"a=1", b', 'k-2']) {
+      const { stdout } = await sign(script, words, { ...env, HMAC_NOW: now, HMAC_IDEMPOTENCY_KEY: key })
+      expect([stdout, strict.events.at(-1)?.attributes?.format]).toEqual(['200', format])
+    }
+    await sign(script, words, env).catch(() => undefined)
+    expect(strict.events.at(-1)).toMatchObject({ reason: 'malformed', attributes: { part: 'idempotency-key' } })
   })
 
   test.each([

@@ -125,7 +125,7 @@ function compareFormat({ format, added }: SignedCall, headers: ReadonlyMap<strin
     differences.push(certain(`The server wants the tag "${wanted?.tag}", and "${sent?.tag}" was sent.`, 'Set --tag.'))
   }
   if (missing.length > 0) {
-    const remedy = 'Sign with the components that Accept-Signature names.'
+    const remedy = 'Sign with the components that Accept-Signature names: --require-field signs a header field.'
     differences.push(certain(`The signature does not cover ${missing.join(', ')}.`, remedy))
   }
   return differences

@@ -22,6 +22,7 @@ export interface SigningOptions {
   readonly bindQuery: boolean
   readonly bindAudience: boolean
   readonly nonce?: boolean
+  readonly requireField?: readonly string[]
   readonly header?: readonly string[]
   readonly data?: string
   readonly dataFile?: string
@@ -41,6 +42,7 @@ export function addSigningOptions(command: Command): Command {
     .option('--no-bind-query', 'x-headers: do not sign the query')
     .option('--no-bind-audience', 'x-headers: do not sign the audience')
     .option('--nonce', 'x-headers: sign with a nonce, so that an equal request is not taken for a copy')
+    .option('--require-field <name>', 'sign this header field, as the verifier requires; may be repeated', collect)
     .option('-H, --header <field>', 'send a header field, as "name: value"; may be repeated', collect)
     .addOption(new Option('-d, --data <text>', 'the body').conflicts('dataFile'))
     .option('--data-file <file>', 'the body, from a file; "-" is standard input')
@@ -110,16 +112,17 @@ export function verifierOf({ caller, version, secret, audience, format }: Signed
   return { secrets, formats: [format], callers: [caller], ...(format.bindsAudience ? { audience } : {}) }
 }
 
-function createFormat({ format, tag, prefix, bindQuery, bindAudience, nonce }: SigningOptions): SignatureFormat {
+function createFormat(options: SigningOptions): SignatureFormat {
+  const { format, tag, prefix, bindQuery, bindAudience, nonce, requireField: requiredFields } = options
   if (format === 'rfc9421') {
     if (nonce) throw usageError('--nonce belongs to --format x-headers: rfc9421 has a nonce in any case')
     if (prefix !== undefined || !bindQuery || !bindAudience) {
       throw usageError('--prefix, --no-bind-query and --no-bind-audience belong to --format x-headers: add it')
     }
-    return rfc9421({ tag })
+    return rfc9421({ tag, requiredFields })
   }
   if (tag !== undefined) throw usageError('--tag belongs to --format rfc9421: remove it')
-  return xHeaders({ prefix, bindQuery, bindAudience })
+  return xHeaders({ prefix, bindQuery, bindAudience, requiredFields })
 }
 
 function parseHeaders(fields: readonly string[]): Record<string, string> {

@@ -35,7 +35,8 @@ export type Signer = (request: SignableRequest, host: string) => Record<string, 
  */
 export function createSigner({ audience: fixed, now = Date.now, ...signing }: SigningClientOptions): Signer {
   const signer: Signer = (request, host) => sign(request, { ...signing, audience: fixed ?? host, now: now() })
-  signer({ method: 'GET', url: '/' }, 'localhost')
+  const required = (signing.format?.requiredFields ?? []).map((name) => [name, ''] as const)
+  signer({ method: 'GET', url: '/', headers: required }, 'localhost')
   return signer
 }
 

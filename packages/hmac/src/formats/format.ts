@@ -94,6 +94,8 @@ export interface SignatureFormat {
   readonly name: 'rfc9421' | 'xHeaders'
   /** Header fields, in lower case, that a signature of this format is read from. */
   readonly reads: readonly string[]
+  /** Header fields, in lower case, without which a request is neither signed nor accepted. */
+  readonly requiredFields: readonly string[]
   /** Whether signatures of this format bind the audience. */
   readonly bindsAudience: boolean
   /** Seconds that a signature may be old, inclusive. */

@@ -27,6 +27,8 @@ export const MAX_VERSION: number = 2 ** 31 - 1
 export const AUDIENCE_PATTERN: RegExp =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?$/
 
+/** The name of a field that can be covered, in lower case (RFC 9421 §2.1). */
+export const FIELD_NAME_PATTERN: RegExp = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 

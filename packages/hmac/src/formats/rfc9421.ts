@@ -11,12 +11,15 @@ import {
   type UnreadableClaim,
 } from './format.js'
 import { splitTarget, type Target, WINDOW_ALIASES, withoutWhitespaceAround } from './grammar.js'
+import { assertNotWritten, requiredFieldsRule, requiredValue } from './required-fields.js'
 import { parseContentDigest, parseSignatureFields } from './signature-fields.js'
 
 /** Options of {@link rfc9421}. */
 export interface Rfc9421Options {
   /** The `tag` of the one signature that counts. Default `countersign`. */
   readonly tag?: string | undefined
+  /** Header fields that must be sent and covered, such as `['idempotency-key']`. Default none. */
+  readonly requiredFields?: readonly string[] | undefined
   /** Seconds that a signature may be old, inclusive. Default 300. */
   readonly windowBackSeconds?: number | undefined
   /** Seconds that a signature may lie ahead, inclusive. Default 60. */
@@ -27,6 +30,7 @@ const rules = {
   tag: option
     .string(/^[A-Za-z0-9._:/-]{1,64}$/, '1 to 64 of the characters A-Z a-z 0-9 . _ : / -')
     .default('countersign'),
+  requiredFields: requiredFieldsRule().default([]),
   windowBackSeconds: option.seconds(1, 3600).default(300),
   windowAheadSeconds: option.seconds(0, 3600).default(60),
 }
@@ -34,6 +38,8 @@ const rules = {
 const REQUIRED = ['@method', '@authority', '@path', '@query', 'content-digest'] as const
 /** Covered when they are sent: they say what the bytes mean. */
 const WHEN_SENT = ['content-type', 'content-encoding'] as const
+
+const READS = ['signature-input', 'signature'] as const
 
 /** The value of a derived component, or of a header field that is sent once (RFC 9421 §2). */
 function componentValue(
@@ -74,11 +80,18 @@ export function signatureBase(
  * HTTP Message Signatures (RFC 9421) with HMAC-SHA256, as a strict profile: exactly one signature with our tag, beside
  * those of others, which say nothing to us;
  * `keyid="<caller>/<version>"`, `created` and `nonce`; covered are method, authority, path, query and the
- * `Content-Digest` (RFC 9530), and `Content-Type` and `Content-Encoding` when they are sent. `@authority` is the
+ * `Content-Digest` (RFC 9530), `Content-Type` and `Content-Encoding` when they are sent, and `requiredFields`. `@authority` is the
  * configured audience, never the `Host` header, which proxies rewrite.
+ *
+ * @throws {OptionError} for a wrong option.
  */
 export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
-  const { tag, windowBackSeconds, windowAheadSeconds } = resolveOptions('rfc9421', options, rules, '', WINDOW_ALIASES)
+  const resolved = resolveOptions('rfc9421', options, rules, '', WINDOW_ALIASES)
+  const { tag, requiredFields, windowBackSeconds, windowAheadSeconds } = resolved
+  assertNotWritten('rfc9421', requiredFields, READS)
+  const more = requiredFields.filter((name) => name !== 'content-digest')
+  const required = [...REQUIRED, ...more]
+  const whenSent = WHEN_SENT.filter((name) => !more.includes(name))
 
   function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
     const inputs = fieldLines(request, 'signature-input')
@@ -91,8 +104,8 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     if (target === undefined || target.query === '?') return malformedPart('target')
     const { components, parameters } = found
     const uncovered =
-      REQUIRED.find((name) => !components.includes(name)) ??
-      WHEN_SENT.find((name) => !components.includes(name) && fieldLines(request, name).length > 0)
+      required.find((name) => !components.includes(name)) ??
+      whenSent.find((name) => !components.includes(name) && fieldLines(request, name).length > 0)
     if (uncovered !== undefined) return malformedPart(uncovered)
     const fields = linesOfFields(
       request,
@@ -138,7 +151,8 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
         'sign: "url" must not end in a "?" without a query',
       )
     }
-    const components = [...REQUIRED, ...WHEN_SENT.filter((name) => headers.has(name))]
+    for (const name of more) requiredValue(headers, name)
+    const components = [...REQUIRED, ...whenSent.filter((name) => headers.has(name)), ...more]
     const parameters =
       `(${components.map((name) => `"${name}"`).join(' ')})` +
       `;created=${timestamp};nonce="${nonce}";keyid="${caller}/${version}";alg="hmac-sha256";tag="${tag}"`
@@ -156,12 +170,13 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
 
   return {
     name: 'rfc9421',
-    reads: ['signature-input', 'signature'],
+    reads: READS,
+    requiredFields,
     bindsAudience: true,
     windowBackSeconds,
     windowAheadSeconds,
     // No nonce: there its value would be one that the signer has to use (RFC 9421 §5.1).
-    acceptSignature: `sig1=(${REQUIRED.map((name) => `"${name}"`).join(' ')});created;alg="hmac-sha256";tag="${tag}"`,
+    acceptSignature: `sig1=(${required.map((name) => `"${name}"`).join(' ')});created;alg="hmac-sha256";tag="${tag}"`,
     parse,
     sign,
   }

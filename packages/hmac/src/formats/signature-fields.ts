@@ -1,12 +1,11 @@
 import { quote } from '@countersign/core/gate-kit'
 import { type Item, type Member, type Parameters, parseDictionary } from './dictionary.js'
 import { ambiguousPart, type DeclaredDigest, malformedPart, malformedTime, type UnreadableClaim } from './format.js'
-import { isCaller, parseVersion } from './grammar.js'
+import { FIELD_NAME_PATTERN, isCaller, parseVersion } from './grammar.js'
 
 const MAX_SECONDS = 99_999_999_999
 const PARAMETERS = new Set(['created', 'expires', 'nonce', 'alg', 'keyid', 'tag'])
 const DERIVED = new Set(['@method', '@authority', '@path', '@query'])
-const FIELD_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/
 const NONCE = /^[\x20-\x7e]{1,256}$/
 
 /** The one signature of a request that counts. */
@@ -106,7 +105,7 @@ function componentsOf({ value: items }: Member): readonly string[] | undefined {
   const names = new Set<string>()
   for (const { value: name, parameters } of items) {
     if (typeof name !== 'string' || parameters.size > 0 || names.has(name)) return undefined
-    if (!DERIVED.has(name) && !FIELD_NAME.test(name)) return undefined
+    if (!DERIVED.has(name) && !FIELD_NAME_PATTERN.test(name)) return undefined
     names.add(name)
   }
   return [...names]

@@ -20,7 +20,9 @@ import {
   splitTarget,
   toHex,
   WINDOW_ALIASES,
+  withoutWhitespaceAround,
 } from './grammar.js'
+import { assertNotWritten, requiredFieldsRule, requiredValue } from './required-fields.js'
 
 /** Options of {@link xHeaders}. */
 export interface XHeadersOptions {
@@ -30,6 +32,11 @@ export interface XHeadersOptions {
   readonly bindQuery?: boolean | undefined
   /** Whether the audience is signed. Default true. */
   readonly bindAudience?: boolean | undefined
+  /**
+   * Header fields that must be sent and are signed, such as `['idempotency-key']`: one more line each, in this order. Both
+   * sides need the same list. Default none.
+   */
+  readonly requiredFields?: readonly string[] | undefined
   /**
    * What is accepted once. `'signature'` (default): each nonce, and where none is sent, each signature of a method other than
    * GET and HEAD; two equal requests within a second have one signature. `'nonce'`: each nonce, and a request without one is
@@ -51,6 +58,7 @@ const rules = {
   prefix: option.string(/^[a-z][a-z0-9-]{0,31}$/, 'a header name prefix in lower case').default('x-countersign'),
   bindQuery: option.boolean().default(true),
   bindAudience: option.boolean().default(true),
+  requiredFields: requiredFieldsRule().default([]),
   singleUse: option.oneOf('signature', 'nonce').default('signature'),
   dangerouslyAllowReplay: option.boolean().default(false),
   windowBackSeconds: option.seconds(1, 3600).default(300),
@@ -63,6 +71,8 @@ interface SignedParts {
   readonly target: string
   readonly caller: string
   readonly timestamp: number
+  /** The values of the required fields, in their order. */
+  readonly fields: readonly (string | undefined)[]
   readonly nonce: string | undefined
 }
 
@@ -71,8 +81,8 @@ const EMPTY_SHA256 = sha256('')
 /**
  * A signature in a few headers, simple enough for a shell script: `-Caller`, `-Timestamp` (unix seconds), `-Signature`
  * (64 lower-case hex digits) and optionally `-Key-Version` and `-Nonce`. Signed is, with `\n` between: the method, the raw
- * path with its query, the caller, the body's SHA-256 in hex, the timestamp, the audience, and `nonce=` with the nonce when
- * there is one.
+ * path with its query, the caller, the body's SHA-256 in hex, the timestamp, the audience, `field:<name>=<value>` for each of
+ * `requiredFields`, and `nonce=` with the nonce when there is one.
  *
  * With a nonce every request is accepted once. Without one GET and HEAD are not held to single use, and of two equal requests
  * of another method within a second, which have one signature, the second is refused: see `singleUse`.
@@ -81,7 +91,7 @@ const EMPTY_SHA256 = sha256('')
  */
 export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
   const resolved = resolveOptions('xHeaders', options, rules, '', WINDOW_ALIASES)
-  const { prefix, bindQuery, bindAudience, singleUse, dangerouslyAllowReplay } = resolved
+  const { prefix, bindQuery, bindAudience, singleUse, dangerouslyAllowReplay, requiredFields } = resolved
   const { windowBackSeconds, windowAheadSeconds } = resolved
   if (dangerouslyAllowReplay && singleUse === 'nonce') {
     throw new OptionError(
@@ -98,28 +108,27 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     nonce: `${prefix}-nonce`,
   }
   const reads = Object.values(names)
+  assertNotWritten('xHeaders', requiredFields, reads)
+  const fieldsToRead = [...reads, ...requiredFields]
 
   function canonical(
-    { method, target, caller, timestamp, nonce }: SignedParts,
+    { method, target, caller, timestamp, fields, nonce }: SignedParts,
     bodySha256: Uint8Array,
     audience: string,
   ): string {
     const signedTarget = bindQuery ? target : (target.split('?', 1)[0] as string)
     const lines = [method, signedTarget, caller, toHex(bodySha256), String(timestamp)]
     if (bindAudience) lines.push(audience)
-    // An audience has no "=", so no line can be taken for another; without a nonce the text is that of older signers.
+    // An audience has no "=", so no line can be taken for another; without these the text is that of older signers.
+    for (const [at, name] of requiredFields.entries()) lines.push(`field:${name}=${fields[at]}`)
     if (nonce !== undefined) lines.push(`nonce=${nonce}`)
     return lines.join('\n')
   }
 
   function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
-    const lines = linesOfFields(request, reads)
-    let isPresent = false
-    for (const [name, values] of lines) {
-      if (values.length > 1) return ambiguousPart(name)
-      isPresent ||= values.length > 0
-    }
-    if (!isPresent) return undefined
+    const lines = linesOfFields(request, fieldsToRead)
+    if (reads.every((name) => lines.get(name)?.length === 0)) return undefined
+    for (const [name, values] of lines) if (values.length > 1) return ambiguousPart(name)
     const caller = lines.get(names.caller)?.[0] ?? ''
     const timestampText = lines.get(names.timestamp)?.[0] ?? ''
     const timestamp = parseTimestamp(timestampText)
@@ -127,6 +136,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const versionText = lines.get(names.version)?.[0]
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const nonce = lines.get(names.nonce)?.[0]
+    const fields = requiredFields.map((name) => withoutWhitespaceAround(lines.get(name)?.[0]))
     const { method, originalUrl: target } = request
     if (!isCaller(caller)) return malformedPart(names.caller)
     if (timestamp === undefined) return malformedTime(names.timestamp, timestampText)
@@ -134,6 +144,8 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     if (versionText !== undefined && version === undefined) return malformedPart(names.version)
     const isNonce = nonce === undefined ? singleUse === 'signature' : NONCE_PATTERN.test(nonce)
     if (!isNonce) return malformedPart(names.nonce)
+    const unsent = fields.indexOf(undefined)
+    if (unsent !== -1) return malformedPart(requiredFields[unsent] as string)
     if (splitTarget(target) === undefined) return malformedPart('target')
     return {
       caller,
@@ -145,7 +157,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
       isRepeatable: nonce === undefined && (dangerouslyAllowReplay || method === 'GET' || method === 'HEAD'),
       nonce,
       base: (audience, bodySha256 = EMPTY_SHA256) =>
-        canonical({ method, target, caller, timestamp, nonce }, bodySha256, audience),
+        canonical({ method, target, caller, timestamp, fields, nonce }, bodySha256, audience),
     }
   }
 
@@ -159,10 +171,11 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
       )
     }
     const nonce = input.nonce ?? (singleUse === 'nonce' ? newNonce() : undefined)
+    const fields = requiredFields.map((name) => requiredValue(input.headers, name))
     const headers: Record<string, string> = {
       [names.caller]: caller,
       [names.timestamp]: String(timestamp),
-      [names.signature]: input.mac(canonical({ ...input, nonce }, bodySha256, audience)).toString('hex'),
+      [names.signature]: input.mac(canonical({ ...input, fields, nonce }, bodySha256, audience)).toString('hex'),
     }
     if (version !== undefined) headers[names.version] = String(version)
     if (nonce !== undefined) headers[names.nonce] = nonce
@@ -172,6 +185,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
   return {
     name: 'xHeaders',
     reads,
+    requiredFields,
     bindsAudience: bindAudience,
     windowBackSeconds,
     windowAheadSeconds,
