@@ -110,13 +110,13 @@ describe('which issuer decides', () => {
   })
   const introspection = { clientId: 'c', clientSecret: 's' }
 
-  test('with JWTs only, another token is refused and no issuer is asked', async () => {
+  test('[oauth-one-issuer] with JWTs only, another token is refused and no issuer is asked', async () => {
     app = await oauthApp()
     for (const token of ['opaque', 'a.b.c', 'a'.repeat(8000)]) expect(await outcome(token)).toBe('401 malformed_token')
     expect(app.issuer.requests).toEqual([])
   })
 
-  test('each issuer verifies with its own keys, and none with those of another', async () => {
+  test('[oauth-one-issuer] each issuer verifies with its own keys, and none with those of another', async () => {
     const { issuer: other } = await second()
     const otherKey = await makeKey('k1')
     other.keys = [otherKey.jwk]
@@ -142,14 +142,14 @@ describe('which issuer decides', () => {
     expect(endpoint.asked.map(({ form }) => form.get('token'))).toEqual(['opaque', elsewhere, ofOpaque])
   })
 
-  test('a bad JWT of a JWT issuer is not sent to the other issuer', async () => {
+  test('[oauth-one-issuer] a bad JWT of a JWT issuer is not sent to the other issuer', async () => {
     const { issuer: opaque, endpoint } = await second()
     app = await oauthApp(({ url }) => ({ issuer: [url, { issuer: opaque.url, kind: 'opaque', introspection }] }))
     expect(await outcome(await app.token({}, await makeKey('k1')))).toBe('401 bad_signature')
     expect(endpoint.asked).toEqual([])
   })
 
-  test('with a prefix each, an opaque token is sent to one issuer only', async () => {
+  test('[oauth-one-issuer] with a prefix each, an opaque token is sent to one issuer only', async () => {
     const [one, two] = [await second(), await second()]
     app = await oauthApp({
       issuer: [
