@@ -1,6 +1,7 @@
 import { explainToken } from '@countersign/oauth-bearer/explain'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type Harness, type HarnessOptions, oauthApp } from './harness.js'
+import { addIntrospection, type Introspector } from './introspector.js'
 
 let app: Harness
 afterEach(() => app.stop())
@@ -72,6 +73,23 @@ describe('a resource at the root of a host', () => {
     }))
     expect(await outcomeOf('https://mcp.example.com/')).toBe('200 granted')
     expect(await outcomeOf('https://mcp.example.com')).toBe('401 wrong_audience')
+  })
+
+  test('[oauth-resource-spelling] introspection that names either spelling is for this resource', async () => {
+    let endpoint: Introspector | undefined
+    app = await oauthApp((issuer) => {
+      endpoint = addIntrospection(issuer)
+      return {
+        resource: 'https://mcp.example.com',
+        issuer: { issuer: issuer.url, introspection: { clientId: 'c', clientSecret: 's' } },
+      }
+    })
+    const answer = { active: true, sub: 'u1', client_id: 'c1', exp: 9_999_999_999 }
+    endpoint?.tokens.set('slash', { ...answer, aud: 'https://mcp.example.com/' })
+    endpoint?.tokens.set('bare', { ...answer, aud: 'https://mcp.example.com' })
+    endpoint?.tokens.set('path', { ...answer, aud: 'https://mcp.example.com/mcp' })
+    const statuses = await Promise.all(['slash', 'bare', 'path'].map(async (token) => (await app.get(token)).status))
+    expect(statuses).toEqual([200, 200, 401])
   })
 
   test('[oauth-resource-spelling] explainToken decides as the gate does', async () => {
