@@ -66,7 +66,7 @@ describe('a token', () => {
       await app.token({ claims: { ...claims, cnf: {} } }),
       await app.token({ header: { kid: NAMED } }),
       await app.token({ header: { typ: NAMED } }),
-      await app.token({ header: { jku: CANARY } }),
+      await app.token({ header: { jwk: { kty: CANARY } } }),
       CANARY,
       `${CANARY}.${CANARY}.${CANARY}`,
     ]

@@ -206,7 +206,7 @@ describe('recipes', () => {
     expect(await call('files:read', toolCall('read_file'))).toBe('200')
     expect(await call('files:read', toolCall('write_file'))).toBe('403 files:write')
     expect(await call('files:write', toolCall('write_file'))).toBe('200')
-    expect(await call('files:write', [toolCall('write_file'), toolCall('admin')])).toBe('403 files:admin')
+    expect(await call('files:write', [toolCall('write_file'), toolCall('admin')])).toBe('403 files:admin files:write')
     expect(await call('files:read', toolCall('__proto__'))).toBe('200')
     expect(await call('files:read', toolCall(['write_file']))).toBe('200')
     expect(await call('files:read', { method: 'ping' })).toBe('200')
