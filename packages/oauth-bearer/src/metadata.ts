@@ -63,7 +63,8 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   assertScopes(scopesSupported ?? [], 'metadata.scopesSupported')
   const own = new URL(resourceMetadataUrl(context.resource)).pathname
   const path = new URL(context.resource).pathname.replace(/\/$/, '')
-  const documents = new Set([own, WELL_KNOWN, ...belowPrefix(context)])
+  // The last one is where clients look that put the well-known part before the path of https://h/.
+  const documents = new Set([own, WELL_KNOWN, ...belowPrefix(context), `${WELL_KNOWN}/`])
   const redirects = new Set(authorizationServerRedirect ? [AUTHORIZATION_SERVER, `${AUTHORIZATION_SERVER}${path}`] : [])
   for (const one of documents) context.mount.paths.add(one)
   const location = String(metadataUrls(context.issuers[0])[0])

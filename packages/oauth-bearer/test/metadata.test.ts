@@ -50,6 +50,7 @@ describe('metadata of RFC 9728', () => {
     ['https://mcp.example.com/mcp/', `${AT}/mcp/`],
   ])('of %s is at %s', async (resource, path) => {
     await start({}, { resource })
+    expect((await app.get(undefined, `${AT}/`)).json.resource).toBe(resource)
     const { json } = await app.get(undefined, path)
     expect(json.resource).toBe(resource)
     const challenge = (await app.get(undefined, '/files')).headers.get('www-authenticate')
