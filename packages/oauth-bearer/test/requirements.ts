@@ -48,6 +48,9 @@ export const requirements: Record<string, string> = {
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
   'oauth-recipes': 'each recipe of the guides compiles',
+  'oauth-providers':
+    "each preset and recipe accepts its provider's access tokens, and refuses its ID and refresh tokens and those for others",
+  'oauth-presets': 'a preset demands an audience or clients, and names what is wrong',
   'oauth-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
   'oauth-sockets-end': 'the socket of a token is closed when the token expires or is revoked',
 }

@@ -10,6 +10,7 @@ const root = join(here, '..', '..', '..')
 const documents = {
   readme: join(here, '..', 'README.md'),
   guide: join(root, 'docs', 'guides', 'oauth-bearer.md'),
+  providers: join(root, 'docs', 'guides', 'oauth-providers.md'),
   mcp: join(root, 'docs', 'guides', 'hosted-mcp-server.md'),
 }
 

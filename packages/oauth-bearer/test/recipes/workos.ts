@@ -1,10 +1,10 @@
-import { type IssuerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { requireOAuthBearer } from '@countersign/oauth-bearer'
+import { workos } from '@countersign/oauth-bearer/presets'
 
-// AuthKit as the authorization server of an MCP server: add the resource's URL as a resource indicator there.
-export const workos: IssuerOptions = {
-  issuer: 'https://example.authkit.app',
-  profile: 'relaxed',
-  claims: { organizationId: 'org_id', sessionId: 'sid' },
-}
-
-export const oauth = requireOAuthBearer({ resource: 'https://mcp.example.com/mcp', issuer: workos })
+export const oauth = requireOAuthBearer({
+  resource: 'https://mcp.example.com/mcp',
+  issuer: workos({
+    domain: 'example.authkit.app',
+    audience: 'https://mcp.example.com/mcp',
+  }),
+})
