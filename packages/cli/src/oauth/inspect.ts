@@ -1,4 +1,4 @@
-import type { OAuthBearerReason } from '@countersign/oauth-bearer'
+import type { IssuerOptions, OAuthBearerReason } from '@countersign/oauth-bearer'
 import {
   type DecodedToken,
   decodeToken,
@@ -6,22 +6,17 @@ import {
   explainToken,
   resourceSpellings,
 } from '@countersign/oauth-bearer/explain'
-import { Option } from 'commander'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
-import { type CommandDefinition, collect } from '../command.js'
+import type { CommandDefinition } from '../command.js'
 import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
 import { type CommandError, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
-import { parseUrl } from '../input.js'
 import { attemptsText } from './discovery.js'
+import { addIssuerOptions, type IssuerWords, issuerFromOptions } from './issuer-from-options.js'
 import { addTokenOption, readAccessToken, redactClaims } from './token.js'
 
-interface InspectOptions {
+interface InspectOptions extends IssuerWords {
   readonly tokenFile?: string
-  readonly issuer?: string
-  readonly audience?: string
-  readonly profile?: 'rfc9068' | 'relaxed'
-  readonly trustedHost?: readonly string[]
   readonly showPersonal?: boolean
 }
 
@@ -32,23 +27,13 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
   details: 'The token comes from standard input. Its signature and personal claims are not shown.',
   examples: [
     'pbpaste | countersign oauth inspect --issuer https://auth.example.com --audience https://api.example.com',
+    'countersign oauth inspect --token-file token --preset auth0 --set domain=example.eu.auth0.com --audience https://api.example.com',
   ],
-  options: (command) =>
-    addTokenOption(command)
-      .option('--issuer <url>', 'verify it as requireOAuthBearer does with this issuer')
-      .option('--audience <uri>', 'the resource of the gate (default: the audience of the token)')
-      .addOption(
-        new Option('--profile <name>', 'the profile of the issuer in the gate (default: rfc9068)').choices([
-          'rfc9068',
-          'relaxed',
-        ]),
-      )
-      .option('--trusted-host <host>', 'a host of the issuer without a public address; may be repeated', collect)
-      .option('--show-personal', 'show personal claims too'),
+  options: (command) => addIssuerOptions(addTokenOption(command)).option('--show-personal', 'show personal claims too'),
   async run(context, options) {
-    const { issuer, audience, json, showPersonal = false } = options
+    const { json, showPersonal = false } = options
     const token = await requireToken(context, options.tokenFile)
-    if (issuer === undefined && audience !== undefined) throw usageError('--audience needs --issuer')
+    const issuer = await issuerFromOptions(context, options)
     const decoded = decodeToken(token)
     if (issuer === undefined && decoded === undefined) {
       throw failedError(
@@ -56,11 +41,11 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
       )
     }
     const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
-    const decision = issuer === undefined ? undefined : await decide(context, token, decoded, { ...options, issuer })
+    const decision = issuer === undefined ? undefined : await decide(context, token, decoded, issuer, options)
     if (json) context.output.json({ header: decoded?.header, claims, ...decision })
     else {
       if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
-      const unproven = [skip('verified', 'no --issuer was given: nothing of this is proven')]
+      const unproven = [skip('verified', 'neither --issuer nor --preset was given: nothing of this is proven')]
       for (const check of decision?.checks ?? unproven) printCheck(context, check)
     }
     return decision?.ok === false ? exitCodes.failed : exitCodes.ok
@@ -82,23 +67,20 @@ interface Decision {
   readonly checks: readonly Check[]
 }
 
-type VerificationOptions = InspectOptions & { readonly issuer: string }
-
 /** Lets the gate's own code decide. @throws {CommandError} when the issuer cannot be asked. */
 async function decide(
   context: Context,
   token: string,
   decoded: DecodedToken | undefined,
-  options: VerificationOptions,
+  issuer: IssuerOptions,
+  { audience, preset }: InspectOptions,
 ): Promise<Decision> {
-  const { issuer, audience, profile, trustedHost } = options
-  parseUrl(issuer)
   const own = [decoded?.claims.aud].flat().filter((one): one is string => typeof one === 'string' && one !== '')
   const { verdict, steps } = await explainToken(token, {
     // Nothing is served here, so only the audience matters.
     resource: 'https://resource.invalid',
     audience: audience === undefined ? (own.length > 0 ? own : undefined) : resourceSpellings(audience),
-    issuer: { issuer, profile, trustedHosts: trustedHost },
+    issuer,
   })
   if (verdict.outcome === 'unavailable') {
     throw await outage(context, issuer, String(verdict.detail?.attributes?.failure ?? verdict.dependency))
@@ -108,12 +90,14 @@ async function decide(
   const checks = STEPS.map(({ id, passed }) => {
     const outcome = outcomes.get(id)
     if (reason !== undefined && outcome === 'failed') {
-      return fail(id, ...(REFUSALS[reason] ?? [`the gate refuses it: ${reason}`, 'See the guide for this reason.']))
+      const { attributes = {} } = verdict.detail ?? {}
+      const [what, remedy] = refusalOf(reason, preset, attributes.expected_types !== undefined)
+      return fail(id, `${what}${seenIn(attributes)}`, remedy)
     }
     if (outcome !== 'passed') return skip(id, 'not reached')
-    if (id === 'audience' && audience === undefined)
+    if (id === 'audience' && audience === undefined && own.length > 0)
       return skip(id, `no --audience was given: it is for ${own.join(', ')}`)
-    return pass(id, passed(decoded as DecodedToken, options))
+    return pass(id, passed(decoded as DecodedToken, issuer))
   })
   return { ok: reason === undefined, reason, checks }
 }
@@ -121,7 +105,7 @@ async function decide(
 /** The steps that can be checked without the app: revocation and scopes are the app's. */
 const STEPS: readonly {
   readonly id: string
-  readonly passed: (token: DecodedToken, options: VerificationOptions) => string
+  readonly passed: (token: DecodedToken, issuer: IssuerOptions) => string
 }[] = [
   { id: 'form', passed: () => 'it is a signed JWT' },
   { id: 'issuer', passed: (_token, { issuer }) => `its issuer is ${issuer}` },
@@ -131,8 +115,14 @@ const STEPS: readonly {
   { id: 'claims', passed: () => 'it has the required claims' },
   { id: 'times', passed: () => 'it is valid now' },
   { id: 'binding', passed: () => 'it is not bound to a key' },
-  { id: 'audience', passed: (_token, { audience }) => `it is for ${audience}` },
+  { id: 'audience', passed: ({ claims }) => `it is for this resource: ${whomOf(claims)}` },
 ]
+
+/** For whom and by whom the token was asked for. */
+function whomOf({ aud, client_id: id, azp = id, cid = azp, appid = cid }: DecodedToken['claims']): string {
+  const client = typeof appid === 'string' ? ` by the client ${appid}` : ''
+  return `${aud === undefined ? 'no audience' : [aud].flat().join(', ')}${client}`
+}
 
 /** What each reason means for the holder of the token, and what to do. */
 const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: string, remedy: string]>>> = {
@@ -141,7 +131,7 @@ const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: strin
     'it is not a JWT: it is opaque or malformed',
     'Only introspection can judge an opaque token (RFC 7662).',
   ],
-  wrong_issuer: ['its "iss" is another issuer', 'Give the --issuer that issued it.'],
+  wrong_issuer: ['its "iss" is another issuer', 'Give the --issuer that issued it, exactly as its "iss" is.'],
   wrong_type: [
     'its type is not at+jwt (RFC 9068)',
     "A gate with profile: 'relaxed' accepts more types, but no ID tokens: try --profile relaxed.",
@@ -159,8 +149,30 @@ const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: strin
   wrong_audience: ['it is for another audience', 'Get a token for this resource (RFC 8707).'],
 }
 
+/** An access token has a type that the profile expects, and the claims that the preset knows it by. */
+function refusalOf(
+  reason: OAuthBearerReason,
+  preset: string | undefined,
+  hasWrongType: boolean,
+): readonly [what: string, remedy: string] {
+  if (reason === 'wrong_type' && !hasWrongType) {
+    const what = preset === undefined ? 'another kind of token' : `not an access token that the preset ${preset} knows`
+    return [`it is ${what}`, 'ID and refresh tokens are for the client: send the access token for this resource.']
+  }
+  return REFUSALS[reason] ?? [`the gate refuses it: ${reason}`, 'See the guide for this reason.']
+}
+
+/** What the audit event of this refusal would say: seen against expected. */
+function seenIn(attributes: Readonly<Record<string, unknown>>): string {
+  const seen = Object.entries(attributes).filter(([name]) => name !== 'issuer')
+  return seen.length === 0 ? '' : ` (${seen.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(' ')})`
+}
+
 /** Why the gate cannot decide. */
-async function outage({ signal }: Context, issuer: string, failure: string): Promise<CommandError> {
+async function outage({ signal }: Context, { issuer, jwksUri }: IssuerOptions, failure: string): Promise<CommandError> {
+  if (jwksUri !== undefined) {
+    return unavailableError(`the keys at ${jwksUri} cannot be fetched (${failure}): check the options of the preset`)
+  }
   const { metadata, attempts } = await discoverIssuer(issuer, { timeoutMs: 10_000, signal })
   signal.throwIfAborted()
   if (metadata !== undefined) {
