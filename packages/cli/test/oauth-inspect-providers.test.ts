@@ -1,21 +1,35 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import * as presets from '@countersign/oauth-bearer/presets'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import express from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import {
   makeProviderKeys,
   type ProviderKeys,
   type ProviderSetting,
   tokensOf,
 } from '../../../test/support/provider-tokens.js'
+import { type TestIssuer, testIssuer } from '../../../test/support/test-issuer.js'
 import { main } from '../src/main.js'
 import { Output } from '../src/output.js'
 import { countersign, refuse } from './command.js'
 
 const AUDIENCE = 'https://mcp.example.com/mcp'
+
+const guides = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', 'docs', 'guides')
+
+/** The command lines of a guide. */
+function commandsIn(page: string): string[] {
+  const blocks = readFileSync(join(guides, page), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)
+  return [...blocks].flatMap(([, block = '']) => block.trim().split('\n'))
+}
 
 let folder: string
 let keysFile: string
@@ -26,7 +40,24 @@ beforeAll(() => {
   keys = makeProviderKeys()
   writeFileSync(keysFile, JSON.stringify(keys.jwks))
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  await app?.close()
+  await issuer?.stop()
+})
+
+let issuer: TestIssuer | undefined
+let app: RunningServer | undefined
+
+/** An API behind a gate, and the issuer of its tokens; both are made once. */
+async function guarded() {
+  issuer ??= await testIssuer({ resource: AUDIENCE })
+  if (app === undefined) {
+    const oauth = requireOAuthBearer({ resource: AUDIENCE, issuer: issuer.url, audit: recordedAudit().audit })
+    app = await serve(express().use(oauth.metadata(), oauth, (_request, response) => void response.json({})))
+  }
+  return { issuer, url: app.url }
+}
 
 /** The command in this process: a hundred processes would take a minute. */
 async function run(words: readonly string[], input: string) {
@@ -74,7 +105,9 @@ describe('oauth inspect and the tokens of providers', () => {
     const words = wordsOf(provider.preset ?? '', setting)
     const { exitCode, stdout, stderr } = await run(words, keys.sign(token, Date.now()))
     expect(stderr).toBe('')
-    const { ok, reason } = JSON.parse(stdout) as { ok: boolean; reason?: string }
+    const { ok, reason, claims } = JSON.parse(stdout) as { ok: boolean; reason?: string; claims?: object }
+    // Okta's subject is the login.
+    expect(JSON.stringify({ ...claims, sub: undefined })).not.toMatch(/someone@|192\.0\.2\.1/)
     const isGranted = token.expect === 'granted'
     expect([exitCode, ok, reason]).toEqual(isGranted ? [0, true, undefined] : [1, false, token.expect])
   })
@@ -102,6 +135,32 @@ describe('oauth inspect and the tokens of providers', () => {
     const plain = ['oauth', 'inspect', '--keys-file', keysFile, '--issuer', 'https://example.eu.auth0.com/']
     const relaxed = await countersign([...plain, '--profile', 'relaxed'], { input: token })
     expect(relaxed.stdout).toContain('✗ type: it is another kind of token (token_type="JWT" claim="nonce")\n')
+  })
+
+  test('prints what the guide shows, for a token without an audience mapper', async () => {
+    const guide = readFileSync(join(guides, 'why-is-my-token-refused.md'), 'utf8')
+    const [, shown = ''] = /```text\n([\s\S]*?)```/.exec(guide) ?? []
+    const rows = tokensOf('preset')
+    const row = rows.find(({ title }) => title.endsWith('an access token without an audience mapper'))
+    const input = keys.sign((row as (typeof rows)[number]).token, Date.now())
+    const line = /^countersign (oauth inspect --token-file token --preset keycloak .*)$/m.exec(guide)?.[1] ?? ''
+    const words = line.split(' ').map((word) => (word === 'token' ? '-' : word))
+    const { exitCode, stdout } = await run([...words, '--keys-file', keysFile], input)
+    expect([exitCode, stdout.slice(-shown.length)]).toEqual([1, shown])
+  })
+
+  test.each(commandsIn('why-is-my-token-refused.md'))('the guide shows a command that runs: %s', async (line) => {
+    const { issuer, url } = await guarded()
+    const file = join(folder, 'token')
+    writeFileSync(file, await issuer.token())
+    const words = line.split(' ').slice(1)
+    const given = words.map((word) => (word === 'token' ? file : word))
+    // The servers of the examples are not there. What they are replaced by has the same path.
+    const isSmoke = words[1] === 'smoke'
+    if (isSmoke) given[2] = `${url}${new URL(words[2] ?? '').pathname}`
+    const { exitCode, stdout, stderr } = await run(given, '')
+    expect([exitCode, stderr]).toEqual([expect.any(Number), expect.not.stringMatching(/^countersign: /)])
+    expect(stdout).toMatch(isSmoke ? /✓ challenge: |✓ token: / : /✗ issuer: its "iss" is another issuer/)
   })
 
   test('[cli-bad-inputs] words that contradict each other are named', async () => {

@@ -47,7 +47,7 @@ export const requirements: Record<string, string> = {
   'oauth-one-issuer': 'a token is verified with the keys of its own issuer, and sent to no other one',
   'oauth-hot-path': 'a decision that needs no I/O makes no promise and parses nothing twice',
   'oauth-redis-commands': 'with Redis one command for a cold start, none for a decision',
-  'oauth-recipes': 'each recipe of the guides compiles',
+  'oauth-recipes': 'each recipe of the guides compiles and runs',
   'oauth-providers':
     "each preset and recipe accepts its provider's access tokens, and refuses its ID and refresh tokens and those for others",
   'oauth-presets': 'a preset demands an audience or clients, and names what is wrong',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { transformSync } from '@swc/core'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..', '..', '..')
@@ -11,12 +12,30 @@ const documents = {
   readme: join(here, '..', 'README.md'),
   guide: join(root, 'docs', 'guides', 'oauth-bearer.md'),
   providers: join(root, 'docs', 'guides', 'oauth-providers.md'),
+  refused: join(root, 'docs', 'guides', 'why-is-my-token-refused.md'),
   mcp: join(root, 'docs', 'guides', 'hosted-mcp-server.md'),
+}
+
+const blocks = Object.entries(documents).flatMap(([name, file]) =>
+  [...readFileSync(file, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ''], index) => ({
+    name: `${name}-${index}`,
+    code,
+  })),
+)
+
+/** What the blocks read from the environment. */
+const ENVIRONMENT = {
+  INTERNAL_KEY: 'the-key-of-the-internal-endpoint',
+  INTROSPECTION_SECRET: 'the-secret-of-the-resource',
+  REPORTS_TOKEN: 'the-legacy-token-of-the-reports',
+  TOKEN: 'a-token-that-is-opaque',
 }
 
 let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-snippets-'))
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  installLinks()
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -39,16 +58,8 @@ function installLinks(): void {
 
 describe('code in the documents', () => {
   test('[oauth-recipes] each block of TypeScript compiles as it stands', () => {
-    installLinks()
-    let count = 0
-    for (const [name, file] of Object.entries(documents)) {
-      const blocks = [...readFileSync(file, 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)]
-      for (const [index, [, code = '']] of blocks.entries()) {
-        writeFileSync(join(folder, `${name}-${index}.ts`), code)
-        count += 1
-      }
-    }
-    expect(count).toBeGreaterThanOrEqual(12)
+    for (const { name, code } of blocks) writeFileSync(join(folder, `${name}.ts`), code)
+    expect(blocks.length).toBeGreaterThanOrEqual(30)
     cpSync(join(root, 'tsconfig.base.json'), join(folder, 'base.json'))
     const compilerOptions = {
       noEmit: true,
@@ -61,9 +72,34 @@ describe('code in the documents', () => {
       join(folder, 'tsconfig.json'),
       JSON.stringify({ extends: './base.json', compilerOptions, include: ['*.ts'] }),
     )
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8', timeout: 120_000 })
     expect([stdout, status]).toEqual(['', 0])
+  }, 120_000)
+
+  test('[oauth-recipes] each block of TypeScript runs as it stands', () => {
+    for (const { name, code } of blocks) {
+      const { code: script } = transformSync(code, {
+        swcrc: false,
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'es6' },
+      })
+      // A port that is free.
+      writeFileSync(join(folder, `${name}.js`), script.replaceAll('.listen(3000)', '.listen(0)'))
+    }
+    const names = JSON.stringify(blocks.map(({ name }) => name))
+    const runner = `for (const name of ${names}) {
+      try { await import(\`./\${name}.js\`) } catch (error) { console.error(name, error); process.exit(1) }
+    }
+    process.exit(0)`
+    writeFileSync(join(folder, 'run-all.js'), runner)
+    const { stdout, stderr, status } = spawnSync(process.execPath, [join(folder, 'run-all.js')], {
+      encoding: 'utf8',
+      timeout: 120_000,
+      env: { ...process.env, ...ENVIRONMENT },
+    })
+    expect([status, status === 0 ? '' : stderr]).toEqual([0, ''])
+    // What the one about a refused token prints.
+    expect(stdout).toMatch(/^malformed_token\nform failed\nissuer not_reached$/m)
   }, 120_000)
 })

@@ -16,11 +16,12 @@ export async function readAccessToken(context: Context, file: string | undefined
   throw usageError('the token has characters that no token has (RFC 6750 §2.1): give only the token, on one line')
 }
 
-/** Claims about a person (OpenID Connect Core §5.1), and claims that could be used again. */
+/** Claims about a person (OpenID Connect Core §5.1, and what providers add), and claims that could be used again. */
 const PERSONAL = new Set(
   (
     'name given_name family_name middle_name nickname preferred_username profile picture website email gender birthdate zoneinfo ' +
-    'locale phone_number address username upn ipaddr ip nonce at_hash c_hash sid'
+    'locale phone_number address username upn ipaddr ip nonce at_hash c_hash sid ' +
+    'unique_name emails user_name user_email user_login cognito:username phone clientHost clientAddress'
   ).split(' '),
 )
 
