@@ -1,5 +1,5 @@
 // `npm test`: everything, on a machine that has only Node, npm and git. `npm run test:quick`: the packages' own tests.
-// `npm run test:long`: the faults, each for longer than a run of everything allows.
+// `npm run test:long`: the faults and the rollout of signatures, each for longer than a run of everything allows.
 // Arguments that are not ours go to Jest: `npm test -- packages/core`, `npm test -- -t 'outage'`.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -89,7 +89,7 @@ function jest() {
   // Most of the tests' time is spent waiting for servers, so two files at a time even on one core.
   if (!given.setsWorkers) args.push(`--maxWorkers=${Math.max(2, os.availableParallelism() - 1)}`)
   if (quick && !given.namesFiles) args.push('packages/[^/]+/test/', 'test/structure/')
-  if (long && !given.namesFiles) args.push('test/faults/')
+  if (long && !given.namesFiles) args.push('test/faults/', 'test/integration/hmac-rollout')
   // A part of the tests says nothing about what they all run.
   const measures = !quick && !long && !given.namesFiles && !given.filtered
   if (measures) args.push('--coverage', '--coverageReporters=json-summary', `--coverageDirectory=${folder}`)
