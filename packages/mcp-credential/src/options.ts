@@ -1,7 +1,8 @@
-import type { GateOptions } from '@countersign/core'
+import { type GateOptions, OptionError } from '@countersign/core'
 import { DEFAULT_MAX_BODY_BYTES } from '@countersign/core/body'
 import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { McpCredentialDependency, McpCredentialReason } from './reasons.js'
+import { capabilitiesOption } from './registry/issue-options.js'
 import type { McpCredentials } from './registry.js'
 import { type CapabilitiesOf, compileTools, isToolRules, type ToolRules } from './tools/rules.js'
 
@@ -15,6 +16,8 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
    * after `express.json()`. Left out, every tool may be called, and no body is read.
    */
   readonly tools?: ToolRules | undefined
+  /** With `tools` behind `optional()`: what a caller without a credential may do. Default: nothing. */
+  readonly anonymousCapabilities?: readonly string[] | undefined
   /** With `tools`: the longest body that is read, once the credential is proven. Default 4 MiB. */
   readonly maxBodyBytes?: number | undefined
   /** How a missing capability is answered: 403 with a challenge (default), or a JSON-RPC error that the model reads. */
@@ -34,6 +37,7 @@ export interface ResolvedGateOptions extends GateOptions<McpCredentialReason, Mc
   readonly credentials: McpCredentials
   /** Undefined when every tool may be called. */
   readonly capabilitiesOf: CapabilitiesOf | undefined
+  readonly anonymousCapabilities: readonly string[]
   readonly maxBodyBytes: number
   readonly denyAs: 'http' | 'jsonrpc'
   readonly stripHeader: boolean
@@ -50,6 +54,7 @@ const RULES = {
   tools: option.custom<ToolRules>('an object from tool-name pattern to a capability, or to a list of them', (value) =>
     isToolRules(value) ? value : undefined,
   ),
+  anonymousCapabilities: capabilitiesOption,
   maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(DEFAULT_MAX_BODY_BYTES),
   denyAs: option.oneOf('http', 'jsonrpc').default('http'),
   stripHeader: option.boolean().default(true),
@@ -71,9 +76,23 @@ const ALIASES: OptionAliases = {
 
 /** @throws {OptionError} */
 export function resolveGateOptions(options: RequireMcpCredentialOptions): ResolvedGateOptions {
-  const { tools, recheckSeconds, ...rest } = resolveOptions('requireMcpCredential', options, RULES, '', ALIASES)
+  const { tools, anonymousCapabilities, recheckSeconds, ...rest } = resolveOptions(
+    'requireMcpCredential',
+    options,
+    RULES,
+    '',
+    ALIASES,
+  )
+  if (tools === undefined && anonymousCapabilities !== undefined) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'anonymousCapabilities',
+      'requireMcpCredential: option "anonymousCapabilities" needs "tools": without them every tool may be called',
+    )
+  }
   return {
     ...rest,
+    anonymousCapabilities: anonymousCapabilities ?? [],
     capabilitiesOf: tools === undefined ? undefined : compileTools(tools),
     recheckMs: Math.round(recheckSeconds * 1000),
   }

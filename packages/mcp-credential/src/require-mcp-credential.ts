@@ -12,7 +12,7 @@ import { streamWatchOf } from './sessions/stream-watch.js'
 import { shapeAnswer } from './shape-answer.js'
 import { stripAuthorization } from './strip-authorization.js'
 import { idInToken } from './token.js'
-import { demandTools } from './tools/demand-tools.js'
+import { demandAnonymous, demandTools } from './tools/demand-tools.js'
 import { filterTools } from './tools/filter-tools.js'
 import { verifyToken } from './verify.js'
 
@@ -33,8 +33,8 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
  */
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
-  const { credentials, capabilitiesOf, maxBodyBytes, bindSessions, stripHeader, attachAuthInfo, denyAs, recheckMs } =
-    resolved
+  const { credentials, capabilitiesOf, anonymousCapabilities, maxBodyBytes } = resolved
+  const { bindSessions, stripHeader, attachAuthInfo, denyAs, recheckMs } = resolved
   const { prefix } = credentials
   const sessions = sessionBindingsOf(credentials)
   const streams = streamWatchOf(credentials, credentialEvents(resolved.audit ?? audit))
@@ -55,14 +55,16 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       if (capabilitiesOf === undefined) return verdict
       return demandTools(request, verdict, { capabilitiesOf, maxBodyBytes, prefix })
     },
+    anonymous: (request) =>
+      capabilitiesOf && demandAnonymous(request, anonymousCapabilities, { capabilitiesOf, maxBodyBytes, prefix }),
     decided(verdict, token, request) {
+      // A body that was read in part is nobody else's to discard.
+      if (verdict.outcome === 'denied' && verdict.reason === 'body_too_large') drain(request)
       if (token === undefined) return
       if (stripHeader) stripAuthorization(request)
       const isGranted = verdict.outcome === 'granted'
       if (attachAuthInfo)
         (request as { auth?: AuthInfo | undefined }).auth = isGranted ? authInfoOf(verdict.principal) : undefined
-      // A body that was read in part is nobody else's to discard.
-      if (verdict.outcome === 'denied' && verdict.reason === 'body_too_large') drain(request)
       if (!isGranted) return
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.

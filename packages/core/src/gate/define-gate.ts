@@ -7,11 +7,20 @@ import { type Answer, answer, checkAnswer, problemAnswer } from './answer.js'
 import { checkDefinition, checkGateOptions } from './definition-rules.js'
 import { type Exit, ExpressExit } from './exit.js'
 import { asGate, type Gate, type GateDefinition, type GateInside } from './gate.js'
-import { addGrant, hideForeignPrincipal, isRecorded, once, showPrincipal } from './grants.js'
+import { addGrant, hideForeignPrincipal, isProven, isRecorded, once, showPrincipal } from './grants.js'
 import type { PrincipalBase } from './principal.js'
 import { record } from './record.js'
 import { decisionOn } from './thrown.js'
-import { checkDecision, type Decision, denied, type Granted, isDenied, type Refusal, type Verdict } from './verdict.js'
+import {
+  checkDecision,
+  type Decision,
+  type Denied,
+  denied,
+  type Granted,
+  isDenied,
+  type Refusal,
+  type Verdict,
+} from './verdict.js'
 
 /** One request on its way through a gate. */
 interface Passage<C> {
@@ -37,7 +46,7 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
 ): Gate<P> {
   const checked = checkDefinition(definition)
   const { name: kind, middleware, reads, recognises, verifier = definition } = checked
-  const { verify, demand, decided, dependencies, reasons, challenge, shape } = checked
+  const { verify, demand, anonymous, decided, dependencies, reasons, challenge, shape } = checked
   const options = checkGateOptions(checked.options)
   const { audit = defaultAudit, onDenied = 'respond', clock = systemClock, route } = options
   const context = { kind, reasons, challenge }
@@ -187,12 +196,29 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   }
 
   function pass(request: Request, exit: Exit): void {
+    const passage = begin(request, exit)
+    let refusal: Denied<R> | undefined | Promise<Denied<R> | undefined>
     try {
       hideForeignPrincipal(request)
+      refusal = isProven(request) ? undefined : anonymous?.(request)
     } catch (error) {
-      return refuse(begin(request, exit), { outcome: 'failed', error })
+      return refuse(passage, decisionOn(error, dependencies))
     }
-    exit.admit(undefined)
+    if (isPromise(refusal)) passLater(passage, refusal)
+    else leave(passage, refusal)
+  }
+
+  function passLater(passage: Passage<C>, refusal: PromiseLike<Denied<R> | undefined>): void {
+    const left = Promise.resolve(refusal).then(
+      (value) => leave(passage, value),
+      (error: unknown) => refuse(passage, decisionOn(error, dependencies)),
+    )
+    contain(passage, left)
+  }
+
+  function leave(passage: Passage<C>, refusal: Denied<R> | undefined): void {
+    if (refusal === undefined) passage.exit.admit(undefined)
+    else conclude(passage, refusal)
   }
 
   const takes = recognises === 'own' ? [] : reads

@@ -15,6 +15,7 @@ const RULES = {
   read: option.syncFunc().required(),
   verify: option.func().required(),
   demand: option.func(),
+  anonymous: option.func(),
   decided: option.syncFunc(),
   verifier: option.port('an object'),
   dependencies: option

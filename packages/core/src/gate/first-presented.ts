@@ -3,6 +3,7 @@ import { CodedTypeError } from '../errors.js'
 import { resolveOptions } from '../options/resolve.js'
 import { fieldLines } from '../request/message.js'
 import { defineGate } from './define-gate.js'
+import type { Exit } from './exit.js'
 import { asGate, type Gate, type GateInside, insideOf } from './gate.js'
 import { type GateOptions, gateOptionRules } from './gate-options.js'
 import type { PrincipalBase } from './principal.js'
@@ -78,10 +79,24 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   const face = { kind: 'first-presented', reads, presents, challenge }
   const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
   const owns = (request: Request) => gates.some((gate) => isOwner(gate, request))
-  // Nothing is presented to any of them, so each passes the request on in the same way.
-  const { clock, pass } = first
+  // Nothing is presented to any of them: each has its say on callers without a credential.
+  const pass = (insides as readonly GateInside[]).reduceRight<GateInside['pass']>(
+    (next, { pass }) =>
+      (request, exit) =>
+        pass(request, { ...exitOf(exit), admit: () => next(request, exit) }),
+    (_request, exit) => exit.admit(undefined),
+  )
+  const { clock } = first
   const inside = { audit, clock, takes, owns, definition: undefined, parts: gates, enter, pass }
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
+}
+
+function exitOf(exit: Exit): Exit {
+  return {
+    admit: (principal) => exit.admit(principal),
+    refuse: (...refusal) => exit.refuse(...refusal),
+    send: (sent) => exit.send(sent),
+  }
 }
 
 /**

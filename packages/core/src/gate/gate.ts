@@ -49,6 +49,11 @@ export interface GateDefinition<C, P extends PrincipalBase, R extends string, D 
       ) => Verdict<P, R, D> | Promise<Verdict<P, R, D>>)
     | undefined
   /**
+   * What `optional()` demands of a request that presents nothing, and on which no other gate granted a principal. Undefined
+   * lets it through.
+   */
+  readonly anonymous?: ((request: Request) => Denied<R> | undefined | Promise<Denied<R> | undefined>) | undefined
+  /**
    * Runs when the credential that was read is decided on, before the handler or the answer; again, with *unavailable*,
    * when a grant could not be recorded. A gate that takes the credential off the request here needs a `verifier`: a
    * second gate of its own would find nothing.

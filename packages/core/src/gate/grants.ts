@@ -68,6 +68,11 @@ export function once(request: object, verifier: object): Grant | undefined {
   return grant
 }
 
+/** Whether any gate of this suite granted something on this very request. */
+export function isProven(request: object): boolean {
+  return lastGrant(request) !== undefined
+}
+
 /** Whether this emitter has the event of what `verifier` authenticated on this request. */
 export function isRecorded(request: object, verifier: object, audit: object): boolean {
   let grant = lastGrant(request)

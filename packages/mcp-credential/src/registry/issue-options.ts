@@ -1,4 +1,4 @@
-import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { type OptionRule, option, resolveOptions } from '@countersign/core/gate-kit'
 import type { OnExisting } from '../store/port.js'
 import { NAME } from './name.js'
 
@@ -41,21 +41,22 @@ export interface ResolvedIssueOptions {
 const MAX_CAPABILITIES = 64
 const CAPABILITY = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 
+/** What a session, or a caller without a credential, may do. */
+export const capabilitiesOption: OptionRule<readonly string[] | undefined> = option.custom<readonly string[]>(
+  `a list of at most ${MAX_CAPABILITIES} scope tokens: printable ASCII without space, " and \\`,
+  (value) =>
+    Array.isArray(value) &&
+    value.length <= MAX_CAPABILITIES &&
+    value.every((item) => typeof item === 'string' && CAPABILITY.test(item))
+      ? Object.freeze([...new Set(value as string[])])
+      : undefined,
+)
+
 const ISSUE_RULES = {
   threadId: NAME.required(),
   providerInstanceId: NAME.required(),
   providerSessionId: NAME,
-  capabilities: option
-    .custom<readonly string[]>(
-      `a list of at most ${MAX_CAPABILITIES} scope tokens: printable ASCII without space, " and \\`,
-      (value) =>
-        Array.isArray(value) &&
-        value.length <= MAX_CAPABILITIES &&
-        value.every((item) => typeof item === 'string' && CAPABILITY.test(item))
-          ? Object.freeze([...new Set(value as string[])])
-          : undefined,
-    )
-    .default([]),
+  capabilities: capabilitiesOption,
   onExisting: option.oneOf('supersede', 'keep', 'carry').default('supersede'),
   overlapSeconds: option.seconds(0, 86_400).default(0),
   idempotencyKey: NAME,
@@ -63,6 +64,6 @@ const ISSUE_RULES = {
 
 /** @throws {OptionError} */
 export function resolveIssueOptions(options: IssueOptions): ResolvedIssueOptions {
-  const { overlapSeconds, ...rest } = resolveOptions('credentials.issue', options, ISSUE_RULES)
-  return { ...rest, overlapMs: Math.round(overlapSeconds * 1000) }
+  const { overlapSeconds, capabilities = [], ...rest } = resolveOptions('credentials.issue', options, ISSUE_RULES)
+  return { ...rest, capabilities, overlapMs: Math.round(overlapSeconds * 1000) }
 }

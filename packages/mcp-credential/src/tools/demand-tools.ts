@@ -1,7 +1,15 @@
 import type { IncomingMessage } from 'node:http'
-import { type AuditAttributes, andThen, denied, type Granted, listed, memberOf } from '@countersign/core/gate-kit'
+import {
+  type AuditAttributes,
+  andThen,
+  type Denied,
+  denied,
+  type Granted,
+  listed,
+  memberOf,
+} from '@countersign/core/gate-kit'
 import type { McpCredentialPrincipal } from '../principal.js'
-import type { McpCredentialVerdict } from '../reasons.js'
+import type { McpCredentialReason, McpCredentialVerdict } from '../reasons.js'
 import { type JsonBody, readJsonBody } from './json-body.js'
 import { allows, type CapabilitiesOf } from './rules.js'
 
@@ -38,34 +46,66 @@ const NAMED = new Map<unknown, string>([
 export function demandTools(
   request: IncomingMessage,
   verdict: Granted<McpCredentialPrincipal>,
-  { capabilitiesOf, maxBodyBytes, prefix }: ToolDemands,
+  demands: ToolDemands,
 ): McpCredentialVerdict | Promise<McpCredentialVerdict> {
-  return andThen<JsonBody, McpCredentialVerdict>(readJsonBody(request, maxBodyBytes), (body) => {
-    const { principal, detail } = verdict
+  return andThen<ToolRefusal | undefined, McpCredentialVerdict>(
+    checkTools(request, verdict.principal.capabilities, verdict.detail, demands),
+    (refusal) => refusal ?? verdict,
+  )
+}
+
+/**
+ * The same for a caller without a credential. What a credential could allow is answered as what it is: none was presented
+ * (RFC 6750 §3.1).
+ */
+export function demandAnonymous(
+  request: IncomingMessage,
+  capabilities: readonly string[],
+  demands: ToolDemands,
+): ToolRefusal | undefined | Promise<ToolRefusal | undefined> {
+  return andThen<ToolRefusal | undefined, ToolRefusal | undefined>(
+    checkTools(request, capabilities, undefined, demands),
+    (refusal) =>
+      refusal?.reason === 'insufficient_scope' && refusal.parameters !== undefined
+        ? denied('missing', { detail: refusal.detail })
+        : refusal,
+  )
+}
+
+type ToolRefusal = Denied<McpCredentialReason>
+
+function checkTools(
+  request: IncomingMessage,
+  capabilities: readonly string[],
+  detail: Granted<McpCredentialPrincipal>['detail'],
+  { capabilitiesOf, maxBodyBytes, prefix }: ToolDemands,
+): ToolRefusal | undefined | Promise<ToolRefusal | undefined> {
+  return andThen<JsonBody, ToolRefusal | undefined>(readJsonBody(request, maxBodyBytes), (body) => {
     if (body.outcome === 'refused') {
       const { reason, why } = body
       const limit: AuditAttributes = reason === 'body_too_large' ? { limit_bytes: maxBodyBytes } : {}
       return denied(reason, { detail: { ...detail, attributes: { why, ...limit } } })
     }
     for (const value of body.values) {
-      const refusal = checkBody(request, value, principal.capabilities, capabilitiesOf)
-      if (refusal !== undefined) return refuse(refusal, verdict, prefix)
+      const refusal = checkBody(request, value, capabilities, capabilitiesOf)
+      if (refusal !== undefined) return refuse(refusal, capabilities, detail, prefix)
     }
-    return verdict
+    return undefined
   })
 }
 
 function refuse(
   { why, tool, needs }: MessageRefusal,
-  { principal, detail }: Granted<McpCredentialPrincipal>,
+  capabilities: readonly string[],
+  detail: Granted<McpCredentialPrincipal>['detail'],
   prefix: string,
-): McpCredentialVerdict {
+): ToolRefusal {
   const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
   if (why === 'not_json_rpc') return denied('malformed_body', { detail: { ...detail, attributes } })
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
   const missed: AuditAttributes =
-    scope === '' ? {} : { scopes_needed: listed(needs), scopes_held: listed(principal.capabilities) }
+    scope === '' ? {} : { scopes_needed: listed(needs), scopes_held: listed(capabilities) }
   return denied('insufficient_scope', { detail: { ...detail, attributes: { ...attributes, ...missed } }, ...enough })
 }
 
