@@ -118,7 +118,7 @@ describe('mcp', () => {
         },
       },
     })
-    expect(claude.stderr).toBe('This belongs in .mcp.json.\n')
+    expect(claude.stderr).toBe('This belongs in .mcp.json, in the project.\n')
     const codex = await countersign(['mcp', 'client-config', 'codex', ...server])
     expect(codex.stdout).toBe(
       '[mcp_servers.app]\nurl = "https://app.example.com/mcp"\nbearer_token_env_var = "MCP_CRED_APP"\n',

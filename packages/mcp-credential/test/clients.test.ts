@@ -70,10 +70,36 @@ test.each(written)(
   },
 )
 
+test('the place of each text is said: in the project, or at home', () => {
+  const place = (client: AgentClient) => toClientConfig(issued, client, options).folder
+  const clients: AgentClient[] = ['claude-code', 'cursor', 'opencode', 'gemini', 'codex', 'acp', 'sdk']
+  expect(clients.map(place)).toEqual(['project', 'project', 'project', 'project', 'home', undefined, undefined])
+})
+
+test('two servers that would share an environment variable are refused, and a variable that is named is the app’s', () => {
+  const config = (serverName: string, more: object = {}) =>
+    toClientConfig(issued, 'claude-code', { url, serverName, ...more })
+  expect(config('my-app').env).toEqual({ MCP_CRED_MY_APP: issued.token })
+  expect(config('my-app').env).toEqual({ MCP_CRED_MY_APP: issued.token })
+  for (const other of ['my_app', 'MY-APP', 'My_App']) {
+    expect(() => config(other)).toThrow(
+      `toClientConfig: the servers my-app and ${other} would share the environment variable MCP_CRED_MY_APP. ` +
+        'Name them differently, or give "envName"',
+    )
+  }
+  expect(() => config('other', { envName: 'MCP_CRED_MY_APP' })).toThrow('would share')
+  expect(config('my_app', { envName: 'MY_APP_TOKEN' }).env).toEqual({ MY_APP_TOKEN: issued.token })
+  expect(config('third', { envName: 'MY_APP_TOKEN' }).env).toEqual({ MY_APP_TOKEN: issued.token })
+  // What needs no variable shares none.
+  expect(config('my_app', { file: '/run/app/credential.json' }).env).toEqual({})
+  expect(toClientConfig(issued, 'acp', { url, serverName: 'my_app' }).env).toEqual({})
+})
+
 test('acp and sdk get the header in memory, and nothing to write', () => {
   const header = issued.authorizationHeader
   expect(toClientConfig(issued, 'acp', options)).toEqual({
     path: undefined,
+    folder: undefined,
     format: 'object',
     config: { mcpServers: [{ type: 'http', name: 'app', url, headers: [{ name: 'Authorization', value: header }] }] },
     text: '',

@@ -66,14 +66,15 @@ export const mcpClientConfig: CommandDefinition<ClientConfigCommandOptions, [cli
     // The other configurations name a variable or a helper.
     const headers = holdsToken ? await readCredential(file as string) : { Authorization: '' }
     const credential = { authorizationHeader: headers.Authorization, token: tokenOf(headers) }
-    const { path, format, config, text, env } = toClientConfig(credential, client as AgentClient, settings)
+    const { path, folder, format, config, text, env } = toClientConfig(credential, client as AgentClient, settings)
     const [variable] = Object.keys(env)
     if (json) {
-      output.json({ client, path, format, config, text, variable })
+      output.json({ client, path, folder, format, config, text, variable })
       return
     }
     output.line(holdsToken ? JSON.stringify(config, undefined, 2) : text.trimEnd())
-    if (path !== undefined) output.note(`This belongs in ${path}.`)
+    if (path !== undefined)
+      output.note(folder === 'home' ? `This belongs in ~/${path}.` : `This belongs in ${path}, in the project.`)
     if (variable !== undefined) {
       const source = file === undefined ? 'the token' : `"$(countersign mcp print --token --file ${file})"`
       output.note(`Start the agent with ${variable} set to ${source}.`)

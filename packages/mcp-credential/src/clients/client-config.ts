@@ -25,6 +25,8 @@ export interface ClientConfigOptions {
 export interface ClientConfig {
   /** Where `text` belongs, by the client's convention; undefined when it is handed over in memory. */
   readonly path: string | undefined
+  /** What `path` begins in: the folder that the agent works in, or its user's home. */
+  readonly folder: 'project' | 'home' | undefined
   /** The format of `text`; `object` when there is only `config`. */
   readonly format: 'json' | 'toml' | 'object'
   /** The configuration as the client reads it. Holds the token for `acp` and `sdk` only. */
@@ -43,6 +45,7 @@ export interface HandedCredential {
 
 interface Recipe {
   readonly path?: string
+  readonly folder?: 'project' | 'home'
   readonly format: ClientConfig['format']
   /** Whether the client can ask a helper for the header. */
   readonly takesHelper?: boolean
@@ -63,6 +66,7 @@ interface RecipeParts {
 const recipes: Readonly<Record<AgentClient, Recipe>> = {
   'claude-code': {
     path: '.mcp.json',
+    folder: 'project',
     format: 'json',
     takesHelper: true,
     config: ({ url, name, env, helper }) => {
@@ -73,6 +77,7 @@ const recipes: Readonly<Record<AgentClient, Recipe>> = {
   },
   codex: {
     path: '.codex/config.toml',
+    folder: 'home',
     format: 'toml',
     takesHelper: true,
     config: ({ url, name, env, helper }) => {
@@ -82,6 +87,7 @@ const recipes: Readonly<Record<AgentClient, Recipe>> = {
   },
   cursor: {
     path: '.cursor/mcp.json',
+    folder: 'project',
     format: 'json',
     config: ({ url, name, env }) => ({
       mcpServers: { [name]: { url, headers: { Authorization: `Bearer \${env:${env}}` } } },
@@ -89,6 +95,7 @@ const recipes: Readonly<Record<AgentClient, Recipe>> = {
   },
   opencode: {
     path: 'opencode.json',
+    folder: 'project',
     format: 'json',
     config: ({ url, name, env }) => ({
       $schema: 'https://opencode.ai/config.json',
@@ -99,6 +106,7 @@ const recipes: Readonly<Record<AgentClient, Recipe>> = {
   },
   gemini: {
     path: '.gemini/settings.json',
+    folder: 'project',
     format: 'json',
     config: ({ url, name, env }) => ({
       mcpServers: { [name]: { httpUrl: url, headers: { Authorization: `Bearer \${${env}}` } } },
@@ -136,7 +144,7 @@ const RULES = {
  * The exact configuration of an agent for this credential. The token stays out of every argument list and of every file
  * that a repository could pick up: the configuration names an environment variable, `env` fills it.
  *
- * @throws {OptionError}
+ * @throws {OptionError} for a wrong option, and for a server whose environment variable is another server's in this process.
  * @example
  * const { text, env } = toClientConfig(issued, 'claude-code', { url: 'https://app.example.com/mcp', serverName: 'app' })
  */
@@ -168,13 +176,37 @@ export function toClientConfig(
   const authorization = credential.authorizationHeader
   const config = recipe.config({ url, name: serverName, env, helper: command, authorization })
   const needsEnvironment = recipe.isDirect !== true && command === undefined
+  if (needsEnvironment) assertOwnVariable(serverName, env, rest.envName !== undefined)
   return Object.freeze({
     path: recipe.path,
+    folder: recipe.folder,
     format: recipe.format,
     config,
     text: textOf(recipe, config),
     env: needsEnvironment ? { [env]: credential.token } : {},
   })
+}
+
+/** Which server each variable is for, the oldest first. `isChosen`: the app named it. */
+const variables = new Map<string, { readonly serverName: string; readonly isChosen: boolean }>()
+const MAX_VARIABLES = 1000
+
+/**
+ * One variable holds one token: of two servers in one environment, one would be sent the other's. Whoever names a variable
+ * for both knows what is started with it.
+ */
+function assertOwnVariable(serverName: string, env: string, isChosen: boolean): void {
+  const known = variables.get(env)
+  if (known !== undefined && known.serverName !== serverName && !(known.isChosen && isChosen)) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'serverName',
+      `toClientConfig: the servers ${known.serverName} and ${serverName} would share the environment variable ${env}. Name them differently, or give "envName"`,
+    )
+  }
+  variables.delete(env)
+  variables.set(env, { serverName, isChosen })
+  if (variables.size > MAX_VARIABLES) variables.delete(variables.keys().next().value as string)
 }
 
 function textOf({ format }: Recipe, config: Record<string, unknown>): string {
