@@ -1,6 +1,7 @@
 import { createAudit } from '@countersign/core'
 import { andThen, type DecisionStep, decisionOn, type Explanation, explain, memberOf } from '@countersign/core/gate-kit'
 import { createDemand, createScopeCheck } from './demand.js'
+import { createNetwork } from './http/network.js'
 import { createIssuer } from './issuers/create-issuer.js'
 import { parseJws } from './jwt/parse-jws.js'
 import { ASYMMETRIC_ALGORITHMS } from './keys/algorithms.js'
@@ -13,8 +14,8 @@ import { isJsonObject, type JsonObject } from './strict-encoding.js'
 import { createTokenRouter, createVerify, type Route } from './verify.js'
 
 export { isScope } from './demand.js'
-export type { DiscoveredIssuer, DiscoverOptions, DiscoveryAttempt } from './http/discovery.js'
-export { discoverIssuer, metadataUrls } from './http/discovery.js'
+export type { DiscoveredIssuer, DiscoverOptions, DiscoveryAttempt } from './http/discover-issuer.js'
+export { discoverIssuer, metadataUrls } from './http/discover-issuer.js'
 export type { FetchError, FetchFailure } from './http/request.js'
 export type { OAuthBearerVerdict } from './outcome.js'
 export { resourceMetadataUrl, resourceSpellings } from './resource.js'
@@ -37,11 +38,12 @@ export async function explainToken(
   options: RequireOAuthBearerOptions,
 ): Promise<Explanation<OAuthBearerVerdict>> {
   const resolved = resolveOAuthOptions({ ...options, audit: memberOf(options, 'audit') ?? createAudit() })
-  const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked } = resolved
-  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
+  const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked, isRevokedTimeoutMs } = resolved
+  const network = createNetwork(resolved.network)
+  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, { ...resolved, network }))
   const presented = readBareToken(token, maxTokenBytes)
   if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', refusal: presented }, false))
-  const verify = createVerify({ issuers, legacy: undefined, isRevoked, maxCacheEntries: 0, clock })
+  const verify = createVerify({ issuers, legacy: undefined, isRevoked, isRevokedTimeoutMs, maxCacheEntries: 0, clock })
   const demand = createDemand(
     { scopes },
     { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },

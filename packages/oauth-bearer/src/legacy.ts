@@ -24,6 +24,8 @@ export interface LegacyTokenOptions {
   readonly tokens?: Readonly<Record<string, string | readonly string[]>> | undefined
   /** Verifies in the app's own way, which must compare in constant time. */
   readonly verify?: VerifyFunction | undefined
+  /** How long `verify` may take. Default 2000. */
+  readonly verifyTimeoutMs?: number | undefined
   /** The scopes that each of `tokens` has. Default: none. */
   readonly scopes?: readonly string[] | undefined
   /** From this time on they are refused: a date with a time, ISO 8601, such as `2026-09-01T00:00:00Z`. */
@@ -41,8 +43,6 @@ export interface Legacy {
 
 /** The `issuer` of the principals: no other issuer has this name. */
 export const LEGACY_ISSUER = 'legacy'
-/** How long `verify` may take. */
-const TIMEOUT_MS = 2000
 const MIN_TOKEN_LENGTH = 16
 const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/
 
@@ -64,6 +64,7 @@ const rules = {
     )
     .secret(),
   verify: option.func<VerifyFunction>(),
+  verifyTimeoutMs: option.integer(1, 60_000).default(2000),
   scopes: option.strings().default([]),
   until: option
     .custom<number>('a date with a time and a zone, such as 2026-09-01T00:00:00Z', (value) => {
@@ -76,6 +77,7 @@ const rules = {
 /** The options with their defaults; `until` in milliseconds since the epoch. */
 export interface CheckedLegacyOptions extends Omit<LegacyTokenOptions, 'until'> {
   readonly scheme: string
+  readonly verifyTimeoutMs: number
   readonly scopes: readonly string[]
   readonly until: number
 }
@@ -101,7 +103,8 @@ export function checkLegacyOptions(options: LegacyTokenOptions): CheckedLegacyOp
 }
 
 /** Makes the verifier of legacy tokens, which counts who still uses one. */
-export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedLegacyOptions, clock: Clock): Legacy {
+export function createLegacy(options: CheckedLegacyOptions, clock: Clock): Legacy {
+  const { scheme, tokens, verify, verifyTimeoutMs, scopes, until } = options
   const subjectOf = createSubjectLookup(tokens ?? {})
   const { count, usage } = countUsage(() => clock.now())
   const ask = createVerifyFunction({
@@ -114,7 +117,7 @@ export function createLegacy({ scheme, tokens, verify, scopes, until }: CheckedL
     issuer: LEGACY_ISSUER,
     via: 'legacy',
     clock,
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: verifyTimeoutMs,
     toleranceMs: 0,
     claimNames: {},
   })

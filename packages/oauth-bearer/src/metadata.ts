@@ -1,9 +1,8 @@
-import type { Middleware } from '@countersign/core'
+import { type Middleware, OptionError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import { assertScopes } from './demand.js'
-import { metadataUrls } from './http/discovery.js'
-import { urlRule } from './http/url-rule.js'
+import { isSafeUrlText, urlRule } from './http/url-rule.js'
 import { type MetadataMount, noteMount } from './metadata-mount.js'
 import { resourceMetadataUrl, WELL_KNOWN } from './resource.js'
 
@@ -18,8 +17,13 @@ export interface MetadataOptions {
   readonly resourcePolicyUri?: string | undefined
   readonly resourceTosUri?: string | undefined
   /**
-   * Redirects `/.well-known/oauth-authorization-server` to the first issuer's metadata, for clients that do not know
-   * RFC 9728. Default false.
+   * The authorization servers that clients may use, as https URLs. Default: the gate's issuers whose names are URLs. Needed
+   * where clients know a server by another name than its tokens do, and where issuers are known at run time alone.
+   */
+  readonly authorizationServers?: readonly string[] | undefined
+  /**
+   * Redirects `/.well-known/oauth-authorization-server` to the metadata of the first authorization server, where it was found,
+   * for clients that do not know RFC 9728. Default false.
    */
   readonly authorizationServerRedirect?: boolean | undefined
 }
@@ -30,13 +34,19 @@ const rules = {
   resourceDocumentation: urlRule(),
   resourcePolicyUri: urlRule(),
   resourceTosUri: urlRule(),
+  authorizationServers: option.custom<readonly string[]>('a list of https URLs (http on loopback only)', (value) =>
+    Array.isArray(value) && value.length > 0 && value.every((one) => isSafeUrlText(one)) ? [...value] : undefined,
+  ),
   authorizationServerRedirect: option.boolean().default(false),
 }
 
 /** What the document takes from the gate. */
 export interface MetadataContext {
   readonly resource: string
-  readonly issuers: readonly [string, ...string[]]
+  /** The issuers that clients can look for. */
+  readonly issuers: readonly string[]
+  /** Finds where clients get the metadata of an authorization server. Never rejects. */
+  readonly findMetadata: (authorizationServer: string) => () => Promise<string>
   readonly scopes: () => readonly string[]
   /** Where the app says that clients find the document. */
   readonly at: string | undefined
@@ -67,14 +77,15 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
   const documents = new Set([own, WELL_KNOWN, ...belowPrefix(context), `${WELL_KNOWN}/`])
   const redirects = new Set(authorizationServerRedirect ? [AUTHORIZATION_SERVER, `${AUTHORIZATION_SERVER}${path}`] : [])
   for (const one of documents) context.mount.paths.add(one)
-  const location = String(metadataUrls(context.issuers[0])[0])
+  const { authorizationServers = context.issuers } = resolved
+  const findPlace = authorizationServerRedirect ? placeOfFirst(authorizationServers, context) : undefined
 
   function document(): string {
     const scopes = scopesSupported ?? context.scopes()
     // JSON.stringify leaves out members that are undefined.
     return JSON.stringify({
       resource: context.resource,
-      authorization_servers: context.issuers,
+      authorization_servers: authorizationServers.length > 0 ? authorizationServers : undefined,
       scopes_supported: scopes.length > 0 ? scopes : undefined,
       bearer_methods_supported: ['header'],
       resource_name: resolved.resourceName,
@@ -98,10 +109,20 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
       response.setHeader('Allow', 'GET, HEAD, OPTIONS')
       response.status(405).end()
     } else if (isRedirect) {
-      response.redirect(302, location)
+      void findPlace?.().then((place) => response.redirect(302, place))
     } else {
       response.setHeader('Cache-Control', 'public, max-age=300')
       response.type('application/json').send(document())
     }
   } satisfies RequestHandler as Middleware
+}
+
+/** @throws {OptionError} */
+function placeOfFirst([first]: readonly string[], { findMetadata }: MetadataContext): () => Promise<string> {
+  if (first !== undefined) return findMetadata(first)
+  throw new OptionError(
+    'ERR_COUNTERSIGN_OPTION_INVALID',
+    'metadata.authorizationServerRedirect',
+    'requireOAuthBearer: option "metadata.authorizationServerRedirect" needs "metadata.authorizationServers": no issuer\'s name is a URL',
+  )
 }

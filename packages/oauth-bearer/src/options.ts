@@ -1,6 +1,7 @@
 import { type Audit, audit, type Clock, type GateOptions, OptionError } from '@countersign/core'
 import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import { assertScopes } from './demand.js'
+import { type NetworkOptions, networkRules, type ResolvedNetworkOptions } from './http/network.js'
 import { isSafeUrlText, urlRule } from './http/url-rule.js'
 import {
   audienceRule,
@@ -19,7 +20,9 @@ import type { KeyCache } from './store/port.js'
 import { isJsonObject } from './strict-encoding.js'
 
 /** Options of `requireOAuthBearer`. */
-export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason, OAuthBearerDependency> {
+export interface RequireOAuthBearerOptions
+  extends GateOptions<OAuthBearerReason, OAuthBearerDependency>,
+    NetworkOptions {
   /** This resource's identifier (RFC 8707): the https URL that clients use. */
   readonly resource: string
   /** The authorization server whose tokens are accepted, or several. */
@@ -38,10 +41,12 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
   /** Tokens from before OAuth, under an authentication scheme of their own, until a fixed time. */
   readonly legacy?: LegacyTokenOptions | undefined
   /**
-   * Called on every request, also for cached tokens. A throw is an outage, 503, and so is no answer within 2 s; a bug by
-   * decision 0006 is 500.
+   * Called on every request, also for cached tokens. A throw is an outage, 503, and so is no answer in time; a bug by decision
+   * 0006 is 500.
    */
   readonly isRevoked?: ((principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>) | undefined
+  /** How long `isRevoked` may take. Default 2000. */
+  readonly isRevokedTimeoutMs?: number | undefined
   /** How long a token may be. Default 8192, or the longest `maxTokenBytes` of its issuers. */
   readonly maxTokenBytes?: number | undefined
   /** How far the issuer's clock may differ. Default 5, at most 60. */
@@ -65,6 +70,7 @@ export interface RequireOAuthBearerOptions extends GateOptions<OAuthBearerReason
 
 const rules = {
   ...gateOptionRules,
+  ...networkRules,
   resource: option
     .custom<string>('an https URL (http on loopback only) without query, fragment and credentials', (value) =>
       isSafeUrlText(value) && !value.includes('?') ? value : undefined,
@@ -92,6 +98,7 @@ const rules = {
     isJsonObject(value) ? (value as unknown as LegacyTokenOptions) : undefined,
   ),
   isRevoked: option.func<(principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>>(),
+  isRevokedTimeoutMs: option.integer(1, 60_000).default(2000),
   maxTokenBytes: tokenBytesRule(),
   clockToleranceSeconds: option.seconds(0, 60).default(5),
   cache: option.custom<false | object>('false or { maxEntries }', (value) =>
@@ -143,6 +150,8 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
   readonly claims: Readonly<Record<string, string>>
   readonly legacy: CheckedLegacyOptions | undefined
   readonly isRevoked: RequireOAuthBearerOptions['isRevoked']
+  readonly isRevokedTimeoutMs: number
+  readonly network: ResolvedNetworkOptions
   readonly maxTokenBytes: number
   readonly toleranceMs: number
   /** 0 for no cache. */
@@ -160,18 +169,22 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
  * @throws {OptionError}
  */
 export function resolveOAuthOptions(options: RequireOAuthBearerOptions): ResolvedOAuthOptions {
-  const { issuer, audience, cache, clockToleranceSeconds, recheckSeconds, ...rest } = resolveOptions(
+  const { issuer, audience, cache, clockToleranceSeconds, recheckSeconds, ...others } = resolveOptions(
     'requireOAuthBearer',
     options,
     rules,
     '',
     ALIASES,
   )
+  const { dangerouslyAllowHttp, agent, useEnvProxy, ca, ...rest } = others
+  const network = { dangerouslyAllowHttp, agent, useEnvProxy, ca }
   assertScopes(rest.scopes, 'scopes')
   assertScopes([...Object.keys(rest.scopeImplies), ...Object.values(rest.scopeImplies).flat()], 'scopeImplies')
   const caching = cache === false ? undefined : resolveOptions('requireOAuthBearer', cache ?? {}, cacheRules, 'cache.')
   const isList = Array.isArray(options.issuer)
-  const issuers = issuer.map((one, index) => checkIssuerOptions(one, isList ? `issuer[${index}]` : 'issuer'))
+  const issuers = issuer.map((one, index) =>
+    checkIssuerOptions(one, isList ? `issuer[${index}]` : 'issuer', network.dangerouslyAllowHttp),
+  )
   if (new Set(issuers.map((one) => one.issuer)).size !== issuers.length) {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
@@ -191,6 +204,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     ...rest,
     onDenied: rest.onDenied as ResolvedOAuthOptions['onDenied'],
     audit: rest.audit ?? audit,
+    network,
     issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
     audiences: audience ?? resourceSpellings(rest.resource),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),

@@ -3,6 +3,9 @@ import { defineGate, isUpgrade, type LegacyUse, memberOf } from '@countersign/co
 import { authInfoOf } from '@countersign/core/mcp-sdk'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
+import { createDiscovery } from './http/discovery.js'
+import { createNetwork } from './http/network.js'
+import { isSafeUrlText } from './http/url-rule.js'
 import { createIssuer } from './issuers/create-issuer.js'
 import { createLegacy } from './legacy.js'
 import { type MetadataOptions, serveMetadata } from './metadata.js'
@@ -47,7 +50,8 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
 export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBearerGate {
   const resolved = resolveOAuthOptions(options)
   const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo, recheckMs } = resolved
-  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, resolved))
+  const network = createNetwork(resolved.network)
+  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, { ...resolved, network }))
   const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
   const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
   const verify = createVerify({ ...resolved, issuers, legacy })
@@ -58,6 +62,12 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const relevantScopes = new Set([...resolved.scopes, ...Object.keys(resolved.scopeImplies)])
   const demandContext = { hasScopes, relevantScopes, clock, toleranceMs }
   const mount = createMount(resource)
+  const names = issuers.map(({ issuer }) => issuer).filter((name) => isSafeUrlText(name, network.httpOrigins))
+
+  function findMetadata(name: string): () => Promise<string> {
+    const known = issuers.find(({ issuer }) => issuer === name) ?? createDiscovery({ issuer: name, network, clock })
+    return () => known.publicPlace()
+  }
 
   function gateFor(given: Needs): Gate<OAuthBearerPrincipal> {
     const needs = { acr: undefined, maxAuthAgeSeconds: undefined, ...given }
@@ -112,10 +122,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       return gateFor({ ...needs, scopes: needing(needs.scopes) })
     },
     metadata(metadataOptions: MetadataOptions = {}) {
-      const [first, ...others] = resolved.issuers
-      const names = [first.issuer, ...others.map(({ issuer }) => issuer)] as const
       const at = resolved.resourceMetadataUrl
-      const context = { resource, issuers: names, scopes: () => [...knownScopes], at, mount }
+      const context = { resource, issuers: names, findMetadata, scopes: () => [...knownScopes], at, mount }
       const handler = serveMetadata(context, metadataOptions)
       for (const scope of memberOf(metadataOptions, 'scopesSupported') ?? []) relevantScopes.add(scope)
       if (at === undefined) mount.handlers.push(handler)

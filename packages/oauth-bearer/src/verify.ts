@@ -21,9 +21,6 @@ import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
 import type { OAuthBearerReason } from './reasons.js'
 import { createTokenCache, digestOf } from './token-cache.js'
 
-/** How long `isRevoked` may take. */
-const REVOCATION_TIMEOUT_MS = 2000
-
 type IsRevoked = (principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>
 type Outcome = TokenOutcome | Promise<TokenOutcome>
 
@@ -32,6 +29,7 @@ export interface VerifySetup {
   readonly issuers: readonly Issuer[]
   readonly legacy: Legacy | undefined
   readonly isRevoked: IsRevoked | undefined
+  readonly isRevokedTimeoutMs: number
   /** 0 caches nothing. */
   readonly maxCacheEntries: number
   readonly clock: Clock
@@ -47,7 +45,8 @@ export type VerifyToken = (
  * Makes the verification of tokens: the cache, else the legacy verifier or the issuer that the token is routed to; then
  * revocation, every time. Makes no promise if everything is known.
  */
-export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, clock }: VerifySetup): VerifyToken {
+export function createVerify(setup: VerifySetup): VerifyToken {
+  const { issuers, legacy, isRevoked, isRevokedTimeoutMs, maxCacheEntries, clock } = setup
   const cache = createTokenCache(
     maxCacheEntries,
     clock,
@@ -66,7 +65,7 @@ export function createVerify({ issuers, legacy, isRevoked, maxCacheEntries, cloc
   /** Not cached: each request has a principal of its own, and a revocation takes effect on the next one. */
   function stands(verified: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
     const verdict = grantAnew(verified)
-    return isRevoked === undefined ? verdict : unlessRevoked(verdict, isRevoked)
+    return isRevoked === undefined ? verdict : unlessRevoked(verdict, isRevoked, isRevokedTimeoutMs)
   }
 
   function verifyNew(presented: PresentedToken, digest: string, request: Request | undefined): ReturnType<VerifyToken> {
@@ -147,12 +146,13 @@ function verifyJwt(
 function unlessRevoked(
   verdict: Granted<OAuthBearerPrincipal>,
   isRevoked: IsRevoked,
+  timeoutMs: number,
 ): OAuthBearerVerdict | Promise<OAuthBearerVerdict> {
   const { principal } = verdict
   return settle<boolean, OAuthBearerVerdict>(
     () => {
       const answer = isRevoked(principal)
-      return isPromise(answer) ? withDeadline(answer, REVOCATION_TIMEOUT_MS, 'verifier') : answer
+      return isPromise(answer) ? withDeadline(answer, timeoutMs, 'verifier') : answer
     },
     // Only `false` is a "no".
     (revoked) => (revoked === false ? verdict : denied('revoked', { detail: { principalId: principal.id } })),

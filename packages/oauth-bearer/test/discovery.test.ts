@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { destinationFromMetadata, isPublicAddress } from '../src/http/destination.js'
-import { metadataUrls } from '../src/http/discovery.js'
+import { metadataUrls } from '../src/http/discover-issuer.js'
 import { fetchBounded } from '../src/http/request.js'
 import { type Harness, oauthApp } from './harness.js'
 
@@ -82,8 +82,52 @@ describe('an issuer’s metadata that is not available', () => {
   })
 })
 
+describe('a place of metadata that hangs', () => {
+  test('does not keep the next one from being asked', async () => {
+    app = await oauthApp()
+    const { issuer } = app
+    issuer.answer('/.well-known/oauth-authorization-server', () => undefined)
+    issuer.answer('/.well-known/openid-configuration', (_request, response) => {
+      response.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }))
+    })
+    expect((await app.get(await app.token())).status).toBe(200)
+  })
+
+  test('is answered by whichever place has the document, the slow one included', async () => {
+    app = await oauthApp(({ url }) => ({ issuer: { issuer: url, metadataTimeoutMs: 20_000 } }))
+    const { issuer } = app
+    let late: ServerResponse | undefined
+    issuer.answer('/.well-known/oauth-authorization-server', (_request, response) => {
+      late = response
+    })
+    issuer.answer('/.well-known/openid-configuration', (_request, response) => {
+      response.writeHead(404).end()
+      late?.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }))
+    })
+    expect((await app.get(await app.token())).status).toBe(200)
+  }, 60_000)
+
+  test('fails after metadataTimeoutMs, and keys that hang after keysTimeoutMs', async () => {
+    app = await oauthApp(({ url }) => ({ issuer: { issuer: url, metadataTimeoutMs: 200, keysTimeoutMs: 200 } }))
+    const { issuer } = app
+    const failure = () => app?.events.findLast(({ type }) => type === 'oauth.keys.unavailable')?.attributes?.failure
+    for (const place of ['oauth-authorization-server', 'openid-configuration']) {
+      issuer.answer(`/.well-known/${place}`, () => undefined)
+    }
+    const startedAt = performance.now()
+    expect([(await app.get(await app.token())).status, failure()]).toEqual([503, 'timeout'])
+    // The default is 3000.
+    expect(performance.now() - startedAt).toBeLessThan(2900)
+    issuer.answer('/.well-known/oauth-authorization-server', undefined)
+    issuer.answer('/jwks', () => undefined)
+    app.clock.advance(1000)
+    expect((await app.get(await app.token())).status).toBe(503)
+    expect(issuer.fetches()).toBe(1)
+  })
+})
+
 describe('where metadata may lead', () => {
-  const issuer = new URL('https://auth.example.com/tenant')
+  const issuer = [new URL('https://auth.example.com/tenant')]
 
   test.each([
     'http://169.254.169.254/latest/meta-data/',

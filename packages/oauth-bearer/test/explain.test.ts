@@ -164,7 +164,7 @@ describe('what the command needs beside it', () => {
     ])
     issuer.hang()
     const late = await discoverIssuer(issuer.url, { timeoutMs: 50 })
-    expect(late.attempts.map(({ error }) => error.failure)).toEqual(['timeout'])
+    expect(late.attempts.map(({ error }) => error.failure)).toEqual(['timeout', 'timeout'])
     const aborted = await discoverIssuer(issuer.url, { signal: AbortSignal.abort() })
     expect(aborted.attempts.map(({ error }) => error.code)).toEqual(['ABORT_ERR'])
   })

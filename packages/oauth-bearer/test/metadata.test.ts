@@ -165,4 +165,25 @@ describe('metadata of RFC 9728', () => {
       expect(headers.get('access-control-allow-origin')).toBe('*')
     }
   })
+
+  test('redirects to where the metadata was found, and to its usual place while it cannot be found', async () => {
+    const path = '/.well-known/oauth-authorization-server'
+    const openid = '/.well-known/openid-configuration'
+    await start({ authorizationServerRedirect: true })
+    const { issuer, clock } = app
+    const gone = (place: string) => issuer.answer(place, (_request, response) => void response.writeHead(404).end())
+    const location = async () => (await app.get(undefined, path)).headers.get('location')
+    gone(path)
+    expect(await location()).toBe(`${issuer.url}${path}`)
+    // Strangers who ask for it do not make the gate ask each time.
+    const asked = issuer.requests.length
+    expect(await location()).toBe(`${issuer.url}${path}`)
+    expect(issuer.requests).toHaveLength(asked)
+    issuer.answer(openid, (_request, response) => void response.end(JSON.stringify({ issuer: issuer.url })))
+    clock.advance(60_000)
+    expect(await location()).toBe(`${issuer.url}${openid}`)
+    gone(openid)
+    clock.advance(3_600_001)
+    expect(await location()).toBe(`${issuer.url}${openid}`)
+  })
 })

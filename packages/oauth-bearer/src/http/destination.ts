@@ -51,20 +51,22 @@ export interface Destination {
 }
 
 /**
- * Where a URL from an issuer's metadata may lead. The issuer's host and the configured hosts are trusted; others must be
- * https on public addresses, so that a manipulated document cannot make this server a client of its own network (SSRF).
- * Undefined if it must not be asked. See decision 0022.
+ * Where a URL from an issuer's metadata may lead. The hosts of the issuer and of its metadata, the configured hosts and the
+ * origins that may be asked over http are trusted; others must be https on public addresses, so that a manipulated document
+ * cannot make this server a client of its own network (SSRF). Undefined if it must not be asked. See decision 0022.
  */
 export function destinationFromMetadata(
   text: unknown,
-  issuer: URL,
+  own: readonly URL[],
   trustedHosts: readonly string[],
+  httpOrigins: readonly string[] = [],
 ): Destination | undefined {
   if (typeof text !== 'string' || !URL.canParse(text)) return undefined
   const url = new URL(text)
-  if (!isSafeUrl(url)) return undefined
-  if (isLoopback(url.hostname)) return isLoopback(issuer.hostname) ? { url } : undefined
-  if (url.hostname === issuer.hostname || trustedHosts.includes(url.hostname)) return { url }
+  if (!isSafeUrl(url, httpOrigins)) return undefined
+  if (httpOrigins.includes(url.origin)) return { url }
+  if (isLoopback(url.hostname)) return own.some(({ hostname }) => isLoopback(hostname)) ? { url } : undefined
+  if (own.some(({ hostname }) => hostname === url.hostname) || trustedHosts.includes(url.hostname)) return { url }
   if (url.protocol !== 'https:') return undefined
   if (isIP(hostOf(url)) !== 0) return isPublicAddress(hostOf(url)) ? { url } : undefined
   return { url, lookup: lookupPublic }

@@ -1,7 +1,8 @@
-import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { startDeadline } from '@countersign/core/gate-kit'
 import type { Destination } from './destination.js'
+import type { Connect } from './network.js'
 
 /** Why a request has no usable answer. */
 export type FetchFailure = 'connection' | 'timeout' | 'too_large' | 'encoded' | 'status' | 'not_json' | 'invalid'
@@ -31,7 +32,8 @@ export interface FetchOptions {
   /** For everything: connecting, waiting, and the whole body. */
   readonly timeoutMs: number
   readonly maxBytes: number
-  readonly agent?: Agent | false
+  /** Default: a connection of its own, as Node makes it. */
+  readonly connect?: Connect | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -48,13 +50,13 @@ export interface FetchedAnswer {
  * @throws {FetchError} by rejection.
  */
 export function fetchBounded({ url, lookup }: Destination, options: FetchOptions): Promise<FetchedAnswer> {
-  const { method = 'GET', headers, body, timeoutMs, maxBytes, agent = false, signal } = options
+  const { method = 'GET', headers, body, timeoutMs, maxBytes, connect, signal } = options
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
     const request = send(url, {
       method,
-      agent,
+      ...(connect?.(url) ?? { agent: false }),
       ...(lookup === undefined ? {} : { lookup }),
       ...(signal === undefined ? {} : { signal }),
       headers: { accept: 'application/json', 'accept-encoding': 'identity', ...length, ...headers },

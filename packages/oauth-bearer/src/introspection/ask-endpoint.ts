@@ -1,10 +1,9 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import type { Clock } from '@countersign/core'
 import { withDeadline } from '@countersign/core/gate-kit'
 import type { Destination } from '../http/destination.js'
 import type { Discovery } from '../http/discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
+import type { Network } from '../http/network.js'
 import { FetchError } from '../http/request.js'
 import type { JsonObject } from '../strict-encoding.js'
 import { clientAuthentication } from './client-authentication.js'
@@ -22,16 +21,14 @@ export interface AskEndpointSetup {
   readonly issuer: string
   readonly options: CheckedIntrospectionOptions
   readonly discovery: Discovery
+  readonly network: Network
   readonly clock: Clock
 }
 
 /** Asks over persistent connections: a form POST, one retry if the connection fails, one deadline for everything. */
-export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndpointSetup): AskEndpoint {
+export function createAskEndpoint({ issuer, options, discovery, network, clock }: AskEndpointSetup): AskEndpoint {
   const { endpoint, timeoutMs, maxConcurrent, authMethod } = options
-  const agents = {
-    'http:': new HttpAgent({ keepAlive: true, maxSockets: LANES * maxConcurrent }),
-    'https:': new HttpsAgent({ keepAlive: true, maxSockets: LANES * maxConcurrent }),
-  }
+  const connect = network.persistent(LANES * maxConcurrent)
 
   async function send(destination: Destination, token: string, untilMs: number): Promise<JsonObject> {
     const { headers, parameters } = await clientAuthentication[authMethod](options, issuer, clock.now())
@@ -42,7 +39,7 @@ export function createAskEndpoint({ issuer, options, discovery, clock }: AskEndp
       body,
       timeoutMs: Math.max(1, untilMs - performance.now()),
       maxBytes: MAX_BYTES,
-      agent: agents[destination.url.protocol === 'https:' ? 'https:' : 'http:'],
+      connect,
     })
     return json
   }

@@ -3,7 +3,7 @@ import { types } from 'node:util'
 import { OptionError } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import type { CryptoKey } from 'jose'
-import { urlRule } from '../http/url-rule.js'
+import { askedUrlRule } from '../http/url-rule.js'
 import { ASYMMETRIC_ALGORITHMS, algorithmOf } from '../keys/algorithms.js'
 
 /** When a JWT of an issuer of kind `mixed` is introspected: see {@link IntrospectionOptions.mode}. */
@@ -54,7 +54,6 @@ export interface IntrospectionOptions {
 }
 
 const rules = {
-  endpoint: urlRule(),
   clientId: option.string().required(),
   clientSecret: option.string().secret(),
   privateKey: option
@@ -96,8 +95,12 @@ function canSign(privateKey: CryptoKey | KeyObject, algorithm: string): boolean 
 }
 
 /** @throws {OptionError} */
-export function checkIntrospectionOptions(options: object, path: string): CheckedIntrospectionOptions {
-  const checked = resolveOptions('requireOAuthBearer', options, rules, path)
+export function checkIntrospectionOptions(
+  options: object,
+  path: string,
+  httpOrigins: readonly string[],
+): CheckedIntrospectionOptions {
+  const checked = resolveOptions('requireOAuthBearer', options, { endpoint: askedUrlRule(httpOrigins), ...rules }, path)
   const { privateKey, clientSecret } = checked
   const authMethod = checked.authMethod ?? (privateKey === undefined ? 'client_secret_basic' : 'private_key_jwt')
   const name = authMethod === 'private_key_jwt' ? 'privateKey' : 'clientSecret'

@@ -1,6 +1,7 @@
 import type { Audit, Clock } from '@countersign/core'
 import type { ClaimRules } from '../claims.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
+import type { Network } from '../http/network.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'
 import { createIntrospection } from '../introspection/introspect.js'
 import { profileOf } from '../jwt/profile.js'
@@ -24,6 +25,7 @@ export interface GateSettings {
   readonly clock: Clock
   readonly audit: Audit
   readonly keyCache: KeyCache | undefined
+  readonly network: Network
 }
 
 /** Makes the state of an issuer. Sends no request yet. */
@@ -39,7 +41,9 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
     claimNames: { ...gate.claims, ...checked.claims },
   }
   const algorithms = checked.algorithms ?? (secret === undefined ? DEFAULT_ALGORITHMS : ['HS256'])
-  const discovery = createDiscovery(issuer, checked.trustedHosts, gate.clock)
+  const { metadataUrl, trustedHosts, metadataTimeoutMs: timeoutMs } = checked
+  const { network, clock } = gate
+  const discovery = createDiscovery({ issuer, metadataUrl, trustedHosts, network, timeoutMs, clock })
   const keys = kind === 'opaque' ? undefined : keysOf(checked, algorithms, discovery, gate)
   return {
     issuer,
@@ -51,26 +55,36 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
         profile: profileOf(checked.profile, checked.isAccessToken),
         rules,
       }),
-    ...askOf(checked, rules, discovery, gate.clock),
+    ...askOf(checked, rules, discovery, gate),
     // The app's own function takes opaque tokens only.
     introspectionMode: introspection?.mode ?? 'opaque-only',
     tokenPrefix: checked.tokenPrefix ?? '',
     keys,
+    publicPlace: () => discovery.publicPlace(),
   }
 }
 
 function keysOf(
-  { issuer, jwks, jwksUri, secret, staleIfErrorSeconds }: CheckedIssuerOptions,
+  { issuer, jwks, jwksUri, secret, staleIfErrorSeconds, keysTimeoutMs }: CheckedIssuerOptions,
   algorithms: readonly string[],
   discovery: Discovery,
-  { clock, audit, keyCache }: GateSettings,
+  { clock, audit, keyCache, network }: GateSettings,
 ): KeySource {
   if (secret !== undefined) return secretKey(secret, algorithms)
   if (jwks !== undefined) return fixedKeys(jwks, algorithms)
   const place = jwksUri === undefined ? discovery : { endpoint: async () => ({ url: new URL(jwksUri) }), distrust() {} }
   const report = keyReport(audit, issuer)
   return remoteKeys({
-    ...fetchKeys({ issuer, place, algorithms, clock, keyCache, report }),
+    ...fetchKeys({
+      issuer,
+      place,
+      connect: network.connect,
+      timeoutMs: keysTimeoutMs,
+      algorithms,
+      clock,
+      keyCache,
+      report,
+    }),
     clock,
     staleIfErrorMs: staleIfErrorSeconds * 1000,
     report,
@@ -81,10 +95,10 @@ function askOf(
   { issuer, introspection, verify, verifyTimeoutMs }: CheckedIssuerOptions,
   rules: ClaimRules,
   discovery: Discovery,
-  clock: Clock,
+  { clock, network }: GateSettings,
 ): Pick<Issuer, 'ask' | 'confirm'> {
   if (introspection !== undefined) {
-    const ask = createAskEndpoint({ issuer, options: introspection, discovery, clock })
+    const ask = createAskEndpoint({ issuer, options: introspection, discovery, network, clock })
     return createIntrospection({ rules, options: introspection, ask, clock })
   }
   if (verify === undefined) return { ask: undefined, confirm: undefined }

@@ -1,6 +1,6 @@
 import { OptionError } from '@countersign/core'
 import { type OptionAliases, option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
-import { isSafeUrlText, urlRule } from '../http/url-rule.js'
+import { askedUrlRule } from '../http/url-rule.js'
 import {
   type CheckedIntrospectionOptions,
   checkIntrospectionOptions,
@@ -23,8 +23,8 @@ export type IssuerKind = 'jwt' | 'opaque' | 'mixed'
 /** An authorization server whose tokens are accepted. */
 export interface IssuerOptions {
   /**
-   * Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. An https URL, unless
-   * nobody fetches it: with `jwks`, `jwksUri`, `secret` or `verify` any name in ASCII will do.
+   * Its issuer identifier, byte for byte as its metadata and tokens have it, a trailing slash included. An https URL if its
+   * metadata is looked for there; any name if this gate has its keys or endpoint from other options.
    */
   readonly issuer: string
   /**
@@ -55,6 +55,11 @@ export interface IssuerOptions {
   readonly scopeClaims?: readonly string[] | undefined
   /** Additional names in the principal's claims, such as `{ accountId: 'urn:example:account_id' }`. */
   readonly claims?: Readonly<Record<string, string>> | undefined
+  /**
+   * Where this gate finds the issuer's metadata, such as an internal address of it. The document must name `issuer`; its host
+   * may have the keys and the introspection endpoint. Default: the well-known places of `issuer`.
+   */
+  readonly metadataUrl?: string | undefined
   /** Where the keys are. Default: the `jwks_uri` of the issuer's metadata. */
   readonly jwksUri?: string | undefined
   /** The keys themselves, instead of a URL. */
@@ -63,6 +68,10 @@ export interface IssuerOptions {
   readonly secret?: string | Uint8Array | undefined
   /** For how long keys that are no longer fresh are used while the issuer fails. Default 3600, at most 86400. */
   readonly staleIfErrorSeconds?: number | undefined
+  /** How long a fetch of the keys may take. Default 3000. */
+  readonly keysTimeoutMs?: number | undefined
+  /** How long the search for the metadata may take, in all places together. Default 3000. */
+  readonly metadataTimeoutMs?: number | undefined
   /** Further hosts that the issuer's metadata may name, although they have no public address. */
   readonly trustedHosts?: readonly string[] | undefined
   /** How to ask the issuer about a token. */
@@ -117,7 +126,6 @@ const rules = {
   ),
   scopeClaims: option.strings().default(Object.freeze(['scope', 'scp'])),
   claims: claimMapRule().default({}),
-  jwksUri: urlRule(),
   jwks: option.custom<JsonObject & { readonly keys: readonly unknown[] }>('a JWK set, { keys: […] }', (value) =>
     isJsonObject(value) && Object.hasOwn(value, 'keys') && Array.isArray(value.keys)
       ? { ...value, keys: value.keys }
@@ -130,6 +138,8 @@ const rules = {
     })
     .secret(),
   staleIfErrorSeconds: option.seconds(0, 86_400).default(3600),
+  keysTimeoutMs: option.integer(1, 60_000).default(3000),
+  metadataTimeoutMs: option.integer(1, 60_000).default(3000),
   trustedHosts: option.strings(/^[^/:@]+$/, 'a list of host names').default([]),
   introspection: option.custom<object>('an object of clientId, clientSecret and so on', (value) =>
     isJsonObject(value) ? value : undefined,
@@ -152,10 +162,15 @@ const ALIASES: OptionAliases = {
   keys: 'jwks',
 }
 
-/** An issuer that is given as its URL alone: errors name the option that the URL is the value of. */
-function checkIssuerUrl(issuer: string, name: string) {
-  const { [name]: url } = resolveOptions(OWNER, { [name]: issuer }, { [name]: urlRule().required() })
-  return resolveOptions(OWNER, { issuer: url }, rules)
+const rulesFor = (httpOrigins: readonly string[]) => ({
+  ...rules,
+  metadataUrl: askedUrlRule(httpOrigins),
+  jwksUri: askedUrlRule(httpOrigins),
+})
+
+/** An issuer whose metadata is looked for at its name. Errors name the option that has it. */
+function assertUrl(issuer: string, name: string, httpOrigins: readonly string[]): void {
+  resolveOptions(OWNER, { [name]: issuer }, { [name]: askedUrlRule(httpOrigins).required() })
 }
 
 /** Options that a `verify` function does not obey. */
@@ -179,14 +194,26 @@ type DefaultedIssuerOptions = {
     | 'claims'
     | 'staleIfErrorSeconds'
     | 'trustedHosts'
+    | 'keysTimeoutMs'
+    | 'metadataTimeoutMs'
     | 'verifyTimeoutMs']: NonNullable<IssuerOptions[K]>
 }
 
-/** @throws {OptionError} */
-export function checkIssuerOptions(options: string | IssuerOptions, name: string): CheckedIssuerOptions {
+/**
+ * `httpOrigins`: where http is allowed.
+ *
+ * @throws {OptionError}
+ */
+export function checkIssuerOptions(
+  options: string | IssuerOptions,
+  name: string,
+  httpOrigins: readonly string[],
+): CheckedIssuerOptions {
   const path = `${name}.`
-  const checked =
-    typeof options === 'string' ? checkIssuerUrl(options, name) : resolveOptions(OWNER, options, rules, path, ALIASES)
+  const isName = typeof options === 'string'
+  if (isName) assertUrl(options, name, httpOrigins)
+  const own = isName ? { issuer: options } : options
+  const checked = resolveOptions(OWNER, own, rulesFor(httpOrigins), path, ALIASES)
   const fail = (option: string, problem: string) => {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
@@ -227,10 +254,10 @@ export function checkIssuerOptions(options: string | IssuerOptions, name: string
   }
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =
-    checked.introspection && checkIntrospectionOptions(checked.introspection, `${path}introspection.`)
-  const hasMetadata = kind !== 'opaque' && sources.length === 0
-  if ((hasMetadata || (introspection && introspection.endpoint === undefined)) && !isSafeUrlText(checked.issuer)) {
-    resolveOptions(OWNER, { issuer: checked.issuer }, { issuer: urlRule().required() }, path)
-  }
+    checked.introspection && checkIntrospectionOptions(checked.introspection, `${path}introspection.`, httpOrigins)
+  const discovers =
+    (kind !== 'opaque' && sources.length === 0) || (introspection !== undefined && introspection.endpoint === undefined)
+  if (discovers && checked.metadataUrl === undefined)
+    assertUrl(checked.issuer, isName ? name : `${path}issuer`, httpOrigins)
   return { ...checked, kind, introspection }
 }

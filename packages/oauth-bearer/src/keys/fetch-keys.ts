@@ -2,6 +2,7 @@ import type { Clock } from '@countersign/core'
 import { isBug, withDeadline } from '@countersign/core/gate-kit'
 import type { Discovery } from '../http/discovery.js'
 import { fetchJson } from '../http/fetch-json.js'
+import type { Connect } from '../http/network.js'
 import { FetchError } from '../http/request.js'
 import type { CachedKeySet, KeyCache } from '../store/port.js'
 import { isJsonObject } from '../strict-encoding.js'
@@ -10,7 +11,6 @@ import { trustedKeys } from './key-policy.js'
 import type { KeyReport } from './key-report.js'
 import type { LoadedKeys, RemoteKeysSetup } from './remote-keys.js'
 
-const TIMEOUT_MS = 3000
 const MAX_BYTES = 256 * 1024
 /** The cache helps a start during an outage. It must not slow down every other start. */
 const SEED_TIMEOUT_MS = 1000
@@ -18,7 +18,10 @@ const SEED_TIMEOUT_MS = 1000
 /** What {@link fetchKeys} asks. */
 export interface FetchKeysSetup {
   readonly issuer: string
-  readonly place: Discovery
+  readonly place: Pick<Discovery, 'endpoint' | 'distrust'>
+  readonly connect: Connect
+  /** For connecting, waiting and the whole body. */
+  readonly timeoutMs: number
   readonly algorithms: readonly string[]
   readonly clock: Clock
   readonly keyCache: KeyCache | undefined
@@ -27,12 +30,12 @@ export interface FetchKeysSetup {
 
 /** Fetches an issuer's key set, and saves it in the configured cache. */
 export function fetchKeys(setup: FetchKeysSetup): Pick<RemoteKeysSetup, 'fetchKeys' | 'seed'> {
-  const { issuer, place, algorithms, clock, keyCache, report } = setup
+  const { issuer, place, connect, timeoutMs, algorithms, clock, keyCache, report } = setup
 
   async function fetchNow(): Promise<LoadedKeys> {
     try {
       const destination = await place.endpoint('jwks_uri')
-      const { json, headers } = await fetchJson(destination, { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES })
+      const { json, headers } = await fetchJson(destination, { timeoutMs, maxBytes: MAX_BYTES, connect })
       const keys = await trustedKeys(json, algorithms)
       if (keys === undefined) throw new FetchError('invalid', 200, 'keys')
       const fresh = freshMs(headers)
