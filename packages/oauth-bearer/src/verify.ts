@@ -92,7 +92,8 @@ export type Route =
 
 /**
  * Routes by configuration: a JWT whose `iss` is exactly an issuer with keys goes to that issuer; every other token, with
- * or without dots, to the issuer of opaque tokens. Never to two of them: they would learn of each other's tokens.
+ * or without dots, to the issuer of opaque tokens. Never to two of them: they would learn of each other's tokens. For the
+ * same reason a JWT that names another issuer by its URL is not sent to an introspection endpoint.
  */
 export function createTokenRouter(issuers: readonly Issuer[]): (token: string) => Route {
   const jwtIssuers = new Map(issuers.filter(({ verifyJwt }) => verifyJwt).map((issuer) => [issuer.issuer, issuer]))
@@ -104,13 +105,20 @@ export function createTokenRouter(issuers: readonly Issuer[]): (token: string) =
     const own = typeof named === 'string' ? jwtIssuers.get(named) : undefined
     if (typeof jws !== 'string' && own !== undefined) return { way: 'jwt', issuer: own, jws }
     const issuer = opaqueIssuers.find(({ tokenPrefix }) => token.startsWith(tokenPrefix))
-    if (issuer !== undefined) return { way: 'ask', issuer }
+    if (issuer !== undefined && mayLearn(issuer, named)) return { way: 'ask', issuer }
     const refusal =
       typeof jws === 'string'
         ? denied<OAuthBearerReason>('malformed_token', { detail: { attributes: { part: jws } } })
-        : wrongIssuer(named, [...jwtIssuers.keys()])
+        : wrongIssuer(
+            named,
+            issuers.map((one) => one.issuer),
+          )
     return { way: 'none', refusal }
   }
+}
+
+function mayLearn({ issuer, acceptsIssuer }: Issuer, named: unknown): boolean {
+  return typeof named !== 'string' || named === issuer || !URL.canParse(named) || acceptsIssuer(named)
 }
 
 /** Verifies where the token was routed to. The event of a refusal names the issuer. */

@@ -166,6 +166,7 @@ describe('http in a network of its own', () => {
       routes: (routes, gate) => routes.use(gate.metadata({ authorizationServerRedirect: true })),
     })
     expect(await outcome(await tokenOf(issuer))).toBe('200 granted')
+    expect(await outcome(await tokenOf(`${origin}/realms/demo`))).toBe('401 wrong_issuer')
     // Clients are not sent into that network.
     const redirect = await app.get(undefined, '/.well-known/oauth-authorization-server')
     expect(redirect.headers.get('location')).toBe(`${issuer}/.well-known/openid-configuration`)

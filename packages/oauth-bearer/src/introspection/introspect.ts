@@ -44,6 +44,8 @@ type Reply = { readonly answer: Answer; readonly isStale: boolean } | NoAnswer
 /** What {@link createIntrospection} needs. */
 export interface IntrospectionSetup {
   readonly rules: ClaimRules
+  /** Other issuers whose tokens the endpoint may vouch for. */
+  readonly acceptsIssuers: readonly string[]
   readonly options: Pick<
     CheckedIntrospectionOptions,
     'allowMissingAudience' | 'maxConcurrent' | 'cacheSeconds' | 'staleIfErrorSeconds'
@@ -66,7 +68,8 @@ export interface Introspection {
  *
  * Source: RFC 7662 §2.2, §4.
  */
-export function createIntrospection({ rules, options, ask, clock }: IntrospectionSetup): Introspection {
+export function createIntrospection(setup: IntrospectionSetup): Introspection {
+  const { acceptsIssuers, options, ask, clock } = setup
   const answers = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
   const inactiveUntilMs = new LRUCache<string, number>({ max: MAX_INACTIVE })
   const questions = new Map<string, Promise<Reply>>()
@@ -126,6 +129,8 @@ export function createIntrospection({ rules, options, ask, clock }: Introspectio
   }
 
   function judge({ claims }: Answer): TokenOutcome {
+    const isOther = typeof claims.iss === 'string' && acceptsIssuers.includes(claims.iss)
+    const rules = isOther ? { ...setup.rules, issuer: claims.iss as string } : setup.rules
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
     if (type === 'dpop') return denied('bound_token')
     const mark = markOfOtherToken(PROFILES.relaxed, claims)
@@ -141,6 +146,7 @@ export function createIntrospection({ rules, options, ask, clock }: Introspectio
 
   /** What is left of a verified JWT. What the answer does not say, the JWT has said. */
   function narrow({ claims }: Answer, verified: Verified): TokenOutcome {
+    const { rules } = setup
     if (`${claims.token_type}`.toLowerCase() === 'dpop') return denied('bound_token')
     const { principal, detail } = verified.verdict
     const said = Object.entries(claims).filter(([, value]) => value !== undefined && value !== null)

@@ -58,6 +58,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
     ...askOf(checked, rules, discovery, gate),
     // The app's own function takes opaque tokens only.
     introspectionMode: introspection?.mode ?? 'opaque-only',
+    acceptsIssuer: (name) => introspection === undefined || checked.acceptsIssuers.includes(name),
     tokenPrefix: checked.tokenPrefix ?? '',
     keys,
     publicPlace: () => discovery.publicPlace(),
@@ -92,14 +93,14 @@ function keysOf(
 }
 
 function askOf(
-  { issuer, introspection, verify, verifyTimeoutMs }: CheckedIssuerOptions,
+  { issuer, introspection, acceptsIssuers, verify, verifyTimeoutMs }: CheckedIssuerOptions,
   rules: ClaimRules,
   discovery: Discovery,
   { clock, network }: GateSettings,
 ): Pick<Issuer, 'ask' | 'confirm'> {
   if (introspection !== undefined) {
     const ask = createAskEndpoint({ issuer, options: introspection, discovery, network, clock })
-    return createIntrospection({ rules, options: introspection, ask, clock })
+    return createIntrospection({ rules, acceptsIssuers, options: introspection, ask, clock })
   }
   if (verify === undefined) return { ask: undefined, confirm: undefined }
   const { toleranceMs, claimNames } = rules

@@ -76,6 +76,11 @@ export interface IssuerOptions {
   readonly trustedHosts?: readonly string[] | undefined
   /** How to ask the issuer about a token. */
   readonly introspection?: IntrospectionOptions | undefined
+  /**
+   * Other issuers whose JWTs the introspection endpoint knows. A JWT of an issuer that is not configured is sent to the
+   * endpoint only if it names one of these; the principal then has that issuer's name. Default: none.
+   */
+  readonly acceptsIssuers?: readonly string[] | undefined
   /** Verifies opaque tokens in the app's own way, instead of introspection. */
   readonly verify?: VerifyFunction | undefined
   /** How long `verify` may take. Default 2000. */
@@ -144,6 +149,7 @@ const rules = {
   introspection: option.custom<object>('an object of clientId, clientSecret and so on', (value) =>
     isJsonObject(value) ? value : undefined,
   ),
+  acceptsIssuers: option.strings().default(Object.freeze([])),
   verify: option.func<VerifyFunction>(),
   verifyTimeoutMs: option.integer(1, 60_000).default(2000),
 }
@@ -194,6 +200,7 @@ type DefaultedIssuerOptions = {
     | 'claims'
     | 'staleIfErrorSeconds'
     | 'trustedHosts'
+    | 'acceptsIssuers'
     | 'keysTimeoutMs'
     | 'metadataTimeoutMs'
     | 'verifyTimeoutMs']: NonNullable<IssuerOptions[K]>
@@ -251,6 +258,9 @@ export function checkIssuerOptions(
   }
   if (kind === 'opaque' && checked.isAccessToken !== undefined) {
     fail('isAccessToken', `applies to JWTs, and this issuer's kind is 'opaque': leave it out, or set 'mixed'`)
+  }
+  if (checked.acceptsIssuers.length > 0 && checked.introspection === undefined) {
+    fail('acceptsIssuers', 'is for an issuer with "introspection": "verify" gets every token')
   }
   if (kind === 'jwt' && checked.tokenPrefix !== undefined) fail('tokenPrefix', 'is for opaque tokens')
   const introspection =

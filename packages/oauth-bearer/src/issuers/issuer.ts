@@ -24,6 +24,8 @@ export interface Issuer {
   readonly confirm:
     | ((presented: PresentedToken, verified: Verified) => TokenOutcome | Promise<TokenOutcome>)
     | undefined
+  /** Whether `ask` may be given a JWT that names another issuer. */
+  acceptsIssuer(name: string): boolean
   /** What the issuer's opaque tokens begin with. */
   readonly tokenPrefix: string
   /** The keys of `verifyJwt`: what they verified must be forgotten when they are withdrawn. */
