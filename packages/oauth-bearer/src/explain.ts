@@ -1,8 +1,7 @@
 import { createAudit } from '@countersign/core'
 import { andThen, type DecisionStep, decisionOn, type Explanation, explain, memberOf } from '@countersign/core/gate-kit'
 import { createDemand, createScopeCheck } from './demand.js'
-import { createNetwork } from './http/network.js'
-import { createIssuer } from './issuers/create-issuer.js'
+import { createIssuers } from './issuers/create-issuers.js'
 import { parseJws } from './jwt/parse-jws.js'
 import { ASYMMETRIC_ALGORITHMS } from './keys/algorithms.js'
 import { isPrivateKey, trustedKeys } from './keys/key-policy.js'
@@ -39,11 +38,18 @@ export async function explainToken(
 ): Promise<Explanation<OAuthBearerVerdict>> {
   const resolved = resolveOAuthOptions({ ...options, audit: memberOf(options, 'audit') ?? createAudit() })
   const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked, isRevokedTimeoutMs } = resolved
-  const network = createNetwork(resolved.network)
-  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, { ...resolved, network }))
+  const { issuers, findIssuer } = createIssuers(resolved)
   const presented = readBareToken(token, maxTokenBytes)
   if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', refusal: presented }, false))
-  const verify = createVerify({ issuers, legacy: undefined, isRevoked, isRevokedTimeoutMs, maxCacheEntries: 0, clock })
+  const verify = createVerify({
+    issuers,
+    findIssuer,
+    legacy: undefined,
+    isRevoked,
+    isRevokedTimeoutMs,
+    maxCacheEntries: 0,
+    clock,
+  })
   const demand = createDemand(
     { scopes },
     { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },
@@ -58,7 +64,7 @@ export async function explainToken(
     if (decision.outcome === 'failed') throw error
     verdict = decision
   }
-  return explain(verdict, stepsOf(createTokenRouter(issuers)(token), isRevoked !== undefined))
+  return explain(verdict, stepsOf(await createTokenRouter(issuers, findIssuer)(token), isRevoked !== undefined))
 }
 
 const FORM: DecisionStep = { step: 'form', endings: ['malformed', 'malformed_token'] }

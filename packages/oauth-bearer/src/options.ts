@@ -12,6 +12,7 @@ import {
   tokenBytesRule,
 } from './issuers/issuer-options.js'
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
+import type { FindIssuer } from './issuers/runtime-issuers.js'
 import { type CheckedLegacyOptions, checkLegacyOptions, LEGACY_ISSUER, type LegacyTokenOptions } from './legacy.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
@@ -25,8 +26,20 @@ export interface RequireOAuthBearerOptions
     NetworkOptions {
   /** This resource's identifier (RFC 8707): the https URL that clients use. */
   readonly resource: string
-  /** The authorization server whose tokens are accepted, or several. */
-  readonly issuer: string | IssuerOptions | readonly (string | IssuerOptions)[]
+  /** The authorization server whose tokens are accepted, or several. Needed unless `issuers` finds them. */
+  readonly issuer?: string | IssuerOptions | readonly (string | IssuerOptions)[] | undefined
+  /**
+   * Finds further issuers at run time, by the `iss` of a token, such as those of an app's tenants. It may be async, has 2 s
+   * (`issuersTimeoutMs`), and is asked again after 30 s. `iss` is a stranger's text: look it up, and never build an issuer out
+   * of it. Options of another name than `iss` count as none.
+   *
+   * @example issuers: (iss) => tenants.get(iss)
+   */
+  readonly issuers?: FindIssuer | undefined
+  /** How long `issuers` may take. Default 2000. */
+  readonly issuersTimeoutMs?: number | undefined
+  /** How many of those issuers' keys and caches are kept. Default 100. */
+  readonly maxIssuers?: number | undefined
   /**
    * The accepted audiences, each exactly as written: a token must name one of them. Default: `resource`, at the root of a
    * host with and without the slash.
@@ -82,7 +95,12 @@ const rules = {
       const isValid = list.length > 0 && list.every((one) => typeof one === 'string' || isJsonObject(one))
       return isValid ? (list as (string | IssuerOptions)[]) : undefined
     })
-    .required(),
+    .default([]),
+  issuers: option.custom<FindIssuer>('a function (iss) => issuer options; a fixed list is for "issuer"', (value) =>
+    typeof value === 'function' ? (value as FindIssuer) : undefined,
+  ),
+  issuersTimeoutMs: option.integer(1, 60_000).default(2000),
+  maxIssuers: option.integer(1, 10_000).default(100),
   audience: audienceRule(),
   scopes: option.strings().default([]),
   scopeImplies: option
@@ -122,7 +140,6 @@ const ALIASES: OptionAliases = {
   clockskewseconds: 'clockToleranceSeconds',
   clocktolerance: 'clockToleranceSeconds',
   issuerbaseurl: 'issuer',
-  issuers: 'issuer',
   authorizationservers: 'issuer',
   jwks: 'issuer.jwks',
   jwksuri: 'issuer.jwksUri',
@@ -142,7 +159,10 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
   readonly audit: Audit
   readonly clock: Clock
   readonly resource: string
-  readonly issuers: readonly [CheckedIssuerOptions, ...CheckedIssuerOptions[]]
+  readonly issuers: readonly CheckedIssuerOptions[]
+  readonly findIssuer: FindIssuer | undefined
+  readonly issuersTimeoutMs: number
+  readonly maxIssuers: number
   /** Of issuers that have none of their own. */
   readonly audiences: readonly string[]
   readonly scopes: readonly string[]
@@ -169,13 +189,22 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
  * @throws {OptionError}
  */
 export function resolveOAuthOptions(options: RequireOAuthBearerOptions): ResolvedOAuthOptions {
-  const { issuer, audience, cache, clockToleranceSeconds, recheckSeconds, ...others } = resolveOptions(
-    'requireOAuthBearer',
-    options,
-    rules,
-    '',
-    ALIASES,
-  )
+  const {
+    issuer,
+    issuers: findIssuer,
+    audience,
+    cache,
+    clockToleranceSeconds,
+    recheckSeconds,
+    ...others
+  } = resolveOptions('requireOAuthBearer', options, rules, '', ALIASES)
+  if (issuer.length === 0 && findIssuer === undefined) {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_MISSING',
+      'issuer',
+      'requireOAuthBearer: option "issuer" is required: set it to an issuer or a list of them, or find them by "issuers"',
+    )
+  }
   const { dangerouslyAllowHttp, agent, useEnvProxy, ca, ...rest } = others
   const network = { dangerouslyAllowHttp, agent, useEnvProxy, ca }
   assertScopes(rest.scopes, 'scopes')
@@ -205,7 +234,8 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     onDenied: rest.onDenied as ResolvedOAuthOptions['onDenied'],
     audit: rest.audit ?? audit,
     network,
-    issuers: issuers as unknown as ResolvedOAuthOptions['issuers'],
+    issuers,
+    findIssuer,
     audiences: audience ?? resourceSpellings(rest.resource),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
     maxTokenBytes: rest.maxTokenBytes ?? Math.max(MAX_TOKEN_BYTES, ...issuers.map((one) => one.maxTokenBytes ?? 0)),

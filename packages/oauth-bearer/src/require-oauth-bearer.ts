@@ -4,9 +4,8 @@ import { authInfoOf } from '@countersign/core/mcp-sdk'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
 import { createDiscovery } from './http/discovery.js'
-import { createNetwork } from './http/network.js'
 import { isSafeUrlText } from './http/url-rule.js'
-import { createIssuer } from './issuers/create-issuer.js'
+import { createIssuers } from './issuers/create-issuers.js'
 import { createLegacy } from './legacy.js'
 import { type MetadataOptions, serveMetadata } from './metadata.js'
 import { createMount, placeOf, tellOfMount } from './metadata-mount.js'
@@ -50,11 +49,10 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
 export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBearerGate {
   const resolved = resolveOAuthOptions(options)
   const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo, recheckMs } = resolved
-  const network = createNetwork(resolved.network)
-  const issuers = resolved.issuers.map((issuer) => createIssuer(issuer, { ...resolved, network }))
+  const { network, issuers, findIssuer } = createIssuers(resolved)
   const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
   const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
-  const verify = createVerify({ ...resolved, issuers, legacy })
+  const verify = createVerify({ ...resolved, issuers, findIssuer, legacy })
   const hasScopes = createScopeCheck(resolved.scopeImplies)
   const sockets = watchSockets(verify, resolved.audit)
   const knownScopes = new Set(resolved.scopes)

@@ -22,13 +22,37 @@ export function digestOf({ scheme, token }: PresentedToken): string {
   return scheme === 'bearer' ? digest : `${scheme}:${digest}`
 }
 
-/** Makes a cache of at most `maxEntries`, from which the least recently used goes first; 0 caches nothing. */
+/** Issuers with entries, at most: more than any gate has at once. */
+const MAX_ISSUERS = 10_000
+
+/**
+ * Makes a cache of at most `maxEntries` for each issuer, from which the least recently used goes first: one issuer's tokens
+ * displace no other's. 0 caches nothing.
+ */
 export function createTokenCache(maxEntries: number, clock: Clock, sources: readonly KeySource[]): TokenCache {
   if (maxEntries === 0) return { get: () => undefined, set: () => undefined, size: 0 }
-  const entries = new LRUCache<string, Verified>({ max: maxEntries })
+  /** Where each digest is. */
+  const places = new Map<string, LRUCache<string, Verified>>()
+  const issuers = new LRUCache<string, LRUCache<string, Verified>>({
+    maxSize: MAX_ISSUERS,
+    sizeCalculation: () => 1,
+    dispose: (entries) => entries.clear(),
+  })
+
+  function entriesOf(issuer: string): LRUCache<string, Verified> {
+    const known = issuers.get(issuer)
+    if (known !== undefined) return known
+    const entries = new LRUCache<string, Verified>({
+      max: maxEntries,
+      dispose: (_verified, digest) => void places.delete(digest),
+    })
+    issuers.set(issuer, entries)
+    return entries
+  }
 
   function purge(removed: ReadonlySet<TrustedKey>): void {
-    for (const [digest, { signer }] of entries.entries()) {
+    for (const [digest, entries] of places) {
+      const signer = entries.peek(digest)?.signer
       if (signer !== undefined && removed.has(signer.key)) entries.delete(digest)
     }
   }
@@ -36,8 +60,9 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
 
   return {
     get(digest) {
-      const entry = entries.get(digest)
-      if (entry === undefined) return undefined
+      const entries = places.get(digest)
+      const entry = entries?.get(digest)
+      if (entries === undefined || entry === undefined) return undefined
       const untimely = checkTimes(entry, entry.toleranceMs, clock.now())
       const isKept = untimely === undefined && clock.monotonic() < (entry.keepUntilMs ?? 0)
       if (isKept && (entry.signer === undefined || isTrusted(entry.signer))) return entry
@@ -45,10 +70,13 @@ export function createTokenCache(maxEntries: number, clock: Clock, sources: read
       return untimely?.reason === 'expired' ? untimely : undefined
     },
     set(digest, verified) {
-      if (clock.monotonic() < (verified.keepUntilMs ?? 0)) entries.set(digest, verified)
+      if (clock.monotonic() >= (verified.keepUntilMs ?? 0)) return
+      const entries = entriesOf(verified.verdict.principal.issuer)
+      entries.set(digest, verified)
+      places.set(digest, entries)
     },
     get size() {
-      return entries.size
+      return places.size
     },
   }
 }

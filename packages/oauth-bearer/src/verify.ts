@@ -1,7 +1,6 @@
 import type { Clock } from '@countersign/core'
 import {
   andThen,
-  type Denied,
   denied,
   type Granted,
   isPromise,
@@ -13,9 +12,10 @@ import {
 import type { Request } from 'express'
 import { wrongIssuer } from './claims.js'
 import type { Issuer } from './issuers/issuer.js'
-import { type CompactJws, parseJws } from './jwt/parse-jws.js'
-import type { Legacy } from './legacy.js'
-import type { OAuthBearerVerdict, TokenOutcome } from './outcome.js'
+import type { FindRuntimeIssuer, IssuerAnswer } from './issuers/runtime-issuers.js'
+import { type CompactJws, type MalformedPart, parseJws } from './jwt/parse-jws.js'
+import { LEGACY_ISSUER, type Legacy } from './legacy.js'
+import type { OAuthBearerVerdict, Refused, TokenOutcome, Verified } from './outcome.js'
 import { grantAnew, type OAuthBearerPrincipal } from './principal.js'
 import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
 import type { OAuthBearerReason } from './reasons.js'
@@ -27,6 +27,8 @@ type Outcome = TokenOutcome | Promise<TokenOutcome>
 /** What {@link createVerify} verifies with. */
 export interface VerifySetup {
   readonly issuers: readonly Issuer[]
+  /** Finds the issuers that are known at run time alone. */
+  readonly findIssuer: FindRuntimeIssuer | undefined
   readonly legacy: Legacy | undefined
   readonly isRevoked: IsRevoked | undefined
   readonly isRevokedTimeoutMs: number
@@ -46,13 +48,13 @@ export type VerifyToken = (
  * revocation, every time. Makes no promise if everything is known.
  */
 export function createVerify(setup: VerifySetup): VerifyToken {
-  const { issuers, legacy, isRevoked, isRevokedTimeoutMs, maxCacheEntries, clock } = setup
+  const { issuers, findIssuer, legacy, isRevoked, isRevokedTimeoutMs, maxCacheEntries, clock } = setup
   const cache = createTokenCache(
     maxCacheEntries,
     clock,
     issuers.flatMap(({ keys }) => keys ?? []),
   )
-  const route = createTokenRouter(issuers)
+  const route = createTokenRouter(issuers, findIssuer)
   const legacyScheme = legacy?.scheme.toLowerCase()
 
   return (presented, request) => {
@@ -74,7 +76,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
     const outcome =
       legacy !== undefined && presented.scheme === legacyScheme
         ? legacy.verify(presented, now, request)
-        : verifyAt(route(presented.token), presented, now, request)
+        : andThen<Route, TokenOutcome>(route(presented.token), (taken) => verifyAt(taken, presented, now, request))
     return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
       if (verified.outcome !== 'verified') return verified
       cache.set(digest, verified)
@@ -85,35 +87,52 @@ export function createVerify(setup: VerifySetup): VerifyToken {
 
 /** Which issuer decides on a token, and how. */
 export type Route =
-  | { readonly way: 'jwt'; readonly issuer: Issuer; readonly jws: CompactJws }
-  | { readonly way: 'ask'; readonly issuer: Issuer }
-  /** No issuer accepts it, and none is asked. */
-  | { readonly way: 'none'; readonly refusal: Denied<OAuthBearerReason> }
+  /** `untilMs`: of an issuer that is known at run time, until when that counts. */
+  | { readonly way: 'jwt'; readonly issuer: Issuer; readonly jws: CompactJws; readonly untilMs?: number }
+  | { readonly way: 'ask'; readonly issuer: Issuer; readonly untilMs?: number }
+  /** No issuer accepts it, and none is asked; or it cannot be known which one would. */
+  | { readonly way: 'none'; readonly refusal: Refused }
 
 /**
  * Routes by configuration: a JWT whose `iss` is exactly an issuer with keys goes to that issuer; every other token, with
  * or without dots, to the issuer of opaque tokens. Never to two of them: they would learn of each other's tokens. For the
  * same reason a JWT that names another issuer by its URL is not sent to an introspection endpoint.
  */
-export function createTokenRouter(issuers: readonly Issuer[]): (token: string) => Route {
+export function createTokenRouter(
+  issuers: readonly Issuer[],
+  findIssuer: FindRuntimeIssuer | undefined,
+): (token: string) => Route | Promise<Route> {
   const jwtIssuers = new Map(issuers.filter(({ verifyJwt }) => verifyJwt).map((issuer) => [issuer.issuer, issuer]))
+  const names = issuers.map(({ issuer }) => issuer)
+  /** No issuer that is found at run time has one of these names. */
+  const reserved = new Set([...names, LEGACY_ISSUER])
   const opaqueIssuers = issuers.filter(({ ask }) => ask)
 
-  return (token) => {
-    const jws = parseJws(token)
-    const named = typeof jws === 'string' ? undefined : jws.payload.iss
-    const own = typeof named === 'string' ? jwtIssuers.get(named) : undefined
-    if (typeof jws !== 'string' && own !== undefined) return { way: 'jwt', issuer: own, jws }
+  function routeOther(token: string, named: unknown, part: MalformedPart | undefined): Route {
     const issuer = opaqueIssuers.find(({ tokenPrefix }) => token.startsWith(tokenPrefix))
     if (issuer !== undefined && mayLearn(issuer, named)) return { way: 'ask', issuer }
     const refusal =
-      typeof jws === 'string'
-        ? denied<OAuthBearerReason>('malformed_token', { detail: { attributes: { part: jws } } })
-        : wrongIssuer(
-            named,
-            issuers.map((one) => one.issuer),
-          )
+      part === undefined
+        ? wrongIssuer(named, names)
+        : denied<OAuthBearerReason>('malformed_token', { detail: { attributes: { part } } })
     return { way: 'none', refusal }
+  }
+
+  return (token) => {
+    const jws = parseJws(token)
+    if (typeof jws === 'string') return routeOther(token, undefined, jws)
+    const { iss: named } = jws.payload
+    const own = typeof named === 'string' ? jwtIssuers.get(named) : undefined
+    if (own !== undefined) return { way: 'jwt', issuer: own, jws }
+    if (findIssuer === undefined || typeof named !== 'string' || reserved.has(named)) {
+      return routeOther(token, named, undefined)
+    }
+    return andThen<IssuerAnswer, Route>(findIssuer(named), (found) => {
+      if (found === undefined) return routeOther(token, named, undefined)
+      if ('outcome' in found) return { way: 'none', refusal: found }
+      const { issuer, untilMs } = found
+      return issuer.verifyJwt === undefined ? { way: 'ask', issuer, untilMs } : { way: 'jwt', issuer, jws, untilMs }
+    })
   }
 }
 
@@ -124,14 +143,20 @@ function mayLearn({ issuer, acceptsIssuer }: Issuer, named: unknown): boolean {
 /** Verifies where the token was routed to. The event of a refusal names the issuer. */
 function verifyAt(route: Route, presented: PresentedToken, now: number, request: Request | undefined): Outcome {
   if (route.way === 'none') return route.refusal
-  const { issuer } = route
+  const { issuer, untilMs } = route
   const outcome =
     route.way === 'ask' ? issuer.ask?.(presented, now, request) : verifyJwt(route.jws, issuer, presented, now, request)
   return andThen<TokenOutcome, TokenOutcome>(outcome ?? denied('wrong_issuer'), (value) => {
-    if (value.outcome === 'verified') return value
+    if (value.outcome === 'verified') return untilMs === undefined ? value : keptUntil(value, untilMs)
     const attributes = { ...value.detail?.attributes, issuer: issuer.issuer }
     return { ...value, detail: { ...value.detail, attributes } }
   })
+}
+
+/** The app may withdraw the issuer: then no verdict of it is remembered. */
+function keptUntil(verified: Verified, untilMs: number): Verified {
+  const { keepUntilMs } = verified
+  return keepUntilMs === undefined ? verified : { ...verified, keepUntilMs: Math.min(keepUntilMs, untilMs) }
 }
 
 /** The JWT's own verdict, and what introspection adds to it or replaces it with. */

@@ -128,7 +128,7 @@ describe('which issuer decides', () => {
     expect(await outcome(await signToken(app.key, context(other.url)))).toBe('401 bad_signature')
   })
 
-  test('every token that is not a JWT of a JWT issuer goes to the issuer of opaque tokens', async () => {
+  test('every token that is not a JWT of another issuer goes to the issuer of opaque tokens', async () => {
     const { issuer: opaque, endpoint } = await second()
     app = await oauthApp(({ url }) => ({ issuer: [url, { issuer: opaque.url, kind: 'opaque', introspection }] }))
     endpoint.tokens.set('opaque', answer(opaque))
@@ -137,9 +137,10 @@ describe('which issuer decides', () => {
     const ofOpaque = await app.token({ claims: { iss: opaque.url } })
     expect(await outcome('opaque')).toBe('200 granted')
     expect(await outcome(own)).toBe('200 granted')
-    expect(await outcome(elsewhere)).toBe('401 inactive')
+    // Of another issuer, whose tokens this one must not learn of.
+    expect(await outcome(elsewhere)).toBe('401 wrong_issuer')
     expect(await outcome(ofOpaque)).toBe('401 inactive')
-    expect(endpoint.asked.map(({ form }) => form.get('token'))).toEqual(['opaque', elsewhere, ofOpaque])
+    expect(endpoint.asked.map(({ form }) => form.get('token'))).toEqual(['opaque', ofOpaque])
   })
 
   test('[oauth-one-issuer] a bad JWT of a JWT issuer is not sent to the other issuer', async () => {

@@ -51,6 +51,19 @@ describe('the cache of verified tokens, by itself', () => {
     expect(cache.get('b')).toBeDefined()
   })
 
+  test('[oauth-cache] displaces the oldest of its own issuer, and no token of another one', () => {
+    const { cache, verified } = setUp()
+    const of = (issuer: string) => verified({ verdict: granted({ ...principal, issuer }) })
+    cache.set('other', of('j'))
+    for (const digest of ['a', 'b', 'a', 'c', 'd']) cache.set(digest, of('i'))
+    expect(cache.size).toBe(3)
+    expect(['other', 'a', 'b', 'c', 'd'].filter((digest) => cache.get(digest) !== undefined)).toEqual([
+      'other',
+      'c',
+      'd',
+    ])
+  })
+
   test.each<[string, KeyAnswer | Promise<KeyAnswer>]>([
     ['another key of that name', { outcome: 'found', keys: [makeKey()] }],
     ['no key of that name', { outcome: 'unknown' }],

@@ -70,8 +70,8 @@ export interface Introspection {
  */
 export function createIntrospection(setup: IntrospectionSetup): Introspection {
   const { acceptsIssuers, options, ask, clock } = setup
-  const answers = new LRUCache<string, Answer>({ max: MAX_ACTIVE })
-  const inactiveUntilMs = new LRUCache<string, number>({ max: MAX_INACTIVE })
+  const answers = new LRUCache<string, Answer>({ maxSize: MAX_ACTIVE, sizeCalculation: () => 1 })
+  const inactiveUntilMs = new LRUCache<string, number>({ maxSize: MAX_INACTIVE, sizeCalculation: () => 1 })
   const questions = new Map<string, Promise<Reply>>()
   const lanes = { known: createLane(clock, options.maxConcurrent), unknown: createLane(clock, options.maxConcurrent) }
 

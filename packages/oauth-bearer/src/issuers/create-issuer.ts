@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Audit, Clock } from '@countersign/core'
 import type { ClaimRules } from '../claims.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
@@ -28,8 +29,25 @@ export interface GateSettings {
   readonly network: Network
 }
 
-/** Makes the state of an issuer. Sends no request yet. */
-export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings): Issuer {
+/** What an issuer's keys depend on. */
+const OF_KEYS = [
+  'issuer',
+  'jwks',
+  'jwksUri',
+  'secret',
+  'algorithms',
+  'metadataUrl',
+  'trustedHosts',
+  'staleIfErrorSeconds',
+  'keysTimeoutMs',
+  'metadataTimeoutMs',
+] as const
+
+/**
+ * Makes the state of an issuer. Sends no request yet. `before` is the issuer that it replaces: its keys are used on if nothing
+ * that they depend on has changed, so that no outage begins with new options.
+ */
+export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings, before?: Issuer): Issuer {
   const { issuer, kind, secret, introspection } = checked
   const rules: ClaimRules = {
     issuer,
@@ -44,7 +62,9 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
   const { metadataUrl, trustedHosts, metadataTimeoutMs: timeoutMs } = checked
   const { network, clock } = gate
   const discovery = createDiscovery({ issuer, metadataUrl, trustedHosts, network, timeoutMs, clock })
-  const keys = kind === 'opaque' ? undefined : keysOf(checked, algorithms, discovery, gate)
+  const keysMadeOf = OF_KEYS.map((name) => checked[name])
+  const usedKeys = isDeepStrictEqual(keysMadeOf, before?.keysMadeOf) ? before?.keys : undefined
+  const keys = kind === 'opaque' ? undefined : (usedKeys ?? keysOf(checked, algorithms, discovery, gate))
   return {
     issuer,
     verifyJwt:
@@ -61,6 +81,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings):
     acceptsIssuer: (name) => introspection === undefined || checked.acceptsIssuers.includes(name),
     tokenPrefix: checked.tokenPrefix ?? '',
     keys,
+    keysMadeOf,
     publicPlace: () => discovery.publicPlace(),
   }
 }

@@ -110,8 +110,11 @@ export function claimMapRule(): RuleBuilder<Readonly<Record<string, string>>> {
   )
 }
 
+/** What an issuer's name looks like. */
+export const ISSUER_NAME: RegExp = /^[!-~]{1,1024}$/
+
 const rules = {
-  issuer: option.string(/^[!-~]{1,1024}$/, "an issuer's name, in ASCII and without spaces").required(),
+  issuer: option.string(ISSUER_NAME, "an issuer's name, in ASCII and without spaces").required(),
   kind: option.oneOf('jwt', 'opaque', 'mixed'),
   tokenPrefix: option.string(/^[A-Za-z0-9._~+/-]{1,64}$/, '1 to 64 characters of a token'),
   audience: audienceRule(),

@@ -30,6 +30,8 @@ export interface Issuer {
   readonly tokenPrefix: string
   /** The keys of `verifyJwt`: what they verified must be forgotten when they are withdrawn. */
   readonly keys: KeySource | undefined
+  /** The options that `keys` were made of. */
+  readonly keysMadeOf: readonly unknown[]
   /** Where clients find the issuer's metadata. The name must be a URL. */
   readonly publicPlace: () => Promise<string>
 }
