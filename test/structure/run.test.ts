@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type JestResults, readArguments, summarise } from '../support/jest-results.mjs'
-import { findChromium, findPostgres, findRedisServer, missingParts, planInstall } from '../support/machine.mjs'
+import {
+  findChromium,
+  findNginx,
+  findPostgres,
+  findRedisServer,
+  missingParts,
+  planInstall,
+} from '../support/machine.mjs'
 import { isSupportedNode, PNPM_VERSION, pnpm } from '../support/pnpm.mjs'
 import { root } from './workspace.js'
 
@@ -15,7 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a machine has that lacks nothing. */
-const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb']
+const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb', 'nginx']
 
 /** A folder for the PATH with these commands in it, each ending with 0. */
 function pathWith(name: string, ...commands: string[]): string {
@@ -60,6 +67,8 @@ describe('the parts that the machine must have', () => {
     expect(findChromium({ PATH: '' }, [join(PATH, 'absent'), join(PATH, 'chromium')])).toBe(join(PATH, 'chromium'))
     expect(findPostgres({ PATH })).toBe(PATH)
     expect(findPostgres({ PATH: '', POSTGRES_BIN: PATH })).toBe(PATH)
+    expect(findNginx({ PATH: '', NGINX: join(PATH, 'nginx') })).toBe(join(PATH, 'nginx'))
+    expect(findNginx({ PATH: '' }, [join(PATH, 'absent'), join(PATH, 'nginx')])).toBe(join(PATH, 'nginx'))
   })
 
   test('are found in the newest of the folders that packages make for PostgreSQL', () => {
@@ -79,6 +88,7 @@ describe('the parts that the machine must have', () => {
     expect(missingParts({ PATH, REDIS_SERVER: '/nowhere/redis-server' })).toEqual(['redis'])
     expect(missingParts({ PATH, CHROMIUM: '/nowhere/chromium' })).toEqual(['chromium'])
     expect(missingParts({ PATH, POSTGRES_BIN: '/nowhere' })).toEqual(['postgres'])
+    expect(missingParts({ PATH, NGINX: '/nowhere/nginx' })).toEqual(['nginx'])
   })
 
   test('are missing without redis-cli, which joins the cluster of the tests', () => {
@@ -93,6 +103,9 @@ describe('the parts that the machine must have', () => {
     ])
     expect(planInstall(['postgres'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
       ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'],
+    ])
+    expect(planInstall(['nginx'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
+      ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'nginx-light'],
     ])
     expect(planInstall(['redis'], machine(['dnf'], false, true)).commands).toEqual([
       ['sudo', 'dnf', 'install', '-y', 'redis'],
@@ -119,11 +132,11 @@ describe('the parts that the machine must have', () => {
     symlinkSync(process.execPath, join(path, 'node'))
     const done = spawnSync(process.execPath, [join(root, 'test/run.mjs')], {
       encoding: 'utf8',
-      env: { PATH: path, CHROMIUM: '/nowhere/chromium', POSTGRES_BIN: '/nowhere' },
+      env: { PATH: path, CHROMIUM: '/nowhere/chromium', POSTGRES_BIN: '/nowhere', NGINX: '/nowhere' },
     })
     expect(done.status).toBe(1)
-    expect(done.stderr).toContain('the machine lacks: redis, chromium, postgres')
-    expect(done.stderr).toContain('Install redis and chromium and postgres')
+    expect(done.stderr).toContain('the machine lacks: redis, chromium, postgres, nginx')
+    expect(done.stderr).toContain('Install redis and chromium and postgres and nginx')
     expect(done.stdout).not.toContain('Install\n')
     expect(done.stdout).not.toMatch(/passed/)
   })

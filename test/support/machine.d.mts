@@ -1,4 +1,4 @@
-export type Part = 'redis' | 'chromium' | 'postgres'
+export type Part = 'redis' | 'chromium' | 'postgres' | 'nginx'
 
 export interface PackageManager {
   readonly name: string
@@ -18,6 +18,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export declare function findChromium(env?: Environment, places?: readonly string[]): string | undefined
 export declare function findRedisServer(env?: Environment): string | undefined
 export declare function findPostgres(env?: Environment, places?: readonly string[]): string | undefined
+export declare function findNginx(env?: Environment, places?: readonly string[]): string | undefined
 export declare function missingParts(env?: Environment): Part[]
 export declare function planInstall(
   missing: readonly Part[],

@@ -14,6 +14,8 @@ const CHROMIUM_PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ]
 
+const NGINX_PLACES = ['/usr/sbin/nginx', '/usr/local/sbin/nginx']
+
 /** Where packages put PostgreSQL's programs, with a folder for each version. */
 const POSTGRES_PLACES = ['/usr/lib/postgresql', '/usr/libexec/postgresql', '/opt/homebrew/opt', '/usr/local/opt']
 
@@ -26,25 +28,30 @@ const managers = [
       ['apt-get', 'update', '-qq'],
       ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages],
     ],
-    packages: { redis: ['redis-server', 'redis-tools'], chromium: ['chromium'], postgres: ['postgresql'] },
+    packages: {
+      redis: ['redis-server', 'redis-tools'],
+      chromium: ['chromium'],
+      postgres: ['postgresql'],
+      nginx: ['nginx-light'],
+    },
   },
   {
     name: 'dnf',
     needsRoot: true,
     commands: (packages) => [['dnf', 'install', '-y', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql-server'] },
+    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql-server'], nginx: ['nginx'] },
   },
   {
     name: 'apk',
     needsRoot: true,
     commands: (packages) => [['apk', 'add', '--no-cache', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql'] },
+    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql'], nginx: ['nginx'] },
   },
   {
     name: 'brew',
     needsRoot: false,
     commands: (packages) => [['brew', 'install', ...packages]],
-    packages: { redis: ['redis'], chromium: ['google-chrome'], postgres: ['postgresql@17'] },
+    packages: { redis: ['redis'], chromium: ['google-chrome'], postgres: ['postgresql@17'], nginx: ['nginx'] },
   },
 ]
 
@@ -75,6 +82,12 @@ export function findRedisServer(env = process.env) {
   return which('redis-server', env)
 }
 
+/** `nginx`: `NGINX` when it is set, else the PATH, and where the PATH of a user who is not root has no folder of it. */
+export function findNginx(env = process.env, places = NGINX_PLACES) {
+  if (env.NGINX) return isExecutable(env.NGINX) ? env.NGINX : undefined
+  return which('nginx', env) ?? places.find(isExecutable)
+}
+
 /** The folder of `postgres` and `initdb`: `POSTGRES_BIN` when it is set, else the PATH and the usual places, newest first. */
 export function findPostgres(env = process.env, places = POSTGRES_PLACES) {
   const isHere = (folder) => isExecutable(join(folder, 'postgres')) && isExecutable(join(folder, 'initdb'))
@@ -92,12 +105,13 @@ function versionsBelow(place) {
   }
 }
 
-/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`, `postgres`. */
+/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`, `postgres`, `nginx`. */
 export function missingParts(env = process.env) {
   const missing = []
   if (findRedisServer(env) === undefined || which('redis-cli', env) === undefined) missing.push('redis')
   if (findChromium(env) === undefined) missing.push('chromium')
   if (findPostgres(env) === undefined) missing.push('postgres')
+  if (findNginx(env) === undefined) missing.push('nginx')
   return missing
 }
 

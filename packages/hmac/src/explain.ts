@@ -35,7 +35,10 @@ export interface SignedParts {
 
 /** What a signature is explained against: the options of the gate, and the time. */
 export interface ExplainSignatureOptions
-  extends Pick<RequireHmacOptions, 'secrets' | 'audience' | 'formats' | 'callers' | 'maxBodyBytes' | 'replay'> {
+  extends Pick<
+    RequireHmacOptions,
+    'secrets' | 'audience' | 'formats' | 'callers' | 'maxBodyBytes' | 'replay' | 'pathPrefix' | 'target'
+  > {
   /** Milliseconds since the epoch: when the verifier meets the request. Default: now. */
   readonly now?: number | undefined
 }
@@ -94,8 +97,8 @@ export async function explainSignature(
   const clock = { now: () => now, monotonic: () => systemClock.monotonic() }
   const resolved = resolveHmacOptions(OWNER, { ...gate, clock })
   const request = requestOf(parts)
-  const { formats } = resolved
-  const presented = readSignature(request, formats) ?? foreignSignature(request, formats) ?? denied('missing')
+  const { formats, target } = resolved
+  const presented = readSignature(request, formats, target) ?? foreignSignature(request, formats) ?? denied('missing')
   if (isDenied(presented)) {
     return { ...explain(presented, steps(WITH_DIGEST)), claim: undefined, meaning: meaningOf(presented) }
   }

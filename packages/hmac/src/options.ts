@@ -8,16 +8,17 @@ import {
   resolveOptions,
   type UsageStore,
 } from '@countersign/core/gate-kit'
-import type { SignatureFormat } from './formats/format.js'
+import type { SignatureFormat, SignedTarget } from './formats/format.js'
 import { AUDIENCE_PATTERN, CALLER_PATTERN, SHARED_CALLER } from './formats/grammar.js'
 import { rfc9421 } from './formats/rfc9421.js'
+import { resolveTarget, type TargetOptions, targetRules } from './formats/signed-target.js'
 import { type Enforce, type LegacyKeys, type LegacyOptions, resolveLegacyKeys } from './legacy.js'
 import type { HmacDependency, HmacReason } from './reasons.js'
 import { isKnownCaller } from './store/find-keys.js'
 import type { HmacSecretStore } from './store/port.js'
 
 /** Options of {@link requireHmac}. */
-export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependency> {
+export interface RequireHmacOptions extends GateOptions<HmacReason, HmacDependency>, TargetOptions {
   /** Where the callers' secrets are kept. */
   readonly secrets: HmacSecretStore
   /** This service's own name in signatures: a host, or a list of them. The `Host` header is never believed. */
@@ -62,6 +63,7 @@ const rules = {
       : undefined,
   ),
   callers: option.strings(CALLER_PATTERN, 'a list of names of a-z 0-9 . _ - that start with a letter or digit'),
+  ...targetRules,
   replay: option.port<ReplayStore>('a replay store, such as redisReplay(redis)', 'claim'),
   body: option.oneOf('buffer', 'rawBody').default('buffer'),
   maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(DEFAULT_MAX_BODY_BYTES),
@@ -103,6 +105,9 @@ const ALIASES: OptionAliases = {
   tag: 'formats: [rfc9421({ tag })]',
   prefix: 'formats: [xHeaders({ prefix })]',
   limit: 'maxBodyBytes',
+  basepath: 'pathPrefix',
+  path: 'target',
+  url: 'target',
 }
 
 /** The options with their defaults. */
@@ -113,6 +118,7 @@ export interface ResolvedHmacOptions {
   /** In lower case; one that is empty when no format binds it. */
   readonly audiences: readonly string[]
   readonly formats: readonly SignatureFormat[]
+  readonly target: SignedTarget
   readonly replay: ReplayStore | undefined
   readonly body: BodyMode
   readonly maxBodyBytes: number
@@ -172,6 +178,7 @@ export function resolveHmacOptions(owner: string, options: RequireHmacOptions): 
     callers,
     audiences: resolved.audience ?? [''],
     formats,
+    target: resolveTarget(owner, resolved),
     replay: resolved.replay,
     body: resolved.body,
     maxBodyBytes: resolved.maxBodyBytes,

@@ -1,7 +1,7 @@
 import { hasBody, mayLackLines } from '@countersign/core/body'
 import { denied, fieldLines, isUpgrade, parseAuthorization } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat, UnreadableClaim } from './formats/format.js'
+import type { SignatureClaim, SignatureFormat, SignedTarget, UnreadableClaim } from './formats/format.js'
 import type { HmacDenied } from './reasons.js'
 
 /** A signature, read by the grammar of its format. Nothing is proven yet. */
@@ -34,6 +34,7 @@ export interface CredentialSources {
   /** The header fields of the old key, in lower case; none when there is no old key. */
   readonly keyHeaders: readonly string[]
   readonly reportOnly: boolean
+  readonly target: SignedTarget
 }
 
 /**
@@ -41,9 +42,9 @@ export interface CredentialSources {
  */
 export function readCredential(
   request: Request,
-  { formats, keyHeaders, reportOnly }: CredentialSources,
+  { formats, keyHeaders, reportOnly, target }: CredentialSources,
 ): HmacCredential | HmacDenied | undefined {
-  const signature = readSignature(request, formats)
+  const signature = readSignature(request, formats, target)
   if (!reportOnly) return signature ?? readKey(request, keyHeaders) ?? foreignSignature(request, formats)
   const key = readKey(request, keyHeaders)
   if (key === undefined && signature === undefined) return undefined
@@ -57,11 +58,12 @@ export function readCredential(
 export function readSignature(
   request: Request,
   formats: readonly SignatureFormat[],
+  target: SignedTarget,
 ): PresentedSignature | HmacDenied | undefined {
   let found: { readonly format: SignatureFormat; readonly claim: SignatureClaim | UnreadableClaim } | undefined
   let isSecond = false
   for (const format of formats) {
-    const claim = format.parse(request)
+    const claim = format.parse(request, target)
     if (claim === undefined) continue
     isSecond = found !== undefined
     found ??= { format, claim }

@@ -33,7 +33,7 @@ export interface HmacGate extends Gate<HmacPrincipal> {
  */
 export function requireHmac(options: RequireHmacOptions): HmacGate {
   const resolved = resolveHmacOptions('requireHmac', options)
-  const { formats, legacy, enforce, legacyUsage, reportOnly, clock, gateOptions } = resolved
+  const { formats, legacy, enforce, legacyUsage, reportOnly, target, clock, gateOptions } = resolved
   const keyHeaders = legacy.headers
   const acceptSignature = formats.find((format) => format.acceptSignature !== undefined)?.acceptSignature
   const verifier = { ...resolved, replay: resolved.replay ?? memoryReplay({ clock }) }
@@ -44,7 +44,7 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
     name: 'hmac',
     middleware: 'requireHmac',
     reads: [...formats.flatMap((format) => format.reads), ...keyHeaders],
-    read: (request) => readCredential(request, { formats, keyHeaders, reportOnly }),
+    read: (request) => readCredential(request, { formats, keyHeaders, reportOnly, target }),
     verify(credential, request) {
       const signed = (signature: PresentedSignature) => verifySignature(signature, request as Request, verifier)
       const oldKey = (key: PresentedKey) => verifyKey(key, legacy, enforce, usage)

@@ -36,7 +36,7 @@ function parsed(format: SignatureFormat, fields: Record<string, string>, target 
     'x-countersign-signature': '0'.repeat(64),
   }
   const rawHeaders = Object.entries({ ...known, ...fields }).flat()
-  const claim = format.parse({ method: 'GET', originalUrl: target, rawHeaders } as never)
+  const claim = format.parse({ method: 'GET', rawHeaders } as never, () => target)
   if (claim === undefined || 'unreadable' in claim) return claim
   return claim.base('app.example.com', new Uint8Array(32))
 }
@@ -53,6 +53,7 @@ const legacy: Parse = (text) =>
     formats: [xHeaders()],
     keyHeaders: ['authorization'],
     reportOnly: false,
+    target: () => '/',
   })
 
 const PARSERS: readonly ParserRow[] = [

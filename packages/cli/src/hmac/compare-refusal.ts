@@ -58,7 +58,7 @@ const REMEDIES: Readonly<Record<HmacReason | HmacDependency, string>> = {
   not_yet_valid: 'Set the clocks (NTP).',
   unknown_key_version: 'Use a --key-version that "hmac list" shows there, or rotate with --pending first.',
   no_active_secret: 'Get the active secret: "hmac list" shows its version.',
-  bad_signature: 'Compare the signed text above with what arrived, then the secrets.',
+  bad_signature: 'Compare the signed text above with what arrived (a proxy may change the path), then the secrets.',
   wrong_audience: 'Give --audience as the option "audience" of the verifier has it.',
   body_too_large: 'Send less, or raise maxBodyBytes there.',
   digest_mismatch: 'Sign the bytes that are sent: after serialising, and with no proxy that recompresses them.',

@@ -88,6 +88,9 @@ export interface SigningInput {
   mac(base: string): Buffer
 }
 
+/** The path with its query that a request was signed for, as its client sent it. */
+export type SignedTarget = (request: Request) => string
+
 /** One way of writing a signature into a request. */
 export interface SignatureFormat {
   /** `format` of principals and events. */
@@ -106,9 +109,9 @@ export interface SignatureFormat {
   readonly acceptSignature: string | undefined
   /**
    * Reads a claim; says why not when anything departs from the grammar. Undefined where nothing of this format is presented:
-   * whatever else is there commits the request to it. Never throws.
+   * whatever else is there commits the request to it. Throws only when `target` does.
    */
-  parse(request: Request): SignatureClaim | UnreadableClaim | undefined
+  parse(request: Request, target: SignedTarget): SignatureClaim | UnreadableClaim | undefined
   /** The header fields to add. */
   sign(input: SigningInput): Record<string, string>
 }

@@ -7,6 +7,7 @@ import {
   newNonce,
   type SignatureClaim,
   type SignatureFormat,
+  type SignedTarget,
   type SigningInput,
   type UnreadableClaim,
 } from './format.js'
@@ -93,13 +94,13 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const required = [...REQUIRED, ...more]
   const whenSent = WHEN_SENT.filter((name) => !more.includes(name))
 
-  function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
+  function parse(request: Request, targetOf: SignedTarget): SignatureClaim | UnreadableClaim | undefined {
     const inputs = fieldLines(request, 'signature-input')
     const signatures = fieldLines(request, 'signature')
     if (inputs.length === 0 && signatures.length === 0) return undefined
     const found = parseSignatureFields(inputs, signatures, tag)
     if (found === undefined || 'unreadable' in found) return found
-    const target = splitTarget(request.originalUrl)
+    const target = splitTarget(targetOf(request))
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
     if (target === undefined || target.query === '?') return malformedPart('target')
     const { components, parameters } = found

@@ -8,6 +8,7 @@ import {
   newNonce,
   type SignatureClaim,
   type SignatureFormat,
+  type SignedTarget,
   type SigningInput,
   type UnreadableClaim,
 } from './format.js'
@@ -125,7 +126,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     return lines.join('\n')
   }
 
-  function parse(request: Request): SignatureClaim | UnreadableClaim | undefined {
+  function parse(request: Request, targetOf: SignedTarget): SignatureClaim | UnreadableClaim | undefined {
     const lines = linesOfFields(request, fieldsToRead)
     if (reads.every((name) => lines.get(name)?.length === 0)) return undefined
     for (const [name, values] of lines) if (values.length > 1) return ambiguousPart(name)
@@ -137,7 +138,8 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     const version = versionText === undefined ? undefined : parseVersion(versionText)
     const nonce = lines.get(names.nonce)?.[0]
     const fields = requiredFields.map((name) => withoutWhitespaceAround(lines.get(name)?.[0]))
-    const { method, originalUrl: target } = request
+    const { method } = request
+    const target = targetOf(request)
     if (!isCaller(caller)) return malformedPart(names.caller)
     if (timestamp === undefined) return malformedTime(names.timestamp, timestampText)
     if (signature === undefined) return malformedPart(names.signature)
