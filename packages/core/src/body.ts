@@ -2,8 +2,10 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import getRawBody from 'raw-body'
+import { andThen } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { memberOf } from './options/own.js'
+import { REFUSED_BODY } from './request/drain.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
 
@@ -48,6 +50,35 @@ export function readBody(
   maxBytes: number,
   mode: BodyMode = 'buffer',
 ): BodyResult | Promise<BodyResult> {
+  return read(request, maxBytes, mode, undefined) as BodyResult | Promise<BodyResult>
+}
+
+/**
+ * Reads a body that is going to be refused as {@link readBody} would, so that the refusal takes as long as one that needs the
+ * bytes; but no further than {@link drain}, 256 KiB and 1 s. `'unread'` where it goes on after that.
+ *
+ * @throws {TypeError} as {@link readBody} does.
+ */
+export function readToRefuse(
+  request: IncomingMessage,
+  maxBytes: number,
+  mode: BodyMode = 'buffer',
+): BodyResult | 'unread' | Promise<BodyResult | 'unread'> {
+  // What the platform kept is here already.
+  const most = mode === 'rawBody' ? maxBytes : Math.min(maxBytes, REFUSED_BODY.maxBytes)
+  const isTooLarge = most === maxBytes || (isFramed(request) && (declaredLength(request) ?? 0) > maxBytes)
+  return andThen(read(request, most, mode, REFUSED_BODY.timeoutMs), (body) => {
+    if (body === 'late') return 'unread'
+    return body === 'too_large' && !isTooLarge ? 'unread' : body
+  })
+}
+
+function read(
+  request: IncomingMessage,
+  maxBytes: number,
+  mode: BodyMode,
+  withinMs: number | undefined,
+): BodyResult | 'late' | Promise<BodyResult | 'late'> {
   if (mode === 'rawBody') {
     const kept = platformBody(request, maxBytes)
     if (kept !== undefined) return kept
@@ -67,7 +98,7 @@ export function readBody(
   if (!framed && !hadEnded && request.readableLength === 0) request.read(0)
   if (isWhole(request, framed, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
-  return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, resolve, reject))
+  return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, withinMs, resolve, reject))
 }
 
 /**
@@ -132,17 +163,20 @@ function pump(
   framed: boolean,
   length: number | undefined,
   maxBytes: number,
-  resolve: (result: BodyResult) => void,
+  withinMs: number | undefined,
+  resolve: (result: BodyResult | 'late') => void,
   reject: (error: unknown) => void,
 ): void {
   const chunks: Buffer[] = []
   let feed: EventEmitter | undefined
   let isDone = false
   const idle = framed ? undefined : setTimeout(onIdle, IDLE_MS)
+  const deadline = withinMs === undefined ? undefined : setTimeout(onLate, withinMs)
 
   function finish(): void {
     isDone = true
     clearTimeout(idle)
+    clearTimeout(deadline)
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
   }
 
@@ -155,13 +189,23 @@ function pump(
         return resolve(keep(request, body))
       }
       if (error.type === 'entity.too.large') {
-        if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
+        putBack()
         return resolve('too_large')
       }
       if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
       reject(error)
     })
     return source
+  }
+
+  function putBack(): void {
+    if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
+  }
+
+  function onLate(): void {
+    finish()
+    putBack()
+    resolve('late')
   }
 
   function onReadable(): void {

@@ -1,5 +1,4 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
-import { sha256 } from '@countersign/core/gate-kit'
 import type { SignatureClaim } from './formats/format.js'
 import type { HmacSecretVersion } from './store/port.js'
 
@@ -57,6 +56,6 @@ function tryKeys({ signature }: SignatureClaim, keys: readonly Candidate[], base
 }
 
 /** The work of a MAC for a caller that has none to check, so that time does not tell the two apart. */
-export function spendDecoy(claim: SignatureClaim, audiences: Audiences): void {
-  findMac(claim, decoys, audiences, claim.digests === undefined ? sha256('') : undefined)
+export function spendDecoy(claim: SignatureClaim, audiences: Audiences, bodySha256: Uint8Array | undefined): void {
+  findMac(claim, decoys, audiences, bodySha256)
 }

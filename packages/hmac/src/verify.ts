@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock, ReplayStore } from '@countersign/core'
-import { type BodyMode, type BodyResult, readBody } from '@countersign/core/body'
+import { type BodyMode, type BodyResult, readBody, readToRefuse } from '@countersign/core/body'
 import {
   type AuditAttributes,
   andThen,
@@ -59,13 +59,14 @@ export function verifySignature(
   const skewSeconds = Math.floor(nowSeconds) - claim.timestamp
   const audiences = { own, host: format.bindsAudience ? hostOf(request) : undefined }
 
+  const misdated = checkWindow(format, claim, skewSeconds, nowSeconds)
+  const refuse = (reason: HmacReason, about: VerdictDetail) =>
+    refuseAsBadMac(reason, request, { claim, audiences, maxBodyBytes, mode }, about)
   if (!isKnownCaller(claim.caller, callers, secrets)) {
-    spendDecoy(claim, audiences)
-    return denied('unknown_caller', { detail: { attributes: { format: format.name, skew_seconds: skewSeconds } } })
+    const about = { attributes: { format: format.name, skew_seconds: skewSeconds } }
+    return misdated === undefined ? refuse('unknown_caller', about) : denied('unknown_caller', { detail: about })
   }
   const detail = describe(format, claim, skewSeconds)
-
-  const misdated = checkWindow(format, claim, skewSeconds, nowSeconds)
   if (misdated !== undefined) return withAttributes(misdated.reason, detail, misdated.attributes)
 
   const readBytes = () => {
@@ -78,7 +79,9 @@ export function verifySignature(
     (found) =>
       found.keys.length > 0
         ? onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit)
-        : refuseKeys(found, claim, audiences, naming(detail, found)),
+        : found.hasUnreadable
+          ? unavailable('secret_unreadable', { detail: naming(detail, found) })
+          : refuse(found.missing, naming(detail, found)),
     (error) => unavailableBy(error, 'secret_store', detail),
   )
 }
@@ -135,15 +138,35 @@ function naming(detail: VerdictDetail, { secrets }: FoundKeys): VerdictDetail {
   return { ...detail, attributes: { ...detail.attributes, secrets_tried: secrets } }
 }
 
-function refuseKeys(
-  { hasUnreadable, missing }: FoundKeys,
-  claim: SignatureClaim,
-  audiences: Audiences,
+/** What a refusal that needs no key looks at, to be like one that does. */
+interface Unproven {
+  readonly claim: SignatureClaim
+  readonly audiences: Audiences
+  readonly maxBodyBytes: number
+  readonly mode: BodyMode
+}
+
+/**
+ * Refuses what there is no key for with the work of a MAC that is wrong and, where that needs the body, after the body: when an
+ * answer comes must not tell which callers there are.
+ */
+function refuseAsBadMac(
+  reason: HmacReason,
+  request: Request,
+  { claim, audiences, maxBodyBytes, mode }: Unproven,
   detail: VerdictDetail,
-): HmacVerdict {
-  if (hasUnreadable) return unavailable('secret_unreadable', { detail })
-  spendDecoy(claim, audiences)
-  return denied(missing, { detail })
+): HmacVerdict | Promise<HmacVerdict> {
+  if (claim.digests !== undefined) {
+    spendDecoy(claim, audiences, undefined)
+    return denied(reason, { detail })
+  }
+  const read = isUpgrade(request) ? NO_BODY : readToRefuse(request, maxBodyBytes, mode)
+  return andThen<BodyResult | 'unread', HmacVerdict>(read, (body) => {
+    const bytes = body === 'unread' ? NO_BODY : bytesOrDenied(body, maxBodyBytes, detail)
+    if (isVerdict(bytes)) return bytes
+    spendDecoy(claim, audiences, sha256(bytes))
+    return denied(reason, { detail })
+  })
 }
 
 /** The MAC and the body: over a declared digest the MAC is checked before a byte of the body is read. */

@@ -1,8 +1,11 @@
 import type { Request } from 'express'
 import { type Answering, hasBody, http2StreamOf, isFramed, type StreamOfRequest } from './message.js'
 
-const MAX_BYTES = 256 * 1024
-const TIMEOUT_MS = 1000
+/** The most that is read of what is refused, in bytes and milliseconds. */
+export const REFUSED_BODY: { readonly maxBytes: number; readonly timeoutMs: number } = {
+  maxBytes: 256 * 1024,
+  timeoutMs: 1000,
+}
 /** NO_ERROR (RFC 9113 §7): the answer is whole, and the rest of the body is not wanted (§8.1). */
 const NO_ERROR = 0
 
@@ -42,10 +45,10 @@ function discard(request: Request): void {
     stop()
     // A complete body has no bytes on their way, even if another listener has not read it to its end.
     if (!request.complete) socket.destroy()
-  }, TIMEOUT_MS)
+  }, REFUSED_BODY.timeoutMs)
   function onData(chunk: Buffer): void {
     received += chunk.length
-    if (received <= MAX_BYTES) return
+    if (received <= REFUSED_BODY.maxBytes) return
     request.off('data', onData).pause()
     // With a FIN: a client that looks sees the answer before the connection is closed.
     socket.end()
