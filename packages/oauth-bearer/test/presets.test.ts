@@ -207,6 +207,28 @@ describe('several tenants of Entra', () => {
     expect(await later(`https://login.microsoftonline.com/${OTHER}/v2.0`)).toBeUndefined()
   })
 
+  test('[oauth-presets] tenants that are known at run time are found by the gate, and their tokens name them', async () => {
+    const find = entra({ tenant: (id) => id === TENANT, audience: APPLICATION })
+    app = await oauthApp(({ keys }) => ({
+      issuer: undefined,
+      issuers: (iss) => {
+        const found = find(iss) as IssuerOptions | undefined
+        return found && { ...found, jwksUri: undefined, jwks: { keys } }
+      },
+    }))
+    const reasonOf = async (own: object) => {
+      await app?.get(await app.token({ header: { typ: 'JWT' }, claims: { ...own } }))
+      return app?.last()
+    }
+    expect(await reasonOf(claims(TENANT))).toBe('granted')
+    expect(await reasonOf(claims(TENANT, OTHER))).toBe('wrong_type')
+    expect(await reasonOf(claims(OTHER))).toBe('wrong_issuer')
+    const name = `https://login.microsoftonline.com/${TENANT}/v2.0`
+    expect(find(name)).toBe(find(name))
+    const gate = { resource: RESOURCE, issuers: find, maxTokenBytes: 16_384 }
+    expect(() => requireOAuthBearer(gate)).not.toThrow()
+  })
+
   test('[oauth-presets] tokens up to 16 KiB are read for its sake alone, unless the gate says otherwise', async () => {
     const issuer = entra({ tenant: TENANT, audience: APPLICATION })
     const statusOf = async (options: object, bytes: number) => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { OAuthBearerGate } from '@countersign/oauth-bearer'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import express from 'express'
+import express, { type RequestHandler } from 'express'
 import { type RunningServer, serve } from '../../../test/support/http-server.js'
 import { type Harness, oauthApp } from './harness.js'
 import { createApp } from './recipes/hosted-mcp-server.js'
@@ -32,9 +32,12 @@ afterEach(async () => {
 describe('recipes', () => {
   test.each(gates)('[oauth-recipes] the one for %s makes a gate that guards, and metadata', async (name) => {
     process.env.INTROSPECTION_SECRET = 'the-secret-of-the-resource'
-    const { oauth } = (await import(`./recipes/${name}`)) as { oauth: OAuthBearerGate }
+    const { oauth, metadata = oauth.metadata() } = (await import(`./recipes/${name}`)) as {
+      oauth: OAuthBearerGate
+      metadata?: RequestHandler
+    }
     const app = express()
-    app.use(oauth.metadata())
+    app.use(metadata)
     app.get('/', oauth, (_request, response) => void response.json({}))
     server = await serve(app)
     const refused = await fetch(server.url)
@@ -42,8 +45,8 @@ describe('recipes', () => {
       401,
       expect.stringContaining('resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"'),
     ])
-    const metadata = await fetch(`${server.url}/.well-known/oauth-protected-resource/mcp`)
-    expect(await metadata.json()).toMatchObject({ resource: 'https://mcp.example.com/mcp' })
+    const document = await fetch(`${server.url}/.well-known/oauth-protected-resource/mcp`)
+    expect(await document.json()).toMatchObject({ resource: 'https://mcp.example.com/mcp' })
   })
 
   test('[oauth-recipes] the guides show the recipes that are compiled and tried here, word for word', () => {

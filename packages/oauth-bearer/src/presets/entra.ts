@@ -83,6 +83,8 @@ export function entra(options: EntraOptions<Tenants>): IssuerOptions | IssuerOpt
   })
   if (typeof tenant === 'string') return issuerOf(tenant)
   if (typeof tenant !== 'function') return tenant.map(issuerOf)
+  // One object for each tenant that is accepted: for the gate, the same options are no change.
+  const made = new Map<string, IssuerOptions>()
   return (issuer) => {
     const id = issuer.startsWith(prefix) && issuer.endsWith(suffix) ? issuer.slice(prefix.length, -suffix.length) : ''
     if (tenantIn(id) !== id) return undefined
@@ -91,7 +93,10 @@ export function entra(options: EntraOptions<Tenants>): IssuerOptions | IssuerOpt
   }
 
   function optionsIf(isKnown: boolean, id: string): IssuerOptions | undefined {
-    return isKnown === true ? issuerOf(id) : undefined
+    if (isKnown !== true) return undefined
+    const options = made.get(id) ?? issuerOf(id)
+    made.set(id, options)
+    return options
   }
 }
 

@@ -8,3 +8,5 @@ export const oauth = requireOAuthBearer({
     audience: 'https://mcp.example.com/mcp',
   }),
 })
+
+export const metadata = oauth.metadata({ authorizationServers: ['https://adfs.example.com/adfs'] })

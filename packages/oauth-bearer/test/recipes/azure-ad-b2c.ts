@@ -10,3 +10,7 @@ export const oauth = requireOAuthBearer({
     audience: '66666666-7777-8888-9999-000000000000',
   }),
 })
+
+export const metadata = oauth.metadata({
+  authorizationServers: ['https://example.b2clogin.com/11111111-2222-3333-4444-555555555555/B2C_1_signupsignin1/v2.0'],
+})

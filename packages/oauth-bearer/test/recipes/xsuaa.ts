@@ -8,3 +8,7 @@ export const oauth = requireOAuthBearer({
     audience: ['files!t123', 'sb-files!t123'],
   }),
 })
+
+export const metadata = oauth.metadata({
+  authorizationServers: ['https://example.authentication.eu10.hana.ondemand.com'],
+})
