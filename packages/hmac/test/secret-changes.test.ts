@@ -127,6 +127,6 @@ test('the ring of the environment is read, under the name that the app has, from
     keks: KEK,
   })
   expect(() => postgresSecretsOptionsFromEnv({})).toThrow('COUNTERSIGN_HMAC_KEKS must hold')
-  expect(() => postgresSecretsOptionsFromEnv({ COUNTERSIGN_HMAC_KEKS: '' })).toThrow('"keks" must be')
+  expect(() => postgresSecretsOptionsFromEnv({ COUNTERSIGN_HMAC_KEKS: '' })).toThrow('"COUNTERSIGN_HMAC_KEKS" must be')
   expect(() => postgresSecretsOptionsFromEnv({ COUNTERSIGN_HMAC_KEKS_FILE: '/nowhere' })).toThrow('cannot be read')
 })
