@@ -120,6 +120,46 @@ describe('a change in PostgreSQL whose answer is lost', () => {
   }, 60_000)
 })
 
+test('an insert none of whose answers comes is done when its row stands', async () => {
+  const { audit, events } = recordedAudit()
+  const client = {
+    async query(text: string, values?: unknown[]) {
+      const answer = await db.query(text, values)
+      if (text.startsWith('INSERT')) throw new Error('Query read timeout')
+      return answer
+    },
+  }
+  const store = postgresSecrets(client, { keks: KEK, audit })
+  await store.insert({ caller: 'a', version: 1, secret: SECRET })
+  expect((await store.rotate('a')).version).toBe(2)
+  expect(events.map(({ type, credential }) => `${type} ${credential?.id}`)).toEqual([
+    'hmac.secret.added a/1',
+    'hmac.secret.rotated a/2',
+  ])
+})
+
+test('an insert whose outcome stays unknown rejects, and what it stored is revoked when the database is back', async () => {
+  const { audit, events } = recordedAudit()
+  let isDown = false
+  const client = {
+    async query(text: string, values?: unknown[]) {
+      if (isDown) throw new Error('down')
+      const answer = await db.query(text, values)
+      if (!text.startsWith('INSERT')) return answer
+      isDown = true
+      throw new Error('Connection terminated unexpectedly')
+    },
+  }
+  const store = postgresSecrets(client, { keks: KEK, audit })
+  await expect(store.insert({ caller: 'a', version: 1, secret: SECRET })).rejects.toThrow('down')
+  isDown = false
+  while (events.length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(events.map(({ type, credential, attributes }) => [type, credential?.id, attributes?.cause])).toEqual([
+    ['hmac.secret.revoked', 'a/1', 'outcome_unknown'],
+  ])
+  expect((await store.versions('a'))[0]?.revokedAt).toBeDefined()
+}, 60_000)
+
 test('what the server refuses is asked once', async () => {
   const client = db.countedClient()
   const refusing = {

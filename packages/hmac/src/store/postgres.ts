@@ -20,7 +20,7 @@ import {
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
 import { adviseOnPool } from './postgres/advise-on-pool.js'
-import { ask, askUntilKnown } from './postgres/outcome.js'
+import { ask, askUntilKnown, isRefusal } from './postgres/outcome.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
 import { statementsFor } from './postgres/statements.js'
 import { quotedTable, type SecretsTable, tableRules } from './postgres/table.js'
@@ -188,9 +188,27 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     return (await endPrevious(caller, version, row.at, graceSeconds)) ? rotated : { ...rotated, previous: 'pending' }
   }
 
-  function addRow(secret: NewHmacSecret): Promise<{ rows: unknown[] }> {
+  async function addRow(secret: NewHmacSecret): Promise<{ rows: unknown[] }> {
     const values = sealedValues(secret)
-    return ask(() => client.query(sql.insert, values))
+    const own = values.slice(0, 3)
+    try {
+      return await ask(() => client.query(sql.insert, values))
+    } catch (error) {
+      if (isRefusal(error)) throw error
+      const found = await client.query(sql.readOwn, own).catch(() => undefined)
+      if (found !== undefined && found.rows.length > 0) return found
+      if (found === undefined) revokeUnknown(secret, own)
+      throw error
+    }
+  }
+
+  /** Nobody has been told that it is stored, and nothing recorded it: if it is, it must not stay valid. */
+  function revokeUnknown({ caller, version }: NewHmacSecret, own: unknown[]): void {
+    const revoking = askUntilKnown(() => client.query(sql.revokeOwn, own)).then(({ rows }) => {
+      forgetCaller(store, caller)
+      if (rows.length > 0) reportChange(audit, 'revoked', caller, version, { cause: 'outcome_unknown' })
+    })
+    revoking.catch(() => undefined)
   }
 
   /** Asked again, it takes a version that is in force for its own work: if it was another rotation's, it comes to the same. */

@@ -35,7 +35,7 @@ function* growing(): Generator<number> {
 }
 
 /** Whether the server said no, by SQLSTATE: a lost connection (08), lacking resources (53) and a shutdown (57) are no answer. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   const { code, cause } = Object(error) as { code?: unknown; cause?: unknown }
   // A digit tells it from the system's codes, such as EPIPE.
   if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return !/^(?:08|53|57)/.test(code)

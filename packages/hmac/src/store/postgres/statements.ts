@@ -2,6 +2,9 @@
 export interface Statements {
   readonly select: string
   readonly insert: string
+  /** A row by its ciphertext, and its revocation: of an insert whose outcome is unknown. */
+  readonly readOwn: string
+  readonly revokeOwn: string
   readonly putInForce: string
   readonly endPrevious: string
   readonly rewrite: string
@@ -29,6 +32,8 @@ export function statementsFor(table: string): Statements {
  VALUES ($1, $2, $3, $4, $5, coalesce(to_timestamp($6::float8 / 1000), now()), to_timestamp($7::float8 / 1000), $8)
  ON CONFLICT (caller, key_version) DO UPDATE SET ciphertext = excluded.ciphertext
  WHERE stored.ciphertext = excluded.ciphertext RETURNING key_version, now()::text AS at`,
+    readOwn: `SELECT key_version, created_at::text AS at FROM ${table} ${one} AND ciphertext = $3`,
+    revokeOwn: `UPDATE ${table} SET revoked_at = coalesce(revoked_at, now()) ${one} AND ciphertext = $3 RETURNING key_version`,
     putInForce: `UPDATE ${table} SET is_pending = false ${one}
  AND (is_pending OR $3) AND revoked_at IS NULL AND (expires_at IS NULL OR now() < expires_at)
  RETURNING key_version, now()::text AS at`,
