@@ -26,7 +26,7 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
   readonly stripHeader?: boolean | undefined
   /** Sets `req.auth` in the shape of the MCP SDK's `AuthInfo`. Default true. */
   readonly attachAuthInfo?: boolean | undefined
-  /** Binds each `Mcp-Session-Id` to the thread and the provider that it was made for. Default true. */
+  /** Binds each `Mcp-Session-Id` to the thread that it was made for. The same for all gates of an endpoint. Default true. */
   readonly bindSessions?: boolean | undefined
   /** Seconds between two checks of the credential of an open stream. Default 5. */
   readonly recheckSeconds?: number | undefined

@@ -74,12 +74,12 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
     problem: { error: 'insufficient_scope', error_description: TOOL, detail: TOOL },
   },
   session_mismatch: {
-    status: 403,
+    // What the transport's specification wants for a session that there is not: clients initialize another one.
+    status: 404,
     owasp: 'authz_fail',
-    severity: 'critical',
     problem: {
-      error: 'insufficient_scope',
-      detail: 'The Mcp-Session-Id belongs to another thread. Initialize a session of your own.',
+      error: 'session_not_found',
+      detail: 'There is no such session for this thread. Initialize a session of your own.',
     },
   },
   malformed_body: {
@@ -102,11 +102,16 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
 }
 
 /** The credential is good: another one would not help. */
-const ABOUT_BODY: ReadonlySet<McpCredentialReason> = new Set(['malformed_body', 'unsupported_body', 'body_too_large'])
+const UNCHALLENGED: ReadonlySet<McpCredentialReason> = new Set([
+  'session_mismatch',
+  'malformed_body',
+  'unsupported_body',
+  'body_too_large',
+])
 
 /** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
-  if (refusal !== undefined && ABOUT_BODY.has(refusal.reason)) return []
+  if (refusal !== undefined && UNCHALLENGED.has(refusal.reason)) return []
   const problem: Problem = (refusal && memberOf(reasons[refusal.reason], 'problem')) ?? {}
   const error = memberOf(problem, 'error')
   const error_description = memberOf(problem, 'error_description')

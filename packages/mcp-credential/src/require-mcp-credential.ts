@@ -1,11 +1,17 @@
 import { audit, type Gate } from '@countersign/core'
 import { drain } from '@countersign/core/body'
-import { defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
+import { andThen, type Denied, defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
 import { hasOwnToken, readLoneToken, readToken } from './read.js'
-import { challengeOf, type McpCredentialDependency, type McpCredentialReason, reasons } from './reasons.js'
+import {
+  challengeOf,
+  type McpCredentialDependency,
+  type McpCredentialReason,
+  type McpCredentialVerdict,
+  reasons,
+} from './reasons.js'
 import { credentialEvents } from './registry/events.js'
 import { sessionBindingsOf } from './sessions/session-bindings.js'
 import { streamWatchOf } from './sessions/stream-watch.js'
@@ -16,6 +22,8 @@ import { demandAnonymous, demandTools } from './tools/demand-tools.js'
 import { filterTools } from './tools/filter-tools.js'
 import { verifyToken } from './verify.js'
 
+type AnonymousRefusal = Denied<McpCredentialReason> | undefined
+
 /** The gate of {@link requireMcpCredential}. */
 export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
   /** The tools that a holder of these capabilities may call: for the answer to `tools/list`. */
@@ -25,7 +33,7 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 /**
  * Requires a credential that this app issued for an agent session. Attaches {@link McpCredentialPrincipal}, and
  * `req.auth` for the MCP SDK. Answers 401 when it is not valid, with the reason when its secret is proven; 403 when it
- * may not call the tool; 400, 413 or 415 when `tools` is set and the body cannot be read; 503 when the store cannot be asked.
+ * may not call the tool; 404 when it names a session of another thread; 400, 413 or 415 when `tools` is set and the body cannot be read; 503 when the store cannot be asked.
  *
  * @throws {OptionError} at creation.
  * @example
@@ -36,6 +44,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
   const { credentials, capabilitiesOf, anonymousCapabilities, maxBodyBytes } = resolved
   const { bindSessions, stripHeader, attachAuthInfo, denyAs, recheckMs } = resolved
   const { prefix } = credentials
+  const demands = capabilitiesOf && { capabilitiesOf, maxBodyBytes, prefix }
   const sessions = sessionBindingsOf(credentials)
   const streams = streamWatchOf(credentials, credentialEvents(resolved.audit ?? audit))
 
@@ -49,14 +58,20 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     verify: (token) => verifyToken(token, credentials),
     demand(verdict, _token, request) {
       if (request === undefined) return verdict
-      if (bindSessions && !sessions.admits(request, request.res, verdict.principal)) {
-        return denied('session_mismatch', { detail: verdict.detail })
-      }
-      if (capabilitiesOf === undefined) return verdict
-      return demandTools(request, verdict, { capabilitiesOf, maxBodyBytes, prefix })
+      const meetTools = () => (demands === undefined ? verdict : demandTools(request, verdict, demands))
+      if (!bindSessions) return meetTools()
+      return andThen<boolean, McpCredentialVerdict>(
+        sessions.admits(request, request.res, verdict.principal.threadId),
+        (isOwn) => (isOwn ? meetTools() : denied('session_mismatch', { detail: verdict.detail })),
+      )
     },
-    anonymous: (request) =>
-      capabilitiesOf && demandAnonymous(request, anonymousCapabilities, { capabilitiesOf, maxBodyBytes, prefix }),
+    anonymous(request) {
+      const meetTools = () => demands && demandAnonymous(request, anonymousCapabilities, demands)
+      if (!bindSessions) return meetTools()
+      return andThen<boolean, AnonymousRefusal>(sessions.admits(request, request.res, undefined), (isOwn) =>
+        isOwn ? meetTools() : denied('session_mismatch'),
+      )
+    },
     decided(verdict, token, request) {
       // A body that was read in part is nobody else's to discard.
       if (verdict.outcome === 'denied' && verdict.reason === 'body_too_large') drain(request)

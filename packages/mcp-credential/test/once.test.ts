@@ -107,18 +107,25 @@ test('another registry authenticates the request itself', async () => {
   await other.close()
 })
 
-test('a session is bound by the registry: another gate of it refuses another thread', async () => {
+test('a session is bound by the registry: another gate of it admits its thread, and no other', async () => {
   const stranger = (await credentials.issue({ ...agent, threadId: 'stranger' })).authorizationHeader
-  const session = { 'mcp-session-id': 'bound-by-the-first-gate' }
-  const [first, second, unbound] = await Promise.all([
+  const makes: RequestHandler = (_request, response) => void response.setHeader('Mcp-Session-Id', 'made').json({})
+  const [first, second, both, unbound] = await Promise.all([
+    appWith((app) => app.use(gateWith(), makes)),
     appWith((app) => app.use(gateWith())),
-    appWith((app) => app.use(gateWith())),
+    appWith((app) => app.use(gateWith(), gateWith({ tools: { 'preview_*': 'preview' } }), makes)),
     appWith((app) => app.use(gateWith({ bindSessions: false }))),
   ])
-  expect((await send(first, { authorization, ...session })).status).toBe(200)
-  expect((await send(second, { authorization: stranger, ...session })).status).toBe(403)
-  expect(one.last()).toBe('session_mismatch')
-  expect((await send(second, { authorization, ...session })).status).toBe(200)
+  const initialize = { jsonrpc: '2.0', id: 1, method: 'initialize' }
+  const made = await send(first, { authorization }, initialize)
+  const session = { 'mcp-session-id': String(made.headers['mcp-session-id']) }
+  expect((await send(both, { authorization }, initialize)).headers['mcp-session-id']).toBe(session['mcp-session-id'])
+  for (const port of [second, both]) {
+    expect((await send(port, { authorization, ...session }, toolCall('preview_open'))).status).toBe(200)
+    expect((await send(port, { authorization: stranger, ...session }, toolCall('preview_open'))).status).toBe(404)
+    expect(one.last()).toBe('session_mismatch')
+  }
+  expect((await send(both, { authorization, ...session }, toolCall('shell'))).status).toBe(403)
   expect((await send(unbound, { authorization: stranger, ...session })).status).toBe(200)
 })
 

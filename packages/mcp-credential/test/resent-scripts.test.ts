@@ -269,6 +269,7 @@ const rows: readonly Row[] = [
     act: (store: McpCredentialStore) => store.revokeScope(scope, id),
   })),
   { what: 'a retirement', script: 'mcp_retire', prepare: issueOld, act: (store) => store.retire('t1', 60_000) },
+  { what: 'the key of sessions', script: 'mcp_session_key', act: (store) => store.sessionKey?.() },
   {
     what: 'the removal of the dead from the index',
     script: 'mcp_forget',

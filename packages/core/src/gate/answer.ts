@@ -26,7 +26,7 @@ export interface AnswerContext<R extends string = string> {
 }
 
 /**
- * The answer to a refusal: 400, 401, 403, 413 or 415 by the table of reasons; 503 with `Retry-After` and no challenge, for a
+ * The answer to a refusal: 400, 401, 403, 404, 413 or 415 by the table of reasons; 503 with `Retry-After` and no challenge, for a
  * 401 would make clients drop good credentials; 500 without detail.
  *
  * @throws {TypeError} for a reason that the table does not have, or members that JSON cannot hold.

@@ -1,72 +1,106 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { fieldLines } from '@countersign/core/gate-kit'
-import type { McpCredentialPrincipal } from '../principal.js'
+import { andThen, fieldLines } from '@countersign/core/gate-kit'
+import type { McpCredentials } from '../registry.js'
+import type { MaybePromise } from '../store/port.js'
+import { rewriteField } from './rewrite-field.js'
 
 const HEADER = 'mcp-session-id'
-const MAX_SESSIONS = 100_000
-/** One agent cannot use up the room of the others. */
-const MAX_PER_OWNER = 100
-const MAX_ID_LENGTH = 256
+/** `.` and 128 bits in base64url. */
+const SEAL_LENGTH = 23
+const KEY_BYTES = 32
+/** A seal that this process cannot check makes it ask for the shared key again, at most so often. */
+const ASK_AGAIN_MS = 1000
+
+type Registry = Pick<McpCredentials, 'prefix' | 'store'>
+
+/** Who may use a session: a thread, or undefined for all callers without a credential. */
+type Owner = string | undefined
 
 /**
- * Binds the sessions of MCP's older revisions to the thread and the provider that they were made for, not to a token:
- * when a token is superseded, the next one keeps the session. A session whose creation this process did not see belongs
- * to the first one that names it.
- *
- * No agent is refused for having had many sessions: an agent that is started for each turn makes one each time. The
- * session that was unused for the longest time is forgotten instead, first of the same owner, and then belongs to the
- * next one that names it.
+ * Binds the sessions of MCP's older revisions to the thread that they were made for, not to a token: when a token is
+ * superseded, the next one keeps the session. The client gets the server's id with a seal, a MAC over thread and id; the
+ * gate takes the seal off before the handler reads the id. So nothing is stored, no session belongs to whoever comes first,
+ * and every process with the store's key can tell.
  */
 class SessionBindings {
-  /** The owner of each session, the longest unused one first. */
-  readonly #owners = new Map<string, string>()
-  /** The sessions of each owner, in the same order. */
-  readonly #sessions = new Map<string, Set<string>>()
+  readonly #registry: Registry
+  #key: Buffer | undefined
+  #askedMs = Number.NEGATIVE_INFINITY
+  /** Requests whose id was unsealed, and responses that seal: a second gate of the registry finds them done. */
+  readonly #unsealed = new WeakMap<object, Owner>()
+  readonly #sealing = new WeakSet<object>()
 
-  /** False when the request names a session of another owner. */
-  admits(request: IncomingMessage, response: ServerResponse | undefined, principal: McpCredentialPrincipal): boolean {
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** False when the request names a session that is not the owner's. Rejects or throws when the key cannot be had. */
+  admits(request: IncomingMessage, response: ServerResponse | undefined, owner: Owner): MaybePromise<boolean> {
     const [id, ...others] = fieldLines(request, HEADER)
     // Of two, the next reader of the request might take the other one.
-    if (id !== undefined) return others.length === 0 && this.#isOwn(id, ownerOf(principal))
-    if (response !== undefined && isInitialize(request)) this.#bindNewSession(response, ownerOf(principal))
-    return true
+    if (others.length > 0) return false
+    if (id === undefined && !mayCreate(request)) return true
+    if (this.#unsealed.has(request)) return this.#unsealed.get(request) === owner
+    const admit = () => this.#admit(request, response, id, owner)
+    if (this.#key !== undefined) return admit()
+    return andThen<void, boolean>(this.#ask(), admit)
   }
 
-  #isOwn(id: string, owner: string): boolean {
-    if (id.length > MAX_ID_LENGTH) return false
-    if ((this.#owners.get(id) ?? owner) !== owner) return false
-    this.#bind(id, owner)
-    return true
-  }
-
-  #bind(id: string, owner: string): void {
-    this.#forget(id)
-    const own = this.#sessions.get(owner) ?? new Set<string>()
-    if (own.size >= MAX_PER_OWNER) this.#forget(firstOf(own))
-    else if (this.#owners.size >= MAX_SESSIONS) this.#forget(firstOf(this.#owners.keys()))
-    this.#owners.set(id, owner)
-    this.#sessions.set(owner, own.add(id))
-  }
-
-  #forget(id: string): void {
-    const owner = this.#owners.get(id)
-    if (owner === undefined) return
-    this.#owners.delete(id)
-    const own = this.#sessions.get(owner)
-    own?.delete(id)
-    if (own?.size === 0) this.#sessions.delete(owner)
-  }
-
-  /** The session's id is in the headers of the answer to `initialize`. */
-  #bindNewSession(response: ServerResponse, owner: string): void {
-    const writeHead = response.writeHead as (...args: unknown[]) => ServerResponse
-    const bind = (args: readonly unknown[]) => {
-      const id = response.getHeader(HEADER) ?? headerOf(args.at(-1))
-      if (typeof id === 'string' && id.length <= MAX_ID_LENGTH) this.#bind(id, owner)
+  #admit(
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    id: string | undefined,
+    owner: Owner,
+  ): MaybePromise<boolean> {
+    if (id !== undefined && !this.#unseal(request, id, owner)) {
+      if (performance.now() - this.#askedMs < ASK_AGAIN_MS) return false
+      // Another process may have made another key since: that of this one was lost.
+      return andThen<void, boolean>(this.#ask(), () => this.#admit(request, response, id, owner))
     }
-    response.writeHead = function writeHeadAndBind(this: ServerResponse, ...args: unknown[]) {
-      bind(args)
-      return writeHead.apply(this, args)
+    if (response !== undefined && !this.#sealing.has(response)) this.#sealNewSession(response, owner)
+    return true
+  }
+
+  #ask(): MaybePromise<void> {
+    const own = this.#key ?? randomBytes(KEY_BYTES)
+    return andThen<Buffer, void>(this.#registry.store?.sessionKey?.() ?? own, (key) => {
+      this.#key = key
+      this.#askedMs = performance.now()
+    })
+  }
+
+  #unseal(request: IncomingMessage, sealed: string, owner: Owner): boolean {
+    const bare = sealed.slice(0, -SEAL_LENGTH)
+    const expected = Buffer.from(this.#sealed(bare, owner))
+    const given = Buffer.from(sealed)
+    if (bare === '' || given.length !== expected.length || !timingSafeEqual(given, expected)) return false
+    rewriteField(request, HEADER, bare)
+    this.#unsealed.set(request, owner)
+    return true
+  }
+
+  #sealed(id: string, owner: Owner): string {
+    const { prefix, store } = this.#registry
+    const text = JSON.stringify([prefix, store?.namespace ?? '', owner ?? null, id])
+    const seal = createHmac('sha256', this.#key as Buffer)
+      .update(text)
+      .digest('base64url')
+    return `${id}.${seal.slice(0, SEAL_LENGTH - 1)}`
+  }
+
+  /** The session's id is in the headers of an answer: those that were set, or those that are handed to `writeHead`. */
+  #sealNewSession(response: ServerResponse, owner: Owner): void {
+    this.#sealing.add(response)
+    const writeHead = response.writeHead as (...args: unknown[]) => ServerResponse
+    const seal = (id: unknown) => this.#sealed(String(id), owner)
+    response.writeHead = function writeHeadAndSeal(this: ServerResponse, ...args: unknown[]) {
+      const set = this.getHeader(HEADER)
+      if (set !== undefined) this.setHeader(HEADER, seal(set))
+      return writeHead.apply(
+        this,
+        args.map((arg) => sealedIn(arg, seal)),
+      )
     } as typeof response.writeHead
   }
 }
@@ -75,39 +109,37 @@ class SessionBindings {
 const bindings = new WeakMap<object, SessionBindings>()
 
 /** The sessions of a registry: all its gates share them. */
-export function sessionBindingsOf(registry: object): Pick<SessionBindings, 'admits'> {
+export function sessionBindingsOf(registry: Registry): Pick<SessionBindings, 'admits'> {
   const known = bindings.get(registry)
   if (known !== undefined) return known
-  const made = new SessionBindings()
+  const made = new SessionBindings(registry)
   bindings.set(registry, made)
   return made
 }
 
-function ownerOf({ threadId, providerInstanceId }: McpCredentialPrincipal): string {
-  return JSON.stringify([threadId, providerInstanceId])
-}
-
-function firstOf(ids: Iterable<string>): string {
-  const [first = ''] = ids
-  return first
-}
-
-function isInitialize(request: IncomingMessage & { body?: unknown }): boolean {
+/** Whether the answer may name a new session: that to `initialize`, or to a body that nobody has parsed yet. */
+function mayCreate(request: IncomingMessage & { body?: unknown }): boolean {
+  if (request.method !== 'POST') return false
   const { body } = request
-  return Array.isArray(body) ? body.some(saysInitialize) : saysInitialize(body)
+  return Array.isArray(body) ? body.some(saysInitialize) : !isParsed(body) || saysInitialize(body)
+}
+
+function isParsed(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'method' in body
 }
 
 function saysInitialize(message: unknown): boolean {
   return (message as { method?: unknown } | null | undefined)?.method === 'initialize'
 }
 
-/** A header in the argument of `writeHead`: an object, or a flat list. */
-function headerOf(headers: unknown): unknown {
+/** An argument of `writeHead` with the session sealed: an object, or a flat list. */
+function sealedIn(headers: unknown, seal: (id: unknown) => string): unknown {
+  const isIt = (name: unknown) => String(name).toLowerCase() === HEADER
   if (Array.isArray(headers)) {
-    const index = headers.findIndex((name, at) => at % 2 === 0 && String(name).toLowerCase() === HEADER)
-    return index === -1 ? undefined : (headers as OutgoingHttpHeader[])[index + 1]
+    return headers.map((value: OutgoingHttpHeader, at) => (at % 2 === 1 && isIt(headers[at - 1]) ? seal(value) : value))
   }
-  if (headers === null || typeof headers !== 'object') return undefined
+  if (headers === null || typeof headers !== 'object') return headers
   const entries = Object.entries(headers as OutgoingHttpHeaders)
-  return entries.find(([name]) => name.toLowerCase() === HEADER)?.[1]
+  if (!entries.some(([name]) => isIt(name))) return headers
+  return Object.fromEntries(entries.map(([name, value]) => [name, isIt(name) ? seal(value) : value]))
 }

@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { andThen, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { CredentialTable } from './memory/credential-table.js'
@@ -59,6 +59,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   const moment = (): Moment => time.moment()
   const table = new CredentialTable({ maxCredentials, moment })
   const journal = new Journal()
+  const sessionKey = randomBytes(32)
 
   function tick(): void {
     time.tick()
@@ -140,6 +141,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       journal.open(file)
       return readSnapshot(file, table, moment, life)
     },
+    sessionKey: () => sessionKey,
     held: () => table.size,
     close: () => clearInterval(timer),
   }

@@ -138,5 +138,10 @@ export interface McpCredentialStore {
   snapshot?(file: string, life: CredentialLife): Promise<number>
   /** Reads back what `snapshot` wrote, without what has been revoked since. */
   restore?(file: string, life: CredentialLife): Promise<number>
+  /**
+   * A secret of 32 bytes that is the same for all processes on this store: MCP sessions are bound with it. Left out, each
+   * registry has one of its own.
+   */
+  sessionKey?(): MaybePromise<Buffer>
   close?(): MaybePromise<void>
 }

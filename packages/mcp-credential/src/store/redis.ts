@@ -11,7 +11,14 @@ import { createLister } from './redis/list.js'
 import { lifeText } from './redis/lua.js'
 import { type FoundReply, foundFrom, linesOf } from './redis/replies.js'
 import { resolveScript } from './redis/resolve-script.js'
-import { countScript, retireScript, revokeScopeScript, revokeScript, touchScript } from './redis/scripts.js'
+import {
+  countScript,
+  retireScript,
+  revokeScopeScript,
+  revokeScript,
+  sessionKeyScript,
+  touchScript,
+} from './redis/scripts.js'
 
 /** Options of {@link redisCredentials}. */
 export interface RedisCredentialsOptions extends RedisStoreOptions {
@@ -148,6 +155,11 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
         layout.partitions.map((keys) => run(countScript, keys.tag, [keys.deadlines], [])),
       )
       return counts.reduce<number>((sum, count) => sum + Number(count), 0)
+    },
+    async sessionKey() {
+      const { tag, sessionKey } = layout.partitions[0] as PartitionKeys
+      const key = await change(sessionKeyScript, tag, [sessionKey], [randomBytes(32).toString('base64url')])
+      return Buffer.from(String(key), 'base64url')
     },
     async ready() {
       await Promise.all(layout.partitions.map(({ tag }) => ready(tag)))

@@ -10,6 +10,8 @@ export interface PartitionKeys {
   readonly names: string
   /** ZSET of ids, by the moment from which they may leave the index. */
   readonly deadlines: string
+  /** The key that MCP sessions are bound with; in the first partition alone. */
+  readonly sessionKey: string
   record(id: string): string
   thread(hash: string): string
   provider(hash: string): string
@@ -39,6 +41,7 @@ function partitionKeys(tag: string): PartitionKeys {
     all: `${tag}:all`,
     names: `${tag}:names`,
     deadlines: `${tag}:deadlines`,
+    sessionKey: `${tag}:session-key`,
     record: (id) => `${tag}:c:${id}`,
     thread: (hash) => `${tag}:t:${hash}`,
     provider: (hash) => `${tag}:p:${hash}`,

@@ -94,6 +94,18 @@ redis.call('PEXPIRE', KEYS[1], text(limit + retention - now), 'GT')
 return isDue and 2 or 1`,
 )
 
+/** For longer than a session lasts: one that is lost makes clients initialize again. */
+const SESSION_KEY_TTL_MS = 90 * 86_400_000
+
+/** The key that there is, or this one from now on. KEYS: session key. ARGV: a new key. */
+export const sessionKeyScript: RedisScript = defineScript(
+  'mcp_session_key',
+  1,
+  `local known = redis.call('GET', KEYS[1]) or ARGV[1]
+redis.call('SET', KEYS[1], known, 'PX', ${SESSION_KEY_TTL_MS})
+return known`,
+)
+
 /** The ids below a prefix, after a cursor. KEYS: names, thread. ARGV: lower bound, upper bound, limit, provider's hash. */
 export const namesScript: RedisScript = defineScript(
   'mcp_names',
