@@ -116,7 +116,8 @@ function cutAfter(script: RedisScript, nth: number): Promise<Resent> {
         isOver = cut(command, args).catch(reject)
       } else {
         // What comes next of the same operation waits until the state was read.
-        void isOver.then(() => send(command))
+        // The store hears of a failure by the command's own promise.
+        void isOver.then(() => send(command)).catch(() => undefined)
       }
       return command.promise
     }) as typeof redis.sendCommand
@@ -269,6 +270,17 @@ const rows: readonly Row[] = [
     act: (store: McpCredentialStore) => store.revokeScope(scope, id),
   })),
   { what: 'a retirement', script: 'mcp_retire', prepare: issueOld, act: (store) => store.retire('t1', 60_000) },
+  {
+    what: "the extension of aliases' lives",
+    script: 'mcp_extend',
+    prepare: async () => {
+      await issueOld()
+      await watcher.issue(credential({ onExisting: 'carry' }), life)
+      await watcher.resolve(old.id, digest, life)
+      await passInRedis(direct, 10 * 60_000)
+    },
+    act: (store) => store.resolve(old.id, digest, life),
+  },
   { what: 'the key of sessions', script: 'mcp_session_key', act: (store) => store.sessionKey?.() },
   {
     what: 'the removal of the dead from the index',

@@ -102,20 +102,63 @@ describe.each(sources)('the registry of credentials in $name', (source) => {
     expect(await standings(credentials, first, third)).toEqual(['revoked', 'revoked'])
   })
 
-  test('[mcp-overlap-and-carry] a token that is carried during its overlap lives on when the overlap is over', async () => {
+  test('[mcp-overlap-and-carry] to be carried gives a token no time beyond its overlap', async () => {
+    const credentials = registry()
+    const first = await credentials.issue(agent)
+    const second = await credentials.issue({ ...agent, overlapSeconds: 10 * 60 })
+    const holder = await credentials.issue({ ...agent, onExisting: 'carry' })
+    expect(holder.carried).toEqual([second.credentialId])
+    await subject.pass(9 * MINUTE)
+    expect(await standings(credentials, first, second, holder)).toEqual(['live', 'live', 'live'])
+    expect((await credentials.resolve(first.token)).credential?.credentialId).toBe(first.credentialId)
+    await subject.pass(2 * MINUTE)
+    expect(await standings(credentials, first, second, holder)).toEqual(['superseded', 'live', 'live'])
+  })
+
+  test('[mcp-overlap-and-carry] what ends the session of its own issue does not end a carried token', async () => {
     const credentials = registry()
     const first = await credentials.issue({ ...agent, providerSessionId: 's1' })
-    await credentials.issue({ ...agent, overlapSeconds: 10 * 60 })
     const holder = await credentials.issue({ ...agent, onExisting: 'carry' })
-    // What ends the session of its own issue does not end it either.
     await credentials.revokeProviderSession('s1')
-    // For longer than the overlap and the hour for which an ended token is known.
+    // For longer than the hour for which an ended token is known.
     for (let round = 0; round < 4; round += 1) {
       await subject.pass(25 * MINUTE)
       expect(await standings(credentials, holder, first)).toEqual(['live', 'live'])
     }
     await subject.pass(32 * MINUTE)
     expect(await standings(credentials, holder, first)).toEqual(['idle', 'idle'])
+  })
+
+  test('[mcp-overlap-and-carry] carried tokens are counted as long as what they stand for, and leave with it', async () => {
+    const credentials = registry()
+    const count = async () => (await credentials.stats()).credentials
+    const first = await credentials.issue(agent)
+    await credentials.issue({ ...agent, onExisting: 'carry' })
+    const third = await credentials.issue({ ...agent, onExisting: 'carry' })
+    // Only the newest token is used: the older ones stay for as long.
+    for (let round = 0; round < 10; round += 1) {
+      await subject.pass(25 * MINUTE)
+      expect(await standings(credentials, third)).toEqual(['live'])
+      await subject.settle()
+      expect(await count()).toBe(3)
+    }
+    expect(await standings(credentials, first)).toEqual(['live'])
+    await subject.pass(32 * MINUTE)
+    expect([await standings(credentials, first, third), await count()]).toEqual([['idle', 'idle'], 3])
+    await subject.pass(62 * MINUTE)
+    expect([await standings(credentials, first, third), await count()]).toEqual([['unknown', 'unknown'], 0])
+    expect(await subject.records()).toBe(0)
+  })
+
+  test('[mcp-overlap-and-carry] no carried token is counted once what it stands for is revoked', async () => {
+    const credentials = registry()
+    await credentials.issue(agent)
+    const second = await credentials.issue({ ...agent, onExisting: 'carry' })
+    const third = await credentials.issue({ ...agent, onExisting: 'carry' })
+    await second.revoke()
+    expect(await credentials.stats()).toEqual({ credentials: 2 })
+    await third.revoke()
+    expect(await credentials.stats()).toEqual({ credentials: 0 })
   })
 
   test('carry does not revive what was idle or revoked', async () => {

@@ -13,6 +13,7 @@ import { type FoundReply, foundFrom, linesOf } from './redis/replies.js'
 import { resolveScript } from './redis/resolve-script.js'
 import {
   countScript,
+  extendScript,
   retireScript,
   revokeScopeScript,
   revokeScript,
@@ -75,11 +76,23 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     const { tag, keys } = decisionKeys(layout, id, holder)
     return run(resolveScript, tag, keys, [mode, digest?.toString('hex') ?? '', lifeText(life)]).then((answer) => {
       const reply = linesOf(answer)
-      if (reply === null || reply[0] !== 'alias') return { holder, reply: reply as FoundReply | null }
+      if (reply === null || reply[0] !== 'alias') {
+        const found = reply as FoundReply | null
+        if (found?.[10] !== undefined) extendAliases(holder, found[10])
+        return { holder, reply: found }
+      }
       aliases.learn(id, reply[1])
       if (rounds > 1) return look(mode, id, digest, life, rounds - 1)
       throw new UnavailableError('credential_store', 'the credential was carried again and again')
     })
+  }
+
+  /** Their records are no keys of the decision. What fails is tried again with the next use, long before they end. */
+  function extendAliases(holder: string, carried: string): void {
+    const [until = '', ...ids] = carried.split(' ')
+    if (!aliases.mustExtend(holder, until)) return
+    const keys = layout.of(addressOf(holder).thread)
+    run(extendScript, keys.tag, ids.map(keys.record), [until]).catch(() => aliases.forgetExtension(holder))
   }
 
   function find(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {

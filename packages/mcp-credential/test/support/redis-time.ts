@@ -43,7 +43,7 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
 end
 return found`
 
-const mastersOf = (redis: Redis | Cluster): Redis[] => ('nodes' in redis ? redis.nodes('master') : [redis])
+export const mastersOf = (redis: Redis | Cluster): Redis[] => ('nodes' in redis ? redis.nodes('master') : [redis])
 
 /** Lets time pass for everything that is stored. */
 export async function passInRedis(redis: Redis | Cluster, ms: number): Promise<void> {
@@ -59,6 +59,12 @@ export async function keysWithoutTtl(redis: Redis | Cluster): Promise<string[]> 
     found.push(...((await node.eval(WITHOUT_TTL, 0)) as string[]))
   }
   return found
+}
+
+/** The records of credentials. */
+export async function countRecords(redis: Redis | Cluster): Promise<number> {
+  const keys = await Promise.all(mastersOf(redis).map((node) => node.keys('*}:c:*')))
+  return keys.flat().length
 }
 
 export async function emptyRedis(redis: Redis | Cluster): Promise<void> {

@@ -104,7 +104,10 @@ export class ReferenceModel {
     for (const { token, answers } of before) {
       const isCarried = carried.includes(token.id)
       if (isCarried && !answers.has('live')) wrong.push(`carried ${[...answers]}`)
-      if (!isCarried && answers.size === 1 && answers.has('live')) wrong.push('did not carry a live one')
+      const isInOverlap = (token.holder ?? token).usableUntil !== Infinity
+      if (isCarried && isInOverlap) wrong.push('carried one beyond its overlap')
+      if (!isCarried && !isInOverlap && answers.size === 1 && answers.has('live'))
+        wrong.push('did not carry a live one')
       if (isCarried) {
         token.holder = newest
         token.sign = this.#here()

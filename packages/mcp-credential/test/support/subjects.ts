@@ -6,7 +6,7 @@ import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 import { clientKinds } from '../../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
-import { emptyRedis, keysWithoutTtl, passInRedis } from './redis-time.js'
+import { countRecords, emptyRedis, keysWithoutTtl, mastersOf, passInRedis } from './redis-time.js'
 
 /** A store under test, whose time the test moves. */
 export interface Subject {
@@ -17,6 +17,10 @@ export interface Subject {
   sleep(ms: number): Promise<void>
   /** A second process on the same state, or undefined when there can be none. */
   other(): McpCredentialStore | undefined
+  /** Waits until nothing is under way beside what was asked. */
+  settle(): Promise<void>
+  /** Credentials that are stored, dead ones included. */
+  records(): Promise<number>
   /** Keys that would stay for ever. */
   leftovers(): Promise<readonly string[]>
 }
@@ -51,6 +55,8 @@ export function memorySource(): SubjectSource {
           store.tick()
         },
         other: () => undefined,
+        settle: async () => undefined,
+        records: async () => store.held(),
         leftovers: async () => [],
       }
     },
@@ -82,6 +88,9 @@ function sourceOf(
         pass,
         sleep: pass,
         other: () => redisCredentials(redis, { ...patient, ...options }),
+        // Commands of a client are answered in their order.
+        settle: async () => void (await Promise.all(mastersOf(redis).map((node) => node.ping()))),
+        records: () => countRecords(admin),
         leftovers: () => keysWithoutTtl(admin),
       }
     },

@@ -58,7 +58,8 @@ function replace(
   const current = currentOf(table, credential, at, life)
   const left = existing.filter((entry) => current.includes(entry))
   if (onExisting === 'carry') {
-    const carried = left.filter((entry) => isLive(entry, at, life))
+    // One in its overlap ends with that: to be carried gives no time.
+    const carried = left.filter((entry) => isLive(entry, at, life) && (entry.holder ?? entry).usableUntil === undefined)
     // A newer one may have carried this one already: an alias stands for the newest.
     for (const entry of carried) entry.holder = added.holder ?? added
     return { superseded: [], carried }

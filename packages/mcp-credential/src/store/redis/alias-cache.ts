@@ -6,6 +6,7 @@ const MAX_ALIASES = 10_000
  */
 export class AliasCache {
   readonly #holders = new Map<string, string>()
+  readonly #extended = new Map<string, string>()
 
   holderOf(id: string): string {
     return this.#holders.get(id) ?? id
@@ -13,12 +14,24 @@ export class AliasCache {
 
   learn(id: string, holder: string): void {
     this.#holders.delete(id)
-    if (holder === id) return
-    this.#holders.set(id, holder)
-    if (this.#holders.size <= MAX_ALIASES) return
-    for (const oldest of this.#holders.keys()) {
-      this.#holders.delete(oldest)
-      return
-    }
+    if (holder !== id) remember(this.#holders, id, holder)
   }
+
+  /** Whether the aliases of a holder are not known to stay until then. Once for each moment. */
+  mustExtend(holder: string, until: string): boolean {
+    if (this.#extended.get(holder) === until) return false
+    remember(this.#extended, holder, until)
+    return true
+  }
+
+  /** The extension failed. */
+  forgetExtension(holder: string): void {
+    this.#extended.delete(holder)
+  }
+}
+
+function remember(map: Map<string, string>, key: string, value: string): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > MAX_ALIASES) map.delete(map.keys().next().value as string)
 }

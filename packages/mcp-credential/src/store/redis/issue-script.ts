@@ -117,8 +117,10 @@ if mustRead then
       -- Gone, or revoked.
     elseif holder then
       aliases[#aliases + 1] = {name, record, holder}
-    elseif tonumber(h[13]) < own and (supersedes or judged(h, session) == 'live') then
-      take(name, record)
+    elseif tonumber(h[13]) < own then
+      local state, _, _, _, ending = judged(h, session)
+      -- One in its overlap ends with that: to be carried gives no time.
+      if supersedes or (state == 'live' and not ending) then take(name, record) end
     end
   end
   for _, alias in ipairs(aliases) do
@@ -134,10 +136,12 @@ local count = redis.call('ZLEXCOUNT', KEYS[6], '[' .. thread, '[' .. thread .. '
 if ends then count = count - #superseded end
 if most and count >= most and not redis.call('ZSCORE', KEYS[6], id) then return {'crowded'} end
 
+local gone = math.min(expires, idle) + retention
+-- They stay as long as the one that they stand for.
 for index, name in ipairs(carried) do
   redis.call('HSET', takenRecords[index], 'o', id)
-  redis.call('PEXPIRE', takenRecords[index], text(maxLife + retention), 'GT')
-  redis.call('ZADD', KEYS[7], 'XX', 'GT', text(now + maxLife + retention), name)
+  redis.call('PEXPIRE', takenRecords[index], text(gone - now))
+  redis.call('ZADD', KEYS[7], 'XX', text(gone), name)
 end
 if supersedes then
   local ranges = ''
@@ -160,7 +164,7 @@ if supersedes then
 end
 redis.call('HINCRBY', KEYS[2], 'q:' .. provider, 1)
 redis.call('HSET', KEYS[1], 'z', table.concat(superseded, ' '), 'zc', table.concat(carried, ' '))
-keep(KEYS[1], KEYS[6], KEYS[7], id, math.min(expires, idle) + retention, usable)
+keep(KEYS[1], KEYS[6], KEYS[7], id, gone, usable)
 return {'done', superseded, carried}`
 
 /**

@@ -15,7 +15,7 @@ export const FENCE: string = `redis.call('HDEL', KEYS[1], '')
 export const NUMBERS: string = `local function text(number) return string.format('%.0f', number) end
 `
 
-// h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r}, thread is {e, as, au, at, m, o}.
+// h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r, zc}, thread is {e, as, au, at, m, o}.
 /** The standing of a credential: all that a decision checks. Of one in its overlap the fifth result is its end. */
 export const STANDING: string = `local function judge(h, thread, provider, session, all, maxLife, onTouch)
   local expires, idle, absolute = tonumber(h[6]), tonumber(h[7]), tonumber(h[8]) or math.huge
@@ -43,7 +43,7 @@ export const STANDING: string = `local function judge(h, thread, provider, sessi
   end
   return standing, expires, idle, absolute, last
 end
-local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 'g', 'r'}
+local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 'g', 'r', 'zc'}
 local function threadOf(key, provider)
   return redis.call('HMGET', key, 'e', 'as', 'au', 'at', 'm:' .. provider, 'o:' .. provider)
 end

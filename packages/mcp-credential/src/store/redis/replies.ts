@@ -1,8 +1,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { CredentialRecord, FoundCredential, Standing } from '../port.js'
 
-/** `[standing, digest in hex, t, p, s, c, i, expires, idle]`, and now of one that is expired or idle. */
-export type FoundReply = [Standing, string, string, string, string, string, string, string, string, string?]
+/**
+ * `[standing, digest in hex, t, p, s, c, i, expires, idle]`, and now of one that is expired or idle, or of a live one an
+ * empty text and its aliases: until when they stay, and their ids.
+ */
+export type FoundReply = [Standing, string, string, string, string, string, string, string, string, string?, string?]
 
 /** The lines of the resolve script's answer. */
 export function linesOf(answer: unknown): null | ['alias', string] | FoundReply {
@@ -22,7 +25,7 @@ export function foundFrom(
   if (reply === null) return undefined
   const [standing, , , , , , , expiresAt, idleAt, now] = reply
   const found = { standing, isProven: isEqual, credential: recordFrom(reply, holder) }
-  return now === undefined
+  return now === undefined || now === ''
     ? found
     : { ...found, lateMs: Number(now) - Number(standing === 'expired' ? expiresAt : idleAt) }
 }

@@ -8,7 +8,8 @@ import { FENCE, KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
  *
  * KEYS: presented, holder, thread, provider, session, all, names, deadlines. Presented and holder differ for an alias.
  * ARGV: mode, digest, life. Answers null, or lines: `alias` and the holder that the caller has to come again with, or
- * standing, digest, t, p, s, c, i, expires, idle, and now when it is expired or idle. No value contains a line break, and one text is cheaper to read than nine.
+ * standing, digest, t, p, s, c, i, expires, idle, and now when it is expired or idle, or nothing and, of a live one, until when
+ * its aliases stay and their ids. No value contains a line break, and one text is cheaper to read than nine.
  */
 export const resolveScript: RedisScript = defineScript(
   'mcp_resolve',
@@ -46,7 +47,9 @@ if proven and slides then
     redis.call('HSET', KEYS[2], 'x', text(expires), 'l', text(idle))
     local gone = math.min(idle, expires) + retention
     for index = 1, 8 do redis.call('PEXPIRE', KEYS[index], text(gone - now), 'GT') end
-    redis.call('ZADD', KEYS[8], 'XX', 'GT', text(math.min(gone, usable or gone)), holderId)
+    local ending = text(math.min(gone, usable or gone))
+    redis.call('ZADD', KEYS[8], 'XX', 'GT', ending, holderId)
+    for alias in string.gmatch(h[15] or '', '%S+') do redis.call('ZADD', KEYS[8], 'XX', 'GT', ending, alias) end
   else
     expires, idle = keptExpires, keptIdle
   end
@@ -54,5 +57,8 @@ if proven and slides then
 end
 local lines = {standing, presented[1], h[1], h[2], h[3], h[4], h[5], text(expires), text(idle)}
 if standing == 'expired' or standing == 'idle' then lines[10] = text(now) end
+if proven and standing == 'live' and h[15] and h[15] ~= '' then
+  lines[10], lines[11] = '', text(math.min(idle, expires) + retention) .. ' ' .. h[15]
+end
 return table.concat(lines, '\\n')`,
 )

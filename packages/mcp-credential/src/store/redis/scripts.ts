@@ -9,7 +9,7 @@ export const revokeScript: RedisScript = defineScript(
   'mcp_revoke',
   3,
   `${FENCE}${NUMBERS}
-local state = redis.call('HMGET', KEYS[1], 'd', 'r', 'w')
+local state = redis.call('HMGET', KEYS[1], 'd', 'r', 'w', 'o', 'zc')
 if not state[1] then
   -- It may have died on probation, and its issuer may be about to write it again: the id is taken from now on.
   redis.call('HSET', KEYS[1], 'd', '', 'r', ARGV[2])
@@ -21,8 +21,15 @@ if state[2] then return state[2] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'r', ARGV[2])
 -- One on probation would be forgotten sooner than its issuer stops to write it again.
 if state[3] then redis.call('PEXPIRE', KEYS[1], ARGV[3]) else redis.call('PEXPIRE', KEYS[1], ARGV[3], 'LT') end
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
+local function leave(id)
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', KEYS[3], id)
+end
+leave(ARGV[1])
+-- Its aliases end with it. Those of an alias stand for another one.
+if not state[4] then
+  for alias in string.gmatch(state[5] or '', '%S+') do leave(alias) end
+end
 return 1`,
 )
 
@@ -112,6 +119,14 @@ export const namesScript: RedisScript = defineScript(
   2,
   `local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 return {redis.call('HGET', KEYS[2], 'q:' .. ARGV[4]) or '0', ids}`,
+)
+
+/** Lets the aliases of a credential that slid stay as long as it does. KEYS: their records. ARGV: until when. */
+export const extendScript: RedisScript = defineScript(
+  'mcp_extend',
+  1,
+  `for _, record in ipairs(KEYS) do redis.call('PEXPIREAT', record, ARGV[1], 'GT') end
+return #KEYS`,
 )
 
 /** Takes ids out of the index. KEYS: names, deadlines. ARGV: ids. */
