@@ -39,6 +39,17 @@ export function hasOwnToken(request: IncomingMessage, prefix: string): boolean {
   return fieldLines(request, 'authorization').some((value) => hasPrefix(prefix, value.replace(/^bearer +/i, '')))
 }
 
+/** Whether an `Authorization` field of the request holds a token of ours in any form, so that it must not be passed on. */
+export function holdsOwnToken(request: IncomingMessage, prefix: string): boolean {
+  const isStart = (character: string | undefined) => character === undefined || !/[0-9A-Za-z_]/.test(character)
+  return fieldLines(request, 'authorization').some((value) => {
+    for (let at = value.indexOf(`${prefix}_`); at !== -1; at = value.indexOf(`${prefix}_`, at + 1)) {
+      if (isStart(value[at - 1])) return true
+    }
+    return false
+  })
+}
+
 /** Reads a token that came without its request. */
 export function readLoneToken(token: string, prefix: string): Read {
   return hasPrefix(prefix, token) ? token : malformed('prefix')

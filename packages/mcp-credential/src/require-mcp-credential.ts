@@ -4,7 +4,7 @@ import { andThen, type Denied, defineGate, denied, isUpgrade } from '@countersig
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
-import { hasOwnToken, readLoneToken, readToken } from './read.js'
+import { hasOwnToken, holdsOwnToken, readLoneToken, readToken } from './read.js'
 import {
   challengeOf,
   type McpCredentialDependency,
@@ -75,8 +75,9 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     decided(verdict, token, request) {
       // A body that was read in part is nobody else's to discard.
       if (verdict.outcome === 'denied' && verdict.reason === 'body_too_large') drain(request)
+      // What could not be read is a secret all the same, and handlers may follow: `onDenied: 'next'`.
+      if (stripHeader && (token !== undefined || holdsOwnToken(request, prefix))) stripAuthorization(request)
       if (token === undefined) return
-      if (stripHeader) stripAuthorization(request)
       const isGranted = verdict.outcome === 'granted'
       if (attachAuthInfo)
         (request as { auth?: AuthInfo | undefined }).auth = isGranted ? authInfoOf(verdict.principal) : undefined

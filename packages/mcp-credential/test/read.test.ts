@@ -1,8 +1,9 @@
 import { firstPresented } from '@countersign/core'
 import { defineGate, granted } from '@countersign/core/gate-kit'
-import { requireMcpCredential } from '@countersign/mcp-credential'
+import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { serve } from '../../../test/support/http-server.js'
 import { agent, type Harness, mcpApp, send } from './harness.js'
 
@@ -154,4 +155,49 @@ test('presents is true for our prefix alone, so that an OAuth client can share t
   expect((await send(running.port, bearer('mcps_bad'))).status).toBe(401)
   expect(reached).toEqual(['other'])
   await running.close()
+})
+
+test.each([
+  ['malformed', ['Bearer mcps_x']],
+  ['malformed', ['mcps_x']],
+  ['malformed', ['Bearer mcps_x, Bearer mcps_y']],
+  ['malformed', ['Bearer "mcps_x"']],
+  ['ambiguous', ['Bearer mcps_x', 'Bearer mcps_y']],
+  ['ambiguous', ['Basic YTpi', 'Bearer mcps_y']],
+  ['missing', ['Token mcps_x']],
+])('a token of ours that is %s (%j) never stays on the request, with onDenied: next either', async (reason, lines) => {
+  const { audit, events } = recordedAudit()
+  const app = express()
+  app.use(requireMcpCredential({ credentials: createMcpCredentials({ audit }), audit, onDenied: 'next' }))
+  const left: unknown[] = []
+  app.use(((_error, request, response, _next) => {
+    const { headers, headersDistinct, rawHeaders } = request
+    left.push(
+      headers.authorization,
+      headersDistinct.authorization,
+      rawHeaders.filter((text) => text.includes('mcps_')),
+    )
+    response.status(401).end()
+  }) as ErrorRequestHandler)
+  const server = await serve(app)
+  await send(server.port, { authorization: lines as string[] })
+  expect(left).toEqual([undefined, undefined, []])
+  expect(events.at(-1)?.reason).toBe(reason)
+  await server.close()
+})
+
+test('a credential that is not ours stays for who comes next', async () => {
+  const { audit } = recordedAudit()
+  const app = express()
+  app.use(requireMcpCredential({ credentials: createMcpCredentials({ audit }), audit, onDenied: 'next' }))
+  const left: unknown[] = []
+  app.use(((_error, request, response, _next) => {
+    left.push(request.headers.authorization)
+    response.status(401).end()
+  }) as ErrorRequestHandler)
+  const server = await serve(app)
+  const foreign = ['Basic YTpi', 'Bearer other_token', 'Bearer xmcps_token']
+  for (const authorization of foreign) await send(server.port, { authorization })
+  expect(left).toEqual(foreign)
+  await server.close()
 })
