@@ -1,5 +1,6 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
 import { CodedTypeError, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
+import { besides, type Concerns, inScope } from './registry/concerned.js'
 import { credentialEvents } from './registry/events.js'
 import { rememberIssues } from './registry/issue-memory.js'
 import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
@@ -113,8 +114,11 @@ export interface McpCredentials {
   restore(file: string): Promise<number>
   /** Releases what the store holds. Credentials are not revoked. */
   close(): Promise<void>
-  /** Calls back after each revocation that was made through this object. Returns the function that unsubscribes. */
-  onRevoked(listener: () => void): () => void
+  /**
+   * Calls back after each revocation that was made through this object, with a function that tells from an id whether that
+   * credential may have ended: false when it surely has not. Returns the function that unsubscribes.
+   */
+  onRevoked(listener: (mayHaveEnded: (credentialId: string) => boolean) => void): () => void
 }
 
 /**
@@ -131,12 +135,12 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const life = resolveLife('createMcpCredentials', resolved, isAlive !== undefined)
   const events = credentialEvents(audit)
   const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
-  const listeners = new Set<() => void>()
+  const listeners = new Set<(mayHaveEnded: Concerns) => void>()
   const digestOf = (secret: string) => secretDigest(prefix, store.namespace ?? '', secret)
   const retries = rememberIssues<ReturnType<typeof mintToken>, IssuedCredential>()
 
-  function announceRevocation(): void {
-    for (const listener of listeners) listener()
+  function announceRevocation(mayHaveEnded: Concerns): void {
+    for (const listener of listeners) listener(mayHaveEnded)
   }
 
   async function issue(given: IssueOptions): Promise<IssuedCredential> {
@@ -182,19 +186,19 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
 
   async function undoIssue(id: string, cause: 'audit_sink' | 'limit'): Promise<void> {
     if (await store.revoke(id, life)) events.revoked(id, { cause })
-    announceRevocation()
+    announceRevocation(besides(id))
   }
 
   function tellSuperseded({ superseded }: Replaced, by: string): void {
     for (const old of superseded) events.superseded(old, by)
-    if (superseded.length > 0) announceRevocation()
+    if (superseded.length > 0) announceRevocation(besides(by))
   }
 
   async function revoke(id: string): Promise<boolean> {
     if (!isCredentialId(id)) return false
     const done = await store.revoke(id, life)
     if (done) events.revoked(id)
-    announceRevocation()
+    announceRevocation(besides(id))
     return done
   }
 
@@ -202,7 +206,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     assertName(SCOPE_NAMES[scope], id)
     const done = await store.revokeScope(scope, id)
     events.scopeRevoked(scope, id, done)
-    announceRevocation()
+    announceRevocation(inScope(scope, id))
     return done
   }
 
@@ -237,7 +241,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       const { blockSeconds } = resolveOptions('credentials.retire', given, RETIRE_RULES)
       const done = await store.retire(threadId, Math.round(blockSeconds * 1000))
       events.retired(threadId)
-      announceRevocation()
+      announceRevocation(inScope('thread', threadId))
       return done
     },
     async list(given = {}) {

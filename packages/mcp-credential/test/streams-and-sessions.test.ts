@@ -79,6 +79,37 @@ test.each(['Text/Event-Stream', '*/*', 'application/json'])(
   },
 )
 
+test('[mcp-stream-ends] a revocation looks at the streams that it may concern, and at no other', async () => {
+  const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
+  const looks = () => app.calls.filter((name) => name === 'peek').length
+  const others = Array.from({ length: 20 }, (_, index) => ({
+    threadId: `t${index + 10}`,
+    providerInstanceId: `p${index % 2}`,
+  }))
+  for (const other of others) {
+    await openStream(app.port, (await app.credentials.issue({ ...agent, ...other })).authorizationHeader)
+  }
+  const own = await app.credentials.issue({ ...agent, providerInstanceId: 'mine' })
+  const alias = await openStream(app.port, own.authorizationHeader)
+  const holder = await app.credentials.issue({ ...agent, providerInstanceId: 'mine', onExisting: 'carry' })
+  const stream = await openStream(app.port, holder.authorizationHeader)
+  app.calls.length = 0
+  await holder.revoke()
+  await until(() => !stream.isOpen && !alias.isOpen)
+  expect(looks()).toBe(2)
+  await app.credentials.revokeThread('t10')
+  expect(looks()).toBe(3)
+  await app.credentials.retire('t11')
+  expect(looks()).toBe(4)
+  await app.credentials.issue({ ...agent, threadId: 't12', providerInstanceId: 'p0' })
+  expect(looks()).toBe(5)
+  // Those of an ended one are closed by then, or looked at once more.
+  await app.credentials.revokeProvider('p1')
+  expect(looks()).toBeLessThanOrEqual(5 + 10)
+  await app.credentials.revokeAll()
+  await app.close()
+})
+
 test('[mcp-stream-ends] revoking an alias ends its own stream, and no other', async () => {
   const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })
   const alias = await app.credentials.issue(agent)

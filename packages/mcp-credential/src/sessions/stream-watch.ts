@@ -8,7 +8,7 @@ const watches = new WeakMap<Registry, ConnectionWatch<string>>()
 
 /**
  * The open responses and sockets of a registry, by the ids of their credentials: gates of one registry share them, and
- * the first one's `events` report which were ended. They are checked at once when something is revoked through the registry.
+ * the first one's `events` report which were ended. Those that a revocation through the registry may concern are checked at once.
  */
 export function streamWatchOf(
   registry: Registry,
@@ -20,7 +20,7 @@ export function streamWatchOf(
     async (id) => (await registry.check(id)).standing === 'live',
     events.connectionEnded,
   )
-  registry.onRevoked(() => watch.recheck())
+  registry.onRevoked((mayHaveEnded) => watch.recheck(mayHaveEnded))
   watches.set(registry, watch)
   return watch
 }
