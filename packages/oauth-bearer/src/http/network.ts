@@ -100,11 +100,8 @@ export function createNetwork(
   { dangerouslyAllowHttp, agent, useEnvProxy, ca }: ResolvedNetworkOptions,
   env: NodeJS.ProcessEnv = process.env,
 ): Network {
-  if (agent !== undefined) {
-    const other = useEnvProxy ? 'useEnvProxy' : ca === undefined ? undefined : 'ca'
-    if (other !== undefined)
-      fail(other, 'cannot be combined with "agent", which makes the connections: give it to the agent')
-  }
+  if (agent !== undefined && useEnvProxy)
+    fail('useEnvProxy', 'cannot be combined with "agent", which makes the connections')
   const secureContext = ca && createSecureContext({ ca: [...trustedCertificates(env), ...ca] })
   const secure = secureContext === undefined ? {} : { secureContext }
   const proxy = useEnvProxy ? envProxy(env) : undefined
@@ -116,7 +113,7 @@ export function createNetwork(
     const tunnel = proxy && tunnelAgent({ proxy, secureContext, agent: settings })
     return (url) => {
       if (url.protocol !== 'https:') return plain(url)
-      if (agent !== undefined) return { agent }
+      if (agent !== undefined) return { agent, ...secure }
       return tunnel === undefined || isDirect(url) ? { ...plain(url), ...secure } : { agent: tunnel, ...secure }
     }
   }
