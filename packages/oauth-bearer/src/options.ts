@@ -60,11 +60,11 @@ export interface RequireOAuthBearerOptions
   readonly isRevoked?: ((principal: OAuthBearerPrincipal) => boolean | PromiseLike<boolean>) | undefined
   /** How long `isRevoked` may take. Default 2000. */
   readonly isRevokedTimeoutMs?: number | undefined
-  /** How long a token may be. Default 8192, or the longest `maxTokenBytes` of its issuers. */
+  /** How long a token may be. Default 8192, or the longest `maxTokenBytes` of its issuers; with `issuers` at least 16384. */
   readonly maxTokenBytes?: number | undefined
   /** How far the issuer's clock may differ. Default 5, at most 60. */
   readonly clockToleranceSeconds?: number | undefined
-  /** The cache of verified tokens. Default 1000 entries; `false` turns it off. */
+  /** The cache of verified tokens. Default 1000 entries of each issuer; `false` turns it off. */
   readonly cache?: false | { readonly maxEntries?: number | undefined } | undefined
   /** Stores key sets for processes that start while an issuer is down. */
   readonly keyCache?: KeyCache | undefined
@@ -131,6 +131,14 @@ const rules = {
 
 /** Longer than almost every token; an issuer whose tokens are longer says so. */
 const MAX_TOKEN_BYTES = 8192
+
+/** With issuers that are yet to be found: as long as Node lets all header fields be together. */
+const MAX_UNKNOWN_TOKEN_BYTES = 16_384
+
+function longestOf(issuers: readonly CheckedIssuerOptions[], findIssuer: FindIssuer | undefined): number {
+  const least = findIssuer === undefined ? MAX_TOKEN_BYTES : MAX_UNKNOWN_TOKEN_BYTES
+  return Math.max(least, ...issuers.map((one) => one.maxTokenBytes ?? 0))
+}
 
 const ALIASES: OptionAliases = {
   algorithms: 'issuer.algorithms',
@@ -238,7 +246,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     findIssuer,
     audiences: audience ?? resourceSpellings(rest.resource),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
-    maxTokenBytes: rest.maxTokenBytes ?? Math.max(MAX_TOKEN_BYTES, ...issuers.map((one) => one.maxTokenBytes ?? 0)),
+    maxTokenBytes: rest.maxTokenBytes ?? longestOf(issuers, findIssuer),
     toleranceMs: clockToleranceSeconds * 1000,
     recheckMs: Math.round(recheckSeconds * 1000),
     maxCacheEntries: caching?.maxEntries ?? 0,

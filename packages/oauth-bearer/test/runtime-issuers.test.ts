@@ -1,5 +1,6 @@
 import { type IssuerOptions, type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { explainToken } from '@countersign/oauth-bearer/explain'
+import { entra } from '@countersign/oauth-bearer/presets'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { type Harness, oauthApp, RESOURCE } from './harness.js'
 import { addIntrospection } from './introspector.js'
@@ -242,34 +243,29 @@ describe('a function of the app that is async', () => {
 })
 
 describe('the tenants of Microsoft Entra ID', () => {
-  const TENANT = /^https:\/\/login\.microsoftonline\.com\/([0-9a-f-]{36})\/v2\.0$/
   const OURS = '11111111-2222-3333-4444-555555555555'
   const THEIRS = '99999999-2222-3333-4444-555555555555'
   const issuerOf = (tenant: string) => `https://login.microsoftonline.com/${tenant}/v2.0`
+  const groups = Array.from({ length: 200 }, (_, n) => `22222222-3333-4444-5555-${String(n).padStart(12, '0')}`)
 
   test.each([
     [OURS, OURS, '200 granted'],
-    [OURS, THEIRS, '401 wrong_audience'],
-    [OURS, undefined, '401 wrong_audience'],
+    [OURS, THEIRS, '401 wrong_type'],
+    [OURS, undefined, '401 wrong_type'],
     [THEIRS, THEIRS, '401 wrong_issuer'],
     ['common', OURS, '401 wrong_issuer'],
-  ])('iss of %s with tid %s: %s', async (tenant, tid, expected) => {
-    const customers = new Set([OURS])
+  ])('iss of %s with tid %s and 200 groups: %s', async (tenant, tid, expected) => {
+    const find = entra({ tenant: (id) => id === OURS, audience: RESOURCE })
+    const rsa = await makeKey('k1')
     await start({
-      issuers: (iss) => {
-        const [, id = ''] = TENANT.exec(iss) ?? []
-        if (!customers.has(id)) return undefined
-        return {
-          issuer: iss,
-          profile: 'relaxed',
-          // Microsoft signs the tokens of all tenants with the same keys.
-          jwks: { keys: [keyA.jwk] },
-          checkAudience: (claims) => claims.tid === id && claims.aud === RESOURCE,
-        }
+      issuers: async (iss) => {
+        const found = await find(iss)
+        // Microsoft signs the tokens of all tenants with the same keys.
+        return found && { ...found, jwksUri: undefined, jwks: { keys: [rsa.jwk] } }
       },
     })
-    const claims = { tid, azp: 'client', ver: '2.0' }
-    expect(await outcome(tokenOf(issuerOf(tenant), keyA, { header: { typ: 'JWT' }, claims }))).toBe(expected)
+    const claims = { tid, azp: 'client', ver: '2.0', scp: 'mcp', groups }
+    expect(await outcome(tokenOf(issuerOf(tenant), rsa, { header: { typ: 'JWT' }, claims }))).toBe(expected)
   })
 })
 
