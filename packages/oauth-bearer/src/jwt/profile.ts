@@ -11,7 +11,7 @@ export interface Profile {
   /** Each finds the claim by which a token of the same issuer is of another kind. */
   readonly otherTokens: readonly ((claims: JsonObject) => string | undefined)[]
   /** Knows access tokens by their claims, in place of `otherTokens`. Gets proven claims. */
-  readonly isAccessToken?: ((claims: JsonObject) => boolean) | undefined
+  readonly isAccessToken: ((claims: JsonObject) => boolean) | undefined
 }
 
 // Marks of tokens that are not access tokens, at issuers whose access tokens have no type of their own: ID tokens (OpenID
@@ -44,6 +44,12 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     types: ['at+jwt'],
     requiredClaims: ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti'],
     otherTokens: [],
+    isAccessToken: undefined,
   },
-  relaxed: { types: [undefined, 'jwt', 'at+jwt'], requiredClaims: ['iss', 'exp', 'aud'], otherTokens },
+  relaxed: {
+    types: [undefined, 'jwt', 'at+jwt'],
+    requiredClaims: ['iss', 'exp', 'aud'],
+    otherTokens,
+    isAccessToken: undefined,
+  },
 }
