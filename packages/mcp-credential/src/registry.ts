@@ -152,12 +152,17 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
 
   async function issueAs(
     subject: Omit<ResolvedIssueOptions, 'idempotencyKey'>,
-    { id, secret, token }: ReturnType<typeof mintToken>,
+    minted: ReturnType<typeof mintToken>,
   ): Promise<IssuedCredential> {
+    const { id, secret, token } = minted
+    const undo = (cause: 'audit_sink' | 'limit') => {
+      retries.spend(minted)
+      return undoIssue(id, cause)
+    }
     let isRecorded = false
     const accept = (credential: CredentialRecord) => {
       isRecorded = true
-      return events.issued(credential, subject.onExisting, () => undoIssue(id, 'audit_sink'))
+      return events.issued(credential, subject.onExisting, () => undo('audit_sink'))
     }
     const outcome = await store.issue({ ...subject, id, digest: digestOf(secret) }, life, accept)
     if (outcome.outcome === 'retired') {
@@ -167,7 +172,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       )
     }
     if (outcome.outcome === 'full') {
-      if (isRecorded) await undoIssue(id, 'limit')
+      if (isRecorded) await undo('limit')
       throw new IssueRefusedError(
         'ERR_COUNTERSIGN_TOO_MANY_CREDENTIALS',
         `${outcome.limit} is reached: revoke some credentials, or raise it`,

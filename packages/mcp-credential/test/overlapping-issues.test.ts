@@ -185,6 +185,24 @@ describe.each([memorySource(), redisSource(), clusterSource()])('in $name', (sou
     },
   )
 
+  test('an issue that found no room in its second step gets another credential when it is tried again', async () => {
+    const { store } = await source.fresh({ maxPerThread: 1 })
+    const { credentials, events, standings } = world(store)
+    const keep = { ...agent, onExisting: 'keep' as const }
+    const named = Array.from({ length: 6 }, (_, index) => ({ ...keep, idempotencyKey: `k${index}` }))
+    const results = await Promise.allSettled(named.map((options) => credentials.issue(options)))
+    const winner = results.findIndex(({ status }) => status === 'fulfilled')
+    const first = (results[winner] as PromiseFulfilledResult<IssuedCredential>).value
+    await credentials.revoke(first.credentialId)
+    for (const options of named.filter((_, index) => index !== winner)) {
+      events.length = 0
+      const again = await credentials.issue(options)
+      expect(await standings(again)).toEqual(['live'])
+      expect(events).toEqual(['mcp.credential.issued success'])
+      await credentials.revoke(again.credentialId)
+    }
+  })
+
   test('a thread that is full of the dead has room for issues that run at once', async () => {
     const { store, pass } = await source.fresh({ maxPerThread: 3 })
     const { credentials } = world(store)

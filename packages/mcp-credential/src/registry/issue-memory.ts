@@ -1,14 +1,15 @@
-import { BoundedTtlMap, CodedTypeError, isUnavailable, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, CodedTypeError, systemClock } from '@countersign/core/gate-kit'
 
 /** Issues by their idempotency key. */
 export interface IssueMemory<M, R> {
   /**
    * Does the work once for a key: again with the same mint when it failed, and not again when it is under way or done.
-   * What was undone, because the audit did not record it, is revoked: a retry gets another mint.
    *
    * @throws {CodedTypeError} when the key was used for another issue.
    */
   once(key: string, what: string, mint: () => M, work: (minted: M) => Promise<R>): Promise<R>
+  /** What was minted is being revoked by its own issue, which fails: a retry gets another mint. */
+  spend(minted: M): void
 }
 
 interface Entry<M, R> {
@@ -22,12 +23,14 @@ const REMEMBERED_MS = 10 * 60_000
 const running = () => systemClock.monotonic()
 
 /** Remembers issues in this process. What was minted is in no store, so no other process can recognise a retry. */
-export function rememberIssues<M, R>(): IssueMemory<M, R> {
+export function rememberIssues<M extends object, R>(): IssueMemory<M, R> {
   const entries = new BoundedTtlMap<string, Entry<M, R>>({
     maxEntries: MAX_KEYS,
     clock: { now: running, monotonic: running },
   })
+  const spent = new WeakSet<M>()
   return {
+    spend: (minted) => void spent.add(minted),
     async once(key, what, mint, work) {
       const entry = entries.get(key) ?? { what, minted: mint(), result: undefined }
       if (entry.what !== what) {
@@ -39,7 +42,7 @@ export function rememberIssues<M, R>(): IssueMemory<M, R> {
       entries.set(key, entry, running() + REMEMBERED_MS)
       entry.result ??= work(entry.minted).catch((error: unknown) => {
         entry.result = undefined
-        if (isUnavailable(error) && error.dependency === 'audit_sink') entries.delete(key)
+        if (spent.has(entry.minted)) entries.delete(key)
         throw error
       })
       return entry.result
