@@ -5,10 +5,12 @@ import getRawBody from 'raw-body'
 import { andThen } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { memberOf } from './options/own.js'
+import { askForBody } from './request/continue.js'
 import { REFUSED_BODY } from './request/drain.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
 import { singleton } from './singleton.js'
 
+export { askForBody } from './request/continue.js'
 export { drain } from './request/drain.js'
 export { hasBody, mayLackLines } from './request/message.js'
 
@@ -40,7 +42,8 @@ const bodies = singleton('bodies', () => new WeakMap<IncomingMessage, Buffer>())
  *
  * The framing fields are believed only of the message that Node's HTTP/1 parser is working on. An HTTP/2 stream, and a
  * request that an adapter built, is read to its end, whatever its fields say of its length. When nothing more comes of it
- * for 30 s, an HTTP/2 stream counts as aborted.
+ * for 30 s, an HTTP/2 stream counts as aborted. A client that waits for 100 Continue is asked for its body, where the server
+ * leaves that to the app.
  *
  * @throws {TypeError} with code `ERR_COUNTERSIGN_BODY_CONSUMED` when something else has read from the stream,
  * `ERR_COUNTERSIGN_BODY_END_UNKNOWN` when the stream does not say where it ends, or does not end.
@@ -98,6 +101,7 @@ function read(
   if (!framed && !hadEnded && request.readableLength === 0) request.read(0)
   if (isWhole(request, framed, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
+  askForBody(request)
   return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, withinMs, resolve, reject))
 }
 

@@ -1,5 +1,5 @@
 import { type Gate, memoryReplay } from '@countersign/core'
-import { drain } from '@countersign/core/body'
+import { askForBody, drain } from '@countersign/core/body'
 import { countUsage, countUsageInto, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { verifyKey } from './legacy.js'
@@ -52,7 +52,11 @@ export function requireHmac(options: RequireHmacOptions): HmacGate {
       return credential.kind === 'key' ? oldKey(credential) : verifyAndReport(credential, oldKey, signed)
     },
     decided(verdict, _credential, request) {
-      if (verdict.outcome === 'granted') return
+      if (verdict.outcome === 'granted') {
+        // A signature's body has been read; that of the old key is for the handler.
+        if (verdict.principal.format === 'legacy') askForBody(request)
+        return
+      }
       if (verdict.outcome === 'unavailable' && verdict.dependency === 'audit_sink') giveBack(request)
       drain(request)
     },
