@@ -62,7 +62,7 @@ export const hints: Readonly<Record<NonNullable<UnreadableClaim['hint']>, string
 export const meanings: Readonly<Record<HmacReason | HmacDependency, string>> = {
   missing: 'No header field of an accepted format arrived, or no signature with its tag.',
   malformed: 'A header field departs from the grammar, or the body ended early.',
-  ambiguous: 'A header field came twice, or the fields of two formats came together.',
+  ambiguous: 'A header field came twice, or signatures in two formats, or two old keys, came together.',
   unknown_caller: 'The verifier does not know the caller.',
   expired: 'The signature is older than the window, or past its expires.',
   not_yet_valid: 'The signature is dated further ahead than the window.',
