@@ -19,7 +19,7 @@ import { invalidReports, scrape, seenSince, validCallers } from './rollout/metri
 import { type Caller, Traffic } from './rollout/traffic.js'
 
 /** Requests of each sender in each step. */
-const EACH = isLong ? 400 : 12
+const EACH = isLong ? 150 : 12
 
 const SHARED = 'the-secret-that-all-callers-sign-with-today'
 const OLD_KEY = 'the-old-key-of-everybody'

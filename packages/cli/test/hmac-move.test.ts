@@ -135,6 +135,17 @@ describe('a table of the same name with other columns', () => {
     ])
   })
 
+  test('and its migrations are printed as they are, or for the table that is named', async () => {
+    expect(await succeed(['hmac', 'migrate', '--print'])).toContain(
+      'CREATE TABLE IF NOT EXISTS internal_service_hmac_secrets',
+    )
+    const named = await succeed(['hmac', 'migrate', '--print', '--table', 'Keys', '--schema', 'auth'])
+    expect(named).toContain('CREATE TABLE IF NOT EXISTS "auth"."Keys" (')
+    expect(named).toContain('CREATE TABLE IF NOT EXISTS "auth"."countersign_legacy_usage" (')
+    expect(named).not.toContain('internal_service_hmac_secrets')
+    await refuse(['hmac', 'migrate', '--print', '--table', 'a b'], 2, /"table" must be a name of letters/)
+  })
+
   test('is imported from, dry run first, into a table of another name and schema, and again', async () => {
     await pool.query('CREATE SCHEMA auth')
     const named = { ...env, COUNTERSIGN_HMAC_TABLE: 'hmac_secrets', COUNTERSIGN_HMAC_SCHEMA: 'auth' }

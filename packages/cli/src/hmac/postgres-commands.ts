@@ -7,6 +7,10 @@ import { usageError } from '../errors.js'
 import { postgresBackend, tableOf, unreadableText } from './postgres-backend.js'
 import { addTableOptions } from './with-secrets.js'
 
+/** The tables' own names, as the migrations have them. */
+const SECRETS = 'internal_service_hmac_secrets'
+const USAGE = 'countersign_legacy_usage'
+
 interface MigrateOptions extends SecretsTable {
   readonly print?: boolean
 }
@@ -20,8 +24,8 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   options: (command) => addTableOptions(command).option('--print', 'print the SQL instead of running it'),
   async run({ env, output }, options) {
     const place = tableOf(env, options)
-    const usage = quotedTable('hmac migrate', { ...place, table: 'countersign_legacy_usage' })
-    const all = readMigrations(quotedTable('hmac migrate', place), usage)
+    const usage = quotedTable('hmac migrate', { ...place, table: USAGE })
+    const all = readMigrations(place)
     if (options.print) {
       const lines = all.map(({ sql }) => sql.trimEnd())
       output.result(options.json, all, lines)
@@ -44,15 +48,19 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   },
 }
 
-function readMigrations(table: string, usage: string): readonly { readonly name: string; readonly sql: string }[] {
+/** The files, as they are where the tables have their own names. */
+function readMigrations(place: SecretsTable): readonly { readonly name: string; readonly sql: string }[] {
+  const isNamed = place.table !== undefined || place.schema !== undefined
+  const name = (table: string, own = table) => (isNamed ? quotedTable('hmac migrate', { ...place, table: own }) : table)
   const folder = new URL('../migrations/', import.meta.resolve('@countersign/hmac'))
   return readdirSync(fileURLToPath(folder))
     .filter((name) => name.endsWith('.sql'))
     .sort()
-    .map((name) => {
-      const sql = readFileSync(new URL(name, folder), 'utf8')
-      const named = sql.replaceAll('internal_service_hmac_secrets', () => table)
-      return { name, sql: named.replaceAll('countersign_legacy_usage', () => usage) }
+    .map((file) => {
+      const sql = readFileSync(new URL(file, folder), 'utf8')
+        .replaceAll(SECRETS, () => name(SECRETS, place.table))
+        .replaceAll(USAGE, () => name(USAGE))
+      return { name: file, sql }
     })
 }
 
