@@ -125,6 +125,15 @@ async function everywhere(caller: Caller, status: number): Promise<void> {
   }
 }
 
+/** Whether a process has read the secrets of all callers: it refuses what no secret signed, and is not unavailable. */
+async function isReady(url: string): Promise<boolean> {
+  const statuses = ['scheduler', 'reports', 'mailer'].map((caller) => {
+    const target = `/internal/ready/${randomBytes(9).toString('hex')}`
+    return post(`${url}${target}`, byScheme(caller, 'x'.repeat(40))(target))
+  })
+  return (await Promise.all(statuses)).every((status) => status !== 503)
+}
+
 /** Refuses, or accepts again, an old key: settles when every process does. */
 async function flip(caller: string, isRequired: boolean): Promise<void> {
   await client.hset('require-signature', caller, isRequired ? '1' : '0')
@@ -179,7 +188,7 @@ test(
 
     // 1. Report: the old key decides.
     const legacy = { COUNTERSIGN_HMAC_LEGACY_SHARED: OLD_KEY, COUNTERSIGN_HMAC_LEGACY_REPORTS: REPORTS_KEY }
-    await fleet.deploy({ ...env, ...legacy, REPORT_ONLY: 'true' })
+    await fleet.deploy({ ...env, ...legacy, REPORT_ONLY: 'true' }, isReady)
     traffic.good('scheduler a', byKey(OLD_KEY))
     traffic.good('scheduler b', byKey(OLD_KEY))
     traffic.good('reports', byKey(REPORTS_KEY))
@@ -204,7 +213,7 @@ test(
     expect(validCallers(await scrape(fleet.urls))).toEqual(['mailer', 'reports', 'scheduler'])
 
     // 3. Signatures decide where there is one; both key-encryption keys are known from now on.
-    await fleet.deploy({ ...env, ...legacy, COUNTERSIGN_HMAC_KEKS: `${K1},${K2}` })
+    await fleet.deploy({ ...env, ...legacy, COUNTERSIGN_HMAC_KEKS: `${K1},${K2}` }, isReady)
     traffic.bad('a bad signature beside the old key', and(byKey(OLD_KEY), byScheme('mailer', 'x'.repeat(40))))
     let used: Record<string, string> = {}
     traffic.good('what is copied', (target) => {
@@ -288,12 +297,12 @@ test(
 
     // 8. The key-encryption key, and the end of the old key.
     env = { ...env, COUNTERSIGN_HMAC_KEKS: `${K2},${K1}` }
-    await fleet.deploy({ ...env, ...legacy })
+    await fleet.deploy({ ...env, ...legacy }, isReady)
     expect((await usage()).reports?.[0]).toBeGreaterThanOrEqual(accepted)
     expect(await step('countersign hmac reencrypt')).toBe('re-encrypted 3\n')
     await holds()
     env = { ...env, COUNTERSIGN_HMAC_KEKS: K2 }
-    await fleet.deploy(env)
+    await fleet.deploy(env, isReady)
     await holds()
     expect(await step('countersign hmac list')).toMatch(/scheduler +3 +active[\s\S]*scheduler +2 +expired/)
 

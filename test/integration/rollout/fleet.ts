@@ -9,9 +9,10 @@ export class Fleet {
   readonly #running = new Map<ChildApp, number>()
   #turn = 0
 
-  /** Starts two processes with an environment, and lets each take the place of an old one. */
-  async deploy(env: Record<string, string>): Promise<void> {
+  /** Starts two processes with an environment, and lets each take the place of an old one when it is ready. */
+  async deploy(env: Record<string, string>, isReady: (url: string) => Promise<boolean>): Promise<void> {
     const fresh = await Promise.all([startChildApp(FILE, env), startChildApp(FILE, env)])
+    for (const { url } of fresh) while (!(await isReady(url)));
     for (const app of fresh) {
       this.#apps.push(app)
       const old = this.#apps.length > 2 ? this.#apps.shift() : undefined
