@@ -235,6 +235,53 @@ test('a decision is one command of Redis, for an alias too once it is known', as
   expect(calls('config\\|get')).toBe(0)
 })
 
+/** Scripts that a server has run since `CONFIG RESETSTAT`. */
+async function scriptsOf(client: Redis): Promise<number> {
+  const counts = (await client.info('commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
+test('revoking a provider, a session of one, or everything is one script on one server', async () => {
+  const credentials = registry()
+  const scopes: (() => Promise<boolean>)[] = [
+    () => credentials.revokeProvider('p1'),
+    () => credentials.revokeProviderSession('s1'),
+    () => credentials.revokeAll(),
+  ]
+  for (const revoke of scopes) {
+    const issued = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        credentials.issue({ ...agent, threadId: `t${index}`, providerSessionId: 's1' }),
+      ),
+    )
+    await redis.config('RESETSTAT')
+    expect([await revoke(), await scriptsOf(redis)]).toEqual([true, 1])
+    const standings = await Promise.all(issued.map(async ({ token }) => (await credentials.resolve(token)).standing))
+    expect(new Set(standings)).toEqual(new Set(['revoked']))
+    expect(await revoke()).toBe(false)
+  }
+})
+
+test('on a lone server whose keys lie in slots it is a script for each partition', async () => {
+  const lone = await RedisServer.start('--cluster-enabled', 'yes')
+  const client = new Redis(lone.url)
+  await client.cluster('ADDSLOTSRANGE', 0, 16_383)
+  while (!String(await client.cluster('INFO')).includes('cluster_state:ok')) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const credentials = registry(client)
+  const issued = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => credentials.issue({ ...agent, threadId: `t${index}` })),
+  )
+  expect(await credentials.revokeProvider('p1')).toBe(true)
+  const standings = await Promise.all(issued.map(async ({ token }) => (await credentials.resolve(token)).standing))
+  expect(new Set(standings)).toEqual(new Set(['revoked']))
+  await client.config('RESETSTAT')
+  expect([await credentials.revokeProvider('p1'), await scriptsOf(client)]).toEqual([false, 16])
+  client.disconnect()
+  await lone.stop()
+})
+
 test('a carried token is found through changes of its holder by another process', async () => {
   const one = registry()
   const other = registry()

@@ -264,8 +264,6 @@ const rows: readonly Row[] = [
   ).map(([scope, id]) => ({
     what: `a revocation of a scope (${scope})`,
     script: 'mcp_revoke_scope',
-    // The partition of the thread, of all that are asked.
-    nth: 1,
     prepare: issueOld,
     act: (store: McpCredentialStore) => store.revokeScope(scope, id),
   })),

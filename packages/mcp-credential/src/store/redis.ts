@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, isUnavailable, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import { createScriptRunner, type RedisClient, type RedisStoreOptions, redisStoreOptionRules } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
@@ -99,25 +99,34 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     return look(mode, id, digest, life).then(({ holder, reply }) => foundFrom(reply, holder, digest))
   }
 
-  async function everywhere(work: (keys: PartitionKeys) => Promise<unknown>): Promise<boolean> {
-    const results = await Promise.allSettled(layout.partitions.map(work))
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
-    return results.some((result) => result.status === 'fulfilled' && Number(result.value) === 1)
-  }
+  /** A server whose keys lie in slots takes a script for each of its partitions; any other takes one for all. */
+  let hasSlots = redis.isCluster
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
     const attempt = newAttempt()
-    const end = (keys: PartitionKeys, epoch: string, hash = '') =>
-      change(revokeScopeScript, keys.tag, [epoch, keys.attempt(attempt), keys.names, keys.deadlines], [scope, hash])
+    const end = (keys: PartitionKeys, epochs: readonly string[], hash = '') =>
+      change(revokeScopeScript, keys.tag, epochs, [scope, hash]).then((found) => Number(found) === 1)
+    const keysOf = (keys: PartitionKeys, epoch: string) => [epoch, keys.attempt(attempt), keys.names, keys.deadlines]
     if (scope === 'thread') {
       const hash = threadHash(id)
       const keys = layout.of(hash)
-      return Number(await end(keys, keys.thread(hash), hash)) === 1
+      return end(keys, keysOf(keys, keys.thread(hash)), hash)
     }
-    if (scope === 'all') return everywhere((keys) => end(keys, keys.all))
     const hash = scope === 'provider' ? providerHash(id) : sessionHash(id)
-    return everywhere((keys) => end(keys, keys[scope](hash)))
+    const epochKeys = (keys: PartitionKeys) => keysOf(keys, scope === 'all' ? keys.all : keys[scope](hash))
+    if (!hasSlots) {
+      try {
+        return await end(layout.partitions[0] as PartitionKeys, layout.partitions.flatMap(epochKeys))
+      } catch (error) {
+        if (!isCrossSlot(error)) throw error
+        hasSlots = true
+      }
+    }
+    // They leave in one write.
+    const results = await Promise.allSettled(layout.partitions.map((keys) => end(keys, epochKeys(keys))))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return results.some((result) => result.status === 'fulfilled' && result.value)
   }
 
   const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
@@ -178,4 +187,9 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       await Promise.all(layout.partitions.map(({ tag }) => ready(tag)))
     },
   }
+}
+
+/** What a server with slots answers to a script whose keys lie in more than one, before it runs. */
+function isCrossSlot(error: unknown): boolean {
+  return isUnavailable(error) && String((error.cause as Error | undefined)?.message).includes('CROSSSLOT')
 }

@@ -43,20 +43,26 @@ end
 `
 
 /**
- * Deletes an epoch. KEYS: epoch, attempt, names, deadlines. ARGV: scope, thread's hash. What was issued between a
- * revocation and its repetition by the client stays.
+ * Deletes epochs. KEYS, for each partition: epoch, attempt, names, deadlines. ARGV: scope, thread's hash. Answers 1 when there
+ * was any. What was issued between a revocation and its repetition by the client stays.
  */
 export const revokeScopeScript: RedisScript = defineScript(
   'mcp_revoke_scope',
   4,
   `${FORGET_NAMES}
-local known = redis.call('GET', KEYS[2])
-if known then return tonumber(known) end
-local had = redis.call('UNLINK', KEYS[1])
-redis.call('SET', KEYS[2], had, 'PX', ${ATTEMPT_TTL_MS})
-if ARGV[1] == 'thread' then forgetNames(KEYS[3], KEYS[4], ARGV[2]) end
-if ARGV[1] == 'all' then redis.call('UNLINK', KEYS[3], KEYS[4]) end
-return had`,
+local found = 0
+for at = 1, #KEYS, 4 do
+  local epoch, attempt, names, deadlines = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
+  local had = tonumber(redis.call('GET', attempt))
+  if not had then
+    had = redis.call('UNLINK', epoch)
+    redis.call('SET', attempt, had, 'PX', ${ATTEMPT_TTL_MS})
+    if ARGV[1] == 'thread' then forgetNames(names, deadlines, ARGV[2]) end
+    if ARGV[1] == 'all' then redis.call('UNLINK', names, deadlines) end
+  end
+  found = math.max(found, had)
+end
+return found`,
 )
 
 /** KEYS: thread, attempt, names, deadlines, retired. ARGV: thread's hash, block in ms. Sent again, it answers the same. */
