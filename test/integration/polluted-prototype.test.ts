@@ -3,6 +3,7 @@ import { memorySecrets, requireHmac, rfc9421, sign, xHeaders } from '@countersig
 import { explainSignature } from '@countersign/hmac/explain'
 import { createMcpCredentials, memoryCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
+import { discoverIssuer } from '@countersign/oauth-bearer/explain'
 import { createSettingsSessions, memorySessions, requireSettingsSession } from '@countersign/settings-session'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
@@ -274,4 +275,19 @@ test('an explanation takes its own options alone', async () => {
   )
   restore()
   await expect(explained).resolves.toMatchObject({ verdict: { outcome: 'denied', reason: 'expired' } })
+})
+
+test('the search for the metadata of an issuer takes its own options alone', async () => {
+  let isAsked = false
+  const elsewhere = await serve((_request, response) => {
+    isAsked = true
+    response.end(JSON.stringify({ issuer: issuer.url }))
+  })
+  const issuer = await serve((_request, response) => void response.end(JSON.stringify({ issuer: issuer.url })))
+  const restore = pollute('metadataUrl', elsewhere.url)
+  const found = discoverIssuer(issuer.url)
+  restore()
+  expect((await found).url).toBe(`${issuer.url}/.well-known/oauth-authorization-server`)
+  expect(isAsked).toBe(false)
+  await Promise.all([issuer.close(), elsewhere.close()])
 })

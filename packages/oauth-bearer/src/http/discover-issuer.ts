@@ -1,4 +1,4 @@
-import { withDeadline } from '@countersign/core/gate-kit'
+import { memberOf, withDeadline } from '@countersign/core/gate-kit'
 import type { JsonObject } from '../strict-encoding.js'
 import { fetchJson } from './fetch-json.js'
 import type { Connect } from './network.js'
@@ -42,7 +42,10 @@ type Found = Required<Pick<DiscoveredIssuer, 'url' | 'metadata'>>
  * that does not answer in its share of the time does not keep the next one from being asked.
  */
 export async function discoverIssuer(issuer: string, options: DiscoverOptions = {}): Promise<DiscoveredIssuer> {
-  const { timeoutMs = TIMEOUT_MS, signal, metadataUrl, connect } = options
+  const timeoutMs = memberOf(options, 'timeoutMs') ?? TIMEOUT_MS
+  const metadataUrl = memberOf(options, 'metadataUrl')
+  const connect = memberOf(options, 'connect')
+  const signal = memberOf(options, 'signal')
   const places = metadataUrl === undefined ? metadataUrls(issuer).map(String) : [metadataUrl]
   const untilMs = performance.now() + timeoutMs
   const rest = new AbortController()

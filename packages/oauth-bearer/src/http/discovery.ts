@@ -1,5 +1,5 @@
 import type { Clock } from '@countersign/core'
-import { withDeadline } from '@countersign/core/gate-kit'
+import { memberOf, withDeadline } from '@countersign/core/gate-kit'
 import type { JsonObject } from '../strict-encoding.js'
 import { type Destination, destinationFromMetadata } from './destination.js'
 import { discoverIssuer, metadataUrls, worst } from './discover-issuer.js'
@@ -48,7 +48,10 @@ interface Known {
  * so that a document cannot lead into the internal network.
  */
 export function createDiscovery(setup: DiscoverySetup): Discovery {
-  const { issuer, metadataUrl, trustedHosts = [], network, timeoutMs, clock } = setup
+  const { issuer, network, clock } = setup
+  const metadataUrl = memberOf(setup, 'metadataUrl')
+  const trustedHosts = memberOf(setup, 'trustedHosts') ?? []
+  const timeoutMs = memberOf(setup, 'timeoutMs')
   let known: Known | undefined
   let freshUntilMs = Number.NEGATIVE_INFINITY
   let askPlaceAgainMs = Number.NEGATIVE_INFINITY
