@@ -5,6 +5,7 @@ import { confirmBinding, unlink } from './bindings.js'
 import { tokenInCookie } from './cookies.js'
 import { csrfTokenOf } from './csrf.js'
 import { grantChange, reportChange } from './events.js'
+import { givenIdentity, givenText, givenUser, misuse } from './given.js'
 import { deliver, type SendToUser } from './links/deliver.js'
 import { issueLink, type LinkRequest } from './links/issue-link.js'
 import type { LinkKinds, NoKinds } from './links/kinds.js'
@@ -40,7 +41,11 @@ export interface SessionSummary {
 /** The kind that a link request names. */
 type KindOf<R> = R extends { readonly kind: infer K extends string } ? K : 'settings'
 
-/** Links and sessions of one app: what {@link createSettingsSessions} makes. */
+/**
+ * Links and sessions of one app: what {@link createSettingsSessions} makes. Every method rejects with an `OptionError` when it
+ * is called wrongly, before anything is changed or recorded: a user is a platform, a team where there is one, and a user id,
+ * each a string. A principal of the gate is a user, too.
+ */
 export interface SettingsSessions<M extends object = NoKinds> extends SettingsRegistry {
   /**
    * Makes a link. It opens one session, once.
@@ -132,15 +137,17 @@ function sessionsOf(
   audit: Audit,
 ): Pick<SettingsSessions, 'list' | 'revoke' | 'revokeAll'> {
   return {
-    list: async (user) => (await store.list(user)).map(summaryOf),
-    async revoke(sessionId) {
+    list: async (user) => (await store.list(givenUser('list', user))).map(summaryOf),
+    async revoke(id) {
+      const sessionId = givenText('revoke', 'sessionId', id)
       const ended = isTag(sessionId) ? await store.revoke(sessionId) : undefined
       if (ended === undefined) return false
       closeSockets(sockets, ended.user)
       reportChange(audit, 'settings.session.revoked', { user: ended.user, id: sessionId })
       return true
     },
-    async revokeAll(user) {
+    async revokeAll(whom) {
+      const user = givenUser('revokeAll', whom)
       await store.revokeAll(user)
       closeSockets(sockets, user)
       reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true } })
@@ -177,15 +184,18 @@ function identitiesOf(store: IdentityStore, sockets: SocketWatch, audit: Audit):
 
   return {
     async answerFirstClaim(claimId, isAllowed) {
-      const [sessionId, key = ''] = String(claimId).split('.')
-      if (!isTag(sessionId) || !(await store.answerClaim(sessionId, key, isAllowed === true))) return false
-      const attributes = { allowed: isAllowed === true, by: 'app' }
+      const [sessionId, key = ''] = givenText('answerFirstClaim', 'claimId', claimId).split('.')
+      // Neither a yes nor a no: what a chat sends with a button is a text.
+      if (typeof isAllowed !== 'boolean') throw misuse('answerFirstClaim', 'isAllowed', 'must be true or false')
+      if (!isTag(sessionId) || !(await store.answerClaim(sessionId, key, isAllowed))) return false
+      const attributes = { allowed: isAllowed, by: 'app' }
       reportChange(audit, 'settings.identity.answered', { id: sessionId, attributes })
       return true
     },
-    identityOf: async (user) => store.identityOf(user),
-    unlink: async (user) => unlink(parts, user, 'app'),
-    async rebind(user, identity) {
+    identityOf: async (user) => store.identityOf(givenUser('identityOf', user)),
+    unlink: async (user) => unlink(parts, givenUser('unlink', user), 'app'),
+    async rebind(whom, who) {
+      const [user, identity] = [givenUser('rebind', whom), givenIdentity('rebind', who)]
       const attempt = randomBytes(12).toString('base64url')
       const result = await store.rebind(user, { identity, attempt })
       if (result.outcome !== 'bound') return result.outcome

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto'
-import { type Audit, OptionError } from '@countersign/core'
+import type { Audit } from '@countersign/core'
 import { memberOf, partitionOf } from '@countersign/core/gate-kit'
 import { grantChange } from '../events.js'
+import { type Given, givenFields, givenText, misuse, userIn } from '../given.js'
 import type { SettingsUser } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
@@ -32,6 +33,7 @@ export interface LinkIssuer {
   readonly audit: Audit
 }
 
+const METHOD = 'issueLink'
 const FIELDS = ['platform', 'team', 'userId', 'agentId', 'returnTo', 'kind', 'metadata']
 const MAX_METADATA_LENGTH = 8192
 
@@ -67,43 +69,28 @@ export async function issueLink<K extends string>(issuer: LinkIssuer, request: u
 }
 
 function contentOf(request: unknown, site: Site, kinds: KindValidators): LinkContent {
-  if (request === null || typeof request !== 'object') throw wrong('request', 'must be an object')
-  const given = request as Readonly<Record<string, unknown>>
-  const unknown = Object.keys(given).find((name) => !FIELDS.includes(name))
-  if (unknown !== undefined) throw wrong(unknown, `is not known. The fields are: ${FIELDS.join(', ')}`)
-  const [team, agentId, returnTo] = [memberOf(given, 'team'), memberOf(given, 'agentId'), memberOf(given, 'returnTo')]
-  const kind = memberOf(given, 'kind') ?? 'settings'
-  const user: SettingsUser = {
-    platform: text('platform', memberOf(given, 'platform')),
-    ...(team === undefined ? {} : { team: text('team', team) }),
-    userId: text('userId', memberOf(given, 'userId')),
-  }
+  const given = givenFields(METHOD, 'request', request, FIELDS)
+  const [agentId, returnTo] = [memberOf(given, 'agentId'), memberOf(given, 'returnTo')]
   const place = returnTo === undefined ? undefined : parseReturnTo(returnTo, site)
-  if (returnTo !== undefined && place === undefined) throw wrong('returnTo', `must be a path below ${pathTo(site, '')}`)
+  if (returnTo !== undefined && place === undefined) {
+    throw misuse(METHOD, 'returnTo', `must be a path below ${pathTo(site, '')}`)
+  }
   return {
-    user,
-    kind: text('kind', kind),
-    ...(agentId === undefined ? {} : { agentId: text('agentId', agentId) }),
+    user: userIn(METHOD, given),
+    ...(agentId === undefined ? {} : { agentId: givenText(METHOD, 'agentId', agentId) }),
     ...(place === undefined ? {} : { returnTo: place }),
-    ...metadataPart(kinds, kind, memberOf(given, 'metadata')),
+    ...kindOf(kinds, given),
   }
 }
 
-function metadataPart(kinds: KindValidators, kind: unknown, metadata: unknown): { metadata?: unknown } {
-  const checked = checkMetadata(kinds, kind, metadata)
-  if (checked === undefined) throw wrong('kind', 'is unknown here, or its metadata is not valid')
-  if (checked.metadata === undefined) return {}
+function kindOf(kinds: KindValidators, given: Given): Pick<LinkContent, 'kind' | 'metadata'> {
+  const kind = givenText(METHOD, 'kind', memberOf(given, 'kind') ?? 'settings')
+  const checked = checkMetadata(kinds, kind, memberOf(given, 'metadata'))
+  if (checked === undefined) throw misuse(METHOD, 'kind', 'is unknown here, or its metadata is not valid')
+  if (checked.metadata === undefined) return { kind }
   const json = JSON.stringify(checked.metadata)
-  if (json === undefined || json.length > MAX_METADATA_LENGTH) throw wrong('metadata', 'must be JSON of at most 8 KiB')
-  return { metadata: JSON.parse(json) as unknown }
-}
-
-function text(name: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && value.length <= 256 && value.isWellFormed()) return value
-  throw wrong(name, 'must be a string of 1 to 256 characters')
-}
-
-/** The value is not shown: it may be anything, even a token. */
-function wrong(name: string, why: string): OptionError {
-  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `issueLink: "${name}" ${why}`)
+  if (json === undefined || json.length > MAX_METADATA_LENGTH) {
+    throw misuse(METHOD, 'metadata', 'must be JSON of at most 8 KiB')
+  }
+  return { kind, metadata: JSON.parse(json) as unknown }
 }

@@ -1,0 +1,80 @@
+import { OptionError } from '@countersign/core'
+import { memberOf } from '@countersign/core/gate-kit'
+import type { SettingsIdentity, SettingsUser } from './principal.js'
+
+// What an app hands to a method. A wrong field would name somebody else, or nobody: then a revocation would be reported that
+// ended nothing. So it is refused before the store is asked.
+
+/** What a method was given, by field. */
+export type Given = Readonly<Record<string, unknown>>
+
+const USER_FIELDS = ['platform', 'team', 'userId'] as const
+/** A principal names a user, too. */
+const PRINCIPAL_FIELDS = [...USER_FIELDS, 'kind', 'id', 'sessionId', 'agentId', 'identity']
+const IDENTITY_FIELDS = ['issuer', 'subject']
+
+/**
+ * An object without other fields than these.
+ *
+ * @throws {OptionError}
+ */
+export function givenFields(method: string, what: string, value: unknown, fields: readonly string[]): Given {
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw misuse(method, what, 'must be an object')
+  const unknown = Object.keys(value).find((name) => !fields.includes(name))
+  if (unknown !== undefined) throw misuse(method, unknown, `is not known. The fields are: ${fields.join(', ')}`)
+  return value as Given
+}
+
+/**
+ * A text of 1 to `max` characters.
+ *
+ * @throws {OptionError}
+ */
+export function givenText(method: string, name: string, value: unknown, max = 256): string {
+  if (typeof value === 'string' && value !== '' && value.length <= max && value.isWellFormed()) return value
+  throw misuse(method, name, `must be a string of 1 to ${max} characters`)
+}
+
+/**
+ * The user that a method's fields name.
+ *
+ * @throws {OptionError}
+ */
+export function userIn(method: string, given: Given): SettingsUser {
+  const team = memberOf(given, 'team')
+  return {
+    platform: givenText(method, 'platform', memberOf(given, 'platform')),
+    ...(team === undefined ? {} : { team: givenText(method, 'team', team) }),
+    userId: givenText(method, 'userId', memberOf(given, 'userId')),
+  }
+}
+
+/**
+ * The user that a method was given, or the user of the principal that it was given.
+ *
+ * @throws {OptionError}
+ */
+export function givenUser(method: string, value: unknown): SettingsUser {
+  const isPrincipal = (value as { kind?: unknown } | null)?.kind === 'settings-session'
+  return userIn(method, givenFields(method, 'user', value, isPrincipal ? PRINCIPAL_FIELDS : USER_FIELDS))
+}
+
+/**
+ * The identity that a method was given.
+ *
+ * @throws {OptionError}
+ */
+export function givenIdentity(method: string, value: unknown): SettingsIdentity {
+  const given = givenFields(method, 'identity', value, IDENTITY_FIELDS)
+  return {
+    issuer: givenText(method, 'issuer', memberOf(given, 'issuer'), 2048),
+    // OpenID Connect Core §2.
+    subject: givenText(method, 'subject', memberOf(given, 'subject'), 255),
+  }
+}
+
+/** The value is not shown: it may be anything, even a token. */
+export function misuse(method: string, name: string, why: string): OptionError {
+  return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `${method}: "${name}" ${why}`)
+}
