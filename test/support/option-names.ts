@@ -46,7 +46,7 @@ export function optionNames(): readonly string[] {
   const inSettings = (name: string) => (options: never) =>
     createSettingsSessions({
       baseUrl: 'https://app.example.com/settings',
-      firstClaim: 'deny',
+      ...(name === 'oauth' ? { firstClaim: 'deny' } : {}),
       [name]: options,
     } as never)
   const lists = [

@@ -50,7 +50,14 @@ export { denied, granted, isDenied, unavailable } from './gate/verdict.js'
 export type { WarningCode } from './homepage.js'
 export { HOMEPAGE, withPage } from './homepage.js'
 export { isLoopback, isSecureUrl } from './options/common.js'
-export { isVariableName, readBoolean, readVariable, readVariables, refuseStrayVariables } from './options/env.js'
+export {
+  isProduction,
+  isVariableName,
+  readBoolean,
+  readVariable,
+  readVariables,
+  refuseStrayVariables,
+} from './options/env.js'
 export { memberOf } from './options/own.js'
 export type { OptionAliases, OptionErrorCode } from './options/resolve.js'
 export { nearest, resolveOptions } from './options/resolve.js'

@@ -49,11 +49,11 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly confirmCode?: boolean | undefined
   /** Where people prove who they are, such as `settingsOAuthFromEnv(process.env)`. Default: the link is enough. */
   readonly oauth?: SettingsOAuth | undefined
-  /** Who may be bound to a user first. Needed with `oauth`, unless `confirmCode` or `onFirstClaim` answers it. */
+  /** Who may be bound to a user first. Needed with `oauth`, unless `confirmCode` or `onFirstClaim` answers it; refused without. */
   readonly firstClaim?: FirstClaim | undefined
-  /** Asks the user in the chat whether the person who signed in may become the user. */
+  /** Asks the user in the chat whether the person who signed in may become the user. Refused without `oauth`. */
   readonly onFirstClaim?: OnFirstClaim | undefined
-  /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. */
+  /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. Refused without `oauth`. */
   readonly onMismatch?: ((mismatch: Mismatch) => unknown) | undefined
   /** Signs people in by what Telegram signed when they open the page from a chat there. */
   readonly telegram?: SettingsTelegram | undefined
@@ -205,6 +205,7 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
       `createSettingsSessions: option "idleTimeoutSeconds" (${idleTimeoutSeconds}) is longer than "sessionTtlSeconds" (${sessionTtlSeconds})`,
     )
   }
+  if (oauth === undefined) refuseWithoutProvider({ firstClaim: given.firstClaim, onFirstClaim, onMismatch })
   const firstClaim = oauth === undefined ? 'deny' : resolveFirstClaim(given.firstClaim, confirmCode, onFirstClaim)
   return {
     site: createSite(baseUrl, cookieName, sameSite),
@@ -240,6 +241,18 @@ export function resolveGateOptions(options: RequireSettingsSessionOptions): Reso
     recheckMs: milliseconds(recheckSeconds),
     gate: { audit, onDenied, route, clock },
   }
+}
+
+/** Who chose how identities are bound, or called when they differ, means to have a provider: without one, nobody is asked. */
+function refuseWithoutProvider(chosen: Readonly<Record<string, unknown>>): void {
+  const name = Object.keys(chosen).find((option) => chosen[option] !== undefined)
+  if (name === undefined) return
+  throw new OptionError(
+    'ERR_COUNTERSIGN_OPTION_MISSING',
+    'oauth',
+    `createSettingsSessions: option "oauth" is required with "${name}": without a provider, whoever has a link is its user. ` +
+      `Set it, such as to settingsOAuthFromEnv(process.env); or leave "${name}" out, where the link is enough`,
+  )
 }
 
 /** Whole milliseconds: stores take no fractions. */

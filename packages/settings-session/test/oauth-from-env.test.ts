@@ -18,6 +18,43 @@ describe('settingsOAuthFromEnv', () => {
     })
   })
 
+  test('fails the start in production without any of the variables, unless that is said to be meant', () => {
+    const missing = { code: 'ERR_COUNTERSIGN_OPTION_MISSING', option: 'SETTINGS_OAUTH_ISSUER' }
+    for (const env of [{ NODE_ENV: 'production' }, { AWS_LAMBDA_FUNCTION_NAME: 'settings' }]) {
+      expect(() => settingsOAuthFromEnv(env)).toThrow(expect.objectContaining(missing))
+      expect(() => settingsOAuthFromEnv(env, {})).toThrow('required: false')
+      expect(settingsOAuthFromEnv(env, { required: false })).toBeUndefined()
+      expect(settingsOAuthFromEnv({ ...whole, ...env })).toMatchObject({ clientId: 'c' })
+    }
+    expect(() => settingsOAuthFromEnv({}, { required: true })).toThrow(expect.objectContaining(missing))
+    expect(settingsOAuthFromEnv({ NODE_ENV: 'development', AWS_LAMBDA_FUNCTION_NAME: 'settings' })).toBeUndefined()
+    const names = { issuer: 'APP_ISSUER' }
+    expect(() => settingsOAuthFromEnv({}, { required: true, names })).toThrow(
+      expect.objectContaining({ ...missing, option: 'APP_ISSUER' }),
+    )
+  })
+
+  test.each([
+    ['firstClaim', { firstClaim: 'trust-link' }],
+    ['firstClaim', { firstClaim: 'deny', confirmCode: true }],
+    ['onFirstClaim', { onFirstClaim: () => true }],
+    ['onMismatch', { onMismatch: () => undefined, telegram: { botId: 1 } }],
+  ] as const)('of which nothing came, fails the start of what asks for identities: %s', (name, options) => {
+    const create = () =>
+      createSettingsSessions({
+        baseUrl: 'https://a.example.com/s',
+        oauth: settingsOAuthFromEnv({ NODE_ENV: 'production' }, { required: false }),
+        ...options,
+      })
+    expect(create).toThrow(
+      expect.objectContaining({
+        code: 'ERR_COUNTERSIGN_OPTION_MISSING',
+        option: 'oauth',
+        message: expect.stringContaining(`required with "${name}"`),
+      }),
+    )
+  })
+
   test.each([
     ['SETTINGS_OAUTH_CLIENT_ID', { ...whole, SETTINGS_OAUTH_CLIENT_ID: undefined }],
     ['SETTINGS_OAUTH_CLIENT_SECRET', { ...whole, SETTINGS_OAUTH_CLIENT_SECRET: undefined }],

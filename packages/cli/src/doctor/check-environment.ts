@@ -83,7 +83,7 @@ function checkHalves(env: Environment): Check[] {
 function checkSettingsOAuth(env: Environment): Check {
   const id = 'settings-oauth'
   try {
-    const found = settingsOAuthFromEnv(env)
+    const found = settingsOAuthFromEnv(env, { required: false })
     return found === undefined
       ? skip(id, 'no SETTINGS_OAUTH_… variable is set')
       : pass(id, 'SETTINGS_OAUTH_… is complete')

@@ -83,6 +83,12 @@ export function refuseStrayVariables(
   }
 }
 
+/** Whether an app of this environment is in production. AWS Lambda sets no `NODE_ENV`. */
+export function isProduction(env: Environment): boolean {
+  const isLambda = own(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined
+  return (own(env, 'NODE_ENV') ?? (isLambda ? 'production' : undefined)) === 'production'
+}
+
 /** Whether a text can be the name of an environment variable. */
 export function isVariableName(name: unknown): name is string {
   return typeof name === 'string' && VARIABLE.test(name)

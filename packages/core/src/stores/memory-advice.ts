@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import type { WarningCode } from '../homepage.js'
+import { isProduction } from '../options/env.js'
 import { warnOnce } from '../warn-once.js'
 
 /** What {@link warnOfMemory} says of a store. */
@@ -21,8 +22,7 @@ export interface MemoryAdvice {
 export function warnOfMemory({ store, keeps, instead, atRestart }: MemoryAdvice): void {
   const { env } = process
   const isLambda = env.AWS_LAMBDA_FUNCTION_NAME !== undefined
-  // AWS sets no NODE_ENV.
-  if ((env.NODE_ENV ?? (isLambda ? 'production' : undefined)) !== 'production') return
+  if (!isProduction(env)) return
   const workers = isLambda ? 'an instance of an AWS Lambda function' : workerOf(env)
   const remedy = `Use ${instead}.`
   const tell = (code: WarningCode, message: string) =>

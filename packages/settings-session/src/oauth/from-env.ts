@@ -1,5 +1,12 @@
 import { type Environment, OptionError } from '@countersign/core'
-import { isVariableName, option, readVariables, refuseStrayVariables, resolveOptions } from '@countersign/core/gate-kit'
+import {
+  isProduction,
+  isVariableName,
+  option,
+  readVariables,
+  refuseStrayVariables,
+  resolveOptions,
+} from '@countersign/core/gate-kit'
 import type { SettingsOAuth } from './oauth-options.js'
 
 type Setting = Exclude<keyof SettingsOAuth, 'timeoutMs'>
@@ -19,6 +26,7 @@ const NAMES: Readonly<Record<Setting, string>> = {
 }
 const OWNER = 'settingsOAuthFromEnv'
 const RULES = {
+  required: option.boolean(),
   names: option.port<NonNullable<SettingsOAuthFromEnvOptions['names']>>('an object of setting: variable'),
 }
 const NAME = option.custom<string>('the name of a variable', (value) => (isVariableName(value) ? value : undefined))
@@ -27,21 +35,28 @@ const ENDPOINTS: readonly Setting[] = ['authUrl', 'tokenUrl', 'userinfoUrl']
 
 /** Options of {@link settingsOAuthFromEnv}. */
 export interface SettingsOAuthFromEnvOptions {
+  /**
+   * Whether the start fails when none of the variables is set. Without a provider, whoever has a link is its user. Default:
+   * in production (`NODE_ENV` of this environment).
+   */
+  readonly required?: boolean | undefined
   /** Other names for the variables. */
   readonly names?: { readonly [S in Setting]?: string | undefined } | undefined
 }
 
 /**
  * The provider that the environment names: `SETTINGS_OAUTH_ISSUER`, or `_AUTH_URL`, `_TOKEN_URL` and `_USERINFO_URL`;
- * with `_CLIENT_ID` and `_CLIENT_SECRET` (or `_CLIENT_SECRET_FILE`). Undefined when none of the variables is set.
+ * with `_CLIENT_ID` and `_CLIENT_SECRET` (or `_CLIENT_SECRET_FILE`). Undefined when none of the variables is set and
+ * `required` allows it.
  *
- * @throws {OptionError} when a part is missing, or a variable is misspelt: half a configuration must not become none.
+ * @throws {OptionError} when a part is missing, or a variable is misspelt: half a configuration must not become none; and
+ * when all of it is missing in production.
  */
 export function settingsOAuthFromEnv(
   env: Environment,
   options: SettingsOAuthFromEnvOptions = {},
 ): SettingsOAuth | undefined {
-  const { names: given = {} } = resolveOptions(OWNER, options, RULES)
+  const { required, names: given = {} } = resolveOptions(OWNER, options, RULES)
   const others = Object.entries(resolveOptions(OWNER, given, NAME_RULES, 'names.')).filter(
     ([, name]) => name !== undefined,
   )
@@ -49,7 +64,10 @@ export function settingsOAuthFromEnv(
   refuseStrayVariables(OWNER, env, PREFIX, [...Object.values(names), ...Object.values(NAMES)])
   const values = readVariables(env, names)
   const present = Object.keys(values) as Setting[]
-  if (present.length === 0) return undefined
+  if (present.length === 0) {
+    if (required ?? isProduction(env)) throw absent(names, required)
+    return undefined
+  }
   const missing = requiredWith(present).filter((setting) => !Object.hasOwn(values, setting))
   if (missing.length > 0)
     throw incomplete(
@@ -68,6 +86,19 @@ function requiredWith(present: readonly Setting[]): readonly Setting[] {
   const client: readonly Setting[] = ['clientId', 'clientSecret']
   if (present.includes('issuer')) return client
   return [...client, ...(ENDPOINTS.some((endpoint) => present.includes(endpoint)) ? ENDPOINTS : (['issuer'] as const))]
+}
+
+function absent(
+  { issuer, clientId, clientSecret }: Readonly<Record<Setting, string>>,
+  required?: boolean,
+): OptionError {
+  const why = required === undefined ? ' in production' : ''
+  return new OptionError(
+    'ERR_COUNTERSIGN_OPTION_MISSING',
+    issuer,
+    `${OWNER}: no variable of a provider is set${why}, so whoever has a link would be its user. ` +
+      `Set ${issuer}, ${clientId} and ${clientSecret}; or give required: false, where the link is enough`,
+  )
 }
 
 function incomplete(missing: readonly string[], present: readonly string[]): OptionError {
