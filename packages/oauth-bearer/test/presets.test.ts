@@ -245,6 +245,13 @@ describe('several tenants of Entra', () => {
 })
 
 describe('Hydra', () => {
+  test('[oauth-presets] can be asked about every token, as the guide says', () => {
+    const introspection = { clientId: 'resource', clientSecret: 'the-secret-of-the-resource' }
+    const preset = hydra({ issuer: 'https://hydra.example.com/', audience: RESOURCE, introspection })
+    const issuer = { ...preset, kind: 'opaque' as const, isAccessToken: undefined }
+    expect(() => requireOAuthBearer({ resource: RESOURCE, issuer })).not.toThrow()
+  })
+
   test('[oauth-presets] opaque tokens are introspected: what Hydra says of an access token is accepted', async () => {
     app = await oauthApp((issuer) => {
       const endpoint = addIntrospection(issuer)
