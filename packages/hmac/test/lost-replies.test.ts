@@ -37,7 +37,10 @@ describe('a change in PostgreSQL whose answer is lost', () => {
     proxy.isDown = false
   })
 
-  const told = () => recorder.events.map(({ type, credential }) => `${type} ${credential?.id}`)
+  const told = () =>
+    recorder.events
+      .filter(({ type }) => !type.startsWith('audit.'))
+      .map(({ type, credential }) => `${type} ${credential?.id}`)
   const kept = async () =>
     (await store.versions('a')).map(({ version, isPending, expiresAt, revokedAt }) => [
       version,
@@ -117,6 +120,56 @@ describe('a change in PostgreSQL whose answer is lost', () => {
       [2, false, false, false],
       [1, false, true, false],
     ])
+  }, 60_000)
+
+  /** The answer to a statement is lost, and the database is gone until the change has rejected. */
+  async function losing(text: string, change: () => unknown): Promise<void> {
+    proxy.lose = { text, times: 1 }
+    const gone = (async () => {
+      while (proxy.lost === 0) await new Promise((resolve) => setImmediate(resolve))
+      proxy.isDown = true
+      proxy.cut()
+    })()
+    await expect(change()).rejects.toThrow()
+    await gone
+    proxy.isDown = false
+  }
+
+  const untilTold = async (count: number) => {
+    while (told().length < count) await new Promise((resolve) => setTimeout(resolve, 20))
+    return told().slice(1)
+  }
+
+  test.each<[string, string, string, () => unknown]>([
+    [
+      'the shared secret that counts',
+      'SET accepts_shared',
+      'hmac.shared.accepted undefined',
+      () => store.acceptShared('a', true),
+    ],
+    ['a version that is forgotten', 'DELETE', 'hmac.secret.forgotten a/1', () => store.forget('a', 1)],
+  ])(
+    'is %s, though the database is gone then: it is recorded when that is back',
+    async (_what, text, event, change) => {
+      await losing(text, change)
+      expect(await untilTold(2)).toEqual([event])
+    },
+    60_000,
+  )
+
+  test('is a right that cannot be recorded when the database is back, either: it is undone', async () => {
+    recorder.audit.subscribe(() => Promise.reject(new Error('the disk is full')), { required: true })
+    await losing('DELETE', () => store.forget('a', 1))
+    while ((await kept()).length === 0 || told().length < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(await kept()).toEqual([[1, false, false, false]])
+    expect(recorder.events.find(({ type }) => type === 'hmac.secret.forgotten')).toMatchObject({ reason: 'audit_sink' })
+  }, 60_000)
+
+  test('is the shared secret that counts: another process that asks for it records it', async () => {
+    await losing('SET accepts_shared', () => store.acceptShared('a', true))
+    const other = recordedAudit()
+    expect(await postgresSecrets(pool, { keks: KEK, audit: other.audit }).acceptShared('a', true)).toBe(true)
+    expect(other.events.map(({ type }) => type)).toEqual(['hmac.shared.accepted'])
   }, 60_000)
 })
 

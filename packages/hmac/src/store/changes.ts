@@ -164,17 +164,17 @@ export function addedAttributes({ acceptsShared }: NewHmacSecret): AuditAttribut
   return acceptsShared ? { accepts_shared: true } : undefined
 }
 
-/** Records that the shared secret counts for a caller, as {@link grantChange} does; that it does not is never held up. */
-export function recordShared(
-  audit: Audit,
-  caller: string,
-  isAccepted: boolean,
-  undo: () => unknown,
-): void | Promise<void> {
-  const about = { gate: 'hmac', principal: { kind: 'hmac', id: caller } }
-  if (isAccepted) return recordGrant(audit, { type: 'hmac.shared.accepted', ...about }, undo)
-  void audit.emit({ type: 'hmac.shared.ended', ...about })
+/** Records that the shared secret counts for a caller, as {@link grantChange} does. */
+export function recordShared(audit: Audit, caller: string, undo: () => unknown): void | Promise<void> {
+  return recordGrant(audit, { type: 'hmac.shared.accepted', ...ofCaller(caller) }, undo)
 }
+
+/** Tells that it does not any more: that is never held up. */
+export function tellSharedEnded(audit: Audit, caller: string): void {
+  void audit.emit({ type: 'hmac.shared.ended', ...ofCaller(caller) })
+}
+
+const ofCaller = (caller: string) => ({ gate: 'hmac', principal: { kind: 'hmac', id: caller } })
 
 /** Records that versions were forgotten, as {@link grantChange} does: without any, the shared secret counts again. */
 export function recordForgotten(

@@ -11,6 +11,7 @@ import {
   reportChange,
   resolveNewSecret,
   storeOptionRules,
+  tellSharedEnded,
   UNRECORDED,
   versionExists,
 } from './changes.js'
@@ -162,12 +163,15 @@ export function memorySecrets(
     },
     acceptShared(caller, isAccepted) {
       if (!versions.has(caller)) return false
-      if (isAccepted && ofCaller(caller).some((entry) => entry.acceptsShared)) return true
+      const wasAccepted = ofCaller(caller).some((entry) => entry.acceptsShared)
       setShared(caller, isAccepted)
-      return andThen(
-        recordShared(audit, caller, isAccepted, () => setShared(caller, false)),
-        () => true,
-      )
+      if (!isAccepted) {
+        tellSharedEnded(audit, caller)
+        return true
+      }
+      // Another call may have made it so, and wait for its record still: each is recorded, and the first one alone is undone.
+      const undo = () => (wasAccepted ? undefined : setShared(caller, false))
+      return andThen(recordShared(audit, caller, undo), () => true)
     },
     forget(caller, version) {
       const before = ofCaller(caller)

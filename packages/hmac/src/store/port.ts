@@ -94,7 +94,8 @@ export interface HmacSecretStore {
   rotate(caller: string, options?: RotateOptions): MaybePromise<RotatedSecret>
   /**
    * Says whether the secret `*shared*` counts for a caller that has versions of its own. False when it has none. Rejects with
-   * an `UnavailableError` (`audit_sink`) when a required sink did not record that it does: then it does not.
+   * an `UnavailableError` (`audit_sink`) when a required sink did not record that it does: then it does not, unless it did
+   * before.
    */
   acceptShared(caller: string, isAccepted: boolean): MaybePromise<boolean>
   /**

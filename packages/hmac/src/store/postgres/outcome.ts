@@ -11,6 +11,27 @@ export async function ask<T>(question: (isAgain: boolean) => Promise<T>): Promis
   return askAfter(WAITS_MS, question)
 }
 
+/**
+ * The same, of a change that gives a right. When no answer came it rejects, and the change may be done all the same: `look`
+ * is asked until it is known, and `found` called with what it says.
+ */
+export async function askForRight<T, F>(
+  question: (isAgain: boolean) => Promise<T>,
+  look: () => Promise<F>,
+  found: (answer: F) => unknown,
+): Promise<T> {
+  try {
+    return await ask(question)
+  } catch (error) {
+    // What cannot be recorded is undone and told by `found` itself.
+    if (!isRefusal(error))
+      askUntilKnown(look)
+        .then(found)
+        .catch(() => undefined)
+    throw error
+  }
+}
+
 /** The same for as long as it takes, without keeping the process alive. Rejects only when the server refuses. */
 export function askUntilKnown<T>(question: (isAgain: boolean) => Promise<T>): Promise<T> {
   return askAfter(growing(), question, false)
