@@ -219,6 +219,14 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await store.useInitData(data, 'device2', 200)).toBe('fresh')
   })
 
+  test('the same signed data makes a hundred sessions at most', async () => {
+    const { store } = subject
+    const data = newSessionToken(newUser()).hash
+    const uses = Array.from({ length: 102 }, () => store.useInitData(data, 'device1', 60_000))
+    expect((await Promise.all(uses)).filter((use) => use === 'replayed')).toHaveLength(2)
+    expect(await store.useInitData(data, 'device1', 60_000)).toBe('replayed')
+  })
+
   test('the later of two sign-ins under one tag counts', async () => {
     const { store } = subject
     const { session } = await opened(store, newUser(), { state: 'awaiting_identity' })

@@ -258,7 +258,7 @@ export interface IdentityStore {
   beginOAuth(signIn: SignIn): Awaitable<void>
   /** Takes a sign-in, once. */
   takeOAuth(ref: TokenRef): Awaitable<TakenSignIn | undefined>
-  /** Notes the use of a platform's signed data by a browser. */
+  /** Notes the use of a platform's signed data by a browser; of the 101st by one browser it says `replayed`. */
   useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
 }
 

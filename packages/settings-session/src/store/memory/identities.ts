@@ -3,6 +3,7 @@ import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
 import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
+import { MAX_DATA_USES } from '../rules.js'
 import { endAll, endSession, indexSession, type MemoryState, refusalOf, refused, spendLink, viewOf } from './state.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
@@ -13,7 +14,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
   const identities = new Map<string, Binding & { readonly isRecorded?: boolean }>()
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
-  const uses = new BoundedTtlMap<string, string>({ maxEntries, clock })
+  const uses = new BoundedTtlMap<string, { readonly device: string; count: number }>({ maxEntries, clock })
   const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
 
   function bind(user: SettingsUser, binding: Binding): void {
@@ -107,9 +108,13 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     },
     useInitData(hash, device, ttlMs) {
       const first = uses.get(hash)
-      if (first !== undefined) return first === device ? 'same_device' : 'replayed'
-      if (!uses.set(hash, device, clock.now() + ttlMs)) throw full()
-      return 'fresh'
+      if (first === undefined) {
+        if (!uses.set(hash, { device, count: 1 }, clock.now() + ttlMs)) throw full()
+        return 'fresh'
+      }
+      if (first.device !== device || first.count >= MAX_DATA_USES) return 'replayed'
+      first.count += 1
+      return 'same_device'
     },
   }
 }

@@ -10,7 +10,7 @@ import type {
   PeekedLink,
   StoreRefusal,
 } from '../port.js'
-import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
+import { MAX_WRONG_CODES, REPEAT_MS, REPLACED_MS, TOMBSTONE_MS } from '../rules.js'
 import { createSession, epochOf, type LinkRow, type MemoryState, refusalOf, type SessionRow, viewOf } from './state.js'
 
 /** The part of the memory store that keeps links. */
@@ -90,7 +90,10 @@ export function memoryLinks(state: MemoryState): LinkStore {
       const holder = link.holder === undefined ? undefined : sessions.get(link.holder)
       const isReplaced = holder !== undefined && holder !== row && holder.state !== 'ended'
       const replaced: EndedSession[] = isReplaced ? [{ id: holder.id, cause: 'link_opened_again' }] : []
-      if (isReplaced) holder.state = 'ended'
+      if (isReplaced) {
+        holder.state = 'ended'
+        sessions.set(holder.id, holder, Math.min(clock.now() + REPLACED_MS, holder.expiresAt + TOMBSTONE_MS))
+      }
       link.holder = row.id
       link.attempt = exchange.attempt
       if (sessionState === 'active') link.spentAt = clock.now()
