@@ -91,6 +91,8 @@ function signed(format: SignatureFormat, path: string, body: Buffer | undefined,
   }
 }
 
+const LIST_TOOLS = Buffer.from('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+
 const call = (name: string) =>
   Buffer.from(
     JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: { text: 'é' } } }),
@@ -246,7 +248,9 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
         expect(await refused('/any', {})).toEqual([401, 'missing'])
         for (const name of ['hmac', 'mcp', 'oauth', 'settings']) {
           expect(await refused(`/${name}`, {})).toEqual([401, 'missing'])
-          expect((await post(`/optional/${name}`, {}))[0]).toBe(200)
+          // The rules of tools are for callers without a credential, too: they need a message to judge.
+          const sent = name === 'mcp' ? ([JSON_TYPE, LIST_TOOLS] as const) : ([{}] as const)
+          expect((await post(`/optional/${name}`, ...sent))[0]).toBe(200)
         }
         const bad = {
           hmac: { signature: 'x', 'signature-input': 'y' },
