@@ -9,20 +9,18 @@ import {
   codedError,
   grantChange,
   planRotation,
-  recordForgotten,
-  recordShared,
   reportChange,
   resolveNewSecret,
   rotationConflict,
   storeOptionRules,
-  tellSharedEnded,
   UNRECORDED,
   versionExists,
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
 import { adviseOnPool } from './postgres/advise-on-pool.js'
-import { ask, askForRight, askUntilKnown, isRefusal } from './postgres/outcome.js'
+import { ask, askUntilKnown, isRefusal } from './postgres/outcome.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
+import { sharedRights } from './postgres/shared-rights.js'
 import { statementsFor } from './postgres/statements.js'
 import { quotedTable, type SecretsTable, tableRules } from './postgres/table.js'
 
@@ -111,13 +109,6 @@ interface Row {
   readonly created_at: number
   readonly expires_at: number | null
   readonly revoked_at: number | null
-}
-
-/** A row as {@link HmacSecretStore.forget} keeps it to restore it. */
-interface ReadRow {
-  readonly key_version: number
-  readonly ciphertext: string
-  readonly row: string
 }
 
 /**
@@ -265,27 +256,6 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     return (rows as { readonly end: number | null }[])[0]
   }
 
-  /** Of one that accepts it already, nobody knows whether that was recorded: each is, and the first one alone is undone. */
-  async function startShared(caller: string): Promise<boolean> {
-    const accepts = async () => (await select('WHERE caller = $1', [caller])).some((entry) => entry.acceptsShared)
-    const wasAccepted = await accepts()
-    const recorded = () => recordShared(audit, caller, () => (wasAccepted ? undefined : endShared(caller)))
-    const { rows } = await askForRight(
-      () => client.query(sql.acceptShared, [caller, true]),
-      accepts,
-      (isAccepted) => (isAccepted ? recorded() : undefined),
-    )
-    forgetCaller(store, caller)
-    if (rows.length > 0) await recorded()
-    return rows.length > 0
-  }
-
-  async function endShared(caller: string): Promise<boolean> {
-    const { rows } = await ask(() => client.query(sql.acceptShared, [caller, false]))
-    forgetCaller(store, caller)
-    return rows.length > 0
-  }
-
   async function checkSealed(row: SealedSecret): Promise<'new' | 'stored' | 'different'> {
     const secret = openSealed(row)
     const there = (await select('WHERE caller = $1', [row.caller])).find(({ version }) => version === row.version)
@@ -293,9 +263,11 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     return there.key?.equals(createSecretKey(secret)) ? 'stored' : 'different'
   }
 
+  const versions = (caller: string) => select('WHERE caller = $1', [caller])
+
   const store: PostgresSecretStore = {
     cacheSeconds,
-    versions: (caller) => select('WHERE caller = $1', [caller]),
+    versions,
     insert,
     rotate,
     async retire(caller, version, expiresAt) {
@@ -329,34 +301,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
       if (count > 0) void audit.emit({ type: 'hmac.secret.reencrypted', gate: 'hmac', attributes: { rows: count } })
       return count
     },
-    async acceptShared(caller, isAccepted) {
-      if (isAccepted) return startShared(caller)
-      const isKnown = await endShared(caller)
-      if (isKnown) tellSharedEnded(audit, caller)
-      return isKnown
-    },
-    async forget(caller, version) {
-      const read = async () => (await client.query(sql.read, [caller, version ?? null])).rows as ReadRow[]
-      const found = await read()
-      if (found.length === 0) return []
-      const versions = found.map(({ key_version }) => key_version)
-      const restore = async () => {
-        await ask(() => client.query(sql.restore, [`[${found.map(({ row }) => row).join()}]`]))
-        forgetCaller(store, caller)
-      }
-      const recorded = () => {
-        forgetCaller(store, caller)
-        return recordForgotten(audit, caller, versions, restore)
-      }
-      const ciphertexts = found.map(({ ciphertext }) => ciphertext)
-      await askForRight(
-        () => client.query(sql.remove, [caller, ciphertexts]),
-        read,
-        (left) => (left.some(({ ciphertext }) => ciphertexts.includes(ciphertext)) ? undefined : recorded()),
-      )
-      await recorded()
-      return versions
-    },
+    ...sharedRights({ client, sql, audit, versions, changed: (caller) => forgetCaller(store, caller) }),
     async foreignKeks() {
       const unreadable = (await select('', [])).filter(({ key }) => key === undefined)
       if (unreadable.length === 0) return []
