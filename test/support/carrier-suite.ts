@@ -249,8 +249,8 @@ export function testCarriers(carriers: readonly CarrierKind[]): void {
         for (const name of ['hmac', 'mcp', 'oauth', 'settings']) {
           expect(await refused(`/${name}`, {})).toEqual([401, 'missing'])
           // The rules of tools are for callers without a credential, too: they need a message to judge.
-          const sent = name === 'mcp' ? ([JSON_TYPE, LIST_TOOLS] as const) : ([{}] as const)
-          expect((await post(`/optional/${name}`, ...sent))[0]).toBe(200)
+          const body = name === 'mcp' ? LIST_TOOLS : undefined
+          expect((await post(`/optional/${name}`, body === undefined ? {} : JSON_TYPE, body))[0]).toBe(200)
         }
         const bad = {
           hmac: { signature: 'x', 'signature-input': 'y' },
