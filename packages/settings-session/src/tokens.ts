@@ -21,7 +21,8 @@ export type TokenRef = Pick<Token, 'tag' | 'hash'>
 const TAG = '[0-9a-f][A-Za-z0-9_-]{16}'
 const SECRET = '[A-Za-z0-9_-]{43}'
 const TAG_PATTERN = new RegExp(`^${TAG}$`)
-const LENGTH = 3 + 17 + 1 + 43
+/** Characters of every token. */
+export const TOKEN_LENGTH: number = 3 + 17 + 1 + 43
 
 /** Finds a token of any type anywhere in a text. */
 export const TOKEN_ANYWHERE: RegExp = new RegExp(`[lstd]1\\.${TAG}\\.${SECRET}`)
@@ -48,7 +49,7 @@ export function mintToken(type: TokenType, tag: string, secret: string = randomB
 
 /** The token that a value is, or undefined. The length is checked first. */
 export function parseToken(type: TokenType, value: unknown): Token | undefined {
-  if (typeof value !== 'string' || value.length !== LENGTH || !value.startsWith(`${type}1.`)) return undefined
+  if (typeof value !== 'string' || value.length !== TOKEN_LENGTH || !value.startsWith(`${type}1.`)) return undefined
   if (TOKEN_ANYWHERE.exec(value)?.[0] !== value) return undefined
   return tokenOf(value, value.slice(3, 20))
 }

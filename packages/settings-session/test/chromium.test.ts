@@ -201,6 +201,26 @@ describe('[settings-chromium] with helmet on its defaults', () => {
     await context.close()
   }, 60_000)
 
+  test('the button of the first of two tabs works, and the link clicked again leads to the settings', async () => {
+    const { context, page, problems } = await person()
+    const link = await app.link({ userId: 'again' })
+    await page.goto(link)
+    const other = await context.newPage()
+    await other.goto(`${link}).`)
+    await page.locator('form button').click()
+    await signIn(page, 'again-account')
+    await page.waitForURL(`${app.url}/settings`)
+    await other.locator('form button').click()
+    await other.waitForURL(`${app.url}/settings`)
+    const third = await context.newPage()
+    expect((await third.goto(link))?.status()).toBe(200)
+    expect(third.url()).toBe(`${app.url}/settings`)
+    expect(await bodyOf(third)).toContain('again-account')
+    expect(await app.settings.list({ platform: 'telegram', userId: 'again' })).toHaveLength(1)
+    expect(problems).toEqual([])
+    await context.close()
+  }, 60_000)
+
   test('signing out shows a page, and the session has ended', async () => {
     const { context, page } = await person()
     await page.goto(await app.link({ userId: 'leaving' }))

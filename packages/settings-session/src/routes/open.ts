@@ -1,4 +1,4 @@
-import { type Denied, denied, listed, secretsEqual } from '@countersign/core/gate-kit'
+import { type Denied, denied, isDenied, listed, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
@@ -16,11 +16,11 @@ import {
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo, type Site } from '../site.js'
 import type { ExchangeResult, PeekedLink } from '../store/port.js'
-import { parseToken, type Token } from '../tokens.js'
-import { refusedBy } from '../verify.js'
+import { parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
+import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
-import { isSignedIn, setSessionCookie } from './session.js'
+import { currentSession, isSignedIn, setSessionCookie } from './session.js'
 import { welcome } from './welcome.js'
 
 type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
@@ -31,15 +31,37 @@ type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
  */
 export async function receiveLink(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
   const { site, clock } = context
-  const link = parseToken('l', request.query.s)
+  const link = parseLink(request.query.s)
   if (link === undefined) return linkDenied(denied('malformed', { detail: { attributes: { part: 'link' } } }))
   const found = await lookAt(context, link)
-  if (found.outcome === 'denied') return refuseLink(site, response, found, link)
+  if (found.outcome === 'denied') {
+    const place = found.reason === 'spent' ? await placeOpenedBy(context, request, link) : undefined
+    return place === undefined ? refuseLink(site, response, found, link) : seeOther(place)
+  }
   const maxAgeSeconds = (found.expiresAt - clock.now()) / 1000
-  setCookie(response, site.cookies.open, mintOpenCookie(link), { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
+  const held = onlyCookie(request, site.cookies.open)
+  // The browser has the link open in another tab already: the form there stays valid.
+  const value = held !== undefined && parseOpenCookie(held)?.link.text === link.text ? held : mintOpenCookie(link)
+  setCookie(response, site.cookies.open, value, { maxAgeSeconds: Math.max(60, maxAgeSeconds) })
   response.setHeader('Referrer-Policy', 'no-referrer')
   response.setHeader('X-Robots-Tag', 'noindex, nofollow')
   return seeOther(pathTo(site, '/open'))
+}
+
+/** What a sentence leaves at the end of a link, where a chat takes it for a part of the link. */
+const PUNCTUATION = /^[!-/:-@[-`{-~‘-”»…。，、）」]{1,8}$/
+
+function parseLink(value: unknown): Token | undefined {
+  if (typeof value !== 'string' || !PUNCTUATION.test(value.slice(TOKEN_LENGTH))) return parseToken('l', value)
+  return parseToken('l', value.slice(0, TOKEN_LENGTH))
+}
+
+/** Where the browser's own session leads, when this link has opened it: its owner clicked once more. */
+async function placeOpenedBy(context: RouteContext, request: Request, link: Token): Promise<string | undefined> {
+  const current = await currentSession(context, request)
+  if (isDenied(current) || current.session.linkId !== link.tag) return undefined
+  if (!isWhole(current.session, context.provider !== undefined)) return undefined
+  return current.session.returnTo ?? pathTo(context.site, '')
 }
 
 /** `GET /open`: what would be opened, for whom, until when, and a button. */
