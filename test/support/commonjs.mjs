@@ -16,7 +16,8 @@ function reachable(entries) {
   const stems = new Set(entries)
   for (const stem of stems) {
     const text = readFileSync(join(dist, `${stem}.js`), 'utf8')
-    if (text.includes('import.meta')) throw new Error(`${stem}.js: CommonJS has no import.meta`)
+    if (/import\.meta(?!\.url\b)/.test(text))
+      throw new Error(`${stem}.js: CommonJS has nothing of import.meta but its url`)
     for (const [, path] of text.matchAll(/['"](\.{1,2}\/[^'"\n]+)\.js['"]/g)) stems.add(join(dirname(stem), path))
   }
   return [...stems]
@@ -33,6 +34,10 @@ const layout = {
     })
   },
 }
+
+/** What a CommonJS file takes for `import.meta.url`: that of its ESM twin, so that what it names is found from both. */
+const TWIN = '__urlOfTheEsmFile'
+const TWIN_LINE = `const ${TWIN} = require('node:url').pathToFileURL(__filename.replace(/([\\\\/])cjs([\\\\/].*)\\.cjs$/, '$1$2.js')).href\n`
 
 /** The licences of the copied dependencies. */
 function licences(inputs) {
@@ -61,10 +66,16 @@ const { outputFiles, metafile } = await build({
   platform: 'node',
   target: 'node20.19',
   metafile: true,
+  define: { 'import.meta.url': TWIN },
   write: false,
   plugins: [layout],
 })
-const files = new Map(outputFiles.map(({ path, text }) => [path, text]))
+const files = new Map(
+  outputFiles.map(({ path, text }) => [
+    path,
+    text.includes(TWIN) ? text.replace('"use strict";\n', (first) => first + TWIN_LINE) : text,
+  ]),
+)
 // The declarations are those of the ESM form, so that an app in both formats has each type once.
 for (const stem of entries) {
   const file = join(target, `${stem}.d.cts`)

@@ -114,7 +114,9 @@ describe('mcp', () => {
         app: {
           type: 'http',
           url: 'https://app.example.com/mcp',
-          headersHelper: `countersign mcp print --file "${file}"`,
+          headersHelper: expect.stringMatching(
+            /^"\/.+" "\/.+\/clients\/print-credential\.js" --file "\/.+\/credential\.json"$/,
+          ),
         },
       },
     })

@@ -40,7 +40,7 @@ interface ClientConfigCommandOptions {
 export const mcpClientConfig: CommandDefinition<ClientConfigCommandOptions, [client: string]> = {
   usage: 'client-config <client>',
   summary: 'print the configuration of an agent',
-  details: 'Clients: claude-code, codex, cursor, opencode, gemini, acp, sdk.',
+  details: 'Clients: claude-code, codex, cursor, vscode, opencode, gemini, qwen, acp, sdk.',
   examples: [
     'countersign mcp client-config claude-code --url https://app.example.com/mcp --server-name app --file credential.json',
   ],
