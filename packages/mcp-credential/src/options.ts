@@ -18,10 +18,15 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
   readonly tools?: ToolRules | undefined
   /** With `tools` behind `optional()`: what a caller without a credential may do. Default: nothing. */
   readonly anonymousCapabilities?: readonly string[] | undefined
-  /** With `tools`: the longest body that is read, once the credential is proven. Default 4 MiB. */
+  /** With `tools`, or `deadAs: 'jsonrpc'`: the longest body that is read, once the credential is proven. Default 4 MiB. */
   readonly maxBodyBytes?: number | undefined
   /** How a missing capability is answered: 403 with a challenge (default), or a JSON-RPC error that the model reads. */
   readonly denyAs?: 'http' | 'jsonrpc' | undefined
+  /**
+   * How a *proven* credential that has ended is answered: 401 (default), or a JSON-RPC error with the reason and what to do.
+   * Some agents, Claude Code and Codex among them, show their model nothing of a 401.
+   */
+  readonly deadAs?: 'http' | 'jsonrpc' | undefined
   /** Removes the credential from the request once it is checked. Default true. */
   readonly stripHeader?: boolean | undefined
   /** Sets `req.auth` in the shape of the MCP SDK's `AuthInfo`. Default true. */
@@ -40,6 +45,7 @@ export interface ResolvedGateOptions extends GateOptions<McpCredentialReason, Mc
   readonly anonymousCapabilities: readonly string[]
   readonly maxBodyBytes: number
   readonly denyAs: 'http' | 'jsonrpc'
+  readonly deadAs: 'http' | 'jsonrpc'
   readonly stripHeader: boolean
   readonly attachAuthInfo: boolean
   readonly bindSessions: boolean
@@ -57,6 +63,7 @@ const RULES = {
   anonymousCapabilities: capabilitiesOption,
   maxBodyBytes: option.integer(0, 2 ** 31 - 1).default(DEFAULT_MAX_BODY_BYTES),
   denyAs: option.oneOf('http', 'jsonrpc').default('http'),
+  deadAs: option.oneOf('http', 'jsonrpc').default('http'),
   stripHeader: option.boolean().default(true),
   attachAuthInfo: option.boolean().default(true),
   bindSessions: option.boolean().default(true),

@@ -109,6 +109,13 @@ const UNCHALLENGED: ReadonlySet<McpCredentialReason> = new Set([
   'body_too_large',
 ])
 
+const ENDED: ReadonlySet<McpCredentialReason> = new Set(['idle', 'expired', 'revoked', 'superseded'])
+
+/** Whether a reason is of a credential whose secret was proven, and that has ended. */
+export function isEnded(reason: McpCredentialReason): boolean {
+  return ENDED.has(reason)
+}
+
 /** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
   if (refusal !== undefined && UNCHALLENGED.has(refusal.reason)) return []

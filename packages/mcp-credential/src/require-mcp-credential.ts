@@ -2,11 +2,14 @@ import { audit, type Gate } from '@countersign/core'
 import { drain } from '@countersign/core/body'
 import { andThen, type Denied, defineGate, denied, isUpgrade } from '@countersign/core/gate-kit'
 import { type AuthInfo, authInfoOf } from '@countersign/core/mcp-sdk'
+import type { Request } from 'express'
+import { isStoreOutage, waitForStore } from './first-calls.js'
 import { type RequireMcpCredentialOptions, resolveGateOptions } from './options.js'
 import type { McpCredentialPrincipal } from './principal.js'
 import { hasOwnToken, holdsOwnToken, readLoneToken, readToken } from './read.js'
 import {
   challengeOf,
+  isEnded,
   type McpCredentialDependency,
   type McpCredentialReason,
   type McpCredentialVerdict,
@@ -15,7 +18,7 @@ import {
 import { credentialEvents } from './registry/events.js'
 import { sessionBindingsOf } from './sessions/session-bindings.js'
 import { streamWatchOf } from './sessions/stream-watch.js'
-import { shapeAnswer } from './shape-answer.js'
+import { readIds, shapeAnswer } from './shape-answer.js'
 import { stripAuthorization } from './strip-authorization.js'
 import { idInToken } from './token.js'
 import { demandAnonymous, demandTools } from './tools/demand-tools.js'
@@ -33,7 +36,8 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 /**
  * Requires a credential that this app issued for an agent session. Attaches {@link McpCredentialPrincipal}, and
  * `req.auth` for the MCP SDK. Answers 401 when it is not valid, with the reason when its secret is proven; 403 when it
- * may not call the tool; 404 when it names a session of another thread; 400, 413 or 415 when `tools` is set and the body cannot be read; 503 when the store cannot be asked.
+ * may not call the tool; 404 when it names a session of another thread; 400, 413 or 415 when `tools` is set and the body
+ * cannot be read; 503 when the store cannot be asked: at once, or after 3 s for the first calls of an agent.
  *
  * @throws {OptionError} at creation.
  * @example
@@ -42,11 +46,18 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
   const { credentials, capabilitiesOf, anonymousCapabilities, maxBodyBytes } = resolved
-  const { bindSessions, stripHeader, attachAuthInfo, denyAs, recheckMs } = resolved
+  const { bindSessions, stripHeader, attachAuthInfo, denyAs, deadAs, recheckMs } = resolved
   const { prefix } = credentials
   const demands = capabilitiesOf && { capabilitiesOf, maxBodyBytes, prefix }
   const sessions = sessionBindingsOf(credentials)
   const streams = streamWatchOf(credentials, credentialEvents(resolved.audit ?? audit))
+
+  /** What a refusal needs of its request: time, or the ids of its calls. */
+  function afterVerdict(verdict: McpCredentialVerdict, token: string, request: Request) {
+    if (isStoreOutage(verdict)) return waitForStore(verdict, request, () => verifyToken(token, credentials))
+    const needsIds = deadAs === 'jsonrpc' && verdict.outcome === 'denied' && isEnded(verdict.reason)
+    return needsIds ? readIds(verdict, request, maxBodyBytes) : verdict
+  }
 
   const gate = defineGate<string, McpCredentialPrincipal, McpCredentialReason, McpCredentialDependency>({
     name: 'mcp-credential',
@@ -55,7 +66,10 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     recognises: 'own',
     owns: (request) => hasOwnToken(request, prefix),
     read: (request) => readToken(request, prefix),
-    verify: (token) => verifyToken(token, credentials),
+    verify(token, request) {
+      const verdict = verifyToken(token, credentials)
+      return request === undefined ? verdict : andThen(verdict, (first) => afterVerdict(first, token, request))
+    },
     demand(verdict, _token, request) {
       if (request === undefined) return verdict
       const meetTools = () => (demands === undefined ? verdict : demandTools(request, verdict, demands))
@@ -91,7 +105,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
     dependencies: ['credential_store', 'liveness'],
     reasons,
     challenge: challengeOf,
-    shape: (answer, refusal, request) => shapeAnswer(answer, refusal, request, denyAs),
+    shape: (answer, refusal, request) => shapeAnswer(answer, refusal, request, { denyAs, deadAs }),
     withoutRequest: {
       read: (token) => readLoneToken(token, prefix),
       impossible: capabilitiesOf !== undefined ? 'tools' : bindSessions ? 'bindSessions' : undefined,

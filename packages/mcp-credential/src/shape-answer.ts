@@ -1,25 +1,51 @@
 import type { Answer } from '@countersign/core'
+import { drain } from '@countersign/core/body'
 import type { Denied, Refusal } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { McpCredentialReason } from './reasons.js'
-import { jsonBodyOf } from './tools/json-body.js'
+import { isEnded, type McpCredentialReason, type McpCredentialVerdict } from './reasons.js'
+import { jsonBodyOf, readJsonBody } from './tools/json-body.js'
 
-/** JSON-RPC's range for errors of the server's own (JSON-RPC 2.0 §5.1). */
+// JSON-RPC's range for errors of the server's own (JSON-RPC 2.0 §5.1), but for what the MCP SDKs use themselves.
 const FORBIDDEN = -32_003
+const ENDED = -32_004
 const WAIT =
   'The server cannot check the credential right now. Wait and retry this call. The credential is still valid.'
+
+/** How refusals are told that an agent's own client may keep from its model. */
+export interface ShapeOptions {
+  readonly denyAs: 'http' | 'jsonrpc'
+  readonly deadAs: 'http' | 'jsonrpc'
+}
 
 /** Puts a refusal into the words and the form that an agent acts on. */
 export function shapeAnswer(
   answer: Answer,
   refusal: Refusal<McpCredentialReason>,
   request: Request,
-  denyAs: 'http' | 'jsonrpc',
+  { denyAs, deadAs }: ShapeOptions,
 ): Answer {
   if (refusal.outcome === 'unavailable') return { ...answer, problem: { ...answer.problem, detail: WAIT } }
-  if (refusal.outcome !== 'denied' || refusal.reason !== 'insufficient_scope' || denyAs === 'http') return answer
+  if (refusal.outcome !== 'denied') return answer
+  const isForbidden = refusal.reason === 'insufficient_scope'
+  if ((isForbidden ? denyAs : deadAs) === 'http' || !(isForbidden || isEnded(refusal.reason))) return answer
   const ids = requestIds(jsonBodyOf(request))
-  return ids === undefined ? answer : jsonRpcAnswer(answer, refusal, ids)
+  return ids === undefined ? answer : jsonRpcAnswer(answer, refusal, ids, isForbidden ? FORBIDDEN : ENDED)
+}
+
+/** Reads the body for the ids that the answer names. One that cannot be read is answered over HTTP. */
+export async function readIds(
+  verdict: McpCredentialVerdict,
+  request: Request,
+  maxBodyBytes: number,
+): Promise<McpCredentialVerdict> {
+  try {
+    const body = await readJsonBody(request, maxBodyBytes)
+    // What was read in part is nobody else's to discard.
+    if (body.outcome === 'refused' && body.reason === 'body_too_large') drain(request)
+  } catch {
+    // Somebody else has read it.
+  }
+  return verdict
 }
 
 type Id = string | number
@@ -39,9 +65,10 @@ function jsonRpcAnswer(
   { problem }: Answer,
   { parameters = {} }: Denied<McpCredentialReason>,
   ids: Id | readonly Id[],
+  code: number,
 ): Answer {
   const data = { error: problem.error, ...parameters }
-  const message = (id: Id) => ({ jsonrpc: '2.0', id, error: { code: FORBIDDEN, message: problem.detail, data } })
+  const message = (id: Id) => ({ jsonrpc: '2.0', id, error: { code, message: problem.detail, data } })
   return {
     status: 200,
     headers: { 'Cache-Control': 'no-store', 'Content-Type': 'application/json; charset=utf-8' },
