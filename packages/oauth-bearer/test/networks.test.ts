@@ -134,6 +134,13 @@ describe('http in a network of its own', () => {
     },
   )
 
+  test('a blob: URL has the origin of the page that made it, and is none to ask', () => {
+    const issuer = { issuer: 'https://a.test', jwksUri: 'blob:http://a.test/keys' }
+    expect(thrownBy({ issuer, dangerouslyAllowHttp: ['http://a.test'] })).toMatch(
+      /"issuer.jwksUri" must be an https URL/,
+    )
+  })
+
   test('metadata leads over http to those origins alone', async () => {
     let seen = 0
     const elsewhere = await serve((_request, response) => {

@@ -16,7 +16,7 @@ export function isSafeUrlText(value: unknown, httpOrigins: readonly string[] = [
 /** As {@link isSafeUrlText}, of a URL. */
 export function isSafeUrl(url: URL, httpOrigins: readonly string[] = []): boolean {
   return (
-    (isSecureUrl(url) || httpOrigins.includes(url.origin)) &&
+    (isSecureUrl(url) || (url.protocol === 'http:' && httpOrigins.includes(url.origin))) &&
     url.username === '' &&
     url.password === '' &&
     url.hash === ''
