@@ -96,6 +96,14 @@ describe('presets', () => {
   })
 })
 
+test.each(['auth0', 'workos'])('[oauth-presets] %s knows an ID token for several audiences', (name) => {
+  const { isAccessToken } = presetNamed(name)({ ...NEEDED[name], audience: RESOURCE })
+  const claims = { azp: 'c', client_id: 'c', aud: ['c', RESOURCE], jti: 'j' }
+  expect(isAccessToken?.(claims)).toBe(true)
+  expect(isAccessToken?.({ ...claims, nonce: 'n' })).toBe(false)
+  expect(isAccessToken?.({ ...claims, at_hash: 'h' })).toBe(false)
+})
+
 describe('where keys are', () => {
   test.each([
     [

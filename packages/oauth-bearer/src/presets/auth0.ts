@@ -24,7 +24,8 @@ export function auth0(options: Auth0Options): IssuerOptions {
     issuer: `https://${domain}/`,
     profile: 'relaxed',
     scopeClaims: ['scope', 'permissions'],
-    // Access tokens name their client; an ID token is for its client alone.
-    isAccessToken: ({ azp, client_id: clientId = azp, aud }) => isText(clientId) && !isClientAlone(aud, clientId),
+    // Access tokens name their client; an ID token is for its client, and has the nonce or a hash if it is for others, too.
+    isAccessToken: ({ azp, client_id: clientId = azp, aud, nonce, at_hash: hash }) =>
+      isText(clientId) && !isClientAlone(aud, clientId) && nonce === undefined && hash === undefined,
   }
 }

@@ -25,7 +25,7 @@ export function workos(options: WorkosOptions): IssuerOptions {
     profile: 'relaxed',
     algorithms: ['RS256'],
     claims: { organizationId: 'org_id', sessionId: 'sid' },
-    isAccessToken: ({ client_id: clientId, jti, aud }) =>
-      isText(clientId) && isText(jti) && !isClientAlone(aud, clientId),
+    isAccessToken: ({ client_id: clientId, jti, aud, nonce, at_hash: hash }) =>
+      isText(clientId) && isText(jti) && !isClientAlone(aud, clientId) && nonce === undefined && hash === undefined,
   }
 }
