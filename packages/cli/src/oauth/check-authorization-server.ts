@@ -1,12 +1,12 @@
-import { isSecureUrl } from '@countersign/core/gate-kit'
 import { type DiscoveryAttempt, discoverIssuer, summariseKeySet } from '@countersign/oauth-bearer/explain'
 import { attemptsText } from './discovery.js'
+import { isAllowed } from './network.js'
 import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 /** Checks the metadata of an authorization server (RFC 8414), and returns it. */
 export async function checkAuthorizationServer(run: SmokeRun, issuer: string): Promise<Metadata | undefined> {
-  const { timeoutMs, signal } = run
-  const found = await discoverIssuer(issuer, { timeoutMs, signal })
+  const { timeoutMs, signal, metadataUrl, connect } = run
+  const found = await discoverIssuer(issuer, { timeoutMs, signal, metadataUrl, connect })
   signal.throwIfAborted()
   // A document of another issuer is checked, too.
   const { url, metadata } = found.metadata === undefined ? (found.attempts.find(hasMetadata) ?? {}) : found
@@ -41,7 +41,7 @@ function checkEndpoints(run: SmokeRun, metadata: Metadata): void {
   const flaws = ['authorization_endpoint', 'token_endpoint'].flatMap((name) => {
     const url = parseAbsolute(metadata[name])
     if (url === undefined) return [`${name} is ${metadata[name] === undefined ? 'missing' : 'not a URL'}`]
-    return isSecureUrl(url) ? [] : [`${name} is not https`]
+    return isAllowed(url, run.httpOrigins) ? [] : [`${name} is not https`]
   })
   if (flaws.length === 0) run.pass(id, 'authorization_endpoint and token_endpoint are https')
   else run.fail(id, flaws.join(', '), 'Clients need both, over https (RFC 8414 §2).')
@@ -65,7 +65,7 @@ function checkRegistrationOffer(run: SmokeRun, metadata: Metadata): void {
   const id = 'server-registration'
   const { registration_endpoint: endpoint, client_id_metadata_document_supported: hasDocuments } = metadata
   const url = parseAbsolute(endpoint)
-  if (url !== undefined && isSecureUrl(url)) run.pass(id, `clients register at ${endpoint}`)
+  if (url !== undefined && isAllowed(url, run.httpOrigins)) run.pass(id, `clients register at ${endpoint}`)
   else if (endpoint !== undefined) {
     run.fail(id, `registration_endpoint is ${JSON.stringify(endpoint)}`, 'It must be an https URL.')
   } else if (hasDocuments === true) run.pass(id, 'clients are identified by their metadata document')
@@ -77,7 +77,7 @@ async function checkKeys(run: SmokeRun, { jwks_uri: uri }: Metadata): Promise<vo
   const remedy = 'Without its keys no token can be verified (RFC 7517 §5).'
   const url = parseAbsolute(uri)
   if (uri === undefined) return run.skip(id, 'there is no jwks_uri: tokens must be introspected')
-  if (url === undefined || !isSecureUrl(url)) {
+  if (url === undefined || !isAllowed(url, run.httpOrigins)) {
     return run.fail(id, `jwks_uri is ${JSON.stringify(uri)}`, 'It must be an https URL.')
   }
   const answer = await ask(run, id, remedy, url.href)

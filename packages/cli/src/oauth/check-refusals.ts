@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { isSecureUrl } from '@countersign/core/gate-kit'
 import { unavailableError } from '../errors.js'
+import { isAllowed } from './network.js'
 import { bearerParameter, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
 import { ask, exchange, firstRequest, type HttpAnswer, HttpFailure, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
@@ -48,7 +48,7 @@ function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
     return undefined
   }
   const metadata = parseAbsolute(value)
-  if (metadata === undefined || !isSecureUrl(metadata)) {
+  if (metadata === undefined || !isAllowed(metadata, run.httpOrigins)) {
     run.fail(id, `resource_metadata is "${value}"`, 'It must be an absolute https URL (RFC 9728 §5.1).')
     return undefined
   }

@@ -1,5 +1,5 @@
-import { isSecureUrl } from '@countersign/core/gate-kit'
 import { isScope, resourceMetadataUrl, resourceSpellings } from '@countersign/oauth-bearer/explain'
+import { isAllowed } from './network.js'
 import { ask, documentFlaw, type Metadata, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 /** Checks the metadata of the resource (RFC 9728), and returns the issuers that it names. */
@@ -90,8 +90,8 @@ function checkServers(run: SmokeRun, { authorization_servers: servers }: Metadat
     run.fail(id, 'authorization_servers is missing or empty', 'Name the issuer that clients get their tokens from.')
     return []
   }
-  const issuers: string[] = servers.filter(isIssuer)
-  const wrong = servers.find((server) => !isIssuer(server))
+  const issuers: string[] = servers.filter((server) => isIssuer(run, server))
+  const wrong = servers.find((server) => !isIssuer(run, server))
   if (issuers.length === servers.length) run.pass(id, `authorization servers: ${servers.join(', ')}`)
   else {
     const remedy = 'It is an https URL without query and fragment (RFC 8414 §2).'
@@ -100,7 +100,7 @@ function checkServers(run: SmokeRun, { authorization_servers: servers }: Metadat
   return issuers
 }
 
-function isIssuer(server: unknown): server is string {
+function isIssuer({ httpOrigins }: SmokeRun, server: unknown): server is string {
   const url = parseAbsolute(server)
-  return url !== undefined && isSecureUrl(url) && url.search === '' && url.hash === ''
+  return url !== undefined && isAllowed(url, httpOrigins) && url.search === '' && url.hash === ''
 }

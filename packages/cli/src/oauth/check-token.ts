@@ -49,7 +49,7 @@ async function checkEra(run: SmokeRun, token: string, era: (typeof ERAS)[number]
         ...(init?.signal ? [init.signal] : []),
       ])
       try {
-        const response = await fetch(input, { ...init, redirect: 'manual', signal: limit })
+        const response = await run.fetch(input, { ...init, redirect: 'manual', signal: limit })
         if (response.status >= 400 || last === undefined) {
           last = { status: response.status, challenge: response.headers.get('www-authenticate') }
         }

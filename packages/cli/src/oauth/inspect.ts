@@ -1,9 +1,11 @@
 import type { IssuerOptions, OAuthBearerReason } from '@countersign/oauth-bearer'
 import {
+  createConnect,
   type DecodedToken,
   decodeToken,
   discoverIssuer,
   explainToken,
+  type NetworkOptions,
   resourceSpellings,
 } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
@@ -13,9 +15,10 @@ import { isoTime, relativeTime } from '../durations.js'
 import { type CommandError, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
 import { attemptsText } from './discovery.js'
 import { addIssuerOptions, type IssuerWords, issuerFromOptions } from './issuer-from-options.js'
+import { addNetworkOptions, type NetworkWords, networkFromOptions } from './network.js'
 import { addTokenOption, readAccessToken, redactClaims } from './token.js'
 
-interface InspectOptions extends IssuerWords {
+interface InspectOptions extends IssuerWords, NetworkWords {
   readonly tokenFile?: string
   readonly showPersonal?: boolean
 }
@@ -29,7 +32,8 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
     'pbpaste | countersign oauth inspect --issuer https://auth.example.com --audience https://api.example.com',
     'countersign oauth inspect --token-file token --preset auth0 --set domain=example.eu.auth0.com --audience https://api.example.com',
   ],
-  options: (command) => addIssuerOptions(addTokenOption(command)).option('--show-personal', 'show personal claims too'),
+  options: (command) =>
+    addNetworkOptions(addIssuerOptions(addTokenOption(command))).option('--show-personal', 'show personal claims too'),
   async run(context, options) {
     const { json, showPersonal = false } = options
     const token = await requireToken(context, options.tokenFile)
@@ -73,17 +77,20 @@ async function decide(
   token: string,
   decoded: DecodedToken | undefined,
   issuer: IssuerOptions,
-  { audience, preset }: InspectOptions,
+  words: InspectOptions,
 ): Promise<Decision> {
+  const { audience, preset } = words
+  const network = networkFromOptions(words)
   const own = [decoded?.claims.aud].flat().filter((one): one is string => typeof one === 'string' && one !== '')
   const { verdict, steps } = await explainToken(token, {
     // Nothing is served here, so only the audience matters.
     resource: 'https://resource.invalid',
     audience: audience === undefined ? (own.length > 0 ? own : undefined) : resourceSpellings(audience),
     issuer,
+    ...network,
   })
   if (verdict.outcome === 'unavailable') {
-    throw await outage(context, issuer, String(verdict.detail?.attributes?.failure ?? verdict.dependency))
+    throw await outage(context, issuer, network, String(verdict.detail?.attributes?.failure ?? verdict.dependency))
   }
   const reason = verdict.outcome === 'denied' ? verdict.reason : undefined
   const outcomes = new Map(steps.map(({ step, outcome }) => [step, outcome]))
@@ -169,11 +176,21 @@ function seenIn(attributes: Readonly<Record<string, unknown>>): string {
 }
 
 /** Why the gate cannot decide. */
-async function outage({ signal }: Context, { issuer, jwksUri }: IssuerOptions, failure: string): Promise<CommandError> {
+async function outage(
+  { signal }: Context,
+  { issuer, jwksUri, metadataUrl }: IssuerOptions,
+  network: NetworkOptions,
+  failure: string,
+): Promise<CommandError> {
   if (jwksUri !== undefined) {
     return unavailableError(`the keys at ${jwksUri} cannot be fetched (${failure}): check the options of the preset`)
   }
-  const { metadata, attempts } = await discoverIssuer(issuer, { timeoutMs: 10_000, signal })
+  const { metadata, attempts } = await discoverIssuer(issuer, {
+    timeoutMs: 10_000,
+    signal,
+    metadataUrl,
+    connect: createConnect(network),
+  })
   signal.throwIfAborted()
   if (metadata !== undefined) {
     const place = typeof metadata.jwks_uri === 'string' ? metadata.jwks_uri : `the jwks_uri of ${issuer}`

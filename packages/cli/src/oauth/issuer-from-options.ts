@@ -16,6 +16,7 @@ export interface IssuerWords {
   readonly profile?: 'rfc9068' | 'relaxed'
   readonly keysFile?: string
   readonly trustedHost?: readonly string[]
+  readonly metadataUrl?: string
 }
 
 type PresetName = keyof typeof presets
@@ -58,18 +59,30 @@ export function addIssuerOptions(command: Command): Command {
  * @throws {CommandError} for words that contradict each other; {@link OptionError} for what a preset does not accept.
  */
 export async function issuerFromOptions(context: Context, words: IssuerWords): Promise<IssuerOptions | undefined> {
-  const { issuer, preset, set = [], clientId: clientIds, profile, keysFile, trustedHost: trustedHosts } = words
+  const {
+    issuer,
+    preset,
+    set = [],
+    clientId: clientIds,
+    profile,
+    keysFile,
+    trustedHost: trustedHosts,
+    metadataUrl,
+  } = words
   if (preset === undefined && set.length > 0) throw usageError('--set needs --preset')
   if (preset !== undefined && profile !== undefined) throw usageError('--preset has a profile: leave --profile out')
   if (issuer !== undefined) parseUrl(issuer)
   const made = preset === undefined ? issuer && { issuer, profile, clientIds } : await presetOf(preset, words)
   if (made === undefined || made === '') {
-    const lonely = (['audience', 'clientId', 'profile', 'keysFile', 'trustedHost'] as const).find((name) => words[name])
+    const lonely = (['audience', 'clientId', 'profile', 'keysFile', 'trustedHost', 'metadataUrl'] as const).find(
+      (name) => words[name],
+    )
     if (lonely === undefined) return undefined
     throw usageError(`--${lonely.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} needs --issuer or --preset`)
   }
   const keys = keysFile === undefined ? {} : { jwks: await readKeys(context, keysFile), jwksUri: undefined }
-  return { ...made, ...(trustedHosts === undefined ? {} : { trustedHosts }), ...keys }
+  const place = metadataUrl === undefined ? {} : { metadataUrl, jwksUri: undefined }
+  return { ...made, ...place, ...(trustedHosts === undefined ? {} : { trustedHosts }), ...keys }
 }
 
 async function presetOf(name: PresetName, { issuer, audience, clientId, set = [] }: IssuerWords) {

@@ -1,3 +1,4 @@
+import type { Connect } from '@countersign/oauth-bearer/explain'
 import type { Check } from '../checks.js'
 
 /** What the checks of one smoke test share. */
@@ -10,6 +11,12 @@ export interface SmokeRun {
   /** Milliseconds for each request. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** Where this machine finds the metadata of the authorization server. */
+  readonly metadataUrl: string | undefined
+  /** Origins that may be asked over http. */
+  readonly httpOrigins: readonly string[]
+  readonly connect: Connect | undefined
+  readonly fetch: typeof fetch
   add(check: Check): void
   pass(id: string, detail: string): void
   skip(id: string, detail: string): void
@@ -50,7 +57,7 @@ export class HttpFailure extends Error {
 export async function exchange(
   url: string,
   request: HttpRequest,
-  { timeoutMs, signal }: Pick<SmokeRun, 'timeoutMs' | 'signal'>,
+  { timeoutMs, signal, fetch }: Pick<SmokeRun, 'timeoutMs' | 'signal' | 'fetch'>,
 ): Promise<HttpAnswer> {
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])

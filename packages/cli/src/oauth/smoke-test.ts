@@ -1,9 +1,11 @@
+import { createConnect, type NetworkOptions } from '@countersign/oauth-bearer/explain'
 import { type Check, caution, fail, pass, skip } from '../checks.js'
 import { checkAuthorizationServer } from './check-authorization-server.js'
 import { checkMadeUpToken, checkUnauthenticated } from './check-refusals.js'
 import { checkRegistration } from './check-registration.js'
 import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
+import { fetchOver } from './network.js'
 import type { SmokeRun } from './smoke-run.js'
 
 /** Options of {@link smokeTest}. */
@@ -17,6 +19,10 @@ export interface SmokeTestOptions {
   /** Milliseconds for each request. Default 10 000. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Where this machine finds the metadata of the authorization server. Default: its well-known places. */
+  readonly metadataUrl?: string | undefined
+  /** As the gate's `dangerouslyAllowHttp`, `useEnvProxy` and `ca`. Default: Node's own connections. */
+  readonly network?: NetworkOptions | undefined
   /** Called with each check as soon as it is known. */
   readonly onCheck?: ((check: Check) => void) | undefined
 }
@@ -31,7 +37,8 @@ export interface SmokeTestOptions {
  * const failed = checks.filter(({ status }) => status === 'fail')
  */
 export async function smokeTest(url: string, options: SmokeTestOptions = {}): Promise<readonly Check[]> {
-  const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck } = options
+  const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck, metadataUrl, network } = options
+  const connect = network && createConnect(network)
   const checks: Check[] = []
   const add = (check: Check) => {
     const safe = token === undefined ? check : redacted(check, token)
@@ -44,6 +51,10 @@ export async function smokeTest(url: string, options: SmokeTestOptions = {}): Pr
     token,
     timeoutMs,
     signal: signal ?? new AbortController().signal,
+    metadataUrl,
+    httpOrigins: network?.dangerouslyAllowHttp ?? [],
+    connect,
+    fetch: connect === undefined ? fetch : fetchOver(connect),
     add,
     pass: (id, detail) => add(pass(id, detail)),
     skip: (id, detail) => add(skip(id, detail)),

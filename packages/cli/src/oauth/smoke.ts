@@ -1,13 +1,13 @@
-import { isSecureUrl } from '@countersign/core/gate-kit'
 import { type Check, finishReport, printCheck } from '../checks.js'
 import type { CommandDefinition } from '../command.js'
 import { parseSeconds } from '../durations.js'
 import { usageError } from '../errors.js'
 import { parseUrl } from '../input.js'
+import { addNetworkOptions, isAllowed, type NetworkWords, networkFromOptions } from './network.js'
 import { smokeTest } from './smoke-test.js'
 import { addTokenOption, readAccessToken } from './token.js'
 
-interface SmokeOptions {
+interface SmokeOptions extends NetworkWords {
   readonly tokenFile?: string
   readonly register?: boolean
   readonly api?: boolean
@@ -24,7 +24,7 @@ export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
     'countersign oauth smoke https://mcp.example.com/mcp --token-file token --register',
   ],
   options: (command) =>
-    addTokenOption(command)
+    addNetworkOptions(addTokenOption(command))
       .option('--register', 'register a client at the authorization server, and remove it where possible')
       .option('--api', 'the URL is a plain API, called with GET, and not an MCP server')
       .option('--timeout <time>', 'how long one request may take (default: 10s)', parseSeconds),
@@ -32,8 +32,9 @@ export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
     const { json, register, api, timeout, tokenFile } = options
     const parsed = parseUrl(url)
     if (parsed.hash !== '') throw usageError('the URL of a resource has no fragment (RFC 9728 §1.2): remove the "#…"')
+    if (options.metadataUrl !== undefined) parseUrl(options.metadataUrl)
     const token = await readAccessToken(context, tokenFile)
-    if (token !== undefined && !isSecureUrl(parsed)) {
+    if (token !== undefined && !isAllowed(parsed, options.allowHttp ?? [])) {
       throw usageError('a token is sent over https only, or to this machine: use an https URL')
     }
     const checks = await smokeTest(url, {
@@ -42,6 +43,8 @@ export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
       api,
       timeoutMs: timeout === undefined ? undefined : timeout * 1000,
       signal: context.signal,
+      metadataUrl: options.metadataUrl,
+      network: (options.allowHttp ?? options.envProxy) === undefined ? undefined : networkFromOptions(options),
       onCheck: json ? undefined : (check: Check) => printCheck(context, check),
     })
     if (token === undefined && !json) context.output.note('No token was given: what needs one was not checked.')

@@ -5,7 +5,7 @@ import { Agent as HttpsAgent } from 'node:https'
 import * as tls from 'node:tls'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 import { OptionError } from '@countersign/core'
-import { memberOf, type OptionRule, option, warnOnce } from '@countersign/core/gate-kit'
+import { memberOf, type OptionRule, option, resolveOptions, warnOnce } from '@countersign/core/gate-kit'
 import { createNoProxy } from './no-proxy.js'
 import { tunnelAgent } from './tunnel.js'
 
@@ -140,6 +140,15 @@ function trustedCertificates(env: NodeJS.ProcessEnv): readonly string[] {
     // Node has warned of it at its start.
     return rootCertificates
   }
+}
+
+/**
+ * How each connection is made with these options, for who asks an issuer without a gate.
+ *
+ * @throws {OptionError}
+ */
+export function createConnect(options: NetworkOptions): Connect {
+  return createNetwork(resolveOptions(OWNER, options, networkRules)).connect
 }
 
 function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {
