@@ -196,6 +196,16 @@ describe('a table of the same name with other columns', () => {
     expect((await stored({ table: 'hmac_secrets' })).map(([name]) => name)).toEqual(['scheduler/3'])
   })
 
+  test('is told when the end of a row is no moment of the database, which is not read', async () => {
+    await pool.query(`ALTER TABLE internal_service_hmac_secrets
+      ALTER revoked_at TYPE bigint USING (extract(epoch from revoked_at) * 1000)::bigint`)
+    const named = { ...env, COUNTERSIGN_HMAC_TABLE: 'hmac_secrets' }
+    await succeed(['hmac', 'migrate'], { env: named })
+    const words = ['hmac', 'import', '--from-table', 'internal_service_hmac_secrets', '--dry-run']
+    const done = await countersign([...words, '--kek-file', join(folder, 'old.kek')], { env: named })
+    expect(done.stderr).toMatch(/Not read: id, created_by, revoked_at\..*--where/)
+  })
+
   test('may have names of its own for the columns, and rows to leave out', async () => {
     await pool.query('ALTER TABLE internal_service_hmac_secrets RENAME version TO generation')
     const named = {

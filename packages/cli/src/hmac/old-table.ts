@@ -54,7 +54,10 @@ export async function readOldTable(
   const condition = where === undefined ? '' : `WHERE (${where})`
   const { rows } = (await query(`SELECT * FROM ${table} ${condition}`)) as { rows: Record<string, unknown>[] }
   const parts = findParts(table, columns, rows, parseColumns(given))
-  const known = [...Object.values(parts), ...NOT_BEFORE, ...ENDS]
+  // A moment that is a number or a text is not understood: taken for none, it would bring a dead row back to life.
+  const moments = columns.filter(({ type }) => /^(?:timestamp|date$)/.test(type)).map((column) => column.name)
+  const dates = [...NOT_BEFORE, ...ENDS].filter((name) => moments.includes(name))
+  const known = [...Object.values(parts), ...dates]
   const unread = columns.filter((column) => !known.includes(column.name)).map((column) => column.name)
   if (unread.length > 0) {
     output.note(
