@@ -82,18 +82,21 @@ describe('an issuer’s metadata that is not available', () => {
   })
 })
 
-describe('a place of metadata that hangs', () => {
-  test('does not keep the next one from being asked', async () => {
+describe('a place of metadata', () => {
+  test.each([
+    ['that hangs', () => undefined],
+    ['whose connection a firewall cuts', (_request: unknown, { socket }: ServerResponse) => socket?.resetAndDestroy()],
+  ])('%s does not keep the next one from being asked', async (_name, answer) => {
     app = await oauthApp()
     const { issuer } = app
-    issuer.answer('/.well-known/oauth-authorization-server', () => undefined)
+    issuer.answer('/.well-known/oauth-authorization-server', (request, response) => void answer(request, response))
     issuer.answer('/.well-known/openid-configuration', (_request, response) => {
       response.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }))
     })
     expect((await app.get(await app.token())).status).toBe(200)
   })
 
-  test('is answered by whichever place has the document, the slow one included', async () => {
+  test('that hangs is outdone by whichever place has the document, itself included', async () => {
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, metadataTimeoutMs: 20_000 } }))
     const { issuer } = app
     let late: ServerResponse | undefined
@@ -107,7 +110,7 @@ describe('a place of metadata that hangs', () => {
     expect((await app.get(await app.token())).status).toBe(200)
   }, 60_000)
 
-  test('fails after metadataTimeoutMs, and keys that hang after keysTimeoutMs', async () => {
+  test('that hangs fails after metadataTimeoutMs, and keys that hang after keysTimeoutMs', async () => {
     app = await oauthApp(({ url }) => ({ issuer: { issuer: url, metadataTimeoutMs: 200, keysTimeoutMs: 200 } }))
     const { issuer } = app
     const failure = () => app?.events.findLast(({ type }) => type === 'oauth.keys.unavailable')?.attributes?.failure

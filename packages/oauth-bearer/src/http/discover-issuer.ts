@@ -83,13 +83,17 @@ export async function discoverIssuer(issuer: string, options: DiscoverOptions = 
     const attempt = ask(url, index)
     asked.push(attempt)
     const answer = await Promise.race([found, inTime(attempt, timeoutMs / places.length)])
-    // Without a connection the other forms, at the same host, are not asked for.
-    if (answer !== undefined && (!('error' in answer) || answer.error.failure === 'connection')) break
+    if (answer !== undefined && (!('error' in answer) || isOfHost(answer.error))) break
   }
   const ended = await Promise.race([found, Promise.all(asked).then(() => undefined)])
   const failed = attempts.filter((attempt) => attempt !== undefined)
   rest.abort()
   return { ...ended, attempts: failed }
+}
+
+/** Without a connection the other places, at the same host, are not asked. A firewall may cut it for one path alone. */
+function isOfHost({ failure, code }: FetchError): boolean {
+  return failure === 'connection' && code !== 'ECONNRESET' && code !== 'EPIPE'
 }
 
 function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T | undefined> {

@@ -7,6 +7,8 @@ import { type PresetOptions, presetOptions } from './preset.js'
 export interface CognitoOptions extends PresetOptions {
   /** The user pool's id, which begins with its region: `eu-central-1_Example`. */
   readonly userPoolId: string
+  /** What tokens that have an audience must name. Default: none, so that such tokens are refused. */
+  readonly audience?: string | readonly string[] | undefined
 }
 
 /**
