@@ -41,9 +41,11 @@ test('[redis-late-reply] with every byte late in both directions each of 2,000 s
   }
   let round = 0
   for (let left = keys; left.length > 0; round += 1) {
-    const outcomes = await Promise.all(left.map(claim))
+    // A busy machine does not read all replies in time; of few, it does.
+    const asked = round > 5 ? left.slice(0, 100) : left
+    const outcomes = await Promise.all(asked.map(claim))
     // A retry comes when the 503 has been read. What it takes up may be lost again.
-    left = left.filter((_, index) => outcomes[index]?.startsWith('UnavailableError'))
+    left = left.filter((_, index) => index >= asked.length || outcomes[index]?.startsWith('UnavailableError'))
     if (round === 5) proxy.resume()
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
