@@ -68,6 +68,24 @@ describe('an attacker and known clients', () => {
     expect(await outcome(good)).toBe('200 granted')
   })
 
+  test("one holder's valid tokens that hang do not shut out the others, and are soon not asked about", async () => {
+    await start({ mode: 'always', maxConcurrent: 4, timeoutMs: 200 })
+    const token = (sub: string) => app.token({ claims: { sub, exp: seconds() + 86_400 } })
+    const good = await token('u2')
+    endpoint.tokens.set(good, { active: true })
+    const bad = await Promise.all(Array.from({ length: 10 }, () => token('attacker')))
+    for (const one of bad) endpoint.tokens.set(one, () => undefined)
+    const hanging = Promise.all(bad.slice(0, 4).map(outcome))
+    while (endpoint.asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await outcome(good)).toBe('200 granted')
+    expect(await hanging).toEqual(Array(4).fill('503 introspection'))
+    for (const one of bad.slice(4)) expect(await outcome(one)).toBe('503 introspection')
+    expect(endpoint.asked.length).toBeLessThanOrEqual(2 + 1 + 5)
+    const other = await token('u3')
+    endpoint.tokens.set(other, { active: true })
+    expect(await outcome(other)).toBe('200 granted')
+  })
+
   test('an endpoint that answers 500 to five holders is not asked for a while, and then once', async () => {
     await start({ mode: 'always' })
     const tokens = await Promise.all(Array.from({ length: 6 }, (_, n) => app.token({ claims: { sub: `u${n}` } })))

@@ -86,10 +86,10 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
     if (pending !== undefined) return pending
     const owner = holder ?? (known && holderOf(known.claims))
     const lane = owner === undefined ? lanes.unknown : lanes.known
-    const obstacle = lane.start()
-    if (obstacle !== undefined) return unlessKnown(known, failed(obstacle, lane.retryAfterSeconds()))
+    const obstacle = lane.start(owner)
+    if (obstacle !== undefined) return unlessKnown(known, failed(obstacle, lane.retryAfterSeconds(owner)))
     const asked = question(presented.token, digest, lane, owner).finally(() => {
-      lane.ended()
+      lane.ended(owner)
       questions.delete(digest)
     })
     questions.set(digest, asked)
@@ -106,7 +106,7 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
     } catch (error) {
       if (!(error instanceof FetchError)) return unavailableBy(error, 'introspection')
       lane.failed(error, owner)
-      const failure = failed(error.message, lane.retryAfterSeconds())
+      const failure = failed(error.message, lane.retryAfterSeconds(owner))
       return concernsAll(error) ? unlessKnown(answers.get(digest), failure) : failure
     }
     lane.succeeded()
