@@ -1,5 +1,6 @@
 // `npm test`: everything, on a machine that has only Node, npm and git. `npm run test:quick`: the packages' own tests.
-// `npm run test:long`: the faults and the rollout of signatures, each for longer than a run of everything allows.
+// `npm run test:long`: what has a short form in `npm test`, for longer than a run of everything allows.
+// `npm run test:coverage`: everything, and what it runs of the sources; measuring makes the run a third longer.
 // Arguments that are not ours go to Jest: `npm test -- packages/core`, `npm test -- -t 'outage'`.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -15,7 +16,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const words = process.argv.slice(2)
 const quick = words.includes('--quick')
 const long = words.includes('--long')
-const jestArguments = words.filter((word) => word !== '--quick' && word !== '--long')
+const covered = words.includes('--covered')
+const jestArguments = words.filter((word) => !['--quick', '--long', '--covered'].includes(word))
+/** The tests that have a long form. */
+const LONG = [
+  'test/faults/',
+  'test/integration/hmac-rollout',
+  'test/integration/polluted-prototype',
+  'packages/mcp-credential/test/memory-life',
+]
 const LIMIT_MS = 60 * 60_000
 
 function step(title, work) {
@@ -89,10 +98,8 @@ function jest() {
   // Most of the tests' time is spent waiting for servers, so two files at a time even on one core.
   if (!given.setsWorkers) args.push(`--maxWorkers=${Math.max(2, os.availableParallelism() - 1)}`)
   if (quick && !given.namesFiles) args.push('packages/[^/]+/test/', 'test/structure/')
-  if (long && !given.namesFiles) args.push('test/faults/', 'test/integration/hmac-rollout')
-  // A part of the tests says nothing about what they all run.
-  const measures = !quick && !long && !given.namesFiles && !given.filtered
-  if (measures) args.push('--coverage', '--coverageReporters=json-summary', `--coverageDirectory=${folder}`)
+  if (long && !given.namesFiles) args.push(...LONG)
+  if (covered) args.push('--coverage', '--coverageReporters=json-summary', `--coverageDirectory=${folder}`)
   const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
   try {
     const status = run(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args, ...jestArguments], {
@@ -100,7 +107,7 @@ function jest() {
       ...(long ? { COUNTERSIGN_TEST_LONG: '1' } : {}),
     })
     report = summarise(readJson(file), given)
-    if (measures) coverage = summariseCoverage(readJson(join(folder, 'coverage-summary.json')), root)
+    if (covered) coverage = summariseCoverage(readJson(join(folder, 'coverage-summary.json')), root)
     if (status !== 0) return status
     if (report.problem) console.error(report.problem)
     return report.problem || report.failed > 0 ? 1 : 0

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { isLong } from '../support/run-length.js'
 import { FAULTS } from './faults.js'
-import { isLong } from './run-length.js'
 import { GATES, markdown, type Tally } from './tally.js'
 import { Traffic } from './traffic.js'
 import { type Place, pause, startWorld, type World } from './world.js'

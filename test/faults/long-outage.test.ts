@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
+import { isLong } from '../support/run-length.js'
 import { type Fault, KILLED, STOPPED } from './faults.js'
-import { isLong } from './run-length.js'
 import { GATES } from './tally.js'
 import { Traffic } from './traffic.js'
 import { type Measured, measure, pause, startWorld, type World } from './world.js'

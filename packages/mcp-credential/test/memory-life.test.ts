@@ -14,6 +14,7 @@ import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import { serve } from '../../../test/support/http-server.js'
+import { isLong } from '../../../test/support/run-length.js'
 import { agent, send } from './harness.js'
 
 const SECOND = 1000
@@ -194,10 +195,22 @@ test('an idle credential that can be revived is not dropped to make room', async
   expect(standing(first.token)).toBe('live')
 })
 
+/** A million in the long form. */
+const COUNT = isLong ? 1_000_000 : 200_000
+
 /** Measured in a process of its own: the test runner's own memory moves too much. */
 function measure(what: string): Record<string, number> {
   const file = fileURLToPath(new URL('support/memory-process.ts', import.meta.url))
-  const flags = ['--expose-gc', '--max-old-space-size=3000', '--conditions=dev-source', '--import', 'tsx', file, what]
+  const flags = [
+    '--expose-gc',
+    '--max-old-space-size=3000',
+    '--conditions=dev-source',
+    '--import',
+    'tsx',
+    file,
+    what,
+    `${COUNT}`,
+  ]
   const run = spawnSync(process.execPath, flags, { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
   if (run.status !== 0) throw new Error(run.stderr)
   const figures = JSON.parse(run.stdout) as Record<string, number>
@@ -205,18 +218,18 @@ function measure(what: string): Record<string, number> {
   return figures
 }
 
-test('a million credentials hold at most 650 bytes each, and slide at a constant cost', () => {
-  const { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs } = measure('million')
+test('up to a million credentials hold at most 650 bytes each, and slide at a constant cost', () => {
+  const { bytesEach, slideMicrosecondsEmpty, slideMicrosecondsFull, refused, sweepMs } = measure('full')
   expect(bytesEach).toBeLessThanOrEqual(650)
   expect(slideMicrosecondsFull).toBeLessThan(8 * (slideMicrosecondsEmpty as number))
   expect(refused).toBe(1)
   expect(sweepMs).toBeLessThan(5000)
 }, 600_000)
 
-test('[mcp-million-issues] a million issues for one thread, and for revoked threads, leave memory bounded', () => {
+test('[mcp-million-issues] up to a million issues for one thread, and for revoked threads, leave memory bounded', () => {
   const { heldAfterOneThread, heldAfterManyThreads, grownMegabytes } = measure('issues')
   expect(heldAfterOneThread).toBeLessThanOrEqual(20_001)
   expect(heldAfterManyThreads).toBeLessThanOrEqual(20_002)
-  // A million that were kept would be 500 MB and more.
-  expect(grownMegabytes).toBeLessThan(60)
+  // Issues that were kept would be 500 bytes each and more.
+  expect(grownMegabytes).toBeLessThan(isLong ? 60 : 30)
 }, 600_000)

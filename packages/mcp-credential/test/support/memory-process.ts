@@ -1,10 +1,11 @@
-// Measures the memory store, and prints the figures as JSON. Run with --expose-gc.
+// Measures the memory store with as many credentials as the second argument says, and prints the figures as JSON.
+// Run with --expose-gc.
 import { createAudit } from '@countersign/core'
 import { createMcpCredentials, memoryCredentials } from '@countersign/mcp-credential'
 import { cpuMs, leastCpuMs } from '../../../../test/support/cpu-time.js'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 
-const MILLION = 1_000_000
+const COUNT = Number(process.argv[3])
 const clock = fakeClock()
 const collect = (globalThis as { gc?: () => void }).gc ?? (() => undefined)
 
@@ -34,24 +35,24 @@ const sliding = (credentials: Credentials, tokens: readonly string[]) => async (
   for (const token of tokens) await credentials.resolve(token)
 }
 
-async function million(): Promise<object> {
+async function full(): Promise<object> {
   const few = registry(10_000)
   const fewTokens: string[] = []
   for (let index = 0; index < 5000; index += 1) {
     fewTokens.push((await few.credentials.issue({ threadId: `few-${index}`, providerInstanceId: 'p' })).token)
   }
-  const { store, credentials } = registry(MILLION)
+  const { store, credentials } = registry(COUNT)
   const tokens: string[] = []
   const before = await reachable()
-  for (let index = 0; index < MILLION; index += 1) {
+  for (let index = 0; index < COUNT; index += 1) {
     const { token } = await credentials.issue({
       threadId: `thread-${index}`,
       providerInstanceId: `provider-${index % 50}`,
       capabilities: ['preview', 'edit'],
     })
-    if (index % 200 === 0) tokens.push(token)
+    if (index % (COUNT / 5000) === 0) tokens.push(token)
   }
-  const bytesEach = ((await reachable()) - before) / MILLION
+  const bytesEach = ((await reachable()) - before) / COUNT
   const slides = { empty: sliding(few.credentials, fewTokens), full: sliding(credentials, tokens) }
   const { empty, full } = await leastCpuMs(slides, 15)
   const slideMicrosecondsEmpty = (1000 * empty) / fewTokens.length
@@ -72,9 +73,10 @@ async function million(): Promise<object> {
 async function issues(): Promise<object> {
   const { credentials, store } = registry(100_000)
   const before = await reachable()
-  for (let index = 0; index < 800_000; index += 1) await credentials.issue({ threadId: 't', providerInstanceId: 'p' })
+  for (let index = 0; index < 0.8 * COUNT; index += 1)
+    await credentials.issue({ threadId: 't', providerInstanceId: 'p' })
   const heldAfterOneThread = store.held()
-  for (let index = 0; index < 200_000; index += 1) {
+  for (let index = 0; index < 0.2 * COUNT; index += 1) {
     await credentials.issue({ threadId: `t${index}`, providerInstanceId: 'p' })
     await credentials.revokeThread(`t${index}`)
   }
@@ -83,5 +85,5 @@ async function issues(): Promise<object> {
   return { heldAfterOneThread, heldAfterManyThreads, grownMegabytes }
 }
 
-console.log(JSON.stringify(process.argv[2] === 'million' ? await million() : await issues()))
+console.log(JSON.stringify(process.argv[2] === 'full' ? await full() : await issues()))
 process.exit()
