@@ -29,8 +29,10 @@ export function startProcess(file: string): Answerer {
       return (await Promise.race([answer, failed]))[0]
     },
     async end() {
+      // The answers are here, and Node tells of no 'close' where the parent has disconnected.
+      const exited = once(child, 'exit')
       child.disconnect()
-      await closed
+      await exited
     },
   }
 }
