@@ -35,6 +35,8 @@ export interface RequireMcpCredentialOptions extends GateOptions<McpCredentialRe
   readonly bindSessions?: boolean | undefined
   /** Seconds between two checks of the credential of an open stream. Default 5. */
   readonly recheckSeconds?: number | undefined
+  /** Streams and sockets that one credential may have open in this process. Beyond it the oldest ends. Default 64. */
+  readonly maxStreams?: number | undefined
 }
 
 /** The gate's options with their defaults. */
@@ -50,6 +52,7 @@ export interface ResolvedGateOptions extends GateOptions<McpCredentialReason, Mc
   readonly attachAuthInfo: boolean
   readonly bindSessions: boolean
   readonly recheckMs: number
+  readonly maxStreams: number
 }
 
 const RULES = {
@@ -68,6 +71,7 @@ const RULES = {
   attachAuthInfo: option.boolean().default(true),
   bindSessions: option.boolean().default(true),
   recheckSeconds: option.seconds(0.01, 3600).default(5),
+  maxStreams: option.integer(1, 1_000_000).default(64),
 }
 
 const ALIASES: OptionAliases = {

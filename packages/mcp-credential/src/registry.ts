@@ -1,6 +1,5 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
 import { CodedTypeError, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
-import { besides, type Concerns, inScope } from './registry/concerned.js'
 import { credentialEvents } from './registry/events.js'
 import { rememberIssues } from './registry/issue-memory.js'
 import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
@@ -9,6 +8,7 @@ import { IssuedCredential } from './registry/issued-credential.js'
 import { type LifeOptions, lifeRules, resolveLife } from './registry/life.js'
 import { NAME } from './registry/name.js'
 import { createResolver, type IsAlive, type Resolution } from './registry/resolver.js'
+import { besides, type Concerns, inScope } from './store/concerned.js'
 import { memoryCredentials } from './store/memory.js'
 import type {
   CredentialRecord,
@@ -115,8 +115,9 @@ export interface McpCredentials {
   /** Releases what the store holds. Credentials are not revoked. */
   close(): Promise<void>
   /**
-   * Calls back after each revocation that was made through this object, with a function that tells from an id whether that
-   * credential may have ended: false when it surely has not. Returns the function that unsubscribes.
+   * Calls back after each revocation that was made through this object, and after those of other processes that the store
+   * tells of, with a function that tells from an id whether that credential may have ended: false when it surely has not.
+   * Returns the function that unsubscribes.
    */
   onRevoked(listener: (mayHaveEnded: (credentialId: string) => boolean) => void): () => void
 }
@@ -136,6 +137,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
   const events = credentialEvents(audit)
   const resolver = createResolver({ store, life, isAlive, livenessTimeoutMs, onRevived: events.revived })
   const listeners = new Set<(mayHaveEnded: Concerns) => void>()
+  let stopHearing: (() => void) | undefined
   const digestOf = (secret: string) => secretDigest(prefix, store.namespace ?? '', secret)
   const retries = rememberIssues<ReturnType<typeof mintToken>, IssuedCredential>()
 
@@ -261,10 +263,16 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       events.restored(count)
       return count
     },
-    close: async () => store.close?.(),
+    async close() {
+      stopHearing?.()
+      await store.close?.()
+    },
     onRevoked(listener) {
+      if (listeners.size === 0) stopHearing = store.onEnded?.(announceRevocation)
       listeners.add(listener)
-      return () => void listeners.delete(listener)
+      return () => {
+        if (listeners.delete(listener) && listeners.size === 0) stopHearing?.()
+      }
     },
   }
 }

@@ -46,7 +46,7 @@ export interface McpCredentialGate extends Gate<McpCredentialPrincipal> {
 export function requireMcpCredential(options: RequireMcpCredentialOptions): McpCredentialGate {
   const resolved = resolveGateOptions(options)
   const { credentials, capabilitiesOf, anonymousCapabilities, maxBodyBytes } = resolved
-  const { bindSessions, stripHeader, attachAuthInfo, denyAs, deadAs, recheckMs } = resolved
+  const { bindSessions, stripHeader, attachAuthInfo, denyAs, deadAs, recheckMs, maxStreams } = resolved
   const { prefix } = credentials
   const demands = capabilitiesOf && { capabilitiesOf, maxBodyBytes, prefix }
   const sessions = sessionBindingsOf(credentials)
@@ -99,7 +99,7 @@ export function requireMcpCredential(options: RequireMcpCredentialOptions): McpC
       // By the id in the token: an alias may be revoked without the credential that it stands for. Whatever the request
       // accepts: the handler decides whether it streams.
       const stream = isUpgrade(request) ? request.socket : request.res
-      if (stream !== undefined) streams.watch(stream, idInToken(prefix, token), recheckMs)
+      if (stream !== undefined) streams.watch(stream, idInToken(prefix, token), recheckMs, maxStreams)
     },
     verifier: credentials,
     dependencies: ['credential_store', 'liveness'],

@@ -27,6 +27,8 @@ function world(store: McpCredentialStore) {
   let begun = ''
   const seen: McpCredentialStore = {
     ...store,
+    // What comes back from the store is announced once more, some time later.
+    onEnded: () => () => undefined,
     issue: (credential, life, accept) => {
       begun = credential.id
       return store.issue(credential, life, accept)

@@ -23,6 +23,7 @@ export const requirements: Record<string, string> = {
   'mcp-prototype-names': 'ids and tools named like members of Object.prototype are ids and tools',
   'mcp-million-issues': 'a million issues leave memory bounded',
   'mcp-stream-ends': 'an open stream of server-sent events ends on revocation',
+  'mcp-max-streams': 'one credential has at most so many streams open: beyond that the oldest ends',
   'mcp-real-clients': 'the transports of the MCP SDK v1 and v2, and the Inspector CLI, work through the gate',
   'mcp-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
   'mcp-late-reply':

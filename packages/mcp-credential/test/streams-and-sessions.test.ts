@@ -4,42 +4,10 @@ import { createMcpCredentials } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { expect, test } from '@jest/globals'
-import type { RequestHandler } from 'express'
 import { Redis } from 'ioredis'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { agent, mcpApp, send } from './harness.js'
-
-/** Opens a stream, and tells what came and when it ended. */
-async function openStream(port: number, authorization: string, accept = 'text/event-stream') {
-  const state = { text: '', isOpen: true }
-  await new Promise<void>((resolve, reject) => {
-    const headers = { authorization, accept }
-    get({ host: '127.0.0.1', port, path: '/', headers, agent: false }, (response) => {
-      response.on('data', (chunk: Buffer) => {
-        state.text += chunk.toString()
-        resolve()
-      })
-      response.on('close', () => {
-        state.isOpen = false
-      })
-      response.on('error', () => undefined)
-    }).on('error', reject)
-  })
-  return state
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10))
-}
-
-/** Sends an event immediately and continues, also after the response was cut. */
-const streaming: RequestHandler = (_request, response) => {
-  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-  response.write('data: 0\n\n')
-  // To a client that has gone no close will come any more: nothing may wait for it.
-  const timer = setInterval(() => response.write('data: more\n\n'), 20).unref()
-  response.on('close', () => setTimeout(() => clearInterval(timer), 200))
-}
+import { openStream, streaming, until } from './support/streams.js'
 
 test('[mcp-stream-ends] an open stream ends immediately when its credential is revoked, and no other does', async () => {
   const app = await mcpApp({ handler: streaming, recheckSeconds: 3600 })

@@ -20,6 +20,8 @@ export const requirements: Record<string, string> = {
   'redis-faults':
     'under every fault each gate answers honest requests 200 or 503, nothing takes effect late or twice, and 200 comes back',
   'redis-flat-outage': 'in an outage of two minutes the lag of the event loop and the memory of the app stay flat',
+  'redis-notices':
+    'notices reach every process that listens, by every kind of client, and after a lost connection again',
   'redis-script-names': 'names carry a hash of the script: two versions on one client do not overwrite each other',
   'redis-script-flush': 'SCRIPT FLUSH is survived',
   'redis-server-error': 'an error of the server or of a script is unavailable, never an answer',

@@ -10,24 +10,32 @@ export type OpenConnection = ServerResponse | Duplex
 
 /** Ends open connections when what opened them is no longer valid. */
 export interface ConnectionWatch<T> {
-  /** Watches a connection until it is closed, and checks what opened it every `recheckMs`. */
-  watch(connection: OpenConnection, opener: T, recheckMs: number): void
-  /** Checks at once: all of them, or those of some openers. */
+  /**
+   * Watches a connection until it is closed, and checks what opened it every `recheckMs`. Of more than `most` of one opener
+   * whose answers have begun the oldest end, with the next that is watched or at the next check.
+   */
+  watch(connection: OpenConnection, opener: T, recheckMs: number, most?: number): void
+  /** Checks at once: all openers, or some. */
   recheck(isMeant?: (opener: T) => boolean): void
 }
 
-/** Why a connection was ended: what opened it is no longer valid, or nobody could tell for too long. */
-export type EndedConnection = 'no_longer_valid' | 'unavailable'
+/** Why a connection was ended: what opened it is no longer valid, nobody could tell for too long, or it opened too many. */
+export type EndedConnection = 'no_longer_valid' | 'unavailable' | 'too_many'
 
-interface Watched<T> {
+/** What one opener has opened, the oldest first: one check is for all of it. */
+interface Opened<T> {
   readonly opener: T
+  readonly connections: OpenConnection[]
+  recheckMs: number
+  most: number
   failed: number
   isBeingChecked: boolean
 }
 
 /**
- * Watches open connections: each is ended when `isValid` says no, or 12 times in a row cannot tell: it throws,
- * rejects or says undefined. Then `onEnded` is called, once. Being open is no sign of life, so `isValid` must not prolong anything. A connection whose answer has not begun is left to its handler.
+ * Watches open connections: those of an opener are ended when `isValid` says no, or 12 times in a row cannot tell: it throws,
+ * rejects or says undefined. Then `onEnded` is called, once for each. Being open is no sign of life, so `isValid` must not
+ * prolong anything. A connection whose answer has not begun is left to its handler.
  *
  * @example
  * const sockets = watchConnections((id: string) => store.has(id))
@@ -37,59 +45,94 @@ export function watchConnections<T>(
   isValid: (opener: T) => boolean | undefined | Promise<boolean | undefined>,
   onEnded?: (opener: T, cause: EndedConnection) => void,
 ): ConnectionWatch<T> {
-  const groups = new Map<number, Map<OpenConnection, Watched<T>>>()
+  const byOpener = new Map<T, Opened<T>>()
+  const byConnection = new Map<OpenConnection, Opened<T>>()
+  const intervals = new Set<number>()
 
-  function check(connection: OpenConnection, watched: Watched<T>): void {
-    if ('headersSent' in connection && !connection.headersSent) return
-    watched.isBeingChecked = true
-    const end = (valid: boolean | undefined) => {
-      watched.isBeingChecked = false
-      watched.failed = valid === undefined ? watched.failed + 1 : 0
-      if (connection.destroyed || (valid !== false && watched.failed < MAX_FAILED_CHECKS)) return
+  function end({ opener }: Opened<T>, connections: readonly OpenConnection[], cause: EndedConnection): void {
+    for (const connection of connections) {
+      if (connection.destroyed) continue
       connection.destroy()
-      onEnded?.(watched.opener, valid === false ? 'no_longer_valid' : 'unavailable')
+      onEnded?.(opener, cause)
+    }
+  }
+
+  function endOldest(opened: Opened<T>): void {
+    if (opened.connections.length <= opened.most) return
+    const begun = opened.connections.filter(hasBegun)
+    if (begun.length > opened.most) end(opened, begun.slice(0, begun.length - opened.most), 'too_many')
+  }
+
+  function check(opened: Opened<T>): void {
+    const begun = opened.connections.filter(hasBegun)
+    if (begun.length === 0) return
+    opened.isBeingChecked = true
+    const judge = (valid: boolean | undefined) => {
+      opened.isBeingChecked = false
+      opened.failed = valid === undefined ? opened.failed + 1 : 0
+      if (valid === false) end(opened, begun, 'no_longer_valid')
+      else if (opened.failed >= MAX_FAILED_CHECKS) end(opened, begun, 'unavailable')
     }
     void settle<boolean | undefined, void>(
-      () => isValid(watched.opener),
-      end,
-      () => end(undefined),
+      () => isValid(opened.opener),
+      judge,
+      () => judge(undefined),
     )
   }
 
-  /** The connections that are checked at one interval, for as long as there are any. */
-  function groupOf(recheckMs: number): Map<OpenConnection, Watched<T>> {
-    const known = groups.get(recheckMs)
-    if (known !== undefined) return known
-    const group = new Map<OpenConnection, Watched<T>>()
-    groups.set(recheckMs, group)
+  /** Checks the openers of one interval for as long as there are any connections. */
+  function begin(recheckMs: number): void {
+    intervals.add(recheckMs)
     const timer = setInterval(() => {
-      if (group.size === 0) {
+      if (byConnection.size === 0) {
         clearInterval(timer)
-        groups.delete(recheckMs)
+        intervals.delete(recheckMs)
       }
-      for (const [connection, watched] of group) if (!watched.isBeingChecked) check(connection, watched)
+      for (const opened of byOpener.values()) {
+        if (opened.recheckMs !== recheckMs) continue
+        endOldest(opened)
+        if (!opened.isBeingChecked) check(opened)
+      }
     }, recheckMs).unref()
-    return group
   }
 
   /** One listener for all of them: every decision adds it. */
   function forgetClosed(this: OpenConnection): void {
-    for (const group of groups.values()) group.delete(this)
+    const opened = byConnection.get(this)
+    if (opened === undefined) return
+    byConnection.delete(this)
+    if (opened.connections.length === 1) byOpener.delete(opened.opener)
+    else opened.connections.splice(opened.connections.indexOf(this), 1)
   }
 
   return {
-    watch(connection, opener, recheckMs) {
+    watch(connection, opener, recheckMs, most = Number.POSITIVE_INFINITY) {
       // The client may have gone while the store was asked: no `close` follows then.
-      if (connection.destroyed || connection.writableFinished) return
-      const group = groupOf(recheckMs)
-      if (group.has(connection)) return
-      group.set(connection, { opener, failed: 0, isBeingChecked: false })
+      if (connection.destroyed || connection.writableFinished || byConnection.has(connection)) return
+      let opened = byOpener.get(opener)
+      if (opened === undefined) {
+        opened = { opener, connections: [connection], recheckMs, most, failed: 0, isBeingChecked: false }
+        byOpener.set(opener, opened)
+      } else {
+        // Of gates that differ, the stricter one counts for all that the opener has.
+        opened.recheckMs = Math.min(opened.recheckMs, recheckMs)
+        opened.most = Math.min(opened.most, most)
+        // It was valid just now.
+        opened.failed = 0
+        opened.connections.push(connection)
+      }
+      byConnection.set(connection, opened)
       connection.on('close', forgetClosed)
+      if (!intervals.has(opened.recheckMs)) begin(opened.recheckMs)
+      endOldest(opened)
     },
     recheck(isMeant = () => true) {
-      for (const group of groups.values()) {
-        for (const [connection, watched] of group) if (isMeant(watched.opener)) check(connection, watched)
-      }
+      for (const opened of byOpener.values()) if (isMeant(opened.opener)) check(opened)
     },
   }
+}
+
+/** A response whose head is sent, or a socket. */
+function hasBegun(connection: OpenConnection): boolean {
+  return !connection.destroyed && (!('headersSent' in connection) || connection.headersSent)
 }

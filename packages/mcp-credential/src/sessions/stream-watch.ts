@@ -4,23 +4,32 @@ import type { McpCredentials } from '../registry.js'
 
 type Registry = Pick<McpCredentials, 'check' | 'onRevoked'>
 
-const watches = new WeakMap<Registry, ConnectionWatch<string>>()
+type StreamWatch = Pick<ConnectionWatch<string>, 'watch'>
+
+const watches = new WeakMap<Registry, StreamWatch>()
 
 /**
  * The open responses and sockets of a registry, by the ids of their credentials: gates of one registry share them, and
- * the first one's `events` report which were ended. Those that a revocation through the registry may concern are checked at once.
+ * the first one's `events` report which were ended. Those that a revocation may concern are checked at once: that of another
+ * process, too, when the store tells of it. It is listened to from the first stream on.
  */
-export function streamWatchOf(
-  registry: Registry,
-  events: Pick<CredentialEvents, 'connectionEnded'>,
-): ConnectionWatch<string> {
+export function streamWatchOf(registry: Registry, events: Pick<CredentialEvents, 'connectionEnded'>): StreamWatch {
   const known = watches.get(registry)
   if (known !== undefined) return known
-  const watch = watchConnections<string>(
+  const { watch, recheck } = watchConnections<string>(
     async (id) => (await registry.check(id)).standing === 'live',
     events.connectionEnded,
   )
-  registry.onRevoked((mayHaveEnded) => watch.recheck(mayHaveEnded))
-  watches.set(registry, watch)
-  return watch
+  let isListening = false
+  const streams: StreamWatch = {
+    watch(connection, id, recheckMs, most) {
+      if (!isListening) {
+        isListening = true
+        registry.onRevoked(recheck)
+      }
+      watch(connection, id, recheckMs, most)
+    },
+  }
+  watches.set(registry, streams)
+  return streams
 }

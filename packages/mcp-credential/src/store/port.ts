@@ -143,5 +143,10 @@ export interface McpCredentialStore {
    * registry has one of its own.
    */
   sessionKey?(): MaybePromise<Buffer>
+  /**
+   * Calls back when a credential may have ended, also by another process, with a function that tells from an id whether it
+   * may have. Calls may be lost. Returns the function that ends it.
+   */
+  onEnded?(listener: (mayHaveEnded: (credentialId: string) => boolean) => void): () => void
   close?(): MaybePromise<void>
 }

@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { BoundedTtlMap, isUnavailable, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
-import { createScriptRunner, type RedisClient, type RedisStoreOptions, redisStoreOptionRules } from '@countersign/redis'
+import {
+  createNotices,
+  createScriptRunner,
+  type RedisClient,
+  type RedisStoreOptions,
+  redisStoreOptionRules,
+} from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
+import { byNotice } from './concerned.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
 import { AliasCache } from './redis/alias-cache.js'
 import { createIssuer } from './redis/issue.js'
@@ -61,6 +68,9 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   const { maxPerThread, ...terms } = resolveOptions('redisCredentials', options, RULES)
   const { namespace, run, change, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
   const layout = keyLayout(namespace)
+  const notices = createNotices(redis, `${namespace}:mcp:ended`)
+  const { channel } = notices
+  const hearing = new Set<() => void>()
   const aliases = new AliasCache()
   /** Attempts to revoke whose outcome is unknown: a retry finds that it was done. */
   const revokes = new BoundedTtlMap<string, string>({ maxEntries: 10_000, clock: { now: running, monotonic: running } })
@@ -104,15 +114,14 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
 
   async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
     const attempt = newAttempt()
-    const end = (keys: PartitionKeys, epochs: readonly string[], hash = '') =>
-      change(revokeScopeScript, keys.tag, epochs, [scope, hash]).then((found) => Number(found) === 1)
+    const hash = hashOf(scope, id)
+    const end = (keys: PartitionKeys, epochs: readonly string[]) =>
+      change(revokeScopeScript, keys.tag, epochs, [scope, hash, channel]).then((found) => Number(found) === 1)
     const keysOf = (keys: PartitionKeys, epoch: string) => [epoch, keys.attempt(attempt), keys.names, keys.deadlines]
     if (scope === 'thread') {
-      const hash = threadHash(id)
       const keys = layout.of(hash)
-      return end(keys, keysOf(keys, keys.thread(hash)), hash)
+      return end(keys, keysOf(keys, keys.thread(hash)))
     }
-    const hash = scope === 'provider' ? providerHash(id) : sessionHash(id)
     const epochKeys = (keys: PartitionKeys) => keysOf(keys, scope === 'all' ? keys.all : keys[scope](hash))
     if (!hasSlots) {
       try {
@@ -130,7 +139,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   }
 
   const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
-  const issue = createIssuer({ change, layout, maxPerThread, lister })
+  const issue = createIssuer({ change, layout, maxPerThread, channel, lister })
 
   async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
     const hash = threadHash(threadId)
@@ -160,7 +169,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       const attempt = revokes.get(id) ?? newAttempt()
       const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
       const names = [keys.record(id), keys.names, keys.deadlines]
-      const found = await change(revokeScript, keys.tag, names, [id, attempt, life.retentionMs], onUnknown)
+      const found = await change(revokeScript, keys.tag, names, [id, attempt, life.retentionMs, channel], onUnknown)
       revokes.delete(id)
       return Number(found) === 1
     },
@@ -169,7 +178,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       const hash = threadHash(threadId)
       const keys = layout.of(hash)
       const names = [keys.thread(hash), keys.attempt(newAttempt()), keys.names, keys.deadlines, keys.retired(hash)]
-      return Number(await change(retireScript, keys.tag, names, [hash, blockMs])) === 1
+      return Number(await change(retireScript, keys.tag, names, [hash, blockMs, channel])) === 1
     },
     list: lister.list,
     async count() {
@@ -186,7 +195,27 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     async ready() {
       await Promise.all(layout.partitions.map(({ tag }) => ready(tag)))
     },
+    onEnded(listener) {
+      const stop = notices.listen(
+        (text) => listener(byNotice(text)),
+        () => listener(() => true),
+      )
+      hearing.add(stop)
+      return () => {
+        hearing.delete(stop)
+        stop()
+      }
+    },
+    close() {
+      for (const stop of hearing) stop()
+      hearing.clear()
+    },
   }
+}
+
+/** The hash by which keys and ids have what is revoked. */
+function hashOf(scope: RevocableScope, id: string): string {
+  return scope === 'thread' ? threadHash(id) : scope === 'provider' ? providerHash(id) : sessionHash(id)
 }
 
 /** What a server with slots answers to a script whose keys lie in more than one, before it runs. */

@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { FENCE, KEEP, NUMBERS, STANDING } from './lua.js'
+import { FENCE, KEEP, NUMBERS, STANDING, tell } from './lua.js'
 
 /** A credential whose issuing was never acknowledged dies after so long. */
 const PROBATION_MS = 60_000
@@ -76,7 +76,7 @@ return {'issued', text(now), text(expires), text(idle), epochs, text(own)}`
 const CONFIRM = `${FENCE}${NUMBERS}${STANDING}${KEEP}
 local id, thread, provider, onExisting, read = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local maxLife, retention, overlap, onTouch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
-local most, old, records = tonumber(ARGV[10]), 10, 8
+local most, old, records = tonumber(ARGV[10]), 11, 8
 local row = redis.call('HMGET', KEYS[1], 'd', 'r', 'z', 'zc')
 if not row[1] then return {'gone'} end
 local function list(words)
@@ -165,6 +165,7 @@ end
 redis.call('HINCRBY', KEYS[2], 'q:' .. provider, 1)
 redis.call('HSET', KEYS[1], 'z', table.concat(superseded, ' '), 'zc', table.concat(carried, ' '))
 keep(KEYS[1], KEYS[6], KEYS[7], id, gone, usable)
+if ends and #superseded > 0 then ${tell('11', "'credential ' .. id")} end
 return {'done', superseded, carried}`
 
 /**

@@ -13,6 +13,8 @@ export interface IssuerParts {
   readonly change: ScriptRunner['change']
   readonly layout: KeyLayout
   readonly maxPerThread: number
+  /** On which it is told what was superseded. */
+  readonly channel: string
   readonly lister: Lister
 }
 
@@ -47,7 +49,13 @@ const NOTHING: Replaced = { superseded: [], carried: [] }
  * by itself when nobody learns of it, and then, when it is acknowledged and accepted, what becomes of the others. Of the
  * second step an unknown outcome is `pending`, and tried until it is known.
  */
-export function createIssuer({ change, layout, maxPerThread, lister }: IssuerParts): McpCredentialStore['issue'] {
+export function createIssuer({
+  change,
+  layout,
+  maxPerThread,
+  channel,
+  lister,
+}: IssuerParts): McpCredentialStore['issue'] {
   async function write(credential: NewCredential, life: CredentialLife, before?: Issued): Promise<IssueReply> {
     const { id, onExisting, overlapMs, threadId, providerInstanceId, providerSessionId = '' } = credential
     const { thread, provider, session } = addressOf(id)
@@ -114,7 +122,14 @@ export function createIssuer({ change, layout, maxPerThread, lister }: IssuerPar
       const old = ids.filter((one) => one !== id).slice(-MAX_READ)
       const pairs = old.flatMap((one) => [keys.record(one), keys.session(addressOf(one).session)])
       const { maximumLifetimeMs, retentionMs, slidesOnTouch } = life
-      const terms = [maximumLifetimeMs, retentionMs, overlapMs, slidesOnTouch ? 1 : 0, isHeld ? '' : maxPerThread]
+      const terms = [
+        maximumLifetimeMs,
+        retentionMs,
+        overlapMs,
+        slidesOnTouch ? 1 : 0,
+        isHeld ? '' : maxPerThread,
+        channel,
+      ]
       const args = [id, thread, provider, onExisting, generation, ...terms, ...old]
       const reply = (await change(confirmScript, keys.tag, [...names, ...pairs], args)) as ConfirmReply
       if (reply[0] === 'done') return { superseded: reply[1], carried: reply[2] }

@@ -15,6 +15,11 @@ export const FENCE: string = `redis.call('HDEL', KEYS[1], '')
 export const NUMBERS: string = `local function text(number) return string.format('%.0f', number) end
 `
 
+/** Tells all processes what has ended. A user that may not publish ends it all the same: they find out by themselves. */
+export function tell(channel: string, notice: string): string {
+  return `redis.pcall('PUBLISH', ARGV[${channel}], ${notice})`
+}
+
 // h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r, zc}, thread is {e, as, au, at, m, o}.
 /** The standing of a credential: all that a decision checks. Of one in its overlap the fifth result is its end. */
 export const STANDING: string = `local function judge(h, thread, provider, session, all, maxLife, onTouch)

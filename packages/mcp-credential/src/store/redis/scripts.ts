@@ -1,10 +1,10 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { FENCE, NUMBERS } from './lua.js'
+import { FENCE, NUMBERS, tell } from './lua.js'
 
 /** How long the result of a revocation is kept for a client that sends it again. */
 const ATTEMPT_TTL_MS = 60_000
 
-/** KEYS: record, names, deadlines. ARGV: id, attempt, retention. The mark is in the record, so no clock ends it. */
+/** KEYS: record, names, deadlines. ARGV: id, attempt, retention, channel. The mark is in the record, so no clock ends it. */
 export const revokeScript: RedisScript = defineScript(
   'mcp_revoke',
   3,
@@ -30,6 +30,7 @@ leave(ARGV[1])
 if not state[4] then
   for alias in string.gmatch(state[5] or '', '%S+') do leave(alias) end
 end
+${tell('4', "'credential ' .. ARGV[1]")}
 return 1`,
 )
 
@@ -43,14 +44,14 @@ end
 `
 
 /**
- * Deletes epochs. KEYS, for each partition: epoch, attempt, names, deadlines. ARGV: scope, thread's hash. Answers 1 when there
- * was any. What was issued between a revocation and its repetition by the client stays.
+ * Deletes epochs. KEYS, for each partition: epoch, attempt, names, deadlines. ARGV: scope, its hash, channel. Answers 1 when
+ * there was any. What was issued between a revocation and its repetition by the client stays.
  */
 export const revokeScopeScript: RedisScript = defineScript(
   'mcp_revoke_scope',
   4,
   `${FORGET_NAMES}
-local found = 0
+local found, ended = 0, 0
 for at = 1, #KEYS, 4 do
   local epoch, attempt, names, deadlines = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
   local had = tonumber(redis.call('GET', attempt))
@@ -59,13 +60,15 @@ for at = 1, #KEYS, 4 do
     redis.call('SET', attempt, had, 'PX', ${ATTEMPT_TTL_MS})
     if ARGV[1] == 'thread' then forgetNames(names, deadlines, ARGV[2]) end
     if ARGV[1] == 'all' then redis.call('UNLINK', names, deadlines) end
+    ended = math.max(ended, had)
   end
   found = math.max(found, had)
 end
+if ended > 0 then ${tell('3', "ARGV[1] .. ' ' .. ARGV[2]")} end
 return found`,
 )
 
-/** KEYS: thread, attempt, names, deadlines, retired. ARGV: thread's hash, block in ms. Sent again, it answers the same. */
+/** KEYS: thread, attempt, names, deadlines, retired. ARGV: thread's hash, block in ms, channel. Sent again, it answers the same. */
 export const retireScript: RedisScript = defineScript(
   'mcp_retire',
   5,
@@ -76,6 +79,7 @@ local had = redis.call('UNLINK', KEYS[1])
 redis.call('SET', KEYS[2], had, 'PX', ${ATTEMPT_TTL_MS})
 redis.call('SET', KEYS[5], '1', 'PX', ARGV[2])
 forgetNames(KEYS[3], KEYS[4], ARGV[1])
+if had > 0 then ${tell('3', "'thread ' .. ARGV[1]")} end
 return had`,
 )
 
