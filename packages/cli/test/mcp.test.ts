@@ -1,7 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createMcpCredentials, type McpCredentials } from '@countersign/mcp-credential'
+import {
+  type AgentClient,
+  createMcpCredentials,
+  type McpCredentials,
+  toClientConfig,
+} from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -131,6 +136,56 @@ describe('mcp', () => {
     await refuse(['mcp', 'client-config', 'sdk', ...server], 2, /holds the token: give --file/)
     await refuse(['mcp', 'client-config', 'emacs', ...server], 2, /the client must be one of claude-code, codex/)
     await refuse(['mcp', 'print', '--file', join(folder, 'none')], 2, /cannot be read \(ENOENT\): write it with/)
+  })
+
+  test('configures every agent as the library does, and says how its credential file is written', async () => {
+    const url = 'https://app.example.com/mcp'
+    const server = ['--url', url, '--server-name', 'app']
+    const described = (client: string, ...more: string[]) =>
+      succeedJson<Record<string, unknown>>(['mcp', 'client-config', client, ...server, ...more])
+    const one = await issue('t1')
+    const dotenv = join(folder, '.gemini', '.env')
+    const files = { opencode: join(folder, 'token'), gemini: dotenv, qwen: dotenv, codex: join(folder, 'codex.json') }
+    // The helper is where each of the two is built.
+    const plain = (value: object) => JSON.stringify(value).replaceAll(/[^"\\ ]+(?=print-credential)/g, '')
+    for (const [client, file] of Object.entries(files)) {
+      const { env: _, ...library } = toClientConfig(one, client as AgentClient, { url, serverName: 'app', file })
+      expect(JSON.parse(plain(await described(client, '--file', file)))).toEqual(
+        JSON.parse(plain({ client, ...library })),
+      )
+      await refuse(['mcp', 'client-config', 'cursor', ...server, '--file', file], 2, /cursor reads none/)
+    }
+    for (const client of ['claude-code', 'codex', 'cursor', 'vscode', 'opencode', 'gemini', 'qwen'] as const) {
+      const { env: variables, fileForm, ...library } = toClientConfig(one, client, { url, serverName: 'app' })
+      const [variable] = Object.keys(variables)
+      expect([client, fileForm]).toEqual([client, undefined])
+      expect(await described(client)).toEqual({ client, ...library, ...(variable === undefined ? {} : { variable }) })
+    }
+
+    const vscode = await countersign(['mcp', 'client-config', 'vscode', ...server])
+    expect(vscode.stderr).toBe(
+      'This belongs in .vscode/mcp.json, in the project.\nIt asks its user for the token, once.\n',
+    )
+    const gemini = await countersign(['mcp', 'client-config', 'gemini', ...server, '--file', dotenv])
+    expect(gemini.stderr).toBe(
+      'This belongs in .gemini/settings.json, in the project.\n' +
+        `Write the credential with "countersign mcp issue --file ${dotenv} --form env:MCP_CRED_APP", and say what it is for.\n`,
+    )
+    const issued = ['mcp', 'issue', '--thread', 't2', '--provider', 'p', '--on-existing', 'keep']
+    await succeed([...issued, '--file', dotenv, '--form', 'env:MCP_CRED_APP'], { env })
+    await succeed([...issued, '--file', files.opencode, '--form', 'token'], { env })
+    const [, inDotenv = ''] = /^MCP_CRED_APP=(mcps_\w+)\n$/.exec(readFileSync(dotenv, 'utf8')) ?? []
+    expect([await standingOf(inDotenv), await standingOf(readFileSync(files.opencode, 'utf8'))]).toEqual([
+      'live',
+      'live',
+    ])
+    expect([statSync(dotenv).mode & 0o777, statSync(files.opencode).mode & 0o777]).toEqual([0o600, 0o600])
+    // What the agent cannot read would be sent as the credential.
+    await succeed([...issued, '--file', files.opencode], { env })
+    const opencode = ['mcp', 'client-config', 'opencode', ...server, '--file', files.opencode]
+    await refuse(opencode, 2, /opencode cannot read this form of file: write it with .* --form token/)
+    await refuse([...issued, '--form', 'token'], 2, /--form needs --file/, { env })
+    await refuse([...issued, '--file', dotenv, '--form', 'yaml'], 2, /headers, token, or env:NAME/, { env })
   })
 
   test('records each change in an audit file, and fails when it cannot be opened', async () => {

@@ -1,10 +1,11 @@
 import { safeString } from '@countersign/core/gate-kit'
-import { type McpCredentials, writeCredentialFile } from '@countersign/mcp-credential'
+import { type CredentialFileForm, type McpCredentials, writeCredentialFile } from '@countersign/mcp-credential'
 import type { CredentialRecord } from '@countersign/mcp-credential/store'
 import { Option } from 'commander'
 import { type CommandDefinition, collect } from '../command.js'
 import { isoTime, parsePositive, parseSeconds, relativeTime } from '../durations.js'
 import { type CommandError, failedError, fileError, notFoundError, usageError } from '../errors.js'
+import { parseForm } from './file-form.js'
 import { addRegistryOptions, type RegistryOptions, withCredentials } from './registry.js'
 
 interface IssueOptions extends RegistryOptions {
@@ -15,6 +16,7 @@ interface IssueOptions extends RegistryOptions {
   readonly onExisting?: 'supersede' | 'keep' | 'carry'
   readonly overlap?: number
   readonly file?: string
+  readonly form?: CredentialFileForm
 }
 
 /** `mcp issue`: issues a credential and prints its token once, or writes it to a file. */
@@ -38,9 +40,15 @@ export const mcpIssue: CommandDefinition<IssueOptions> = {
         ).choices(['supersede', 'keep', 'carry']),
       )
       .option('--overlap <time>', 'how long superseded credentials stay valid (default: 0s)', parseSeconds)
-      .option('--file <file>', 'write the credential to this file (mode 0600) instead of printing its token'),
+      .option('--file <file>', 'write the credential to this file (mode 0600) instead of printing its token')
+      .option(
+        '--form <form>',
+        'how the file is written: headers (default), token, or env:NAME; "mcp client-config" says which one an agent reads',
+        parseForm,
+      ),
   async run(context, options) {
-    const { thread, provider, providerSession, capability = [], onExisting, overlap, file, json } = options
+    const { thread, provider, providerSession, capability = [], onExisting, overlap, file, form, json } = options
+    if (form !== undefined && file === undefined) throw usageError('--form needs --file')
     await withCredentials(context, options, async (credentials) => {
       const issued = await credentials
         .issue({
@@ -55,7 +63,7 @@ export const mcpIssue: CommandDefinition<IssueOptions> = {
           throw refusalOf(error)
         })
       if (file !== undefined) {
-        await writeCredentialFile(file, issued).catch(async (error: unknown) => {
+        await writeCredentialFile(file, issued, form).catch(async (error: unknown) => {
           // No agent holds this credential.
           await issued.revoke()
           throw fileError(file, 'written', error)
