@@ -1,7 +1,8 @@
 // `npm run agents`: installs the agents and clients that people run, runs each against a scripted model and an app of ours
 // in a network namespace that has the loopback interface alone, and shows what came of it. `-- NAME…` runs some of them,
-// `--scenario ID` one scenario; `--kit FOLDER` takes packages that are installed there, and keeps the results there;
-// `--write` writes docs/agents.md and the recording for the guard's test, `--page` does so without running anything.
+// `--scenario ID` one scenario; `--kit FOLDER` installs there what is not, and keeps it and the results; `--command` takes
+// configurations and credential files from the `countersign` command; `--write` writes docs/agents.md and the recording for
+// the guard's test, `--page` does so without running anything.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +11,7 @@ import { drivers } from './drivers/index.js'
 import { install, versionIn } from './install.js'
 import { startModel } from './model/server.js'
 import { recordingOf } from './recording.js'
-import { keepResults, keptResults, type Result } from './results.js'
+import { keepResults, keptResults, withRun } from './results.js'
 import { runAgent } from './run-agent.js'
 import { type Run, scenarios } from './scenarios.js'
 import { withTables } from './table.js'
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     scenario: { type: 'string', multiple: true },
     kit: { type: 'string' },
     write: { type: 'boolean', default: false },
+    command: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
     inside: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
@@ -35,7 +37,7 @@ const played = scenarios.filter(({ id }) => values.scenario?.includes(id) ?? tru
 /** Runs this very file where nothing but the loopback interface is. */
 function runInside(kit: string): void {
   const self = fileURLToPath(import.meta.url)
-  const words = ['--conditions=dev-source', '--import', 'tsx', self, '--inside', '--kit', kit, ...process.argv.slice(2)]
+  const words = ['--conditions=dev-source', '--import', 'tsx', self, ...process.argv.slice(2), '--inside', '--kit', kit]
   const done = spawnSync(
     'unshare',
     ['--map-root-user', '--net', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', process.execPath, ...words],
@@ -46,16 +48,13 @@ function runInside(kit: string): void {
 
 async function runAll(kit: string): Promise<void> {
   const model = await startModel()
-  const results: Record<string, Result> = {}
   for (const driver of picked) {
-    const runs: Record<string, Run> = {}
     for (const scenario of played) {
-      const run = await runAgent(driver, scenario, kit, model)
-      runs[scenario.id] = run
+      const run = await runAgent(driver, scenario, { kit, model, byCommand: values.command })
       tell(`${driver.name}, ${scenario.id}`, run)
+      const version = versionIn(kit, driver.packages[0])
+      keepResults(kit, withRun(keptResults(kit), driver.name, version, scenario.id, run))
     }
-    results[driver.name] = { version: versionIn(kit, driver.packages[0]), runs }
-    keepResults(kit, results)
   }
   await model.close()
 }
@@ -70,6 +69,11 @@ function tell(title: string, { results, ended, asked, output }: Run): void {
 /** The page for people, and what the guard's test asks again. */
 function writeResults(kit: string): void {
   const results = keptResults(kit)
+  const missing = drivers.flatMap(({ name }) =>
+    scenarios.filter(({ id }) => results[name]?.runs[id] === undefined).map(({ id }) => `${name}, ${id}`),
+  )
+  // The page is of whole tables: `--kit` keeps what was run before.
+  if (missing.length > 0) throw new Error(`the page is not written, these were not run: ${missing.join('; ')}`)
   writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8'), results, drivers, scenarios))
   writeFileSync(RECORDING, `${JSON.stringify(recordingOf(results), undefined, 2)}\n`)
   spawnSync('npx', ['biome', 'format', '--write', fileURLToPath(RECORDING)], { stdio: 'inherit' })

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Run } from './scenarios.js'
 
@@ -17,5 +17,13 @@ export function keepResults(kit: string, results: Results): void {
 }
 
 export function keptResults(kit: string): Results {
-  return JSON.parse(readFileSync(join(kit, 'results.json'), 'utf8')) as Results
+  const file = join(kit, 'results.json')
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : {}
+}
+
+/** With one more run. What another version did no longer counts. */
+export function withRun(results: Results, name: string, version: string, scenario: string, run: Run): Results {
+  const known = results[name]
+  const runs = known?.version === version ? known.runs : {}
+  return { ...results, [name]: { version, runs: { ...runs, [scenario]: run } } }
 }

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { toClientConfig, writeCredentialFile } from '@countersign/mcp-credential'
 import type { Driver } from './driver.js'
+import { byCommand, byLibrary } from './hand-over.js'
 import type { Action, Conversation } from './model/protocol.js'
 import type { ScriptedModel } from './model/server.js'
 import type { Run, Scenario, Stage } from './scenarios.js'
@@ -12,32 +12,32 @@ import { makeWorld } from './world.js'
 const TOOL = /preview_open$/
 const DEADLINE_MS = 150_000
 
+/** What all runs have in common. */
+export interface RunSettings {
+  /** Where the agents' packages are installed. */
+  readonly kit: string
+  readonly model: ScriptedModel
+  /** Takes configuration and credential from the command, where the agent reads a file. */
+  readonly byCommand: boolean
+}
+
 /** Runs one agent through one scenario, in a world of its own. */
-export async function runAgent(driver: Driver, scenario: Scenario, kit: string, model: ScriptedModel): Promise<Run> {
-  const settings = { DEAD_AS: scenario.deadAs ?? 'http' }
-  const world = await makeWorld(kit, { idleSeconds: scenario.idleSeconds ?? 1800, settings })
+export async function runAgent(driver: Driver, scenario: Scenario, settings: RunSettings): Promise<Run> {
+  const { kit, model } = settings
+  const env = { DEAD_AS: scenario.deadAs ?? 'http' }
+  const world = await makeWorld(kit, { idleSeconds: scenario.idleSeconds ?? 1800, settings: env })
   try {
     const project = join(world.folder, 'project')
     const home = join(world.folder, 'home')
     for (const folder of [project, home]) mkdirSync(folder)
-    const subject = { threadId: 'thread', providerInstanceId: 'agent', capabilities: ['preview'] }
-    const issued = await world.credentials.issue(subject)
     const bases = { project, home }
     const file = driver.file && join(bases[driver.file.base], driver.file.path)
-    const config = toClientConfig(issued, driver.client, { url: world.url, serverName: 'app', file })
+    const handed = await (settings.byCommand ? byCommand : byLibrary)(world, driver.client, file)
+    const { config } = handed
     if (config.path !== undefined) write(join(bases[config.folder ?? 'project'], config.path), config.text)
-    if (file !== undefined) await writeCredentialFile(file, issued, config.fileForm)
 
     let mark = 0
-    const stage: Stage = {
-      world,
-      issued,
-      file,
-      async rotate(onExisting) {
-        const next = await world.credentials.issue({ ...subject, onExisting })
-        if (file !== undefined) await writeCredentialFile(file, next, config.fileForm)
-      },
-    }
+    const stage: Stage = { world, file, ...handed }
     const script = scripted(scenario, async (index) => {
       await scenario.before[index]?.(stage)
       if (index === scenario.act) mark = world.asked.length

@@ -1,15 +1,12 @@
 import { rmSync } from 'node:fs'
-import type { IssuedCredential } from '@countersign/mcp-credential'
+import type { Handed } from './hand-over.js'
 import type { Asked, World } from './world.js'
 
 /** What a scenario can do to the world while an agent runs. */
-export interface Stage {
+export interface Stage extends Pick<Handed, 'issued' | 'rotate'> {
   readonly world: World
-  readonly issued: IssuedCredential
   /** The credential file; undefined when the agent has none. */
   readonly file: string | undefined
-  /** Issues for the same thread, and publishes it where the agent reads its credential. */
-  rotate(onExisting: 'supersede' | 'carry'): Promise<void>
 }
 
 /** What one run of an agent came to. */
