@@ -17,7 +17,8 @@ interface ModelSession {
   token: Token
   readonly user: number
   readonly link: ModelLink
-  state: 'awaiting' | 'active' | 'ended'
+  /** `gone`: it waited when its link was opened again. */
+  state: 'awaiting' | 'active' | 'ended' | 'gone'
 }
 
 interface ModelLink {
@@ -28,6 +29,8 @@ interface ModelLink {
   holder: ModelSession | undefined
 }
 
+/** What a look at a session finds. */
+const LOOKS = { awaiting: 'found', active: 'found', ended: 'revoked', gone: 'unknown' } as const
 const MOST = 2
 const LIMITS = { idleMs: 600_000, absoluteMs: 600_000, maxSessions: MOST }
 
@@ -47,7 +50,7 @@ class Model {
     if (refused !== undefined) return refused
     const session: ModelSession = { token, user: link.user, link, state: 'awaiting' }
     this.sessions.push(session)
-    if (link.holder !== undefined) link.holder.state = 'ended'
+    if (link.holder?.state === 'awaiting') link.holder.state = 'gone'
     link.holder = session
     if (isActive) this.activate(session)
     return 'opened'
@@ -66,6 +69,7 @@ class Model {
   readonly order: ModelSession[] = []
 
   claim(session: ModelSession, identity: number): string {
+    if (session.state === 'gone') return 'unknown'
     if (session.state === 'ended') return 'revoked'
     const own = this.bound.get(session.user)
     const isTaken = [...this.bound].some(([user, other]) => other === identity && user !== session.user)
@@ -80,7 +84,9 @@ class Model {
   }
 
   revokeAll(user: number): void {
-    for (const session of this.sessions) if (session.user === user) session.state = 'ended'
+    for (const session of this.sessions) {
+      if (session.user === user && session.state !== 'gone') session.state = 'ended'
+    }
     for (const link of this.links) if (link.user === user) link.isVoid = true
   }
 }
@@ -133,8 +139,10 @@ async function play(subject: StoreSubject, sequence: readonly Step[]): Promise<v
     } else if (operation === 'revoke') {
       const session = pick(model.sessions, first)
       if (session === undefined) continue
-      expect((await store.revoke(session.token.tag)) !== undefined).toBe(session.state !== 'ended')
-      if (session.state !== 'ended') session.link.isSpent = true
+      const isAlive = session.state === 'awaiting' || session.state === 'active'
+      expect((await store.revoke(session.token.tag)) !== undefined).toBe(isAlive)
+      if (!isAlive) continue
+      session.link.isSpent = true
       session.state = 'ended'
     } else if (operation === 'revokeAll') {
       await store.revokeAll(users[user] as SettingsUser)
@@ -162,7 +170,7 @@ async function compare(
 ): Promise<void> {
   for (const link of model.links) expect(await peek(store, link.token)).toBe(model.refusal(link) ?? 'open')
   for (const { token, state } of model.sessions) {
-    expect(await look(store, token)).toBe(state === 'ended' ? 'revoked' : 'found')
+    expect(await look(store, token)).toBe(LOOKS[state])
   }
   for (const [index, user] of users.entries()) {
     const active = model.order.filter((session) => session.user === index && session.state === 'active')

@@ -81,7 +81,8 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(webview.result).toMatchObject({ outcome: 'opened', session: { state: 'awaiting_identity' } })
     expect(await peek(store, link)).toBe('open')
     const browser = await open(store, link, { state: 'awaiting_identity' })
-    expect(await look(store, webview.session)).toBe('revoked')
+    // It opened nothing, so it is deleted.
+    expect(await look(store, webview.session)).toBe('unknown')
     expect(await look(store, browser.session)).toBe('found')
     const again = await open(store, link, { ...browser, state: 'awaiting_identity' })
     expect(again.result).toMatchObject({ outcome: 'opened', isRepeat: true })

@@ -2,11 +2,8 @@
 
 /** Milliseconds that a dead link or session is remembered, so that a refusal can say what it was. */
 export const TOMBSTONE_MS: number = 60 * 60_000
-/**
- * Milliseconds that a session is remembered which waited for its person when another browser took its link. Whoever has a link
- * can open it in one browser after another, and each leaves such a session.
- */
-export const REPLACED_MS: number = 60_000
+/** Milliseconds that a session which was ended is remembered, so that a browser which still has it is told `revoked`. */
+export const ENDED_MS: number = 60_000
 /** Times that one browser may hand in the same signed data of a platform: each makes a session. */
 export const MAX_DATA_USES: number = 100
 /** Milliseconds in which a repeat of the request that opened a session, as by a double click, gets the same session. */

@@ -4,7 +4,17 @@ import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
 import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
 import { MAX_DATA_USES } from '../rules.js'
-import { endAll, endSession, indexSession, type MemoryState, refusalOf, refused, spendLink, viewOf } from './state.js'
+import {
+  ageOf,
+  endAll,
+  endSession,
+  enterSession,
+  type MemoryState,
+  refusalOf,
+  refused,
+  spendLink,
+  viewOf,
+} from './state.js'
 
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
@@ -37,27 +47,27 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const row = sessions.get(session.tag)
       const reason = refusalOf(state, row, session.hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
-      const { user } = row.content
+      const { user } = row.owner
       const binding = identities.get(userKey(user))
       const bound = binding?.identity
       const owner = users.get(identityKey(identity, user)) ?? userKey(user)
-      if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(row, clock.now()) }
+      if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(state, row) }
       if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
+        const stranger = viewOf(state, row)
         endSession(state, row)
         spendLink(state, row)
-        return { outcome: 'mismatch', session: viewOf(row, clock.now()) }
+        return { outcome: 'mismatch', session: stranger }
       }
       if (bound === undefined) bind(user, { identity, attempt: newHash })
       const wasActive = row.state === 'active'
       row.hash = newHash
       row.state = 'active'
-      row.verifiedAt = clock.now()
-      row.lastSeenAt = clock.now()
-      row.identity = identity
-      row.claim = undefined
+      row.verifiedMs = ageOf(state, row)
+      row.seenMs = row.verifiedMs
+      row.proof = { identity }
       spendLink(state, row)
-      const ended = wasActive ? [] : indexSession(state, row)
-      return { outcome: 'activated', session: viewOf(row, clock.now()), isFirst: binding?.isRecorded !== true, ended }
+      const ended = wasActive ? [] : enterSession(state, row)
+      return { outcome: 'activated', session: viewOf(state, row), isFirst: binding?.isRecorded !== true, ended }
     },
     confirmBinding(user, { identity, attempt }) {
       const bound = identities.get(userKey(user))
@@ -68,15 +78,15 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
-      row.claim = { identity, answer: 'pending' }
-      row.claimKey = key
-      return { outcome: 'found', session: viewOf(row, clock.now()) }
+      row.proof = { ...row.proof, claim: { identity, answer: 'pending' }, claimKey: key }
+      return { outcome: 'found', session: viewOf(state, row) }
     },
     answerClaim(sessionId, key, isAllowed) {
       const row = sessions.get(sessionId)
       if (row === undefined || refusalOf(state, row, row.hash) !== undefined) return false
-      if (row.claim?.answer !== 'pending' || row.claimKey !== key) return false
-      row.claim = { ...row.claim, answer: isAllowed ? 'allowed' : 'denied' }
+      const { proof } = row
+      if (proof?.claim?.answer !== 'pending' || proof.claimKey !== key) return false
+      row.proof = { ...proof, claim: { ...proof.claim, answer: isAllowed ? 'allowed' : 'denied' } }
       return true
     },
     identityOf: (user) => identities.get(userKey(user))?.identity,

@@ -1,5 +1,4 @@
 import type { TokenRef } from '../../tokens.js'
-import { userKey } from '../keys.js'
 import type {
   EndedSession,
   Exchange,
@@ -10,24 +9,36 @@ import type {
   PeekedLink,
   StoreRefusal,
 } from '../port.js'
-import { MAX_WRONG_CODES, REPEAT_MS, REPLACED_MS, TOMBSTONE_MS } from '../rules.js'
-import { createSession, epochOf, type LinkRow, type MemoryState, refusalOf, type SessionRow, viewOf } from './state.js'
+import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
+import {
+  createSession,
+  dropSession,
+  type LinkRow,
+  type MemoryState,
+  ownCopy,
+  ownerOf,
+  refusalOf,
+  rowContent,
+  type SessionRow,
+  viewOf,
+} from './state.js'
 
 /** The part of the memory store that keeps links. */
 export function memoryLinks(state: MemoryState): LinkStore {
   const { clock, links, sessions } = state
+  const endOf = (link: LinkRow) => link.expiresAt - TOMBSTONE_MS
 
   /** Reasons in the order in which the store finds them. */
   function refusal(link: LinkRow | undefined): LinkRefusal | undefined {
     if (link === undefined) return 'unknown'
     if (link.spentAt !== undefined) return 'spent'
-    if (clock.now() >= link.expiresAt) return 'expired'
-    return state.epochs.get(link.userKey) === link.epoch ? undefined : 'revoked'
+    if (clock.now() >= endOf(link)) return 'expired'
+    return link.owner.isRevoked ? 'revoked' : undefined
   }
 
   function refused<R extends LinkRefusal>(link: LinkRow | undefined, reason: R): StoreRefusal<R> {
     if (reason !== 'expired' || link === undefined) return { outcome: 'refused', reason }
-    return { outcome: 'refused', reason, lateMs: clock.now() - link.expiresAt }
+    return { outcome: 'refused', reason, lateMs: clock.now() - endOf(link) }
   }
 
   function find({ tag, hash }: TokenRef): LinkRow | undefined {
@@ -44,23 +55,21 @@ export function memoryLinks(state: MemoryState): LinkStore {
 
   return {
     issueLink({ ref, content, ttlMs, epochTtlMs, codeHash }: NewLink) {
-      const key = userKey(content.user)
       state.assertRoom(links)
-      const epoch = epochOf(state, key, epochTtlMs)
       const expiresAt = clock.now() + ttlMs
-      const row: LinkRow = {
+      links.add({
+        key: ownCopy(ref.tag),
+        expiresAt: expiresAt + TOMBSTONE_MS,
+        place: 0,
         hash: ref.hash,
-        content,
-        userKey: key,
-        epoch,
-        expiresAt,
+        owner: ownerOf(state, content.user, epochTtlMs),
+        content: rowContent(content),
         codeHash,
         wrongCodes: 0,
         spentAt: undefined,
         attempt: undefined,
         holder: undefined,
-      }
-      links.set(ref.tag, row, expiresAt + TOMBSTONE_MS)
+      })
       return { expiresAt }
     },
 
@@ -68,14 +77,20 @@ export function memoryLinks(state: MemoryState): LinkStore {
       const link = find(ref)
       const reason = refusal(link)
       if (reason !== undefined) return refused(link, reason)
-      const { content, expiresAt, codeHash } = link as LinkRow
-      return { outcome: 'open', content, expiresAt, needsCode: codeHash !== undefined }
+      const { content, owner, codeHash } = link as LinkRow
+      const expiresAt = endOf(link as LinkRow)
+      return {
+        outcome: 'open',
+        content: { user: owner.user, ...content },
+        expiresAt,
+        needsCode: codeHash !== undefined,
+      }
     },
 
     exchange(exchange: Exchange): ExchangeResult {
       const link = find(exchange.link)
       const first = link === undefined ? undefined : repeated(link, exchange)
-      if (first !== undefined) return { outcome: 'opened', session: viewOf(first, clock.now()), isRepeat: true }
+      if (first !== undefined) return { outcome: 'opened', session: viewOf(state, first), isRepeat: true }
       const reason = refusal(link)
       if (link === undefined || reason !== undefined) return refused(link, reason ?? 'unknown')
       if (link.codeHash !== undefined && link.codeHash !== exchange.codeHash) {
@@ -85,19 +100,16 @@ export function memoryLinks(state: MemoryState): LinkStore {
         return { outcome: 'refused', reason: 'spent', isVoided: true }
       }
       const { session: ref, limits, state: sessionState } = exchange
-      const created = { ref, content: link.content, state: sessionState, limits }
-      const { row, ended } = createSession(state, created, exchange.link.tag)
-      const holder = link.holder === undefined ? undefined : sessions.get(link.holder)
-      const isReplaced = holder !== undefined && holder !== row && holder.state !== 'ended'
-      const replaced: EndedSession[] = isReplaced ? [{ id: holder.id, cause: 'link_opened_again' }] : []
-      if (isReplaced) {
-        holder.state = 'ended'
-        sessions.set(holder.id, holder, Math.min(clock.now() + REPLACED_MS, holder.expiresAt + TOMBSTONE_MS))
-      }
-      link.holder = row.id
-      link.attempt = exchange.attempt
+      const owner = ownerOf(state, link.owner.user, limits.absoluteMs)
+      const { holder, content } = link
+      const { row, ended } = createSession(state, { ref, owner, content, link, state: sessionState, limits })
+      const isReplaced = holder !== undefined && sessions.peek(holder.key) === holder && holder.state !== 'ended'
+      const replaced: EndedSession[] = isReplaced ? [{ id: holder.key, cause: 'link_opened_again' }] : []
+      if (isReplaced) dropSession(state, holder)
+      link.holder = row
+      link.attempt = ownCopy(exchange.attempt)
       if (sessionState === 'active') link.spentAt = clock.now()
-      return { outcome: 'opened', session: viewOf(row, clock.now()), isRepeat: false, ended: [...ended, ...replaced] }
+      return { outcome: 'opened', session: viewOf(state, row), isRepeat: false, ended: [...ended, ...replaced] }
     },
   }
 }

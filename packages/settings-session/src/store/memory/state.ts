@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import type { Clock } from '@countersign/core'
-import type { BoundedTtlMap } from '@countersign/core/gate-kit'
+import { UnavailableError } from '@countersign/core'
+import { type ExpiringRow, ExpiringRows } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { userKey } from '../keys.js'
 import type {
@@ -14,182 +14,239 @@ import type {
   StoredSession,
   StoreRefusal,
 } from '../port.js'
-import { MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
+import { ENDED_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
 
-/** A link in memory. Times are milliseconds since the epoch. */
-export interface LinkRow {
+// A row of each map is its own entry, rows refer to each other rather than by name, and what equal rows have in common they
+// share: a million sessions are in memory. `key` is a copy of its own: a part of a text keeps the whole text alive, here a
+// request's cookies. A time is milliseconds since the epoch; a row is forgotten at its `expiresAt`.
+
+/** What the links and sessions of one user have in common. */
+export interface UserRow extends ExpiringRow<string> {
+  readonly user: SettingsUser
+  /** Everything of this user was revoked: what refers to this row is void, and what comes later refers to another one. */
+  isRevoked: boolean
+  /** The active sessions, oldest first. */
+  oldest: SessionRow | undefined
+}
+
+/** A link in memory. It is remembered for {@link TOMBSTONE_MS} after its end. */
+export interface LinkRow extends ExpiringRow<string> {
   readonly hash: string
-  readonly content: LinkContent
-  readonly userKey: string
-  readonly epoch: string
-  readonly expiresAt: number
+  readonly owner: UserRow
+  readonly content: RowContent
   readonly codeHash: string | undefined
   wrongCodes: number
   spentAt: number | undefined
   attempt: string | undefined
   /** The session that holds the link, or opened with it. */
-  holder: string | undefined
+  holder: SessionRow | undefined
 }
 
-/** A session in memory. Times are milliseconds since the epoch. */
-export interface SessionRow {
-  readonly id: string
+/** A session in memory. It is remembered for {@link TOMBSTONE_MS} after its end. */
+export interface SessionRow extends ExpiringRow<string> {
   hash: string
-  readonly content: LinkContent
-  readonly userKey: string
-  readonly epoch: string
-  state: SessionState | 'ended'
+  readonly owner: UserRow
+  readonly content: RowContent
   readonly limits: SessionLimits
-  readonly linkId: string | undefined
-  identity: SettingsIdentity | undefined
-  claim: HeldClaim | undefined
+  readonly link: LinkRow | undefined
+  state: SessionState | 'ended'
+  proof: Proof | undefined
+  /** Milliseconds after it was made. */
+  seenMs: number
+  verifiedMs: number
+  /** The next younger one of the user's active sessions. */
+  next: SessionRow | undefined
+}
+
+/** What a link carries beside its user. */
+export type RowContent = Omit<LinkContent, 'user'>
+
+/** Who a session's person has proved to be, or wants to be. */
+export interface Proof {
+  readonly identity?: SettingsIdentity | undefined
+  readonly claim?: HeldClaim | undefined
   /** Names the identity of `claim`. */
-  claimKey: string | undefined
-  readonly createdAt: number
-  readonly expiresAt: number
-  lastSeenAt: number
-  verifiedAt: number
+  readonly claimKey?: string | undefined
 }
 
 /** All that the memory store holds. */
 export interface MemoryState {
   readonly clock: Clock
-  readonly links: BoundedTtlMap<string, LinkRow>
-  readonly sessions: BoundedTtlMap<string, SessionRow>
-  /** A random value for each user: a session whose copy differs from it is revoked. */
-  readonly epochs: BoundedTtlMap<string, string>
-  /** The active sessions of each user, oldest first. */
-  readonly index: BoundedTtlMap<string, Set<string>>
-  /** @throws {UnavailableError} when a map is full of live entries: nothing live is ever evicted. */
-  assertRoom(map: { sweep(): void; readonly size: number }): void
+  readonly links: ExpiringRows<string, LinkRow>
+  readonly sessions: ExpiringRows<string, SessionRow>
+  readonly users: ExpiringRows<string, UserRow>
+  /** @throws {UnavailableError} when there are as many live rows as may be: nothing live is ever evicted. */
+  assertRoom(rows: { readonly isFull: boolean }): void
 }
 
-/** The user's epoch, made when there is none, lasting at least `ttlMs` from now. */
-export function epochOf(state: MemoryState, key: string, ttlMs: number): string {
-  const until = state.clock.now() + ttlMs
-  const current = state.epochs.get(key)
-  if (current === undefined) {
-    state.assertRoom(state.epochs)
-    const epoch = randomBytes(12).toString('base64url')
-    state.epochs.set(key, epoch, until)
-    return epoch
+/** The state of a store that holds nothing. */
+export function emptyState(maxEntries: number, clock: Clock): MemoryState {
+  return {
+    clock,
+    links: new ExpiringRows(maxEntries, clock),
+    sessions: new ExpiringRows(maxEntries, clock),
+    users: new ExpiringRows(maxEntries, clock),
+    assertRoom({ isFull }) {
+      if (isFull) throw new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
+    },
   }
-  if ((state.epochs.expiresAt(key) ?? 0) < until) state.epochs.extend(key, until)
-  return current
+}
+
+/** A copy of a text of ASCII that keeps no other text alive. */
+export function ownCopy(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
+const SHARED = new Map<string, RowContent>()
+
+/** What a link carries; what says no more than a kind is one object for all. Kinds are the app's own, and few. */
+export function rowContent({ user: _, ...content }: LinkContent): RowContent {
+  const { kind, agentId, metadata, returnTo } = content
+  if (agentId !== undefined || metadata !== undefined || returnTo !== undefined) return content
+  const known = SHARED.get(kind) ?? Object.freeze({ kind })
+  if (SHARED.size < 100) SHARED.set(kind, known)
+  return known
+}
+
+/** What the user's links and sessions refer to, made when there is none, lasting at least `ttlMs` from now. */
+export function ownerOf(state: MemoryState, user: SettingsUser, ttlMs: number): UserRow {
+  const expiresAt = state.clock.now() + ttlMs
+  const key = userKey(user)
+  const known = state.users.get(key)
+  if (known !== undefined) {
+    if (known.expiresAt < expiresAt) state.users.move(known, expiresAt)
+    return known
+  }
+  state.assertRoom(state.users)
+  const expired = state.users.peek(key)
+  if (expired !== undefined) state.users.delete(expired)
+  const owner: UserRow = { key, expiresAt, place: 0, user, isRevoked: false, oldest: undefined }
+  state.users.add(owner)
+  return owner
+}
+
+/** When a session ends, however it is used. Not of one that was ended: that is forgotten sooner. */
+const endOf = ({ expiresAt }: SessionRow): number => expiresAt - TOMBSTONE_MS
+
+/** Milliseconds since a session was made. Not of one that was ended. */
+export function ageOf({ clock }: MemoryState, row: SessionRow): number {
+  return clock.now() - endOf(row) + row.limits.absoluteMs
 }
 
 /** Why a session is not honoured. */
 export function refusalOf(state: MemoryState, row: SessionRow | undefined, hash: string): SessionRefusal | undefined {
-  const now = state.clock.now()
   if (row === undefined || row.hash !== hash) return 'unknown'
   if (row.state === 'ended') return 'revoked'
-  if (now >= row.expiresAt) return 'expired'
-  if (now >= row.lastSeenAt + row.limits.idleMs) return 'idle'
-  return state.epochs.get(row.userKey) === row.epoch ? undefined : 'revoked'
+  const age = ageOf(state, row)
+  if (age >= row.limits.absoluteMs) return 'expired'
+  if (age >= row.seenMs + row.limits.idleMs) return 'idle'
+  return row.owner.isRevoked ? 'revoked' : undefined
 }
 
 /** The refusal of a session; of none, it is `unknown`. */
 export function refused<R extends SessionRefusal>(
-  { clock }: MemoryState,
+  state: MemoryState,
   row: SessionRow | undefined,
   reason: R,
 ): StoreRefusal<R> {
-  const now = clock.now()
-  if (reason === 'expired') return { outcome: 'refused', reason, lateMs: now - (row?.expiresAt ?? now) }
-  if (reason !== 'idle' || row === undefined) return { outcome: 'refused', reason }
-  return { outcome: 'refused', reason, lateMs: now - row.lastSeenAt - row.limits.idleMs }
+  if (row === undefined || (reason !== 'expired' && reason !== 'idle')) return { outcome: 'refused', reason }
+  const lastsMs = reason === 'expired' ? row.limits.absoluteMs : row.seenMs + row.limits.idleMs
+  return { outcome: 'refused', reason, lateMs: ageOf(state, row) - lastsMs }
 }
 
-/** A session in the form of the port. */
-export function viewOf(row: SessionRow, now: number): StoredSession {
-  const { user, agentId, kind, metadata, returnTo } = row.content
+/** A session in the form of the port. Not of one that was ended. */
+export function viewOf(state: MemoryState, row: SessionRow): StoredSession {
+  const { agentId, kind, metadata, returnTo } = row.content
+  const createdAt = endOf(row) - row.limits.absoluteMs
   return {
-    user,
+    user: row.owner.user,
     agentId,
     kind,
     metadata,
     returnTo,
-    id: row.id,
-    state: row.state === 'ended' ? 'active' : row.state,
-    identity: row.identity,
-    claim: row.claim,
-    linkId: row.linkId,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    lastSeenAt: row.lastSeenAt,
-    verifiedMsAgo: now - row.verifiedAt,
+    id: row.key,
+    state: row.state as SessionState,
+    identity: row.proof?.identity,
+    claim: row.proof?.claim,
+    linkId: row.link?.key,
+    createdAt,
+    expiresAt: endOf(row),
+    lastSeenAt: createdAt + row.seenMs,
+    verifiedMsAgo: ageOf(state, row) - row.verifiedMs,
   }
 }
+
+/** What a session is made from. */
+export type SessionSeed = Omit<NewSession, 'content'> & Pick<SessionRow, 'owner' | 'content' | 'link'>
 
 /** Makes a session; an active one counts towards the user's maximum, and may end others. */
 export function createSession(
   state: MemoryState,
-  session: NewSession,
-  linkId?: string,
+  { ref, owner, content, link, limits, state: as }: SessionSeed,
 ): { readonly row: SessionRow; readonly ended: readonly EndedSession[] } {
-  const { ref, content, limits } = session
-  const key = userKey(content.user)
-  const epoch = epochOf(state, key, limits.absoluteMs)
   const now = state.clock.now()
   const row: SessionRow = {
-    id: ref.tag,
+    key: ownCopy(ref.tag),
+    expiresAt: now + limits.absoluteMs + TOMBSTONE_MS,
+    place: 0,
     hash: ref.hash,
+    owner,
     content,
-    userKey: key,
-    epoch,
-    state: session.state,
     limits,
-    linkId,
-    identity: undefined,
-    claim: undefined,
-    claimKey: undefined,
-    createdAt: now,
-    expiresAt: now + limits.absoluteMs,
-    lastSeenAt: now,
-    verifiedAt: now,
+    link,
+    state: as,
+    proof: undefined,
+    seenMs: 0,
+    verifiedMs: 0,
+    next: undefined,
   }
   state.assertRoom(state.sessions)
-  state.sessions.set(row.id, row, row.expiresAt + TOMBSTONE_MS)
-  return { row, ended: row.state === 'active' ? indexSession(state, row) : [] }
+  state.sessions.add(row)
+  return { row, ended: as === 'active' ? enterSession(state, row) : [] }
+}
+
+/** The user's active sessions that live, oldest first. */
+export function livingSessions(state: MemoryState, { oldest }: UserRow): readonly SessionRow[] {
+  const rows: SessionRow[] = []
+  for (let row = oldest; row !== undefined; row = row.next) {
+    if (refusalOf(state, row, row.hash) === undefined) rows.push(row)
+  }
+  return rows
+}
+
+function keepSessions(owner: UserRow, rows: readonly SessionRow[]): void {
+  owner.oldest = rows[0]
+  for (const [index, row] of rows.entries()) row.next = rows[index + 1]
 }
 
 /** Counts an active session; beyond the maximum, the oldest ends. Returns what ended. */
-export function indexSession(state: MemoryState, row: SessionRow): readonly EndedSession[] {
-  const ids = state.index.get(row.userKey) ?? new Set()
-  for (const id of ids) {
-    const other = state.sessions.get(id)
-    if (refusalOf(state, other, other?.hash ?? '') !== undefined) ids.delete(id)
-  }
-  ids.add(row.id)
-  state.index.set(row.userKey, ids, row.expiresAt + TOMBSTONE_MS)
-  const ended: EndedSession[] = []
-  for (const id of ids) {
-    if (ids.size <= row.limits.maxSessions) break
-    const oldest = state.sessions.get(id)
-    if (oldest !== undefined) oldest.state = 'ended'
-    ids.delete(id)
-    ended.push({ id, cause: 'max_sessions' })
-  }
-  return ended
+export function enterSession(state: MemoryState, row: SessionRow): readonly EndedSession[] {
+  const rows = livingSessions(state, row.owner).concat(row)
+  const surplus = rows.slice(0, Math.max(0, rows.length - row.limits.maxSessions))
+  for (const other of surplus) forgetSoon(state, other)
+  keepSessions(row.owner, rows.slice(surplus.length))
+  return surplus.map(({ key }) => ({ id: key, cause: 'max_sessions' }))
 }
 
 /** Ends all sessions of a user and voids the user's links. */
-export function endAll({ epochs, index }: MemoryState, user: SettingsUser): void {
-  epochs.delete(userKey(user))
-  index.delete(userKey(user))
+export function endAll({ users }: MemoryState, user: SettingsUser): void {
+  const owner = users.peek(userKey(user))
+  if (owner === undefined) return
+  owner.isRevoked = true
+  owner.oldest = undefined
+  users.delete(owner)
 }
 
 /** Spends the link that a session holds, or was opened with. */
-export function spendLink({ links, clock }: MemoryState, { linkId }: SessionRow): void {
-  const link = linkId === undefined ? undefined : links.get(linkId)
+export function spendLink({ clock }: MemoryState, { link }: SessionRow): void {
   if (link !== undefined) link.spentAt = clock.now()
 }
 
 /** Lets the link of a session be opened again, unless another session has opened it since. */
-export function freeLink({ links }: MemoryState, { id, linkId }: SessionRow): void {
-  const link = linkId === undefined ? undefined : links.get(linkId)
+export function freeLink(row: SessionRow): void {
+  const { link } = row
   // One that wrong codes have voided stays so.
-  if (link?.holder !== id || link.wrongCodes >= MAX_WRONG_CODES) return
+  if (link === undefined || link.holder !== row || link.wrongCodes >= MAX_WRONG_CODES) return
   link.spentAt = undefined
   link.attempt = undefined
   link.holder = undefined
@@ -197,8 +254,18 @@ export function freeLink({ links }: MemoryState, { id, linkId }: SessionRow): vo
 
 /** Ends a session. */
 export function endSession(state: MemoryState, row: SessionRow): void {
+  forgetSoon(state, row)
+  keepSessions(row.owner, livingSessions(state, row.owner))
+}
+
+/** An ended session leaves: it is remembered only as long as its browser may still ask why. */
+function forgetSoon({ sessions, clock }: MemoryState, row: SessionRow): void {
   row.state = 'ended'
-  const ids = state.index.get(row.userKey)
-  ids?.delete(row.id)
-  if (ids?.size === 0) state.index.delete(row.userKey)
+  sessions.move(row, Math.min(clock.now() + ENDED_MS, row.expiresAt))
+}
+
+/** Removes a session that opened nothing. */
+export function dropSession({ sessions }: MemoryState, row: SessionRow): void {
+  row.state = 'ended'
+  sessions.delete(row)
 }

@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { ANSWER_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
+import { ANSWER_MS, ENDED_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
 import { DECLARE } from './places.js'
 
 // Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag, as the app
@@ -78,6 +78,7 @@ local function epochOf(user, fallback, ttl)
 end
 local function finish(id, row)
   redis.call('HSET', declared['s:' .. id], 'st', 'ended')
+  redis.call('PEXPIRE', declared['s:' .. id], ${ENDED_MS}, 'LT')
   redis.call('ZREM', declared['x:' .. row.p], id)
 end
 local function enter(id, row)

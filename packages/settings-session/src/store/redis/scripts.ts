@@ -1,5 +1,5 @@
 import type { RedisScript } from '@countersign/redis'
-import { MAX_WRONG_CODES, REPEAT_MS, REPLACED_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
+import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 /** KEYS: link, epoch. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
@@ -57,12 +57,10 @@ local row = {
 }
 create(id, row)
 if link.s and link.s ~= id then
+  -- It opened nothing: nobody has to be told why it is gone.
   local holder = load(declared['s:' .. link.s])
-  if holder then
-    finish(link.s, holder)
-    redis.call('PEXPIRE', declared['s:' .. link.s], ${REPLACED_MS}, 'LT')
-  end
   if holder and holder.st ~= 'ended' then
+    redis.call('DEL', declared['s:' .. link.s])
     ended[#ended + 1] = link.s
     ended[#ended + 1] = 'link_opened_again'
   end
