@@ -54,7 +54,7 @@ describe('recipes', () => {
       .map((name) => readFileSync(join(guides, name), 'utf8'))
       .join('\n')
     for (const { name, text: recipe } of recipes) {
-      expect([name, text.includes(`\`\`\`ts\n${recipe}\`\`\``)]).toEqual([name, true])
+      expect([name, text.includes(`\`\`\`ts\n${recipe}`)]).toEqual([name, true])
     }
   })
 

@@ -44,7 +44,7 @@ function installLinks(): void {
   const modules = join(folder, 'node_modules')
   for (const scope of ['@countersign', '@modelcontextprotocol', '@types'])
     mkdirSync(join(modules, scope), { recursive: true })
-  for (const name of ['audit', 'core', 'redis', 'oauth-bearer']) {
+  for (const name of ['audit', 'core', 'redis', 'oauth-bearer', 'mcp-credential']) {
     symlinkSync(join(root, 'packages', name), join(modules, '@countersign', name))
   }
   const own = join(here, '..', 'node_modules')
