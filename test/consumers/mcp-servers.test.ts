@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
@@ -13,10 +13,13 @@ import { isListening, printedAuthorization, type Running, startProgram, stopProg
 import { packAll } from './tarballs.js'
 
 /** The whole programs of a guide, in its order. */
-const programsOf = (name: string) =>
+const fencesIn = (name: string) =>
   readPages()
     .filter(({ path }) => path === `docs/guides/${name}.md`)
     .flatMap(fencesOf)
+    .filter(({ language }) => language === 'ts')
+const programsOf = (name: string) =>
+  fencesIn(name)
     .map(({ code }) => code)
     .filter((code) => code.includes('.listen('))
 
@@ -30,18 +33,35 @@ const servers = [
 const credentialPrograms = programsOf('mcp-credential')
 const hostedPrograms = programsOf('hosted-mcp-server')
 const [forBrowsers = ''] = hostedPrograms.slice(4)
+/** Examples of the credentials guide that have no server of their own, by what only they hold. */
+const parts = {
+  handing: "spawn('claude'",
+  rotating: 'const next =',
+  client: 'new Client(',
+  bearer: 'requireBearerAuth',
+}
+function partOf(mark: string): string {
+  const { code } = fencesIn('mcp-credential').find(({ code }) => code.includes(mark)) ?? { code: `nothing has ${mark}` }
+  const [program = ''] = credentialPrograms
+  const isThere = (name: string) => new RegExp(`^import .*\\b${name}\\b.* from`, 'm').test(program)
+  return (
+    `${program}\n` +
+    code.replace(/^import (?:\{ (\w+) \}|(\w+)) from .*\n/gm, (line, named, standard) =>
+      isThere(named ?? standard) ? '' : line,
+    )
+  )
+}
 /** By file. The last one has the middleware that the page shows in place of a package. */
 const programs: Readonly<Record<string, string>> = {
   ...Object.fromEntries(credentialPrograms.map((code, index) => [`credential-${index}`, code])),
   ...Object.fromEntries(hostedPrograms.map((code, index) => [`hosted-${index}`, code])),
+  // Each stands where the guide says: at the end of its first program.
+  ...Object.fromEntries(Object.entries(parts).map(([name, mark]) => [`part-${name}`, partOf(mark)])),
   'hosted-without-cors': `import { openToScripts } from './open-to-scripts.js'\n${forBrowsers
     .replace(/^import cors .*\n/m, '')
     .replace(/cors\(.*\)(?=\)$)/m, 'openToScripts')}`,
 }
-const [openToScripts = ''] = readPages()
-  .flatMap(fencesOf)
-  .map(({ code }) => code)
-  .filter((code) => code.includes('export const openToScripts'))
+const openToScripts = fencesIn('hosted-mcp-server').find(({ code }) => code.includes('export const openToScripts'))
 
 const RESOURCE = 'https://mcp.example.com/mcp'
 
@@ -52,16 +72,21 @@ const ports = new Map<string, number>()
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-mcp-servers-'))
   issuer = await testIssuer({ resource: RESOURCE, algorithm: 'ES256' })
-  const sdks = ['server', 'node', 'sdk'].map((name) => `@modelcontextprotocol/${name}`)
+  const sdks = ['server', 'node', 'express', 'client', 'sdk'].map((name) => `@modelcontextprotocol/${name}`)
   const types = ['@types/express', '@types/node', '@types/cors']
   const dependencies = ['express', 'cors', 'zod', ...types, ...sdks]
   const tarballs = packAll(folder, ['core', 'redis', 'mcp-credential', 'oauth-bearer'])
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, tarballs)
-  writeFileSync(join(consumer.folder, 'open-to-scripts.ts'), openToScripts)
+  writeFileSync(join(consumer.folder, 'open-to-scripts.ts'), openToScripts?.code ?? '')
   for (const [name, code] of Object.entries(programs)) {
     const port = await freePort()
     ports.set(name, port)
-    const here = code.replaceAll('3000', String(port)).replaceAll('https://auth.example.com', issuer.url)
+    // As it stands, but for what the machine that runs the tests does not have.
+    const here = code
+      .replaceAll('3000', String(port))
+      .replaceAll('https://auth.example.com', issuer.url)
+      .replaceAll('https://app.example.com', `http://localhost:${port}`)
+      .replaceAll(/\/srv\/agents|\/run\/user\/1000(?=\/app)/g, folder)
     writeFileSync(join(consumer.folder, `${name}.ts`), here)
   }
   consumer.compile({ module: 'nodenext', outDir: 'out' })
@@ -72,8 +97,8 @@ afterAll(async () => {
 })
 
 /** Runs one of the programs while `work` uses it. */
-async function running(name: string, work: (program: Running) => Promise<void>): Promise<void> {
-  const program = startProgram(consumer.folder, join('out', `${name}.js`), ports.get(name) as number)
+async function running(name: string, work: (program: Running) => Promise<void>, env = {}): Promise<void> {
+  const program = startProgram(consumer.folder, join('out', `${name}.js`), ports.get(name) as number, env)
   try {
     await until(program, () => isListening(program))
     await work(program)
@@ -111,10 +136,16 @@ async function told(client: AnyClient, name: string, args: Record<string, unknow
 }
 
 /** A call without a client of an SDK. */
-function post({ url }: Running, headers: Record<string, string>, name: string, args: object = {}): Promise<Response> {
+function post(
+  { url }: Running,
+  headers: Record<string, string>,
+  name: string,
+  args: object = {},
+  path = '/mcp',
+): Promise<Response> {
   const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }
   const types = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
-  return fetch(`${url}/mcp`, { method: 'POST', headers: { ...types, ...headers }, body: JSON.stringify(body) })
+  return fetch(url + path, { method: 'POST', headers: { ...types, ...headers }, body: JSON.stringify(body) })
 }
 
 const bearer = async (claims: Record<string, unknown> = {}) => ({
@@ -152,6 +183,55 @@ test.each(numbered)(
       expect((await post(program, {}, 'preview_open')).status).toBe(401)
     }),
 )
+
+test('what the credentials guide hands over leads an agent to its tool, and a rotation replaces it', async () => {
+  const project = join(folder, 'thread-1')
+  const bin = join(folder, 'bin')
+  for (const one of [project, bin]) mkdirSync(one)
+  // What an agent does with its configuration; `npm run agents` runs real ones.
+  const agent = `#!${process.execPath}
+    const { mcpServers } = JSON.parse(require('node:fs').readFileSync('.mcp.json', 'utf8'))
+    const headers = JSON.parse(require('node:child_process').execSync(mcpServers.app.headersHelper, { encoding: 'utf8' }))
+    require('node:fs').writeFileSync('told.tmp', JSON.stringify({ words: process.argv.slice(2), url: mcpServers.app.url, headers }))
+    require('node:fs').renameSync('told.tmp', 'told.json')`
+  writeFileSync(join(bin, 'claude'), agent, { mode: 0o755 })
+  await running(
+    'part-handing',
+    async (program) => {
+      const told = join(project, 'told.json')
+      await until(program, () => existsSync(told))
+      const { words, url, headers } = JSON.parse(readFileSync(told, 'utf8')) as Record<string, unknown>
+      expect([words, url]).toEqual([['--mcp-config', '.mcp.json'], `${program.url}/mcp`])
+      const answer = await post(program, headers as Record<string, string>, 'preview_open', { page: 'a.html' })
+      expect(await answer.text()).toContain('a.html opened for claude-1')
+    },
+    { PATH: `${bin}${delimiter}${process.env.PATH}` },
+  )
+  const file = join(folder, 'app', 'thread-1.json')
+  rmSync(file)
+  await running('part-rotating', async (program) => {
+    await until(program, () => existsSync(file))
+    const { headers } = JSON.parse(readFileSync(file, 'utf8')) as { headers: { Authorization: string } }
+    const old = await printedAuthorization(program)
+    expect(headers.Authorization).not.toBe(old)
+    // The old one stays for its overlap.
+    for (const one of [headers, { Authorization: old }]) {
+      const answer = await post(program, one, 'preview_open', { page: 'a.html' })
+      expect(await answer.text()).toContain('a.html opened for claude-1')
+    }
+  })
+})
+
+test('the credentials guide’s client, and its use of the SDK’s own middleware, work', async () => {
+  await running('part-client', async (program) => {
+    await until(program, () => /^tools: preview_open$/m.test(program.printed()))
+  })
+  await running('part-bearer', async (program) => {
+    const headers = { Authorization: await printedAuthorization(program) }
+    const answer = await post(program, headers, 'preview_open', { page: 'a.html' }, '/sdk')
+    expect(await answer.text()).toContain('a.html opened for claude-1')
+  })
+})
 
 test.each(numbered)(
   'the hosting guide’s server of %s serves clients of both SDKs, and a session is its user’s alone',

@@ -110,6 +110,12 @@ test('VS Code asks its user for the credential once, and keeps it: its environme
     inputs: [{ type: 'promptString', id: 'app-credential', description: 'The credential for app', password: true }],
     servers: { app: { type: 'http', url, headers: { Authorization: `Bearer \${input:app-credential}` } } },
   })
+  // It asks for each server by itself: no two share what they are told, whatever variable their names would have.
+  const inputs = ['my-app', 'my_app', 'MY_APP'].map((serverName) => {
+    const { inputs } = toClientConfig(issued, 'vscode', { url, serverName }).config as { inputs: { id: string }[] }
+    return inputs.map(({ id }) => id)
+  })
+  expect(inputs).toEqual([['my-app-credential'], ['my_app-credential'], ['MY_APP-credential']])
 })
 
 /** The helper that is a part of the package, as it is built. */
