@@ -35,6 +35,7 @@ const SHARED: Readonly<Record<string, readonly Meaning[]>> = {
   ],
   insufficient_scope: [[403, 'authz_fail']],
   body_too_large: [[413, 'input_validation_fail']],
+  unsupported_body: [[415, 'input_validation_fail']],
   legacy_refused: [[401, 'authn_login_fail']],
   unknown: [[401, 'authn_login_fail']],
 }

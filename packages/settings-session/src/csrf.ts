@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { hasBody } from '@countersign/core/body'
 import { fieldLines, isUpgrade, secretsEqual } from '@countersign/core/gate-kit'
 import { tellOfBody } from './mount.js'
 import { deriveSecret } from './tokens.js'
@@ -33,7 +34,6 @@ export function siteOf(request: IncomingMessage, origin: string): RequestSite {
  * where its headers do not tell. Without a session only the first counts.
  */
 export function isOwnRequest(request: IncomingMessage, origin: string, sessionToken: string | undefined): boolean {
-  if (isPlainText(request)) return false
   const site = siteOf(request, origin)
   if (site !== 'unsure') return site === 'same_origin'
   return sessionToken !== undefined && carriesToken(request, csrfTokenOf(sessionToken))
@@ -57,9 +57,19 @@ export function csrfTokenOf(sessionToken: string): string {
   return deriveSecret(sessionToken, 'csrf')
 }
 
+/** Whether a body follows: the framing fields say so, or the frames of HTTP/2. */
+export function carriesBody(request: IncomingMessage & { stream?: { readonly endAfterHeaders?: unknown } }): boolean {
+  return hasBody(request) || request.stream?.endAfterHeaders === false
+}
+
 /** Whether the body is `text/plain`: a form of any site can send that, and to a careless parser it looks like JSON. */
 export function isPlainText(request: IncomingMessage): boolean {
   return mediaTypeOf(request) === 'text/plain'
+}
+
+/** Whether the body is declared as JSON. */
+export function isJson(request: IncomingMessage): boolean {
+  return mediaTypeOf(request) === 'application/json'
 }
 
 /** The media type of the body, without parameters, in lower case. Of two lines none: parsers take either. */

@@ -20,6 +20,7 @@ export type SettingsSessionReason =
   | 'awaiting_identity'
   | 'stale'
   | 'cross_site'
+  | 'unsupported_body'
   | 'identity_mismatch'
   | 'sign_in_failed'
   | 'telegram_invalid'
@@ -61,6 +62,12 @@ export const reasons: ReasonTable<SettingsSessionReason> = {
     owasp: 'input_validation_fail',
     severity: 'critical',
     problem: { detail: 'The request does not come from this site' },
+  },
+  /** From our own page, but in no form that is read: `fetch` sends a string as `text/plain`. */
+  unsupported_body: {
+    status: 415,
+    owasp: 'input_validation_fail',
+    problem: { detail: 'Send the body with Content-Type: application/json. Without one, fetch says text/plain' },
   },
   identity_mismatch: { status: 403, owasp: 'authz_fail', severity: 'critical' },
   /** The person did not sign in at the provider, or the provider's answer does not belong to a sign-in of this browser. */

@@ -53,8 +53,9 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     demand: (verdict, token, request) =>
       meetDemands(verdict as VerifiedSession, token, request as Request, demands, signInPath),
     decided: (verdict, _token, request) => {
-      if (verdict.outcome !== 'granted' || !isUpgrade(request)) return
-      sockets.watch(request.socket, verdict.principal, recheckMs)
+      if (verdict.outcome !== 'granted') return
+      if (isUpgrade(request)) sockets.watch(request.socket, verdict.principal, recheckMs)
+      else keepFromCaches(request)
     },
     verifier: memberOf(options, 'settings') as object,
     dependencies,
@@ -69,4 +70,9 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     },
     options: gate,
   })
+}
+
+/** What a person sees behind the gate is in no cache, so that Back shows none of it after signing out. The handler's own header replaces ours. */
+function keepFromCaches({ res: response }: Request): void {
+  if (response?.headersSent === false) response.setHeader('Cache-Control', 'no-store')
 }

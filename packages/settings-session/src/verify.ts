@@ -11,7 +11,7 @@ import {
   type VerdictDetail,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { isOwnRequest, isOwnUpgrade, mediaTypeOf, opensConnection } from './csrf.js'
+import { carriesBody, isJson, isOwnRequest, isOwnUpgrade, isPlainText, opensConnection } from './csrf.js'
 import { principalId, principalOfSession, type SettingsSessionPrincipal } from './principal.js'
 import type { SettingsSessionDependency, SettingsSessionReason, SettingsSessionVerdict } from './reasons.js'
 import type { ReadResult, SettingsStore, StoredSession, StoreRefusal } from './store/port.js'
@@ -58,9 +58,9 @@ function judgeRequest(
 ): Denied<SettingsSessionReason> | undefined {
   if (opensConnection(request)) return isOwnUpgrade(request, origin) ? undefined : denied('cross_site')
   if (SAFE.has(request.method)) return undefined
-  const type = mediaTypeOf(request)
-  const isAllowedType = !requireJson || type === undefined || type === 'application/json'
-  return isAllowedType && isOwnRequest(request, origin, text) ? undefined : denied('cross_site')
+  if (!isOwnRequest(request, origin, text)) return denied('cross_site')
+  const isReadable = requireJson ? isJson(request) || !carriesBody(request) : !isPlainText(request)
+  return isReadable ? undefined : denied('unsupported_body')
 }
 
 /** Judges the request, then asks the store for the session of a token, once. */

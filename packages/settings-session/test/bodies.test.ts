@@ -81,7 +81,7 @@ test('the routes leave every other path and method to the app', async () => {
     ['GET', '/settings/open/more'],
     ['GET', '/settings/oauth/start'],
     ['PUT', '/settings/open'],
-    ['GET', '/settings/logout'],
+    ['PUT', '/settings/logout'],
     ['POST', '/settings/telegram'],
   ] as const) {
     const answer = await browser.send(path, { method, headers })
@@ -100,6 +100,6 @@ test('an OPTIONS request of a route is answered with its methods, and of no rout
     return [status, headers.get('allow')]
   }
   expect(await options('/open')).toEqual([204, 'GET, POST'])
-  expect(await options('/logout')).toEqual([204, 'POST'])
+  expect(await options('/logout')).toEqual([204, 'GET, POST'])
   expect(await options('/nothing')).toEqual([401, null])
 })

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import { requireSettingsSession } from '@countersign/settings-session'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import type { TestBrowser } from './browser.js'
@@ -79,6 +80,33 @@ describe('[settings-session-life] a session', () => {
     app.clock.advance(10 * 60_000)
     expect((await busy.send('/settings')).status).toBe(401)
     expect(app.last()).toBe('expired')
+  })
+
+  test('ends 15 minutes after its last use, however soon after another one that was', async () => {
+    const browser = await signedIn()
+    for (const [wait, status] of [
+      [60_000, 200],
+      [15 * 60_000 - 1, 200],
+      [15 * 60_000, 401],
+    ] as const) {
+      app.clock.advance(wait)
+      expect([wait, (await browser.send('/settings')).status]).toEqual([wait, status])
+    }
+  })
+
+  test('shows nothing to a cache, unless a handler has another Cache-Control', async () => {
+    const own = await settingsApp({
+      before: (host, settings) =>
+        host.get('/settings/logo', requireSettingsSession({ settings }), (_request, response) => {
+          response.set('Cache-Control', 'private, max-age=60').json({})
+        }),
+      realTime: true,
+    })
+    const browser = own.browser()
+    await browser.confirm(await own.link())
+    expect((await browser.send('/settings')).headers.get('cache-control')).toBe('no-store')
+    expect((await browser.send('/settings/logo')).headers.get('cache-control')).toBe('private, max-age=60')
+    await own.close()
   })
 })
 
@@ -230,10 +258,17 @@ describe('[settings-csrf] an unsafe request', () => {
   test('with JSON under text/plain is refused, even from our own origin', async () => {
     const browser = await signedIn()
     const headers = { origin: app.url, 'sec-fetch-site': 'same-origin', 'content-type': 'text/plain' }
-    for (const path of ['/settings/profile', '/settings/logout', '/settings/open']) {
+    for (const path of ['/settings/logout', '/settings/open']) {
       expect((await browser.send(path, { method: 'POST', headers, body: '{"a":1}' })).status).toBe(403)
       expect(app.last()).toBe('cross_site')
     }
+    // What `fetch` makes of a string: the developer is told, and it is no attack.
+    const accept = 'application/json'
+    const answer = await browser.send('/settings/api', { method: 'POST', headers: { ...headers, accept }, body: '{}' })
+    expect([answer.status, app.last(), app.events.at(-1)?.severity]).toEqual([415, 'unsupported_body', 'warning'])
+    expect(((await answer.json()) as { detail: string }).detail).toMatch(/Content-Type: application\/json/)
+    const foreign = { ...headers, 'sec-fetch-site': 'cross-site' }
+    expect((await browser.send('/settings/api', { method: 'POST', headers: foreign, body: '{}' })).status).toBe(403)
   })
 
   test('must be application/json where the gate requires JSON', async () => {
@@ -247,8 +282,13 @@ describe('[settings-csrf] an unsafe request', () => {
         body,
       })
     expect((await send('application/json', '{}')).status).toBe(200)
-    expect((await send('application/x-www-form-urlencoded', 'a=1')).status).toBe(403)
-    expect((await send('multipart/form-data; boundary=x', '--x--')).status).toBe(403)
+    expect((await send('application/x-www-form-urlencoded', 'a=1')).status).toBe(415)
+    expect((await send('multipart/form-data; boundary=x', '--x--')).status).toBe(415)
+    expect(strict.last()).toBe('unsupported_body')
+    const bare = (body?: Uint8Array<ArrayBuffer>) =>
+      browser.send('/settings/api', { method: 'POST', headers: { origin: strict.url }, body: body ?? null })
+    expect((await bare(Buffer.from('{}'))).status).toBe(415)
+    expect((await bare()).status).toBe(200)
     await strict.close()
   })
 

@@ -251,9 +251,12 @@ test('a lost answer does not lock the person out: the browser is known from the 
 test('[settings-csrf] the data is accepted from our own page alone, as JSON', async () => {
   const data = initData(fields())
   const body = JSON.stringify({ initData: data })
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+    expect((await post(app.browser(), body, { 'content-type': type })).status).toBe(415)
+    expect(app.last()).toBe('unsupported_body')
+  }
   for (const headers of [
-    { 'content-type': 'text/plain' },
-    { 'content-type': 'application/x-www-form-urlencoded' },
+    { 'content-type': 'text/plain', 'sec-fetch-site': 'cross-site' },
     { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site', origin: 'https://evil.example.com' },
     { 'content-type': 'application/json', 'sec-fetch-site': 'same-site' },
     { 'content-type': 'application/json', 'sec-fetch-site': 'none', origin: 'null' },

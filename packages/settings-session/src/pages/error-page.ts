@@ -15,10 +15,12 @@ export interface PageLink {
 /** More than any browser sends. What parses it for Express 4 takes quadratic time on a quote and a run of commas. */
 const MAX_ACCEPT_LENGTH = 1024
 
-/** Whether the answer is for a person to look at. What accepts anything is a program. */
+/** Whether the answer is for a person to look at. What accepts anything is a program, unless it says that it navigates. */
 export function wantsHtml(request: Request): boolean {
-  const { accept = '' } = request.headers
-  return accept.length <= MAX_ACCEPT_LENGTH && request.accepts(['json', 'html']) === 'html'
+  const { accept = '', 'sec-fetch-mode': mode, 'upgrade-insecure-requests': upgrades } = request.headers
+  const isNavigation = mode === 'navigate' || upgrades === '1'
+  const types = isNavigation ? ['html', 'json'] : ['json', 'html']
+  return accept.length <= MAX_ACCEPT_LENGTH && request.accepts(types) === 'html'
 }
 
 /** The words for a refusal. */

@@ -60,6 +60,8 @@ export interface PageModels {
   readonly telegram: PageModel & {
     /** Where the page posts Telegram's data to, as JSON: `{ "initData": "…" }`. The answer is `{ "goTo": "…" }`. */
     readonly action: string
+    /** Where the page leads when Telegram gave it no data: the person is signed in already. */
+    readonly otherwise?: string | undefined
   }
 }
 

@@ -76,7 +76,7 @@ const TELEGRAM_SCRIPT = `const main = document.querySelector('[data-action]')
 const data = new URLSearchParams(location.hash.slice(1)).get('tgWebAppData')
 const fail = () => { main.textContent = main.dataset.failed; main.className = 'alert' }
 history.replaceState(null, '', location.pathname)
-if (!data) fail()
+if (!data) main.dataset.otherwise ? location.replace(main.dataset.otherwise) : fail()
 else fetch(main.dataset.action, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'application/json' },
@@ -87,7 +87,9 @@ function telegram(model: PageModels['telegram']): string {
   return layout(
     model,
     'One moment',
-    html`<p role="status" data-action="${model.action}" data-failed="Telegram did not confirm who you are. Open this page again from the chat.">Asking Telegram who you are.</p>
+    html`<p role="status" data-action="${model.action}"${
+      model.otherwise === undefined ? html`` : html` data-otherwise="${model.otherwise}"`
+    } data-failed="Telegram did not confirm who you are. Open this page again from the chat.">Asking Telegram who you are.</p>
 <noscript><p class="alert">Telegram opens this page only with JavaScript. Ask for a link in the chat instead.</p></noscript>
 <script nonce="${model.nonce}">${new Html(TELEGRAM_SCRIPT)}</script>`,
   )

@@ -12,6 +12,30 @@ export const LINK_WORDS: ErrorWords = {
   text: 'It may have been used already, or it is too old. Ask for a new link in the chat.',
 }
 
+/** For a browser that opened no link, or did not keep it. */
+export const NO_LINK_WORDS: ErrorWords = {
+  title: 'This browser does not have your link',
+  text: 'It was opened in another browser or app, or this browser keeps no cookies. Allow cookies for this site, copy the link from the chat, and open it in this browser.',
+}
+
+/** The same where the pages are on http://localhost: for who develops the app. */
+export const NO_LINK_ON_HTTP_WORDS: ErrorWords = {
+  ...NO_LINK_WORDS,
+  text: `${NO_LINK_WORDS.text} Safari keeps no secure cookies of http://localhost: use another browser there, or https.`,
+}
+
+/** For a browser that comes from the provider, and did not begin the sign-in. */
+export const OTHER_BROWSER_WORDS: ErrorWords = {
+  title: 'This sign-in began in another browser',
+  text: 'Nothing was opened. Continue in the browser or app where you began. Or copy the link from the chat, and open it in this browser with cookies allowed.',
+}
+
+/** For a browser whose session ended before its person had signed in. */
+export const SIGN_IN_ENDED_WORDS: ErrorWords = {
+  title: 'This sign-in has ended',
+  text: 'It took too long, or the link was opened in another browser. Open the link from the chat again, or ask for a new one.',
+}
+
 const SIGNED_OUT: ErrorWords = {
   title: 'You are not signed in',
   text: 'Ask for a new link in the chat to open your settings.',
@@ -37,6 +61,10 @@ export const DENIED_WORDS: Readonly<Record<SettingsSessionReason, ErrorWords>> =
   cross_site: {
     title: 'This was not sent from our page',
     text: 'For your safety nothing was done. Go back and try again from the page itself.',
+  },
+  unsupported_body: {
+    title: 'The page sent something that we do not read',
+    text: 'Nothing was done. Tell the people who run this app.',
   },
   identity_mismatch: {
     title: 'This link is not for this account',

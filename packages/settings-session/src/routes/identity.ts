@@ -12,7 +12,7 @@ import { mintToken, type TokenRef } from '../tokens.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import type { Outcome } from './outcome.js'
-import { revokeSession, setSessionCookie } from './session.js'
+import { revokeSession, setSessionCookie, withoutSession } from './session.js'
 import { continueTo, welcome } from './welcome.js'
 
 /** A person has proved an identity; whether it is that of the session's user is not settled yet. */
@@ -38,7 +38,7 @@ export async function settleIdentity(
   const token = mintToken('s', session.tag)
   const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
   if (claim.outcome === 'contended') return unavailable('session_store')
-  if (claim.outcome === 'refused') return refusedBy(claim)
+  if (claim.outcome === 'refused') return withoutSession(context, request, refusedBy(claim))
   if (claim.outcome === 'mismatch') return refuseStranger(context, response, claim.session, identity)
   if (claim.outcome === 'unbound') return firstClaim(context, request, response, proof, claim.session)
   const { user, id } = claim.session
@@ -77,7 +77,7 @@ async function firstClaim(
   const { identity } = proof
   const key = claimKey(identity)
   const held = await store.holdClaim(proof.session, identity, key)
-  if (held.outcome === 'refused') return refusedBy(held)
+  if (held.outcome === 'refused') return withoutSession(context, request, refusedBy(held))
   const { user, id } = session
   const http = changedBy(context, request)
   reportChange(audit, 'settings.identity.held', { user, id, http, attributes: { issuer: identity.issuer } })

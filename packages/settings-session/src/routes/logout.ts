@@ -1,7 +1,7 @@
 import { denied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { expireCookie, tokenInCookie } from '../cookies.js'
-import { isOwnRequest } from '../csrf.js'
+import { isOwnRequest, isPlainText } from '../csrf.js'
 import { reportChange } from '../events.js'
 import { wantsHtml } from '../pages/error-page.js'
 import { closeSockets } from '../session-watch.js'
@@ -13,7 +13,7 @@ export async function logOut(context: RouteContext, request: Request, response: 
   const { site, store, sockets, audit } = context
   const { session, open, signIn } = site.cookies
   const token = tokenInCookie(request, session, 's')
-  if (!isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
+  if (isPlainText(request) || !isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
   const ended = token === undefined ? undefined : await store.revoke(token.tag, token.hash)
   if (ended !== undefined) {
     closeSockets(sockets, ended.user)

@@ -3,14 +3,15 @@ import type { Request, Response } from 'express'
 import { expireCookie, setCookie, tokenInCookie } from '../cookies.js'
 import type { Provider } from '../oauth/provider.js'
 import { bindingOf } from '../oauth/sign-in.js'
+import { OTHER_BROWSER_WORDS } from '../pages/texts.js'
 import type { SettingsIdentity } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
-import { mintToken, type Token } from '../tokens.js'
+import { mintToken, type Token, type TokenRef } from '../tokens.js'
 import { isWhole } from '../verify.js'
 import type { RouteContext } from './context.js'
 import { settleIdentity } from './identity.js'
-import type { Outcome } from './outcome.js'
-import { currentSession, isSignedIn } from './session.js'
+import { type Outcome, seeOther } from './outcome.js'
+import { currentSession, isSignedIn, linkToOpen, withoutSession } from './session.js'
 
 /** Milliseconds that a person has to sign in. */
 const SIGN_IN_MS = 10 * 60_000
@@ -24,11 +25,10 @@ export async function startSignIn(
 ): Promise<Outcome> {
   const { site, store } = context
   const current = await currentSession(context, request)
-  if (isDenied(current)) return current
+  if (isDenied(current)) return withoutSession(context, request, current)
   const { token, session } = current
   const isAgain = isWhole(session, true)
-  // Under the session's own tag: a session has one sign-in under way, however often it begins one.
-  const signIn = mintToken('t', token.tag)
+  const signIn = signInOf(request, site, token)
   let url: URL
   try {
     url = await provider.authorizationUrl(redirectUri(site), bindingOf(signIn, provider.id, isAgain))
@@ -42,6 +42,15 @@ export async function startSignIn(
   return { outcome: 'redirect', status: 302, to: url.href }
 }
 
+/**
+ * The sign-in that is under way in this browser for this session, or a new one under the session's own tag: a session has one
+ * sign-in under way, however often it begins one. Of two tabs at the provider, either may come back.
+ */
+function signInOf(request: Request, { cookies }: Site, session: TokenRef): Token {
+  const current = tokenInCookie(request, cookies.signIn, 't')
+  return current?.tag === session.tag ? current : mintToken('t', session.tag)
+}
+
 /** `GET /oauth/callback`: takes the sign-in of this browser, once, and settles who came back. */
 export async function finishSignIn(
   context: RouteContext,
@@ -51,14 +60,13 @@ export async function finishSignIn(
 ): Promise<Outcome> {
   const { site, store, identities } = context
   const signIn = tokenInCookie(request, site.cookies.signIn, 't')
+  if (signIn === undefined) return withoutSignIn(context, request, 'state')
   // Checked before it is taken: an answer to another sign-in does not end the one that is under way.
   const { state } = request.query
-  if (signIn === undefined || typeof state !== 'string' || !isStateOf(state, signIn, provider)) {
-    return refuseAnswer(context, request, 'state')
-  }
+  if (typeof state !== 'string' || !isStateOf(state, signIn, provider)) return refuseAnswer(context, request, 'state')
   const taken = await store.takeOAuth(signIn)
   expireCookie(response, site.cookies.signIn)
-  if (taken === undefined) return refuseAnswer(context, request, 'replayed')
+  if (taken === undefined) return withoutSignIn(context, request, 'replayed')
   let identity: SettingsIdentity
   try {
     identity = await provider.identify(answerOf(request, site), bindingOf(signIn, provider.id, taken.isAgain))
@@ -84,12 +92,26 @@ function answerOf({ originalUrl }: Request, site: Site): URL {
   return new URL(redirectUri(site) + (query === -1 ? '' : originalUrl.slice(query)))
 }
 
+/**
+ * No sign-in is under way here. Where the person is signed in, another tab was faster: nothing is done, and they see their
+ * settings.
+ */
+async function withoutSignIn(context: RouteContext, request: Request, cause: string): Promise<Outcome> {
+  if (await isSignedIn(context, request)) return seeOther(pathTo(context.site, ''))
+  return refuseAnswer(context, request, cause)
+}
+
 /** Nothing that the provider or a stranger wrote is shown; the event has the name of what was wrong. */
 async function refuseAnswer(context: RouteContext, request: Request, cause: string): Promise<Outcome> {
-  const link = (await isSignedIn(context, request))
-    ? { href: pathTo(context.site, ''), text: 'Continue to your settings' }
-    : { href: pathTo(context.site, '/oauth/start'), text: 'Try again' }
-  return { ...denied('sign_in_failed', { detail: { attributes: { cause } } }), link }
+  const refusal = denied('sign_in_failed', { detail: { attributes: { cause } } })
+  const { site, provider } = context
+  const current = await currentSession(context, request)
+  if (!isDenied(current)) {
+    return isWhole(current.session, provider !== undefined)
+      ? { ...refusal, link: { href: pathTo(site, ''), text: 'Continue to your settings' } }
+      : { ...refusal, link: { href: pathTo(site, '/oauth/start'), text: 'Try again' } }
+  }
+  return { ...refusal, words: OTHER_BROWSER_WORDS, link: linkToOpen(request, site) }
 }
 
 function causeOf(error: unknown): string {

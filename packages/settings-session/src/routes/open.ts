@@ -20,7 +20,7 @@ import { parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
-import { currentSession, isSignedIn, setSessionCookie } from './session.js'
+import { currentSession, isSignedIn, noLinkWords, setSessionCookie } from './session.js'
 import { welcome } from './welcome.js'
 
 type OpenLink = Extract<PeekedLink, { outcome: 'open' }>
@@ -169,10 +169,10 @@ async function lookAt({ store, kinds }: RouteContext, link: Token): Promise<Open
   return denied('wrong_kind', { detail: { attributes: { kind, expected_kinds: listed(Object.keys(kinds)) } } })
 }
 
-/** The browser has no link: it is signed in already, or it never had one. */
+/** The browser has no link: it is signed in already, it never had one, or it keeps no cookies. */
 async function withoutLink(context: RouteContext, request: Request): Promise<Outcome> {
   if (await isSignedIn(context, request)) return seeOther(pathTo(context.site, ''))
-  return linkDenied(denied('missing'))
+  return { ...linkDenied(denied('missing')), words: noLinkWords(context.site) }
 }
 
 function refuseLink(site: Site, response: Response, refusal: Denied<SettingsSessionReason>, link: Token): RouteDenied {

@@ -1,6 +1,7 @@
 import type { AuditEventType, Denied, Unavailable } from '@countersign/core/gate-kit'
 import type { PageLink } from '../pages/error-page.js'
 import type { PageContent, PageName } from '../pages/page-options.js'
+import type { ErrorWords } from '../pages/texts.js'
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
 
 /** The outcome of a route: a reply, or a refusal that is recorded and answered as a gate's is. */
@@ -25,6 +26,8 @@ export type RouteRefusal = RouteDenied | Unavailable<SettingsSessionDependency |
 export interface RouteDenied extends Denied<SettingsSessionReason> {
   /** The event's type. Default `access.denied`. */
   readonly type?: Extract<AuditEventType, 'settings.link.refused' | 'settings.identity.mismatch'> | undefined
+  /** What the error page says. Default: the words for the reason. */
+  readonly words?: ErrorWords | undefined
   /** What the person can do, on the error page. */
   readonly link?: PageLink | undefined
   /** Answered in place of the error page, to programs too. */

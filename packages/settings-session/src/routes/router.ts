@@ -3,12 +3,14 @@ import { denied } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
 import { tellOfPlace } from '../mount.js'
 import type { SettingsSessionReason } from '../reasons.js'
+import { pathTo } from '../site.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
 import { type BodyFormat, FORM, JSON_BODY, parseBody } from './body.js'
 import type { RouteContext } from './context.js'
 import { logOut } from './logout.js'
 import { finishSignIn, startSignIn } from './oauth.js'
 import { openLink, receiveLink, showLink } from './open.js'
+import { seeOther } from './outcome.js'
 import { createRoute, type RouteHandler, type RouteSetup } from './route.js'
 import { openByTelegram, telegramPage } from './telegram.js'
 import { waitForAnswer } from './waiting.js'
@@ -51,6 +53,8 @@ function linkRoutes(context: RouteContext): RouteTable {
     'GET /': (request, response) => receiveLink(context, request, response),
     'GET /open': (request, response) => showLink(context, request, response),
     'POST /open': withBody(FORM, 'cross_site', (request, response) => openLink(context, request, response)),
+    // The page after a sign-out is at this address: its reload, or a bookmark of it.
+    'GET /logout': () => seeOther(pathTo(context.site, '')),
     'POST /logout': withBody(FORM, 'cross_site', (request, response) => logOut(context, request, response)),
   }
 }

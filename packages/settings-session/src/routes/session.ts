@@ -1,14 +1,19 @@
 import { type Denied, denied, isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
-import { setCookie, tokenInCookie } from '../cookies.js'
+import { onlyCookie, setCookie, tokenInCookie } from '../cookies.js'
 import { reportChange } from '../events.js'
+import { parseOpenCookie } from '../links/open-cookie.js'
+import type { PageLink } from '../pages/error-page.js'
+import { type ErrorWords, NO_LINK_ON_HTTP_WORDS, NO_LINK_WORDS, SIGN_IN_ENDED_WORDS } from '../pages/texts.js'
 import type { SettingsUser } from '../principal.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { closeSockets } from '../session-watch.js'
+import { pathTo, type Site } from '../site.js'
 import type { StoredSession } from '../store/port.js'
 import type { Token, TokenRef } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
+import type { RouteDenied } from './outcome.js'
 
 /** The session of a browser, whether it opens anything yet or not. */
 export interface CurrentSession {
@@ -31,6 +36,27 @@ export async function currentSession(
 export async function isSignedIn(context: RouteContext, request: Request): Promise<boolean> {
   const current = await currentSession(context, request)
   return !isDenied(current) && isWhole(current.session, context.provider !== undefined)
+}
+
+/** What a browser is told that has no link, as far as this site's cookies could tell. */
+export function noLinkWords({ origin }: Site): ErrorWords {
+  return origin.startsWith('http:') ? NO_LINK_ON_HTTP_WORDS : NO_LINK_WORDS
+}
+
+/** The refusal of a page of the sign-in, in a browser without a session that lives. */
+export function withoutSession(
+  { site }: RouteContext,
+  request: Request,
+  refusal: Denied<SettingsSessionReason>,
+): RouteDenied {
+  const words = refusal.reason === 'missing' ? noLinkWords(site) : SIGN_IN_ENDED_WORDS
+  return { ...refusal, words, link: linkToOpen(request, site) }
+}
+
+/** The way back to the link that the browser has, where it has one. */
+export function linkToOpen(request: Request, site: Site): PageLink | undefined {
+  if (parseOpenCookie(onlyCookie(request, site.cookies.open)) === undefined) return undefined
+  return { href: pathTo(site, '/open'), text: 'Continue with your link' }
 }
 
 /** Gives the browser its session. */

@@ -1,7 +1,7 @@
 import { denied, partitionOf, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { setCookie, tokenInCookie } from '../cookies.js'
-import { mediaTypeOf, siteOf } from '../csrf.js'
+import { isJson, siteOf } from '../csrf.js'
 import { grantChange, reportChange, reportEnded } from '../events.js'
 import { principalId, type SettingsUser } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
@@ -11,20 +11,23 @@ import type { ResolvedTelegram } from '../telegram/telegram-options.js'
 import { mintTag, mintToken, type Token } from '../tokens.js'
 import { changedBy, type RouteContext } from './context.js'
 import { type Outcome, page } from './outcome.js'
-import { setSessionCookie, undoOpening } from './session.js'
+import { isSignedIn, setSessionCookie, undoOpening } from './session.js'
 
 /**
  * `GET /telegram`: the page of the stable link. It holds no secret; it posts what Telegram handed to it. The browser is
  * known from here on, so an answer to the post that is lost does not lock it out.
  */
-export function telegramPage(
-  { site }: RouteContext,
+export async function telegramPage(
+  context: RouteContext,
   telegram: ResolvedTelegram,
   request: Request,
   response: Response,
-): Outcome {
+): Promise<Outcome> {
+  const { site } = context
   knowDevice(site, telegram, request, response)
-  return page('telegram', { action: pathTo(site, '/telegram') })
+  // A reload has no data any more: the page has taken it out of the URL.
+  const otherwise = (await isSignedIn(context, request)) ? pathTo(site, '') : undefined
+  return page('telegram', { action: pathTo(site, '/telegram'), otherwise })
 }
 
 /** `POST /telegram`: a session for the user whom Telegram's signed data names. */
@@ -35,8 +38,8 @@ export async function openByTelegram(
   response: Response,
 ): Promise<Outcome> {
   const { site, store, limits, provider, audit, clock } = context
-  const isJson = mediaTypeOf(request) === 'application/json'
-  if (!isJson || siteOf(request, site.origin) !== 'same_origin') return denied('cross_site')
+  if (siteOf(request, site.origin) !== 'same_origin') return denied('cross_site')
+  if (!isJson(request)) return denied('unsupported_body')
   const { initData } = (request.body ?? {}) as Partial<Record<string, unknown>>
   const data = verifyInitData(initData, telegram, clock.now())
   if ('invalid' in data) return denied('telegram_invalid', { detail: { attributes: data.invalid } })

@@ -5,13 +5,13 @@ import { isWhole } from '../verify.js'
 import type { RouteContext } from './context.js'
 import { refuseFirst, settleIdentity } from './identity.js'
 import { type Outcome, page, seeOther } from './outcome.js'
-import { currentSession } from './session.js'
+import { currentSession, withoutSession } from './session.js'
 
 /** `GET /waiting`: the app asks in the chat whether this person may be the user. */
 export async function waitForAnswer(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
   const { site } = context
   const current = await currentSession(context, request)
-  if (isDenied(current)) return current
+  if (isDenied(current)) return withoutSession(context, request, current)
   const { token, session } = current
   if (isWhole(session, true)) return seeOther(pathTo(site, ''))
   if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))

@@ -22,7 +22,6 @@ import {
   viewOf,
 } from './memory/state.js'
 import type { NewSession, ReadResult, SettingsStore, StoredSession } from './port.js'
-import { TOUCH_PART } from './rules.js'
 
 /** Options of {@link memorySessions}. */
 export interface MemorySessionsOptions {
@@ -57,8 +56,7 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     const reason = refusalOf(state, row, hash)
     if (reason !== undefined) return refused(state, row?.hash === hash ? row : undefined, reason)
     const session = row as SessionRow
-    const age = ageOf(state, session)
-    if (age - session.seenMs >= session.limits.idleMs / TOUCH_PART) session.seenMs = age
+    session.seenMs = Math.max(session.seenMs, ageOf(state, session))
     return { outcome: 'found', session: viewOf(state, session) }
   }
 

@@ -206,7 +206,7 @@ export interface LinkStore {
 export interface SessionStore {
   /** Opens a session without a link. */
   openSession(session: NewSession): Awaitable<OpeningResult>
-  /** Reads a session and, at most once in a fifth of the idle time, marks it as used. */
+  /** Reads a session and marks it as used: its idle time begins again. */
   read(ref: TokenRef): Awaitable<ReadResult>
   /**
    * Ends one session and spends its link; with a hash only when it is the session's. With `freesLink` its link can be opened

@@ -10,8 +10,6 @@ export const MAX_DATA_USES: number = 100
 export const REPEAT_MS: number = 30_000
 /** Wrong digits after which a link is spent. */
 export const MAX_WRONG_CODES: number = 5
-/** A session is marked as used at most once in this part of its idle time. */
-export const TOUCH_PART: number = 5
 /** Milliseconds after which a reverse entry without its other half, left by a crash, is free. */
 export const ONE_SIDED_MS: number = 60_000
 /** Milliseconds in which a claim must write its other half: well before somebody else may take the entry over. */

@@ -1,5 +1,5 @@
 import type { RedisScript } from '@countersign/redis'
-import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS, TOUCH_PART } from '../rules.js'
+import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 /** KEYS: link, epoch. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
@@ -91,7 +91,7 @@ local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
-if now - row.t >= row.i / ${TOUCH_PART} then
+if now > tonumber(row.t) then
   redis.call('HSET', KEYS[1], 't', now)
   row.t = tostring(now)
 end
