@@ -24,6 +24,7 @@ const LONG = [
   'test/integration/hmac-rollout',
   'test/integration/polluted-prototype',
   'packages/mcp-credential/test/memory-life',
+  'packages/settings-session/test/flood',
 ]
 const LIMIT_MS = 60 * 60_000
 

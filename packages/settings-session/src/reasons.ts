@@ -25,6 +25,7 @@ export type SettingsSessionReason =
   | 'sign_in_failed'
   | 'telegram_invalid'
   | 'replayed'
+  | 'too_many_attempts'
 
 /** What each reason means to the client and to the audit. */
 export const reasons: ReasonTable<SettingsSessionReason> = {
@@ -75,6 +76,12 @@ export const reasons: ReasonTable<SettingsSessionReason> = {
   telegram_invalid: { status: 401, owasp: 'authn_login_fail' },
   /** Telegram's data was used before, in another browser. */
   replayed: { status: 401, owasp: 'authn_token_reuse', severity: 'critical' },
+  /** One link, one user or one browser was tried too often in a short time. */
+  too_many_attempts: {
+    status: 429,
+    owasp: 'excess_rate_limit_exceeded',
+    problem: { detail: 'Too many attempts; try again later' },
+  },
 }
 
 /** Every dependency; the first is what a throw means that names none of them. */

@@ -210,22 +210,56 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect(await look(store, ref)).toBe('revoked')
   })
 
-  test('the use of signed data is fresh once, and then only on the same device', async () => {
+  test('signed data is of the device that used it first, and has one session until that has ended', async () => {
     const { store } = subject
     const data = newSessionToken(newUser()).hash
-    expect(await store.useInitData(data, 'device1', 200)).toBe('fresh')
-    expect(await store.useInitData(data, 'device1', 200)).toBe('same_device')
+    expect(await store.useInitData(data, 'device1', 200)).toBe(0)
+    expect(await store.useInitData(data, 'device1', 200)).toBe(0)
     expect(await store.useInitData(data, 'device2', 200)).toBe('replayed')
+    // Of two that found the session ended, the second gets the first one's new session.
+    expect(await store.useInitData(data, 'device1', 200, 0)).toBe(1)
+    expect(await store.useInitData(data, 'device1', 200, 0)).toBe(1)
     await subject.advance(210)
-    expect(await store.useInitData(data, 'device2', 200)).toBe('fresh')
+    expect(await store.useInitData(data, 'device2', 200)).toBe(0)
   })
 
-  test('the same signed data makes a hundred sessions at most', async () => {
+  test('the same signed data makes a hundred sessions at most, one after another', async () => {
     const { store } = subject
     const data = newSessionToken(newUser()).hash
-    const uses = Array.from({ length: 102 }, () => store.useInitData(data, 'device1', 60_000))
-    expect((await Promise.all(uses)).filter((use) => use === 'replayed')).toHaveLength(2)
+    await store.useInitData(data, 'device1', 60_000)
+    for (let ended = 0; ended < 99; ended += 1) {
+      expect(await store.useInitData(data, 'device1', 60_000, ended)).toBe(ended + 1)
+    }
+    expect(await store.useInitData(data, 'device1', 60_000, 99)).toBe('replayed')
     expect(await store.useInitData(data, 'device1', 60_000)).toBe('replayed')
+  })
+
+  test('a session without a link is opened once, and a repeat gets it while it lives', async () => {
+    const { store } = subject
+    const user = newUser({ platform: 'telegram' })
+    const ref = newSessionToken(user)
+    const session = { ref, content: { user, kind: 'settings' }, state: 'active', limits: LIMITS } as const
+    const results = await Promise.all([store.openSession(session), store.openSession(session)])
+    expect(results).toMatchObject([
+      { outcome: 'found', isRepeat: false },
+      { outcome: 'found', isRepeat: true },
+    ])
+    expect(await store.list(user)).toHaveLength(1)
+    await store.revoke(ref.tag)
+    expect(await store.openSession(session)).toEqual({ outcome: 'refused', reason: 'revoked' })
+    expect(await look(store, ref)).toBe('revoked')
+  })
+
+  test('attempts are counted by name, as many as may be in a window, however many come at once', async () => {
+    const { store } = subject
+    const name = newSessionToken(newUser()).tag
+    const waits = await Promise.all(Array.from({ length: 8 }, () => store.countAttempt(name, 5, 1000)))
+    expect(waits.filter((wait) => wait === 0)).toHaveLength(5)
+    for (const wait of waits.filter((wait) => wait > 0)) expect(wait).toBeLessThanOrEqual(1000)
+    expect(await store.countAttempt(`${name}x`, 5, 1000)).toBe(0)
+    // What was refused does not make the window longer.
+    await subject.advance(1010)
+    expect(await store.countAttempt(name, 5, 1000)).toBe(0)
   })
 
   test('the later of two sign-ins under one tag counts', async () => {

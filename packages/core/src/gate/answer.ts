@@ -26,7 +26,7 @@ export interface AnswerContext<R extends string = string> {
 }
 
 /**
- * The answer to a refusal: 400, 401, 403, 404, 413 or 415 by the table of reasons; 503 with `Retry-After` and no challenge, for a
+ * The answer to a refusal: 400, 401, 403, 404, 413, 415 or 429 by the table of reasons; 503 with `Retry-After` and no challenge, for a
  * 401 would make clients drop good credentials; 500 without detail.
  *
  * @throws {TypeError} for a reason that the table does not have, or members that JSON cannot hold.
@@ -42,7 +42,8 @@ export function answer<R extends string>(refusal: Refusal<R>, context: AnswerCon
   if (refusal.members !== undefined) JSON.stringify(refusal.members)
   const challenges = challenge(refusal)
   const challenged = entry.status === 401 && challenges.length === 0 ? [{ scheme: kind }] : challenges
-  return problemAnswer(entry.status, { ...entry.problem, ...refusal.members }, challenged)
+  const headers = entry.status === 429 ? { 'Retry-After': retryAfter(refusal.retryAfterSeconds) } : {}
+  return problemAnswer(entry.status, { ...entry.problem, ...refusal.members }, challenged, headers)
 }
 
 function retryAfter(seconds = 1): string {

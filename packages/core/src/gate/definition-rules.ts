@@ -39,7 +39,7 @@ function isSnakeCase(name: unknown): boolean {
   return typeof name === 'string' && /^[a-z][a-z0-9_]*$/.test(name)
 }
 
-const STATUSES: readonly unknown[] = [400, 401, 403, 404, 413, 415]
+const STATUSES: readonly unknown[] = [400, 401, 403, 404, 413, 415, 429]
 
 function isReasonTable(value: unknown): value is ReasonTable<string> {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'missing')) return false

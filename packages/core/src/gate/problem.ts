@@ -15,6 +15,7 @@ const TITLES: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 }

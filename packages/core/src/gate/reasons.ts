@@ -4,7 +4,7 @@ import type { Problem } from './problem.js'
 /** What one reason means to the client and to the audit. Data, so that it is in one place. */
 export interface ReasonEntry {
   /** The HTTP status of the answer. */
-  readonly status: 400 | 401 | 403 | 404 | 413 | 415
+  readonly status: 400 | 401 | 403 | 404 | 413 | 415 | 429
   /** Event name of the OWASP Logging Vocabulary, e.g. `authn_login_fail`. */
   readonly owasp: string
   /** Default `warning`. */

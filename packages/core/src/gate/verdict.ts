@@ -28,6 +28,8 @@ export interface Denied<R extends string = string> {
   readonly parameters?: Readonly<Record<string, string>> | undefined
   /** Added to the problem document. Constants and configuration only. */
   readonly members?: Readonly<Record<string, unknown>> | undefined
+  /** Of a reason with the status 429: after how long the request may be made again. */
+  readonly retryAfterSeconds?: number | undefined
 }
 
 /** The verdict when a dependency could not be asked. */

@@ -53,8 +53,13 @@ export class ExpiringRows<K, R extends ExpiringRow<K>> {
     return this.#rows.get(key)
   }
 
-  /** Adds a row whose key is not there. False when there are as many live ones as may be: none of them is ever evicted. */
+  /**
+   * Adds a row, in place of one that has its key. False when there are as many live ones as may be: none of them is ever
+   * evicted.
+   */
   add(row: R): boolean {
+    const former = this.#rows.get(row.key)
+    if (former !== undefined) this.delete(former)
     // It removes at least one expired row if there is any, so what is full after it is full of live ones.
     this.sweep()
     if (this.#rows.size >= this.#maxEntries) return false

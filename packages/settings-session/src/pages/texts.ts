@@ -73,6 +73,7 @@ export const DENIED_WORDS: Readonly<Record<SettingsSessionReason, ErrorWords>> =
   sign_in_failed: { title: 'The sign-in did not work', text: 'Nothing was opened. You can try again.' },
   telegram_invalid: { title: 'Telegram did not confirm who you are', text: 'Open the page again from the chat.' },
   replayed: { title: 'Open this again from the chat', text: 'It was used before, in another browser.' },
+  too_many_attempts: { title: 'Too many attempts', text: 'Nothing was opened. Wait a few minutes and try again.' },
 }
 
 const LATER: ErrorWords = {

@@ -1,5 +1,6 @@
 import { type AuditAttributes, denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
+import { refuseTooMany } from '../attempts.js'
 import { confirmBinding, unlink } from '../bindings.js'
 import { expireCookie } from '../cookies.js'
 import { grantChange, reportChange } from '../events.js'
@@ -74,6 +75,8 @@ async function firstClaim(
   if (session.linkId === undefined) return allow()
   const { firstClaim: policy, onFirstClaim } = identities
   if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(context, request, response, session)
+  const tooMany = await refuseTooMany(store, 'sign_in_prompts', session.linkId)
+  if (tooMany !== undefined) return tooMany
   const { identity } = proof
   const key = claimKey(identity)
   const held = await store.holdClaim(proof.session, identity, key)

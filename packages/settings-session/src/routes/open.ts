@@ -1,5 +1,6 @@
 import { type Denied, denied, isDenied, listed, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
+import { refuseTooMany } from '../attempts.js'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
 import { openingAttributes, reportChange, reportEnded } from '../events.js'
@@ -13,9 +14,11 @@ import {
   parseOpenCookie,
   sessionTokenOf,
 } from '../links/open-cookie.js'
+import type { SettingsUser } from '../principal.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo, type Site } from '../site.js'
-import type { ExchangeResult, PeekedLink } from '../store/port.js'
+import { userKey } from '../store/keys.js'
+import type { ExchangeResult, PeekedLink, SettingsStore } from '../store/port.js'
 import { parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
@@ -89,6 +92,8 @@ export async function openLink(context: RouteContext, request: Request, response
   // Validated before it is consumed: trying a link for another part of the app here does not spend it.
   const found = await lookAt(context, link)
   if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, found, link)
+  const tooMany = found.outcome === 'open' ? await refuseTooManyOf(store, link, found.content.user) : undefined
+  if (tooMany !== undefined) return linkDenied(tooMany, link)
   const session = sessionTokenOf(opening)
   const result = await store.exchange({
     link,
@@ -117,6 +122,10 @@ export async function openLink(context: RouteContext, request: Request, response
     ...linkDenied(denied('wrong_code'), link),
     page: confirmPage(context, opening, found, typeof code === 'string'),
   }
+}
+
+async function refuseTooManyOf(store: SettingsStore, link: Token, user: SettingsUser) {
+  return (await refuseTooMany(store, 'link', link.tag)) ?? refuseTooMany(store, 'user', userKey(user))
 }
 
 /** The link is held by this browser; its session opens nothing before the person has signed in. */

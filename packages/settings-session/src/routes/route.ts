@@ -81,7 +81,8 @@ function answerTo(refusal: RouteRefusal | Failed, request: Request, response: Re
     const body = render(refusal.page, request, response, pages)
     return { ...plain, body, headers: { ...plain.headers, 'Content-Type': HTML_TYPE } }
   }
-  const words = refusal.words ?? (refusal.type === 'settings.link.refused' ? LINK_WORDS : wordsFor(refusal))
+  const isLink = refusal.type === 'settings.link.refused' && refusal.reason !== 'too_many_attempts'
+  const words = refusal.words ?? (isLink ? LINK_WORDS : wordsFor(refusal))
   return asErrorPage(plain, words, request, pages, refusal.link)
 }
 

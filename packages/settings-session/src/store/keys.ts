@@ -16,6 +16,11 @@ export function claimKey({ issuer, subject }: SettingsIdentity): string {
   return digest([issuer, subject])
 }
 
+/** The key of what is counted. */
+export function attemptKey(name: string): string {
+  return digest([name])
+}
+
 function digest(parts: readonly (string | null)[]): string {
   return sha256(JSON.stringify(parts)).subarray(0, 16).toString('base64url')
 }

@@ -3,6 +3,7 @@ import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/
 import type { SettingsUser } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import { userKey } from './keys.js'
+import { memoryAttempts } from './memory/attempts.js'
 import { memoryIdentities } from './memory/identities.js'
 import { memoryLinks } from './memory/links.js'
 import {
@@ -63,12 +64,18 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
   return {
     ...memoryLinks(state),
     ...memoryIdentities(state, maxEntries),
+    ...memoryAttempts(state, maxEntries),
     read,
     openSession({ content, ...session }: NewSession) {
+      const { tag, hash } = session.ref
+      const known = state.sessions.get(tag)
+      const reason = known === undefined ? undefined : refusalOf(state, known, hash)
+      if (reason !== undefined) return refused(state, known, reason)
+      if (known !== undefined) return { outcome: 'found', session: viewOf(state, known), isRepeat: true }
       const owner = ownerOf(state, content.user, session.limits.absoluteMs)
       const seed = { ...session, owner, content: rowContent(content), link: undefined }
       const { row, ended } = createSession(state, seed)
-      return { outcome: 'found', session: viewOf(state, row), ended }
+      return { outcome: 'found', session: viewOf(state, row), isRepeat: false, ended }
     },
     revoke(id: string, hash?: string, { freesLink = false } = {}): StoredSession | undefined {
       const row = state.sessions.get(id)

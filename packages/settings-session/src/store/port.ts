@@ -108,7 +108,15 @@ export type SessionRefusal = 'unknown' | 'idle' | 'expired' | 'revoked'
 export type ReadResult = { readonly outcome: 'found'; readonly session: StoredSession } | StoreRefusal<SessionRefusal>
 
 /** The result of an opening without a link. */
-export type OpeningResult = ReadResult & { readonly ended?: readonly EndedSession[] | undefined }
+export type OpeningResult =
+  | {
+      readonly outcome: 'found'
+      readonly session: StoredSession
+      readonly isRepeat: boolean
+      /** The sessions that this one ended. */
+      readonly ended?: readonly EndedSession[] | undefined
+    }
+  | StoreRefusal<SessionRefusal>
 
 /** A session without a link: opened by a platform's signed data. */
 export interface NewSession {
@@ -186,8 +194,11 @@ export interface SignIn {
 /** What is known of a sign-in when it is taken. */
 export type TakenSignIn = Pick<SignIn, 'session' | 'isAgain' | 'returnTo'>
 
-/** Whether a platform's signed data was used before. */
-export type InitDataUse = 'fresh' | 'same_device' | 'replayed'
+/**
+ * What a browser may open with a platform's signed data: the number of its session, which stays the same until that has
+ * ended. `replayed`: nothing, the data is another browser's, or has opened too many.
+ */
+export type InitDataUse = number | 'replayed'
 
 /** The part of a store that keeps links. */
 export interface LinkStore {
@@ -204,7 +215,7 @@ export interface LinkStore {
 
 /** The part of a store that keeps sessions. */
 export interface SessionStore {
-  /** Opens a session without a link. */
+  /** Opens a session without a link. A repeat with the same token gets the session, or why it is not honoured any more. */
   openSession(session: NewSession): Awaitable<OpeningResult>
   /** Reads a session and marks it as used: its idle time begins again. */
   read(ref: TokenRef): Awaitable<ReadResult>
@@ -258,8 +269,20 @@ export interface IdentityStore {
   beginOAuth(signIn: SignIn): Awaitable<void>
   /** Takes a sign-in, once. */
   takeOAuth(ref: TokenRef): Awaitable<TakenSignIn | undefined>
-  /** Notes the use of a platform's signed data by a browser; of the 101st by one browser it says `replayed`. */
-  useInitData(hash: string, device: string, ttlMs: number): Awaitable<InitDataUse>
+  /**
+   * Notes the use of a platform's signed data by a browser; of another browser, and of the 101st session, it says
+   * `replayed`. `ended` is the number of a session that is not honoured any more: there is a new one then.
+   */
+  useInitData(hash: string, device: string, ttlMs: number, ended?: number): Awaitable<InitDataUse>
+}
+
+/** The part of a store that counts. */
+export interface AttemptStore {
+  /**
+   * Counts one attempt at what is named, at most `most` in a window that begins with the first one. Returns the
+   * milliseconds until the window ends when there were as many before, and counts nothing then; else 0.
+   */
+  countAttempt(name: string, most: number, windowMs: number): Awaitable<number>
 }
 
 /**
@@ -268,4 +291,4 @@ export interface IdentityStore {
  * repeat of one call's command gets what the first one got. Every method throws or rejects with an `UnavailableError` (`session_store`) when it cannot know;
  * "not found" is an answer. Durations are milliseconds.
  */
-export interface SettingsStore extends LinkStore, SessionStore, IdentityStore {}
+export interface SettingsStore extends LinkStore, SessionStore, IdentityStore, AttemptStore {}

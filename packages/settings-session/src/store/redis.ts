@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
 import { createScriptRunner, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
 import type { SettingsUser } from '../principal.js'
-import { userKey } from './keys.js'
+import { attemptKey, userKey } from './keys.js'
 import type { LinkContent, LinkRefusal, SettingsStore } from './port.js'
 import { redisIdentities } from './redis/identities.js'
 import { placesOf } from './redis/places.js'
@@ -57,7 +57,10 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const args = [ref.hash, ref.tag, key, newEpoch(), JSON.stringify(content), state, idleMs, absoluteMs, maxSessions]
       const names = [`s:${ref.tag}`, `e:${key}`, `x:${key}`]
       const reply = await place.change(scripts.openSessionScript, names, ...args)
-      return { ...readFrom(reply), ended: endedFrom((reply as readonly unknown[])[2]) }
+      const opened = readFrom(reply)
+      if (opened.outcome === 'refused') return opened
+      const [, , ended, isRepeat] = reply as readonly unknown[]
+      return { ...opened, isRepeat: Number(isRepeat) === 1, ended: endedFrom(ended) }
     },
     read({ tag, hash }) {
       const place = placeOfTag(tag)
@@ -72,6 +75,11 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const key = userKey(user)
       const place = placeOfUser(key)
       await place.change(scripts.revokeAllScript, [`e:${key}`, `x:${key}`])
+    },
+    async countAttempt(name, most, windowMs) {
+      const key = attemptKey(name)
+      const place = placeOfUser(key)
+      return Number(await place.change(scripts.countAttemptScript, [`n:${key}`], most, windowMs))
     },
     async list(user: SettingsUser) {
       const key = userKey(user)

@@ -4,8 +4,8 @@
 export const TOMBSTONE_MS: number = 60 * 60_000
 /** Milliseconds that a session which was ended is remembered, so that a browser which still has it is told `revoked`. */
 export const ENDED_MS: number = 60_000
-/** Times that one browser may hand in the same signed data of a platform: each makes a session. */
-export const MAX_DATA_USES: number = 100
+/** Sessions that one browser may open, one after another, with the same signed data of a platform. */
+export const MAX_DATA_SESSIONS: number = 100
 /** Milliseconds in which a repeat of the request that opened a session, as by a double click, gets the same session. */
 export const REPEAT_MS: number = 30_000
 /** Wrong digits after which a link is spent. */

@@ -233,10 +233,19 @@ export const storeChanges: readonly StoreChange[] = [
   },
   {
     title: "using a platform's signed data",
-    outcome: 'fresh',
-    prepare: async () => {
+    outcome: '1',
+    prepare: async (healthy) => {
       const { hash } = mintToken('d', mintTag(0))
-      return async (store) => store.useInitData(hash, 'device', 60_000)
+      await healthy.useInitData(hash, 'device', 60_000)
+      return async (store) => String(await store.useInitData(hash, 'device', 60_000, 0))
+    },
+  },
+  {
+    title: 'counting an attempt',
+    outcome: '0',
+    prepare: async () => {
+      const name = mintTag(0)
+      return async (store) => String(await store.countAttempt(name, 1, 60_000))
     },
   },
 ]

@@ -1,21 +1,24 @@
 import { UnavailableError } from '@countersign/core'
 import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import type { TokenRef } from '../../tokens.js'
 import { identityKey, userKey } from '../keys.js'
 import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
-import { MAX_DATA_USES } from '../rules.js'
+import { MAX_DATA_SESSIONS } from '../rules.js'
 import {
   ageOf,
   endAll,
   endSession,
   enterSession,
   type MemoryState,
+  ownCopy,
   refusalOf,
   refused,
   spendLink,
   viewOf,
 } from './state.js'
 
+const copyOf = ({ tag, hash }: TokenRef): TokenRef => ({ tag: ownCopy(tag), hash })
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
 /** The part of the memory store that keeps identities. */
@@ -24,7 +27,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
   const identities = new Map<string, Binding & { readonly isRecorded?: boolean }>()
   const users = new Map<string, string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
-  const uses = new BoundedTtlMap<string, { readonly device: string; count: number }>({ maxEntries, clock })
+  const uses = new BoundedTtlMap<string, { readonly device: string; session: number }>({ maxEntries, clock })
   const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
 
   function bind(user: SettingsUser, binding: Binding): void {
@@ -107,7 +110,14 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       return { outcome: 'bound', former }
     },
     beginOAuth(signIn) {
-      if (!signIns.set(signIn.ref.tag, signIn, clock.now() + signIn.ttlMs)) throw full()
+      if (
+        !signIns.set(
+          ownCopy(signIn.ref.tag),
+          { ...signIn, session: copyOf(signIn.session) },
+          clock.now() + signIn.ttlMs,
+        )
+      )
+        throw full()
     },
     takeOAuth({ tag, hash }) {
       const signIn = signIns.get(tag)
@@ -116,15 +126,15 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       const { session, isAgain, returnTo } = signIn
       return returnTo === undefined ? { session, isAgain } : { session, isAgain, returnTo }
     },
-    useInitData(hash, device, ttlMs) {
+    useInitData(hash, device, ttlMs, ended) {
       const first = uses.get(hash)
       if (first === undefined) {
-        if (!uses.set(hash, { device, count: 1 }, clock.now() + ttlMs)) throw full()
-        return 'fresh'
+        if (!uses.set(hash, { device: ownCopy(device), session: 0 }, clock.now() + ttlMs)) throw full()
+        return 0
       }
-      if (first.device !== device || first.count >= MAX_DATA_USES) return 'replayed'
-      first.count += 1
-      return 'same_device'
+      if (first.device !== device) return 'replayed'
+      if (first.session === ended) first.session += 1
+      return first.session < MAX_DATA_SESSIONS ? first.session : 'replayed'
     },
   }
 }

@@ -50,7 +50,7 @@ export interface SessionRow extends ExpiringRow<string> {
   readonly limits: SessionLimits
   readonly link: LinkRow | undefined
   state: SessionState | 'ended'
-  proof: Proof | undefined
+  proof: ProofRow | undefined
   /** Milliseconds after it was made. */
   seenMs: number
   verifiedMs: number
@@ -62,7 +62,7 @@ export interface SessionRow extends ExpiringRow<string> {
 export type RowContent = Omit<LinkContent, 'user'>
 
 /** Who a session's person has proved to be, or wants to be. */
-export interface Proof {
+export interface ProofRow {
   readonly identity?: SettingsIdentity | undefined
   readonly claim?: HeldClaim | undefined
   /** Names the identity of `claim`. */
@@ -118,8 +118,6 @@ export function ownerOf(state: MemoryState, user: SettingsUser, ttlMs: number): 
     return known
   }
   state.assertRoom(state.users)
-  const expired = state.users.peek(key)
-  if (expired !== undefined) state.users.delete(expired)
   const owner: UserRow = { key, expiresAt, place: 0, user, isRevoked: false, oldest: undefined }
   state.users.add(owner)
   return owner

@@ -4,7 +4,7 @@ import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import type { TokenRef } from '../../tokens.js'
 import { identityKey, userKey } from '../keys.js'
-import type { ClaimResult, IdentityClaim, IdentityStore, InitDataUse, SessionRefusal } from '../port.js'
+import type { ClaimResult, IdentityClaim, IdentityStore, SessionRefusal } from '../port.js'
 import * as scripts from './identity-scripts.js'
 import type { Places } from './places.js'
 import {
@@ -146,10 +146,11 @@ export function redisIdentities(places: Places): IdentityStore {
       const taken = { session: { tag: tagOfSession, hash: hashOfSession }, isAgain: again === '1' }
       return returnTo === '' ? taken : { ...taken, returnTo }
     },
-    async useInitData(hash, device, ttlMs) {
+    async useInitData(hash, device, ttlMs, ended) {
       const place = places.of(partitionOf(hash))
       const key = `t:${hash}`
-      return (await place.change(scripts.useInitDataScript, [key], device, ttlMs)) as InitDataUse
+      const use = await place.change(scripts.useInitDataScript, [key], device, ttlMs, ended ?? '')
+      return use === 'replayed' ? use : Number(use)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { RedisScript } from '@countersign/redis'
-import { COMMIT_MS, MAX_DATA_USES, ONE_SIDED_MS } from '../rules.js'
+import { COMMIT_MS, MAX_DATA_SESSIONS, ONE_SIDED_MS } from '../rules.js'
 import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 // A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it,
@@ -171,15 +171,23 @@ redis.call('DEL', KEYS[1])
 return keep({row.s, row.sh, row.r, row.g})`,
 )
 
-/** KEYS: data (`d` the device, `n` its uses). ARGV: prefix, device, ttl. What is refused stays so, on a replica too. */
+/**
+ * KEYS: data (`d` the device, `n` the number of its session). ARGV: prefix, device, ttl, the number of a session that has ended
+ * or nothing. What is refused stays so, on a replica too.
+ */
 export const useInitDataScript: RedisScript = change(
   'use_init_data',
   1,
   `local uses = load(KEYS[1])
-if uses and (uses.d ~= ARGV[2] or tonumber(uses.n) >= ${MAX_DATA_USES}) then return 'replayed' end
-redis.call('HINCRBY', KEYS[1], 'n', 1)
-if uses then return keep('same_device') end
-redis.call('HSET', KEYS[1], 'd', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return keep('fresh')`,
+if not uses then
+  redis.call('HSET', KEYS[1], 'd', ARGV[2], 'n', 0)
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  return keep(0)
+end
+if uses.d ~= ARGV[2] or tonumber(uses.n) >= ${MAX_DATA_SESSIONS} then return 'replayed' end
+if uses.n ~= ARGV[4] then
+  ${MUST_BE_MASTER}return tonumber(uses.n)
+end
+local session = redis.call('HINCRBY', KEYS[1], 'n', 1)
+return keep(session < ${MAX_DATA_SESSIONS} and session or 'replayed')`,
 )

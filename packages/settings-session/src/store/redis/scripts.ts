@@ -72,14 +72,20 @@ return keep({'opened', view(id, row), 0, ended})`,
 export const openSessionScript: RedisScript = defineSettingsChange(
   'open_session',
   3,
-  `local lacking = ARGV[7] == 'active' and lacksIndexed(ARGV[4])
+  `${MUST_BE_MASTER}local known = load(KEYS[1])
+local lacking = known and lacks('e:' .. known.p) or ARGV[7] == 'active' and lacksIndexed(ARGV[4])
 if lacking then return lacking end
+if known then
+  local reason = refusal(known, ARGV[2])
+  if reason then return refused(reason, known) end
+  return {'found', view(ARGV[3], known), ended, 1}
+end
 local row = {
   h = ARGV[2], p = ARGV[4], e = epochOf(ARGV[4], ARGV[5], ARGV[9]), st = ARGV[7], c = now, x = now + ARGV[9], t = now,
   i = ARGV[8], v = now, d = ARGV[6], m = ARGV[10],
 }
 create(ARGV[3], row)
-return keep({'found', view(ARGV[3], row), ended})`,
+return keep({'found', view(ARGV[3], row), ended, 0})`,
 )
 
 /** KEYS: session. ARGV: prefix, hash, id. */
@@ -133,4 +139,15 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if row and not refusal(row, row.h) then list[#list + 1] = view(id, row) end
 end
 return list`,
+)
+
+/** KEYS: count. ARGV: prefix, most, window ms. What is not counted changes nothing. */
+export const countAttemptScript: RedisScript = defineSettingsChange(
+  'count_attempt',
+  1,
+  `local count = tonumber(redis.call('GET', KEYS[1]) or 0)
+if count >= tonumber(ARGV[2]) then return redis.call('PTTL', KEYS[1]) end
+redis.call('INCR', KEYS[1])
+if count == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return keep(0)`,
 )
