@@ -18,7 +18,8 @@ import {
   type OnFirstClaim,
   resolveFirstClaim,
 } from './oauth/first-claim.js'
-import { type ResolvedOAuth, resolveOAuth, type SettingsOAuth } from './oauth/oauth-options.js'
+import { type ResolvedOAuth, resolveOAuth } from './oauth/oauth-options.js'
+import type { SettingsOAuth } from './oauth/settings-oauth.js'
 import { type PageOptions, resolvePages } from './pages/page-options.js'
 import { partsOf, type RegistryParts } from './parts.js'
 import type { SettingsSessionDependency, SettingsSessionReason } from './reasons.js'

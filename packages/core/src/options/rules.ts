@@ -49,6 +49,13 @@ export function isAsyncFunction(value: unknown): boolean {
   return typeof value === 'function' && ASYNC.test(Object.prototype.toString.call(value))
 }
 
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Whether a value is a GUID, as the ids of Microsoft's tenants are. */
+export function isGuid(value: unknown): value is string {
+  return typeof value === 'string' && GUID.test(value)
+}
+
 function isClock(value: unknown): value is Clock {
   const { now, monotonic } = (typeof value === 'object' ? (value ?? {}) : {}) as Partial<Clock>
   return [now, monotonic].every((method) => typeof method === 'function' && !isAsyncFunction(method))

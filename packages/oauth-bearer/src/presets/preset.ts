@@ -1,5 +1,12 @@
 import { OptionError } from '@countersign/core'
-import { type OptionRules, option, type Resolved, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
+import {
+  isGuid,
+  type OptionRules,
+  option,
+  type Resolved,
+  type RuleBuilder,
+  resolveOptions,
+} from '@countersign/core/gate-kit'
 import { audienceRule } from '../issuers/issuer-options.js'
 
 /** What every preset takes: whom tokens are for. One of the two is needed, so that no preset accepts every token. */
@@ -50,11 +57,9 @@ export function tenantRule(): RuleBuilder<string> {
   return option.custom<string>("the id of a tenant, a GUID: neither its domain nor 'common'", tenantIn)
 }
 
-const TENANT = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 /** The id of a tenant in lower case, or undefined. */
 export function tenantIn(value: unknown): string | undefined {
-  return typeof value === 'string' && TENANT.test(value) ? value.toLowerCase() : undefined
+  return isGuid(value) ? value.toLowerCase() : undefined
 }
 
 /** The rule of an option that is a URL without a slash at its end, as that issuer's tokens have it; one is removed. */

@@ -7,12 +7,15 @@ import {
   refuseStrayVariables,
   resolveOptions,
 } from '@countersign/core/gate-kit'
-import type { SettingsOAuth } from './oauth-options.js'
+import type { SettingsOAuth } from './settings-oauth.js'
 
 type Setting = Exclude<keyof SettingsOAuth, 'timeoutMs'>
 
 const PREFIX = 'SETTINGS_OAUTH_'
 const NAMES: Readonly<Record<Setting, string>> = {
+  preset: 'SETTINGS_OAUTH_PRESET',
+  tenant: 'SETTINGS_OAUTH_TENANT',
+  teamId: 'SETTINGS_OAUTH_TEAM_ID',
   issuer: 'SETTINGS_OAUTH_ISSUER',
   authUrl: 'SETTINGS_OAUTH_AUTH_URL',
   tokenUrl: 'SETTINGS_OAUTH_TOKEN_URL',
@@ -21,6 +24,10 @@ const NAMES: Readonly<Record<Setting, string>> = {
   subjectClaim: 'SETTINGS_OAUTH_SUBJECT_CLAIM',
   clientId: 'SETTINGS_OAUTH_CLIENT_ID',
   clientSecret: 'SETTINGS_OAUTH_CLIENT_SECRET',
+  privateKey: 'SETTINGS_OAUTH_PRIVATE_KEY',
+  keyId: 'SETTINGS_OAUTH_KEY_ID',
+  tokenAuthMethod: 'SETTINGS_OAUTH_TOKEN_AUTH_METHOD',
+  responseMode: 'SETTINGS_OAUTH_RESPONSE_MODE',
   scopes: 'SETTINGS_OAUTH_SCOPES',
   providerName: 'SETTINGS_OAUTH_PROVIDER_NAME',
 }
@@ -45,8 +52,9 @@ export interface SettingsOAuthFromEnvOptions {
 }
 
 /**
- * The provider that the environment names: `SETTINGS_OAUTH_ISSUER`, or `_AUTH_URL`, `_TOKEN_URL` and `_USERINFO_URL`;
- * with `_CLIENT_ID` and `_CLIENT_SECRET` (or `_CLIENT_SECRET_FILE`). Undefined when none of the variables is set and
+ * The provider that the environment names: `SETTINGS_OAUTH_PRESET`, or `_ISSUER`, or `_AUTH_URL`, `_TOKEN_URL` and
+ * `_USERINFO_URL`; with `_CLIENT_ID` and `_CLIENT_SECRET`, or `_PRIVATE_KEY`, or `_TOKEN_AUTH_METHOD=none` (each of them may
+ * be in a file: `_CLIENT_SECRET_FILE`). Undefined when none of the variables is set and
  * `required` allows it.
  *
  * @throws {OptionError} when a part is missing, or a variable is misspelt: half a configuration must not become none; and
@@ -68,7 +76,9 @@ export function settingsOAuthFromEnv(
     if (required ?? isProduction(env)) throw absent(names, required)
     return undefined
   }
-  const missing = requiredWith(present).filter((setting) => !Object.hasOwn(values, setting))
+  const missing = requiredWith(present, values.tokenAuthMethod === 'none').filter(
+    (setting) => !Object.hasOwn(values, setting),
+  )
   if (missing.length > 0)
     throw incomplete(
       missing.map((setting) => names[setting]),
@@ -76,20 +86,22 @@ export function settingsOAuthFromEnv(
     )
   const { scopes, ...rest } = { scopes: undefined, ...values }
   return {
+    // Values that are none of a setting's fail at creation, by their option.
     ...(rest as Omit<SettingsOAuth, 'scopes'>),
     ...(scopes === undefined ? {} : { scopes: scopes.split(/[ ,]+/).filter((scope) => scope !== '') }),
   }
 }
 
 /** The settings that a configuration with these needs. */
-function requiredWith(present: readonly Setting[]): readonly Setting[] {
-  const client: readonly Setting[] = ['clientId', 'clientSecret']
-  if (present.includes('issuer')) return client
+function requiredWith(present: readonly Setting[], isPublic: boolean): readonly Setting[] {
+  const proof: readonly Setting[] = isPublic || present.includes('privateKey') ? [] : ['clientSecret']
+  const client: readonly Setting[] = ['clientId', ...proof]
+  if (present.includes('preset') || present.includes('issuer')) return client
   return [...client, ...(ENDPOINTS.some((endpoint) => present.includes(endpoint)) ? ENDPOINTS : (['issuer'] as const))]
 }
 
 function absent(
-  { issuer, clientId, clientSecret }: Readonly<Record<Setting, string>>,
+  { preset, issuer, clientId, clientSecret }: Readonly<Record<Setting, string>>,
   required?: boolean,
 ): OptionError {
   const why = required === undefined ? ' in production' : ''
@@ -97,7 +109,7 @@ function absent(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     issuer,
     `${OWNER}: no variable of a provider is set${why}, so whoever has a link would be its user. ` +
-      `Set ${issuer}, ${clientId} and ${clientSecret}; or give required: false, where the link is enough`,
+      `Set ${preset} or ${issuer}, ${clientId} and ${clientSecret}; or give required: false, where the link is enough`,
   )
 }
 

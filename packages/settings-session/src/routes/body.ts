@@ -24,6 +24,9 @@ export const FORM: BodyFormat = {
   },
 }
 
+/** The form of a provider: codes of several kilobytes are in use. */
+export const ANSWER_FORM: BodyFormat = { ...FORM, maxBytes: 16_384 }
+
 /** A JSON document. */
 export const JSON_BODY: BodyFormat = { type: 'application/json', maxBytes: 16_384, parse: (text) => JSON.parse(text) }
 

@@ -78,6 +78,21 @@ export async function finishSignIn(
   return settleIdentity(context, request, response, { ...taken, identity, mayEstablish })
 }
 
+/** What an answer may hold that is used (RFC 6749 §4.1.2, RFC 9207). */
+const ANSWER_FIELDS = ['code', 'state', 'iss', 'error'] as const
+
+/**
+ * `POST /oauth/callback`: the answer in a form of the provider's page, which comes from another site and so without our
+ * cookies. Nothing is decided on it: the browser is sent on to `GET`, with the cookies that bind the answer to it.
+ */
+export function relayAnswer(context: RouteContext, request: Request): Outcome | Promise<Outcome> {
+  const body = (request.body ?? {}) as Partial<Record<string, unknown>>
+  const fields = ANSWER_FIELDS.flatMap((name) => (typeof body[name] === 'string' ? [[name, body[name]]] : []))
+  const query = new URLSearchParams(fields as [string, string][])
+  if (!query.has('state')) return refuseAnswer(context, request, 'state')
+  return seeOther(`${pathTo(context.site, '/oauth/callback')}?${query}`)
+}
+
 function redirectUri(site: Site): string {
   return `${site.origin}${pathTo(site, '/oauth/callback')}`
 }
@@ -115,8 +130,14 @@ async function refuseAnswer(context: RouteContext, request: Request, cause: stri
 }
 
 function causeOf(error: unknown): string {
-  const { error: named, code, cause } = error as { error?: unknown; code?: unknown; cause?: { claim?: unknown } }
-  const claim = typeof cause?.claim === 'string' ? ` ${cause.claim}` : ''
+  const { error: named, code, cause } = error as { error?: unknown; code?: unknown; cause?: Cause }
+  const claim = cause?.claim ?? cause?.cause?.claim
   const name = [named, code].find((value) => typeof value === 'string' && /^[A-Za-z_]{1,64}$/.test(value))
-  return `${name ?? 'answer'}${claim}`
+  return `${name ?? 'answer'}${typeof claim === 'string' ? ` ${claim}` : ''}`
+}
+
+/** openid-client wraps what its core says of a claim, once or twice. */
+interface Cause {
+  readonly claim?: unknown
+  readonly cause?: { readonly claim?: unknown } | undefined
 }

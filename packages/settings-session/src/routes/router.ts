@@ -5,10 +5,10 @@ import { tellOfPlace } from '../mount.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo } from '../site.js'
 import type { ResolvedTelegram } from '../telegram/telegram-options.js'
-import { type BodyFormat, FORM, JSON_BODY, parseBody } from './body.js'
+import { ANSWER_FORM, type BodyFormat, FORM, JSON_BODY, parseBody } from './body.js'
 import type { RouteContext } from './context.js'
 import { logOut } from './logout.js'
-import { finishSignIn, startSignIn } from './oauth.js'
+import { finishSignIn, relayAnswer, startSignIn } from './oauth.js'
 import { openLink, receiveLink, showLink } from './open.js'
 import { seeOther } from './outcome.js'
 import { createRoute, type RouteHandler, type RouteSetup } from './route.js'
@@ -66,6 +66,9 @@ function signInRoutes(context: RouteContext): RouteTable {
     'GET /oauth/start': (request, response) => startSignIn(context, provider, request, response),
     'GET /oauth/callback': (request, response) => finishSignIn(context, provider, request, response),
     'GET /waiting': (request, response) => waitForAnswer(context, request, response),
+    ...(provider.isFormPost
+      ? { 'POST /oauth/callback': withBody(ANSWER_FORM, 'sign_in_failed', (request) => relayAnswer(context, request)) }
+      : {}),
   }
 }
 

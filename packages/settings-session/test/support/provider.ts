@@ -10,12 +10,24 @@ export interface RunningProvider {
   readonly app: ChildApp
 }
 
+/** What is special about a provider. */
+export interface ProviderSetup {
+  /** Clients beside `settings`, as oidc-provider takes them. */
+  readonly clients?: readonly object[]
+  /** `localhost` is another site than the apps', which are on 127.0.0.1. */
+  readonly host?: string
+}
+
 /** A real OpenID provider in a process of its own. */
-export async function startProvider(port?: number): Promise<RunningProvider> {
+export async function startProvider(
+  port?: number,
+  { clients = [], host = '127.0.0.1' }: ProviderSetup = {},
+): Promise<RunningProvider> {
   const file = fileURLToPath(new URL('./provider-process.ts', import.meta.url))
   const chosen = port ?? (await freePort())
-  const app = await startChildApp(file, { PORT: String(chosen) })
-  const issuer = `http://127.0.0.1:${chosen}`
+  const env = { PORT: String(chosen), PROVIDER_HOST: host, PROVIDER_CLIENTS: JSON.stringify(clients) }
+  const app = await startChildApp(file, env)
+  const issuer = `http://${host}:${chosen}`
   const oauth = {
     issuer,
     clientId: 'settings',
