@@ -1,6 +1,6 @@
 import { type Gate, memoryReplay } from '@countersign/core'
 import { askForBody, drain } from '@countersign/core/body'
-import { countUsage, countUsageInto, defineGate, type LegacyUse } from '@countersign/core/gate-kit'
+import { countUsage, countUsageInto, defineGate, giveBack, type LegacyUse } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { verifyKey } from './legacy.js'
 import { type RequireHmacOptions, resolveHmacOptions } from './options.js'
@@ -8,7 +8,6 @@ import type { HmacPrincipal } from './principal.js'
 import { type HmacCredential, type PresentedKey, type PresentedSignature, readCredential } from './read.js'
 import { type HmacDependency, type HmacReason, reasons } from './reasons.js'
 import { verifyAndReport } from './report.js'
-import { giveBack } from './single-use.js'
 import { verifySignature } from './verify.js'
 
 /** The gate of {@link requireHmac}. */

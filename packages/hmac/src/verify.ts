@@ -4,6 +4,7 @@ import { type BodyMode, type BodyResult, readBody, readToRefuse } from '@counter
 import {
   type AuditAttributes,
   andThen,
+  claimOnce,
   denied,
   digest,
   granted,
@@ -22,7 +23,7 @@ import { type Audiences, findMac, type ProvenMac, spendDecoy } from './mac.js'
 import { principalFor } from './principal.js'
 import type { PresentedSignature } from './read.js'
 import type { HmacDenied, HmacReason, HmacVerdict } from './reasons.js'
-import { claimOnce, replayKey } from './single-use.js'
+import { replayKey } from './single-use.js'
 import { type FoundKeys, findKeys, isKnownCaller } from './store/find-keys.js'
 import type { HmacSecretStore } from './store/port.js'
 

@@ -1,9 +1,9 @@
 import { createAudit, type ReplayStore } from '@countersign/core'
+import { claimOnce } from '@countersign/core/gate-kit'
 import { memorySecrets, requireHmac, rfc9421, sign } from '@countersign/hmac'
 import { expect, test } from '@jest/globals'
 import express from 'express'
 import { serve } from '../../../test/support/http-server.js'
-import { claimOnce } from '../src/single-use.js'
 
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 

@@ -37,9 +37,17 @@ export interface DiagnosticAttributes {
   readonly key_id?: string
   /** Of `missing_claim`: the claim that is missing or has a wrong type. Of `wrong_type`: the one that access tokens do not have. */
   readonly claim?: string
+  /** The authentication scheme of what was presented, where a gate takes more than one. */
+  readonly scheme?: string
+  /** Of `bound_token`: what the token is bound to, the members of its `cnf`; `none` where it is bound to nothing. */
+  readonly binding?: string
+  /** Of `bound_token`: what it must be bound to here; `none` for a bearer token. */
+  readonly expected_binding?: string
+  /** The thumbprint of the key that the sender of a token proved to have (RFC 7638). */
+  readonly jkt?: string
   /** Of `malformed` and its like, and of `ambiguous`: which part of what was presented. A constant of ours. */
   readonly part?: string
-  /** Of `malformed`: what is wrong with that part, where it is a known mistake. `milliseconds`: it should be in seconds. */
+  /** Of `malformed` and `bad_proof`: what is wrong with that part, where it is a known mistake, such as `milliseconds` for seconds. */
   readonly hint?: string
   /** Of a body or a token that is too long: the most that is accepted. */
   readonly limit_bytes?: number

@@ -42,7 +42,8 @@ export function answer<R extends string>(refusal: Refusal<R>, context: AnswerCon
   if (refusal.members !== undefined) JSON.stringify(refusal.members)
   const challenges = challenge(refusal)
   const challenged = entry.status === 401 && challenges.length === 0 ? [{ scheme: kind }] : challenges
-  const headers = entry.status === 429 ? { 'Retry-After': retryAfter(refusal.retryAfterSeconds) } : {}
+  const wait = entry.status === 429 ? { 'Retry-After': retryAfter(refusal.retryAfterSeconds) } : undefined
+  const headers = { ...wait, ...refusal.headers }
   return problemAnswer(entry.status, { ...entry.problem, ...refusal.members }, challenged, headers)
 }
 

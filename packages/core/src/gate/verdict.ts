@@ -30,6 +30,8 @@ export interface Denied<R extends string = string> {
   readonly members?: Readonly<Record<string, unknown>> | undefined
   /** Of a reason with the status 429: after how long the request may be made again. */
   readonly retryAfterSeconds?: number | undefined
+  /** Added to the header fields of the answer, e.g. `DPoP-Nonce`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** The verdict when a dependency could not be asked. */
