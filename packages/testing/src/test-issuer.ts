@@ -90,7 +90,7 @@ export async function testIssuer(options: TestIssuerOptions = {}): Promise<TestI
     response.end(JSON.stringify(found ?? { error: 'not_found' }))
   }
 
-  function token({ claims = {}, header = {} }: TokenParts = {}, key = signing): Promise<string> {
+  function token({ claims = {}, header = {}, boundTo }: TokenParts = {}, key = signing): Promise<string> {
     const seconds = Math.floor(clock.now() / 1000)
     const usual = {
       iss: url,
@@ -101,6 +101,7 @@ export async function testIssuer(options: TestIssuerOptions = {}): Promise<TestI
       iat: seconds,
       exp: seconds + 300,
       jti: randomUUID(),
+      cnf: boundTo && { jkt: boundTo.jkt },
     }
     return new SignJWT(withoutUndefined({ ...usual, ...claims }))
       .setProtectedHeader({ alg: algorithm, ...withoutUndefined({ kid: key.kid, typ: 'at+jwt', ...header }) })

@@ -5,6 +5,8 @@ import type { JWK } from 'jose'
 export interface TokenParts {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
   readonly header?: Readonly<Record<string, unknown>> | undefined
+  /** The key of the client that alone may use the token: see `dpopKey()`. */
+  readonly boundTo?: { readonly jkt: string } | undefined
 }
 
 /**

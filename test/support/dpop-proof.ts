@@ -1,0 +1,2 @@
+export type { DpopKey, DpopProofOptions } from '../../packages/testing/src/dpop-proof.js'
+export { dpopKey, dpopProof } from '../../packages/testing/src/dpop-proof.js'
