@@ -21,6 +21,7 @@ const jestArguments = words.filter((word) => !['--quick', '--long', '--covered']
 /** The tests that have a long form. */
 const LONG = [
   'test/faults/',
+  'test/integration/dpop-replay',
   'test/integration/hmac-rollout',
   'test/integration/polluted-prototype',
   'packages/mcp-credential/test/memory-life',

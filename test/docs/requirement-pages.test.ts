@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import { readRequirements } from '../requirements.js'
 import { type Page, readPages } from './markdown.js'
 
-const PAGES = ['docs/security/asvs.md', 'docs/security/mcp-authorization.md']
+const PAGES = ['docs/security/asvs.md', 'docs/security/dpop.md', 'docs/security/mcp-authorization.md']
 
 /** The last cell of each row, with the line that it is on. */
 function proofsOf({ path, text }: Page): { readonly at: string; readonly row: string; readonly ids: string[] }[] {
@@ -14,20 +14,20 @@ function proofsOf({ path, text }: Page): { readonly at: string; readonly row: st
   })
 }
 
-/** Ids that no package requires, and rows of MCP's page that neither name a test nor say that they are another's. */
+/** Ids that no package requires, and rows of the pages on MCP and DPoP that neither name a test nor say that they are another's. */
 function complaintsOf(pages: readonly Page[], known: ReadonlySet<string>): string[] {
   return pages
     .flatMap(proofsOf)
     .flatMap(({ at, row, ids }) => [
       ...ids.filter((id) => !known.has(id)).map((id) => `${at}: ${id} is no requirement`),
-      ...(ids.length === 0 && /mcp-/.test(at) && !/not here/i.test(row) ? [`${at}: names no test`] : []),
+      ...(ids.length === 0 && /mcp-|dpop/.test(at) && !/not here/i.test(row) ? [`${at}: names no test`] : []),
     ])
 }
 
 test('each row of the pages about standards names ids that tests cite', async () => {
   const lists = await readRequirements()
   const pages = readPages().filter(({ path }) => PAGES.includes(path))
-  expect(pages).toHaveLength(2)
+  expect(pages).toHaveLength(3)
   expect(pages.flatMap(proofsOf).length).toBeGreaterThan(80)
   expect(complaintsOf(pages, new Set(Object.values(lists).flatMap(Object.keys)))).toEqual([])
 })

@@ -65,6 +65,8 @@ const { outputFiles, metafile } = await build({
   format: 'cjs',
   platform: 'node',
   target: 'node20.19',
+  // Those tools cannot run import() either.
+  supported: { 'dynamic-import': false },
   metafile: true,
   define: { 'import.meta.url': TWIN },
   write: false,

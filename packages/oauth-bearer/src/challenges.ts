@@ -10,26 +10,36 @@ export interface ChallengeContext {
   readonly otherSchemes: () => readonly string[]
   /** Undefined while no metadata is served. */
   readonly resourceMetadata: () => string | undefined
+  /** Whether a bearer token is enough. */
+  readonly takesBearer: boolean
+  /** The signature algorithms of DPoP proofs; undefined where none are checked. */
+  readonly dpopAlgorithms: readonly string[] | undefined
 }
 
 /**
- * The challenges of a refusal, Bearer first, because clients read only the first one. They have no `error` if nothing was
- * presented.
+ * The challenges of a refusal, Bearer first, because clients read only the first one. The error is in the challenge of the
+ * scheme that was presented; there is none if nothing was.
  *
- * Source: RFC 6750 §3, RFC 9728 §5.1, RFC 9470 §3.
+ * Source: RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1, RFC 9470 §3.
  */
 export function challengesFor(context: ChallengeContext, refusal?: Denied<OAuthBearerReason>): readonly Challenge[] {
-  const { realm, scopes, otherSchemes, resourceMetadata } = context
+  const { realm, scopes, otherSchemes, resourceMetadata, takesBearer, dpopAlgorithms } = context
   const metadata = resourceMetadata()
-  const parameters = {
+  const parametersOf = (told?: Denied<OAuthBearerReason>) => ({
     realm,
-    ...errorOf(refusal),
+    ...errorOf(told),
     ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
-    ...refusal?.parameters,
+    ...told?.parameters,
     ...(metadata === undefined ? {} : { resource_metadata: metadata }),
+  })
+  const isOfProof = dpopAlgorithms !== undefined && (!takesBearer || refusal?.detail?.attributes?.scheme === 'dpop')
+  const challenges: Challenge[] = []
+  if (takesBearer) challenges.push({ scheme: 'Bearer', parameters: parametersOf(isOfProof ? undefined : refusal) })
+  if (dpopAlgorithms !== undefined) {
+    const parameters = { ...parametersOf(isOfProof ? refusal : undefined), algs: dpopAlgorithms.join(' ') }
+    challenges.push({ scheme: 'DPoP', parameters })
   }
-  const others = otherSchemes().map((scheme) => ({ scheme, parameters: { realm } }))
-  return [{ scheme: 'Bearer', parameters }, ...others]
+  return [...challenges, ...otherSchemes().map((scheme) => ({ scheme, parameters: { realm } }))]
 }
 
 function errorOf(refusal: Denied<OAuthBearerReason> | undefined): Record<string, string> {

@@ -23,6 +23,8 @@ export interface ClaimRules {
   readonly scopeClaims: readonly string[]
   /** Additional names in the principal's claims → names in the token's. */
   readonly claimNames: Readonly<Record<string, string>>
+  /** Whether it is checked later what a token is bound to. Else a bound one is refused. */
+  readonly takesBound: boolean
 }
 
 /** The times of a token's claims, milliseconds since the epoch, without the clock tolerance. */
@@ -63,14 +65,26 @@ export function checkClaims(
   // `iat` is information (RFC 7519 §4.1.6). What a token is not valid before, its `nbf` says.
   const refusal = checkTimes(times, toleranceMs, now)
   if (refusal !== undefined) return refusal
-  // Without its proof a bound token is worthless (RFC 9449 §7.2, RFC 8705 §3). A proof would be checked here.
-  if (claims.cnf !== undefined) return denied('bound_token')
+  // Without its proof a bound token is worthless (RFC 9449 §7.2, RFC 8705 §3).
+  if (!rules.takesBound && isBound(claims)) return denied('bound_token')
   const isForUs =
     checkAudience === undefined
       ? claims.aud === undefined || isAudience(claims.aud, rules.audiences)
       : isAccepted('checkAudience', checkAudience({ ...claims }))
   if (!isForUs) return wrongAudience(claims.aud, rules)
   return clientIds === undefined || clientIds.includes(clientId ?? '') ? times : wrongClient(clientId, clientIds)
+}
+
+/**
+ * Whether a token is bound to something that its sender must prove, or says so: by `cnf` (RFC 7800), by the `token_type` of an
+ * introspection (RFC 7662), or by the `typ` among Keycloak's claims.
+ */
+export function isBound({ cnf, token_type: type, typ }: JsonObject): boolean {
+  return cnf !== undefined || isDpop(type) || isDpop(typ)
+}
+
+function isDpop(type: unknown): boolean {
+  return typeof type === 'string' && type.toLowerCase() === 'dpop'
 }
 
 function missingClaim(claim: string): Denied<OAuthBearerReason> {

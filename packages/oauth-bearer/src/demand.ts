@@ -18,6 +18,8 @@ export interface Needs {
   readonly scopes: readonly string[]
   readonly acr?: readonly string[] | undefined
   readonly maxAuthAgeSeconds?: number | undefined
+  /** The token must be bound to a key that its sender proved to have. */
+  readonly isBound?: boolean | undefined
 }
 
 const rules = {
@@ -58,7 +60,7 @@ export function createDemand(
   needs: Needs,
   { hasScopes, relevantScopes, clock, toleranceMs }: DemandContext,
 ): (verdict: Granted<OAuthBearerPrincipal>) => OAuthBearerVerdict {
-  const { scopes, acr, maxAuthAgeSeconds } = needs
+  const { scopes, acr, maxAuthAgeSeconds, isBound } = needs
   const stronger = {
     ...(acr === undefined ? {} : { acr_values: acr.join(' ') }),
     ...(maxAuthAgeSeconds === undefined ? {} : { max_age: String(Math.floor(maxAuthAgeSeconds)) }),
@@ -70,6 +72,10 @@ export function createDemand(
   return (verdict) => {
     const { principal, detail } = verdict
     const { id: principalId, scopes: held } = principal
+    if (isBound === true && memberOf(principal, 'confirmation') === undefined) {
+      const attributes = { ...detail?.attributes, binding: 'none', expected_binding: 'jkt' }
+      return denied('bound_token', { detail: { ...detail, principalId, attributes } })
+    }
     if (!hasScopes(held, scopes)) {
       const attributes = { ...detail?.attributes, scopes_held: listed(held), scopes_needed: listed(scopes) }
       return denied('insufficient_scope', {

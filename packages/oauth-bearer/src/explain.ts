@@ -1,12 +1,14 @@
 import { createAudit } from '@countersign/core'
 import { andThen, type DecisionStep, decisionOn, type Explanation, explain, memberOf } from '@countersign/core/gate-kit'
 import { createDemand, createScopeCheck } from './demand.js'
+import { assertDpopIsOn } from './dpop-options.js'
 import { createIssuers } from './issuers/create-issuers.js'
 import { parseJws } from './jwt/parse-jws.js'
 import { ASYMMETRIC_ALGORITHMS } from './keys/algorithms.js'
 import { isPrivateKey, trustedKeys } from './keys/key-policy.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
 import type { OAuthBearerVerdict } from './outcome.js'
+import { createSenderCheck, type ProofMessage } from './proof/sender-check.js'
 import { readBareToken } from './read.js'
 import { dependencies } from './reasons.js'
 import { isJsonObject, type JsonObject } from './strict-encoding.js'
@@ -26,6 +28,9 @@ export type { JsonObject } from './strict-encoding.js'
  * Decides on a token as a gate with these options would, and returns the steps of the decision. It uses the gate's own
  * verification, without a cache, and emits no events unless `audit` is given. The scheme is Bearer: `legacy` is ignored.
  *
+ * With `sender` the token is presented under DPoP, and `dpop` must be on: then `binding` comes after `audience`, and `proof` after
+ * it.
+ *
  * Steps of a JWT: `form`, `issuer`, `type`, `key`, `signature`, `claims`, `times`, `binding`, `audience`, `revocation`,
  * `scopes`. A token that an issuer or `verify` is asked about has `introspection` in place of `type`, `key` and `signature`; a JWT of an
  * issuer that introspects JWTs, too, has `verification`. A reason that two steps share is reported for the earlier one.
@@ -37,12 +42,15 @@ export type { JsonObject } from './strict-encoding.js'
 export async function explainToken(
   token: string,
   options: RequireOAuthBearerOptions,
+  sender?: TokenSender,
 ): Promise<Explanation<OAuthBearerVerdict>> {
   const resolved = resolveOAuthOptions({ ...options, audit: memberOf(options, 'audit') ?? createAudit() })
   const { clock, toleranceMs, scopes, scopeImplies, maxTokenBytes, isRevoked, isRevokedTimeoutMs } = resolved
   const { issuers, findIssuer } = createIssuers(resolved)
-  const presented = readBareToken(token, maxTokenBytes)
-  if ('outcome' in presented) return explain(presented, stepsOf({ way: 'none', refusal: presented }, false))
+  const read = readBareToken(token, maxTokenBytes)
+  if ('outcome' in read) return explain(read, stepsOf({ way: 'none', refusal: read }, false, false))
+  if (sender !== undefined) assertDpopIsOn('dpop', resolved.dpop)
+  const presented = sender === undefined ? read : { ...read, scheme: 'dpop' }
   const verify = createVerify({
     issuers,
     findIssuer,
@@ -56,17 +64,37 @@ export async function explainToken(
     { scopes },
     { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },
   )
+  const { dpop, resource } = resolved
+  const check = dpop && createSenderCheck({ dpop, resource, clock, replay: { claim: () => 'fresh' } })
+  // The token first, whatever is wrong with the proof.
+  const proving = check && { ...check(presented, sender && messageOf(sender)), early: () => undefined }
   let verdict: OAuthBearerVerdict
   try {
-    verdict = await andThen<OAuthBearerVerdict, OAuthBearerVerdict>(verify(presented, undefined), (verified) =>
-      verified.outcome === 'granted' ? demand(verified) : verified,
+    verdict = await andThen<OAuthBearerVerdict, OAuthBearerVerdict>(
+      verify(presented, undefined, proving),
+      (verified) => (verified.outcome === 'granted' ? demand(verified) : verified),
     )
   } catch (error) {
     const decision = decisionOn(error, dependencies)
     if (decision.outcome === 'failed') throw error
     verdict = decision
   }
-  return explain(verdict, stepsOf(await createTokenRouter(issuers, findIssuer)(token), isRevoked !== undefined))
+  const route = await createTokenRouter(issuers, findIssuer)(token)
+  return explain(verdict, stepsOf(route, isRevoked !== undefined, dpop !== undefined))
+}
+
+/** Who presents a token: a request and its proof. */
+export interface TokenSender {
+  /** The value of its `DPoP` header field. */
+  readonly proof: string
+  readonly method: string
+  /** The URL as its client knows it. Its origin must be that of `resource`. */
+  readonly url: string
+}
+
+function messageOf({ proof, method, url }: TokenSender): ProofMessage {
+  const { pathname, search } = new URL(url)
+  return { rawHeaders: ['DPoP', proof], headers: { dpop: proof }, method, originalUrl: `${pathname}${search}` }
 }
 
 const FORM: DecisionStep = { step: 'form', endings: ['malformed', 'malformed_token'] }
@@ -79,16 +107,18 @@ const JWT: readonly DecisionStep[] = [
 const ASKED = ['inactive', 'introspection', 'verifier', 'wrong_type', 'bound_token']
 
 /** The steps in the order in which `verify.ts` and what it calls take them. */
-function stepsOf(route: Route, hasRevocation: boolean): readonly DecisionStep[] {
+function stepsOf(route: Route, hasRevocation: boolean, hasProof: boolean): readonly DecisionStep[] {
+  const binding = { step: 'binding', endings: ['bound_token'] }
   return [
     FORM,
     ISSUER,
     ...proofOf(route),
     { step: 'claims', endings: ['missing_claim'] },
     { step: 'times', endings: ['expired', 'not_yet_valid'] },
-    { step: 'binding', endings: ['bound_token'] },
+    ...(hasProof ? [] : [binding]),
     // A `checkAudience` that throws, unless it can have been `isRevoked`.
     { step: 'audience', endings: ['wrong_audience', ...(hasRevocation ? [] : ['verifier'])] },
+    ...(hasProof ? [binding, { step: 'proof', endings: ['bad_proof'] }] : []),
     { step: 'revocation', endings: ['revoked', 'verifier'] },
     { step: 'scopes', endings: ['insufficient_scope'] },
   ]

@@ -1,6 +1,7 @@
 export type { Principal } from '@countersign/core'
 export { principalOf } from '@countersign/core'
 export type { StepUpOptions } from './demand.js'
+export type { DpopMode, DpopOptions } from './dpop-options.js'
 export type { IntrospectionMode, IntrospectionOptions } from './introspection/introspection-options.js'
 export type { IssuerKind, IssuerOptions } from './issuers/issuer-options.js'
 export type { FindIssuer } from './issuers/runtime-issuers.js'

@@ -120,6 +120,7 @@ export function createLegacy(options: CheckedLegacyOptions, clock: Clock): Legac
     timeoutMs: verifyTimeoutMs,
     toleranceMs: 0,
     claimNames: {},
+    takesBound: false,
   })
 
   /** No verifier is asked any more. A known token shows who has not migrated yet. */

@@ -50,6 +50,10 @@ export interface MetadataContext {
   readonly scopes: () => readonly string[]
   /** Where the app says that clients find the document. */
   readonly at: string | undefined
+  /** The signature algorithms of DPoP proofs; undefined where none are checked. */
+  readonly dpopAlgorithms: readonly string[] | undefined
+  /** Whether a bearer token is enough. */
+  readonly takesBearer: boolean
   /** Notes where the handler runs. */
   readonly mount: MetadataMount
 }
@@ -88,6 +92,8 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
       authorization_servers: authorizationServers.length > 0 ? authorizationServers : undefined,
       scopes_supported: scopes.length > 0 ? scopes : undefined,
       bearer_methods_supported: ['header'],
+      dpop_signing_alg_values_supported: context.dpopAlgorithms,
+      dpop_bound_access_tokens_required: context.takesBearer ? undefined : true,
       resource_name: resolved.resourceName,
       resource_documentation: resolved.resourceDocumentation,
       resource_policy_uri: resolved.resourcePolicyUri,

@@ -1,6 +1,14 @@
 import { type Audit, audit, type Clock, type GateOptions, OptionError } from '@countersign/core'
 import { gateOptionRules, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import { assertScopes } from './demand.js'
+import {
+  assertDpopIsOn,
+  type CheckedDpopOptions,
+  checkDpopOptions,
+  type DpopMode,
+  type DpopOptions,
+  dpopRule,
+} from './dpop-options.js'
 import { type NetworkOptions, networkRules, type ResolvedNetworkOptions } from './http/network.js'
 import { isSafeUrlText, urlRule } from './http/url-rule.js'
 import {
@@ -51,6 +59,11 @@ export interface RequireOAuthBearerOptions
   readonly scopeImplies?: Readonly<Record<string, readonly string[]>> | undefined
   /** Additional names in the principal's claims; an issuer's own map takes precedence. */
   readonly claims?: Readonly<Record<string, string>> | undefined
+  /**
+   * Tokens that are bound to a key, whose sender proves to have it with each request (DPoP, RFC 9449): `'accepted'` beside
+   * bearer tokens, `'required'`, or the options of proofs. Default false: bound tokens are refused.
+   */
+  readonly dpop?: DpopMode | false | DpopOptions | undefined
   /** Tokens from before OAuth, under an authentication scheme of their own, until a fixed time. */
   readonly legacy?: LegacyTokenOptions | undefined
   /**
@@ -112,6 +125,7 @@ const rules = {
     )
     .default({}),
   claims: claimMapRule().default({}),
+  dpop: dpopRule().default(false),
   legacy: option.custom<LegacyTokenOptions>('an object of tokens or verify, and until', (value) =>
     isJsonObject(value) ? (value as unknown as LegacyTokenOptions) : undefined,
   ),
@@ -176,6 +190,9 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
   readonly scopes: readonly string[]
   readonly scopeImplies: Readonly<Record<string, readonly string[]>>
   readonly claims: Readonly<Record<string, string>>
+  readonly dpop: CheckedDpopOptions | undefined
+  /** Of issuers that do not say it. */
+  readonly dpopMode: DpopMode | undefined
   readonly legacy: CheckedLegacyOptions | undefined
   readonly isRevoked: RequireOAuthBearerOptions['isRevoked']
   readonly isRevokedTimeoutMs: number
@@ -202,6 +219,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     issuers: findIssuer,
     audience,
     cache,
+    dpop: givenDpop,
     clockToleranceSeconds,
     recheckSeconds,
     ...others
@@ -237,6 +255,9 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     )
   }
   assertOneOpaqueIssuer(issuers)
+  const dpop = checkDpopOptions(givenDpop)
+  const binding = issuers.findIndex((one) => one.dpop)
+  if (binding !== -1) assertDpopIsOn(isList ? `issuer[${binding}].dpop` : 'issuer.dpop', dpop)
   return {
     ...rest,
     onDenied: rest.onDenied as ResolvedOAuthOptions['onDenied'],
@@ -245,6 +266,8 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     issuers,
     findIssuer,
     audiences: audience ?? resourceSpellings(rest.resource),
+    dpop,
+    dpopMode: dpop?.mode,
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
     maxTokenBytes: rest.maxTokenBytes ?? longestOf(issuers, findIssuer),
     toleranceMs: clockToleranceSeconds * 1000,

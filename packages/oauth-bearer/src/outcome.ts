@@ -1,7 +1,10 @@
 import type { Denied, Granted, Unavailable, Verdict } from '@countersign/core/gate-kit'
+import type { Request } from 'express'
 import type { Times } from './claims.js'
+import type { DpopMode } from './dpop-options.js'
 import type { KeySource, TrustedKey } from './keys/key-source.js'
 import type { OAuthBearerPrincipal } from './principal.js'
+import type { PresentedToken } from './read.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
 
 /** What a signature was verified with. */
@@ -24,6 +27,8 @@ export interface Verified extends Times {
    * must not be cached.
    */
   readonly keepUntilMs: number | undefined
+  /** Whether the issuer's tokens may, or must, be bound to a key. Undefined: nothing here checks it. */
+  readonly dpop?: DpopMode | undefined
 }
 
 /** What verifying a token can end with besides {@link Verified}. */
@@ -34,3 +39,18 @@ export type OAuthBearerVerdict = Verdict<OAuthBearerPrincipal, OAuthBearerReason
 
 /** What verifying a token ends with, before revocation and the gate's demands are checked. */
 export type TokenOutcome = Verified | Refused
+
+/** Checks that one request comes from whom its token is bound to. Without it, nothing is said of bindings. */
+export interface SenderCheck {
+  /** Refuses a proof that is not good with any token, before work is done for a token that is not known. */
+  early(): Denied<OAuthBearerReason> | undefined
+  /** The verdict with what was proven in it; undefined where nothing need be. */
+  confirm(verified: Verified): GrantedOrDenied | undefined | Promise<GrantedOrDenied | undefined>
+  /** Uses the proof up. The last step: what is refused before leaves it unused. */
+  claim(verdict: Granted<OAuthBearerPrincipal>): OAuthBearerVerdict | Promise<OAuthBearerVerdict>
+}
+
+type GrantedOrDenied = Granted<OAuthBearerPrincipal> | Denied<OAuthBearerReason>
+
+/** Makes the check of one request; undefined where a token was handed over alone. */
+export type CheckSender<M = Request> = (presented: PresentedToken, request: M | undefined) => SenderCheck

@@ -29,6 +29,11 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
   readonly claims: Readonly<Record<string, unknown>>
   /** How the token was verified. */
   readonly via: Via
+  /**
+   * What the sender of this request proved to have, of what the token is bound to: the key with this thumbprint (RFC 7638), by
+   * DPoP. Absent for a bearer token.
+   */
+  readonly confirmation?: { readonly jkt: string }
 }
 
 declare module '@countersign/core' {

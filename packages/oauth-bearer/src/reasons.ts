@@ -15,6 +15,8 @@ export type OAuthBearerReason =
   | 'expired'
   | 'not_yet_valid'
   | 'bound_token'
+  | 'bad_proof'
+  | 'replayed'
   | 'wrong_audience'
   | 'inactive'
   | 'legacy_refused'
@@ -35,6 +37,13 @@ function suspect(code: WarningCode, remedy: string): ReasonEntry {
 }
 
 const CLOCK = 'If the token was new, the clock of this machine or that of the issuer is wrong: synchronise them.'
+
+// One answer for every proof, as for every token.
+const unprovenSender = {
+  status: 401,
+  owasp: 'authn_login_fail',
+  problem: { error: 'invalid_dpop_proof', error_description: 'The DPoP proof is not valid for this request' },
+} as const
 
 // What the read of the request says in its place tells more.
 const invalidRequest = {
@@ -76,6 +85,8 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
   expired: suspect('COUNTERSIGN_OAUTH_CLOCK', CLOCK),
   not_yet_valid: suspect('COUNTERSIGN_OAUTH_CLOCK', CLOCK),
   bound_token: unproven,
+  bad_proof: unprovenSender,
+  replayed: { ...unprovenSender, owasp: 'authn_token_reuse', severity: 'critical' },
   wrong_audience: suspect(
     'COUNTERSIGN_OAUTH_WRONG_AUDIENCE',
     "Clients must ask for tokens for this resource (RFC 8707). If the issuer names it otherwise, set 'audience'.",
@@ -99,7 +110,7 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
 }
 
 /** What could not be asked when the gate answers 503. `verifier` is the app's own `verify`, `isRevoked` or `checkAudience`. */
-export type OAuthBearerDependency = 'verifier' | 'keys' | 'introspection'
+export type OAuthBearerDependency = 'verifier' | 'keys' | 'introspection' | 'replay_store'
 
 /** Every dependency. A callback of the app's that throws an error without a name is the first. */
-export const dependencies: readonly OAuthBearerDependency[] = ['verifier', 'keys', 'introspection']
+export const dependencies: readonly OAuthBearerDependency[] = ['verifier', 'keys', 'introspection', 'replay_store']

@@ -1,8 +1,9 @@
-import type { Gate, Middleware } from '@countersign/core'
-import { defineGate, isUpgrade, type LegacyUse, memberOf } from '@countersign/core/gate-kit'
+import { type Gate, type Middleware, memoryReplay } from '@countersign/core'
+import { defineGate, giveBack, isUpgrade, type LegacyUse, memberOf } from '@countersign/core/gate-kit'
 import { authInfoOf } from '@countersign/core/mcp-sdk'
 import { challengesFor, mergeExposed } from './challenges.js'
 import { createDemand, createScopeCheck, type Needs, resolveStepUp, type StepUpOptions, scopesNamed } from './demand.js'
+import { assertDpopIsOn } from './dpop-options.js'
 import { createDiscovery } from './http/discovery.js'
 import { isSafeUrlText } from './http/url-rule.js'
 import { createIssuers } from './issuers/create-issuers.js'
@@ -13,6 +14,7 @@ import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.j
 import type { OAuthBearerPrincipal } from './principal.js'
 import { type PresentedToken, readBareToken, readToken } from './read.js'
 import { dependencies, type OAuthBearerDependency, type OAuthBearerReason, reasons } from './reasons.js'
+import { verifyWithSender } from './sender.js'
 import { watchSockets } from './socket-watch.js'
 import { createVerify } from './verify.js'
 
@@ -27,6 +29,13 @@ export interface OAuthBearerGate extends Gate<OAuthBearerPrincipal> {
   scopes(...scopes: readonly string[] | readonly [readonly string[]]): Gate<OAuthBearerPrincipal>
   /** A gate for an operation that needs a stronger or more recent authentication of the user (RFC 9470). */
   stepUp(options: StepUpOptions): Gate<OAuthBearerPrincipal>
+  /**
+   * A gate for an operation that needs a token that is bound to a key, with a proof of its sender (DPoP, RFC 9449): a bearer token
+   * is refused.
+   *
+   * @throws {OptionError} when the option `dpop` is off.
+   */
+  dpop(): Gate<OAuthBearerPrincipal>
   /** Serves this resource's metadata (RFC 9728). Mount it at the root of the app. */
   metadata(options?: MetadataOptions): Middleware
   /** Who has used a legacy token since this gate was made. When the list stops growing, the migration is over. */
@@ -51,10 +60,18 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo, recheckMs } = resolved
   const { network, issuers, findIssuer } = createIssuers(resolved)
   const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
-  const schemes = legacy === undefined ? ['bearer'] : ['bearer', legacy.scheme.toLowerCase()]
-  const verify = createVerify({ ...resolved, issuers, findIssuer, legacy })
+  const { dpop } = resolved
+  const schemes = ['bearer', ...(dpop ? ['dpop'] : []), ...(legacy ? [legacy.scheme.toLowerCase()] : [])]
+  const verifyToken = createVerify({ ...resolved, issuers, findIssuer, legacy })
+  const verify =
+    dpop === undefined
+      ? verifyToken
+      : verifyWithSender(verifyToken, { dpop, resource, clock, replay: dpop.replay ?? memoryReplay({ clock }) })
+  const modes = [...issuers.map((issuer) => issuer.dpop), ...(findIssuer ? [dpop?.mode] : [])]
+  const takesBearer = modes.some((mode) => mode !== 'required')
   const hasScopes = createScopeCheck(resolved.scopeImplies)
-  const sockets = watchSockets(verify, resolved.audit)
+  // What the sender of an upgrade proved stays proven while its socket is open.
+  const sockets = watchSockets(verifyToken, resolved.audit)
   const knownScopes = new Set(resolved.scopes)
   // With those that include others, and those that only the metadata names.
   const relevantScopes = new Set([...resolved.scopes, ...Object.keys(resolved.scopeImplies)])
@@ -76,6 +93,8 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
     const context = {
       realm,
       scopes: needs.scopes,
+      takesBearer: takesBearer && needs.isBound !== true,
+      dpopAlgorithms: dpop?.algorithms,
       otherSchemes: () => (legacy === undefined || legacy.isOver(clock.now()) ? [] : [legacy.scheme]),
       resourceMetadata: () => resolved.resourceMetadataUrl ?? placeOf(mount),
     }
@@ -88,6 +107,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       demand: createDemand(needs, demandContext),
       decided(verdict, presented, request) {
         const isGranted = verdict.outcome === 'granted'
+        if (dpop && verdict.outcome === 'unavailable' && verdict.dependency === 'audit_sink') giveBack(request)
         if (attachAuthInfo) {
           const auth = isGranted ? authInfoOf(verdict.principal, { token: presented?.token, resource }) : undefined
           ;(request as { auth?: unknown }).auth = auth
@@ -105,7 +125,12 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
         const exposed = mergeExposed(request.res?.getHeader('Access-Control-Expose-Headers'))
         return { ...answer, headers: { ...answer.headers, 'Access-Control-Expose-Headers': exposed } }
       },
-      withoutRequest: { read: (token) => readBareToken(token, maxTokenBytes), resource, passesToken: true },
+      withoutRequest: {
+        read: (token) => readBareToken(token, maxTokenBytes),
+        impossible: context.takesBearer ? undefined : 'dpop',
+        resource,
+        passesToken: true,
+      },
       options: resolved,
     })
   }
@@ -119,9 +144,15 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       const needs = resolveStepUp(stepUp)
       return gateFor({ ...needs, scopes: needing(needs.scopes) })
     },
+    dpop() {
+      assertDpopIsOn('dpop()', dpop)
+      return gateFor({ scopes: resolved.scopes, isBound: true })
+    },
     metadata(metadataOptions: MetadataOptions = {}) {
       const at = resolved.resourceMetadataUrl
-      const context = { resource, issuers: names, findMetadata, scopes: () => [...knownScopes], at, mount }
+      const dpopAlgorithms = dpop?.algorithms
+      const ours = { resource, issuers: names, scopes: () => [...knownScopes], dpopAlgorithms, takesBearer }
+      const context = { ...ours, findMetadata, at, mount }
       const handler = serveMetadata(context, metadataOptions)
       for (const scope of memberOf(metadataOptions, 'scopesSupported') ?? []) relevantScopes.add(scope)
       if (at === undefined) mount.handlers.push(handler)

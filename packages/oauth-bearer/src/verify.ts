@@ -15,7 +15,7 @@ import type { Issuer } from './issuers/issuer.js'
 import type { FindRuntimeIssuer, IssuerAnswer } from './issuers/runtime-issuers.js'
 import { type CompactJws, type MalformedPart, parseJws } from './jwt/parse-jws.js'
 import { LEGACY_ISSUER, type Legacy } from './legacy.js'
-import type { OAuthBearerVerdict, Refused, TokenOutcome, Verified } from './outcome.js'
+import type { OAuthBearerVerdict, Refused, SenderCheck, TokenOutcome, Verified } from './outcome.js'
 import { grantAnew, type OAuthBearerPrincipal } from './principal.js'
 import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
 import type { OAuthBearerReason } from './reasons.js'
@@ -37,10 +37,14 @@ export interface VerifySetup {
   readonly clock: Clock
 }
 
-/** Verifies a token. `request` is undefined if the token was handed over alone. */
+/**
+ * Verifies a token. `request` is undefined if the token was handed over alone, `sender` where nothing checks what it is bound
+ * to, or has checked it before.
+ */
 export type VerifyToken = (
   presented: PresentedToken,
   request: Request | undefined,
+  sender?: SenderCheck,
 ) => OAuthBearerVerdict | Promise<OAuthBearerVerdict>
 
 /**
@@ -57,21 +61,40 @@ export function createVerify(setup: VerifySetup): VerifyToken {
   const route = createTokenRouter(issuers, findIssuer)
   const legacyScheme = legacy?.scheme.toLowerCase()
 
-  return (presented, request) => {
+  return (presented, request, sender) => {
     const digest = digestOf(presented)
     const known = cache.get(digest)
     if (known?.outcome === 'denied') return known
-    return known === undefined ? verifyNew(presented, digest, request) : stands(known.verdict)
+    if (known === undefined) return verifyNew(presented, digest, request, sender)
+    return sender === undefined ? stands(grantAnew(known.verdict)) : fromSender(known, sender)
   }
 
   /** Not cached: each request has a principal of its own, and a revocation takes effect on the next one. */
-  function stands(verified: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
-    const verdict = grantAnew(verified)
+  function stands(verdict: Granted<OAuthBearerPrincipal>): ReturnType<VerifyToken> {
     return isRevoked === undefined ? verdict : unlessRevoked(verdict, isRevoked, isRevokedTimeoutMs)
   }
 
-  function verifyNew(presented: PresentedToken, digest: string, request: Request | undefined): ReturnType<VerifyToken> {
+  function fromSender(verified: Verified, sender: SenderCheck): ReturnType<VerifyToken> {
+    return andThen<Awaited<ReturnType<SenderCheck['confirm']>>, OAuthBearerVerdict>(
+      sender.confirm(verified),
+      (confirmed = grantAnew(verified.verdict)) => {
+        if (confirmed.outcome === 'denied') return confirmed
+        return andThen<OAuthBearerVerdict, OAuthBearerVerdict>(stands(confirmed), (standing) =>
+          standing.outcome === 'granted' ? sender.claim(standing) : standing,
+        )
+      },
+    )
+  }
+
+  function verifyNew(
+    presented: PresentedToken,
+    digest: string,
+    request: Request | undefined,
+    sender: SenderCheck | undefined,
+  ): ReturnType<VerifyToken> {
     if (!isToken68(presented.token)) return MALFORMED_TOKEN
+    const refusal = sender?.early()
+    if (refusal !== undefined) return refusal
     const now = clock.now()
     const outcome =
       legacy !== undefined && presented.scheme === legacyScheme
@@ -80,7 +103,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
     return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
       if (verified.outcome !== 'verified') return verified
       cache.set(digest, verified)
-      return stands(verified.verdict)
+      return sender === undefined ? stands(grantAnew(verified.verdict)) : fromSender(verified, sender)
     })
   }
 }
@@ -147,7 +170,10 @@ function verifyAt(route: Route, presented: PresentedToken, now: number, request:
   const outcome =
     route.way === 'ask' ? issuer.ask?.(presented, now, request) : verifyJwt(route.jws, issuer, presented, now, request)
   return andThen<TokenOutcome, TokenOutcome>(outcome ?? denied('wrong_issuer'), (value) => {
-    if (value.outcome === 'verified') return untilMs === undefined ? value : keptUntil(value, untilMs)
+    if (value.outcome === 'verified') {
+      const bound = issuer.dpop === false ? value : { ...value, dpop: issuer.dpop }
+      return untilMs === undefined ? bound : keptUntil(bound, untilMs)
+    }
     const attributes = { ...value.detail?.attributes, issuer: issuer.issuer }
     return { ...value, detail: { ...value.detail, attributes } }
   })

@@ -9,6 +9,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { recordAudit } from '../../../test/support/audit-recorder.js'
+import { type DpopProofOptions, dpopKey, dpopProof } from '../../../test/support/dpop-proof.js'
 import { serve } from '../../../test/support/http-server.js'
 import { type TestIssuer, testIssuer } from '../../../test/support/test-issuer.js'
 import { reasons } from '../src/reasons.js'
@@ -135,7 +136,7 @@ describe('explainToken', () => {
     for (const [reason] of Object.values(SHAPES)) ends.add(reason)
     for (const reason of ['malformed', 'bound_token', 'revoked', 'insufficient_scope', 'inactive']) ends.add(reason)
     // These need a request, a scheme of their own or an operation: no token alone is refused for them.
-    const others = ['missing', 'ambiguous', 'legacy_refused', 'insufficient_authentication']
+    const others = ['missing', 'ambiguous', 'legacy_refused', 'insufficient_authentication', 'bad_proof', 'replayed']
     expect([...ends, ...others].filter((reason) => reason !== 'granted').sort()).toEqual(Object.keys(reasons).sort())
   })
 })
@@ -192,5 +193,24 @@ describe('what the command needs beside it', () => {
     expect(resourceMetadataUrl('https://a.example.com')).toBe(
       'https://a.example.com/.well-known/oauth-protected-resource',
     )
+  })
+
+  test('presents a token with a proof, and says which part of the proof is wrong', async () => {
+    const key = await dpopKey()
+    const url = 'https://mcp.example.com/mcp'
+    const token = await issuer.token({ boundTo: key })
+    const dpop = { ...options(), resource: url, audience: issuer.resource, dpop: 'accepted' } as const
+    const by = async (rest: Partial<DpopProofOptions> = {}) => {
+      const proof = await dpopProof({ key, token, url, ...rest })
+      const { verdict, steps } = await explainToken(token, dpop, { proof, method: 'GET', url: `${url}?a=b` })
+      const failed = steps.find(({ outcome }) => outcome === 'failed')?.step
+      return [verdict.outcome === 'denied' ? verdict.detail?.attributes?.part : verdict.outcome, failed]
+    }
+    expect(await by()).toEqual(['granted', undefined])
+    expect(await by({ method: 'POST' })).toEqual(['htm', 'proof'])
+    expect(await by({ defect: 'other_key' })).toEqual(['jkt', 'proof'])
+    const alone = await explainToken(token, dpop)
+    expect(alone.steps.find(({ outcome }) => outcome === 'failed')?.step).toBe('binding')
+    await expect(explainToken(token, options(), { proof: 'x', method: 'GET', url })).rejects.toThrow(/"dpop"/)
   })
 })

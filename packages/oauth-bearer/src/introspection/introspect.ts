@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@countersign/core'
 import {
   andThen,
@@ -16,7 +17,7 @@ import type { TokenOutcome, Verified } from '../outcome.js'
 import { grantByClaims, type OAuthBearerPrincipal } from '../principal.js'
 import type { PresentedToken } from '../read.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from '../reasons.js'
-import type { JsonObject } from '../strict-encoding.js'
+import { deepFreeze, isJsonObject, type JsonObject } from '../strict-encoding.js'
 import { digestOf } from '../token-cache.js'
 import type { AskEndpoint } from './ask-endpoint.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
@@ -132,10 +133,10 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
     const isOther = typeof claims.iss === 'string' && acceptsIssuers.includes(claims.iss)
     const rules = isOther ? { ...setup.rules, issuer: claims.iss as string } : setup.rules
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
-    if (type === 'dpop') return denied('bound_token')
     const mark = markOfOtherToken(PROFILES.relaxed, claims)
     if (mark !== undefined) return wrongType(claims.token_type, { claim: mark })
-    if (type !== 'bearer') return wrongType(claims.token_type, { expected: ['bearer'] })
+    // What is bound is refused with the claims, or checked later.
+    if (type !== 'bearer' && type !== 'dpop') return wrongType(claims.token_type, { expected: ['bearer'] })
     const required = options.allowMissingAudience ? [] : ['aud']
     const times = checkClaims(claims, rules, required, clock.now())
     if ('outcome' in times) return times
@@ -147,7 +148,6 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
   /** What is left of a verified JWT. What the answer does not say, the JWT has said. */
   function narrow({ claims }: Answer, verified: Verified): TokenOutcome {
     const { rules } = setup
-    if (`${claims.token_type}`.toLowerCase() === 'dpop') return denied('bound_token')
     const { principal, detail } = verified.verdict
     const said = Object.entries(claims).filter(([, value]) => value !== undefined && value !== null)
     const times = checkClaims({ ...principal.claims, ...Object.fromEntries(said) }, rules, [], clock.now())
@@ -156,11 +156,19 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
       times.expiresAt ?? Number.POSITIVE_INFINITY,
       verified.expiresAt ?? Number.POSITIVE_INFINITY,
     )
+    const bound = mergeBinding(principal.claims, Object.fromEntries(said))
+    if (bound === undefined) return denied('bound_token')
     const saysScopes = said.some(([name]) => rules.scopeClaims.includes(name))
     const left = saysScopes ? scopesOf(claims, rules.scopeClaims) : principal.scopes
     const scopes = principal.scopes.filter((scope) => left.includes(scope))
-    if (expiresAt === verified.expiresAt && scopes.length === principal.scopes.length) return verified
-    const narrowed: OAuthBearerPrincipal = Object.freeze({ ...principal, scopes: Object.freeze(scopes), expiresAt })
+    const isSame = expiresAt === verified.expiresAt && scopes.length === principal.scopes.length
+    if (isSame && bound === principal.claims) return verified
+    const narrowed: OAuthBearerPrincipal = Object.freeze({
+      ...principal,
+      scopes: Object.freeze(scopes),
+      expiresAt,
+      claims: bound,
+    })
     return { ...verified, verdict: Object.freeze(granted(narrowed, detail)), expiresAt }
   }
 
@@ -182,6 +190,17 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
         conclude(reply, (answer) => narrow(answer, verified)),
       ),
   }
+}
+
+/** The claims of a JWT with what the endpoint says the token is bound to; undefined where the two contradict each other. */
+function mergeBinding(claims: JsonObject, { cnf, token_type: type }: JsonObject): JsonObject | undefined {
+  if (cnf === undefined && type === undefined) return claims
+  const own = isJsonObject(claims.cnf) ? claims.cnf : {}
+  const said = isJsonObject(cnf) ? cnf : {}
+  if (Object.keys(said).some((name) => name in own && !isDeepStrictEqual(own[name], said[name]))) return undefined
+  const members = { ...own, ...said }
+  const isBoundTo = cnf !== undefined || claims.cnf !== undefined ? { cnf: members } : {}
+  return deepFreeze({ ...claims, ...(type === undefined ? {} : { token_type: type }), ...isBoundTo })
 }
 
 const INACTIVE: NoAnswer = Object.freeze(denied<OAuthBearerReason>('inactive'))

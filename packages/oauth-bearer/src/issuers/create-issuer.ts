@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Audit, Clock } from '@countersign/core'
 import type { ClaimRules } from '../claims.js'
+import type { DpopMode } from '../dpop-options.js'
 import { createDiscovery, type Discovery } from '../http/discovery.js'
 import type { Network } from '../http/network.js'
 import { createAskEndpoint } from '../introspection/ask-endpoint.js'
@@ -27,6 +28,8 @@ export interface GateSettings {
   readonly audit: Audit
   readonly keyCache: KeyCache | undefined
   readonly network: Network
+  /** Of issuers that do not say it. Undefined: proofs are not checked. */
+  readonly dpopMode: DpopMode | undefined
 }
 
 /** What an issuer's keys depend on. */
@@ -49,6 +52,7 @@ const OF_KEYS = [
  */
 export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings, before?: Issuer): Issuer {
   const { issuer, kind, secret, introspection } = checked
+  const dpop = checked.dpop ?? gate.dpopMode ?? false
   const rules: ClaimRules = {
     issuer,
     audiences: checked.audience ?? gate.audiences,
@@ -57,6 +61,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings, 
     toleranceMs: gate.toleranceMs,
     scopeClaims: checked.scopeClaims,
     claimNames: { ...gate.claims, ...checked.claims },
+    takesBound: dpop !== false,
   }
   const algorithms = checked.algorithms ?? (secret === undefined ? DEFAULT_ALGORITHMS : ['HS256'])
   const { metadataUrl, trustedHosts, metadataTimeoutMs: timeoutMs } = checked
@@ -82,6 +87,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings, 
     tokenPrefix: checked.tokenPrefix ?? '',
     keys,
     keysMadeOf,
+    dpop,
     publicPlace: () => discovery.publicPlace(),
   }
 }
@@ -124,8 +130,9 @@ function askOf(
     return createIntrospection({ rules, acceptsIssuers, options: introspection, ask, clock })
   }
   if (verify === undefined) return { ask: undefined, confirm: undefined }
-  const { toleranceMs, claimNames } = rules
+  const { toleranceMs, claimNames, takesBound } = rules
   const timeoutMs = verifyTimeoutMs
-  const ask = createVerifyFunction({ verify, issuer, via: 'verify', clock, timeoutMs, toleranceMs, claimNames })
+  const via = 'verify'
+  const ask = createVerifyFunction({ verify, issuer, via, clock, timeoutMs, toleranceMs, claimNames, takesBound })
   return { ask, confirm: undefined }
 }

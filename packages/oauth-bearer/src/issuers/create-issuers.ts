@@ -1,5 +1,6 @@
 import { OptionError } from '@countersign/core'
 import { CodedTypeError } from '@countersign/core/gate-kit'
+import { assertDpopIsOn, type DpopMode } from '../dpop-options.js'
 import { createNetwork, type Network, type ResolvedNetworkOptions } from '../http/network.js'
 import { isJsonObject } from '../strict-encoding.js'
 import { createIssuer, type GateSettings } from './create-issuer.js'
@@ -26,9 +27,17 @@ export interface IssuersSetup extends Omit<GateSettings, 'network'> {
 }
 
 /** @throws {TypeError} with code `ERR_COUNTERSIGN_ISSUERS_RESULT`: a wrong result is a bug in the app, 500. */
-function checkResult(options: unknown, httpOrigins: readonly string[]): CheckedIssuerOptions {
+function checkResult(
+  options: unknown,
+  httpOrigins: readonly string[],
+  dpopMode: DpopMode | undefined,
+): CheckedIssuerOptions {
   try {
-    if (isJsonObject(options)) return checkIssuerOptions(options as unknown as IssuerOptions, 'issuers()', httpOrigins)
+    if (isJsonObject(options)) {
+      const checked = checkIssuerOptions(options as unknown as IssuerOptions, 'issuers()', httpOrigins)
+      if (checked.dpop) assertDpopIsOn('issuers().dpop', dpopMode)
+      return checked
+    }
   } catch (error) {
     if (!(error instanceof OptionError)) throw error
     throw new CodedTypeError('ERR_COUNTERSIGN_ISSUERS_RESULT', `issuers returned wrong options. ${error.message}`)
@@ -45,7 +54,7 @@ export function createIssuers(setup: IssuersSetup): Issuers {
   const settings: GateSettings = { ...setup, network }
   const { findIssuer: find, issuersTimeoutMs: timeoutMs, maxIssuers, clock } = setup
   const make = (options: IssuerOptions, before: Issuer | undefined) =>
-    createIssuer(checkResult(options, network.httpOrigins), settings, before)
+    createIssuer(checkResult(options, network.httpOrigins, settings.dpopMode), settings, before)
   return {
     network,
     issuers: setup.issuers.map((checked) => createIssuer(checked, settings)),

@@ -1,5 +1,6 @@
 import { OptionError } from '@countersign/core'
 import { type OptionAliases, option, type RuleBuilder, resolveOptions } from '@countersign/core/gate-kit'
+import { type DpopMode, dpopModeRule } from '../dpop-options.js'
 import { askedUrlRule } from '../http/url-rule.js'
 import {
   type CheckedIntrospectionOptions,
@@ -74,6 +75,11 @@ export interface IssuerOptions {
   readonly metadataTimeoutMs?: number | undefined
   /** Further hosts that the issuer's metadata may name, although they have no public address. */
   readonly trustedHosts?: readonly string[] | undefined
+  /**
+   * Whether its tokens may (`'accepted'`), must (`'required'`) or may not (`false`) be bound to a key that their sender proves
+   * (DPoP). Default: as the gate's `dpop`, which it needs.
+   */
+  readonly dpop?: DpopMode | false | undefined
   /** How to ask the issuer about a token. */
   readonly introspection?: IntrospectionOptions | undefined
   /**
@@ -149,6 +155,7 @@ const rules = {
   keysTimeoutMs: option.integer(1, 60_000).default(3000),
   metadataTimeoutMs: option.integer(1, 60_000).default(3000),
   trustedHosts: option.strings(/^[^/:@]+$/, 'a list of host names').default([]),
+  dpop: dpopModeRule(),
   introspection: option.custom<object>('an object of clientId, clientSecret and so on', (value) =>
     isJsonObject(value) ? value : undefined,
   ),

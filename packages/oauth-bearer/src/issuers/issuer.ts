@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import type { DpopMode } from '../dpop-options.js'
 import type { IntrospectionMode } from '../introspection/introspection-options.js'
 import type { VerifyJwt } from '../jwt/verify-jwt.js'
 import type { KeySource } from '../keys/key-source.js'
@@ -32,6 +33,8 @@ export interface Issuer {
   readonly keys: KeySource | undefined
   /** The options that `keys` were made of. */
   readonly keysMadeOf: readonly unknown[]
+  /** Whether its tokens may, or must, be bound to a key. */
+  readonly dpop: DpopMode | false
   /** Where clients find the issuer's metadata. The name must be a URL. */
   readonly publicPlace: () => Promise<string>
 }

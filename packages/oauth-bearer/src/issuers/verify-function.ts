@@ -9,7 +9,7 @@ import {
   withDeadline,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { checkTimes } from '../claims.js'
+import { checkTimes, isBound } from '../claims.js'
 import type { TokenOutcome } from '../outcome.js'
 import { grantTo, type Via } from '../principal.js'
 import type { PresentedToken } from '../read.js'
@@ -55,6 +55,8 @@ export interface VerifyFunctionSetup {
   readonly timeoutMs: number
   readonly toleranceMs: number
   readonly claimNames: Readonly<Record<string, string>>
+  /** As in the rules of claims. */
+  readonly takesBound: boolean
 }
 
 const MAX_KEEP_MS = 30_000
@@ -82,14 +84,14 @@ export function createVerifyFunction(setup: VerifyFunctionSetup): AskAboutToken 
 }
 
 function judge(answer: VerifiedToken | null, setup: VerifyFunctionSetup, now: number, askedMs: number): TokenOutcome {
-  const { via, issuer, toleranceMs, claimNames } = setup
+  const { via, issuer, toleranceMs, claimNames, takesBound } = setup
   if (answer === null) return denied(via === 'legacy' ? 'legacy_refused' : 'inactive')
   assertVerified(answer)
   const { subject, clientId, scopes = [], expiresAt, claims = {} } = membersOf(answer)
   const untimely = checkTimes({ expiresAt }, toleranceMs, now)
   if (untimely !== undefined) return untimely
-  if (memberOf(claims, 'cnf') !== undefined) return denied('bound_token')
   const own = structuredClone(claims)
+  if (!takesBound && isBound(own)) return denied('bound_token')
   const verdict = grantTo({ issuer, subject, clientId, scopes: [...scopes], expiresAt, claims: own, claimNames, via })
   const keepUntilMs = expiresAt === undefined ? undefined : askedMs + MAX_KEEP_MS
   return { outcome: 'verified', verdict, expiresAt, toleranceMs, keepUntilMs }

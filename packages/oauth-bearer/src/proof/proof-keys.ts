@@ -1,0 +1,43 @@
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { CompactJws } from '../jwt/parse-jws.js'
+import { trustedKeys } from '../keys/key-policy.js'
+import type { VerifySignature } from '../keys/signature.js'
+import { isJsonObject } from '../strict-encoding.js'
+
+/** The key of a proof. */
+export interface ProofKey {
+  /** Its thumbprint (RFC 7638): what a token is bound to. */
+  readonly jkt: string
+  readonly verify: VerifySignature
+}
+
+/** The keys of proofs that were good. */
+export interface ProofKeys {
+  /** The key of a proof's header; undefined for one that is not public, weak, or of another algorithm. */
+  find(header: CompactJws['header'], text: string): ProofKey | undefined | Promise<ProofKey | undefined>
+  /** Remembers the key of this header, whose signature was good. */
+  keep(text: string, key: ProofKey): void
+}
+
+/**
+ * Finds keys by the text of the header: a client sends the same one with each proof. A key is kept only when a token was bound
+ * to it and it signed, so strangers displace none.
+ */
+export function createProofKeys(maxKeys: number): ProofKeys {
+  const known = new LRUCache<string, ProofKey>({ max: maxKeys })
+  return {
+    find: (header, text) => known.get(text) ?? importKey(header),
+    keep: (text, key) => {
+      if (known.peek(text) !== key) known.set(text, key)
+    },
+  }
+}
+
+/** By the rules for the keys of issuers. */
+async function importKey({ alg, jwk }: CompactJws['header']): Promise<ProofKey | undefined> {
+  if (!isJsonObject(jwk)) return undefined
+  const [key] = (await trustedKeys({ keys: [jwk] }, [alg])) ?? []
+  const verify = key?.verifiers.get(alg)
+  return verify && { jkt: await calculateJwkThumbprint(jwk as JWK), verify }
+}
