@@ -101,9 +101,12 @@ export const MCP_CLIENTS: Readonly<Record<string, (url: URL, authProvider: Store
   },
 }
 
-/** One of {@link MCP_CLIENTS}, for the server at this URL. With a `clientMetadataUrl` it does not register. */
-export function mcpSession(name: string, serverUrl: string, clientMetadataUrl?: string): McpSession {
-  const store = clientStore(clientMetadataUrl)
+/**
+ * One of {@link MCP_CLIENTS}, for the server at this URL. With a `clientMetadataUrl` it does not register. `more`: what else the
+ * client's provider has.
+ */
+export function mcpSession(name: string, serverUrl: string, clientMetadataUrl?: string, more: object = {}): McpSession {
+  const store = Object.assign(clientStore(clientMetadataUrl), more)
   const make = () => (MCP_CLIENTS[name] as (typeof MCP_CLIENTS)[string])(new URL(serverUrl), store)
   let connection = make()
   return {

@@ -98,4 +98,8 @@ export const requirements: Record<string, string> = {
   'dpop-nonce-shared': 'each process with the secret takes a nonce, with clocks 60 s apart',
   'dpop-upgrades': 'an upgrade needs a proof, and its socket lives as long as the token',
   'dpop-bearer-path': 'a gate without the option loads and runs nothing of proofs',
+  'dpop-real-clients':
+    'openid-client and oauth4webapi in processes of their own get bound tokens from oidc-provider and call through the gate, nonce included',
+  'dpop-mcp-client':
+    "the MCP SDK's client gets a bound token from oidc-provider and uses tools through the gate, nonce included",
 }
