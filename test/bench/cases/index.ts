@@ -1,12 +1,13 @@
 import type { Case } from '../case.js'
 import { auditCase } from './audit.js'
+import { dpopCase } from './dpop.js'
 import { hmacCases, hmacGrowth, hmacRedis } from './hmac.js'
 import { mcpCases, mcpGrowth } from './mcp.js'
 import { oauthCases, oauthGrowth, oauthRedis } from './oauth.js'
 import { settingsCases, settingsGrowth } from './settings.js'
 
 /** Each gate beside its peers. */
-export const decisionCases: readonly Case[] = [...oauthCases, ...hmacCases, ...mcpCases, ...settingsCases]
+export const decisionCases: readonly Case[] = [...oauthCases, dpopCase, ...hmacCases, ...mcpCases, ...settingsCases]
 
 /** The same decision among ever more records, keys or bytes. */
 export const growthCases: readonly Case[] = [...mcpGrowth, ...settingsGrowth, ...hmacGrowth, ...oauthGrowth]

@@ -25,7 +25,7 @@ interface Issuer {
   readonly publicKey: KeyObject
   readonly algorithm: Algorithm
   /** A token that nobody has seen, signed with one of the keys. */
-  token(): Promise<string>
+  token(claims?: Readonly<Record<string, unknown>>): Promise<string>
   close(): Promise<void>
 }
 
@@ -45,9 +45,9 @@ export async function startIssuer(algorithm: Algorithm, kids = 1): Promise<Issue
   })
   const { url } = running
   let turn = 0
-  const token = () => {
+  const token = (claims = {}) => {
     const { kid, privateKey } = keys[turn++ % kids] as (typeof keys)[number]
-    return new SignJWT({ client_id: 'client-1', scope: 'files:read files:write' })
+    return new SignJWT({ client_id: 'client-1', scope: 'files:read files:write', ...claims })
       .setProtectedHeader({ alg: algorithm, typ: 'at+jwt', kid })
       .setIssuer(url)
       .setAudience(RESOURCE)

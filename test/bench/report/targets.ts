@@ -86,6 +86,7 @@ const targets: readonly Target[] = [
   ratio('OAuth, token seen before', 1, SEEN, GATE, 'fast-jwt, its cache'),
   ratio('OAuth, first seen', 1, NEW, GATE, AUTH0),
   ratio('OAuth, first seen', 1, NEW, GATE, SDK),
+  ratio('OAuth with DPoP', 0.7, /^oauth-dpop$/, GATE, AUTH0),
   ratio('HMAC `xHeaders`, 1 KiB', 2, /^hmac-1k$/, 'xHeaders', 'by hand, no replay'),
   ratio('HMAC `xHeaders`, 1 MiB', 1.1, /^hmac-1m$/, 'xHeaders', 'by hand, no replay'),
   ratio('HMAC `rfc9421`, 1 KiB', 0.8, /^hmac-1k$/, 'rfc9421', 'http-message-signatures'),
