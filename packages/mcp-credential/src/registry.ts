@@ -1,5 +1,5 @@
 import { type Audit, audit as defaultAudit } from '@countersign/core'
-import { CodedTypeError, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
+import { andThen, type OptionAliases, option, resolveOptions } from '@countersign/core/gate-kit'
 import { credentialEvents } from './registry/events.js'
 import { rememberIssues } from './registry/issue-memory.js'
 import { type IssueOptions, type ResolvedIssueOptions, resolveIssueOptions } from './registry/issue-options.js'
@@ -108,10 +108,6 @@ export interface McpCredentials {
   stats(): Promise<{ readonly credentials: number }>
   /** Settles when the store can be used; rejects when it must not be, for example a Redis that evicts. */
   ready(): Promise<void>
-  /** Writes the store's state to a file; hashes only. Resolves with the number of credentials. */
-  snapshot(file: string): Promise<number>
-  /** Reads a snapshot back: a restart is not a revocation. */
-  restore(file: string): Promise<number>
   /** Releases what the store holds. Credentials are not revoked. */
   close(): Promise<void>
   /**
@@ -217,13 +213,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     return done
   }
 
-  async function persist(work: McpCredentialStore['snapshot'], file: string): Promise<number> {
-    if (work !== undefined) return work.call(store, file, life)
-    throw new CodedTypeError(
-      'ERR_COUNTERSIGN_SNAPSHOT_UNSUPPORTED',
-      'snapshot and restore are for the memory store: this store keeps its state itself',
-    )
-  }
+  if (store.isRestored) andThen(store.count(life), events.restored)
 
   return {
     prefix,
@@ -257,12 +247,6 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     },
     stats: async () => ({ credentials: await store.count(life) }),
     ready: async () => store.ready?.(),
-    snapshot: (file) => persist(store.snapshot, file),
-    async restore(file) {
-      const count = await persist(store.restore, file)
-      events.restored(count)
-      return count
-    },
     async close() {
       stopHearing?.()
       await store.close?.()

@@ -1,7 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createMcpCredentials, type McpCredentialsOptions, requireMcpCredential } from '@countersign/mcp-credential'
+import {
+  createMcpCredentials,
+  type McpCredentialsOptions,
+  memoryCredentials,
+  requireMcpCredential,
+} from '@countersign/mcp-credential'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -85,16 +90,19 @@ describe.each([memorySource(), redisSource()])('an event of a credential in $nam
   })
 })
 
-test('that a snapshot was read back is an event with the number of its credentials', async () => {
-  const app = await mcpApp()
-  await app.credentials.issue(agent)
+test('that a log was read back is an event with the number of its credentials, and a first start is none', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-'))
-  await app.credentials.snapshot(join(folder, 'snapshot'))
   const { audit, events } = recordedAudit()
-  const restarted = createMcpCredentials({ audit })
-  expect(await restarted.restore(join(folder, 'snapshot'))).toBe(1)
+  const start = () => createMcpCredentials({ audit, store: memoryCredentials({ file: join(folder, 'credentials') }) })
+  const first = start()
+  expect(events).toEqual([])
+  await first.issue(agent)
+  await (await first.issue({ ...agent, threadId: 't2' })).revoke()
+  await first.close()
+  events.length = 0
+  const second = start()
   expect(events).toMatchObject([{ type: 'mcp.credentials.restored', attributes: { credentials: 1 } }])
-  await Promise.all([restarted.close(), app.close(), rm(folder, { recursive: true })])
+  await Promise.all([second.close(), rm(folder, { recursive: true })])
 })
 
 test('an event of a malformed credential says which part', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMcpCredentials, type MemoryCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
@@ -140,8 +140,8 @@ async function play(world: World, history: readonly Command[]): Promise<void> {
         model.retired.add(step.thread)
         return model.revoke((token) => token.thread === step.thread)
       case 'restart':
-        await world.restart()
-        return model.restart()
+        // It forgets nothing.
+        return world.restart()
     }
   }
 
@@ -163,10 +163,8 @@ afterAll(async () => {
 })
 
 function memoryWorld(clock: FakeClock): World {
-  let store: MemoryCredentialStore = memoryCredentials({ clock })
-  const file = join(folder, 'snapshot')
-  const life = () =>
-    createMcpCredentials({ store, idleTimeoutSeconds: LIFE.idle / 1000, maximumLifetimeSeconds: LIFE.maximum / 1000 })
+  const file = join(folder, 'credentials')
+  let store: MemoryCredentialStore = memoryCredentials({ clock, file, fsync: 'never' })
   return {
     get store() {
       return store
@@ -183,10 +181,11 @@ function memoryWorld(clock: FakeClock): World {
       return Math.min(ms, 30_000)
     },
     async restart() {
-      await life().snapshot(file)
-      await life().close()
-      store = memoryCredentials({ clock })
-      await life().restore(file)
+      // As after a kill: nothing is written at the end.
+      for (const part of ['', '.head']) renameSync(file + part, `${file}.killed${part}`)
+      await store.close?.()
+      for (const part of ['', '.head']) renameSync(`${file}.killed${part}`, file + part)
+      store = memoryCredentials({ clock, file, fsync: 'never' })
     },
   }
 }
@@ -194,7 +193,7 @@ function memoryWorld(clock: FakeClock): World {
 test('random histories in memory follow the reference model', async () => {
   await fc.assert(
     fc.asyncProperty(histories, async (history) => {
-      rmSync(`${join(folder, 'snapshot')}.ended`, { force: true })
+      for (const name of readdirSync(folder)) rmSync(join(folder, name))
       const world = memoryWorld(fakeClock())
       await play(world, history)
       await world.store.close?.()

@@ -14,7 +14,7 @@ export const requirements: Record<string, string> = {
     'Redis killed in a call, SCRIPT FLUSH, out of memory, READONLY, failover, a cluster of three nodes',
   'mcp-clocks-apart': 'two processes whose clocks are an hour apart agree',
   'mcp-lost-epochs':
-    'an evicted or expired epoch, a revoker with a shorter lifetime and a restart from an old snapshot grant nothing',
+    'an evicted or expired epoch, a revoker with a shorter lifetime and a restart from an old log grant nothing',
   'mcp-no-negative-caching': 'that a credential is unknown is never remembered',
   'mcp-identical-401s': 'what is not proven gets one answer, byte for byte, in like time',
   'mcp-typos': 'every change of a single character is refused without a call of the store',

@@ -83,7 +83,7 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'mcp.credential.superseded': success('a newer credential replaced one'),
   'mcp.credential.revoked': success('one credential was revoked'),
   'mcp.credential.revived': success('an idle credential was used again: the host says that its thread is alive'),
-  'mcp.credentials.restored': success('the credentials of a snapshot were read back'),
+  'mcp.credentials.restored': success('the credentials of a log were read back at the start'),
   'mcp.scope.revoked': success('all credentials of a thread, provider or partition were revoked'),
   'mcp.thread.retired': success('a thread was retired: nothing can be issued for it'),
 

@@ -1,13 +1,13 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Clock } from '@countersign/core'
-import { andThen, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
+import { type Clock, OptionError } from '@countersign/core'
+import { type FileLog, type FsyncPolicy, openFileLog } from '@countersign/core/file-log'
+import { isUnavailable, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
+import { applyChange, type Change, type Commit, changesTo } from './memory/changes.js'
 import { CredentialTable } from './memory/credential-table.js'
-import { latenessOf, type Moment, recordOf, tokenStanding } from './memory/entry.js'
+import { type Entry, latenessOf, lifted, type Moment, recordOf, slid, tokenStanding, touched } from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
-import { type Ended, Journal } from './memory/journal.js'
 import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
-import { readSnapshot, writeSnapshot } from './memory/snapshot.js'
 import type {
   AcceptIssue,
   CredentialLife,
@@ -24,6 +24,16 @@ export interface MemoryCredentialsOptions {
   readonly maxCredentials?: number | undefined
   /** Credentials that one thread may have at once. Default 100. */
   readonly maxPerThread?: number | undefined
+  /**
+   * Where every change is kept, so that credentials survive a restart and `kill -9`: an append-only log, hashes only. One
+   * process has it open. Default: nowhere.
+   */
+  readonly file?: string | undefined
+  /**
+   * `always` (default): what is acknowledged is on disk, and survives a loss of power. `never`: the system writes it when it
+   * likes; it survives the end of the process alone.
+   */
+  readonly fsync?: FsyncPolicy | undefined
   /** Default: the system clock. */
   readonly clock?: Clock | undefined
 }
@@ -39,6 +49,8 @@ export interface MemoryCredentialStore extends McpCredentialStore {
 const RULES = {
   maxCredentials: option.integer(1, 100_000_000).default(100_000),
   maxPerThread: option.integer(1, 1_000_000).default(100),
+  file: option.string(),
+  fsync: option.oneOf('always', 'never'),
   clock: option.clock().default(systemClock),
 }
 
@@ -47,9 +59,15 @@ const RULES = {
  * sleep or a correction of its clock does not end every session at once.
  *
  * @throws {OptionError}
+ * @throws {FileLogError} when the log is not whole, or another process has it open.
+ * @throws {UnavailableError} when the file system refuses to open or write the log.
  */
 export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
-  const { maxCredentials, maxPerThread, clock } = resolveOptions('memoryCredentials', options, RULES)
+  const { maxCredentials, maxPerThread, file, fsync, clock } = resolveOptions('memoryCredentials', options, RULES)
+  if (file === undefined && fsync !== undefined) {
+    const message = 'memoryCredentials: fsync says how a file is written, and there is no file'
+    throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'fsync', message)
+  }
   warnOfMemory({
     store: 'memoryCredentials()',
     keeps: 'the credentials of agents, and which of them are revoked,',
@@ -58,25 +76,67 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   const time = new RunningTime(clock)
   const moment = (): Moment => time.moment()
   const table = new CredentialTable({ maxCredentials, moment })
-  const journal = new Journal()
+  /** The last moment in the log: a restart continues from there. */
+  let noted = moment()
+  const log = file === undefined ? undefined : openLog(file, fsync ?? 'always')
   const sessionKey = randomBytes(32)
+
+  function openLog(path: string, policy: FsyncPolicy): FileLog<Change> {
+    return openFileLog<Change>({
+      file: path,
+      format: 'countersign-mcp-credentials/2',
+      dependency: 'credential_store',
+      fsync: policy,
+      replay: (change) => applyChange(table, time, change),
+      state() {
+        noted = moment()
+        return changesTo(table, noted)
+      },
+    })
+  }
+
+  const commit: Commit = (changes, durability = 'acknowledged') => {
+    log?.append(changes, durability)
+    for (const change of changes) applyChange(table, time, change)
+  }
+
+  /** What has ended here and could not be written: repeated, it is done. */
+  const owed = new Set<string>()
+
+  /** Writes an end that counts here already: when that fails it is reported, and to be repeated. */
+  function end(change: Change, of: string, isNew: boolean): boolean {
+    const key = `${change.is} ${of}`
+    if (isNew) owed.add(key)
+    log?.append([change], 'acknowledged')
+    return owed.delete(key)
+  }
+
+  function note(): void {
+    noted = moment()
+    log?.append([{ is: 'time', at: noted }], 'lazy')
+  }
+
+  /** What is refused for its time is not live after a restart. */
+  function noteRefusal(entry: Entry, life: CredentialLife): void {
+    if (log !== undefined && tokenStanding(entry, noted, life) === 'live') note()
+  }
 
   function tick(): void {
     time.tick()
     table.sweep()
+    try {
+      note()
+      log?.compact()
+    } catch (error) {
+      // The next change says so.
+      if (!isUnavailable(error)) throw error
+    }
   }
   const timer = setInterval(tick, TICK_MS)
   timer.unref()
 
-  /** Journals a revocation before it is acknowledged. */
-  function journalEnd(scope: Ended['scope'], ids: readonly string[], inMs = 0): void {
-    if (!journal.isOpen || ids.length === 0) return
-    const now = moment()
-    const at = table.markEnd(now) + inMs
-    journal.append(ids.map((id) => ({ at, scope, id, until: Math.max(at, table.latestExpiry(now)) })))
-  }
-
   function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
+    log?.assertHeld()
     const entry = table.get(id)
     const isProven = sameDigest(entry?.digest, digest)
     if (entry === undefined) return undefined
@@ -84,66 +144,59 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     const standing = tokenStanding(entry, at, life)
     const slides = isProven && (standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives)
     const holder = entry.holder ?? entry
-    if (slides) table.slide(holder, at, life)
+    const moved = slides ? slid(holder, at, life) : undefined
+    if (moved !== undefined) commit([{ is: 'slide', id: holder.id, ...moved }], 'lazy')
     const credential = recordOf(holder, at, life)
     if (slides || standing === 'live') return { standing: 'live', isProven, credential }
+    noteRefusal(entry, life)
     return { standing, isProven, credential, lateMs: latenessOf(holder, at, standing, life) }
   }
 
   return {
     tick,
-    issue(credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome> {
-      const issued = issueCredential(table, credential, { maxCredentials, maxPerThread }, moment, life, accept)
-      const { overlapMs } = credential
-      return andThen(issued, (outcome) => {
-        if (outcome.outcome === 'issued') {
-          journalEnd(overlapMs === 0 ? 'credential' : 'overlap', outcome.superseded, overlapMs)
-        }
-        return outcome
-      })
-    },
+    isRestored: table.size > 0,
+    issue: (credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome> =>
+      issueCredential(table, credential, { maxCredentials, maxPerThread }, moment, life, commit, accept),
     resolve: (id, digest, life) => use(id, digest, life, false),
     revive: (id, digest, life) => use(id, digest, life, true),
     peek(id, life) {
+      log?.assertHeld()
       const entry = table.get(id)
       if (entry === undefined) return undefined
       const at = moment()
-      const credential = recordOf(entry.holder ?? entry, at, life)
-      return { standing: tokenStanding(entry, at, life), isProven: false, credential }
+      const standing = tokenStanding(entry, at, life)
+      if (standing !== 'live') noteRefusal(entry, life)
+      return { standing, isProven: false, credential: recordOf(entry.holder ?? entry, at, life) }
     },
-    touch: (threadId, life) => table.touch(threadId, life),
-    revoke(id) {
-      const aliases = journal.isOpen ? table.aliasesOf(id) : []
-      const done = table.revoke(id)
-      journalEnd('credential', [id, ...aliases])
-      return done
+    touch(threadId, life) {
+      log?.assertHeld()
+      const thread = table.thread(threadId)
+      if (thread === undefined || !life.slidesOnTouch) return thread !== undefined
+      const alive = touched(thread, moment(), life)
+      if (alive === undefined) return true
+      const isContinued = alive.fromRunning === thread.alive?.fromRunning
+      const parted = thread.alive === undefined || isContinued ? [] : thread.entries
+      const kept = parted.map((entry): Change => ({ is: 'slide', id: entry.id, ...lifted(entry, life) }))
+      commit([...kept, { is: 'touch', threadId, alive }], 'lazy')
+      return true
     },
-    revokeScope(scope, id) {
-      const done = table.revokeScope(scope, id)
-      journalEnd(scope, [id])
-      return done
-    },
+    revoke: (id) => table.get(id) !== undefined && end({ is: 'revoke', id }, id, table.revoke(id)),
+    revokeScope: (scope, id) => end({ is: 'end', scope, id }, `${scope} ${id}`, table.revokeScope(scope, id)),
     retire(threadId, blockMs) {
-      const done = table.retire(threadId, blockMs)
-      journalEnd('thread', [threadId])
-      return done
+      const until = moment().now + blockMs
+      return end({ is: 'retire', threadId, until }, threadId, table.retire(threadId, until))
     },
-    list: (filter, cursor, limit, life) => listEntries(table, filter, cursor, limit, moment(), life),
+    list(filter, cursor, limit, life) {
+      log?.assertHeld()
+      return listEntries(table, filter, cursor, limit, moment(), life)
+    },
     count: (life) => countEntries(table, moment(), life),
-    async snapshot(file, life) {
-      // Opened before the snapshot is written: what is revoked meanwhile is in the snapshot or in the journal.
-      journal.open(file)
-      const count = await writeSnapshot(file, table, moment(), life)
-      await journal.compact(file, moment().wall)
-      return count
-    },
-    async restore(file, life) {
-      journal.open(file)
-      return readSnapshot(file, table, moment, life)
-    },
     sessionKey: () => sessionKey,
     held: () => table.size,
-    close: () => clearInterval(timer),
+    close() {
+      clearInterval(timer)
+      log?.close()
+    },
   }
 }
 

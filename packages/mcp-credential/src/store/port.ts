@@ -109,6 +109,8 @@ export interface ListPage {
 export interface McpCredentialStore {
   /** What sets these credentials apart where they are kept: the registry binds it into every digest. Default: nothing. */
   readonly namespace?: string | undefined
+  /** Whether it read credentials back that a process before this one issued. The registry reports it. */
+  readonly isRestored?: boolean | undefined
   /**
    * Writes the credential, then calls `accept`, then supersedes or carries the others: they stay as they are when `accept`
    * throws or rejects, and so does the issue. `accept` revokes the new one before it fails; when the store refuses the issue
@@ -134,10 +136,6 @@ export interface McpCredentialStore {
   count(life: CredentialLife): MaybePromise<number>
   /** Settles when the store can be used; rejects when it must not be. */
   ready?(): Promise<void>
-  /** Writes everything but secrets to a file, mode 0600, in one step. */
-  snapshot?(file: string, life: CredentialLife): Promise<number>
-  /** Reads back what `snapshot` wrote, without what has been revoked since. */
-  restore?(file: string, life: CredentialLife): Promise<number>
   /**
    * A secret of 32 bytes that is the same for all processes on this store: MCP sessions are bound with it. Left out, each
    * registry has one of its own.

@@ -13,7 +13,6 @@ export interface ModelToken {
   usableUntil: number
   /** The last sign of life: certain, and at the latest. In running time, and on the clock. */
   sign: { lo: number; hi: number; loNow: number; hiNow: number }
-  mayBeForgotten: boolean
 }
 
 export class ReferenceModel {
@@ -29,7 +28,7 @@ export class ReferenceModel {
     if (token.isRevoked || subject.isRevoked) answers.add('revoked')
     else if (this.now > subject.usableUntil) answers.add('superseded')
     else this.#byTime(subject, answers)
-    if (!answers.has('live') && (token.mayBeForgotten || subject.mayBeForgotten || this.#isOld(token, subject))) {
+    if (!answers.has('live') && this.#isOld(token, subject)) {
       answers.add('unknown')
     }
     return answers
@@ -65,7 +64,6 @@ export class ReferenceModel {
       endedAt: undefined,
       usableUntil: Infinity,
       sign: this.#here(),
-      mayBeForgotten: false,
     }
     this.tokens.push(token)
     return token
@@ -125,10 +123,5 @@ export class ReferenceModel {
       token.isRevoked = true
       token.endedAt = this.now
     }
-  }
-
-  /** A restart keeps what is usable; the rest may be forgotten. */
-  restart(): void {
-    for (const token of this.tokens) if (!this.isSurelyLive(token)) token.mayBeForgotten = true
   }
 }

@@ -1,20 +1,16 @@
-import { UnavailableError } from '@countersign/core'
-import type { CredentialLife, NewCredential, RevocableScope } from '../port.js'
+import type { CredentialLife, RevocableScope } from '../port.js'
 import {
-  cappedExpiry,
+  type Aliveness,
   type Entry,
   expiryDeadline,
-  extendAliveness,
   idleDeadline,
   isWanted,
-  keepLifted,
   leave,
+  lifted,
   type Moment,
   type Scope,
   type StoredEntry,
-  slide,
   type Thread,
-  wallOffset,
 } from './entry.js'
 import { ExpiryWheel } from './expiry-wheel.js'
 import { Retirements } from './retirements.js'
@@ -33,10 +29,6 @@ const MAX_CAPABILITY_LISTS = 1000
 /** Entries that one sweep visits: a sweep must not block the process. */
 const MAX_SWEPT = 20_000
 
-type Subject = Pick<NewCredential, 'id' | 'threadId' | 'providerInstanceId' | 'capabilities'> & {
-  readonly providerSessionId?: string | undefined
-}
-
 /** The credentials of one process by id, by thread, by provider and by provider session. */
 export class CredentialTable {
   readonly #entries = new Map<string, Entry>()
@@ -51,13 +43,9 @@ export class CredentialTable {
   /** Dropped entries that still lie in the wheel. */
   #dropped = 0
   #root: Scope = { isRevoked: false, entries: 0 }
-  /** The life of the last call: a sweep uses it. */
-  #life: CredentialLife | undefined
+  /** The life of the last issue: a sweep uses it. Undefined after a restart: then nothing is dropped. */
+  life: CredentialLife | undefined
   #purgedAt = Number.NEGATIVE_INFINITY
-  /** The last moment that the journal names: what is issued later has a later one. */
-  #endedAt = 0
-  #latestIssue = 0
-  #latestExpiry = 0
 
   constructor(limits: TableLimits) {
     this.#limits = limits
@@ -80,79 +68,29 @@ export class CredentialTable {
     return this.#threads.get(threadId)?.entries ?? []
   }
 
+  threads(): IterableIterator<Thread> {
+    return this.#threads.values()
+  }
+
   /** Adds a credential. For one in a full table, the caller drops another. */
-  add(credential: NewCredential, at: Moment, life: CredentialLife): Entry {
-    const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
-    const times = {
-      issuedAt: Math.max(at.wall, this.#endedAt + 1),
-      absolute,
-      expires: cappedExpiry({ absolute }, at.now, life),
-      idle: at.running + life.idleTimeoutMs + life.coalesceMs,
-    }
-    return this.#insert(credential, credential.digest.toString('latin1'), times, at, life)
-  }
-
-  /** Adds an entry of a snapshot. */
-  restore(stored: StoredEntry, at: Moment, life: CredentialLife): void {
-    const { issuedAt, absolute, expires, idleLeftMs, usableUntil } = stored
-    const offset = wallOffset(at)
-    const times = {
-      issuedAt,
-      absolute: absolute === undefined ? undefined : absolute - offset,
-      expires: expires - offset,
-      idle: at.running + idleLeftMs,
-      usableUntil: usableUntil === undefined ? undefined : usableUntil - offset,
-    }
-    this.#insert(stored, Buffer.from(stored.digest, 'base64').toString('latin1'), times, at, life)
-  }
-
-  /** @throws {UnavailableError} when there is no room for so many. */
-  reserve(count: number): void {
-    if (this.#entries.size + count <= this.#limits.maxCredentials) return
-    throw new UnavailableError('credential_store', 'the snapshot holds more than maxCredentials')
-  }
-
-  /** A moment for the journal, on the wall clock: not before anything was issued, even if the clock was set back since. */
-  markEnd(at: Moment): number {
-    this.issueAfter(Math.max(at.wall, this.#latestIssue))
-    return this.#endedAt
-  }
-
-  /** On the wall clock: no credential that was ever held lives longer. */
-  latestExpiry(at: Moment): number {
-    return this.#latestExpiry + wallOffset(at)
-  }
-
-  /** What is issued from now on is later than a moment that the journal names, even if the clock was set back. */
-  issueAfter(end: number): void {
-    this.#endedAt = Math.max(this.#endedAt, end)
-  }
-
-  #insert(
-    subject: Subject,
-    digest: string,
-    times: Pick<Entry, 'issuedAt' | 'absolute' | 'expires' | 'idle'> & { readonly usableUntil?: number | undefined },
-    at: Moment,
-    life: CredentialLife,
-  ): Entry {
-    this.#life = life
-    const { id, threadId, providerInstanceId, providerSessionId } = subject
-    const thread = this.#threadOf(threadId)
+  insert(stored: StoredEntry): void {
+    const { id, providerInstanceId, providerSessionId, usableUntil } = stored
+    const thread = this.#threadOf(stored.threadId)
     const entry: Entry = {
       id,
-      digest,
+      digest: Buffer.from(stored.digest, 'base64').toString('latin1'),
       thread,
       provider: this.#providers.enter(providerInstanceId),
       providerId: providerInstanceId,
       session: providerSessionId === undefined ? undefined : this.#sessions.enter(providerSessionId),
       sessionId: providerSessionId,
       root: this.#root,
-      capabilities: this.#intern(subject.capabilities),
-      issuedAt: times.issuedAt,
-      absolute: times.absolute,
-      expires: times.expires,
-      idle: times.idle,
-      usableUntil: times.usableUntil,
+      capabilities: this.#intern(stored.capabilities),
+      issuedAt: stored.issuedAt,
+      absolute: stored.absolute,
+      expires: stored.expires,
+      idle: stored.idle,
+      usableUntil: undefined,
       holder: undefined,
       isRevoked: false,
       isDropped: false,
@@ -160,11 +98,10 @@ export class CredentialTable {
     // The first push on an empty list would make room for 17; most threads have one credential.
     if (thread.entries.length === 0) thread.entries = [entry]
     else thread.entries.push(entry)
-    this.#latestExpiry = Math.max(this.#latestExpiry, entry.expires)
-    this.#latestIssue = Math.max(this.#latestIssue, entry.issuedAt)
     this.#entries.set(id, entry)
-    this.#wheel.file(entry, this.#dueAt(entry, at, life))
-    return entry
+    this.#wheel.file(entry, this.life === undefined ? 0 : this.#dueAt(entry, this.#limits.moment(), this.life))
+    if (usableUntil !== undefined) this.supersede(id, usableUntil)
+    if (stored.isRevoked) this.revoke(id)
   }
 
   #threadOf(id: string): Thread {
@@ -186,26 +123,31 @@ export class CredentialTable {
     return list
   }
 
-  /** Slides an entry that was used. */
-  slide(entry: Entry, at: Moment, life: CredentialLife): void {
-    slide(entry, at, life)
-    this.#latestExpiry = Math.max(this.#latestExpiry, entry.expires)
+  thread(id: string): Thread | undefined {
+    return this.#threads.get(id)
   }
 
-  touch(threadId: string, life: CredentialLife): boolean {
+  setAlive(threadId: string, alive: Aliveness): void {
     const thread = this.#threads.get(threadId)
-    if (thread === undefined) return false
-    if (!life.slidesOnTouch) return true
-    const at = this.#limits.moment()
-    this.#latestExpiry = Math.max(this.#latestExpiry, at.now + life.maximumLifetimeMs)
-    extendAliveness(thread, at, life)
-    return true
+    if (thread !== undefined) thread.alive = alive
   }
 
-  /** The ids whose tokens are aliases of this one. */
-  aliasesOf(id: string): string[] {
-    const { thread } = this.#entries.get(id) ?? {}
-    return thread === undefined ? [] : thread.entries.filter(({ holder }) => holder?.id === id).map((alias) => alias.id)
+  /** Limits the use of a credential that another one takes the place of; an earlier limit stays. */
+  supersede(id: string, until: number): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.usableUntil = Math.min(entry.usableUntil ?? Number.POSITIVE_INFINITY, until)
+    if (entry.usableUntil < this.#limits.moment().now) this.bury(entry)
+  }
+
+  /** Makes a token an alias of a newer credential. */
+  carry(id: string, by: string): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    const holder = this.#entries.get(by)
+    // One that stands for what is no longer known has ended with it.
+    if (holder === undefined) this.revoke(id)
+    else entry.holder = holder.holder ?? holder
   }
 
   revoke(id: string): boolean {
@@ -227,9 +169,9 @@ export class CredentialTable {
     return had
   }
 
-  retire(threadId: string, blockMs: number): boolean {
-    const { now } = this.#limits.moment()
-    this.retired.add(threadId, now + blockMs, now)
+  /** Blocks a thread until then, and revokes it. */
+  retire(threadId: string, until: number): boolean {
+    this.retired.add(threadId, until, this.#limits.moment().now)
     return this.#revokeThread(threadId)
   }
 
@@ -245,7 +187,7 @@ export class CredentialTable {
 
   /** Removes an ended entry from its thread; it can be found for a while. */
   bury(entry: Entry): void {
-    if (this.#life !== undefined) keepLifted(entry, this.#life)
+    if (this.life !== undefined) Object.assign(entry, lifted(entry, this.life))
     leave(entry)
     this.#addTombstone(entry)
   }
@@ -258,7 +200,8 @@ export class CredentialTable {
   }
 
   #refile(at: Moment): void {
-    const life = this.#life as CredentialLife
+    const { life } = this
+    if (life === undefined) return
     this.#wheel.refile((entry) => (entry.isDropped ? undefined : this.#dueAt(entry, at, life)))
     this.#dropped = 0
   }
@@ -267,6 +210,8 @@ export class CredentialTable {
   sweep(): void {
     const at = this.#limits.moment()
     this.retired.sweep(at.now)
+    const { life } = this
+    if (life === undefined) return
     this.#wheel.sweep(
       at.running,
       (entry) => {
@@ -274,7 +219,6 @@ export class CredentialTable {
           this.#dropped -= 1
           return undefined
         }
-        const life = this.#life as CredentialLife
         const dueAt = this.#dueAt(entry, at, life)
         if (dueAt > at.running) return dueAt
         this.drop(entry)
@@ -309,7 +253,7 @@ export class CredentialTable {
   /** A full table drops its dead entries first; at most once in 15 s, because it visits all. */
   isFull(at: Moment, life: CredentialLife): boolean {
     const { maxCredentials } = this.#limits
-    this.#life = life
+    this.life = life
     if (this.#entries.size < maxCredentials) return false
     if (at.running - this.#purgedAt < BUCKET_MS) return true
     this.#purgedAt = at.running

@@ -13,9 +13,9 @@ export interface Aliveness {
   readonly fromRunning: number
   readonly from: number
   /** Running time until which it counts. */
-  until: number
+  readonly until: number
   /** The last touch, on the clock. */
-  touchedAt: number
+  readonly touchedAt: number
 }
 
 /** A thread and its credentials. */
@@ -52,23 +52,21 @@ export interface Entry {
   isDropped: boolean
 }
 
-/** An entry in a snapshot. Times are milliseconds since the epoch, or what was left of running time. */
+/** A credential in the log. Times as in {@link Entry}. */
 export interface StoredEntry {
   readonly id: string
   /** base64 */
   readonly digest: string
   readonly threadId: string
   readonly providerInstanceId: string
-  readonly providerSessionId?: string | undefined
+  readonly providerSessionId: string | undefined
   readonly capabilities: readonly string[]
   readonly issuedAt: number
+  readonly absolute: number | undefined
   readonly expires: number
-  readonly absolute?: number | undefined
-  /** Below zero for one that is idle. */
-  readonly idleLeftMs: number
+  readonly idle: number
   readonly usableUntil?: number | undefined
-  /** The id that an alias stands for. */
-  readonly holder?: string | undefined
+  readonly isRevoked?: boolean | undefined
 }
 
 /** The times of one moment: of the store's own count, which deadlines are in, and the wall clock's. */
@@ -78,8 +76,8 @@ export interface Moment {
   readonly wall: number
 }
 
-/** What is added to a deadline of the store's own count when it is told or stored, and taken off when it is read back. */
-export function wallOffset({ now, wall }: Pick<Moment, 'now' | 'wall'>): number {
+/** What is added to a deadline of the store's own count when it is told. */
+function wallOffset({ now, wall }: Pick<Moment, 'now' | 'wall'>): number {
   return wall - now
 }
 
@@ -99,34 +97,28 @@ export function expiryDeadline(entry: Entry, life: CredentialLife): number {
   return Math.max(entry.expires, cappedExpiry(entry, entry.thread.alive?.touchedAt ?? 0, life))
 }
 
-/** Notes a touch of a thread. Written when it moves the end by `coalesceMs` or more. */
-export function extendAliveness(thread: Thread, { now, running }: Moment, life: CredentialLife): void {
-  const { alive } = thread
+/** The aliveness of a thread after a touch; undefined when that moves its end by less than `coalesceMs`. */
+export function touched({ alive }: Thread, { now, running }: Moment, life: CredentialLife): Aliveness | undefined {
   const until = running + life.idleTimeoutMs + life.coalesceMs
   const isUnbroken = alive !== undefined && running <= alive.until && now <= alive.touchedAt + life.maximumLifetimeMs
-  if (!isUnbroken) {
-    for (const entry of thread.entries) keepLifted(entry, life)
-    thread.alive = { fromRunning: running, from: now, until, touchedAt: now }
-  } else if (until - alive.until >= life.coalesceMs) {
-    alive.until = until
-    alive.touchedAt = now
-  }
+  if (!isUnbroken) return { fromRunning: running, from: now, until, touchedAt: now }
+  return until - alive.until >= life.coalesceMs ? { ...alive, until, touchedAt: now } : undefined
 }
 
-/** Writes down how long its thread's aliveness keeps an entry, before the two part: it says how long the entry is known. */
-export function keepLifted(entry: Entry, life: CredentialLife): void {
-  const [idle, expires] = [idleDeadline(entry, life), expiryDeadline(entry, life)]
-  entry.idle = idle
-  entry.expires = expires
+/** The deadlines of an entry that a use or a touch moves. */
+export type Deadlines = Pick<Entry, 'idle' | 'expires'>
+
+/** How long its thread's aliveness keeps an entry: written down before the two part, for it says how long the entry is known. */
+export function lifted(entry: Entry, life: CredentialLife): Deadlines {
+  return { idle: idleDeadline(entry, life), expires: expiryDeadline(entry, life) }
 }
 
-/** Moves the deadlines of an entry after a use, never backward. Written when one moves by `coalesceMs` or more. */
-export function slide(entry: Entry, { now, running }: Moment, life: CredentialLife): void {
+/** The deadlines of an entry after a use, never earlier; undefined when none moves by `coalesceMs` or more. */
+export function slid(entry: Entry, { now, running }: Moment, life: CredentialLife): Deadlines | undefined {
   const idle = Math.max(idleDeadline(entry, life), running + life.idleTimeoutMs + life.coalesceMs)
   const expires = Math.max(entry.expires, cappedExpiry(entry, now, life))
-  if (idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs) return
-  entry.idle = idle
-  entry.expires = expires
+  const isSmall = idle - entry.idle < life.coalesceMs && expires - entry.expires < life.coalesceMs
+  return isSmall ? undefined : { idle, expires }
 }
 
 /** The expiry after a sign of life at `from`. */
@@ -135,12 +127,14 @@ export function cappedExpiry({ absolute }: Pick<Entry, 'absolute'>, from: number
   return absolute === undefined ? expires : Math.min(expires, absolute)
 }
 
+/** Whether an entry, or a scope of it, is revoked. */
+export function isRevoked({ isRevoked, thread, provider, session, root }: Entry): boolean {
+  return isRevoked || thread.isRevoked || provider.isRevoked || session?.isRevoked === true || root.isRevoked
+}
+
 /** The standing of a credential; an alias has none of its own. */
 export function standingOf(entry: Entry, { now, running }: Moment, life: CredentialLife): Standing {
-  const { thread, provider, session, root } = entry
-  if (entry.isRevoked || thread.isRevoked || provider.isRevoked || session?.isRevoked || root.isRevoked) {
-    return 'revoked'
-  }
+  if (isRevoked(entry)) return 'revoked'
   if (entry.usableUntil !== undefined && now > entry.usableUntil) return 'superseded'
   if (now > expiryDeadline(entry, life)) return 'expired'
   return running > idleDeadline(entry, life) ? 'idle' : 'live'

@@ -1,7 +1,17 @@
 import { andThen } from '@countersign/core/gate-kit'
 import type { AcceptIssue, CredentialLife, IssueOutcome, MaybePromise, NewCredential } from '../port.js'
+import type { Commit } from './changes.js'
 import type { CredentialTable } from './credential-table.js'
-import { type Entry, isCurrent, isWanted, type Moment, recordOf, standingOf } from './entry.js'
+import {
+  cappedExpiry,
+  type Entry,
+  isCurrent,
+  isWanted,
+  type Moment,
+  recordOf,
+  type StoredEntry,
+  standingOf,
+} from './entry.js'
 
 /** What a table is bounded by. */
 export interface IssueLimits {
@@ -19,9 +29,11 @@ export function issueCredential(
   { maxCredentials, maxPerThread }: IssueLimits,
   moment: () => Moment,
   life: CredentialLife,
+  commit: Commit,
   accept?: AcceptIssue,
 ): MaybePromise<IssueOutcome> {
   const at = moment()
+  table.life = life
   const { threadId } = credential
   if (table.retired.has(threadId, at.now)) return { outcome: 'retired' }
   const existing = currentOf(table, credential, at, life)
@@ -29,13 +41,23 @@ export function issueCredential(
   const kept = table.ofThread(threadId).filter((entry) => isWanted(entry, at, life) && !replaced.includes(entry))
   if (kept.length >= maxPerThread) return { outcome: 'full', limit: 'maxPerThread' }
   if (replaced.length === 0 && table.isFull(at, life)) return { outcome: 'full', limit: 'maxCredentials' }
-  const added = table.add(credential, at, life)
+  commit([{ is: 'issue', entry: storedFrom(credential, at, life) }])
+  const added = table.get(credential.id) as Entry
   const record = recordOf(added, at, life)
   const finish = (): IssueOutcome => {
-    const { superseded, carried } = replace(table, credential, added, existing, moment(), life)
+    const { superseded, carried } = orEnd(() => replace(table, credential, added, existing, moment(), life, commit))
     // In a full table the new one takes the place of those that it superseded.
     if (table.size > maxCredentials && endsAtOnce(credential)) for (const entry of superseded) table.drop(entry)
     return { outcome: 'issued', credential: record, superseded: idsOf(superseded), carried: idsOf(carried) }
+  }
+  // Nobody gets its token.
+  function orEnd<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      table.revoke(added.id)
+      throw error
+    }
   }
   return accept === undefined ? finish() : andThen(accept(record), finish)
 }
@@ -53,6 +75,7 @@ function replace(
   existing: readonly Entry[],
   at: Moment,
   life: CredentialLife,
+  commit: Commit,
 ): ReplacedEntries {
   if (onExisting === 'keep' || !isCurrent(standingOf(added, at, life))) return NOTHING
   const current = currentOf(table, credential, at, life)
@@ -61,13 +84,11 @@ function replace(
     // One in its overlap ends with that: to be carried gives no time.
     const carried = left.filter((entry) => isLive(entry, at, life) && (entry.holder ?? entry).usableUntil === undefined)
     // A newer one may have carried this one already: an alias stands for the newest.
-    for (const entry of carried) entry.holder = added.holder ?? added
+    if (carried.length > 0) commit([{ is: 'carry', ids: idsOf(carried), by: added.id }])
     return { superseded: [], carried }
   }
-  for (const entry of left) {
-    limitUse(entry, overlapMs === 0 ? at.now - 1 : at.now + overlapMs)
-    if (overlapMs === 0) table.bury(entry)
-  }
+  const until = overlapMs === 0 ? at.now - 1 : at.now + overlapMs
+  if (left.length > 0) commit([{ is: 'supersede', ids: idsOf(left), until }])
   return { superseded: left, carried: [] }
 }
 
@@ -95,8 +116,20 @@ function currentOf(
     )
 }
 
-function limitUse(entry: Entry, until: number): void {
-  entry.usableUntil = Math.min(entry.usableUntil ?? Number.POSITIVE_INFINITY, until)
+function storedFrom(
+  { digest, onExisting, overlapMs, ...credential }: NewCredential,
+  at: Moment,
+  life: CredentialLife,
+): StoredEntry {
+  const absolute = life.absoluteLifetimeMs === undefined ? undefined : at.now + life.absoluteLifetimeMs
+  return {
+    ...credential,
+    digest: digest.toString('base64'),
+    issuedAt: at.wall,
+    absolute,
+    expires: cappedExpiry({ absolute }, at.now, life),
+    idle: at.running + life.idleTimeoutMs + life.coalesceMs,
+  }
 }
 
 function isLive(entry: Entry, at: Moment, life: CredentialLife): boolean {

@@ -13,7 +13,7 @@ const MOST_PER_TICK_MS = 2 * TICK_MS
  */
 export class RunningTime {
   readonly #clock: Clock
-  readonly #offset: number
+  #offset: number
   #lastTick: number
   #ran = 0
 
@@ -36,6 +36,13 @@ export class RunningTime {
   /** Milliseconds of running time since the start. */
   running(): number {
     return this.#ran + Math.min(this.#clock.monotonic() - this.#lastTick, MOST_PER_TICK_MS)
+  }
+
+  /** Continues from a moment of a process before: the wall clock says how long ago that was, and none of it was running. */
+  resume({ now, running, wall }: Moment): void {
+    this.#lastTick = this.#clock.monotonic()
+    this.#offset = now + Math.max(0, this.#clock.now() - wall) - this.#lastTick
+    this.#ran = running
   }
 
   tick(): void {
