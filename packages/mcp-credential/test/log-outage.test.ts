@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,28 +15,34 @@ import { agent, send } from './harness.js'
 
 let folder: string
 let file: string
+let child: ChildProcess | undefined
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-log-'))
   file = join(folder, 'credentials')
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => {
+  child?.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const OUTAGE = { code: 'ERR_COUNTERSIGN_UNAVAILABLE', dependency: 'credential_store' }
 
 test('a full disk is an outage: 503, nothing issued, nothing let in, and all is well when there is room again', async () => {
-  const child = fork(fileURLToPath(new URL('support/log-process.ts', import.meta.url)), [file], {
+  const app = fork(fileURLToPath(new URL('support/log-process.ts', import.meta.url)), [file], {
     execArgv: ['--conditions=dev-source', '--import', 'tsx'],
     env: { ...process.env, NODE_OPTIONS: '' },
   })
-  const port = await messageFrom(child, ({ port }) => port as number | undefined)
+  child = app
+  const port = await messageFrom(app, ({ port }) => port as number | undefined)
   const ask = async (message: object) => {
-    child.send(message)
-    return messageFrom(child, ({ answer }) => answer as { id: string; header: string; code?: string })
+    app.send(message)
+    return messageFrom(app, ({ answer }) => answer as { id: string; header: string; code?: string })
   }
   const status = async (header: string) => (await send(port, { authorization: header })).status
   const until = async (header: string, wanted: number) => {
     const seen = new Set<number>()
-    while (!seen.has(wanted)) seen.add(await status(header))
+    const deadline = performance.now() + 60_000
+    while (!seen.has(wanted) && performance.now() < deadline) seen.add(await status(header))
     return [...seen]
   }
   const used = await ask({ issue: 't1' })
@@ -56,8 +62,8 @@ test('a full disk is an outage: 503, nothing issued, nothing let in, and all is 
   expect(await ask({ revoke: ended.id })).toEqual({ revoked: false })
   const after = await ask({ issue: 't4' })
   expect(await status(after.header)).toBe(200)
-  const gone = once(child, 'exit')
-  child.kill('SIGKILL')
+  const gone = once(app, 'exit')
+  app.kill('SIGKILL')
   await gone
 
   const store = memoryCredentials({ file })
