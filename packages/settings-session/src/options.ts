@@ -54,6 +54,11 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly firstClaim?: FirstClaim | undefined
   /** Asks the user in the chat whether the person who signed in may become the user. Refused without `oauth`. */
   readonly onFirstClaim?: OnFirstClaim | undefined
+  /**
+   * `'sign-in'`: who is bound to a user opens that user's settings by signing in, without a new link, unless `revokeAll` ended
+   * the user's sessions. Default `'link'`. Refused without `oauth`.
+   */
+  readonly returning?: 'link' | 'sign-in' | undefined
   /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. Refused without `oauth`. */
   readonly onMismatch?: ((mismatch: Mismatch) => unknown) | undefined
   /** Signs people in by what Telegram signed when they open the page from a chat there. */
@@ -107,6 +112,8 @@ export interface ResolvedSettings {
   readonly kinds: KindValidators
   readonly oauth: ResolvedOAuth | undefined
   readonly identities: IdentityPolicy
+  /** Whether a sign-in alone opens the settings of who is bound already. */
+  readonly maySignIn: boolean
   readonly telegram: ResolvedTelegram | undefined
   readonly onOpen: OnOpen<NoKinds> | undefined
   readonly pages: PageOptions
@@ -149,6 +156,7 @@ const SETTINGS_RULES = {
   firstClaim: option.oneOf('trust-link', 'ask', 'deny'),
   onFirstClaim: option.func<OnFirstClaim>(),
   onMismatch: option.func<(mismatch: Mismatch) => unknown>(),
+  returning: option.oneOf('link', 'sign-in').default('link'),
   telegram: option.port<SettingsTelegram>('an object of botToken or botId'),
   pages: option.port<PageOptions>('an object of pages and theme').default({}),
   route: option.string(),
@@ -206,7 +214,18 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
       `createSettingsSessions: option "idleTimeoutSeconds" (${idleTimeoutSeconds}) is longer than "sessionTtlSeconds" (${sessionTtlSeconds})`,
     )
   }
-  if (oauth === undefined) refuseWithoutProvider({ firstClaim: given.firstClaim, onFirstClaim, onMismatch })
+  const maySignIn = given.returning === 'sign-in'
+  if (oauth === undefined) {
+    const returning = maySignIn || undefined
+    refuseWithoutProvider({ firstClaim: given.firstClaim, onFirstClaim, onMismatch, returning })
+  }
+  if (maySignIn && given.store !== undefined && typeof given.store.returningUsers !== 'function') {
+    throw new OptionError(
+      'ERR_COUNTERSIGN_OPTION_INVALID',
+      'store',
+      'createSettingsSessions: option "store" must have the method "returningUsers" with "returning": \'sign-in\'',
+    )
+  }
   const firstClaim = oauth === undefined ? 'deny' : resolveFirstClaim(given.firstClaim, confirmCode, onFirstClaim)
   return {
     site: createSite(baseUrl, cookieName, sameSite),
@@ -217,6 +236,7 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
     kinds: given.kinds,
     oauth: oauth === undefined ? undefined : resolveOAuth(oauth),
     identities: { firstClaim, onFirstClaim, onMismatch },
+    maySignIn,
     telegram: telegram === undefined ? undefined : resolveTelegram(telegram),
     onOpen: given.onOpen,
     pages: resolvePages(given.pages),

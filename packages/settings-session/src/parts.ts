@@ -12,6 +12,8 @@ export interface RegistryParts {
   readonly pages: PageOptions
   /** The name of the provider where people sign in; undefined where a link is enough. */
   readonly providerName: string | undefined
+  /** Whether a sign-in alone opens the settings of who is bound already. */
+  readonly maySignIn: boolean
   readonly sockets: SocketWatch
   readonly audit: Audit
 }

@@ -97,7 +97,8 @@ export function createSettingsSessions<M extends object>(
 export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions
 export function createSettingsSessions(options: SettingsSessionsOptions): SettingsSessions {
   const resolved = resolveSettingsOptions(options)
-  const { site, limits, linkTtlMs, confirmCode, kinds, identities, onOpen, pages, telegram, audit, clock } = resolved
+  const { site, limits, linkTtlMs, confirmCode, kinds, identities, maySignIn, onOpen, pages, telegram, audit, clock } =
+    resolved
   const store = resolved.store ?? memorySessions({ clock })
   const sockets = watchSockets(store, audit)
   const provider = resolved.oauth === undefined ? undefined : createProvider(resolved.oauth)
@@ -108,6 +109,7 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
     limits,
     provider,
     identities,
+    maySignIn,
     kinds,
     onOpen,
     sockets,
@@ -127,7 +129,7 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
       return token === undefined ? undefined : csrfTokenOf(token.text)
     },
   })
-  keepParts(settings, { site, store, pages, providerName: provider?.name, sockets, audit })
+  keepParts(settings, { site, store, pages, providerName: provider?.name, maySignIn, sockets, audit })
   return settings
 }
 

@@ -4,6 +4,7 @@ import type { Request } from 'express'
 import { tellOfOrder } from './mount.js'
 import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
 import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
+import { COME_BACK_WORDS, DENIED_WORDS } from './pages/texts.js'
 import type { SettingsSessionPrincipal } from './principal.js'
 import { readSession } from './read.js'
 import {
@@ -30,13 +31,18 @@ import { meetDemands, type VerifiedSession, verifySession } from './verify.js'
  */
 export function requireSettingsSession(options: RequireSettingsSessionOptions): Gate<SettingsSessionPrincipal> {
   const { parts, demands, recheckMs, gate } = resolveGateOptions(options)
-  const { site, store, pages, providerName, sockets } = parts
+  const { site, store, pages, providerName, maySignIn, sockets } = parts
   const signInPath = providerName === undefined ? undefined : pathTo(site, '/oauth/start')
   const verifier = { store, clock: gate.clock, signInPath }
 
+  const leadsToSignIn = (reason: SettingsSessionReason) => reason === 'awaiting_identity' || reason === 'stale'
+  // What a sign-in alone opens is a session for the settings.
+  const canReturn = (reason: SettingsSessionReason) =>
+    maySignIn && demands.kinds.includes('settings') && DENIED_WORDS[reason] === DENIED_WORDS.missing
+
   /** For a person who only has to sign in: the way there and, after a navigation, back here. */
   const signInLink = (reason: SettingsSessionReason, request: Request): PageLink | undefined => {
-    if (signInPath === undefined || (reason !== 'awaiting_identity' && reason !== 'stale')) return undefined
+    if (signInPath === undefined || !(leadsToSignIn(reason) || canReturn(reason))) return undefined
     const place = request.method === 'GET' ? parseReturnTo(request.originalUrl, site) : undefined
     const query = place === undefined ? '' : `?returnTo=${encodeURIComponent(place)}`
     return { href: `${signInPath}${query}`, text: `Sign in with ${providerName}` }
@@ -66,7 +72,8 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
       if (refusal.outcome === 'failed') return answer
       if (refusal.outcome === 'denied') tellOfOrder(request, site)
       const link = refusal.outcome === 'denied' ? signInLink(refusal.reason, request) : undefined
-      return asErrorPage(answer, wordsFor(refusal), request, pages, link)
+      const words = refusal.outcome === 'denied' && canReturn(refusal.reason) ? COME_BACK_WORDS : wordsFor(refusal)
+      return asErrorPage(answer, words, request, pages, link)
     },
     options: gate,
   })

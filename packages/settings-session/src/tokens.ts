@@ -1,7 +1,7 @@
 import { createHmac, hash, randomBytes } from 'node:crypto'
 
-/** `l`: a link. `s`: a session. `t`: a sign-in that is under way at a provider. `d`: a browser that used Telegram's data. */
-export type TokenType = 'l' | 's' | 't' | 'd'
+/** `l`: a link. `s`: a session. `t`: a sign-in of a session that is under way at a provider; `r`: one without a session. `d`: a browser that used Telegram's data. */
+export type TokenType = 'l' | 's' | 't' | 'r' | 'd'
 
 /**
  * `<type>1.<tag>.<secret>`. The tag says where the record lies and is its public id; the secret (256 bits) is the proof.
@@ -25,7 +25,7 @@ const TAG_PATTERN = new RegExp(`^${TAG}$`)
 export const TOKEN_LENGTH: number = 3 + 17 + 1 + 43
 
 /** Finds a token of any type anywhere in a text. */
-export const TOKEN_ANYWHERE: RegExp = new RegExp(`[lstd]1\\.${TAG}\\.${SECRET}`)
+export const TOKEN_ANYWHERE: RegExp = new RegExp(`[lstrd]1\\.${TAG}\\.${SECRET}`)
 
 /** A new tag in a partition, 0 to 15. */
 export function mintTag(partition: number): string {

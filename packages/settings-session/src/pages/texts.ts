@@ -41,6 +41,24 @@ const SIGNED_OUT: ErrorWords = {
   text: 'Ask for a new link in the chat to open your settings.',
 }
 
+/** For who is not signed in and can be by signing in. */
+export const COME_BACK_WORDS: ErrorWords = {
+  title: SIGNED_OUT.title,
+  text: 'Sign in to open your settings again, or ask for a new link in the chat.',
+}
+
+/** For who signed in alone, and is nobody's user. */
+export const NOT_BOUND_WORDS: ErrorWords = {
+  title: 'No settings belong to this account',
+  text: 'Ask for a link in the chat and open it once. After that you can come back by signing in.',
+}
+
+/** For who signed in alone, and is more than one user. */
+export const SEVERAL_WORDS: ErrorWords = {
+  title: 'This account has settings in more than one chat',
+  text: 'Ask for a link in the chat whose settings you want to open.',
+}
+
 /** The words for each reason. */
 export const DENIED_WORDS: Readonly<Record<SettingsSessionReason, ErrorWords>> = {
   missing: SIGNED_OUT,

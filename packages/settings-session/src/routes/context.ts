@@ -16,6 +16,8 @@ export interface RouteContext {
   /** Where people sign in; undefined where a link is enough. */
   readonly provider: Provider | undefined
   readonly identities: IdentityPolicy
+  /** Whether a sign-in alone opens the settings of who is bound already. */
+  readonly maySignIn: boolean
   readonly kinds: KindValidators
   readonly onOpen: OnOpen<NoKinds> | undefined
   readonly sockets: SocketWatch

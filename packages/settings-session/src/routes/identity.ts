@@ -25,6 +25,8 @@ export interface Proof {
   readonly returnTo?: string | undefined
   /** The app, or its policy, allows a first claim. */
   readonly mayEstablish: boolean
+  /** The person came without a link: an identity that is not bound any more opens nothing. */
+  readonly by?: 'sign_in' | undefined
 }
 
 /** Settles who the session's user is. */
@@ -54,7 +56,7 @@ export async function settleIdentity(
     await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
     await confirmBinding(store, user, { identity, attempt: token.hash })
   }
-  if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, ...claim })
+  if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, by: proof.by, ...claim })
   const undo = () => revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })
   await grantChange(audit, 'settings.session.reverified', { user, id, http }, undo)
   setSessionCookie(context, response, token)
@@ -71,6 +73,7 @@ async function firstClaim(
 ): Promise<Outcome> {
   const { site, store, provider, identities, audit } = context
   const allow = () => settleIdentity(context, request, response, { ...proof, mayEstablish: true })
+  if (proof.by === 'sign_in') return refuseFirst(context, request, response, session)
   // The platform itself vouched for the user: there was no link to steal.
   if (session.linkId === undefined) return allow()
   const { firstClaim: policy, onFirstClaim } = identities

@@ -27,6 +27,8 @@ export interface Opened {
   readonly session: StoredSession
   /** A double click, or the answer to the first one was lost, and with it its record: each is recorded. */
   readonly isRepeat: boolean
+  /** How it was opened, when not by a link. */
+  readonly by?: 'sign_in' | undefined
   /** The sessions that it ended. */
   readonly ended?: readonly EndedSession[] | undefined
 }
@@ -36,11 +38,11 @@ export async function welcome(
   context: RouteContext,
   request: Request,
   response: Response,
-  { token, session, isRepeat, ended }: Opened,
+  { token, session, isRepeat, by, ended }: Opened,
 ): Promise<Outcome> {
   const { site, kinds, onOpen, audit } = context
   const { id, user, kind, metadata, returnTo } = session
-  const attributes = openingAttributes(session, isRepeat)
+  const attributes = { ...openingAttributes(session, isRepeat), ...(by === undefined ? {} : { by }) }
   const http = changedBy(context, request)
   // The session of a repeat is the first request's too, which undoes it when that was not recorded either.
   const undo = () => (isRepeat ? undefined : undoOpening(context, request, token, user))

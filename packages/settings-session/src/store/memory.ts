@@ -10,7 +10,6 @@ import {
   ageOf,
   createSession,
   emptyState,
-  endAll,
   endSession,
   freeLink,
   livingSessions,
@@ -86,7 +85,6 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
       else spendLink(state, row)
       return view
     },
-    revokeAll: (user: SettingsUser) => endAll(state, user),
     list(user: SettingsUser): readonly StoredSession[] {
       const owner = state.users.get(userKey(user))
       return owner === undefined ? [] : livingSessions(state, owner).map((row) => viewOf(state, row))

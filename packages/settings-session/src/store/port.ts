@@ -228,7 +228,10 @@ export interface SessionStore {
     hash?: string,
     options?: { readonly freesLink?: boolean | undefined },
   ): Awaitable<StoredSession | undefined>
-  /** Ends all sessions of a user and voids the user's links, immediately, those under way included. */
+  /**
+   * Ends all sessions of a user and voids the user's links, immediately, those under way included. The user does not return by
+   * a sign-in alone.
+   */
   revokeAll(user: SettingsUser): Awaitable<void>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Awaitable<readonly StoredSession[]>
@@ -255,6 +258,11 @@ export interface IdentityStore {
   answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
+  /**
+   * The users whom this identity may open by a sign-in alone: it is bound to them, and their sessions have not all been
+   * revoked since a link, Telegram or `rebind` led to it.
+   */
+  returningUsers(identity: SettingsIdentity): Awaitable<readonly SettingsUser[]>
   /**
    * Unbinds user and identity and ends the user's sessions; with an attempt only while what that attempt bound stands.
    * Returns the identity that was bound.

@@ -74,7 +74,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
     async revokeAll(user: SettingsUser) {
       const key = userKey(user)
       const place = placeOfUser(key)
-      await place.change(scripts.revokeAllScript, [`e:${key}`, `x:${key}`])
+      await place.change(scripts.revokeAllScript, [`e:${key}`, `x:${key}`, `u:${key}`])
     },
     async countAttempt(name, most, windowMs) {
       const key = attemptKey(name)

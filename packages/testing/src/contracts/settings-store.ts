@@ -46,6 +46,25 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     assert.ok(found.outcome === 'found')
     assert.deepEqual([found.session.state, found.session.kind, found.session.user], ['active', 'settings', user])
   },
+  async 'names the users whom an identity opens, until all their sessions are revoked or they are unbound'(world) {
+    const { store, user } = world
+    const who = identity()
+    const names = async () => (await store.returningUsers(who)).map(({ userId }) => userId)
+    assert.deepEqual(await names(), [])
+    const sign = async () => {
+      const { session } = await world.exchange(await world.issue(), { state: 'awaiting_identity' })
+      const claim = { session, newHash: world.ref().hash, identity: who, mayEstablish: true }
+      assert.equal((await store.claimIdentity(claim)).outcome, 'activated')
+    }
+    await sign()
+    assert.deepEqual(await names(), [user.userId])
+    await store.revokeAll(user)
+    assert.deepEqual(await names(), [])
+    await sign()
+    assert.deepEqual(await names(), [user.userId])
+    await store.unlink(user)
+    assert.deepEqual(await names(), [])
+  },
   async 'does not spend a link by looking at it'({ store, issue, exchange }) {
     const link = await issue()
     for (let count = 0; count < 20; count += 1) assert.equal((await store.peekLink(link)).outcome, 'open')

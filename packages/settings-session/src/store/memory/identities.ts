@@ -2,8 +2,8 @@ import { UnavailableError } from '@countersign/core'
 import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import type { TokenRef } from '../../tokens.js'
-import { identityKey, userKey } from '../keys.js'
-import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SignIn } from '../port.js'
+import { claimKey, identityKey, userKey } from '../keys.js'
+import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SessionStore, SignIn } from '../port.js'
 import { MAX_DATA_SESSIONS } from '../rules.js'
 import {
   ageOf,
@@ -22,10 +22,16 @@ const copyOf = ({ tag, hash }: TokenRef): TokenRef => ({ tag: ownCopy(tag), hash
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
 /** The part of the memory store that keeps identities. */
-export function memoryIdentities(state: MemoryState, maxEntries: number): IdentityStore {
+export function memoryIdentities(
+  state: MemoryState,
+  maxEntries: number,
+): IdentityStore & Pick<SessionStore, 'revokeAll'> {
   const { clock, sessions } = state
   const identities = new Map<string, Binding & { readonly isRecorded?: boolean }>()
   const users = new Map<string, string>()
+  /** The users of each identity; those who may not return by a sign-in alone are barred. */
+  const usersOf = new Map<string, Map<string, SettingsUser>>()
+  const barred = new Set<string>()
   const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
   const uses = new BoundedTtlMap<string, { readonly device: string; session: number }>({ maxEntries, clock })
   const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
@@ -35,6 +41,9 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     unbind(user)
     identities.set(userKey(user), binding)
     users.set(identityKey(binding.identity, user), userKey(user))
+    const { platform, team, userId } = user
+    const all = usersOf.get(claimKey(binding.identity)) ?? new Map()
+    usersOf.set(claimKey(binding.identity), all.set(userKey(user), { platform, team, userId }))
   }
 
   function unbind(user: SettingsUser): SettingsIdentity | undefined {
@@ -42,6 +51,10 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
     if (old === undefined) return undefined
     identities.delete(userKey(user))
     users.delete(identityKey(old, user))
+    barred.delete(userKey(user))
+    const all = usersOf.get(claimKey(old))
+    all?.delete(userKey(user))
+    if (all?.size === 0) usersOf.delete(claimKey(old))
     return old
   }
 
@@ -62,6 +75,7 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
         return { outcome: 'mismatch', session: stranger }
       }
       if (bound === undefined) bind(user, { identity, attempt: newHash })
+      barred.delete(userKey(user))
       const wasActive = row.state === 'active'
       row.hash = newHash
       row.state = 'active'
@@ -91,6 +105,12 @@ export function memoryIdentities(state: MemoryState, maxEntries: number): Identi
       if (proof?.claim?.answer !== 'pending' || proof.claimKey !== key) return false
       row.proof = { ...proof, claim: { ...proof.claim, answer: isAllowed ? 'allowed' : 'denied' } }
       return true
+    },
+    returningUsers: (identity) =>
+      Array.from(usersOf.get(claimKey(identity)) ?? []).flatMap(([key, user]) => (barred.has(key) ? [] : [user])),
+    revokeAll(user) {
+      endAll(state, user)
+      if (identities.has(userKey(user))) barred.add(userKey(user))
     },
     identityOf: (user) => identities.get(userKey(user))?.identity,
     unlink(user, attempt) {

@@ -16,6 +16,7 @@ import {
   type SessionReply,
   sessionFrom,
 } from './reply.js'
+import { redisReturning } from './returning.js'
 
 type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readonly at: string }
 
@@ -25,6 +26,7 @@ type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readon
  * the second step failed. Only the user's side counts; what a crash leaves of the other is free after a minute.
  */
 export function redisIdentities(places: Places): IdentityStore {
+  const returning = redisReturning(places)
   const reverseKeyOf = (identity: SettingsIdentity, user: SettingsUser) => {
     const key = identityKey(identity, user)
     const place = places.of(partitionOf(key))
@@ -79,17 +81,24 @@ export function redisIdentities(places: Places): IdentityStore {
     return places.of(partitionOf(key)).change(script, [`u:${key}`, `e:${key}`, `x:${key}`], ...args)
   }
 
+  async function settle(given: IdentityClaim): Promise<ClaimResult> {
+    const verified = await claim(given)
+    if (verified.outcome !== 'unbound' || !given.mayEstablish) return verified
+    const { user } = verified.session
+    const reserved = await reserve(user, given.identity)
+    if (reserved === 'taken') return mismatch(given.session)
+    if (reserved === 'contended') return { outcome: 'contended' }
+    const claimed = await claim(given, reserved)
+    if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
+    return claimed
+  }
+
   return {
+    returningUsers: returning.of,
     async claimIdentity(given) {
-      const verified = await claim(given)
-      if (verified.outcome !== 'unbound' || !given.mayEstablish) return verified
-      const { user } = verified.session
-      const reserved = await reserve(user, given.identity)
-      if (reserved === 'taken') return mismatch(given.session)
-      if (reserved === 'contended') return { outcome: 'contended' }
-      const claimed = await claim(given, reserved)
-      if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
-      return claimed
+      const result = await settle(given)
+      if (result.outcome === 'activated') await returning.remember(result.session.user, given.identity)
+      return result
     },
     async confirmBinding(user, { identity, attempt }) {
       const key = userKey(user)
@@ -128,6 +137,7 @@ export function redisIdentities(places: Places): IdentityStore {
         await release(user, identity, reserved.attempt)
         return { outcome }
       }
+      await returning.remember(user, identity)
       if (text === undefined) return { outcome: 'bound' }
       const former = { identity: identityFrom(text), attempt: by }
       await release(user, former.identity, reservation)

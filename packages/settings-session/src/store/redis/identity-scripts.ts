@@ -3,7 +3,7 @@ import { COMMIT_MS, MAX_DATA_SESSIONS, ONE_SIDED_MS } from '../rules.js'
 import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 // A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it,
-// n when nobody has said that this is recorded. It is what counts. The identity's side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
+// n when nobody has said that this is recorded, z when the user does not return by a sign-in alone. It is what counts. The identity's side (`r`) lies elsewhere: p user key, w the user's partition, at when it was last reserved, and one field `a:…` for
 // each attempt that stands on it, so that one attempt's undoing leaves the entry to another.
 
 /**
@@ -30,6 +30,7 @@ if not bound then
   if now > ARGV[7] + ${COMMIT_MS} then return {'contended'} end
   redis.call('HSET', key, 'id', ARGV[5], 'a', ARGV[6], 'b', ARGV[4], 'n', 1)
 end
+redis.call('HDEL', key, 'z')
 local wasActive = row.st == 'active'
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
 redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
@@ -103,6 +104,7 @@ export const rebindScript: RedisScript = change(
   `local old = load(KEYS[1])
 if now > ARGV[5] + ${COMMIT_MS} or ARGV[6] ~= '' and not (old and old.b == ARGV[6]) then return {'contended'} end
 redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3], 'n', 1)
+redis.call('HDEL', KEYS[1], 'z')
 redis.call('DEL', KEYS[2], KEYS[3])
 return keep({'bound', unpack(old and {old.id, old.a, old.b} or {})})`,
 )

@@ -118,11 +118,12 @@ if ARGV[4] == '1' then freeLink(ARGV[3], row) else spendLink(row) end
 return keep(view(ARGV[3], row))`,
 )
 
-/** KEYS: epoch, index. ARGV: prefix. */
+/** KEYS: epoch, index, user's side. ARGV: prefix. */
 export const revokeAllScript: RedisScript = defineSettingsChange(
   'revoke_all',
-  2,
+  3,
   `redis.call('DEL', KEYS[1], KEYS[2])
+if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('HSET', KEYS[3], 'z', 1) end
 return keep()`,
 )
 
