@@ -1,5 +1,6 @@
 import { warnOnce } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
+import { isLinkQuery } from './links/link-query.js'
 import { pathTo, type Site } from './site.js'
 
 /**
@@ -27,7 +28,7 @@ function isBelow(url: string, path: string): boolean {
 export function tellOfOrder(request: Request, site: Site): void {
   const [url = ''] = request.originalUrl.split('?', 1)
   const path = url.replace(/(?<=.)\/$/, '')
-  const isLink = path === pathTo(site, '') && Object.hasOwn(request.query ?? {}, 's')
+  const isLink = path === pathTo(site, '') && isLinkQuery(request.query)
   const isOpening = path === pathTo(site, '/open') && (request.method === 'GET' || request.method === 'POST')
   if (!isLink && !isOpening) return
   warnOnce({

@@ -149,7 +149,7 @@ test('an event of a malformed cookie, link or body says which part', async () =>
   }
   expect(await send('/settings', { cookie: `${SESSION}=a; ${SESSION}=b` })).toEqual(['malformed', { part: 'cookie' }])
   expect(await send('/settings', { cookie: `${SESSION}=a` })).toEqual(['malformed', { part: 'token' }])
-  expect(await send('/settings?s=short', {})).toEqual(['malformed', { part: 'link' }])
+  expect(await send('/settings?s=l1.short', {})).toEqual(['malformed', { part: 'link' }])
   await app.browser().post('/settings/open', { token: 'x'.repeat(5000) })
   expect(app.events.at(-1)?.attributes).toEqual({ part: 'body', limit_bytes: 4096 })
 })

@@ -1,6 +1,7 @@
 import type { Middleware } from '@countersign/core'
 import { denied } from '@countersign/core/gate-kit'
 import type { RequestHandler } from 'express'
+import { isLinkQuery } from '../links/link-query.js'
 import { tellOfPlace } from '../mount.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo } from '../site.js'
@@ -41,7 +42,7 @@ export function createRouter(
       return void response.status(204).setHeader('Allow', methods.join(', ')).end()
     }
     const handler = routes.get(`${request.method === 'HEAD' ? 'GET' : request.method} ${path}`)
-    const isLink = path !== '/' || Object.hasOwn(request.query, 's')
+    const isLink = path !== '/' || isLinkQuery(request.query)
     if (handler === undefined || !isLink) return next()
     if (request.method === 'HEAD' && WITHOUT_HEAD.includes(path)) return void response.status(405).end()
     return handler(request, response, next)
