@@ -72,7 +72,9 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
       if (refusal.outcome === 'failed') return answer
       if (refusal.outcome === 'denied') tellOfOrder(request, site)
       const link = refusal.outcome === 'denied' ? signInLink(refusal.reason, request) : undefined
-      const words = refusal.outcome === 'denied' && canReturn(refusal.reason) ? COME_BACK_WORDS : wordsFor(refusal)
+      // A form that was sent too late is not sent again by a sign-in.
+      const comesBack = refusal.outcome === 'denied' && request.method === 'GET' && canReturn(refusal.reason)
+      const words = comesBack ? COME_BACK_WORDS : wordsFor(refusal, request.method)
       return asErrorPage(answer, words, request, pages, link)
     },
     options: gate,

@@ -35,6 +35,8 @@ export interface HarnessOptions extends Partial<SettingsSessionsOptions> {
   readonly gate?: Omit<RequireSettingsSessionOptions, 'settings'>
   readonly before?: (app: Express, settings: SettingsSessions) => void
   readonly realTime?: boolean
+  /** Mounts pages of the app behind the gate. */
+  readonly pageOfTheApp?: (app: Express) => void
 }
 
 /** An app with helmet's defaults, the routes at /settings, and a gate on everything below it. */
@@ -52,7 +54,7 @@ export async function settingsApp(options: HarnessOptions = {}): Promise<Harness
 }
 
 function createHarness(running: RunningServer, options: HarnessOptions, listen: (app: Express) => void): Harness {
-  const { gate, before, realTime = false, ...rest } = options
+  const { gate, before, realTime = false, pageOfTheApp, ...rest } = options
   const clock = fakeClock(realTime ? Date.now() : undefined)
   const { audit, events } = recordedAudit()
   const baseUrl = `${running.url}/settings`
@@ -63,7 +65,9 @@ function createHarness(running: RunningServer, options: HarnessOptions, listen: 
   app.use(helmet())
   before?.(app, settings)
   app.use('/settings', settings.routes())
-  app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }), (request, response) => {
+  app.use('/settings', requireSettingsSession({ settings, ...times, ...gate }))
+  pageOfTheApp?.(app)
+  app.use('/settings', (request, response) => {
     response.json({ principal: request.principal, csrf: settings.csrfToken(request) })
   })
   app.use((error: unknown, _request: Request, _response: Response, next: NextFunction) => {

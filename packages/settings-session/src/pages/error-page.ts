@@ -4,7 +4,7 @@ import type { Request } from 'express'
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
 import type { PageOptions } from './page-options.js'
 import { HTML_TYPE, renderPage } from './render-page.js'
-import { DENIED_WORDS, type ErrorWords, UNAVAILABLE_WORDS } from './texts.js'
+import { DENIED_WORDS, type ErrorWords, SIGNED_OUT_WORDS, UNAVAILABLE_WORDS, UNSENT_WORDS } from './texts.js'
 
 /** A link that a page shows. */
 export interface PageLink {
@@ -23,10 +23,13 @@ export function wantsHtml(request: Request): boolean {
   return accept.length <= MAX_ACCEPT_LENGTH && request.accepts(types) === 'html'
 }
 
-/** The words for a refusal. */
+/** The words for a refusal of a request with this method. */
 export function wordsFor(
   refusal: Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency | 'audit_sink'>,
+  method = 'GET',
 ): ErrorWords {
+  if (refusal.outcome === 'denied' && method === 'POST' && DENIED_WORDS[refusal.reason] === SIGNED_OUT_WORDS)
+    return UNSENT_WORDS
   return refusal.outcome === 'denied' ? DENIED_WORDS[refusal.reason] : UNAVAILABLE_WORDS[refusal.dependency]
 }
 

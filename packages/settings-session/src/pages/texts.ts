@@ -36,7 +36,8 @@ export const SIGN_IN_ENDED_WORDS: ErrorWords = {
   text: 'It took too long, or the link was opened in another browser. Open the link from the chat again, or ask for a new one.',
 }
 
-const SIGNED_OUT: ErrorWords = {
+/** For a browser without a session. */
+export const SIGNED_OUT_WORDS: ErrorWords = {
   title: 'You are not signed in',
   text: 'Ask for a new link in the chat to open your settings.',
 }
@@ -59,18 +60,24 @@ export const SEVERAL_WORDS: ErrorWords = {
   text: 'Ask for a link in the chat whose settings you want to open.',
 }
 
+/** For a person who sent a form after the session had ended. */
+export const UNSENT_WORDS: ErrorWords = {
+  title: 'You are not signed in any more',
+  text: 'Nothing was changed. What you typed is still there: ask for a new link in the chat, open it in this browser, go back to the form here, and send it again.',
+}
+
 /** The words for each reason. */
 export const DENIED_WORDS: Readonly<Record<SettingsSessionReason, ErrorWords>> = {
-  missing: SIGNED_OUT,
-  malformed: SIGNED_OUT,
+  missing: SIGNED_OUT_WORDS,
+  malformed: SIGNED_OUT_WORDS,
   link_in_wrong_place: {
     title: 'This is not the right place for a link',
     text: 'Open the link as it came in the chat.',
   },
-  unknown: SIGNED_OUT,
-  idle: SIGNED_OUT,
-  expired: SIGNED_OUT,
-  revoked: SIGNED_OUT,
+  unknown: SIGNED_OUT_WORDS,
+  idle: SIGNED_OUT_WORDS,
+  expired: SIGNED_OUT_WORDS,
+  revoked: SIGNED_OUT_WORDS,
   spent: LINK_WORDS,
   wrong_kind: { title: 'This link is for another page', text: 'Open the link as it came in the chat.' },
   wrong_code: { title: 'These are not the right digits', text: 'Open the link again and enter what the chat shows.' },
