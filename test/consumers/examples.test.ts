@@ -1,0 +1,129 @@
+import { createHmac } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { TestBrowser } from '../../packages/settings-session/test/browser.js'
+import { fencesOf, readPages } from '../docs/markdown.js'
+import { root } from '../structure/workspace.js'
+import { freePort } from '../support/redis-server.js'
+import { type Consumer, createConsumer } from './consumer.js'
+import { isListening, type Running, startProgram, stopProgram, until } from './program.js'
+import { packAll } from './tarballs.js'
+
+const examples = join(root, 'docs/examples')
+const SECRETS = {
+  SLACK_SIGNING_SECRET: 'a-signing-secret-of-the-tests',
+  TELEGRAM_BOT_TOKEN: '123456789:a-bot-token-of-the-tests',
+  TELEGRAM_WEBHOOK_SECRET: 'a-webhook-secret-of-the-tests',
+}
+
+let folder: string
+let consumer: Consumer
+const ports = new Map<string, number>()
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-examples-'))
+  const dependencies = ['express', '@types/express', '@types/node']
+  consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, packAll(folder))
+  for (const name of readdirSync(examples)) {
+    const port = await freePort()
+    ports.set(name, port)
+    const code = readFileSync(join(examples, name), 'utf8').replaceAll('3000', String(port))
+    writeFileSync(join(consumer.folder, name), code)
+  }
+  consumer.compile({ module: 'nodenext', outDir: 'out' })
+}, 180_000)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function start(name: string): Promise<Running> {
+  const file = join('out', name.replace('.ts', '.js'))
+  const running = startProgram(consumer.folder, file, ports.get(name) as number, SECRETS)
+  await until(running, () => isListening(running))
+  return running
+}
+
+/** What a platform posts when a person writes to the bot, and where the link and the digits are in the answer. */
+type Ask = (running: Running) => Promise<{ readonly link: string; readonly code?: string }>
+
+const ofSlack: Ask = async ({ url }) => {
+  const post = (signature: string, sentAt: string) =>
+    fetch(`${url}/slack/commands`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'x-slack-request-timestamp': sentAt,
+        'x-slack-signature': signature,
+      },
+      body: 'command=%2Fsettings&team_id=T1&user_id=U1',
+    })
+  const sentAt = String(Math.floor(Date.now() / 1000))
+  const mac = createHmac('sha256', SECRETS.SLACK_SIGNING_SECRET)
+  const signature = `v0=${mac.update(`v0:${sentAt}:command=%2Fsettings&team_id=T1&user_id=U1`).digest('hex')}`
+  expect((await post(`${signature.slice(0, -1)}x`, sentAt)).status).toBe(401)
+  expect((await post(signature, '1')).status).toBe(401)
+  const { text } = (await (await post(signature, sentAt)).json()) as { text: string }
+  const [, link = '', code = ''] = /^<(.+)\|Open your settings>\. The page asks for: (\d+)$/.exec(text) ?? []
+  return { link, code }
+}
+
+const ofTelegram: Ask = async ({ url }) => {
+  const post = (secret: string, type: string) =>
+    fetch(`${url}/telegram/webhook`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-telegram-bot-api-secret-token': secret },
+      body: JSON.stringify({ message: { text: '/settings', chat: { id: 7, type }, from: { id: 7 } } }),
+    })
+  expect((await post('another', 'private')).status).toBe(401)
+  expect(await (await post(SECRETS.TELEGRAM_WEBHOOK_SECRET, 'group')).text()).toBe('')
+  const answer = await post(SECRETS.TELEGRAM_WEBHOOK_SECRET, 'private')
+  const message = (await answer.json()) as { reply_markup: { inline_keyboard: [[{ url: string }]] } }
+  return { link: message.reply_markup.inline_keyboard[0][0].url }
+}
+
+const ofTerminal: Ask = async (running) => {
+  await until(running, () => /asks for: \d+\n/.test(running.printed()))
+  const [, link = '', code = ''] = /^(http\S+)\nThe page asks for: (\d+)$/m.exec(running.printed()) ?? []
+  return { link, code }
+}
+
+const asks: Readonly<Record<string, readonly [Ask, string]>> = {
+  'slack.ts': [ofSlack, 'name="volume"'],
+  'telegram.ts': [ofTelegram, 'The settings of user 7.'],
+  'web.ts': [ofTerminal, 'The settings of u1.'],
+}
+
+describe('the program in docs/examples', () => {
+  test('is one of those that are run here, and stands in the guide as it is', () => {
+    expect(readdirSync(examples).sort()).toEqual(Object.keys(asks))
+    const guide = readPages().filter(({ path }) => path === 'docs/guides/settings-session.md')
+    const codes = guide.flatMap(fencesOf).map(({ code }) => code.trim())
+    for (const name of readdirSync(examples)) {
+      expect(codes).toContain(readFileSync(join(examples, name), 'utf8').trim())
+    }
+  })
+
+  test.each(Object.entries(asks))('%s sends a link, opens the settings, and signs out', async (name, [ask, shown]) => {
+    const running = await start(name)
+    try {
+      const { link, code } = await ask(running)
+      const person = new TestBrowser(running.url)
+      expect((await person.send('/settings')).status).toBe(401)
+      expect((await person.confirm(link, code === undefined ? {} : { code })).status).toBe(303)
+      const page = await person.send('/settings')
+      const text = await page.text()
+      expect([page.status, text]).toEqual([200, expect.stringContaining(shown)])
+      if (name === 'slack.ts') {
+        expect((await person.post('/settings/volume', { volume: '9' })).status).toBe(303)
+        expect(await (await person.send('/settings')).text()).toContain('value="9"')
+      }
+      if (name === 'web.ts') {
+        expect(await (await person.post('/settings/delete')).text()).toBe('Everything of u1 is deleted.')
+      }
+      expect(text).toContain('<form method="post" action="/settings/logout"><button>Sign out</button></form>')
+      expect((await person.post('/settings/logout')).status).toBe(200)
+      expect((await person.send('/settings')).status).toBe(401)
+    } finally {
+      await stopProgram(running)
+    }
+  })
+})
