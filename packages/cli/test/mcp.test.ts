@@ -169,7 +169,7 @@ describe('mcp', () => {
     const gemini = await countersign(['mcp', 'client-config', 'gemini', ...server, '--file', dotenv])
     expect(gemini.stderr).toBe(
       'This belongs in .gemini/settings.json, in the project.\n' +
-        `Write the credential with "countersign mcp issue --file ${dotenv} --form env:MCP_CRED_APP", and say what it is for.\n`,
+        `Write the credential with "countersign mcp issue --thread … --provider … --file ${dotenv} --form env:MCP_CRED_APP".\n`,
     )
     const issued = ['mcp', 'issue', '--thread', 't2', '--provider', 'p', '--on-existing', 'keep']
     await succeed([...issued, '--file', dotenv, '--form', 'env:MCP_CRED_APP'], { env })
@@ -180,6 +180,7 @@ describe('mcp', () => {
       'live',
     ])
     expect([statSync(dotenv).mode & 0o777, statSync(files.opencode).mode & 0o777]).toEqual([0o600, 0o600])
+    await refuse(['mcp', 'print', '--file', dotenv], 2, /it holds no credential for a helper/)
     // What the agent cannot read would be sent as the credential.
     await succeed([...issued, '--file', files.opencode], { env })
     const opencode = ['mcp', 'client-config', 'opencode', ...server, '--file', files.opencode]

@@ -73,7 +73,7 @@ export const mcpClientConfig: CommandDefinition<ClientConfigCommandOptions, [cli
     }
     if (file !== undefined && fileForm !== undefined && !(await holdsHeaders(file))) {
       const form = fileForm === 'headers' ? '' : ` --form ${formText(fileForm)}`
-      output.note(`Write the credential with "countersign mcp issue --file ${file}${form}", and say what it is for.`)
+      output.note(`Write the credential with "countersign mcp issue --thread … --provider … --file ${file}${form}".`)
     }
     if (variable !== undefined) output.note(`Start the agent with ${variable} set to the token.`)
     else if (path !== undefined && fileForm === undefined) output.note('It asks its user for the token, once.')
@@ -134,7 +134,8 @@ async function readCredential(file: string): Promise<Headers> {
     return await readCredentialFile(file)
   } catch (error) {
     const { code } = error as { code?: string }
-    const why = code === 'ERR_COUNTERSIGN_CREDENTIAL_FILE' ? 'it holds no credential' : `it cannot be read (${code})`
+    const why =
+      code === 'ERR_COUNTERSIGN_CREDENTIAL_FILE' ? 'it holds no credential for a helper' : `it cannot be read (${code})`
     throw usageError(`${file}: ${why}: write it with "countersign mcp issue --file"`)
   }
 }
