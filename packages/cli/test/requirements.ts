@@ -8,4 +8,6 @@ export const requirements: Record<string, string> = {
   'cli-audit-torn-line':
     'the audit file after kill -9 in the middle of a write: audit verify names the torn last line and passes the rest',
   'cli-audit-altered-line': 'an altered line of the audit file is found',
+  'cli-smoke-dpop': 'smoke --dpop does what a client with a bound token does, and what a thief of it would',
+  'cli-inspect-proof': 'inspect --proof says whether a proof is for this request, this token and its key',
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { unavailableError } from '../errors.js'
 import { isAllowed } from './network.js'
-import { bearerParameter, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
+import { challengeParameter, isOAuth, type ParsedChallenge, parseChallenges } from './parse-challenges.js'
 import { ask, exchange, firstRequest, type HttpAnswer, HttpFailure, parseAbsolute, type SmokeRun } from './smoke-run.js'
 
 const NOT_401: Readonly<Record<number, string>> = {
@@ -33,16 +33,17 @@ export async function checkUnauthenticated(run: SmokeRun): Promise<URL | undefin
 }
 
 function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
-  const bearer = bearerOf(run, answer)
-  if (bearer === undefined) return undefined
-  const error = bearer.parameters.get('error')
-  if (error === undefined) run.pass('challenge', 'the challenge is Bearer, without an error')
+  const challenge = challengeOf(run, answer)
+  if (challenge === undefined) return undefined
+  const scheme = challenge.scheme === 'dpop' ? 'DPoP' : 'Bearer'
+  const error = challenge.parameters.get('error')
+  if (error === undefined) run.pass('challenge', `the challenge is ${scheme}, without an error`)
   else {
     const remedy = 'A client without a token made no mistake: omit the error (RFC 6750 §3.1).'
     run.warn('challenge', `the challenge has error="${error}", though no token was sent`, remedy)
   }
   const id = 'challenge-metadata'
-  const value = bearer.parameters.get('resource_metadata')
+  const value = challenge.parameters.get('resource_metadata')
   if (value === undefined) {
     run.warn(id, 'the challenge has no resource_metadata', 'Clients then guess the well-known path (RFC 9728 §5.1).')
     return undefined
@@ -58,7 +59,7 @@ function checkChallenge(run: SmokeRun, answer: HttpAnswer): URL | undefined {
   return metadata
 }
 
-function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefined {
+function challengeOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefined {
   const field = answer.headers.get('www-authenticate')
   const remedy = 'A 401 must carry WWW-Authenticate: Bearer … (RFC 6750 §3).'
   if (field === null) {
@@ -70,15 +71,15 @@ function bearerOf(run: SmokeRun, answer: HttpAnswer): ParsedChallenge | undefine
     run.fail('challenge', 'WWW-Authenticate does not match its grammar', 'Quote its parameters (RFC 9110 §11.6.1).')
     return undefined
   }
-  const bearers = challenges.filter(({ scheme }) => scheme === 'bearer')
-  const bearer = bearers.find(({ parameters }) => parameters.has('resource_metadata')) ?? bearers[0]
-  if (bearer === undefined) {
+  const ours = challenges.filter(isOAuth)
+  const found = ours.find(({ parameters }) => parameters.has('resource_metadata')) ?? ours[0]
+  if (found === undefined) {
     run.fail('challenge', `the challenge is ${challenges.map(({ scheme }) => scheme).join(', ')}, not Bearer`, remedy)
-  } else if (challenges[0] !== bearer) {
-    const words = `Bearer comes after ${challenges[0]?.scheme}`
+  } else if (challenges[0] !== found) {
+    const words = `${found.scheme === 'dpop' ? 'DPoP' : 'Bearer'} comes after ${challenges[0]?.scheme}`
     run.warn('challenge-order', words, 'Some clients read only the first challenge.')
   }
-  return bearer
+  return found
 }
 
 /** Checks a random token. */
@@ -92,7 +93,7 @@ export async function checkMadeUpToken(run: SmokeRun): Promise<void> {
     return run.fail(id, `a made-up token gets ${answer.status}, not 401`, remedy)
   }
   const challenges = parseChallenges(answer.headers.get('www-authenticate') ?? '') ?? []
-  const error = bearerParameter(challenges, 'error')
+  const error = challengeParameter(challenges, 'error')
   const words = error === undefined ? 'no error' : `error="${error}"`
   if (error === 'invalid_token') run.pass(id, 'a made-up token is refused: 401 invalid_token')
   else run.warn(id, `a made-up token is refused with ${words}`, 'Add error="invalid_token" (RFC 6750 §3.1).')

@@ -12,6 +12,7 @@ export async function checkResourceMetadata(run: SmokeRun, advertised: URL | und
   checkResource(run, metadata)
   checkMethods(run, metadata)
   checkScopes(run, metadata)
+  checkAlgorithms(run, metadata)
   return checkServers(run, metadata)
 }
 
@@ -82,6 +83,24 @@ function checkScopes(run: SmokeRun, { scopes_supported: scopes }: Metadata): voi
     run.fail(id, 'scopes_supported is not a list of scopes', 'It is a list of strings without spaces (RFC 6749 §3.3).')
   } else if (!scopes.includes('offline_access')) run.pass(id, `scopes: ${scopes.join(' ') || 'none'}`)
   else run.warn(id, 'scopes_supported has offline_access', 'It is for the authorization server, not for the resource.')
+}
+
+/** The signature algorithms of proofs (RFC 9728 §2): with a secret, or without a signature, a proof proves nothing. */
+function checkAlgorithms(run: SmokeRun, metadata: Metadata): void {
+  const id = 'metadata-dpop'
+  const { dpop_signing_alg_values_supported: algorithms, dpop_bound_access_tokens_required: isRequired } = metadata
+  const remedy = 'It is a list of asymmetric signature algorithms (RFC 9449 §5.1, RFC 9728 §2).'
+  if (algorithms === undefined) {
+    if (isRequired === true)
+      run.fail(id, 'bound tokens are required, and dpop_signing_alg_values_supported is absent', remedy)
+    else run.skip(id, 'DPoP is not offered')
+  } else if (!Array.isArray(algorithms) || algorithms.length === 0 || algorithms.some(isWeak)) {
+    run.fail(id, `dpop_signing_alg_values_supported is ${JSON.stringify(algorithms)}`, remedy)
+  } else run.pass(id, `DPoP is ${isRequired === true ? 'required' : 'accepted'}: ${algorithms.join(', ')}`)
+}
+
+function isWeak(algorithm: unknown): boolean {
+  return typeof algorithm !== 'string' || /^(?:none|HS\d+)$/i.test(algorithm)
 }
 
 function checkServers(run: SmokeRun, { authorization_servers: servers }: Metadata): readonly string[] {

@@ -1,6 +1,6 @@
 import { decodeToken } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, skip } from '../checks.js'
-import { bearerParameter, parseChallenges } from './parse-challenges.js'
+import { challengeParameter, parseChallenges } from './parse-challenges.js'
 import { ask, firstRequest, type SmokeRun } from './smoke-run.js'
 
 /** The two versions of the protocol: with `initialize`, and with `server/discover`. */
@@ -105,8 +105,8 @@ async function listTools(client: ToolLister, eraId: string, timeoutMs: number): 
 
 function refusal(run: SmokeRun, id: string, token: string, status: number, challenge: string | null): Check {
   const challenges = parseChallenges(challenge ?? '') ?? []
-  const error = bearerParameter(challenges, 'error')
-  const scope = bearerParameter(challenges, 'scope')
+  const error = challengeParameter(challenges, 'error')
+  const scope = challengeParameter(challenges, 'scope')
   const words = `with the token the answer is ${status}${error === undefined ? '' : ` ${error}`}`
   if (status === 403 && scope !== undefined) return fail(id, words, `Get a token with the scopes: ${scope}`)
   return fail(id, words, tokenAdvice(token, run.url))

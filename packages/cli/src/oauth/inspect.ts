@@ -7,6 +7,7 @@ import {
   explainToken,
   type NetworkOptions,
   resourceSpellings,
+  type TokenSender,
 } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, printCheck, skip } from '../checks.js'
 import type { CommandDefinition } from '../command.js'
@@ -14,6 +15,7 @@ import type { Context } from '../context.js'
 import { isoTime, relativeTime } from '../durations.js'
 import { type CommandError, exitCodes, failedError, unavailableError, usageError } from '../errors.js'
 import { attemptsText } from './discovery.js'
+import { DPOP, decideOnProof, readSender } from './inspect-proof.js'
 import { addIssuerOptions, type IssuerWords, issuerFromOptions } from './issuer-from-options.js'
 import { addNetworkOptions, type NetworkWords, networkFromOptions } from './network.js'
 import { addTokenOption, readAccessToken, redactClaims } from './token.js'
@@ -21,6 +23,9 @@ import { addTokenOption, readAccessToken, redactClaims } from './token.js'
 interface InspectOptions extends IssuerWords, NetworkWords {
   readonly tokenFile?: string
   readonly showPersonal?: boolean
+  readonly proof?: string
+  readonly method?: string
+  readonly url?: string
 }
 
 /** `oauth inspect`: shows header and claims of a token and, given its issuer, the decision of the gate. */
@@ -30,10 +35,15 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
   details: 'The token comes from standard input. Its signature and personal claims are not shown.',
   examples: [
     'pbpaste | countersign oauth inspect --issuer https://auth.example.com --audience https://api.example.com',
+    'countersign oauth inspect --token-file token --proof proof --method POST --url https://api.example.com/files',
     'countersign oauth inspect --token-file token --preset auth0 --set domain=example.eu.auth0.com --audience https://api.example.com',
   ],
   options: (command) =>
-    addNetworkOptions(addIssuerOptions(addTokenOption(command))).option('--show-personal', 'show personal claims too'),
+    addNetworkOptions(addIssuerOptions(addTokenOption(command)))
+      .option('--proof <file>', 'the DPoP proof that was sent with the token: the value of the DPoP field')
+      .option('--method <method>', 'of --proof: the method of the request (default: GET)')
+      .option('--url <url>', 'of --proof: the URL that the client asked for')
+      .option('--show-personal', 'show personal claims too'),
   async run(context, options) {
     const { json, showPersonal = false } = options
     const token = await requireToken(context, options.tokenFile)
@@ -45,12 +55,18 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
       )
     }
     const claims = decoded && (showPersonal ? decoded.claims : redactClaims(decoded.claims))
-    const decision = issuer === undefined ? undefined : await decide(context, token, decoded, issuer, options)
-    if (json) context.output.json({ header: decoded?.header, claims, ...decision })
+    const sender = await readSender(context, options)
+    const proven = issuer === undefined ? undefined : await decide(context, token, decoded, issuer, options, sender)
+    const decision = proven ?? (sender && (await decideOnProof(token, decoded?.claims, sender)))
+    const proof = sender && decodeToken(sender.proof)
+    if (json) context.output.json({ header: decoded?.header, claims, proof, ...decision })
     else {
       if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
-      const unproven = [skip('verified', 'neither --issuer nor --preset was given: nothing of this is proven')]
-      for (const check of decision?.checks ?? unproven) printCheck(context, check)
+      if (proof !== undefined) print(context, proof.header, proof.claims, 'proof ')
+      const unproven = skip('verified', 'neither --issuer nor --preset was given: nothing of this is proven')
+      for (const check of [...(proven === undefined ? [unproven] : []), ...(decision?.checks ?? [])]) {
+        printCheck(context, check)
+      }
     }
     return decision?.ok === false ? exitCodes.failed : exitCodes.ok
   },
@@ -78,23 +94,27 @@ async function decide(
   decoded: DecodedToken | undefined,
   issuer: IssuerOptions,
   words: InspectOptions,
+  sender: TokenSender | undefined,
 ): Promise<Decision> {
   const { audience, preset } = words
   const network = networkFromOptions(words)
   const own = [decoded?.claims.aud].flat().filter((one): one is string => typeof one === 'string' && one !== '')
-  const { verdict, steps } = await explainToken(token, {
-    // Nothing is served here, so only the audience matters.
-    resource: 'https://resource.invalid',
+  const options = {
+    // Nothing is served here, so only the audience matters, and the origin of the URL in a proof.
+    resource: sender === undefined ? 'https://resource.invalid' : new URL(sender.url).origin,
     audience: audience === undefined ? (own.length > 0 ? own : undefined) : resourceSpellings(audience),
     issuer,
     ...network,
-  })
+    ...(sender === undefined ? {} : { dpop: DPOP }),
+  }
+  const { verdict, steps } = await explainToken(token, options, sender)
   if (verdict.outcome === 'unavailable') {
     throw await outage(context, issuer, network, String(verdict.detail?.attributes?.failure ?? verdict.dependency))
   }
   const reason = verdict.outcome === 'denied' ? verdict.reason : undefined
   const outcomes = new Map(steps.map(({ step, outcome }) => [step, outcome]))
-  const checks = STEPS.map(({ id, passed }) => {
+  const order = sender === undefined ? STEPS.filter(({ id }) => id !== 'proof') : STEPS_OF_BOUND
+  const checks = order.map(({ id, passed }) => {
     const outcome = outcomes.get(id)
     if (reason !== undefined && outcome === 'failed') {
       const { attributes = {} } = verdict.detail ?? {}
@@ -121,9 +141,19 @@ const STEPS: readonly {
   { id: 'signature', passed: ({ header }) => `the issuer signed it (${header.alg})` },
   { id: 'claims', passed: () => 'it has the required claims' },
   { id: 'times', passed: () => 'it is valid now' },
-  { id: 'binding', passed: () => 'it is not bound to a key' },
+  { id: 'binding', passed: ({ claims }) => (isJkt(claims) ? 'it is bound to a key' : 'it is not bound to a key') },
   { id: 'audience', passed: ({ claims }) => `it is for this resource: ${whomOf(claims)}` },
+  { id: 'proof', passed: () => 'the proof is for this request, this token and its key' },
 ]
+/** A bound token is known to be one before what it is bound to is checked. */
+const STEPS_OF_BOUND = [
+  ...STEPS.filter(({ id }) => id !== 'binding' && id !== 'proof'),
+  ...STEPS.filter(({ id }) => id === 'binding' || id === 'proof'),
+]
+
+function isJkt({ cnf }: DecodedToken['claims']): boolean {
+  return typeof cnf === 'object' && cnf !== null && 'jkt' in cnf
+}
 
 /** For whom and by whom the token was asked for. */
 function whomOf({ aud, client_id: id, azp = id, cid = azp, appid = cid }: DecodedToken['claims']): string {
@@ -152,7 +182,14 @@ const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: strin
   ],
   expired: ['it has expired', 'Get a new one.'],
   not_yet_valid: ['it is not valid yet', 'Wait, or set the clocks (NTP).'],
-  bound_token: ['it is bound to a key (cnf)', 'Its proof of possession is needed as well.'],
+  bound_token: [
+    'it is bound otherwise than it is presented (cnf)',
+    'A bound token needs the scheme DPoP and its proof: give it with --proof. A bearer token needs Bearer.',
+  ],
+  bad_proof: [
+    'the proof is not good: "part" says where',
+    'The guide "Tokens that only their client can use" has what to do for each part.',
+  ],
   wrong_audience: ['it is for another audience', 'Get a token for this resource (RFC 8707).'],
 }
 
@@ -213,8 +250,9 @@ function print(
   { output }: Context,
   header: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>,
+  of = '',
 ): void {
-  for (const [title, members] of Object.entries({ header, claims })) {
+  for (const [title, members] of Object.entries({ [`${of}header`]: header, [`${of}claims`]: claims })) {
     output.line(output.style('bold', title))
     const width = Math.max(...Object.keys(members).map((name) => name.length), 0)
     for (const [name, value] of Object.entries(members)) {
@@ -225,5 +263,5 @@ function print(
       output.line(`  ${JSON.stringify(name).slice(1, -1).padEnd(width)}  ${text}${time}`)
     }
   }
-  output.line(`${output.style('bold', 'signature')}  <redacted>`)
+  output.line(`${output.style('bold', `${of}signature`)}  <redacted>`)
 }

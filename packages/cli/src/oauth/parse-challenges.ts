@@ -44,7 +44,14 @@ export function parseChallenges(field: string): readonly ParsedChallenge[] | und
   return challenges
 }
 
-/** A parameter of the first Bearer challenge that has it. */
-export function bearerParameter(challenges: readonly ParsedChallenge[], name: string): string | undefined {
-  return challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has(name))?.parameters.get(name)
+const OAUTH = ['bearer', 'dpop']
+
+/** Whether a challenge is one of OAuth's schemes. */
+export function isOAuth({ scheme }: ParsedChallenge): boolean {
+  return OAUTH.includes(scheme)
+}
+
+/** A parameter of the first challenge of OAuth's that has it. */
+export function challengeParameter(challenges: readonly ParsedChallenge[], name: string): string | undefined {
+  return challenges.find((one) => isOAuth(one) && one.parameters.has(name))?.parameters.get(name)
 }

@@ -1,10 +1,12 @@
 import { createConnect, type NetworkOptions } from '@countersign/oauth-bearer/explain'
 import { type Check, caution, fail, pass, skip } from '../checks.js'
 import { checkAuthorizationServer } from './check-authorization-server.js'
+import { checkDpop } from './check-dpop.js'
 import { checkMadeUpToken, checkUnauthenticated } from './check-refusals.js'
 import { checkRegistration } from './check-registration.js'
 import { checkResourceMetadata } from './check-resource-metadata.js'
 import { checkToken } from './check-token.js'
+import { type DpopClient, fetchWithProofs } from './dpop-client.js'
 import { fetchOver } from './network.js'
 import type { SmokeRun } from './smoke-run.js'
 
@@ -12,6 +14,8 @@ import type { SmokeRun } from './smoke-run.js'
 export interface SmokeTestOptions {
   /** An access token for the resource. Without it, the checks that need one are left out. */
   readonly token?: string | undefined
+  /** Who has the key that the token is bound to. Without it, the token is sent as a bearer token. */
+  readonly dpop?: DpopClient | undefined
   /** Registers a client at the authorization server, and removes it where it can. Default false. */
   readonly register?: boolean | undefined
   /** The URL is a plain API, called with GET. Default false: an MCP server. */
@@ -37,7 +41,17 @@ export interface SmokeTestOptions {
  * const failed = checks.filter(({ status }) => status === 'fail')
  */
 export async function smokeTest(url: string, options: SmokeTestOptions = {}): Promise<readonly Check[]> {
-  const { token, register = false, api = false, timeoutMs = 10_000, signal, onCheck, metadataUrl, network } = options
+  const {
+    token,
+    dpop,
+    register = false,
+    api = false,
+    timeoutMs = 10_000,
+    signal,
+    onCheck,
+    metadataUrl,
+    network,
+  } = options
   const connect = network && createConnect(network)
   const checks: Check[] = []
   const add = (check: Check) => {
@@ -67,7 +81,10 @@ export async function smokeTest(url: string, options: SmokeTestOptions = {}): Pr
     const metadata = await checkAuthorizationServer(run, issuer)
     if (register && metadata !== undefined) await checkRegistration(run, metadata)
   }
-  if (token !== undefined) await checkToken(run, token)
+  if (token !== undefined && dpop !== undefined) {
+    await checkDpop(run, token, dpop)
+    await checkToken({ ...run, fetch: fetchWithProofs(run.fetch, dpop, token) }, token)
+  } else if (token !== undefined) await checkToken(run, token)
   return checks
 }
 

@@ -11,7 +11,7 @@ export function addTokenOption(command: Command): Command {
 /** An access token from a file (`-` is standard input) or `COUNTERSIGN_TOKEN`; undefined when none is given. */
 export async function readAccessToken(context: Context, file: string | undefined): Promise<string | undefined> {
   const text = await readSecret(context, { file, variable: 'COUNTERSIGN_TOKEN', what: 'the token' })
-  const token = text?.trim().replace(/^Bearer +/i, '')
+  const token = text?.trim().replace(/^(?:Bearer|DPoP) +/i, '')
   if (token === undefined || /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token
   throw usageError('the token has characters that no token has (RFC 6750 §2.1): give only the token, on one line')
 }
