@@ -44,7 +44,7 @@ export const SIGNED_OUT_WORDS: ErrorWords = {
 
 /** For who is not signed in and can be by signing in. */
 export const COME_BACK_WORDS: ErrorWords = {
-  title: SIGNED_OUT.title,
+  title: SIGNED_OUT_WORDS.title,
   text: 'Sign in to open your settings again, or ask for a new link in the chat.',
 }
 
