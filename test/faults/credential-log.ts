@@ -32,10 +32,13 @@ interface Known {
 /** What the reports of killed processes say must be, in the plainest form. */
 export class Acknowledged {
   readonly #known: Known[] = []
+  /** Those of the last report: its steps concern no others. */
+  #recent: Known[] = []
   steps = 0
 
   /** Reads the report of a process; its last step may have been cut off. */
   read(report: string): void {
+    this.#recent = []
     const lines = readFileSync(report, 'utf8').split('\n').slice(0, -1)
     const steps = lines.map((line) => JSON.parse(line) as Step)
     for (const [index, { begins }] of steps.entries()) {
@@ -47,14 +50,14 @@ export class Acknowledged {
 
   #take(begun: Begun, done: Step['done']): void {
     const ends = (matches: (one: Known) => boolean) => {
-      for (const one of this.#known) if (one.isLive !== false && matches(one)) one.isLive = done && false
+      for (const one of this.#recent) if (one.isLive !== false && matches(one)) one.isLive = done && false
     }
     if (begun.do === 'revoke') ends(({ id, holder }) => id === begun.id || holder?.id === begun.id)
     else if (begun.do === 'revokeThread') ends(({ thread }) => thread === begun.thread)
     else if (begun.do === 'revokeProvider') ends(({ provider }) => provider === begun.provider)
     else {
       const { thread, provider, onExisting } = begun
-      const before = this.#known.filter(
+      const before = this.#recent.filter(
         (one) => one.isLive !== false && one.thread === thread && one.provider === provider,
       )
       const added: Known | undefined =
@@ -63,7 +66,10 @@ export class Acknowledged {
           : { id: done.id as string, token: done.token, thread, provider, isLive: true, holder: undefined }
       if (onExisting === 'supersede') for (const one of before) one.isLive = added && false
       if (onExisting === 'carry' && added) for (const one of before) one.holder = added
-      if (added) this.#known.push(added)
+      if (added) {
+        this.#known.push(added)
+        this.#recent.push(added)
+      }
     }
   }
 

@@ -8,8 +8,8 @@ import express from 'express'
 const [, , file = ''] = process.argv
 const audit = createAudit()
 const store = memoryCredentials({ file })
-// Each use after 0.2 s slides.
-const credentials = createMcpCredentials({ store, audit, idleTimeoutSeconds: 2, maximumLifetimeSeconds: 3600 })
+// A use slides 4 s after the last one that did.
+const credentials = createMcpCredentials({ store, audit, idleTimeoutSeconds: 40, maximumLifetimeSeconds: 3600 })
 const app = express()
 app.use(requireMcpCredential({ credentials, audit, bindSessions: false }), (_request, response) => {
   response.json({})
