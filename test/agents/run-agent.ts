@@ -40,7 +40,7 @@ export async function runAgent(driver: Driver, scenario: Scenario, settings: Run
     const stage: Stage = { world, file, ...handed }
     const script = scripted(scenario, async (index) => {
       await scenario.before[index]?.(stage)
-      if (index === scenario.act) mark = world.asked.length
+      if (index === scenario.act) mark = Date.now()
     })
     model.script = script.next
     await scenario.prepare?.(stage)
@@ -64,7 +64,13 @@ export async function runAgent(driver: Driver, scenario: Scenario, settings: Run
     const closed = once(child, 'close')
     await Promise.all([closed, Promise.race([scenario.meanwhile?.(stage), closed])])
     clearTimeout(deadline)
-    return { results: script.results(), after: world.asked.slice(mark), asked: [...world.asked], ended, output }
+    return {
+      results: script.results(),
+      after: world.asked.filter(({ at }) => at >= mark),
+      asked: [...world.asked],
+      ended,
+      output,
+    }
   } finally {
     await world.close()
   }

@@ -58,7 +58,7 @@ export const scenarios: readonly Scenario[] = [
     id: 'outage',
     title: 'store outage during a call',
     act: 1,
-    before: [nothing, ({ world }) => world.redis.pause(), ({ world }) => world.redis.resume()],
+    before: [nothing, ({ world }) => world.redis.pause(), ({ world }) => world.resume()],
   },
   {
     id: 'outage-at-start',

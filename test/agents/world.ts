@@ -10,6 +10,8 @@ import { freePort, RedisServer } from '../support/redis-server.js'
 
 /** One request to the app, as its process told it. */
 export interface Asked {
+  /** When it arrived, in milliseconds since the epoch: it is told when it has been answered. */
+  readonly at: number
   readonly method: string
   readonly path: string
   readonly rpc: string
@@ -31,6 +33,8 @@ export interface World {
   /** The next request has come. */
   nextArrival(): Promise<unknown>
   restart(): Promise<void>
+  /** The store is there again, and the app knows. */
+  resume(): Promise<void>
   close(): Promise<void>
 }
 
@@ -48,6 +52,8 @@ export async function makeWorld(below: string, { idleSeconds, settings }: WorldO
   const store = redisCredentials(connection)
   const credentials = createMcpCredentials({ store, idleTimeoutSeconds: idleSeconds })
   const port = String(await freePort())
+  const url = `http://127.0.0.1:${port}/mcp`
+  const probe = await credentials.issue({ threadId: 'probe', providerInstanceId: 'probe' })
   const asked: Asked[] = []
   const arrived = new EventEmitter()
   const start = async (): Promise<ChildApp> => {
@@ -63,7 +69,7 @@ export async function makeWorld(below: string, { idleSeconds, settings }: WorldO
   const folder = mkdtempSync(join(below, 'place-'))
   return {
     folder,
-    url: `http://127.0.0.1:${port}/mcp`,
+    url,
     credentials,
     redis,
     asked,
@@ -71,6 +77,14 @@ export async function makeWorld(below: string, { idleSeconds, settings }: WorldO
     async restart() {
       await app.stop()
       app = await start()
+    },
+    async resume() {
+      const { authorizationHeader } = probe
+      redis.resume()
+      const headers = { Authorization: authorizationHeader, 'X-Probe': 'yes', 'Content-Type': 'application/json' }
+      while ((await fetch(url, { method: 'POST', headers, body: '{}' })).status === 503) {
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
     },
     async close() {
       await app.stop()
