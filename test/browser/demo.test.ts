@@ -49,7 +49,7 @@ test('the live view shows the decisions, and a settings link from its chat opens
   expect(await page.locator('#chat').textContent()).toContain('"type":"settings_link"')
 
   const [settings] = await Promise.all([page.context().waitForEvent('page'), link.click()])
-  await settings.locator('form button').click()
+  await settings.locator('form button:not([name])').click()
   await settings.getByRole('heading', { name: 'Settings' }).waitFor()
   expect(await settings.locator('body').textContent()).toContain('you on demo')
   await page.locator('#events tr', { hasText: 'settings-session' }).first().waitFor()

@@ -9,6 +9,7 @@ import type { SettingsIdentity, SettingsUser } from './principal.js'
 export type Given = Readonly<Record<string, unknown>>
 
 const USER_FIELDS = ['platform', 'team', 'userId'] as const
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 /** A principal names a user, too. */
 const PRINCIPAL_FIELDS = [...USER_FIELDS, 'kind', 'id', 'sessionId', 'agentId', 'identity']
 const IDENTITY_FIELDS = ['issuer', 'subject']
@@ -27,13 +28,16 @@ export function givenFields(method: string, what: string, value: unknown, fields
 }
 
 /**
- * A text of 1 to `max` characters.
+ * A text of 1 to `max` characters, without those that break a line or turn the direction of what a person reads.
  *
  * @throws {OptionError}
  */
 export function givenText(method: string, name: string, value: unknown, max = 256): string {
-  if (typeof value === 'string' && value !== '' && value.length <= max && value.isWellFormed()) return value
-  throw misuse(method, name, `must be a string of 1 to ${max} characters`)
+  if (typeof value !== 'string' || value === '' || value.length > max || !value.isWellFormed()) {
+    throw misuse(method, name, `must be a string of 1 to ${max} characters`)
+  }
+  if (CONTROL.test(value)) throw misuse(method, name, 'must not have control characters')
+  return value
 }
 
 /**

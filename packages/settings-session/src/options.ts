@@ -10,7 +10,7 @@ import {
   systemClock,
 } from '@countersign/core/gate-kit'
 import type { SameSite } from './cookies.js'
-import type { KindValidators, LinkKinds, NoKinds, OnOpen } from './links/kinds.js'
+import type { KindValidators, LinkKinds, NoKinds, NotMe, OnOpen } from './links/kinds.js'
 import {
   type FirstClaim,
   type IdentityPolicy,
@@ -20,7 +20,7 @@ import {
 } from './oauth/first-claim.js'
 import { type ResolvedOAuth, resolveOAuth } from './oauth/oauth-options.js'
 import type { SettingsOAuth } from './oauth/settings-oauth.js'
-import { type PageOptions, resolvePages } from './pages/page-options.js'
+import { type PageOptions, type ResolvedPages, resolvePages } from './pages/page-options.js'
 import { partsOf, type RegistryParts } from './parts.js'
 import type { SettingsSessionDependency, SettingsSessionReason } from './reasons.js'
 import { createSite, type Site } from './site.js'
@@ -61,6 +61,8 @@ export interface SettingsSessionsOptions<M extends object = NoKinds> {
   readonly returning?: 'link' | 'sign-in' | undefined
   /** Called when somebody other than the user opened a link, so that the app can warn the user in the chat. Refused without `oauth`. */
   readonly onMismatch?: ((mismatch: Mismatch) => unknown) | undefined
+  /** Called when the person who opened a link said that it is not theirs, so that the app can tell the user in the chat. */
+  readonly onNotMe?: ((notMe: NotMe) => unknown) | undefined
   /** Signs people in by what Telegram signed when they open the page from a chat there. */
   readonly telegram?: SettingsTelegram | undefined
   /**
@@ -116,7 +118,8 @@ export interface ResolvedSettings {
   readonly maySignIn: boolean
   readonly telegram: ResolvedTelegram | undefined
   readonly onOpen: OnOpen<NoKinds> | undefined
-  readonly pages: PageOptions
+  readonly onNotMe: ((notMe: NotMe) => unknown) | undefined
+  readonly pages: ResolvedPages
   readonly route: string | undefined
   readonly audit: Audit
   readonly clock: Clock
@@ -157,8 +160,9 @@ const SETTINGS_RULES = {
   onFirstClaim: option.func<OnFirstClaim>(),
   onMismatch: option.func<(mismatch: Mismatch) => unknown>(),
   returning: option.oneOf('link', 'sign-in').default('link'),
+  onNotMe: option.func<(notMe: NotMe) => unknown>(),
   telegram: option.port<SettingsTelegram>('an object of botToken or botId'),
-  pages: option.port<PageOptions>('an object of pages and theme').default({}),
+  pages: option.port<PageOptions>('an object of pages, theme, lang and texts').default({}),
   route: option.string(),
   audit: option.port<Audit>('an emitter made by createAudit()', 'emit', 'subscribe').default(defaultAudit),
   clock: option.clock().default(systemClock),
@@ -239,6 +243,7 @@ export function resolveSettingsOptions(options: unknown): ResolvedSettings {
     maySignIn,
     telegram: telegram === undefined ? undefined : resolveTelegram(telegram),
     onOpen: given.onOpen,
+    onNotMe: given.onNotMe,
     pages: resolvePages(given.pages),
     route: given.route,
     audit: given.audit,

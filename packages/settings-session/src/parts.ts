@@ -1,6 +1,6 @@
 import type { Audit } from '@countersign/core'
 import { singleton } from '@countersign/core/gate-kit'
-import type { PageOptions } from './pages/page-options.js'
+import type { ResolvedPages } from './pages/page-options.js'
 import type { SocketWatch } from './session-watch.js'
 import type { Site } from './site.js'
 import type { SettingsStore } from './store/port.js'
@@ -9,7 +9,7 @@ import type { SettingsStore } from './store/port.js'
 export interface RegistryParts {
   readonly site: Site
   readonly store: Pick<SettingsStore, 'read'>
-  readonly pages: PageOptions
+  readonly pages: ResolvedPages
   /** The name of the provider where people sign in; undefined where a link is enough. */
   readonly providerName: string | undefined
   /** Whether a sign-in alone opens the settings of who is bound already. */

@@ -112,6 +112,7 @@ export function createSettingsSessions(options: SettingsSessionsOptions): Settin
     maySignIn,
     kinds,
     onOpen,
+    onNotMe: resolved.onNotMe,
     sockets,
     audit,
     clock,

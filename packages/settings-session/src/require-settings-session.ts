@@ -3,7 +3,7 @@ import { defineGate, isUpgrade, memberOf } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { tellOfOrder } from './mount.js'
 import { type RequireSettingsSessionOptions, resolveGateOptions } from './options.js'
-import { asErrorPage, type PageLink, wordsFor } from './pages/error-page.js'
+import { asErrorPage, type PageLink } from './pages/error-page.js'
 import { COME_BACK_WORDS, DENIED_WORDS } from './pages/texts.js'
 import type { SettingsSessionPrincipal } from './principal.js'
 import { readSession } from './read.js'
@@ -45,7 +45,7 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
     if (signInPath === undefined || !(leadsToSignIn(reason) || canReturn(reason))) return undefined
     const place = request.method === 'GET' ? parseReturnTo(request.originalUrl, site) : undefined
     const query = place === undefined ? '' : `?returnTo=${encodeURIComponent(place)}`
-    return { href: `${signInPath}${query}`, text: `Sign in with ${providerName}` }
+    return { href: `${signInPath}${query}`, text: ['signInWith', { provider: providerName ?? '' }] }
   }
 
   return defineGate<Token, SettingsSessionPrincipal, SettingsSessionReason, SettingsSessionDependency>({
@@ -74,8 +74,7 @@ export function requireSettingsSession(options: RequireSettingsSessionOptions): 
       const link = refusal.outcome === 'denied' ? signInLink(refusal.reason, request) : undefined
       // A form that was sent too late is not sent again by a sign-in.
       const comesBack = refusal.outcome === 'denied' && request.method === 'GET' && canReturn(refusal.reason)
-      const words = comesBack ? COME_BACK_WORDS : wordsFor(refusal, request.method)
-      return asErrorPage(answer, words, request, pages, link)
+      return asErrorPage(answer, refusal, request, pages, link, comesBack ? COME_BACK_WORDS : undefined)
     },
     options: gate,
   })

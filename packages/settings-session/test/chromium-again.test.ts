@@ -67,7 +67,7 @@ describe('[settings-chromium] in more than one browser', () => {
     const link = await app.link({ userId: 'in-app' })
     const [inApp, real] = await Promise.all([chromium.newContext(), chromium.newContext()])
     const webview = await tab(inApp, link)
-    await webview.locator('form button').click()
+    await webview.locator('form button:not([name])').click()
     await webview.waitForURL(`${provider.issuer}/**`)
     // "Open in browser" takes along what the address bar shows: no link is in it.
     for (const shown of ['/settings/open', '/settings/oauth/start']) {
@@ -76,7 +76,7 @@ describe('[settings-chromium] in more than one browser', () => {
       expect(await bodyOf(page)).toMatch(/copy the link from the chat, and open it in this browser/)
     }
     const page = await tab(real, link)
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await logIn(page, 'in-app-account')
     await consent(page)
     await page.waitForURL(`${app.url}/settings`)
@@ -95,7 +95,7 @@ describe('[settings-chromium] in more than one browser', () => {
   test('the provider leads back to another browser: it says where to continue, and there it works', async () => {
     const [one, two] = await Promise.all([chromium.newContext(), chromium.newContext()])
     const page = await tab(one, await app.link({ userId: 'elsewhere' }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${provider.issuer}/**`)
     // What the provider's own app would open: the way back from this very sign-in.
     const start = await one.request.get(`${app.url}/settings/oauth/start`, { maxRedirects: 0 })
@@ -110,7 +110,7 @@ describe('[settings-chromium] in more than one browser', () => {
   test('two tabs at the provider: one signs in, and the second comes to the settings by itself', async () => {
     const context = await chromium.newContext()
     const page = await tab(context, await app.link({ userId: 'two-tabs' }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${provider.issuer}/**`)
     const second = await tab(context, `${app.url}/settings/oauth/start`)
     await second.waitForURL(`${provider.issuer}/**`)
@@ -140,11 +140,11 @@ describe('[settings-chromium] after signing out', () => {
   test('Back shows nothing of the settings, neither from the cache nor from the back/forward cache', async () => {
     const context = await personalChromium()
     const page = await tab(context, await plain.link({ userId: 'leaves' }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${plain.url}/settings`)
     const signOutAndBack = async (path: string) => {
       await page.goto(`${plain.url}${path}`)
-      await page.locator('form button').click()
+      await page.locator('form button:not([name])').click()
       await heading(page, 'You are signed out')
       // Playwright's own goBack waits for events that a page out of the back/forward cache does not have.
       await page.evaluate('setTimeout(() => history.back())')
@@ -154,7 +154,7 @@ describe('[settings-chromium] after signing out', () => {
     expect(await page.locator('#private').count()).toBe(0)
     // A handler's own header stands: so the browser could have shown the page.
     await page.goto(await plain.link({ userId: 'leaves' }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${plain.url}/settings`)
     await signOutAndBack('/settings/cached')
     await page.locator('#private').waitFor()
@@ -164,7 +164,7 @@ describe('[settings-chromium] after signing out', () => {
   test('Back from the settings leads to them, and a bookmark of each page too', async () => {
     const context = await personalChromium()
     const page = await tab(context, await plain.link({ userId: 'bookmarks' }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${plain.url}/settings`)
     for (const path of ['/open', '/logout']) {
       await page.goto(`${plain.url}/settings${path}`)

@@ -97,13 +97,14 @@ test(
   async () => {
     const server = await RedisServer.start()
     const redis = new Redis(server.url)
-    const app = await startChildApp(file('flood-app-process'), { REDIS_URL: server.url })
+    let app: ChildApp | undefined
     try {
+      app = await startChildApp(file('flood-app-process'), { REDIS_URL: server.url })
       // The answers of changes, which are kept for a minute, not counted.
       const count = async () => (await redis.keys('*')).filter((key) => !/:a:[\w-]{16}$/.test(key)).length
       judge(await flood(app, count), 12)
     } finally {
-      await app.stop()
+      await app?.stop()
       redis.disconnect()
       await server.stop()
     }

@@ -26,7 +26,7 @@ test.each([true, false])(
     const context = await chromium.newContext({ javaScriptEnabled: hasScript })
     const page = await context.newPage()
     await page.goto(await app.link({ userId: `script-${hasScript}` }))
-    await page.locator('form button').click()
+    await page.locator('form button:not([name])').click()
     await page.waitForURL(`${provider.issuer}/**`)
     await page.locator('input[name=login]').fill(`person-${hasScript}`)
     await page.locator('input[name=password]').fill('any')

@@ -220,10 +220,17 @@ describe('who may be the first', () => {
     expect(answer.headers.get('location')).toBe('/settings/waiting')
     const waiting = await person.send('/settings/waiting')
     expect(waiting.status).toBe(200)
-    expect(await waiting.text()).toContain('content="3;url=/settings/waiting"')
+    const text = await waiting.text()
+    expect(text).toContain('href="/settings/waiting" data-seconds="3"')
+    expect(text).not.toContain('http-equiv="refresh"')
+    // What the page asks by itself; only its navigation takes the answer.
+    const ask = async () => (await person.send('/settings/waiting', { headers: { accept: 'application/json' } })).json()
+    expect(await ask()).toEqual({ waiting: true })
     expect((await person.send('/settings')).status).toBe(403)
     expect(await app.settings.answerFirstClaim('no-such-claim', true)).toBe(false)
     expect(await app.settings.answerFirstClaim(claimId, true)).toBe(true)
+    expect(await ask()).toEqual({ waiting: false })
+    expect((await person.send('/settings')).status).toBe(403)
     expect((await person.send('/settings/waiting')).status).toBe(303)
     expect(await principalOf(await person.send('/settings'))).toMatchObject({ identity: { subject: 'alice' } })
 

@@ -5,7 +5,7 @@ import { type Harness, settingsApp } from './harness.js'
 
 let app: Harness
 beforeAll(async () => {
-  app = await settingsApp({ pages: { theme: { brand: 'Acme <3', lang: 'en-GB', css: ':root{--accent:#a00}' } } })
+  app = await settingsApp({ pages: { lang: 'en-GB', theme: { brand: 'Acme <3', css: ':root{--accent:#a00}' } } })
 })
 afterAll(() => app.close())
 
@@ -18,6 +18,7 @@ describe('[settings-pages] the pages', () => {
       "default-src 'none'",
       `style-src 'nonce-${nonce}'`,
       `script-src 'nonce-${nonce}'`,
+      "img-src 'none'",
       "connect-src 'self'",
       "form-action 'self'",
       "base-uri 'none'",
@@ -39,15 +40,15 @@ describe('[settings-pages] the pages', () => {
     const text = await (
       await app.browser().open(await app.link({ userId: 'josephine', agentId: '<b>agent</b>' }))
     ).text()
-    expect(text).toMatch(/^<!doctype html>\n<html lang="en-GB">/)
+    expect(text).toMatch(/^<!doctype html>\n<html lang="en-GB" dir="ltr">/)
     expect(text).toContain('<title>Open your settings – Acme &lt;3</title>')
     expect(text.match(/<h1>/g)).toHaveLength(1)
     expect(text.match(/<main>/g)).toHaveLength(1)
     expect(text).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
-    expect(text).toContain('<dd>j•••e on telegram</dd>')
+    expect(text).toContain('<dd><bdi>j•••e</bdi> on <bdi>Telegram</bdi></dd>')
     expect(text).not.toContain('josephine')
-    expect(text).toContain('<dd>&lt;b&gt;agent&lt;/b&gt;</dd>')
-    expect(text).toContain('<time datetime="2026-01-01T00:10:00.000Z">00:10 UTC</time>')
+    expect(text).toContain('<dd><bdi>&lt;b&gt;agent&lt;/b&gt;</bdi></dd>')
+    expect(text).toContain('<time datetime="2026-01-01T00:10:00.000Z">10 minutes</time>')
     expect(text).toContain(':root{--accent:#a00}')
     expect(text).not.toMatch(/<script| on\w+=| style="/)
   })
@@ -99,12 +100,12 @@ describe('[settings-pages] the pages', () => {
       pages: {
         confirm: ({ action, fields, user }) =>
           `<form method="post" action="${action}"><input type="hidden" name="token" value="${fields.token}">${user}</form>`,
-        error: ({ status, title }) => `own ${status} ${title}`,
+        error: ({ status, reason, title }) => `own ${status} ${reason} ${title}`,
       },
     })
     const person = own.browser()
     expect((await person.confirm(await own.link({ userId: 'me' }))).status).toBe(303)
-    expect(await (await own.browser().send('/settings')).text()).toBe('own 401 You are not signed in')
+    expect(await (await own.browser().send('/settings')).text()).toBe('own 401 missing You are not signed in')
     await own.close()
   })
 })

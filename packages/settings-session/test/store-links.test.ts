@@ -74,6 +74,19 @@ describe.each(subjects)('on %s', (_name, start) => {
     expect((await open(store, guessed, { codeHash: 'right' })).outcome).toBe('spent')
   })
 
+  test('a link that was voided opens nothing, and the session that held it is gone; one that opened stays', async () => {
+    const { store } = subject
+    const link = await issue(store, newUser())
+    const { session } = await open(store, link, { state: 'awaiting_identity' })
+    expect(await store.voidLink(mintToken('l', link.tag))).toBe(false)
+    expect(await store.voidLink(link)).toBe(true)
+    expect([await peek(store, link), await look(store, session)]).toEqual(['spent', 'unknown'])
+    expect(await store.voidLink(link)).toBe(false)
+    const used = await opened(store, newUser())
+    expect(await store.voidLink(used.link)).toBe(false)
+    expect(await look(store, used.session)).toBe('found')
+  })
+
   test('until a session is active, the browser that confirmed last holds the link', async () => {
     const { store } = subject
     const link = await issue(store, newUser())

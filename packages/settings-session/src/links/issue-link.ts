@@ -6,7 +6,7 @@ import { type Given, givenFields, givenText, misuse, userIn } from '../given.js'
 import type { SettingsUser } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
-import type { LinkContent, LinkStore } from '../store/port.js'
+import type { LinkContent, LinkDisplay, LinkStore } from '../store/port.js'
 import { mintTag, mintToken } from '../tokens.js'
 import { checkMetadata, type KindAndMetadata, type KindValidators, type NoKinds } from './kinds.js'
 import { codeHashOf } from './open-cookie.js'
@@ -17,6 +17,8 @@ import { SensitiveUrl } from './sensitive-url.js'
 export type LinkRequest<M extends object = NoKinds> = SettingsUser & {
   /** The agent on whose behalf the app offers the link; shown on the confirm page. */
   readonly agentId?: string | undefined
+  /** What the confirm page shows: the account's name, what will be opened or connected, and what for. */
+  readonly display?: LinkDisplay | undefined
   /** A path below `baseUrl` to go to when the session is open. */
   readonly returnTo?: string | undefined
 } & KindAndMetadata<M>
@@ -34,7 +36,9 @@ export interface LinkIssuer {
 }
 
 const METHOD = 'issueLink'
-const FIELDS = ['platform', 'team', 'userId', 'agentId', 'returnTo', 'kind', 'metadata']
+const FIELDS = ['platform', 'team', 'userId', 'agentId', 'returnTo', 'kind', 'metadata', 'display']
+const DISPLAY_FIELDS = ['account', 'app', 'purpose']
+const MAX_DISPLAY_LENGTH = 100
 const MAX_METADATA_LENGTH = 8192
 
 /**
@@ -80,7 +84,18 @@ function contentOf(request: unknown, site: Site, kinds: KindValidators): LinkCon
     ...(agentId === undefined ? {} : { agentId: givenText(METHOD, 'agentId', agentId) }),
     ...(place === undefined ? {} : { returnTo: place }),
     ...kindOf(kinds, given),
+    ...displayOf(memberOf(given, 'display')),
   }
+}
+
+function displayOf(display: unknown): Pick<LinkContent, 'display'> {
+  if (display === undefined) return {}
+  const given = givenFields(METHOD, 'display', display, DISPLAY_FIELDS)
+  const texts = DISPLAY_FIELDS.flatMap((name) => {
+    const text = memberOf(given, name)
+    return text === undefined ? [] : [[name, givenText(METHOD, `display.${name}`, text, MAX_DISPLAY_LENGTH)]]
+  })
+  return { display: Object.fromEntries(texts) as LinkDisplay }
 }
 
 function kindOf(kinds: KindValidators, given: Given): Pick<LinkContent, 'kind' | 'metadata'> {

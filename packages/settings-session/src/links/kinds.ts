@@ -1,5 +1,5 @@
 import { isPromise } from '@countersign/core/gate-kit'
-import type { SettingsSessionPrincipal } from '../principal.js'
+import type { SettingsSessionPrincipal, SettingsUser } from '../principal.js'
 import type { SensitiveUrl } from './sensitive-url.js'
 
 /** The kinds of a registry that has no other kind than `settings`: the default of {@link LinkRequest} and its like. */
@@ -21,6 +21,14 @@ export type OpenedSession<M extends object = NoKinds> = { readonly principal: Se
   | { readonly kind: 'settings'; readonly metadata?: undefined }
   | { [K in keyof M]: { readonly kind: K; readonly metadata: M[K] } }[keyof M]
 )
+
+/** The person who opened a link said that it is not theirs. It is void, and nothing was opened. */
+export interface NotMe {
+  /** Whom the link was for. */
+  readonly user: SettingsUser
+  readonly linkId: string
+  readonly agentId?: string | undefined
+}
 
 /** Where the person goes next, when not to the settings: to a provider's authorization URL, say. */
 export type OpenResult = { readonly goTo: string | URL | SensitiveUrl } | undefined

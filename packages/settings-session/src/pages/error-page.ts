@@ -2,14 +2,15 @@ import type { Answer } from '@countersign/core'
 import type { Denied, Unavailable } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
-import type { PageOptions } from './page-options.js'
+import type { Message } from './languages.js'
+import type { ResolvedPages } from './page-options.js'
 import { HTML_TYPE, renderPage } from './render-page.js'
 import { DENIED_WORDS, type ErrorWords, SIGNED_OUT_WORDS, UNAVAILABLE_WORDS, UNSENT_WORDS } from './texts.js'
 
 /** A link that a page shows. */
 export interface PageLink {
   readonly href: string
-  readonly text: string
+  readonly text: Message
 }
 
 /** More than any browser sends. What parses it for Express 4 takes quadratic time on a quote and a run of commas. */
@@ -23,26 +24,28 @@ export function wantsHtml(request: Request): boolean {
   return accept.length <= MAX_ACCEPT_LENGTH && request.accepts(types) === 'html'
 }
 
+/** What a page tells of. */
+export type ToldRefusal = Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency | 'audit_sink'>
+
 /** The words for a refusal of a request with this method. */
-export function wordsFor(
-  refusal: Denied<SettingsSessionReason> | Unavailable<SettingsSessionDependency | 'audit_sink'>,
-  method = 'GET',
-): ErrorWords {
-  if (refusal.outcome === 'denied' && method === 'POST' && DENIED_WORDS[refusal.reason] === SIGNED_OUT_WORDS)
-    return UNSENT_WORDS
+function wordsFor(refusal: ToldRefusal, method: string): ErrorWords {
+  const isSignedOut = refusal.outcome === 'denied' && DENIED_WORDS[refusal.reason] === SIGNED_OUT_WORDS
+  if (isSignedOut && method === 'POST') return UNSENT_WORDS
   return refusal.outcome === 'denied' ? DENIED_WORDS[refusal.reason] : UNAVAILABLE_WORDS[refusal.dependency]
 }
 
 /** An answer as a page, where the request wants one. */
 export function asErrorPage(
   answer: Answer,
-  words: ErrorWords,
+  refusal: ToldRefusal,
   request: Request,
-  pages: PageOptions,
+  pages: ResolvedPages,
   link?: PageLink,
+  words: ErrorWords = wordsFor(refusal, request.method),
 ): Answer {
   const { res: response } = request
   if (response === undefined || !wantsHtml(request)) return answer
-  const body = renderPage(pages, request, response, 'error', { status: answer.status, ...words, link })
+  const reason = refusal.outcome === 'denied' ? refusal.reason : refusal.dependency
+  const body = renderPage(pages, request, response, 'error', { status: answer.status, reason, words, link })
   return { ...answer, body, headers: { ...answer.headers, 'Content-Type': HTML_TYPE } }
 }

@@ -1,9 +1,10 @@
+import { confirm } from './confirm.js'
 import { Html, html } from './html.js'
 import { layout } from './layout.js'
 import type { PageModels, PageName } from './page-options.js'
 
 /**
- * The pages that are used where the app gives none of its own. They are plain, and without script but for Telegram's: what
+ * The pages that are used where the app gives none of its own. They are plain, and need no script but for Telegram's: what
  * Telegram signed is in the fragment of the URL, which no server gets.
  */
 export const defaultPages: { readonly [N in PageName]: (model: PageModels[N]) => string } = {
@@ -11,65 +12,46 @@ export const defaultPages: { readonly [N in PageName]: (model: PageModels[N]) =>
   interstitial,
   error,
   loggedOut,
+  notMe,
   telegram,
 }
 
-function confirm(model: PageModels['confirm']): string {
-  const { action, fields, kind, platform, user, agentId, provider, expiresAt } = model
-  const hidden = Object.entries(fields).map(
-    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">\n`,
-  )
-  const title = kind === 'settings' ? 'Open your settings' : 'Continue from the chat'
-  const time = `${expiresAt.toISOString().slice(11, 16)} UTC`
-  return layout(
-    model,
-    title,
-    html`<p>You followed a link from a chat. Is this you?</p>
-<dl>
-<dt>Account</dt><dd>${user} on ${platform}</dd>
-${agentId === undefined ? html`` : html`<dt>Agent</dt><dd>${agentId}</dd>\n`}<dt>Until</dt><dd><time datetime="${expiresAt.toISOString()}">${time}</time></dd>
-</dl>
-<form method="post" action="${action}">
-${hidden}${model.needsCode ? codeField(model) : html``}<button>${provider === undefined ? 'Open' : `Continue and sign in with ${provider}`}</button>
-</form>
-<p class="hint">If you did not ask for this link, close this page. Nothing was opened.</p>`,
-  )
-}
-
-function codeField({ isCodeWrong }: PageModels['confirm']): Html {
-  const alert = html`<p class="alert" id="wrong" role="alert">These are not the digits that the chat shows.</p>\n`
-  return html`${isCodeWrong ? alert : html``}<label for="code">The digits that the chat shows</label>
-<input type="text" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="6" required${isCodeWrong ? html` aria-invalid="true" aria-describedby="wrong"` : html``}>
-`
-}
+// Not a refresh of the page: it would take what is being read from under the reader (WCAG 2.2, 3.2.5).
+const WAITING_SCRIPT = `const { href, dataset } = document.querySelector('[data-seconds]')
+const ask = () => fetch(href, { headers: { accept: 'application/json' } })
+  .then((answer) => answer.json()).catch(() => ({ waiting: true }))
+  .then(({ waiting }) => waiting === true ? later() : location.replace(href))
+const later = () => setTimeout(ask, 1000 * dataset.seconds)
+later()`
 
 function interstitial(model: PageModels['interstitial']): string {
-  const { goTo, text, link, delaySeconds } = model
+  const { goTo, text, link, delaySeconds, texts, nonce } = model
+  const isAtOnce = delaySeconds === 0
+  const seconds = isAtOnce ? html`` : html` data-seconds="${delaySeconds}"`
+  const script = isAtOnce ? html`` : html`\n<script nonce="${nonce}">${new Html(WAITING_SCRIPT)}</script>`
   return layout(
     model,
-    'One moment',
-    html`<p>${text}</p>
-<p><a class="button" href="${goTo}">${link}</a></p>`,
-    html`<meta http-equiv="refresh" content="${delaySeconds};url=${goTo}">\n`,
+    texts.waitTitle,
+    html`<p role="status">${text}</p>
+<p><a class="button" href="${goTo}"${seconds}>${link}</a></p>${script}`,
+    isAtOnce ? html`<meta http-equiv="refresh" content="0;url=${goTo}">\n` : html``,
   )
 }
 
 function error(model: PageModels['error']): string {
   const { title, text, link } = model
-  return layout(
-    model,
-    title,
-    html`<p>${text}</p>${
-      link === undefined
-        ? html``
-        : html`
-<p><a class="button" href="${link.href}">${link.text}</a></p>`
-    }`,
-  )
+  const way = link === undefined ? html`` : html`\n<p><a class="button" href="${link.href}">${link.text}</a></p>`
+  return layout(model, title, html`<p>${text}</p>${way}`)
 }
 
 function loggedOut(model: PageModels['loggedOut']): string {
-  return layout(model, 'You are signed out', html`<p>Ask for a new link in the chat to open your settings again.</p>`)
+  const { loggedOutTitle, loggedOutText } = model.texts
+  return layout(model, loggedOutTitle, html`<p>${loggedOutText}</p>`)
+}
+
+function notMe(model: PageModels['notMe']): string {
+  const { notMeTitle, notMeText } = model.texts
+  return layout(model, notMeTitle, html`<p>${notMeText}</p>`)
 }
 
 const TELEGRAM_SCRIPT = `const main = document.querySelector('[data-action]')
@@ -84,13 +66,12 @@ else fetch(main.dataset.action, {
 }).then((answer) => answer.ok ? answer.json() : Promise.reject()).then(({ goTo }) => location.replace(goTo)).catch(fail)`
 
 function telegram(model: PageModels['telegram']): string {
+  const { action, otherwise, nonce, texts } = model
   return layout(
     model,
-    'One moment',
-    html`<p role="status" data-action="${model.action}"${
-      model.otherwise === undefined ? html`` : html` data-otherwise="${model.otherwise}"`
-    } data-failed="Telegram did not confirm who you are. Open this page again from the chat.">Asking Telegram who you are.</p>
-<noscript><p class="alert">Telegram opens this page only with JavaScript. Ask for a link in the chat instead.</p></noscript>
-<script nonce="${model.nonce}">${new Html(TELEGRAM_SCRIPT)}</script>`,
+    texts.waitTitle,
+    html`<p role="status" data-action="${action}"${otherwise === undefined ? html`` : html` data-otherwise="${otherwise}"`} data-failed="${texts.telegramFailed}">${texts.telegramAsking}</p>
+<noscript><p class="alert">${texts.telegramNoScript}</p></noscript>
+<script nonce="${nonce}">${new Html(TELEGRAM_SCRIPT)}</script>`,
   )
 }

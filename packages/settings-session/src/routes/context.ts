@@ -1,7 +1,7 @@
 import type { Audit, Clock } from '@countersign/core'
 import { type AuditHttp, describeRequest } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { KindValidators, NoKinds, OnOpen } from '../links/kinds.js'
+import type { KindValidators, NoKinds, NotMe, OnOpen } from '../links/kinds.js'
 import type { IdentityPolicy } from '../oauth/first-claim.js'
 import type { Provider } from '../oauth/provider.js'
 import type { SocketWatch } from '../session-watch.js'
@@ -20,6 +20,7 @@ export interface RouteContext {
   readonly maySignIn: boolean
   readonly kinds: KindValidators
   readonly onOpen: OnOpen<NoKinds> | undefined
+  readonly onNotMe: ((notMe: NotMe) => unknown) | undefined
   readonly sockets: SocketWatch
   readonly audit: Audit
   readonly clock: Clock

@@ -1,9 +1,10 @@
-import { type Denied, denied, isDenied, listed, secretsEqual } from '@countersign/core/gate-kit'
+import { type Denied, denied, describeError, isDenied, listed, secretsEqual } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { refuseTooMany } from '../attempts.js'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { isPlainText, siteOf } from '../csrf.js'
 import { openingAttributes, reportChange, reportEnded } from '../events.js'
+import { digitsIn } from '../links/code.js'
 import { checkMetadata } from '../links/kinds.js'
 import {
   attemptOf,
@@ -14,6 +15,8 @@ import {
   parseOpenCookie,
   sessionTokenOf,
 } from '../links/open-cookie.js'
+import type { NamedUser } from '../pages/page-options.js'
+import { platformName } from '../pages/platforms.js'
 import type { SettingsUser } from '../principal.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo, type Site } from '../site.js'
@@ -73,7 +76,7 @@ export async function showLink(context: RouteContext, request: Request, response
   const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
   if (opening === undefined) return withoutLink(context, request)
   const found = await lookAt(context, opening.link)
-  if (found.outcome === 'open') return confirmPage(context, opening, found)
+  if (found.outcome === 'open') return await confirmPage(context, request, opening, found)
   // After a success, Back leads here.
   if (found.reason === 'spent' && (await isSignedIn(context, request))) return seeOther(pathTo(site, ''))
   return refuseLink(site, response, found, opening.link)
@@ -86,12 +89,21 @@ export async function openLink(context: RouteContext, request: Request, response
   if (siteOf(request, site.origin) === 'cross_site' || isPlainText(request)) return denied('cross_site')
   const opening = parseOpenCookie(onlyCookie(request, site.cookies.open))
   if (opening === undefined) return withoutLink(context, request)
-  const { token, code } = (request.body ?? {}) as Partial<Record<string, unknown>>
+  const { token, code, notMe } = (request.body ?? {}) as Partial<Record<string, unknown>>
   if (typeof token !== 'string' || !secretsEqual(token, formTokenOf(opening))) return denied('cross_site')
   const { link } = opening
+  if (notMe !== undefined) return disown(context, request, response, link)
   // Validated before it is consumed: trying a link for another part of the app here does not spend it.
   const found = await lookAt(context, link)
   if (found.outcome === 'denied' && found.reason === 'wrong_kind') return refuseLink(site, response, found, link)
+  const digits = typeof code === 'string' ? digitsIn(code) : undefined
+  // Not digits at all: that is no guess, so it costs no attempt.
+  if (found.outcome === 'open' && found.needsCode && digits === undefined) {
+    return {
+      ...linkDenied(denied('wrong_code'), link),
+      page: await confirmPage(context, request, opening, found, 'incomplete'),
+    }
+  }
   const tooMany = found.outcome === 'open' ? await refuseTooManyOf(store, link, found.content.user) : undefined
   if (tooMany !== undefined) return linkDenied(tooMany, link)
   const session = sessionTokenOf(opening)
@@ -101,13 +113,13 @@ export async function openLink(context: RouteContext, request: Request, response
     attempt: attemptOf(opening),
     state: provider === undefined ? 'active' : 'awaiting_identity',
     limits,
-    codeHash: typeof code === 'string' ? codeHashOf(link, code.trim()) : undefined,
+    codeHash: digits === undefined ? undefined : codeHashOf(link, digits),
   })
   if (result.outcome === 'opened') {
     if (provider === undefined) return welcome(context, request, response, { token: session, ...result })
     reportPending(context, request, result)
     setSessionCookie(context, response, session)
-    return continueOnPage(pathTo(site, '/oauth/start'), `Next: sign in with ${provider.name}.`)
+    return continueOnPage(pathTo(site, '/oauth/start'), ['waitSignIn', { provider: provider.name }])
   }
   if (result.reason !== 'wrong_code' || found.outcome === 'denied') {
     if (result.isVoided === true) {
@@ -120,7 +132,7 @@ export async function openLink(context: RouteContext, request: Request, response
   }
   return {
     ...linkDenied(denied('wrong_code'), link),
-    page: confirmPage(context, opening, found, typeof code === 'string'),
+    page: await confirmPage(context, request, opening, found, 'wrong'),
   }
 }
 
@@ -141,25 +153,62 @@ function reportPending(
   reportEnded(context.audit, session, ended, http)
 }
 
-function confirmPage(
-  { site, provider }: RouteContext,
+async function confirmPage(
+  context: RouteContext,
+  request: Request,
   opening: OpenCookie,
   { content, expiresAt, needsCode }: OpenLink,
-  isCodeWrong = false,
-): PageReply {
-  const { user, agentId, kind } = content
+  problem?: 'wrong' | 'incomplete',
+): Promise<PageReply> {
+  const { site, provider, store, identities, clock } = context
+  const { user, agentId, kind, display } = content
+  const current = await currentSession(context, request)
+  const isAnother = !isDenied(current) && userKey(current.session.user) !== userKey(user)
+  // Somebody else may have sent the link, to have the person's account connected with their own user.
+  const mayConnect = provider !== undefined && identities.firstClaim !== 'deny'
   return page('confirm', {
+    ...named(user),
     action: pathTo(site, '/open'),
     fields: { token: formTokenOf(opening) },
     needsCode,
-    isCodeWrong,
+    isCodeWrong: problem === 'wrong',
+    isCodeIncomplete: problem === 'incomplete',
     kind,
-    platform: user.platform,
-    user: mask(user.userId),
     agentId,
+    display,
     provider: provider?.name,
+    connects: mayConnect && (await store.identityOf(user)) === undefined,
+    replaces: isAnother ? named(current.session.user) : undefined,
     expiresAt: new Date(expiresAt),
+    secondsLeft: (expiresAt - clock.now()) / 1000,
   })
+}
+
+function named({ platform, userId }: SettingsUser): NamedUser {
+  return { platform: platformName(platform), user: mask(userId) }
+}
+
+/** "Not me": the link is void, and the app can tell its user. The answer does not wait for that, nor fail with it. */
+async function disown(context: RouteContext, request: Request, response: Response, link: Token): Promise<Outcome> {
+  const { site, store, audit, onNotMe } = context
+  const found = await store.peekLink(link)
+  if (found.outcome === 'refused') return refuseLink(site, response, refusedBy(found), link)
+  expireCookie(response, site.cookies.open)
+  if (await store.voidLink(link)) {
+    const { user, agentId } = found.content
+    const change = { user, id: link.tag, http: changedBy(context, request) }
+    reportChange(audit, 'settings.link.revoked', { ...change, attributes: { cause: 'not_me' } })
+    const tell = async () => onNotMe?.({ user, linkId: link.tag, agentId })
+    const reportFailure = (error: unknown) =>
+      reportChange(audit, 'settings.link.revoked', {
+        ...change,
+        outcome: 'error',
+        reason: 'warning_failed',
+        attributes: describeError(error),
+      })
+    setImmediate(() => tell().catch(reportFailure))
+  }
+  return page('notMe', {})
 }
 
 /** A name that its owner recognises and that tells others little: its ends, and a fixed number of dots. */

@@ -1,6 +1,7 @@
 import type { AuditEventType, Denied, Unavailable } from '@countersign/core/gate-kit'
 import type { PageLink } from '../pages/error-page.js'
-import type { PageContent, PageName } from '../pages/page-options.js'
+import type { Message } from '../pages/languages.js'
+import type { PageContents, PageName } from '../pages/page-options.js'
 import type { ErrorWords } from '../pages/texts.js'
 import type { SettingsSessionDependency, SettingsSessionReason } from '../reasons.js'
 
@@ -16,7 +17,7 @@ export type Reply =
 
 /** A page by its name, and what it says. */
 export type PageReply = {
-  readonly [N in PageName]: { readonly outcome: 'page'; readonly name: N; readonly content: PageContent<N> }
+  readonly [N in PageName]: { readonly outcome: 'page'; readonly name: N; readonly content: PageContents[N] }
 }[PageName]
 
 /** A refusal of a route. */
@@ -40,7 +41,7 @@ export function isReply(outcome: { readonly outcome: string }): outcome is Reply
 }
 
 /** A page. */
-export function page<N extends PageName>(name: N, content: PageContent<N>): PageReply {
+export function page<N extends PageName>(name: N, content: PageContents[N]): PageReply {
   return { outcome: 'page', name, content } as PageReply
 }
 
@@ -53,6 +54,6 @@ export function seeOther(to: string): Reply {
  * On to another place by a page: a redirect that answers a form is blocked where `form-action 'self'` holds, as with
  * helmet's defaults.
  */
-export function continueOnPage(goTo: string, text: string): PageReply {
-  return page('interstitial', { goTo, text, link: 'Continue', delaySeconds: 0 })
+export function continueOnPage(goTo: string, text: Message): PageReply {
+  return page('interstitial', { goTo, text, link: 'continue', delaySeconds: 0 })
 }

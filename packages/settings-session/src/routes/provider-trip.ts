@@ -75,12 +75,12 @@ export async function refuseAnswer(context: RouteContext, request: Request, caus
   const { site, provider } = context
   const current = await currentSession(context, request)
   if (!isDenied(current) && isWhole(current.session, provider !== undefined)) {
-    return { ...refusal, link: { href: pathTo(site, ''), text: 'Continue to your settings' } }
+    return { ...refusal, link: { href: pathTo(site, ''), text: 'continueToSettings' } }
   }
   if (isDenied(current) && (cause === 'state' || cause === 'replayed')) {
     return { ...refusal, words: OTHER_BROWSER_WORDS, link: linkToOpen(request, site) }
   }
-  return { ...refusal, link: { href: pathTo(site, '/oauth/start'), text: 'Try again' } }
+  return { ...refusal, link: { href: pathTo(site, '/oauth/start'), text: 'tryAgain' } }
 }
 
 function causeOf(error: unknown): string {

@@ -46,7 +46,10 @@ export async function startReturning(
   const returnTo = parseReturnTo(request.query.returnTo, site)
   if (siteOf(request, site.origin) === 'cross_site') {
     const query = returnTo === undefined ? '' : `?returnTo=${encodeURIComponent(returnTo)}`
-    const link = { href: `${pathTo(site, '/oauth/start')}${query}`, text: `Sign in with ${provider.name}` }
+    const link = {
+      href: `${pathTo(site, '/oauth/start')}${query}`,
+      text: ['signInWith', { provider: provider.name }] as const,
+    }
     return { ...denied('missing'), words: COME_BACK_WORDS, link }
   }
   // Of two tabs at the provider, either may come back.

@@ -1,8 +1,8 @@
 import type { Answer, Audit, Clock } from '@countersign/core'
 import { answer, decisionOn, type Failed, problemAnswer, record, sendAnswer } from '@countersign/core/gate-kit'
 import type { Request, RequestHandler, Response } from 'express'
-import { asErrorPage, wordsFor } from '../pages/error-page.js'
-import type { PageOptions } from '../pages/page-options.js'
+import { asErrorPage } from '../pages/error-page.js'
+import type { ResolvedPages } from '../pages/page-options.js'
 import { HTML_TYPE, renderPage } from '../pages/render-page.js'
 import { LINK_WORDS } from '../pages/texts.js'
 import { challengesOf, dependencies, reasons } from '../reasons.js'
@@ -15,7 +15,7 @@ export type RouteHandler = (request: Request, response: Response) => Outcome | P
 /** What every route is answered with. */
 export interface RouteSetup {
   readonly site: Site
-  readonly pages: PageOptions
+  readonly pages: ResolvedPages
   readonly audit: Audit
   readonly clock: Clock
   /** The name of the routes in events. Default: the path. */
@@ -73,24 +73,24 @@ async function decide(handler: RouteHandler, request: Request, response: Respons
   }
 }
 
-function answerTo(refusal: RouteRefusal | Failed, request: Request, response: Response, pages: PageOptions): Answer {
+function answerTo(refusal: RouteRefusal | Failed, request: Request, response: Response, pages: ResolvedPages): Answer {
   const plain = answer(refusal, CONTEXT)
   if (refusal.outcome === 'failed') return plain
-  if (refusal.outcome === 'unavailable') return asErrorPage(plain, wordsFor(refusal), request, pages)
+  if (refusal.outcome === 'unavailable') return asErrorPage(plain, refusal, request, pages)
   if (refusal.page !== undefined) {
     const body = render(refusal.page, request, response, pages)
     return { ...plain, body, headers: { ...plain.headers, 'Content-Type': HTML_TYPE } }
   }
-  const isLink = refusal.type === 'settings.link.refused' && refusal.reason !== 'too_many_attempts'
-  const words = refusal.words ?? (isLink ? LINK_WORDS : wordsFor(refusal))
-  return asErrorPage(plain, words, request, pages, refusal.link)
+  const isOfLink = refusal.type === 'settings.link.refused' && refusal.reason !== 'too_many_attempts'
+  const words = refusal.words ?? (isOfLink ? LINK_WORDS : undefined)
+  return asErrorPage(plain, refusal, request, pages, refusal.link, words)
 }
 
-function render({ name, content }: PageReply, request: Request, response: Response, pages: PageOptions): string {
+function render({ name, content }: PageReply, request: Request, response: Response, pages: ResolvedPages): string {
   return renderPage(pages, request, response, name, content)
 }
 
-function sendReply(reply: Reply, request: Request, response: Response, pages: PageOptions): void {
+function sendReply(reply: Reply, request: Request, response: Response, pages: ResolvedPages): void {
   const body = reply.outcome === 'page' ? render(reply, request, response, pages) : undefined
   if (response.headersSent || response.destroyed) return
   response.setHeader('Cache-Control', 'no-store')

@@ -56,7 +56,7 @@ export function withoutSession(
 /** The way back to the link that the browser has, where it has one. */
 export function linkToOpen(request: Request, site: Site): PageLink | undefined {
   if (parseOpenCookie(onlyCookie(request, site.cookies.open)) === undefined) return undefined
-  return { href: pathTo(site, '/open'), text: 'Continue with your link' }
+  return { href: pathTo(site, '/open'), text: 'continueWithLink' }
 }
 
 /** Gives the browser its session. */

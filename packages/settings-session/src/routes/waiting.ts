@@ -1,5 +1,6 @@
 import { isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
+import { wantsHtml } from '../pages/error-page.js'
 import { pathTo } from '../site.js'
 import { isWhole } from '../verify.js'
 import type { RouteContext } from './context.js'
@@ -16,10 +17,12 @@ export async function waitForAnswer(context: RouteContext, request: Request, res
   if (isWhole(session, true)) return seeOther(pathTo(site, ''))
   if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))
   const { identity, answer } = session.claim
+  // The page asks so; only its navigation takes the answer.
+  if (!wantsHtml(request)) return { outcome: 'json', body: { waiting: answer === 'pending' } }
   if (answer === 'denied') return refuseFirst(context, request, response, session)
   if (answer === 'pending') {
-    const text = 'Confirm in the chat that this is you. This page continues by itself.'
-    return page('interstitial', { goTo: pathTo(site, '/waiting'), text, link: 'Check again', delaySeconds: 3 })
+    const goTo = pathTo(site, '/waiting')
+    return page('interstitial', { goTo, text: 'waitChat', link: 'checkAgain', delaySeconds: 3 })
   }
   return settleIdentity(context, request, response, { session: token, identity, isAgain: false, mayEstablish: true })
 }

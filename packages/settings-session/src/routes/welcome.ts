@@ -18,7 +18,7 @@ import { setSessionCookie, undoOpening } from './session.js'
  */
 export function continueTo(site: Site, request: Request, place: string = pathTo(site, '')): Reply {
   if (site.sameSite === 'lax' || request.method !== 'GET') return seeOther(place)
-  return continueOnPage(place, 'You are signed in.')
+  return continueOnPage(place, 'waitSignedIn')
 }
 
 /** A session that has become active. */
@@ -62,5 +62,5 @@ export async function welcome(
   if (result === undefined) return continueTo(site, request, returnTo)
   const goTo = memberOf(result, 'goTo') as NonNullable<OpenResult>['goTo']
   const url = goTo instanceof SensitiveUrl ? goTo : new SensitiveUrl(goTo, site.origin)
-  return continueOnPage(url.reveal('deliver-to-user'), 'Everything is ready.')
+  return continueOnPage(url.reveal('deliver-to-user'), 'waitReady')
 }

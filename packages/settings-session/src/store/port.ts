@@ -6,12 +6,24 @@ export type { TokenRef } from '../tokens.js'
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>
 
+/** What the page about a link shows beside its user. Texts of at most 100 characters. */
+export interface LinkDisplay {
+  /** The user's name, as they know it: shown as it is, in place of the masked id. */
+  readonly account?: string | undefined
+  /** What will be opened or connected. */
+  readonly app?: string | undefined
+  /** What for. */
+  readonly purpose?: string | undefined
+}
+
 /** What a link carries on the server: JSON only. */
 export interface LinkContent {
   readonly user: SettingsUser
   readonly agentId?: string | undefined
   readonly kind: string
   readonly metadata?: unknown
+  /** What the page about the link shows. */
+  readonly display?: LinkDisplay | undefined
   /** A path below `baseUrl` to return to when the session is open. */
   readonly returnTo?: string | undefined
 }
@@ -211,6 +223,8 @@ export interface LinkStore {
    * held the link before.
    */
   exchange(exchange: Exchange): Awaitable<ExchangeResult>
+  /** Spends a link that can be opened, and ends the session that holds it. False when it could not be opened any more. */
+  voidLink(ref: TokenRef): Awaitable<boolean>
 }
 
 /** The part of a store that keeps sessions. */

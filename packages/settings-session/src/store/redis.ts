@@ -50,6 +50,9 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const refusal = refusedFrom<LinkRefusal | 'wrong_code'>(reply)
       return opened === 'voided' ? { ...refusal, isVoided: true } : refusal
     },
+    async voidLink({ tag, hash }) {
+      return Number(await placeOfTag(tag).change(scripts.voidLinkScript, [`l:${tag}`], hash)) === 1
+    },
     async openSession({ ref, content, state, limits }) {
       const place = placeOfTag(ref.tag)
       const key = userKey(content.user)

@@ -68,6 +68,14 @@ export const storeChanges: readonly StoreChange[] = [
     },
   },
   {
+    title: 'voiding a link',
+    outcome: 'true',
+    prepare: async (healthy) => {
+      const { link } = await person(healthy)
+      return async (store) => String(await store.voidLink(link))
+    },
+  },
+  {
     title: 'wrong digits',
     outcome: 'wrong_code',
     prepare: async (healthy) => {

@@ -87,6 +87,14 @@ export function memoryLinks(state: MemoryState): LinkStore {
       }
     },
 
+    voidLink(ref) {
+      const link = find(ref)
+      if (link === undefined || refusal(link) !== undefined) return false
+      link.spentAt = clock.now()
+      if (link.holder?.state === 'awaiting_identity') dropSession(state, link.holder)
+      return true
+    },
+
     exchange(exchange: Exchange): ExchangeResult {
       const link = find(exchange.link)
       const first = link === undefined ? undefined : repeated(link, exchange)

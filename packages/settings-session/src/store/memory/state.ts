@@ -101,8 +101,8 @@ const SHARED = new Map<string, RowContent>()
 
 /** What a link carries; what says no more than a kind is one object for all. Kinds are the app's own, and few. */
 export function rowContent({ user: _, ...content }: LinkContent): RowContent {
-  const { kind, agentId, metadata, returnTo } = content
-  if (agentId !== undefined || metadata !== undefined || returnTo !== undefined) return content
+  const { kind, ...more } = content
+  if (Object.values(more).some((value) => value !== undefined)) return content
   const known = SHARED.get(kind) ?? Object.freeze({ kind })
   if (SHARED.size < 100) SHARED.set(kind, known)
   return known

@@ -152,3 +152,17 @@ redis.call('INCR', KEYS[1])
 if count == 0 then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return keep(0)`,
 )
+
+/** KEYS: link. ARGV: prefix, hash. */
+export const voidLinkScript: RedisScript = defineSettingsChange(
+  'void_link',
+  1,
+  `local link = load(KEYS[1])
+local lacking = link and lacks('e:' .. link.p, link.s and 's:' .. link.s)
+if lacking then return lacking end
+if linkRefusal(link) then return 0 end
+redis.call('HSET', KEYS[1], 'o', now)
+local holder = link.s and declared['s:' .. link.s]
+if holder and redis.call('HGET', holder, 'st') == 'awaiting_identity' then redis.call('DEL', holder) end
+return keep(1)`,
+)
