@@ -84,8 +84,8 @@ describe('[settings-mounted-twice] a gate on the router and another one on the r
     const send = (type: string) =>
       person.send('/area/json', { method: 'POST', headers: { origin: app.url, 'content-type': type }, body: '{}' })
     expect((await send('application/json')).status).toBe(200)
-    expect((await send('application/x-www-form-urlencoded')).status).toBe(403)
-    expect(decisions().at(-1)).toBe('cross_site')
+    expect((await send('application/x-www-form-urlencoded')).status).toBe(415)
+    expect(decisions().at(-1)).toBe('unsupported_body')
   })
 
   test('the narrow one demands sessions of its kinds', async () => {
