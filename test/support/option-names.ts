@@ -12,6 +12,7 @@ import { createMcpCredentials, memoryCredentials, requireMcpCredential } from '@
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import {
   createSettingsSessions,
+  guardMcpServer,
   leakGuard,
   memorySessions,
   requireSettingsSession,
@@ -82,6 +83,7 @@ export function optionNames(): readonly string[] {
     namesFrom((options) => settingsOAuthFromEnv({}, options)),
     namesFrom(memorySessions as never),
     namesFrom(leakGuard as never),
+    namesFrom((options) => guardMcpServer({ connect: async () => undefined }, options)),
   ]
   expect(lists.flatMap((names, index) => (names.length === 0 ? [index] : []))).toEqual([])
   return [...new Set(lists.flat())].sort()

@@ -18,14 +18,22 @@ export interface Token {
 /** What a store gets of a token. */
 export type TokenRef = Pick<Token, 'tag' | 'hash'>
 
-const TAG = '[0-9a-f][A-Za-z0-9_-]{16}'
-const SECRET = '[A-Za-z0-9_-]{43}'
-const TAG_PATTERN = new RegExp(`^${TAG}$`)
+/** The characters of a token, one class after another, each with how many there are. */
+export const TOKEN_SHAPE: readonly (readonly [characters: string, count: number])[] = [
+  ['[lstrd]', 1],
+  ['1', 1],
+  ['[.]', 1],
+  ['[0-9a-f]', 1],
+  ['[A-Za-z0-9_-]', 16],
+  ['[.]', 1],
+  ['[A-Za-z0-9_-]', 43],
+]
+const patternOf = (shape: typeof TOKEN_SHAPE) => shape.map(([characters, count]) => `${characters}{${count}}`).join('')
+const TAG_PATTERN = new RegExp(`^${patternOf(TOKEN_SHAPE.slice(3, 5))}$`)
 /** Characters of every token. */
 export const TOKEN_LENGTH: number = 3 + 17 + 1 + 43
-
 /** Finds a token of any type anywhere in a text. */
-export const TOKEN_ANYWHERE: RegExp = new RegExp(`[lstrd]1\\.${TAG}\\.${SECRET}`)
+export const TOKEN_ANYWHERE: RegExp = new RegExp(patternOf(TOKEN_SHAPE))
 
 /** A new tag in a partition, 0 to 15. */
 export function mintTag(partition: number): string {
