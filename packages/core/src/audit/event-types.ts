@@ -108,7 +108,8 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'settings.leak.stopped': {
     outcome: 'failure',
     severity: 'critical',
-    meaning: 'an answer or a message to an agent held a link or a session token, or was compressed and could not be read',
+    meaning:
+      'an answer or a message to an agent held a link or a session token, or was compressed and could not be read',
   },
 
   'audit.events.dropped': { outcome: 'error', severity: 'warning', meaning: 'a slow sink lost events' },
