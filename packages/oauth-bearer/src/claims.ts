@@ -8,7 +8,7 @@ import {
   memberOf,
 } from '@countersign/core/gate-kit'
 import type { OAuthBearerReason } from './reasons.js'
-import type { JsonObject } from './strict-encoding.js'
+import { isJsonObject, type JsonObject } from './strict-encoding.js'
 
 /** What one issuer's claims are checked against and read by. */
 export interface ClaimRules {
@@ -81,6 +81,11 @@ export function checkClaims(
  */
 export function isBound({ cnf, token_type: type, typ }: JsonObject): boolean {
   return cnf !== undefined || isDpop(type) || isDpop(typ)
+}
+
+/** Whether a token is bound to a key for DPoP, or says so. */
+export function isBoundToKey({ cnf, token_type: type, typ }: JsonObject): boolean {
+  return (isJsonObject(cnf) && cnf.jkt !== undefined) || isDpop(type) || isDpop(typ)
 }
 
 function isDpop(type: unknown): boolean {

@@ -72,7 +72,7 @@ export function createDemand(
   return (verdict) => {
     const { principal, detail } = verdict
     const { id: principalId, scopes: held } = principal
-    if (isBound === true && memberOf(principal, 'confirmation') === undefined) {
+    if (isBound === true && memberOf(principal, 'confirmation')?.jkt === undefined) {
       const attributes = { ...detail?.attributes, binding: 'none', expected_binding: 'jkt' }
       return denied('bound_token', { detail: { ...detail, principalId, attributes } })
     }

@@ -8,7 +8,8 @@ import { ASYMMETRIC_ALGORITHMS } from './keys/algorithms.js'
 import { isPrivateKey, trustedKeys } from './keys/key-policy.js'
 import { type RequireOAuthBearerOptions, resolveOAuthOptions } from './options.js'
 import type { OAuthBearerVerdict } from './outcome.js'
-import { createSenderCheck, type ProofMessage } from './proof/sender-check.js'
+import type { ProofMessage } from './proof/proof-check.js'
+import { createSenderCheck } from './proof/sender-check.js'
 import { readBareToken } from './read.js'
 import { dependencies } from './reasons.js'
 import { isJsonObject, type JsonObject } from './strict-encoding.js'
@@ -65,7 +66,7 @@ export async function explainToken(
     { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },
   )
   const { dpop, resource } = resolved
-  const check = dpop && createSenderCheck({ dpop, resource, clock, replay: { claim: () => 'fresh' } })
+  const check = dpop && createSenderCheck({ dpop, mtls: undefined, resource, clock, replay: { claim: () => 'fresh' } })
   // The token first, whatever is wrong with the proof.
   const proving = check && { ...check(presented, sender && messageOf(sender)), early: () => undefined }
   let verdict: OAuthBearerVerdict

@@ -52,6 +52,8 @@ export interface MetadataContext {
   readonly at: string | undefined
   /** The signature algorithms of DPoP proofs; undefined where none are checked. */
   readonly dpopAlgorithms: readonly string[] | undefined
+  /** Undefined: certificates are not checked. */
+  readonly mtls: object | undefined
   /** Whether a bearer token is enough. */
   readonly takesBearer: boolean
   /** Notes where the handler runs. */
@@ -94,6 +96,7 @@ export function serveMetadata(context: MetadataContext, options: MetadataOptions
       bearer_methods_supported: ['header'],
       dpop_signing_alg_values_supported: context.dpopAlgorithms,
       dpop_bound_access_tokens_required: context.takesBearer ? undefined : true,
+      tls_client_certificate_bound_access_tokens: context.mtls === undefined ? undefined : true,
       resource_name: resolved.resourceName,
       resource_documentation: resolved.resourceDocumentation,
       resource_policy_uri: resolved.resourcePolicyUri,

@@ -22,6 +22,7 @@ import {
 import { assertOneOpaqueIssuer } from './issuers/opaque-issuers.js'
 import type { FindIssuer } from './issuers/runtime-issuers.js'
 import { type CheckedLegacyOptions, checkLegacyOptions, LEGACY_ISSUER, type LegacyTokenOptions } from './legacy.js'
+import { type CheckedMtlsOptions, checkMtlsOptions, type MtlsMode, type MtlsOptions, mtlsRule } from './mtls-options.js'
 import type { OAuthBearerPrincipal } from './principal.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from './reasons.js'
 import { resourceSpellings } from './resource.js'
@@ -64,6 +65,11 @@ export interface RequireOAuthBearerOptions
    * bearer tokens, `'required'`, or the options of proofs. Default false: bound tokens are refused.
    */
   readonly dpop?: DpopMode | false | DpopOptions | undefined
+  /**
+   * Tokens that are bound to the certificate of their client (mutual TLS, RFC 8705): `'accepted'` beside others, `'required'`, or
+   * where the certificate is. Default false: bound tokens are refused.
+   */
+  readonly mtls?: MtlsMode | false | MtlsOptions | undefined
   /** Tokens from before OAuth, under an authentication scheme of their own, until a fixed time. */
   readonly legacy?: LegacyTokenOptions | undefined
   /**
@@ -126,6 +132,7 @@ const rules = {
     .default({}),
   claims: claimMapRule().default({}),
   dpop: dpopRule().default(false),
+  mtls: mtlsRule().default(false),
   legacy: option.custom<LegacyTokenOptions>('an object of tokens or verify, and until', (value) =>
     isJsonObject(value) ? (value as unknown as LegacyTokenOptions) : undefined,
   ),
@@ -193,6 +200,7 @@ export interface ResolvedOAuthOptions extends GateOptions<OAuthBearerReason, OAu
   readonly dpop: CheckedDpopOptions | undefined
   /** Of issuers that do not say it. */
   readonly dpopMode: DpopMode | undefined
+  readonly mtls: CheckedMtlsOptions | undefined
   readonly legacy: CheckedLegacyOptions | undefined
   readonly isRevoked: RequireOAuthBearerOptions['isRevoked']
   readonly isRevokedTimeoutMs: number
@@ -220,6 +228,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     audience,
     cache,
     dpop: givenDpop,
+    mtls,
     clockToleranceSeconds,
     recheckSeconds,
     ...others
@@ -268,6 +277,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     audiences: audience ?? resourceSpellings(rest.resource),
     dpop,
     dpopMode: dpop?.mode,
+    mtls: checkMtlsOptions(mtls),
     legacy: rest.legacy && checkLegacyOptions(rest.legacy),
     maxTokenBytes: rest.maxTokenBytes ?? longestOf(issuers, findIssuer),
     toleranceMs: clockToleranceSeconds * 1000,

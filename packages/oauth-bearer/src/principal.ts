@@ -33,7 +33,7 @@ export interface OAuthBearerPrincipal extends PrincipalBase {
    * What the sender of this request proved to have, of what the token is bound to: the key with this thumbprint (RFC 7638), by
    * DPoP. Absent for a bearer token.
    */
-  readonly confirmation?: { readonly jkt: string }
+  readonly confirmation?: { readonly jkt?: string; readonly 'x5t#S256'?: string }
 }
 
 declare module '@countersign/core' {

@@ -60,13 +60,14 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
   const { resource, realm, clock, maxTokenBytes, toleranceMs, attachAuthInfo, recheckMs } = resolved
   const { network, issuers, findIssuer } = createIssuers(resolved)
   const legacy = resolved.legacy && createLegacy(resolved.legacy, clock)
-  const { dpop } = resolved
+  const { dpop, mtls } = resolved
   const schemes = ['bearer', ...(dpop ? ['dpop'] : []), ...(legacy ? [legacy.scheme.toLowerCase()] : [])]
   const verifyToken = createVerify({ ...resolved, issuers, findIssuer, legacy })
+  const replay = dpop && (dpop.replay ?? memoryReplay({ clock }))
   const verify =
-    dpop === undefined
+    dpop === undefined && mtls === undefined
       ? verifyToken
-      : verifyWithSender(verifyToken, { dpop, resource, clock, replay: dpop.replay ?? memoryReplay({ clock }) })
+      : verifyWithSender(verifyToken, { dpop, mtls, replay, resource, clock })
   const modes = [...issuers.map((issuer) => issuer.dpop), ...(findIssuer ? [dpop?.mode] : [])]
   const takesBearer = modes.some((mode) => mode !== 'required')
   const hasScopes = createScopeCheck(resolved.scopeImplies)
@@ -127,7 +128,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
       },
       withoutRequest: {
         read: (token) => readBareToken(token, maxTokenBytes),
-        impossible: context.takesBearer ? undefined : 'dpop',
+        impossible: context.takesBearer ? (mtls?.mode === 'required' ? 'mtls' : undefined) : 'dpop',
         resource,
         passesToken: true,
       },
@@ -151,7 +152,7 @@ export function requireOAuthBearer(options: RequireOAuthBearerOptions): OAuthBea
     metadata(metadataOptions: MetadataOptions = {}) {
       const at = resolved.resourceMetadataUrl
       const dpopAlgorithms = dpop?.algorithms
-      const ours = { resource, issuers: names, scopes: () => [...knownScopes], dpopAlgorithms, takesBearer }
+      const ours = { resource, issuers: names, scopes: () => [...knownScopes], dpopAlgorithms, takesBearer, mtls }
       const context = { ...ours, findMetadata, at, mount }
       const handler = serveMetadata(context, metadataOptions)
       for (const scope of memberOf(metadataOptions, 'scopesSupported') ?? []) relevantScopes.add(scope)

@@ -59,6 +59,14 @@ function createProvider(issuer: string): Provider {
         token_endpoint_auth_method: 'none',
         application_type: 'native',
       },
+      {
+        client_id: 'machine-mtls',
+        client_secret: 'the-secret-of-the-machine',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+        tls_client_certificate_bound_access_tokens: true,
+      },
       resourceClient('resource', { client_secret: 'the-secret-of-the-resource' }),
       resourceClient('resource-post', {
         client_secret: 'the-secret-of-the-resource',
@@ -82,6 +90,12 @@ function createProvider(issuer: string): Provider {
       clientCredentials: { enabled: true },
       registration: { enabled: true },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+      // Behind a proxy that ends TLS, as nginx writes it.
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (context) => decodeURIComponent(context.get('x-ssl-client-cert')) || undefined,
+      },
       introspection: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: {
         enabled: true,

@@ -10,6 +10,8 @@ export interface RealProvider {
   readonly issuer: string
   /** A token for a machine; for a resource that ends in `/opaque` it is an opaque one. */
   machineToken(resource: string, scope?: string): Promise<string>
+  /** One that is bound to the certificate of its client. */
+  boundToken(resource: string, certificate: string): Promise<string>
   fault(path: string, fault: Fault | null): Promise<void>
   listen(on: boolean): Promise<void>
   rotate(keepOld: boolean): Promise<void>
@@ -42,18 +44,27 @@ export async function startProvider(
     return result
   }
 
+  async function tokenOf(client: string, asked: Record<string, string>, headers = {}): Promise<string> {
+    const authorization = `Basic ${Buffer.from(`${client}:the-secret-of-the-machine`).toString('base64')}`
+    const response = await fetch(`${child.url}/token`, {
+      method: 'POST',
+      headers: { ...headers, authorization },
+      body: new URLSearchParams({ grant_type: 'client_credentials', ...asked }),
+    })
+    const body = (await response.json()) as { access_token?: string }
+    if (body.access_token === undefined) throw new Error(`the token endpoint answered ${JSON.stringify(body)}`)
+    return body.access_token
+  }
+
   return {
     issuer: child.url,
-    async machineToken(resource, scope = 'files:read') {
-      const response = await fetch(`${child.url}/token`, {
-        method: 'POST',
-        headers: { authorization: `Basic ${Buffer.from('machine:the-secret-of-the-machine').toString('base64')}` },
-        body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope }),
-      })
-      const body = (await response.json()) as { access_token?: string }
-      if (body.access_token === undefined) throw new Error(`the token endpoint answered ${JSON.stringify(body)}`)
-      return body.access_token
-    },
+    machineToken: (resource, scope = 'files:read') => tokenOf('machine', { resource, scope }),
+    boundToken: (resource, certificate) =>
+      tokenOf(
+        'machine-mtls',
+        { resource, scope: 'files:read' },
+        { 'x-ssl-client-cert': encodeURIComponent(certificate) },
+      ),
     fault: async (path, fault) => void (await send({ command: 'fault', path, fault })),
     listen: async (on) => void (await send({ command: 'listen', on })),
     rotate: async (keepOld) => void (await send({ command: 'rotate', keepOld })),

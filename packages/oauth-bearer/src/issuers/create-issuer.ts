@@ -30,6 +30,8 @@ export interface GateSettings {
   readonly network: Network
   /** Of issuers that do not say it. Undefined: proofs are not checked. */
   readonly dpopMode: DpopMode | undefined
+  /** Undefined: certificates are not checked. */
+  readonly mtls: object | undefined
 }
 
 /** What an issuer's keys depend on. */
@@ -61,7 +63,7 @@ export function createIssuer(checked: CheckedIssuerOptions, gate: GateSettings, 
     toleranceMs: gate.toleranceMs,
     scopeClaims: checked.scopeClaims,
     claimNames: { ...gate.claims, ...checked.claims },
-    takesBound: dpop !== false,
+    takesBound: dpop !== false || gate.mtls !== undefined,
   }
   const algorithms = checked.algorithms ?? (secret === undefined ? DEFAULT_ALGORITHMS : ['HS256'])
   const { metadataUrl, trustedHosts, metadataTimeoutMs: timeoutMs } = checked

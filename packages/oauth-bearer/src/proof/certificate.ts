@@ -2,19 +2,15 @@ import { timingSafeEqual, X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { sha256 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { decodeBase64url, type JsonObject } from '../strict-encoding.js'
-
-/** A client's certificate: DER bytes, one PEM block, Node's own object, or only the SHA-256 of its DER bytes. */
-export type ClientCertificate = Uint8Array | string | X509Certificate | { readonly sha256: Uint8Array }
-
-/** Finds the certificate with which the client of a request authenticated its connection; undefined where there is none. */
-export type FindCertificate = (request: Request) => ClientCertificate | undefined
+import type { ClientCertificate } from '../mtls-options.js'
+import { decodeBase64url } from '../strict-encoding.js'
 
 const ONE_BLOCK = /^\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*$/
 
 /** The certificate of the TLS connection itself, where this process ends it. The handshake has proven its key. */
-export const peerCertificate: FindCertificate = ({ socket }) =>
-  (socket as Partial<TLSSocket>).getPeerCertificate?.(true)?.raw
+export function peerCertificate({ socket }: Request): Uint8Array | undefined {
+  return (socket as Partial<TLSSocket>).getPeerCertificate?.(true)?.raw
+}
 
 /** The SHA-256 of a certificate's DER bytes (RFC 8705 §3.1); undefined for what is not one certificate. */
 export function certificateDigest(certificate: ClientCertificate | undefined): Uint8Array | undefined {
@@ -37,9 +33,8 @@ function parseCertificate(certificate: Uint8Array | string | X509Certificate): X
   }
 }
 
-/** Whether a token that is bound to a certificate came over a connection that has it (RFC 8705 §3). */
-export function isCertificateOf(cnf: JsonObject, digest: Uint8Array | undefined): boolean {
-  const thumbprint = cnf['x5t#S256']
-  const expected = typeof thumbprint === 'string' ? decodeBase64url(thumbprint) : undefined
+/** Whether a certificate is the one with this thumbprint, the `x5t#S256` of a token (RFC 8705 §3.1). */
+export function isCertificateOf(thumbprint: string, digest: Uint8Array | undefined): boolean {
+  const expected = decodeBase64url(thumbprint)
   return expected?.length === 32 && digest !== undefined && timingSafeEqual(expected, digest)
 }

@@ -1,38 +1,55 @@
 import { type Denied, denied, listed } from '@countersign/core/gate-kit'
-import { isBound } from '../claims.js'
+import { isBound, isBoundToKey } from '../claims.js'
 import type { DpopMode } from '../dpop-options.js'
+import type { MtlsMode } from '../mtls-options.js'
+import type { OAuthBearerPrincipal } from '../principal.js'
 import type { OAuthBearerReason } from '../reasons.js'
 import { isJsonObject, type JsonObject } from '../strict-encoding.js'
 
 /** What a token is bound to, of what can be checked here: members of `cnf` (RFC 7800 §3.1) that its sender must prove. */
-export interface Binding {
-  /** The thumbprint of the key that must have signed the proof (RFC 9449 §6.1). */
-  readonly jkt: string
+export type Binding = NonNullable<OAuthBearerPrincipal['confirmation']>
+
+/** What is checked, and what must be. */
+export interface BindingModes {
+  readonly dpop: DpopMode | undefined
+  readonly mtls: MtlsMode | undefined
 }
 
 /**
  * What the sender of a token must prove: undefined for nothing, or the refusal of a token that is bound otherwise than it is
- * presented. Further members of `cnf` do not matter where the one that is checked here holds.
+ * presented. Further members of `cnf` do not matter where those that are checked here hold. What is bound to a key is never
+ * taken as a bearer token, whatever else it is bound to.
  *
- * Source: RFC 9449 §7.1 and §7.2, RFC 7800 §3.1.
+ * Source: RFC 9449 §7.1 and §7.2, RFC 8705 §3, RFC 7800 §3.1.
  */
 export function bindingOf(
   claims: JsonObject,
   scheme: string,
-  mode: DpopMode | undefined,
+  { dpop, mtls }: BindingModes,
 ): Binding | Denied<OAuthBearerReason> | undefined {
   const cnf = isJsonObject(claims.cnf) ? claims.cnf : undefined
-  const isProven = scheme === 'dpop'
-  const jkt = isProven && mode !== undefined ? cnf?.jkt : undefined
-  if (typeof jkt === 'string') return { jkt }
-  if (!isProven && mode !== 'required' && !isBound(claims)) return undefined
-  const needsKey = isProven || mode === 'required'
+  const needsKey = scheme === 'dpop' || dpop === 'required'
+  const needsCertificate = mtls === 'required'
+  const jkt = scheme === 'dpop' && dpop !== undefined ? textOf(cnf?.jkt) : undefined
+  const thumbprint = mtls === undefined ? undefined : textOf(cnf?.['x5t#S256'])
+  const lacks = (needsKey && jkt === undefined) || (needsCertificate && thumbprint === undefined)
+  if (!lacks) {
+    if (jkt !== undefined || (thumbprint !== undefined && !isBoundToKey(claims))) {
+      return { ...(jkt === undefined ? {} : { jkt }), ...(thumbprint === undefined ? {} : { 'x5t#S256': thumbprint }) }
+    }
+    if (!isBound(claims)) return undefined
+  }
+  const expected = [...(needsKey ? ['jkt'] : []), ...(needsCertificate ? ['x5t#S256'] : [])]
   return denied('bound_token', {
     detail: {
       attributes: {
         binding: cnf === undefined ? 'none' : listed(Object.keys(cnf)),
-        expected_binding: needsKey ? 'jkt' : 'none',
+        expected_binding: expected.length === 0 ? 'none' : listed(expected),
       },
     },
   })
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
