@@ -26,7 +26,7 @@ function digestOf(options: Omit<CertificateHeader, 'trust'>, ...lines: readonly 
   return certificateDigest(find(requestWith(lines, PROXY)))
 }
 
-describe('the certificate in a header field', () => {
+describe('[mtls-header-forms] the certificate in a header field', () => {
   test.each<[string, CertificateHeader['format'], string, string | undefined]>([
     ['RFC 9440', 'client-cert', `:${raw.toString('base64')}:`, undefined],
     [
@@ -101,7 +101,7 @@ describe('the certificate in a header field', () => {
   })
 })
 
-describe('a token that is bound to a certificate', () => {
+describe('[mtls-thumbprint] a token that is bound to a certificate', () => {
   const thumbprint = DIGEST.toString('base64url')
 
   test('belongs to the connection with that certificate alone', () => {

@@ -100,6 +100,15 @@ export const requirements: Record<string, string> = {
   'dpop-bearer-path': 'a gate without the option loads and runs nothing of proofs',
   'dpop-real-clients':
     'openid-client and oauth4webapi in processes of their own get bound tokens from oidc-provider and call through the gate, nonce included',
+  'mtls-bound':
+    'a token that is bound to a certificate is good over a connection with that certificate alone, each time',
+  'mtls-modes': 'where certificates are required, a token that is bound to nothing is not enough',
+  'mtls-metadata': 'the metadata says that certificate-bound tokens are supported',
+  'mtls-and-dpop': 'a token that is bound to a key and a certificate needs both',
+  'mtls-header': 'a header field counts only where that was said, and from trusted peers alone',
+  'mtls-header-forms': 'Client-Cert, XFCC and PEM are read strictly',
+  'mtls-thumbprint': 'a thumbprint has one spelling',
+  'mtls-real-provider': 'JWT and opaque tokens that oidc-provider bound to a certificate',
   'dpop-mcp-client':
     "the MCP SDK's client gets a bound token from oidc-provider and uses tools through the gate, nonce included",
 }
