@@ -24,6 +24,7 @@ const LONG = [
   'test/integration/dpop-replay',
   'test/integration/hmac-rollout',
   'test/integration/polluted-prototype',
+  'packages/mcp-credential/test/alike',
   'packages/mcp-credential/test/memory-life',
   'packages/settings-session/test/flood',
 ]

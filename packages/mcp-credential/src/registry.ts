@@ -104,7 +104,7 @@ export interface McpCredentials {
   list(
     options?: ListFilter & { readonly cursor?: string | undefined; readonly limit?: number | undefined },
   ): Promise<ListPage>
-  /** How many credentials there are, aliases included. */
+  /** How many credentials are neither revoked nor superseded, aliases included. It looks at each of them. */
   stats(): Promise<{ readonly credentials: number }>
   /** Settles when the store can be used; rejects when it must not be, for example a Redis that evicts. */
   ready(): Promise<void>

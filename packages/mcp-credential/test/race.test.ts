@@ -47,7 +47,7 @@ test('[mcp-revoke-against-slides] of 1000 uses that race a revocation, none that
       const began = isAcknowledged
       const { id, secret } = parseToken('mcps', issued.token) ?? { id: '', secret: '' }
       const found = await store.resolve(id, secretDigest('mcps', store.namespace ?? '', secret), eager)
-      const standing = found?.standing
+      const standing = found?.isProven ? found.standing : undefined
       if (standing === 'live' && began) late += 1
       if (standing === 'live' && !began) before += 1
     })

@@ -7,6 +7,7 @@ import type {
   MaybePromise,
   McpCredentialStore,
   Standing,
+  WrongSecret,
 } from '../store/port.js'
 
 /** What a token stands for. A credential is named only when its secret was proven. */
@@ -87,7 +88,7 @@ export function createResolver({ store, life, isAlive, livenessTimeoutMs, onRevi
   return { resolve, check }
 }
 
-function resolutionOf(id: string, found: FoundCredential | undefined): Resolution {
+function resolutionOf(id: string, found: FoundCredential | WrongSecret | undefined): Resolution {
   if (found === undefined) return UNKNOWN
   if (!found.isProven) return { standing: 'wrong_secret', credentialId: id }
   const { standing, credential, lateMs } = found

@@ -16,6 +16,7 @@ import type {
   MaybePromise,
   McpCredentialStore,
   NewCredential,
+  WrongSecret,
 } from './port.js'
 
 /** Options of {@link memoryCredentials}. */
@@ -135,14 +136,20 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
   const timer = setInterval(tick, TICK_MS)
   timer.unref()
 
-  function use(id: string, digest: Buffer, life: CredentialLife, revives: boolean): FoundCredential | undefined {
+  function use(
+    id: string,
+    digest: Buffer,
+    life: CredentialLife,
+    revives: boolean,
+  ): FoundCredential | WrongSecret | undefined {
     log?.assertHeld()
     const entry = table.get(id)
     const isProven = sameDigest(entry?.digest, digest)
     if (entry === undefined) return undefined
+    if (!isProven) return WRONG_SECRET
     const at = moment()
     const standing = tokenStanding(entry, at, life)
-    const slides = isProven && (standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives)
+    const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
     const holder = entry.holder ?? entry
     const moved = slides ? slid(holder, at, life) : undefined
     if (moved !== undefined) commit([{ is: 'slide', id: holder.id, ...moved }], 'lazy')
@@ -210,4 +217,5 @@ function sameDigest(digest: string | undefined, other: Buffer): boolean {
   return timingSafeEqual(stored, presented) && digest !== undefined
 }
 
+const WRONG_SECRET: WrongSecret = Object.freeze({ isProven: false })
 const DUMMY = '\0'.repeat(32)

@@ -43,6 +43,14 @@ export interface FoundCredential {
   readonly lateMs?: number | undefined
 }
 
+/**
+ * What a store says of a secret that is not the credential's, and no more: whatever else it did would take longer than to find
+ * nothing under an id, and tell a stranger which ids there are.
+ */
+export interface WrongSecret {
+  readonly isProven: false
+}
+
 /** What becomes of the credentials that a thread already has for a provider. */
 export type OnExisting = 'supersede' | 'keep' | 'carry'
 
@@ -118,9 +126,9 @@ export interface McpCredentialStore {
    */
   issue(credential: NewCredential, life: CredentialLife, accept?: AcceptIssue): MaybePromise<IssueOutcome>
   /** Looks up, compares in constant time, and slides a live and proven one. Undefined when there is none. */
-  resolve(id: string, digest: Buffer, life: CredentialLife): MaybePromise<FoundCredential | undefined>
+  resolve(id: string, digest: Buffer, life: CredentialLife): MaybePromise<FoundCredential | WrongSecret | undefined>
   /** As `resolve`, but slides an idle one too. */
-  revive(id: string, digest: Buffer, life: CredentialLife): MaybePromise<FoundCredential | undefined>
+  revive(id: string, digest: Buffer, life: CredentialLife): MaybePromise<FoundCredential | WrongSecret | undefined>
   /** Looks up without a secret and without sliding. `isProven` is false. */
   peek(id: string, life: CredentialLife): MaybePromise<FoundCredential | undefined>
   /** Notes that a thread is alive. False when it has no credentials. */

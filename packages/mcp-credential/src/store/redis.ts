@@ -10,16 +10,15 @@ import {
 } from '@countersign/redis'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import { byNotice } from './concerned.js'
-import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope } from './port.js'
+import type { CredentialLife, McpCredentialStore, RevocableScope } from './port.js'
 import { AliasCache } from './redis/alias-cache.js'
 import { createIssuer } from './redis/issue.js'
 import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
 import { createLister } from './redis/list.js'
 import { lifeText } from './redis/lua.js'
-import { type FoundReply, foundFrom, linesOf } from './redis/replies.js'
+import { type FoundReply, foundFrom, linesOf, provenFrom, type WrongReply } from './redis/replies.js'
 import { resolveScript } from './redis/resolve-script.js'
 import {
-  countScript,
   extendScript,
   retireScript,
   revokeScopeScript,
@@ -39,7 +38,7 @@ type Mode = 'use' | 'revive' | 'touch' | 'peek'
 /** What was found, and of which credential. */
 interface Lookup {
   readonly holder: string
-  readonly reply: FoundReply | null
+  readonly reply: FoundReply | WrongReply | null
 }
 
 /** An alias moves at most once for each issue: a few rounds are enough. */
@@ -87,7 +86,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     return run(resolveScript, tag, keys, [mode, digest?.toString('hex') ?? '', lifeText(life)]).then((answer) => {
       const reply = linesOf(answer)
       if (reply === null || reply[0] !== 'alias') {
-        const found = reply as FoundReply | null
+        const found = reply as FoundReply | WrongReply | null
         if (found?.[10] !== undefined) extendAliases(holder, found[10])
         return { holder, reply: found }
       }
@@ -105,8 +104,14 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     run(extendScript, keys.tag, ids.map(keys.record), [until]).catch(() => aliases.forgetExtension(holder))
   }
 
-  function find(mode: Mode, id: string, digest: Buffer | undefined, life: CredentialLife) {
-    return look(mode, id, digest, life).then(({ holder, reply }) => foundFrom(reply, holder, digest))
+  function prove(mode: 'use' | 'revive', id: string, digest: Buffer, life: CredentialLife) {
+    return look(mode, id, digest, life).then(({ holder, reply }) => provenFrom(reply, holder, digest))
+  }
+
+  /** Only what is to be proven can be a wrong secret. */
+  const peek = async (id: string, life: CredentialLife) => {
+    const { holder, reply } = await look('peek', id, undefined, life)
+    return { holder, reply: reply as FoundReply | null }
   }
 
   /** A server whose keys lie in slots takes a script for each of its partitions; any other takes one for all. */
@@ -138,7 +143,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     return results.some((result) => result.status === 'fulfilled' && result.value)
   }
 
-  const lister = createLister({ run, layout, peek: (id, life) => look('peek', id, undefined, life) })
+  const lister = createLister({ run, layout, peek })
   const issue = createIssuer({ change, layout, maxPerThread, channel, lister })
 
   async function touch(threadId: string, life: CredentialLife): Promise<boolean> {
@@ -160,9 +165,12 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   return {
     namespace,
     issue,
-    resolve: (id, digest, life): Promise<FoundCredential | undefined> => find('use', id, digest, life),
-    revive: (id, digest, life) => find('revive', id, digest, life),
-    peek: (id, life) => find('peek', id, undefined, life),
+    resolve: (id, digest, life) => prove('use', id, digest, life),
+    revive: (id, digest, life) => prove('revive', id, digest, life),
+    async peek(id, life) {
+      const { holder, reply } = await peek(id, life)
+      return reply === null ? undefined : foundFrom(reply, holder)
+    },
     touch,
     async revoke(id, life) {
       const keys = layout.of(addressOf(id).thread)
@@ -181,12 +189,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
       return Number(await change(retireScript, keys.tag, names, [hash, blockMs, channel])) === 1
     },
     list: lister.list,
-    async count() {
-      const counts = await Promise.all(
-        layout.partitions.map((keys) => run(countScript, keys.tag, [keys.deadlines], [])),
-      )
-      return counts.reduce<number>((sum, count) => sum + Number(count), 0)
-    },
+    count: lister.count,
     async sessionKey() {
       const { tag, sessionKey } = layout.partitions[0] as PartitionKeys
       const key = await change(sessionKeyScript, tag, [sessionKey], [randomBytes(32).toString('base64url')])

@@ -82,6 +82,32 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
       assert.equal(await revoke(uniqueName('nobody')), false, name)
     }
   },
+  async 'counts what is neither revoked nor superseded, whatever ended the others'(world) {
+    const { credentials, agent } = world
+    const before = (await credentials.stats()).credentials
+    const count = async () => (await credentials.stats()).credentials - before
+    const own = (changes: Partial<IssueOptions> = {}) =>
+      credentials.issue(agent({ threadId: uniqueName('t'), providerInstanceId: uniqueName('p'), ...changes }))
+    const of = { providerInstanceId: uniqueName('p') }
+    const inSession = { ...of, providerSessionId: uniqueName('s') }
+    await own(of)
+    await own(inSession)
+    const thread = { ...inSession, threadId: uniqueName('t') }
+    await own(thread)
+    await own({ ...thread, onExisting: 'carry' })
+    const single = await own()
+    const replaced = await own()
+    await credentials.issue(agent({ threadId: replaced.threadId, providerInstanceId: replaced.providerInstanceId }))
+    assert.equal(await count(), 6)
+    await credentials.revokeProviderSession(inSession.providerSessionId)
+    assert.equal(await count(), 3)
+    await credentials.revokeProvider(of.providerInstanceId)
+    assert.equal(await count(), 2)
+    await single.revoke()
+    assert.equal(await count(), 1)
+    await credentials.revokeThread(replaced.threadId)
+    assert.equal(await count(), 0)
+  },
   async 'puts a new credential in the place of the thread’s other ones, or beside them'(world) {
     const { credentials, agent, standings } = world
     const options = agent()

@@ -176,11 +176,6 @@ export function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolea
   return standing === 'live' || (standing === 'idle' && life.revivesIdle)
 }
 
-/** Whether a credential is neither revoked nor superseded; it may be idle or expired. */
-export function isCurrent(standing: Standing): boolean {
-  return standing !== 'revoked' && standing !== 'superseded'
-}
-
 /** Removes an entry from its thread. */
 export function leave(entry: Entry): void {
   const { thread } = entry

@@ -1,17 +1,9 @@
 import { andThen } from '@countersign/core/gate-kit'
 import type { AcceptIssue, CredentialLife, IssueOutcome, MaybePromise, NewCredential } from '../port.js'
+import { isCurrent } from '../standing.js'
 import type { Commit } from './changes.js'
 import type { CredentialTable } from './credential-table.js'
-import {
-  cappedExpiry,
-  type Entry,
-  isCurrent,
-  isWanted,
-  type Moment,
-  recordOf,
-  type StoredEntry,
-  standingOf,
-} from './entry.js'
+import { cappedExpiry, type Entry, isWanted, type Moment, recordOf, type StoredEntry, standingOf } from './entry.js'
 
 /** What a table is bounded by. */
 export interface IssueLimits {

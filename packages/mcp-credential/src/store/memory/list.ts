@@ -1,6 +1,7 @@
 import type { CredentialLife, ListFilter, ListPage } from '../port.js'
+import { isCurrent } from '../standing.js'
 import type { CredentialTable } from './credential-table.js'
-import { type Entry, isCurrent, type Moment, recordOf, standingOf, tokenStanding } from './entry.js'
+import { type Entry, type Moment, recordOf, standingOf, tokenStanding } from './entry.js'
 
 /** A page of the credentials that have a thread, in the order of their ids; an alias is listed as its holder. */
 export function listEntries(

@@ -2,6 +2,7 @@ import { PARTITIONS } from '@countersign/core/gate-kit'
 import type { ScriptRunner } from '@countersign/redis'
 import { addressOf, providerHash, threadHash } from '../../token.js'
 import type { CredentialLife, ListFilter, ListPage } from '../port.js'
+import { isCurrent } from '../standing.js'
 import type { KeyLayout, PartitionKeys } from './keys.js'
 import { type FoundReply, recordFrom } from './replies.js'
 import { forgetScript, namesScript } from './scripts.js'
@@ -22,6 +23,8 @@ interface IndexedIds {
 /** Reads the index, and looks up what it names. */
 export interface Lister {
   list(filter: ListFilter, cursor: string | undefined, limit: number, life: CredentialLife): Promise<ListPage>
+  /** How many are neither revoked nor superseded: each is looked up, because an epoch that ends leaves the index as it is. */
+  count(life: CredentialLife): Promise<number>
   /** The ids that the index has of a thread's provider. */
   ofProvider(thread: string, provider: string): Promise<IndexedIds>
   idsOfThread(thread: string): Promise<readonly string[]>
@@ -32,6 +35,8 @@ export interface Lister {
 type Listed = ListPage['credentials'][number]
 
 const MOST_OF_THREAD = 10_000
+/** Look-ups that are sent in one write: decisions wait behind them. */
+const COUNTED_AT_ONCE = 100
 
 /** Makes the lister of a store. */
 export function createLister({ run, layout, peek }: ListerParts): Lister {
@@ -55,7 +60,7 @@ export function createLister({ run, layout, peek }: ListerParts): Lister {
   /** A credential of the index; undefined when it is an alias, revoked, superseded, or gone. */
   async function listed(id: string, life: CredentialLife): Promise<Listed | undefined> {
     const { holder, reply } = await peek(id, life)
-    if (reply === null || holder !== id || reply[0] === 'revoked' || reply[0] === 'superseded') return undefined
+    if (reply === null || holder !== id || !isCurrent(reply[0])) return undefined
     return { ...recordFrom(reply, id), standing: reply[0] }
   }
 
@@ -89,8 +94,24 @@ export function createLister({ run, layout, peek }: ListerParts): Lister {
     return { credentials, cursor: undefined }
   }
 
+  async function countIn(keys: PartitionKeys, life: CredentialLife): Promise<number> {
+    let count = 0
+    for (let after: string | undefined; ; ) {
+      const { ids } = await names(keys, '', after, COUNTED_AT_ONCE)
+      const found = await Promise.all(ids.map(async (id) => (await peek(id, life)).reply?.[0]))
+      count += found.filter((standing) => standing !== undefined && isCurrent(standing)).length
+      after = ids.at(-1)
+      if (after === undefined) return count
+    }
+  }
+
   return {
     list,
+    async count(life) {
+      let count = 0
+      for (const keys of layout.partitions) count += await countIn(keys, life)
+      return count
+    },
     ofProvider: (thread, provider) =>
       names(layout.of(thread), thread + provider, undefined, MOST_OF_THREAD, thread, provider),
     async idsOfThread(thread) {

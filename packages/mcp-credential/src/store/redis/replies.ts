@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { CredentialRecord, FoundCredential, Standing } from '../port.js'
+import type { CredentialRecord, FoundCredential, Standing, WrongSecret } from '../port.js'
 
 /**
  * `[standing, digest in hex, t, p, s, c, i, expires, idle]`, and now of one that is expired or idle, or of a live one an
@@ -7,24 +7,30 @@ import type { CredentialRecord, FoundCredential, Standing } from '../port.js'
  */
 export type FoundReply = [Standing, string, string, string, string, string, string, string, string, string?, string?]
 
+/** Of a secret that is not the credential's. */
+export type WrongReply = ['wrong']
+
 /** The lines of the resolve script's answer. */
-export function linesOf(answer: unknown): null | ['alias', string] | FoundReply {
-  return answer === null ? null : (String(answer).split('\n') as ['alias', string] | FoundReply)
+export function linesOf(answer: unknown): null | WrongReply | ['alias', string] | FoundReply {
+  return answer === null ? null : (String(answer).split('\n') as WrongReply | ['alias', string] | FoundReply)
 }
 
-const DUMMY = Buffer.alloc(32)
-
-/** What the resolve script found. The secret is compared in constant time, also when there is nothing to compare. */
-export function foundFrom(
-  reply: FoundReply | null,
+/** What the resolve script found for a secret; it is compared once more, in constant time. */
+export function provenFrom(
+  reply: FoundReply | WrongReply | null,
   holder: string,
-  digest: Buffer | undefined,
-): FoundCredential | undefined {
-  const stored = reply === null ? DUMMY : Buffer.from(reply[1], 'hex')
-  const isEqual = digest !== undefined && stored.length === 32 && timingSafeEqual(stored, digest)
+  digest: Buffer,
+): FoundCredential | WrongSecret | undefined {
   if (reply === null) return undefined
+  if (reply[0] === 'wrong') return { isProven: false }
+  const stored = Buffer.from(reply[1], 'hex')
+  return { ...foundFrom(reply, holder), isProven: stored.length === digest.length && timingSafeEqual(stored, digest) }
+}
+
+/** What the resolve script found, without a secret. */
+export function foundFrom(reply: FoundReply, holder: string): FoundCredential {
   const [standing, , , , , , , expiresAt, idleAt, now] = reply
-  const found = { standing, isProven: isEqual, credential: recordFrom(reply, holder) }
+  const found = { standing, isProven: false, credential: recordFrom(reply, holder) }
   return now === undefined || now === ''
     ? found
     : { ...found, lateMs: Number(now) - Number(standing === 'expired' ? expiresAt : idleAt) }

@@ -7,7 +7,8 @@ import { FENCE, KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
  * the thread's touches gave), `peek`.
  *
  * KEYS: presented, holder, thread, provider, session, all, names, deadlines. Presented and holder differ for an alias.
- * ARGV: mode, digest, life. Answers null, or lines: `alias` and the holder that the caller has to come again with, or
+ * ARGV: mode, digest, life. Answers null, or lines: `wrong` of a secret that is not the
+ * credential's, `alias` and the holder that the caller has to come again with, or
  * standing, digest, t, p, s, c, i, expires, idle, and now when it is expired or idle, or nothing and, of a live one, until when
  * its aliases stay and their ids. No value contains a line break, and one text is cheaper to read than nine.
  */
@@ -19,7 +20,9 @@ local mode, digest = ARGV[1], ARGV[2]
 local presentedId, holderId = string.sub(KEYS[1], -${ID_LENGTH}), string.sub(KEYS[2], -${ID_LENGTH})
 local idleMs, coalesce, maxLife, retention, onUse, onTouch = lifeOf(ARGV[3])
 local presented = redis.call('HMGET', KEYS[1], 'd', 'o', 'r', 'w')
-if not presented[1] then return nil end
+if not presented[1] or presented[1] == '' then return nil end
+-- As soon as nothing: a stranger must not learn from the time which ids there are. Both are hashes, so this comparison tells nothing.
+if (mode == 'use' or mode == 'revive') and presented[1] ~= digest then return 'wrong' end
 local holder = presented[2] or presentedId
 if holder ~= holderId then return 'alias\\n' .. holder end
 local h = redis.call('HMGET', KEYS[2], unpack(FIELDS))

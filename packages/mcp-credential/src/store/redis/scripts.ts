@@ -149,10 +149,3 @@ export const forgetScript: RedisScript = defineScript(
 end
 return #ARGV`,
 )
-
-/** How many are in the index and not yet gone. KEYS: deadlines. */
-export const countScript: RedisScript = defineScript(
-  'mcp_count',
-  1,
-  `${NUMBERS}return redis.call('ZCOUNT', KEYS[1], text(now), '+inf')`,
-)
