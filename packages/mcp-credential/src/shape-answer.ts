@@ -1,6 +1,6 @@
 import type { Answer } from '@countersign/core'
 import { drain } from '@countersign/core/body'
-import type { Denied, Refusal } from '@countersign/core/gate-kit'
+import { type Denied, problemAnswer, type Refusal } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import { isEnded, type McpCredentialReason, type McpCredentialVerdict } from './reasons.js'
 import { jsonBodyOf, readJsonBody } from './tools/json-body.js'
@@ -28,7 +28,12 @@ export function shapeAnswer(
   if (refusal.outcome !== 'denied') return answer
   const isForbidden = refusal.reason === 'insufficient_scope'
   if ((isForbidden ? denyAs : deadAs) === 'http' || !(isForbidden || isEnded(refusal.reason))) return answer
-  const ids = requestIds(jsonBodyOf(request))
+  const body = jsonBodyOf(request)
+  if (!isForbidden) {
+    if (request.method === 'GET') return noStreams(answer)
+    if (isNotification(body)) return accepted(answer)
+  }
+  const ids = requestIds(body)
   return ids === undefined ? answer : jsonRpcAnswer(answer, refusal, ids, isForbidden ? FORBIDDEN : ENDED)
 }
 
@@ -59,6 +64,26 @@ function requestIds(body: unknown): Id | readonly Id[] | undefined {
   if (!Array.isArray(body)) return idOf(body)
   const ids = body.map(idOf).filter((id) => id !== undefined)
   return ids.length === 0 ? undefined : ids
+}
+
+/** A message that no response is expected to, or a batch of them. */
+function isNotification(body: unknown): boolean {
+  const messages: readonly unknown[] = Array.isArray(body) ? body : [body]
+  const isOne = (message: unknown) => {
+    const { method, id } = (message ?? {}) as { method?: unknown; id?: unknown }
+    return typeof method === 'string' && id === undefined
+  }
+  return messages.length > 0 && messages.every(isOne)
+}
+
+/** Taken, and not run. A 401 would send clients into an OAuth flow, after the call whose error told them why. */
+function accepted({ problem }: Answer): Answer {
+  return { status: 202, headers: { 'Cache-Control': 'no-store' }, problem, body: '' }
+}
+
+/** The transport's way to say that there is no stream to listen to: clients do without. A 401 begins an OAuth flow. */
+function noStreams({ problem }: Answer): Answer {
+  return problemAnswer(405, { detail: problem.detail ?? '' }, [], { Allow: 'POST' })
 }
 
 function jsonRpcAnswer(

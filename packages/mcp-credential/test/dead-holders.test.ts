@@ -46,16 +46,46 @@ test.each([
   await app.close()
 })
 
-test('a batch gets an error for each request, and what expects no answer gets 401', async () => {
+test('a batch gets an error for each request, and what is no message gets 401', async () => {
   const app = await mcpApp({ deadAs: 'jsonrpc', before: [] })
   const authorization = await revoked(app)
   const batch = await send(app.port, { authorization }, [call, { jsonrpc: '2.0', method: 'x' }, toolCall('other', 'b')])
   expect(JSON.parse(batch.text)).toEqual([error(REVOKED), error(REVOKED, 'b')])
-  for (const body of [{ jsonrpc: '2.0', method: 'notifications/initialized' }, '{', undefined]) {
+  for (const body of ['{', '[]', '{}']) {
     const answer = await send(app.port, { authorization }, body)
     expect([answer.status, answer.headers['content-type']]).toEqual([401, 'application/problem+json; charset=utf-8'])
     expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
   }
+  await app.close()
+})
+
+test('a notification of one is taken and not run, and there is no stream for it: neither sends a client into OAuth', async () => {
+  let isRun = false
+  const app = await mcpApp({
+    deadAs: 'jsonrpc',
+    before: [],
+    handler: (_request, response) => {
+      isRun = true
+      response.end()
+    },
+  })
+  const authorization = await revoked(app)
+  const notification = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
+  for (const body of [notification, [notification, notification]]) {
+    const answer = await send(app.port, { authorization }, body)
+    expect([answer.status, answer.text, answer.headers['www-authenticate']]).toEqual([202, '', undefined])
+  }
+  const stream = await send(app.port, { authorization, accept: 'text/event-stream' })
+  expect([stream.status, stream.headers.allow, stream.headers['www-authenticate']]).toEqual([405, 'POST', undefined])
+  expect(JSON.parse(stream.text)).toMatchObject({ status: 405, detail: REVOKED })
+  expect([isRun, app.last()]).toEqual([false, 'revoked'])
+  const issued = await app.credentials.issue(agent)
+  const unproven = `Bearer ${withOtherSecret(issued.token)}`
+  const stranger = [
+    await send(app.port, { authorization: unproven }, notification),
+    await send(app.port, { authorization: unproven }),
+  ]
+  expect(stranger.map(({ status }) => status)).toEqual([401, 401])
   await app.close()
 })
 
