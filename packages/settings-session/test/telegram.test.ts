@@ -1,35 +1,17 @@
-import { createHmac, generateKeyPairSync, sign as signWith } from 'node:crypto'
+import { generateKeyPairSync, sign as signWith } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { createSettingsSessions, memorySessions, type SettingsTelegram } from '@countersign/settings-session'
+import { createSettingsSessions, memorySessions } from '@countersign/settings-session'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseFields } from '../src/telegram/init-data.js'
 import type { TestBrowser } from './browser.js'
 import { type Harness, settingsApp } from './harness.js'
+import { BOT_TOKEN, checkString, type Fields, hashOf, initData } from './support/init-data.js'
 
-const BOT_TOKEN = '7342037359:AAHI25ES9xCOMPokpYoz-p8XVrZUdygo2J4'
 const DEVICE = '__Host-countersign-settings-device'
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
 const PUBLIC_KEY = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex')
-
-type Fields = Record<string, string>
-
-const checkString = (fields: Fields) =>
-  Object.entries(fields)
-    .map(([name, value]) => `${name}=${value}`)
-    .sort()
-    .join('\n')
-
-function hashOf(text: string, token = BOT_TOKEN): string {
-  const key = createHmac('sha256', 'WebAppData').update(token).digest()
-  return createHmac('sha256', key).update(text).digest('hex')
-}
-
-/** What Telegram's client hands to a page. */
-function initData(fields: Fields, token = BOT_TOKEN): string {
-  return new URLSearchParams({ ...fields, hash: hashOf(checkString(fields), token) }).toString()
-}
 
 function signed(fields: Fields, botId = '7342037359'): string {
   const text = Buffer.from(`${botId}:WebAppData\n${checkString(fields)}`)
@@ -41,13 +23,8 @@ function signed(fields: Fields, botId = '7342037359'): string {
 
 let app: Harness
 let ids = 100
-const allowed: [string, string][] = []
-const allowChat: SettingsTelegram['allowChat'] = (user, chatId) => {
-  allowed.push([user.id, chatId])
-  return chatId === '-1001'
-}
 beforeAll(async () => {
-  app = await settingsApp({ telegram: { botToken: BOT_TOKEN, allowChat } })
+  app = await settingsApp({ telegram: { botToken: BOT_TOKEN } })
 })
 afterAll(() => app.close())
 
@@ -154,46 +131,6 @@ describe('[settings-telegram] data that is', () => {
     for (const date of [seconds - 86_400, seconds + 60]) {
       expect((await post(app.browser(), initData(fields({ auth_date: String(date) })))).status).toBe(200)
     }
-  })
-})
-
-describe('[settings-telegram] the settings of a chat', () => {
-  test.each([
-    ['a group in chat', { chat: '{"id":-2002,"type":"group"}' }, '-2002'],
-    ['a group in start_param', { start_param: 'chat_-2002' }, '-2002'],
-    ['an unnamed group', { chat_type: 'group', chat_instance: '77' }, 'instance:77'],
-    ['a private chat with somebody else', { chat: '{"id":9,"type":"private"}' }, '9'],
-  ])('%s is refused when the app does not allow it', async (_name, more, chatId) => {
-    allowed.length = 0
-    await expectInvalid(initData(fields({ ...(more as Fields), user: '{"id":7}' })))
-    expect(allowed).toEqual([['7', chatId]])
-  })
-
-  test.each([
-    ['of an odd id', { chat: '{"id":"-1001"}' }],
-    ['of no id', { chat: '{}' }],
-    ['of a type alone', { chat_type: 'group' }],
-  ])('%s is refused', async (_name, more) => {
-    await expectInvalid(initData(fields(more as Fields)))
-  })
-
-  test('is opened for users whom the app allows, as a team of its own', async () => {
-    const browser = app.browser()
-    const data = initData(fields({ user: '{"id":7}', chat: '{"id":-1001,"type":"supergroup"}' }))
-    expect((await post(browser, data)).status).toBe(200)
-    const { principal } = (await (await browser.send('/settings')).json()) as { principal: object }
-    expect(principal).toMatchObject({ id: 'telegram:-1001:7', team: '-1001', userId: '7' })
-  })
-
-  test("the user's own chat with the bot needs no permission", async () => {
-    allowed.length = 0
-    for (const more of [
-      { chat: '{"id":7,"type":"private"}' },
-      { chat_type: 'sender', chat_instance: '5' },
-    ] as Fields[]) {
-      expect((await post(app.browser(), initData(fields({ ...more, user: '{"id":7}' })))).status).toBe(200)
-    }
-    expect(allowed).toEqual([])
   })
 })
 

@@ -56,21 +56,21 @@ function notMe(model: PageModels['notMe']): string {
 
 const TELEGRAM_SCRIPT = `const main = document.querySelector('[data-action]')
 const data = new URLSearchParams(location.hash.slice(1)).get('tgWebAppData')
-const fail = () => { main.textContent = main.dataset.failed; main.className = 'alert' }
+const fail = (status) => { main.textContent = status === 401 ? main.dataset.failed : main.dataset.later; main.className = 'alert' }
 history.replaceState(null, '', location.pathname)
-if (!data) main.dataset.otherwise ? location.replace(main.dataset.otherwise) : fail()
+if (!data) main.dataset.otherwise ? location.replace(main.dataset.otherwise) : fail(401)
 else fetch(main.dataset.action, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'application/json' },
   body: JSON.stringify({ initData: data }),
-}).then((answer) => answer.ok ? answer.json() : Promise.reject()).then(({ goTo }) => location.replace(goTo)).catch(fail)`
+}).then((answer) => answer.ok ? answer.json() : Promise.reject(answer.status)).then(({ goTo }) => location.replace(goTo)).catch(fail)`
 
 function telegram(model: PageModels['telegram']): string {
   const { action, otherwise, nonce, texts } = model
   return layout(
     model,
     texts.waitTitle,
-    html`<p role="status" data-action="${action}"${otherwise === undefined ? html`` : html` data-otherwise="${otherwise}"`} data-failed="${texts.telegramFailed}">${texts.telegramAsking}</p>
+    html`<p role="status" data-action="${action}"${otherwise === undefined ? html`` : html` data-otherwise="${otherwise}"`} data-failed="${texts.telegramFailed}" data-later="${texts.laterTitle}">${texts.telegramAsking}</p>
 <noscript><p class="alert">${texts.telegramNoScript}</p></noscript>
 <script nonce="${nonce}">${new Html(TELEGRAM_SCRIPT)}</script>`,
   )

@@ -46,15 +46,17 @@ export async function openByTelegram(
   const { initData } = (request.body ?? {}) as Partial<Record<string, unknown>>
   const data = verifyInitData(initData, telegram, clock.now())
   if ('invalid' in data) return denied('telegram_invalid', { detail: { attributes: data.invalid } })
-  const user = userOf(data)
-  const detail = { principalId: principalId(user) }
+  let user: SettingsUser
   try {
-    if (data.chatId !== undefined && !(await telegram.allowChat?.(data.user, data.chatId))) {
-      return denied('telegram_invalid', { detail: { ...detail, attributes: { cause: 'chat' } } })
+    const isAllowed = data.chat === undefined ? false : await telegram.allowChat?.(data.user, data.chat.chat)
+    user = userOf(data, isAllowed === true)
+    if (data.chat !== undefined && isAllowed !== true && !data.chat.isByTheWay) {
+      return denied('telegram_invalid', { detail: { principalId: principalId(user), attributes: { cause: 'chat' } } })
     }
   } catch (error) {
-    return unavailableBy(error, 'allow_chat', detail)
+    return unavailableBy(error, 'allow_chat', { principalId: principalId(userOf(data, false)) })
   }
+  const detail = { principalId: principalId(user) }
   const place = (isActive: boolean): Outcome => ({
     outcome: 'json',
     body: { goTo: pathTo(site, isActive ? '' : '/oauth/start') },
@@ -126,7 +128,11 @@ function knowDevice({ cookies }: Site, { maxAgeMs }: ResolvedTelegram, request: 
   return device
 }
 
-/** The settings of a group are those of its member within the group: the group is the team. */
-function userOf({ user, chatId }: InitData): SettingsUser {
-  return { platform: 'telegram', ...(chatId === undefined ? {} : { team: chatId }), userId: user.id }
+/**
+ * The settings of a group are those of its member within the group: the group is the team. What is by the way alone, and not
+ * allowed, is the person's own.
+ */
+function userOf({ user, chat }: InitData, isAllowed: boolean): SettingsUser {
+  const isOfChat = chat !== undefined && (isAllowed || !chat.isByTheWay)
+  return { platform: 'telegram', ...(isOfChat ? { team: chat.team } : {}), userId: user.id }
 }

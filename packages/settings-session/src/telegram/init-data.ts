@@ -1,12 +1,14 @@
 import { createHmac, timingSafeEqual, verify } from 'node:crypto'
 import { type AuditAttributes, inSeconds, sha256 } from '@countersign/core/gate-kit'
+import { type ChatOfData, chatOf } from './chat.js'
+import { idOf, parseObject, textIn } from './fields.js'
 import type { ResolvedTelegram, TelegramUser } from './telegram-options.js'
 
 /** What Telegram vouches for. */
 export interface InitData {
   readonly user: TelegramUser
-  /** The chat that the page was opened from, when it is not the user's own with the bot. */
-  readonly chatId?: string | undefined
+  /** The chat that the page was opened from or for, when it is not the user's own with the bot. */
+  readonly chat?: ChatOfData | undefined
   /** When no process accepts it any more, whatever its clock says. Milliseconds since the epoch. */
   readonly expiresAt: number
   /** SHA-256 of what was signed: the same however it was encoded. */
@@ -41,12 +43,12 @@ export function verifyInitData(text: unknown, options: ResolvedTelegram, nowMs: 
     return { invalid: { ...untimely(authDate, options.maxAgeMs, nowMs), part: 'auth_date' } }
   }
   const user = parseUser(fields.get('user'))
-  const chat = parseChat(fields)
-  if (user === undefined || chat === undefined) return { invalid: { part: user === undefined ? 'user' : 'chat' } }
-  const isOwn = chat.id === undefined || chat.id === user.id
+  if (user === undefined) return { invalid: { part: 'user' } }
+  const chat = chatOf(fields, user.id)
+  if (chat === 'invalid') return { invalid: { part: 'chat' } }
   return {
     user,
-    ...(isOwn ? {} : { chatId: chat.id }),
+    ...(chat === undefined ? {} : { chat }),
     expiresAt: authDate + options.maxAgeMs + FUTURE_MS,
     fingerprint: sha256(signed).toString('base64url'),
   }
@@ -111,43 +113,11 @@ function parseUser(text: string | undefined): TelegramUser | undefined {
   const user = parseObject(text)
   const id = idOf(user?.id)
   if (user === undefined || id === undefined || id.startsWith('-') || user.is_bot === true) return undefined
-  const { username, first_name: firstName } = user
   return {
     id,
-    ...(typeof username === 'string' ? { username } : {}),
-    ...(typeof firstName === 'string' ? { firstName } : {}),
+    ...textIn('username', user.username),
+    ...textIn('firstName', user.first_name),
+    ...textIn('lastName', user.last_name),
+    ...textIn('languageCode', user.language_code),
   }
-}
-
-/**
- * The chat, or none when it is the user's own with the bot; undefined when that is not known. A direct link names a
- * chat in `start_param` (`chat_<id>`): signed, but chosen by the author of the link.
- */
-function parseChat(fields: ReadonlyMap<string, string>): { readonly id?: string | undefined } | undefined {
-  const chat = fields.get('chat')
-  if (chat !== undefined) {
-    const id = idOf(parseObject(chat)?.id)
-    return id === undefined ? undefined : { id }
-  }
-  const named = /^chat_(-?\d{1,20})$/.exec(fields.get('start_param') ?? '')?.[1]
-  if (named !== undefined) return { id: named }
-  const type = fields.get('chat_type')
-  if (type === undefined || type === 'sender') return {}
-  const instance = fields.get('chat_instance')
-  return instance === undefined ? undefined : { id: `instance:${instance}` }
-}
-
-function parseObject(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? '')
-    return value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function idOf(value: unknown): string | undefined {
-  return Number.isSafeInteger(value) ? String(value) : undefined
 }

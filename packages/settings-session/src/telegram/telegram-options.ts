@@ -7,7 +7,43 @@ export interface TelegramUser {
   readonly id: string
   readonly username?: string | undefined
   readonly firstName?: string | undefined
+  readonly lastName?: string | undefined
+  /** An IETF language tag: that of the user's client. */
+  readonly languageCode?: string | undefined
 }
+
+/** The type of the chat where a Mini App was opened, `sender` for that with the sender of the link; Telegram may add others. */
+export type TelegramPlace = 'sender' | 'private' | 'group' | 'supergroup' | 'channel' | (string & {})
+
+/**
+ * A chat whose settings a Mini App may be opened for, by what names it:
+ *
+ * - `attachment_menu`: Telegram itself, with the id that the Bot API knows. It says that the user opened the menu there, not
+ *   what the user may do there.
+ * - `start_param`: the author of a direct link (`startapp=chat_<id>`), who may name any chat. Whether the user is in it is not
+ *   known; ask the Bot API (`getChatMember`).
+ * - `direct_link`: nobody. Telegram says in which type of chat the link was opened, and an opaque `instance` that the Bot API
+ *   turns into no id: only the `chat_instance` of a callback query from the same chat equals it. A forwarded link has that of
+ *   the chat where it was opened.
+ *
+ * Nothing of it is a membership or a right: `allowChat` decides.
+ */
+export type TelegramChat =
+  | {
+      readonly from: 'attachment_menu'
+      readonly id: string
+      readonly type?: string | undefined
+      readonly title?: string | undefined
+      readonly username?: string | undefined
+    }
+  | {
+      readonly from: 'start_param'
+      readonly id: string
+      /** Where the link was opened, which need not be the chat that it names. */
+      readonly type?: TelegramPlace | undefined
+      readonly instance?: string | undefined
+    }
+  | { readonly from: 'direct_link'; readonly type: TelegramPlace; readonly instance: string }
 
 /** How people are signed in by what Telegram signed. Give `botToken` or `botId`. */
 export interface SettingsTelegram {
@@ -18,8 +54,10 @@ export interface SettingsTelegram {
   /** Seconds that the data is valid, since clients cache it. Default 86 400, at most 604 800. */
   readonly maxAgeSeconds?: number | undefined
   /**
-   * Whether a user may open the settings of a chat other than the one with the bot. Default: no user may. When it throws, the
-   * answer is 503 (`allow_chat`), or 500 for a bug.
+   * Whether a user may open the settings of a chat other than the one with the bot; then the principal's `team` is the chat.
+   * Default: no user may. A direct link that names no chat opens the person's own settings then, wherever it is; from the
+   * attachment menu of a chat, or by a link that names one, the answer is 401. When it throws, it is 503 (`allow_chat`), or
+   * 500 for a bug.
    */
   readonly allowChat?: AllowChat | undefined
   /** The Ed25519 key, 32 bytes in hexadecimal. Default: that of Telegram's production environment. */
@@ -27,7 +65,7 @@ export interface SettingsTelegram {
 }
 
 /** Whether a user may open the settings of a chat. */
-export type AllowChat = (user: TelegramUser, chatId: string) => boolean | Promise<boolean>
+export type AllowChat = (user: TelegramUser, chat: TelegramChat) => boolean | Promise<boolean>
 
 /** The option `telegram`, validated. Either `botToken` or `botId` is there. */
 export interface ResolvedTelegram {

@@ -40,7 +40,7 @@ export const ar: PageTexts = {
   loggedOutText: 'اطلب رابطًا جديدًا في المحادثة لفتح إعداداتك مرة أخرى.',
 
   telegramAsking: 'جارٍ سؤال تيليجرام عن هويتك.',
-  telegramFailed: 'لم يؤكد تيليجرام هويتك. افتح هذه الصفحة مرة أخرى من المحادثة.',
+  telegramFailed: 'لم يؤكد تيليجرام أنه يمكنك فتح هذه الصفحة. افتح هذه الصفحة مرة أخرى من المحادثة.',
   telegramNoScript: 'يفتح تيليجرام هذه الصفحة مع جافا سكريبت فقط. اطلب رابطًا في المحادثة بدلًا من ذلك.',
 
   linkRefusedTitle: 'هذا الرابط لا يعمل',
@@ -86,7 +86,7 @@ export const ar: PageTexts = {
   identityMismatchText: 'لم يُفتح أي شيء. اطلب رابطًا جديدًا في المحادثة وسجّل الدخول بالحساب الذي استخدمته من قبل.',
   signInFailedTitle: 'لم ينجح تسجيل الدخول',
   signInFailedText: 'لم يُفتح أي شيء. يمكنك المحاولة مرة أخرى.',
-  telegramInvalidTitle: 'لم يؤكد تيليجرام هويتك',
+  telegramInvalidTitle: 'لم يؤكد تيليجرام أنه يمكنك فتح هذه الصفحة',
   telegramInvalidText: 'افتح الصفحة مرة أخرى من المحادثة.',
   replayedTitle: 'افتح هذا مرة أخرى من المحادثة',
   replayedText: 'تم استخدامه من قبل في متصفح آخر.',

@@ -40,7 +40,8 @@ export const de: PageTexts = {
   loggedOutText: 'Fordern Sie im Chat einen neuen Link an, um die Einstellungen wieder zu öffnen.',
 
   telegramAsking: 'Telegram wird gefragt, wer Sie sind.',
-  telegramFailed: 'Telegram hat nicht bestätigt, wer Sie sind. Öffnen Sie diese Seite noch einmal aus dem Chat.',
+  telegramFailed:
+    'Telegram hat nicht bestätigt, dass Sie das öffnen dürfen. Öffnen Sie diese Seite noch einmal aus dem Chat.',
   telegramNoScript: 'Telegram öffnet diese Seite nur mit JavaScript. Fordern Sie stattdessen im Chat einen Link an.',
 
   linkRefusedTitle: 'Dieser Link funktioniert nicht',
@@ -89,7 +90,7 @@ export const de: PageTexts = {
     'Es wurde nichts geöffnet. Fordern Sie im Chat einen neuen Link an und melden Sie sich mit dem Konto an, das Sie zuvor benutzt haben.',
   signInFailedTitle: 'Die Anmeldung hat nicht geklappt',
   signInFailedText: 'Es wurde nichts geöffnet. Sie können es noch einmal versuchen.',
-  telegramInvalidTitle: 'Telegram hat nicht bestätigt, wer Sie sind',
+  telegramInvalidTitle: 'Telegram hat nicht bestätigt, dass Sie das öffnen dürfen',
   telegramInvalidText: 'Öffnen Sie die Seite noch einmal aus dem Chat.',
   replayedTitle: 'Öffnen Sie das noch einmal aus dem Chat',
   replayedText: 'Es wurde schon in einem anderen Browser benutzt.',

@@ -38,7 +38,7 @@ export const en = {
   loggedOutText: 'Ask for a new link in the chat to open your settings again.',
 
   telegramAsking: 'Asking Telegram who you are.',
-  telegramFailed: 'Telegram did not confirm who you are. Open this page again from the chat.',
+  telegramFailed: 'Telegram did not confirm that you may open this. Open this page again from the chat.',
   telegramNoScript: 'Telegram opens this page only with JavaScript. Ask for a link in the chat instead.',
 
   linkRefusedTitle: 'This link does not work',
@@ -85,7 +85,7 @@ export const en = {
     'Nothing was opened. Ask for a new link in the chat and sign in with the account that you used before.',
   signInFailedTitle: 'The sign-in did not work',
   signInFailedText: 'Nothing was opened. You can try again.',
-  telegramInvalidTitle: 'Telegram did not confirm who you are',
+  telegramInvalidTitle: 'Telegram did not confirm that you may open this',
   telegramInvalidText: 'Open the page again from the chat.',
   replayedTitle: 'Open this again from the chat',
   replayedText: 'It was used before, in another browser.',

@@ -40,7 +40,7 @@ export const es: PageTexts = {
   loggedOutText: 'Pida un enlace nuevo en el chat para volver a abrir sus ajustes.',
 
   telegramAsking: 'Preguntando a Telegram quién es usted.',
-  telegramFailed: 'Telegram no ha confirmado quién es usted. Abra esta página de nuevo desde el chat.',
+  telegramFailed: 'Telegram no ha confirmado que usted pueda abrir esto. Abra esta página de nuevo desde el chat.',
   telegramNoScript: 'Telegram abre esta página solo con JavaScript. Pida en su lugar un enlace en el chat.',
 
   linkRefusedTitle: 'Este enlace no funciona',
@@ -87,7 +87,7 @@ export const es: PageTexts = {
     'No se ha abierto nada. Pida un enlace nuevo en el chat e inicie sesión con la cuenta que usó antes.',
   signInFailedTitle: 'No se pudo iniciar sesión',
   signInFailedText: 'No se ha abierto nada. Puede intentarlo de nuevo.',
-  telegramInvalidTitle: 'Telegram no ha confirmado quién es usted',
+  telegramInvalidTitle: 'Telegram no ha confirmado que usted pueda abrir esto',
   telegramInvalidText: 'Abra la página de nuevo desde el chat.',
   replayedTitle: 'Ábralo de nuevo desde el chat',
   replayedText: 'Ya se usó antes, en otro navegador.',
