@@ -22,9 +22,17 @@ const IDENTITY_FIELDS = ['issuer', 'subject']
 export function givenFields(method: string, what: string, value: unknown, fields: readonly string[]): Given {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw misuse(method, what, 'must be an object')
+  // A class may have fields that are not listed: a misspelt team among them names somebody else.
+  if (!isPlain(value)) throw misuse(method, what, `must be a plain object: { ${fields.join(', ')} }`)
   const unknown = Object.keys(value).find((name) => !fields.includes(name))
   if (unknown !== undefined) throw misuse(method, unknown, `is not known. The fields are: ${fields.join(', ')}`)
   return value as Given
+}
+
+/** Whether an object has no prototype but that of all objects, of whatever realm. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /**

@@ -54,7 +54,10 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
    * a required audit sink did not record the link.
    */
   issueLink<const R extends LinkRequest<M>>(request: R): Promise<SensitiveLink<KindOf<R>>>
-  /** Hands a link to its user and returns the receipt that an agent may see. Never rejects. */
+  /**
+   * Hands a link to its user and returns the receipt that an agent may see. Never rejects for what `send` does: `delivered`
+   * says it.
+   */
   deliver<K extends string>(link: SensitiveLink<K>, send: SendToUser): Promise<LinkReceipt<K>>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Promise<readonly SessionSummary[]>

@@ -35,6 +35,18 @@ const NO_OBJECTS: readonly [why: string, value: unknown][] = [
   ['null', null],
   ['a text', '42'],
   ['a list', [user]],
+  [
+    'an object of a class',
+    new (class {
+      readonly platform = 'slack'
+      readonly userId = '42'
+      // In no list of fields: who wrote it meant a team.
+      get teamId() {
+        return '7'
+      }
+    })(),
+  ],
+  ['what inherits its fields', Object.create(user)],
 ]
 
 let app: Harness
@@ -87,6 +99,19 @@ test('a session id that is no text, and an answer that is neither yes nor no, ar
   expect(await app.settings.revoke('not-a-session')).toBe(false)
   expect(await app.settings.answerFirstClaim('not-a-claim', true)).toBe(false)
   await expectNothingChanged()
+})
+
+test('deliver refuses what is no link, and what cannot send it, before it reports anything', async () => {
+  const link = await app.settings.issueLink(user)
+  app.events.length = 0
+  for (const wrong of [undefined, {}, { receipt: {} }, link.receipt]) {
+    await expect(app.settings.deliver(wrong as never, () => undefined)).rejects.toMatchObject({
+      ...INVALID,
+      option: 'link',
+    })
+  }
+  await expect(app.settings.deliver(link, 'send' as never)).rejects.toMatchObject({ ...INVALID, option: 'send' })
+  expect(app.events).toEqual([])
 })
 
 test("a principal of the gate is taken as its user, and the user's sessions end", async () => {

@@ -18,6 +18,19 @@ describe('settingsOAuthFromEnv', () => {
     })
   })
 
+  test('in production is so, too, for variables that do not say where they are from', () => {
+    const before = process.env.NODE_ENV
+    process.env.NODE_ENV = 'production'
+    try {
+      expect(() => settingsOAuthFromEnv({})).toThrow(
+        expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_MISSING' }),
+      )
+      expect(settingsOAuthFromEnv({ NODE_ENV: 'development' })).toBeUndefined()
+    } finally {
+      process.env.NODE_ENV = before
+    }
+  })
+
   test('fails the start in production without any of the variables, unless that is said to be meant', () => {
     const missing = { code: 'ERR_COUNTERSIGN_OPTION_MISSING', option: 'SETTINGS_OAUTH_ISSUER' }
     for (const env of [{ NODE_ENV: 'production' }, { AWS_LAMBDA_FUNCTION_NAME: 'settings' }]) {

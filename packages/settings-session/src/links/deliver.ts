@@ -1,5 +1,7 @@
 import type { Audit } from '@countersign/core'
 import { reportChange } from '../events.js'
+import { misuse } from '../given.js'
+import { isTag } from '../tokens.js'
 import type { LinkReceipt, SensitiveLink } from './receipts.js'
 import type { SensitiveUrl } from './sensitive-url.js'
 
@@ -9,12 +11,16 @@ export type SendToUser = (url: SensitiveUrl, code?: string) => unknown
 /**
  * Delivers a link and returns what the agent may see: the same four fields, whatever happened. What `send` throws or
  * returns may hold the link, so it is dropped; `delivered` and the audit event say that it failed.
+ *
+ * @throws {OptionError} for what is no link, or no function: then nothing was tried.
  */
 export async function deliver<K extends string>(
   audit: Audit,
   link: SensitiveLink<K>,
   send: SendToUser,
 ): Promise<LinkReceipt<K>> {
+  if (!isTag(link?.receipt?.linkId)) throw misuse('deliver', 'link', 'must be what issueLink or wrapUrl returned')
+  if (typeof send !== 'function') throw misuse('deliver', 'send', 'must be a function that sends the URL to its user')
   let failure: string | undefined
   try {
     await send(link.url, link.code)

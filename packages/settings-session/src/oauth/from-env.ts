@@ -73,7 +73,7 @@ export function settingsOAuthFromEnv(
   const values = readVariables(env, names)
   const present = Object.keys(values) as Setting[]
   if (present.length === 0) {
-    if (required ?? isProduction(env)) throw absent(names, required)
+    if (required ?? isLive(env)) throw absent(names, required)
     return undefined
   }
   const missing = requiredWith(present, values.tokenAuthMethod === 'none').filter(
@@ -90,6 +90,11 @@ export function settingsOAuthFromEnv(
     ...(rest as Omit<SettingsOAuth, 'scopes'>),
     ...(scopes === undefined ? {} : { scopes: scopes.split(/[ ,]+/).filter((scope) => scope !== '') }),
   }
+}
+
+/** Where the variables that were given do not say what is in production, those of the process do. */
+function isLive(env: Environment): boolean {
+  return isProduction(env) || (!Object.hasOwn(env, 'NODE_ENV') && isProduction(process.env))
 }
 
 /** The settings that a configuration with these needs. */
