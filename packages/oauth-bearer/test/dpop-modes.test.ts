@@ -116,7 +116,7 @@ describe('[dpop-routes] one route can demand a bound token', () => {
 
 describe('[dpop-introspected] what is said of a token counts like what is in it', () => {
   const introspection = { clientId: 'c', clientSecret: 's' }
-  const start = async (mode: 'always' | 'opaque-only') => {
+  const start = async (mode: 'always' | 'opaque-only' | 'any-failure') => {
     const endpoint = addIntrospection(own)
     dpop = await dpopApp('accepted', { issuer: { issuer: own.url, introspection: { ...introspection, mode } } })
     const active = { active: true, iss: own.url, aud: RESOURCE, sub: 'u1', exp: dpop.app.clock.now() / 1000 + 60 }
@@ -157,6 +157,22 @@ describe('[dpop-introspected] what is said of a token counts like what is in it'
     expect(await dpop.outcome({ token: agreed })).toBe('200 granted')
     expect(await dpop.outcome({ token: contradicted })).toBe('401 bound_token')
     expect(await asBearer(typed)).toBe('401 bound_token')
+  })
+
+  test('of a JWT that the endpoint alone decides on, beside what it says itself', async () => {
+    const say = await start('any-failure')
+    const jwt = (claims: object) => tokenOf({ aud: 'another', ...claims })
+    const bare = await jwt({})
+    const silent = await jwt({ cnf: { jkt: dpop.key.jkt } })
+    const typed = await jwt({ typ: 'DPoP' })
+    const contradicted = await jwt({ cnf: { jkt: dpop.key.jkt } })
+    for (const token of [bare, silent, typed]) say(token, { token_type: 'Bearer' })
+    say(contradicted, { cnf: { jkt: 'A'.repeat(43) } })
+    expect(await asBearer(bare)).toBe('200 granted')
+    for (const token of [silent, typed, contradicted]) expect(await asBearer(token)).toBe('401 bound_token')
+    expect(await dpop.outcome({ token: silent })).toBe('200 granted')
+    expect(await asBearer(silent)).toBe('401 bound_token')
+    expect(await dpop.outcome({ token: contradicted })).toBe('401 bound_token')
   })
 
   test('by the app’s own function', async () => {

@@ -10,8 +10,9 @@ import {
   unavailableBy,
 } from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
-import { type ClaimRules, checkClaims, scopesOf, wrongType } from '../claims.js'
+import { type ClaimRules, checkClaims, isBound, scopesOf, wrongType } from '../claims.js'
 import { FetchError } from '../http/request.js'
+import { parseJws } from '../jwt/parse-jws.js'
 import { markOfOtherToken, PROFILES } from '../jwt/profile.js'
 import type { TokenOutcome, Verified } from '../outcome.js'
 import { grantByClaims, type OAuthBearerPrincipal } from '../principal.js'
@@ -129,7 +130,9 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
     return isUsable ? { answer: known, isStale: true } : failure
   }
 
-  function judge({ claims }: Answer): TokenOutcome {
+  function judge({ claims: said }: Answer, token: string): TokenOutcome {
+    const claims = mergeBinding(said, bindingIn(token))
+    if (claims === undefined) return denied('bound_token')
     const isOther = typeof claims.iss === 'string' && acceptsIssuers.includes(claims.iss)
     const rules = isOther ? { ...setup.rules, issuer: claims.iss as string } : setup.rules
     const type = typeof claims.token_type === 'string' ? claims.token_type.toLowerCase() : 'bearer'
@@ -184,7 +187,10 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
   }
 
   return {
-    ask: (presented) => andThen<Reply, TokenOutcome>(answerTo(presented, undefined), (reply) => conclude(reply, judge)),
+    ask: (presented) =>
+      andThen<Reply, TokenOutcome>(answerTo(presented, undefined), (reply) =>
+        conclude(reply, (answer) => judge(answer, presented.token)),
+      ),
     confirm: (presented, verified) =>
       andThen<Reply, TokenOutcome>(answerTo(presented, verified.verdict.principal.id), (reply) =>
         conclude(reply, (answer) => narrow(answer, verified)),
@@ -192,7 +198,18 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
   }
 }
 
-/** The claims of a JWT with what the endpoint says the token is bound to; undefined where the two contradict each other. */
+/**
+ * What a JWT says itself that it is bound to: an endpoint that does not repeat it makes no bearer token of it. Its signature was
+ * not verified, or not with success: this only takes away.
+ */
+function bindingIn(token: string): JsonObject {
+  const jws = parseJws(token)
+  if (typeof jws === 'string') return {}
+  const { cnf } = jws.payload
+  return cnf === undefined && isBound(jws.payload) ? { token_type: 'DPoP' } : { cnf }
+}
+
+/** Claims with what else is said of what the token is bound to; undefined where the two contradict each other. */
 function mergeBinding(claims: JsonObject, { cnf, token_type: type }: JsonObject): JsonObject | undefined {
   if (cnf === undefined && type === undefined) return claims
   const own = isJsonObject(claims.cnf) ? claims.cnf : {}
