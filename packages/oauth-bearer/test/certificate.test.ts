@@ -125,8 +125,8 @@ describe('[mtls-thumbprint] a token that is bound to a certificate', () => {
   })
 
   test('is not compared with what is no certificate', () => {
-    for (const wrong of [Buffer.alloc(0), 'text', { sha256: Buffer.alloc(20) }]) {
-      expect(certificateDigest(wrong)).toBeUndefined()
+    for (const wrong of [Buffer.alloc(0), 'text', { sha256: Buffer.alloc(20) }, { sha256: 'a'.repeat(32) }, null]) {
+      expect(certificateDigest(wrong as never)).toBeUndefined()
     }
   })
 })

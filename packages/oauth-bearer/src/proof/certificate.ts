@@ -14,9 +14,11 @@ export function peerCertificate({ socket }: Request): Uint8Array | undefined {
 
 /** The SHA-256 of a certificate's DER bytes (RFC 8705 §3.1); undefined for what is not one certificate. */
 export function certificateDigest(certificate: ClientCertificate | undefined): Uint8Array | undefined {
-  if (certificate === undefined) return undefined
+  // An app's function says null as well.
+  if (certificate == null) return undefined
   if (typeof certificate === 'object' && 'sha256' in certificate) {
-    return certificate.sha256.length === 32 ? certificate.sha256 : undefined
+    const { sha256: digest } = certificate
+    return digest instanceof Uint8Array && digest.length === 32 ? digest : undefined
   }
   const parsed = parseCertificate(certificate)
   return parsed && sha256(parsed.raw)
