@@ -65,6 +65,8 @@ describe('nonces of the server (RFC 9449 §4.3 10, §8, §9)', () => {
     dpop.app.clock.advance(2000)
     const { status, headers } = await dpop.call({ proof: { nonce } })
     expect([status, headers['cache-control']]).toEqual([200, 'no-store'])
+    // For scripts in browsers.
+    expect(headers['access-control-expose-headers']).toContain('DPoP-Nonce')
     const next = String(headers['dpop-nonce'])
     dpop.app.clock.advance(40_000)
     expect(await dpop.outcome({ proof: { nonce } })).toBe('401 bad_proof nonce')

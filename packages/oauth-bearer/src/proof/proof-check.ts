@@ -12,6 +12,7 @@ import {
   unavailableBy,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
+import { mergeExposed } from '../challenges.js'
 import type { CheckedDpopOptions } from '../dpop-options.js'
 import type { OAuthBearerVerdict } from '../outcome.js'
 import type { OAuthBearerPrincipal } from '../principal.js'
@@ -118,9 +119,13 @@ export function createProofCheck({
   }
 }
 
-/** A nonce for the client's next proof. No cache may give it to another request (RFC 9449 §8.2). */
+/**
+ * A nonce for the client's next proof, which scripts in browsers can read, too. No cache may give it to another request (RFC
+ * 9449 §8.2).
+ */
 function offer(nonce: string, { res: response }: ProofMessage): void {
   if (response === undefined || response.headersSent) return
   response.setHeader('DPoP-Nonce', nonce)
+  response.setHeader('Access-Control-Expose-Headers', mergeExposed(response.getHeader('Access-Control-Expose-Headers')))
   if (!response.hasHeader('Cache-Control')) response.setHeader('Cache-Control', 'no-store')
 }
