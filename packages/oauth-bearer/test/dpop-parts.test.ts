@@ -110,6 +110,7 @@ describe('the URI of a request', () => {
     ['/%61', 'https://mcp.example.com/a'],
     ['/a/b', 'https://mcp.example.com/x/../a/./b'],
     ['https://proxy.internal/mcp', 'https://mcp.example.com/mcp'],
+    ['https://proxy.internal', 'https://mcp.example.com/'],
     ['/a/../b', 'https://mcp.example.com/a/../b'],
   ])('%s is %s', (path, htu) => {
     expect(target(path, htu)).toBeUndefined()
@@ -131,6 +132,9 @@ describe('the URI of a request', () => {
     // A router takes these for paths of their own, whatever their normal form is.
     ['/a/../mcp', 'https://mcp.example.com/mcp', 'path'],
     ['/a/%2e%2E/mcp', 'https://mcp.example.com/mcp', 'path'],
+    ['https://mcp.example.com/a/../mcp', 'https://mcp.example.com/mcp', 'path'],
+    ['https://mcp.example.com/%2e%2e/mcp', 'https://mcp.example.com/mcp', 'path'],
+    ['https://mcp.example.com\\a/mcp', 'https://mcp.example.com/mcp', 'path'],
   ])('%s is not %s', (path, htu, difference) => {
     expect(target(path, htu)).toBe(difference)
   })

@@ -1,4 +1,5 @@
 const URI = /^https?:\/\/[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%]+$/i
+const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/\\]*(.*)$/i
 const ESCAPE = /%[0-9a-f]{2}/gi
 const UNRESERVED = /^[A-Za-z0-9\-._~]$/
 /** `.` and `..`, also where they are escaped. */
@@ -38,12 +39,12 @@ export function targetOf(
   }
 }
 
-/** Of an absolute-form target (RFC 9112 §3.2.2) the path alone. */
+/** Of an absolute-form target (RFC 9112 §3.2.2) the path alone, as it came: a router does not normalise it. */
 function pathOf(originalUrl: string): string {
   const end = originalUrl.search(/[?#]/)
   const target = end === -1 ? originalUrl : originalUrl.slice(0, end)
-  if (target.startsWith('/') || !URL.canParse(target)) return target
-  return new URL(target).pathname
+  const path = ABSOLUTE.exec(target)?.[1]
+  return path === '' ? '/' : (path ?? target)
 }
 
 function normalised(uri: string): { readonly origin: string; readonly path: string } | undefined {
