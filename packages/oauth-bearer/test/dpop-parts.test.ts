@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'
 import { dpopKey, dpopProof } from '../../../test/support/dpop-proof.js'
 import { createNonces } from '../src/proof/nonces.js'
-import { createProofKeys } from '../src/proof/proof-keys.js'
+import { createProofKeys, type ProofKey } from '../src/proof/proof-keys.js'
 import { badProof, type Proof, type ProofSubject, readProof } from '../src/proof/read-proof.js'
 import { targetOf } from '../src/proof/target-uri.js'
 
@@ -39,7 +39,7 @@ describe('[dpop-vectors] the example of RFC 9449 §7.1', () => {
     const { jws, headerText, jti, endsAt } = accepted(readProof(subject(), RULES, RFC.issuedAt))
     expect({ jti, endsAt }).toEqual({ jti: 'e1j3V_bKic8-LAEB', endsAt: RFC.issuedAt + 300_000 })
     const keys = createProofKeys(10)
-    const key = await keys.find(jws.header, headerText)
+    const key = await keys.find(jws.header, headerText, '')
     expect(key?.jkt).toBe(RFC.jkt)
     expect(key?.verify(jws.signed, jws.signature)).toBe(true)
     expect(key?.verify(jws.signed, Buffer.alloc(64, 1))).toBe(false)
@@ -67,14 +67,14 @@ test('[dpop-vectors] a thumbprint is that of RFC 7638 §3.1, whatever members th
     alg: 'RS256',
     kid: '2011-04-29',
   }
-  const key = await createProofKeys(10).find({ alg: 'RS256', jwk }, 'header')
+  const key = await createProofKeys(10).find({ alg: 'RS256', jwk }, 'header', '')
   expect(key?.jkt).toBe('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs')
 })
 
 test('keys that are private, symmetric, weak, or of another algorithm are none', async () => {
   const keys = createProofKeys(10)
   const { publicJwk, privateJwk } = await dpopKey()
-  const find = (jwk: unknown, alg = 'ES256') => keys.find({ alg, jwk }, JSON.stringify([alg, jwk]))
+  const find = (jwk: unknown, alg = 'ES256') => keys.find({ alg, jwk }, JSON.stringify([alg, jwk]), '')
   expect(await find(publicJwk)).toMatchObject({ jkt: await calculateJwkThumbprint(publicJwk) })
   for (const wrong of [
     privateJwk,
@@ -94,6 +94,31 @@ test('keys that are private, symmetric, weak, or of another algorithm are none',
   expect(
     await find({ kty: 'RSA', e: 'AQAB', n: Buffer.alloc(128, 255).toString('base64url') }, 'RS256'),
   ).toBeUndefined()
+  const { publicJwk: rsa } = await dpopKey('RS256')
+  const exponents = {
+    AQAB: true,
+    Aw: true,
+    AQ: false,
+    AQAA: false,
+    [Buffer.alloc(9, 255).toString('base64url')]: false,
+  }
+  // A verification with an exponent as long as the modulus takes 30 ms.
+  for (const [e, isGood] of Object.entries(exponents)) {
+    expect((await find({ ...rsa, e }, 'RS256')) !== undefined).toBe(isGood)
+  }
+})
+
+test('a client has one key among those that are known, however it writes its headers', async () => {
+  const keys = createProofKeys(2)
+  const [one, other] = [await dpopKey(), await dpopKey()]
+  const find = (key: typeof one, text: string) => keys.find({ alg: 'ES256', jwk: key.publicJwk }, text, key.jkt)
+  const known = await find(other, 'other')
+  keys.keep('other', known as ProofKey)
+  for (const text of ['a', 'b', 'c']) keys.keep(text, (await find(one, text)) as ProofKey)
+  expect(find(other, 'other')).toBe(known)
+  // The text of one key's header finds no other key.
+  expect(await keys.find({ alg: 'ES256', jwk: one.publicJwk }, 'other', one.jkt)).not.toBe(known)
+  expect(await keys.find({ alg: 'ES256', jwk: one.publicJwk }, 'c', other.jkt)).toMatchObject({ jkt: one.jkt })
 })
 
 describe('the URI of a request', () => {

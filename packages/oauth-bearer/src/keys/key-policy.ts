@@ -11,6 +11,8 @@ export const MAX_KID_LENGTH = 256
 const MIN_RSA_BITS = 2048
 /** Verifying with a larger key costs more than it protects. */
 const MAX_RSA_BITS = 8192
+/** OpenSSL's own limit for keys above 3072 bits. Below, an exponent as long as the modulus makes a verification take 30 ms. */
+const MAX_EXPONENT = 2n ** 64n
 /** Of 4096 bits in base64url. */
 const USUAL_MODULUS_LENGTH = 683
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
@@ -41,7 +43,7 @@ export function isPrivateKey(jwk: unknown): boolean {
   return isJsonObject(jwk) && PRIVATE_MEMBERS.some((name) => Object.hasOwn(jwk, name))
 }
 
-/** A public signature key that is not weak: RSA of 2048 to 8192 bits with an odd exponent of 3 or more, or a curve. */
+/** A public signature key that is not weak: RSA of 2048 to 8192 bits with an odd exponent of 3 or more and 64 bits at most, or a curve. */
 function isStrongKey(jwk: unknown): jwk is JsonObject {
   if (!isJsonObject(jwk) || isPrivateKey(jwk)) return false
   const { kty, use, key_ops: operations, kid, alg } = jwk
@@ -57,7 +59,8 @@ function isStrongRsa({ n, e }: JsonObject): boolean {
   const exponent = numberOf(e)
   if (modulus === undefined || exponent === undefined) return false
   const bits = modulus.toString(2).length
-  return bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS && exponent >= 3n && exponent % 2n === 1n
+  const isOfSize = bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS
+  return isOfSize && exponent >= 3n && exponent < MAX_EXPONENT && exponent % 2n === 1n
 }
 
 function numberOf(value: unknown): bigint | undefined {

@@ -110,7 +110,7 @@ export function createProofCheck({
         const proof = proofOf()
         if ('outcome' in proof) return proof
         return andThen<ProofKey | undefined, Denied<OAuthBearerReason> | undefined>(
-          keys.find(proof.jws.header, proof.headerText),
+          keys.find(proof.jws.header, proof.headerText, jkt),
           (key) => judge(jkt, proof, key),
         )
       },

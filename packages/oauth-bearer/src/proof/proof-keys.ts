@@ -14,22 +14,29 @@ export interface ProofKey {
 
 /** The keys of proofs that were good. */
 export interface ProofKeys {
-  /** The key of a proof's header; undefined for one that is not public, weak, or of another algorithm. */
-  find(header: CompactJws['header'], text: string): ProofKey | undefined | Promise<ProofKey | undefined>
+  /**
+   * The key of a proof's header; undefined for one that is not public, weak, or of another algorithm. `jkt` is the key that it
+   * should be.
+   */
+  find(header: CompactJws['header'], text: string, jkt: string): ProofKey | undefined | Promise<ProofKey | undefined>
   /** Remembers the key of this header, whose signature was good. */
   keep(text: string, key: ProofKey): void
 }
 
 /**
  * Finds keys by the text of the header: a client sends the same one with each proof. A key is kept only when a token was bound
- * to it and it signed, so strangers displace none.
+ * to it and it signed, so strangers displace none; and with one header alone, so that a client that varies it displaces none
+ * but its own.
  */
 export function createProofKeys(maxKeys: number): ProofKeys {
-  const known = new LRUCache<string, ProofKey>({ max: maxKeys })
+  const known = new LRUCache<string, { readonly text: string; readonly key: ProofKey }>({ max: maxKeys })
   return {
-    find: (header, text) => known.get(text) ?? importKey(header),
-    keep: (text, key) => {
-      if (known.peek(text) !== key) known.set(text, key)
+    find(header, text, jkt) {
+      const kept = known.get(jkt)
+      return kept?.text === text ? kept.key : importKey(header)
+    },
+    keep(text, key) {
+      if (known.peek(key.jkt)?.key !== key) known.set(key.jkt, { text, key })
     },
   }
 }
