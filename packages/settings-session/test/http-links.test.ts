@@ -144,6 +144,7 @@ describe('[settings-malformed] what is not a link', () => {
     ['a wrong partition', `?s=l1.g${'A'.repeat(16)}.${secret}`],
     ['another version', `?s=l2.0${'A'.repeat(16)}.${secret}`],
     ['another type', `?s=s1.0${'A'.repeat(16)}.${secret}`],
+    ['the token of a sign-in', `?s=r1.0${'A'.repeat(16)}.${secret}`],
     ['cut short', '?s=l1.0AAAA'],
     ['12 KB', `?s=l1.${'l'.repeat(12_000)}`],
     ['non-ASCII', `?s=l1.0${'A'.repeat(16)}.${'%C3%A9'.repeat(43)}`],
@@ -157,6 +158,9 @@ describe('[settings-malformed] what is not a link', () => {
   test.each([
     ['empty', '?s=', 'missing'],
     ['a word', '?s=hello', 'missing'],
+    ['a search for a library', '?s=d3.js', 'missing'],
+    ['a search for a host', '?s=s3.amazonaws.com', 'missing'],
+    ['a search for a machine', '?s=t2.micro', 'missing'],
     ['an object', '?s[a]=1&s=x', 'missing'],
     ['a prototype', '?s=__proto__', 'missing'],
     ['broken encoding', '?s=%E0%A4%A', 'missing'],
