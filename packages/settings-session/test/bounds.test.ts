@@ -91,3 +91,26 @@ test('a user is asked in the chat five times about one link at most', async () =
     await provider.close()
   }
 })
+
+test('who comes back by signing in has as many openings as their links have', async () => {
+  const provider = await startHostileProvider()
+  app = await settingsApp({ oauth: provider.oauth, firstClaim: 'deny', returning: 'sign-in', realTime: true })
+  const comeBack = async () => {
+    const browser = app.browser()
+    const start = await browser.send('/settings/oauth/start')
+    return browser.send(provider.answerTo(start.headers.get('location') as string))
+  }
+  try {
+    const user = { platform: 'telegram', userId: '1' }
+    await app.settings.rebind(user, { issuer: provider.url, subject: 'alice' })
+    const statuses: number[] = []
+    for (let count = 0; count < 60; count += 1) statuses.push((await comeBack()).status)
+    expect(new Set(statuses)).toEqual(new Set([303]))
+    const refused = await comeBack()
+    expect([refused.status, app.last()]).toEqual([429, 'too_many_attempts'])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(app.events.at(-1)).toMatchObject({ principal: { id: 'telegram:1' }, attributes: { cause: 'user' } })
+  } finally {
+    await provider.close()
+  }
+})

@@ -1,10 +1,12 @@
 import { denied, partitionOf } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
+import { refuseTooMany } from '../attempts.js'
 import { expireCookie, onlyCookie, setCookie } from '../cookies.js'
 import { siteOf } from '../csrf.js'
 import type { Provider } from '../oauth/provider.js'
 import { bindingOf } from '../oauth/sign-in.js'
 import { COME_BACK_WORDS, type ErrorWords, NOT_BOUND_WORDS, SEVERAL_WORDS } from '../pages/texts.js'
+import { principalId } from '../principal.js'
 import { parseReturnTo, pathTo, type Site } from '../site.js'
 import { userKey } from '../store/keys.js'
 import { mintTag, mintToken, parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
@@ -77,6 +79,8 @@ export async function finishReturning(
   const [user, ...others] = await store.returningUsers(identity)
   if (user === undefined) return refuseReturning('no_user', NOT_BOUND_WORDS)
   if (others.length > 0) return refuseReturning('several_users', SEVERAL_WORDS)
+  const tooMany = await refuseTooMany(store, 'user', userKey(user))
+  if (tooMany !== undefined) return { ...tooMany, detail: { ...tooMany.detail, principalId: principalId(user) } }
   const session = mintToken('s', mintTag(partitionOf(userKey(user))))
   const content = { user, kind: 'settings', returnTo }
   await store.openSession({ ref: session, content, state: 'awaiting_identity', limits })
