@@ -13,7 +13,7 @@ export interface CommandDefinition<O = object, A extends (string | undefined)[] 
   /** Command lines, at least one. */
   readonly examples: readonly [string, ...string[]]
   /** True for a command that changes what is stored: its events are recorded. */
-  readonly changesState?: boolean
+  readonly changesState?: boolean | ((options: O) => boolean)
   /** Adds the command's options. `--json` is always there. */
   readonly options?: (command: Command) => unknown
   /** Runs it. Without an exit code it ends with 0. */
@@ -62,8 +62,9 @@ export function addCommand(
   command.addHelpText('after', exampleText(examples))
   command.action(async (...given: unknown[]) => {
     const args = given.slice(0, -2).flat() as never
-    if (changesState) await record()
-    onEnd((await definition.run(context, given.at(-2) as never, ...args)) ?? exitCodes.ok)
+    const chosen = given.at(-2) as never
+    if (typeof changesState === 'function' ? changesState(chosen) : changesState) await record()
+    onEnd((await definition.run(context, chosen, ...args)) ?? exitCodes.ok)
   })
 }
 

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addCommand, addGroup, type CommandDefinition, type CommandGroup, type CommandHooks } from './command.js'
+import { addNamespaceOption } from './connect/redis.js'
 import type { Context } from './context.js'
+import type { DoctorRequest } from './doctor/doctor.js'
+import { parseUrl } from './input.js'
 
 const GROUPS: readonly CommandGroup[] = [
   {
@@ -36,11 +39,19 @@ const GROUPS: readonly CommandGroup[] = [
   },
 ]
 
-const doctor: CommandDefinition = {
+const doctor: CommandDefinition<DoctorRequest> = {
   usage: 'doctor',
   summary: 'check Node, the environment, the keys, PostgreSQL and Redis',
-  details: 'Skips what is not configured. Run it where the app runs, with its environment.',
-  examples: ['countersign doctor', 'countersign doctor --json | jq ".checks[] | select(.status == \\"fail\\")"'],
+  details:
+    'Skips what is not configured. Run it where the app runs, with its environment. With --settings it makes a link for a person who does not exist, opens it at that address as a browser does, and revokes it.',
+  examples: [
+    'countersign doctor',
+    'countersign doctor --json | jq ".checks[] | select(.status == \\"fail\\")"',
+    'countersign doctor --settings https://app.example.com/settings',
+  ],
+  changesState: ({ settings }) => settings !== undefined,
+  options: (command) =>
+    addNamespaceOption(command.option('--settings <url>', 'baseUrl of the settings, as people reach it', parseUrl)),
   run: async (context, options) => (await import('./doctor/doctor.js')).doctor(context, options),
 }
 

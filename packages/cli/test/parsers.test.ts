@@ -12,8 +12,8 @@ import { parseSeconds, relativeTime } from '../src/durations.js'
 import { parseRefusal } from '../src/hmac/compare-refusal.js'
 import { addVariable, removeVariable } from '../src/hmac/env-file.js'
 import { escapedLines } from '../src/hmac/explain.js'
-import { rawTarget } from '../src/hmac/send-request.js'
 import { parseChallenges } from '../src/oauth/parse-challenges.js'
+import { rawTarget } from '../src/send-request.js'
 
 let folder: string
 beforeAll(() => {

@@ -1,13 +1,21 @@
 import { type Check, fail, finishReport, pass, printCheck } from '../checks.js'
 import type { JsonOption } from '../command.js'
+import type { NamespaceOption } from '../connect/redis.js'
 import type { Context } from '../context.js'
 import type { ExitCode } from '../errors.js'
 import { checkKeys, checkStore } from '../hmac/check-secrets.js'
 import { checkEnvironment } from './check-environment.js'
 import { checkRedis } from './check-redis.js'
+import { checkSettings } from './settings/check-settings.js'
 
-/** `doctor`: checks Node, the environment, the keys, PostgreSQL and Redis. */
-export async function doctor(context: Context, { json }: JsonOption): Promise<ExitCode> {
+/** What `doctor` is asked. */
+export interface DoctorRequest extends JsonOption, NamespaceOption {
+  /** Where people reach the settings. */
+  readonly settings?: URL
+}
+
+/** `doctor`: checks Node, the environment, the keys, PostgreSQL and Redis, and the way to the settings when it is asked to. */
+export async function doctor(context: Context, { json, settings, namespace }: DoctorRequest): Promise<ExitCode> {
   const checks: Check[] = []
   const parts = [
     async () => [checkNode(process.versions.node)],
@@ -15,6 +23,9 @@ export async function doctor(context: Context, { json }: JsonOption): Promise<Ex
     () => checkKeys(context.env),
     () => checkStore(context),
     () => checkRedis(context),
+    ...(settings === undefined
+      ? []
+      : [() => checkSettings(context, settings, namespace === undefined ? {} : { namespace })]),
   ]
   for (const part of parts) {
     const found = await part()

@@ -1,7 +1,7 @@
 import type { CommandDefinition } from '../command.js'
 import { parseSeconds } from '../durations.js'
 import { exitCodes, failedError } from '../errors.js'
-import { sendRequest, unreachable } from './send-request.js'
+import { sendRequest, unreachable } from '../send-request.js'
 import { addSigningOptions, type SigningOptions, signRequest } from './sign.js'
 
 interface CurlOptions extends SigningOptions {

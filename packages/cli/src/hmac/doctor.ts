@@ -4,8 +4,8 @@ import type { Context } from '../context.js'
 import { checkRedis } from '../doctor/check-redis.js'
 import { CommandError, exitCodes } from '../errors.js'
 import { parseUrl } from '../input.js'
+import { sendRequest } from '../send-request.js'
 import { checkKeys, checkStore } from './check-secrets.js'
-import { sendRequest } from './send-request.js'
 
 interface HmacDoctorOptions {
   readonly url?: string

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { type CommandError, connectionProblem, unavailableError } from '../errors.js'
+import { type CommandError, connectionProblem, unavailableError } from './errors.js'
 
 /** A request as it is sent. `fetch` would normalise its path, and the signature covers the raw one. */
 export interface RawRequest {
