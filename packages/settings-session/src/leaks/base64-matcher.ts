@@ -54,6 +54,8 @@ export class Base64Matcher {
   private count = 0
   private former = -1
   private breaks = 0
+  /** Whether a byte of a token has been read in one of the ways. */
+  private isAlive = false
 
   /** Reads a character that begins at a place of the stream. True when it ends a token. */
   push(code: number, place: number): boolean {
@@ -70,7 +72,10 @@ export class Base64Matcher {
     this.former = sextet
     if (former < 0) return false
     const pair = (former << 6) | sextet
-    return this.step(index - 1, pair >> 4) || this.step(index - 2, pair >> 2) || this.step(index - 3, pair)
+    if (!this.isAlive && BEGINNINGS[pair] === 0) return false
+    const isWhole = this.step(index - 1, pair >> 4) || this.step(index - 2, pair >> 2) || this.step(index - 3, pair)
+    this.isAlive = this.states() !== 0
+    return isWhole
   }
 
   private step(way: number, bits: number): boolean {
@@ -86,29 +91,34 @@ export class Base64Matcher {
   /** A line break folds what is surely a token; anything else ends it. */
   private pause(code: number): void {
     if (this.former < 0) return
-    let rest = 0
     this.breaks += 1
-    if ((code === 10 || code === 13) && this.breaks <= 2) {
-      for (let way = 0; way < 4; way += 1) {
-        this.low[way] = (this.low[way] as number) & FOLDABLE
-        rest |= (this.low[way] as number) | (this.high[way] as number)
-      }
+    if (this.isAlive && (code === 10 || code === 13) && this.breaks <= 2) {
+      for (let way = 0; way < 4; way += 1) this.low[way] = (this.low[way] as number) & FOLDABLE
+      if (this.states() !== 0) return
     }
-    if (rest === 0) this.clear()
+    this.clear()
   }
 
   private clear(): void {
-    this.low.fill(0)
-    this.high.fill(0)
+    if (this.isAlive) {
+      this.low.fill(0)
+      this.high.fill(0)
+      this.isAlive = false
+    }
     this.former = -1
     this.breaks = 0
   }
 
+  private states(): number {
+    const { low, high } = this
+    let all = 0
+    for (let way = 0; way < 4; way += 1) all |= (low[way] as number) | (high[way] as number)
+    return all
+  }
+
   /** Whether nothing is known but the last character. */
   isQuiet(): boolean {
-    const { low, high } = this
-    for (let way = 0; way < 4; way += 1) if (((low[way] as number) | (high[way] as number)) !== 0) return false
-    return true
+    return !this.isAlive
   }
 
   /** The character read last, or that none was of base64: two quiet matchers that agree in it agree in all. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:http2'
 import { problemAnswer } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { HeldBytes } from './held-bytes.js'
@@ -32,7 +33,7 @@ export function guardResponse(
   }
   const held = new HeldBytes()
   const scanner = new TokenScanner()
-  let state: 'open' | 'ended' | 'stopped' = 'open'
+  let state: 'open' | 'ended' | 'answering' | 'stopped' = 'open'
 
   const isStopped = () => state === 'stopped'
   const head = delayHead(response, isHttp2, () => !headLeaks() || stop('header'))
@@ -57,20 +58,29 @@ export function guardResponse(
     original.end.call(response, body)
   }
 
+  /** So that the client sees that the answer is not whole: HTTP/2 closes a destroyed stream as if it were. */
+  function cut(): void {
+    const { stream } = response as { stream?: { close(code: number): void } }
+    if (isHttp2 && stream !== undefined) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    else response.destroy()
+  }
+
   function stop(leak: Leak): false {
     held.clear()
     if (head.isSent()) {
       state = 'stopped'
       report(leak, undefined)
-      response.destroy()
+      cut()
       return false
     }
     report(leak, 500)
     head.release()
     for (const name of response.getHeaderNames()) response.removeHeader(name)
     if (!isHttp2) response.statusMessage = ''
-    state = 'stopped'
+    // HTTP/2's `end` writes its chunk by the response's `write`.
+    state = 'answering'
     sendProblem()
+    state = 'stopped'
     return false
   }
 

@@ -80,7 +80,8 @@ export class TokenScanner {
   private isQuiet(): boolean {
     const { raw, plain, levels } = this
     if (!raw.isQuiet() || !plain.isQuiet() || raw.base64.last !== plain.base64.last) return false
-    return levels.every((level) => level.isQuiet())
+    for (const level of levels) if (!level.isQuiet()) return false
+    return true
   }
 
   /** The first character from `index` on with which something may begin. */
