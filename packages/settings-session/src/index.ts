@@ -1,7 +1,6 @@
 export type { Principal } from '@countersign/core'
 export { principalOf } from '@countersign/core'
 export { guardMcpServer } from './guard-mcp-server.js'
-export type { LeakGuardOptions } from './leak-guard.js'
 export { leakGuard } from './leak-guard.js'
 export type { AgentSafe } from './links/agent-safe.js'
 export type { LinkRequest } from './links/issue-link.js'
