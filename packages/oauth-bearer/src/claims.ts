@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   type AuditAttributes,
   type Denied,
@@ -7,8 +8,9 @@ import {
   listed,
   memberOf,
 } from '@countersign/core/gate-kit'
+import { parseJws } from './jwt/parse-jws.js'
 import type { OAuthBearerReason } from './reasons.js'
-import { isJsonObject, type JsonObject } from './strict-encoding.js'
+import { deepFreeze, isJsonObject, type JsonObject } from './strict-encoding.js'
 
 /** What one issuer's claims are checked against and read by. */
 export interface ClaimRules {
@@ -90,6 +92,29 @@ export function isBoundToKey({ cnf, token_type: type, typ }: JsonObject): boolea
 
 function isDpop(type: unknown): boolean {
   return typeof type === 'string' && type.toLowerCase() === 'dpop'
+}
+
+/**
+ * What somebody else says of a token, with what the token says itself that it is bound to, if it is a JWT: who does not repeat
+ * it makes no bearer token of it. Its signature was not verified here, or not with success: this only takes away. Undefined
+ * where the two contradict each other.
+ */
+export function boundAsToken(said: JsonObject, token: string): JsonObject | undefined {
+  const jws = parseJws(token)
+  if (typeof jws === 'string' || !isBound(jws.payload)) return said
+  const { cnf } = jws.payload
+  return mergeBinding(said, cnf === undefined ? { token_type: 'DPoP' } : { cnf })
+}
+
+/** Claims with what else is said of what the token is bound to; undefined where the two contradict each other. */
+export function mergeBinding(claims: JsonObject, { cnf, token_type: type }: JsonObject): JsonObject | undefined {
+  if (cnf === undefined && type === undefined) return claims
+  const own = isJsonObject(claims.cnf) ? claims.cnf : {}
+  const said = isJsonObject(cnf) ? cnf : {}
+  if (Object.keys(said).some((name) => name in own && !isDeepStrictEqual(own[name], said[name]))) return undefined
+  const members = { ...own, ...said }
+  const isBoundTo = cnf !== undefined || claims.cnf !== undefined ? { cnf: members } : {}
+  return deepFreeze({ ...claims, ...(type === undefined ? {} : { token_type: type }), ...isBoundTo })
 }
 
 function missingClaim(claim: string): Denied<OAuthBearerReason> {

@@ -184,6 +184,11 @@ describe('[dpop-introspected] what is said of a token counts like what is in it'
     expect(await dpop.outcome({ token: 'bound' })).toBe('200 granted')
     expect(await asBearer('bound')).toBe('401 bound_token')
     expect(await asBearer('plain')).toBe('200 granted')
+    // A JWT says it itself.
+    const another = { iss: 'another' }
+    expect(await asBearer(await tokenOf(another))).toBe('200 granted')
+    expect(await asBearer(await bound(another))).toBe('401 bound_token')
+    expect(await dpop.outcome({ token: await bound(another) })).toBe('200 granted')
     expect(await dpop.outcome({ token: 'plain' })).toBe('401 bound_token')
   })
 })

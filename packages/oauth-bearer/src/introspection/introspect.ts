@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@countersign/core'
 import {
   andThen,
@@ -10,15 +9,14 @@ import {
   unavailableBy,
 } from '@countersign/core/gate-kit'
 import { LRUCache } from 'lru-cache'
-import { type ClaimRules, checkClaims, isBound, scopesOf, wrongType } from '../claims.js'
+import { boundAsToken, type ClaimRules, checkClaims, mergeBinding, scopesOf, wrongType } from '../claims.js'
 import { FetchError } from '../http/request.js'
-import { parseJws } from '../jwt/parse-jws.js'
 import { markOfOtherToken, PROFILES } from '../jwt/profile.js'
 import type { TokenOutcome, Verified } from '../outcome.js'
 import { grantByClaims, type OAuthBearerPrincipal } from '../principal.js'
 import type { PresentedToken } from '../read.js'
 import type { OAuthBearerDependency, OAuthBearerReason } from '../reasons.js'
-import { deepFreeze, isJsonObject, type JsonObject } from '../strict-encoding.js'
+import type { JsonObject } from '../strict-encoding.js'
 import { digestOf } from '../token-cache.js'
 import type { AskEndpoint } from './ask-endpoint.js'
 import type { CheckedIntrospectionOptions } from './introspection-options.js'
@@ -131,7 +129,7 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
   }
 
   function judge({ claims: said }: Answer, token: string): TokenOutcome {
-    const claims = mergeBinding(said, bindingIn(token))
+    const claims = boundAsToken(said, token)
     if (claims === undefined) return denied('bound_token')
     const isOther = typeof claims.iss === 'string' && acceptsIssuers.includes(claims.iss)
     const rules = isOther ? { ...setup.rules, issuer: claims.iss as string } : setup.rules
@@ -196,28 +194,6 @@ export function createIntrospection(setup: IntrospectionSetup): Introspection {
         conclude(reply, (answer) => narrow(answer, verified)),
       ),
   }
-}
-
-/**
- * What a JWT says itself that it is bound to: an endpoint that does not repeat it makes no bearer token of it. Its signature was
- * not verified, or not with success: this only takes away.
- */
-function bindingIn(token: string): JsonObject {
-  const jws = parseJws(token)
-  if (typeof jws === 'string') return {}
-  const { cnf } = jws.payload
-  return cnf === undefined && isBound(jws.payload) ? { token_type: 'DPoP' } : { cnf }
-}
-
-/** Claims with what else is said of what the token is bound to; undefined where the two contradict each other. */
-function mergeBinding(claims: JsonObject, { cnf, token_type: type }: JsonObject): JsonObject | undefined {
-  if (cnf === undefined && type === undefined) return claims
-  const own = isJsonObject(claims.cnf) ? claims.cnf : {}
-  const said = isJsonObject(cnf) ? cnf : {}
-  if (Object.keys(said).some((name) => name in own && !isDeepStrictEqual(own[name], said[name]))) return undefined
-  const members = { ...own, ...said }
-  const isBoundTo = cnf !== undefined || claims.cnf !== undefined ? { cnf: members } : {}
-  return deepFreeze({ ...claims, ...(type === undefined ? {} : { token_type: type }), ...isBoundTo })
 }
 
 const INACTIVE: NoAnswer = Object.freeze(denied<OAuthBearerReason>('inactive'))

@@ -9,7 +9,7 @@ import {
   withDeadline,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import { checkTimes, isBound } from '../claims.js'
+import { boundAsToken, checkTimes, isBound } from '../claims.js'
 import type { TokenOutcome } from '../outcome.js'
 import { grantTo, type Via } from '../principal.js'
 import type { PresentedToken } from '../read.js'
@@ -74,7 +74,7 @@ export function createVerifyFunction(setup: VerifyFunctionSetup): AskAboutToken 
         const answer = verify(token, { signal: controller.signal, scheme, req: request })
         return isPromise(answer) ? withDeadline(answer, timeoutMs, 'verifier') : answer
       },
-      (answer) => judge(answer, setup, now, askedMs),
+      (answer) => judge(answer, token, setup, now, askedMs),
       (error) => {
         controller.abort(error)
         return unavailableBy(error, 'verifier')
@@ -83,15 +83,23 @@ export function createVerifyFunction(setup: VerifyFunctionSetup): AskAboutToken 
   }
 }
 
-function judge(answer: VerifiedToken | null, setup: VerifyFunctionSetup, now: number, askedMs: number): TokenOutcome {
+function judge(
+  answer: VerifiedToken | null,
+  token: string,
+  setup: VerifyFunctionSetup,
+  now: number,
+  askedMs: number,
+): TokenOutcome {
   const { via, issuer, toleranceMs, claimNames, takesBound } = setup
   if (answer === null) return denied(via === 'legacy' ? 'legacy_refused' : 'inactive')
   assertVerified(answer)
   const { subject, clientId, scopes = [], expiresAt, claims = {} } = membersOf(answer)
   const untimely = checkTimes({ expiresAt }, toleranceMs, now)
   if (untimely !== undefined) return untimely
-  const own = structuredClone(claims)
-  if (!takesBound && isBound(own)) return denied('bound_token')
+  const said = structuredClone(claims)
+  // Where nothing is checked here, what a JWT is bound to may be what the app's function checks itself.
+  const own = takesBound ? boundAsToken(said, token) : isBound(said) ? undefined : said
+  if (own === undefined) return denied('bound_token')
   const verdict = grantTo({ issuer, subject, clientId, scopes: [...scopes], expiresAt, claims: own, claimNames, via })
   const keepUntilMs = expiresAt === undefined ? undefined : askedMs + MAX_KEEP_MS
   return { outcome: 'verified', verdict, expiresAt, toleranceMs, keepUntilMs }
