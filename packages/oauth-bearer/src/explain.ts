@@ -65,8 +65,12 @@ export async function explainToken(
     { scopes },
     { hasScopes: createScopeCheck(scopeImplies), relevantScopes: new Set(scopes), clock, toleranceMs },
   )
-  const { dpop, resource } = resolved
-  const check = dpop && createSenderCheck({ dpop, mtls: undefined, resource, clock, replay: { claim: () => 'fresh' } })
+  const { dpop, mtls, resource } = resolved
+  // There is no connection whose certificate could be the token's.
+  const noCertificate = mtls && { mode: mtls.mode, certificate: () => undefined, header: undefined }
+  const check =
+    (dpop ?? mtls) &&
+    createSenderCheck({ dpop, mtls: noCertificate, resource, clock, replay: { claim: () => 'fresh' } })
   // The token first, whatever is wrong with the proof.
   const proving = check && { ...check(presented, sender && messageOf(sender)), early: () => undefined }
   let verdict: OAuthBearerVerdict
@@ -81,7 +85,7 @@ export async function explainToken(
     verdict = decision
   }
   const route = await createTokenRouter(issuers, findIssuer)(token)
-  return explain(verdict, stepsOf(route, isRevoked !== undefined, dpop !== undefined))
+  return explain(verdict, stepsOf(route, isRevoked !== undefined, check !== undefined))
 }
 
 /** Who presents a token: a request and its proof. */

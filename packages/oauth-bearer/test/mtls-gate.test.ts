@@ -4,6 +4,7 @@ import { createServer as createPlainServer } from 'node:http'
 import { Agent, createServer, request, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
+import { explainToken } from '@countersign/oauth-bearer/explain'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import express, { type Express } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
@@ -217,6 +218,14 @@ test.each<[unknown, string]>([
   [{ certificate: async () => undefined }, '"mtls.certificate"'],
 ])('the option %p fails at creation', (mtls, message) => {
   expect(() => mount(mtls as never)).toThrow(message)
+})
+
+test('[mtls-bound] explainToken has no connection, so it does not call a bound token good', async () => {
+  const jwks = { keys: [key.jwk] }
+  const options = { resource: RESOURCE, issuer: { issuer: ISSUER, jwks }, mtls: 'accepted' } as const
+  const { verdict } = await explainToken(await bound(), options)
+  expect(verdict).toMatchObject({ outcome: 'denied', reason: 'bound_token' })
+  expect((await explainToken(await tokenOf(), options)).verdict.outcome).toBe('granted')
 })
 
 describe('[mtls-real-provider] tokens that oidc-provider bound to a certificate', () => {
