@@ -252,6 +252,8 @@ describe('[settings-leak] behind leakGuard', () => {
   })
 })
 
+const linesOf = (text: string) => Buffer.from(text).toString('base64').replace(/.{76}/g, '$&\n')
+
 describe('[settings-leak] leakGuard makes a 500 without detail of', () => {
   const LEAKS: readonly Row[] = [
     ['JSON', (response) => response.set('x-own', '1').json({ deep: [{ url: TOKEN }] }), 'body'],
@@ -305,6 +307,15 @@ describe('[settings-leak] leakGuard makes a 500 without detail of', () => {
       ),
       'header',
     ],
+    [
+      'trailers of objects',
+      inTurn(
+        (response) => response.addTrailers({ 'x-sum': { toString: () => TOKEN } as never }),
+        (response) => response.end('x'),
+      ),
+      'header',
+    ],
+    ['base64 in lines', (response) => response.end(linesOf(`${'a'.repeat(55)}${TOKEN}`)), 'body'],
     ['what is compressed already', (response) => response.set('content-encoding', 'gzip').end('x'), 'encoded'],
   ]
   test.each(LEAKS.map(named))('$name', async ({ handle, where, method }) => {

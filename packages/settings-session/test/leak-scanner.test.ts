@@ -62,6 +62,19 @@ test('[settings-leak] what looks like the beginning of a token twice is read as 
   expect(holdsToken(inner.repeat(2).slice(10))).toBe(true)
 })
 
+test('[settings-leak] base64 in lines is found wherever in a line the token begins', () => {
+  for (let offset = 0; offset < 57; offset += 1) {
+    const text = Buffer.from(`${'a'.repeat(offset)}${TOKEN}`).toString('base64')
+    for (const end of ['\n', '\r\n']) {
+      const bytes = Buffer.from(text.replace(/.{76}/g, `$&${end}`))
+      expect([offset, scan([bytes]).found]).toEqual([offset, true])
+      // Beyond the two bytes that every link begins with, nothing of it passes.
+      const { found, passed } = scan(Array.from(bytes, (byte) => Uint8Array.of(byte)))
+      expect([offset, found, bytes.length - passed > 80]).toEqual([offset, true, true])
+    }
+  }
+})
+
 test('[settings-leak] texts without a token pass, and no more is held than one token in its longest form', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),

@@ -36,8 +36,8 @@ const PARTIAL = [6, 4, 2].map((bits) => {
 
 /** Characters whose places are remembered: more than the 87 that a token has. */
 const REMEMBERED = 128
-/** The states of which a line may be folded: three bytes are known, so no text ends like this by chance. */
-const FOLDABLE = ~0b11
+/** At the end of a line, the states that are held: three bytes are known, so no text ends like this by chance. */
+const HELD = ~0b11
 
 function isSet(bits: number): boolean {
   return bits !== 0
@@ -88,15 +88,12 @@ export class Base64Matcher {
     return high < 0
   }
 
-  /** A line break folds what is surely a token; anything else ends it. */
+  /** A line break may fold a token; anything else ends it. */
   private pause(code: number): void {
     if (this.former < 0) return
     this.breaks += 1
-    if (this.isAlive && (code === 10 || code === 13) && this.breaks <= 2) {
-      for (let way = 0; way < 4; way += 1) this.low[way] = (this.low[way] as number) & FOLDABLE
-      if (this.states() !== 0) return
-    }
-    this.clear()
+    const isFold = (code === 10 || code === 13) && this.breaks <= 2
+    if (!isFold || this.isQuiet()) this.clear()
   }
 
   private clear(): void {
@@ -133,7 +130,10 @@ export class Base64Matcher {
     this.places[(this.count - 1) & (REMEMBERED - 1)] = place
   }
 
-  /** Where a token begins that may still be completed; Infinity when there is none. */
+  /**
+   * Where a token begins that may still be completed; Infinity when there is none. The first two bytes of one at the end of
+   * a line are no reason to hold the line: they tell nothing. So this may be a place that was sent already.
+   */
   earliest(): number {
     const last = this.count - 1
     let from = Number.POSITIVE_INFINITY
@@ -148,8 +148,10 @@ export class Base64Matcher {
 
   /** How many bits of a token were read one way, those of the byte that is not whole included. */
   private bitsOf(way: number, partial: (typeof PARTIAL)[number] | undefined): number {
-    const low = this.low[way] as number
+    const isFolded = this.breaks > 0
+    const low = (this.low[way] as number) & (isFolded ? HELD : -1)
     const high = this.high[way] as number
+    if (isFolded && (low | high) === 0) return 0
     if (partial === undefined) return 8 * lengthOf(low, high)
     const known = this.former & ((1 << partial.bits) - 1)
     const length = lengthOf(

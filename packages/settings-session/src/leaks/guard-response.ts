@@ -126,7 +126,7 @@ export function guardResponse(
       const keep = scanner.position - scanner.keepFrom()
       if (keep === 0 && held.length === 0) return send(original.write, given)
       held.add(bytes)
-      const ready = held.take(held.length - keep)
+      const ready = held.take(Math.max(0, held.length - keep))
       if (ready.length > 0) return send(original.write, [ready, undefined, done])
       // A writer that waits for this must write on, or what is held would be held for ever.
       if (done !== undefined) process.nextTick(done)
@@ -161,8 +161,10 @@ function bytesOf(chunk: unknown, encoding: unknown): Uint8Array | undefined {
   return Buffer.from(chunk, Buffer.isEncoding(String(encoding)) ? (encoding as BufferEncoding) : 'utf8')
 }
 
+/** Header fields as Node writes them: an object by its own `toString`. */
 function textOf(given: unknown[]): string {
-  return JSON.stringify(given) ?? ''
+  const lines = given.flatMap((part) => (typeof part === 'object' && part !== null ? Object.entries(part) : [[part]]))
+  return lines.map((line) => line.join(': ')).join('\n')
 }
 
 /** What an app still writes when its answer was stopped: as to a client that has gone. */
