@@ -64,6 +64,14 @@ describe('[settings-leak] leakGuard destroys a stream before a token in it', () 
     },
   )
 
+  test('base64 in lines, byte by byte, when the line that has its first two bytes was sent', async () => {
+    const text = Buffer.from(`${'a'.repeat(55)}${TOKEN}`).toString('base64')
+    const line = `${text.slice(0, 76)}\n`
+    const sent = await stream(line, text.slice(76).split(''))
+    expect([sent.text, sent.isCut]).toEqual([line, true])
+    expect(stopped()).toEqual([['settings.leak.stopped', 'body']])
+  })
+
   test('and what the app writes afterwards goes nowhere, its callbacks told so', async () => {
     const { isCut, called } = await stream('a\n', [TOKEN, 'b', 'c'])
     await until(
