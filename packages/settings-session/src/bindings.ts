@@ -1,9 +1,9 @@
 import type { Audit } from '@countersign/core'
 import { isUnavailable } from '@countersign/core/gate-kit'
 import { reportChange } from './events.js'
-import type { SettingsUser } from './principal.js'
+import type { SettingsIdentity, SettingsUser } from './principal.js'
 import { closeSockets, type SocketWatch } from './session-watch.js'
-import type { Binding, IdentityStore } from './store/port.js'
+import type { Binding, FormerUser, IdentityStore } from './store/port.js'
 
 /** What an unlinking changes, closes and tells. */
 export interface UnlinkParts {
@@ -44,4 +44,16 @@ export async function confirmBinding(
   } catch (error) {
     if (!isUnavailable(error)) throw error
   }
+}
+
+/** Binds an identity again to whom it was released from, when that, or what came of it, was not recorded. */
+export async function restoreFormer(
+  { store, audit }: { readonly store: Pick<IdentityStore, 'restoreIdentity'>; readonly audit: Audit },
+  user: SettingsUser,
+  identity: SettingsIdentity,
+  former: FormerUser,
+): Promise<void> {
+  if (!(await store.restoreIdentity(user, identity, former))) return
+  const attributes = { issuer: identity.issuer, by: 'audit_sink', user_key: former.key }
+  reportChange(audit, 'settings.identity.claimed', { user: former.user, attributes })
 }

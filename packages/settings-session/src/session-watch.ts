@@ -2,6 +2,7 @@ import type { Audit } from '@countersign/core'
 import { type ConnectionWatch, watchConnections } from '@countersign/core/gate-kit'
 import { reportChange } from './events.js'
 import { principalId, type SettingsSessionPrincipal, type SettingsUser } from './principal.js'
+import { userKey } from './store/keys.js'
 import type { SessionStore } from './store/port.js'
 
 /** The open sockets of a registry's sessions, by whose they are. */
@@ -22,6 +23,11 @@ export function watchSockets(store: Pick<SessionStore, 'list'>, audit: Audit): S
       })
     },
   )
+}
+
+/** The same, by the key of a user who may not be known. */
+export function closeSocketsOf(sockets: SocketWatch, key: string): void {
+  sockets.recheck((principal) => userKey(principal) === key)
 }
 
 /** Closes the sockets of a user's sessions that have ended, at once. Other processes find out by themselves. */

@@ -24,7 +24,7 @@ export interface CookieNames {
 }
 
 /** A page of the routes, as a path below `baseUrl`. */
-export type PagePath = '' | '/open' | '/oauth/start' | '/oauth/callback' | '/telegram' | '/waiting'
+export type PagePath = '' | '/open' | '/oauth/start' | '/oauth/callback' | '/oauth/release' | '/telegram' | '/waiting'
 
 /** The site of a `baseUrl`. */
 export function createSite({ origin, pathname }: URL, cookieName: string, sameSite: SameSite): Site {

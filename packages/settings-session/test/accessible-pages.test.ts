@@ -42,6 +42,7 @@ const pages: Readonly<Record<string, { [N in PageName]: readonly [N, PageContent
   error: ['error', { status: 401, reason: 'spent', words: 'linkRefused', link: { href: '/', text: 'tryAgain' } }],
   mismatch: ['error', { status: 403, reason: 'identity_mismatch', words: 'identityMismatch' }],
   'logged-out': ['loggedOut', {}],
+  release: ['release', { action: '/x', fields: { _csrf: 'x' }, platform: 'Slack', user: 'U•••7' }],
   'not-me': ['notMe', {}],
   telegram: ['telegram', { action: '/telegram' }],
 }

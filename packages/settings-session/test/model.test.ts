@@ -67,12 +67,19 @@ class Model {
   }
 
   readonly order: ModelSession[] = []
+  /** Good for a release alone. */
+  readonly taken = new Set<ModelSession>()
 
   claim(session: ModelSession, identity: number): string {
     if (session.state === 'gone') return 'unknown'
-    if (session.state === 'ended') return 'revoked'
+    if (session.state === 'ended' || this.taken.has(session)) return 'revoked'
     const own = this.bound.get(session.user)
     const isTaken = [...this.bound].some(([user, other]) => other === identity && user !== session.user)
+    if (own === undefined && isTaken && session.state !== 'active') {
+      this.taken.add(session)
+      session.link.isSpent = true
+      return 'taken'
+    }
     if ((own ?? identity) !== identity || isTaken) {
       session.state = 'ended'
       session.link.isSpent = true
@@ -135,7 +142,7 @@ async function play(subject: StoreSubject, sequence: readonly Step[]): Promise<v
       if (session === undefined) continue
       const { outcome, rotated } = await claim(store, session.token, identities[second] as SettingsIdentity)
       expect(outcome).toBe(model.claim(session, second))
-      if (outcome === 'activated') session.token = rotated
+      if (outcome === 'activated' || outcome === 'taken') session.token = rotated
     } else if (operation === 'revoke') {
       const session = pick(model.sessions, first)
       if (session === undefined) continue

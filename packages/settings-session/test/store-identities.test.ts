@@ -54,8 +54,10 @@ describe.each(subjects)('on %s', (_name, start) => {
     await claim(store, (await opened(store, newUser(), awaiting)).session, identity)
     const other = newUser()
     const attempt = await opened(store, other, awaiting)
-    expect((await claim(store, attempt.session, identity)).outcome).toBe('mismatch')
-    expect([await look(store, attempt.session), await peek(store, attempt.link)]).toEqual(['revoked', 'spent'])
+    const { rotated, outcome } = await claim(store, attempt.session, identity)
+    expect(outcome).toBe('taken')
+    expect([await look(store, attempt.session), await peek(store, attempt.link)]).toEqual(['unknown', 'spent'])
+    expect((await claim(store, rotated, newIdentity())).outcome).toBe('revoked')
     expect(await store.identityOf(other)).toBeUndefined()
   })
 
@@ -202,7 +204,7 @@ describe.each(subjects)('on %s', (_name, start) => {
       const sessions = await Promise.all(people.map(async (user) => (await opened(store, user, awaiting)).session))
       const claims = await Promise.all(sessions.map((session) => claim(store, session, identity)))
       expect(claims.filter(({ outcome }) => outcome === 'activated')).toHaveLength(1)
-      expect(['mismatch', 'contended']).toContain(claims.find(({ outcome }) => outcome !== 'activated')?.outcome)
+      expect(['taken', 'contended']).toContain(claims.find(({ outcome }) => outcome !== 'activated')?.outcome)
       const bound = await Promise.all(people.map((user) => store.identityOf(user)))
       expect(bound.filter((found) => found !== undefined)).toEqual([identity])
     }

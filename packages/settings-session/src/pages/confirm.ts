@@ -8,9 +8,7 @@ type Confirm = PageModels['confirm']
 /** The page that asks whether a link is to be opened. What an app or a platform named stands apart (`bdi`), whatever it holds. */
 export function confirm(model: Confirm): string {
   const { action, fields, kind, platform, provider, texts } = model
-  const hidden = Object.entries(fields).map(
-    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">\n`,
-  )
+  const hidden = hiddenFields(fields)
   const button = provider === undefined ? html`${texts.open}` : sentence(texts, 'continueAndSignIn', { provider })
   return layout(
     model,
@@ -24,6 +22,25 @@ ${hidden}${model.needsCode ? codeField(model) : html``}<div class="actions"><but
 </form>
 <p class="hint">${texts.confirmHint}</p>`,
   )
+}
+
+/** The page that asks whether an account is to be released by another user. */
+export function release(model: PageModels['release']): string {
+  const { action, fields, texts } = model
+  return layout(
+    model,
+    texts.releaseTitle,
+    html`<p>${texts.releaseText}</p>
+<p>${account(texts, 'releaseUser', model)}</p>
+<p class="warning">${texts.releaseHint}</p>
+<form method="post" action="${action}">
+${hiddenFields(fields)}<div class="actions"><button>${texts.releaseButton}</button></div>
+</form>`,
+  )
+}
+
+function hiddenFields(fields: Readonly<Record<string, string>>): readonly Html[] {
+  return Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">\n`)
 }
 
 function details({

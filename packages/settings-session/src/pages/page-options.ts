@@ -45,6 +45,14 @@ export interface ConfirmContent extends NamedUser {
   readonly secondsLeft: number
 }
 
+/** What the page about another user's account says. The user is whom it will be connected to. */
+export interface ReleaseContent extends NamedUser {
+  /** Where the form posts to. */
+  readonly action: string
+  /** Hidden fields that the form must send. */
+  readonly fields: Readonly<Record<string, string>>
+}
+
 /** What each page says, by the page's name. Its sentences are in the request's language. */
 export interface PageModels {
   /** What a link would open, for whom, until when, and a button. */
@@ -74,6 +82,8 @@ export interface PageModels {
   readonly loggedOut: PageModel
   /** After the person said that a link is not theirs. */
   readonly notMe: PageModel
+  /** The account that signed in is another user's: the person can have it released. */
+  readonly release: PageModel & ReleaseContent
   /** Posts what Telegram signed. */
   readonly telegram: PageModel & {
     /** Where the page posts Telegram's data to, as JSON: `{ "initData": "…" }`. The answer is `{ "goTo": "…" }`. */
@@ -101,6 +111,7 @@ export interface PageContents {
   }
   readonly loggedOut: object
   readonly notMe: object
+  readonly release: ReleaseContent
   readonly telegram: Pick<PageModels['telegram'], 'action' | 'otherwise'>
 }
 
@@ -119,6 +130,7 @@ export interface PageOptions {
   readonly error?: ((model: PageModels['error']) => string) | undefined
   readonly loggedOut?: ((model: PageModels['loggedOut']) => string) | undefined
   readonly notMe?: ((model: PageModels['notMe']) => string) | undefined
+  readonly release?: ((model: PageModels['release']) => string) | undefined
   readonly telegram?: ((model: PageModels['telegram']) => string) | undefined
 }
 
@@ -148,6 +160,7 @@ const RULES = {
   error: PAGE,
   loggedOut: PAGE,
   notMe: PAGE,
+  release: PAGE,
   telegram: PAGE,
 }
 const ALIASES = { language: 'pages.lang', languages: 'pages.lang', locale: 'pages.lang' }

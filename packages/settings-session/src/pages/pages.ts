@@ -1,4 +1,4 @@
-import { confirm } from './confirm.js'
+import { confirm, release } from './confirm.js'
 import { Html, html } from './html.js'
 import { layout } from './layout.js'
 import type { PageModels, PageName } from './page-options.js'
@@ -13,6 +13,7 @@ export const defaultPages: { readonly [N in PageName]: (model: PageModels[N]) =>
   error,
   loggedOut,
   notMe,
+  release,
   telegram,
 }
 

@@ -55,6 +55,7 @@ const MODELS: { readonly [N in PageName]: (content: PageContents[N], say: Say, t
   }),
   loggedOut: (content) => content,
   notMe: (content) => content,
+  release: (content) => content,
   telegram: (content) => content,
 }
 

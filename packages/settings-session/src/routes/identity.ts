@@ -1,19 +1,20 @@
 import { type AuditAttributes, denied, describeError, unavailable, unavailableBy } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { refuseTooMany } from '../attempts.js'
-import { confirmBinding, unlink } from '../bindings.js'
+import { confirmBinding, restoreFormer, unlink } from '../bindings.js'
 import { expireCookie } from '../cookies.js'
 import { grantChange, reportChange } from '../events.js'
 import type { FirstClaimAnswer } from '../oauth/first-claim.js'
 import { principalId, principalOfSession, type SettingsIdentity } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import { claimKey } from '../store/keys.js'
-import type { StoredSession } from '../store/port.js'
-import { mintToken, type TokenRef } from '../tokens.js'
+import type { FormerUser, StoredSession } from '../store/port.js'
+import { mintToken, type Token, type TokenRef } from '../tokens.js'
 import { refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
-import type { Outcome } from './outcome.js'
+import type { Outcome, RouteDenied } from './outcome.js'
 import { revokeSession, setSessionCookie, withoutSession } from './session.js'
+import { releasePage } from './taken.js'
 import { continueTo, welcome } from './welcome.js'
 
 /** A person has proved an identity; whether it is that of the session's user is not settled yet. */
@@ -27,6 +28,10 @@ export interface Proof {
   readonly mayEstablish: boolean
   /** The person came without a link: an identity that is not bound any more opens nothing. */
   readonly by?: 'sign_in' | undefined
+  /** The session's next secret. Default: a random one. */
+  readonly next?: Token | undefined
+  /** From whom the identity was released for this. */
+  readonly former?: FormerUser | undefined
 }
 
 /** Settles who the session's user is. */
@@ -37,20 +42,26 @@ export async function settleIdentity(
   proof: Proof,
 ): Promise<Outcome> {
   const { site, store, audit } = context
-  const { session, identity, isAgain, returnTo, mayEstablish } = proof
-  const token = mintToken('s', session.tag)
+  const { session, identity, isAgain, returnTo, mayEstablish, former } = proof
+  const token = proof.next ?? mintToken('s', session.tag)
   const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
   if (claim.outcome === 'contended') return unavailable('session_store')
   if (claim.outcome === 'refused') return withoutSession(context, request, refusedBy(claim))
+  if (claim.outcome === 'taken') return refuseTaken(context, response, token, claim.session, identity)
   if (claim.outcome === 'mismatch') return refuseStranger(context, response, claim.session, identity)
   if (claim.outcome === 'unbound') return firstClaim(context, request, response, proof, claim.session)
   const { user, id } = claim.session
   const http = changedBy(context, request)
   if (claim.isFirst) {
-    const attributes = { issuer: claim.session.identity?.issuer ?? '' }
+    const attributes = {
+      issuer: claim.session.identity?.issuer ?? '',
+      ...(former === undefined ? {} : { from_user_key: former.key }),
+    }
     const undo = async () => {
       // Bound by a request before, of which nobody knows whether it was recorded: then this session alone ends.
-      if (await unlink(context, user, 'audit_sink', token.hash)) return
+      if (await unlink(context, user, 'audit_sink', token.hash)) {
+        return former && restoreFormer(context, user, identity, former)
+      }
       await revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })
     }
     await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
@@ -120,15 +131,39 @@ export async function refuseFirst(
   })
 }
 
-/** Somebody other than the user: everything that the link gave is gone, and the user may be warned. */
+/** Somebody other than the user: everything that the link gave is gone. */
 function refuseStranger(
-  { site, identities, audit }: RouteContext,
+  context: RouteContext,
   response: Response,
   session: StoredSession,
   identity: SettingsIdentity,
-): Outcome {
+): RouteDenied {
+  forgetSession(context.site, response)
+  return mismatch(context, session, identity)
+}
+
+/** The identity is another user's. Whose it is may have been led to that by somebody's link, and can have it released. */
+function refuseTaken(
+  context: RouteContext,
+  response: Response,
+  token: Token,
+  session: StoredSession,
+  identity: SettingsIdentity,
+): RouteDenied {
+  setSessionCookie(context, response, token)
+  expireCookie(response, context.site.cookies.open)
+  const refusal = mismatch(context, session, identity, { cause: 'taken' })
+  return { ...refusal, page: releasePage(context.site, token, session.user) }
+}
+
+/** The refusal of a person who is not the user; the user may be warned. */
+function mismatch(
+  { identities, audit }: RouteContext,
+  session: StoredSession,
+  identity: SettingsIdentity,
+  more: AuditAttributes = {},
+): RouteDenied {
   const { id, user, linkId } = session
-  forgetSession(site, response)
   const principal = principalOfSession(session)
   const warnUser = async () => identities.onMismatch?.({ principal, identity })
   const reportFailure = (error: unknown) => {
@@ -137,7 +172,7 @@ function refuseStranger(
   }
   // The refusal does not wait for the warning, nor fail with it.
   setImmediate(() => warnUser().catch(reportFailure))
-  const attributes: AuditAttributes = linkId === undefined ? {} : { link: linkId }
+  const attributes: AuditAttributes = { ...(linkId === undefined ? {} : { link: linkId }), ...more }
   const detail = { principalId: principal.id, credential: { id }, attributes }
   return { ...denied('identity_mismatch', { detail }), type: 'settings.identity.mismatch' }
 }

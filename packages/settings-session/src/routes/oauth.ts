@@ -12,6 +12,7 @@ import { type Outcome, seeOther } from './outcome.js'
 import { isAnswerTo, refuseAnswer, SIGN_IN_MS, whereToSignIn, whoSignedIn } from './provider-trip.js'
 import { finishReturning, mayReturn, returningIn, startReturning } from './returning.js'
 import { currentSession, isSignedIn, withoutSession } from './session.js'
+import { isReleasable, releasePage } from './taken.js'
 
 /** `GET /oauth/start`: binds a sign-in to this browser and its session, and sends the browser to the provider. */
 export async function startSignIn(
@@ -27,6 +28,7 @@ export async function startSignIn(
     return startReturning(context, provider, request, response)
   }
   const { token, session } = current
+  if (isReleasable(session)) return releasePage(site, token, session.user)
   const isAgain = isWhole(session, true)
   const signIn = signInOf(request, site, token)
   const url = await whereToSignIn(site, provider, bindingOf(signIn, provider.id, isAgain))

@@ -15,8 +15,6 @@ import {
   parseOpenCookie,
   sessionTokenOf,
 } from '../links/open-cookie.js'
-import type { NamedUser } from '../pages/page-options.js'
-import { platformName } from '../pages/platforms.js'
 import type { SettingsUser } from '../principal.js'
 import type { SettingsSessionReason } from '../reasons.js'
 import { pathTo, type Site } from '../site.js'
@@ -25,6 +23,7 @@ import type { ExchangeResult, PeekedLink, SettingsStore } from '../store/port.js
 import { parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
+import { named } from './named-user.js'
 import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
 import { currentSession, isSignedIn, noLinkWords, setSessionCookie } from './session.js'
 import { welcome } from './welcome.js'
@@ -184,10 +183,6 @@ async function confirmPage(
   })
 }
 
-function named({ platform, userId }: SettingsUser): NamedUser {
-  return { platform: platformName(platform), user: mask(userId) }
-}
-
 /** "Not me": the link is void, and the app can tell its user. The answer does not wait for that, nor fail with it. */
 async function disown(context: RouteContext, request: Request, response: Response, link: Token): Promise<Outcome> {
   const { site, store, audit, onNotMe } = context
@@ -209,13 +204,6 @@ async function disown(context: RouteContext, request: Request, response: Respons
     setImmediate(() => tell().catch(reportFailure))
   }
   return page('notMe', {})
-}
-
-/** A name that its owner recognises and that tells others little: its ends, and a fixed number of dots. */
-function mask(name: string): string {
-  const characters = Array.from(name)
-  const last = characters.length > 4 ? characters.at(-1) : ''
-  return `${characters[0] ?? ''}•••${last}`
 }
 
 /** What a link is, as far as it opens anything here. */

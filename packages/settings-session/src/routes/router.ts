@@ -12,6 +12,7 @@ import { logOut } from './logout.js'
 import { finishSignIn, relayAnswer, startSignIn } from './oauth.js'
 import { openLink, receiveLink, showLink } from './open.js'
 import { seeOther } from './outcome.js'
+import { releaseIdentity } from './release.js'
 import { createRoute, type RouteHandler, type RouteSetup } from './route.js'
 import { openByTelegram, telegramPage } from './telegram.js'
 import { waitForAnswer } from './waiting.js'
@@ -66,6 +67,9 @@ function signInRoutes(context: RouteContext): RouteTable {
   return {
     'GET /oauth/start': (request, response) => startSignIn(context, provider, request, response),
     'GET /oauth/callback': (request, response) => finishSignIn(context, provider, request, response),
+    'POST /oauth/release': withBody(FORM, 'cross_site', (request, response) =>
+      releaseIdentity(context, request, response),
+    ),
     'GET /waiting': (request, response) => waitForAnswer(context, request, response),
     ...(provider.isFormPost
       ? { 'POST /oauth/callback': withBody(ANSWER_FORM, 'sign_in_failed', (request) => relayAnswer(context, request)) }

@@ -7,6 +7,7 @@ import type { RouteContext } from './context.js'
 import { refuseFirst, settleIdentity } from './identity.js'
 import { type Outcome, page, seeOther } from './outcome.js'
 import { currentSession, withoutSession } from './session.js'
+import { isReleasable } from './taken.js'
 
 /** `GET /waiting`: the app asks in the chat whether this person may be the user. */
 export async function waitForAnswer(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
@@ -16,6 +17,7 @@ export async function waitForAnswer(context: RouteContext, request: Request, res
   const { token, session } = current
   if (isWhole(session, true)) return seeOther(pathTo(site, ''))
   if (session.claim === undefined) return seeOther(pathTo(site, '/oauth/start'))
+  if (isReleasable(session)) return seeOther(pathTo(site, '/oauth/start'))
   const { identity, answer } = session.claim
   // The page asks so; only its navigation takes the answer.
   if (!wantsHtml(request)) return { outcome: 'json', body: { waiting: answer === 'pending' } }

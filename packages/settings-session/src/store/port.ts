@@ -163,7 +163,9 @@ export type ClaimResult =
     }
   /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
   | { readonly outcome: 'unbound'; readonly session: StoredSession }
-  /** The user is bound to another identity, or the identity to another user. The session is gone, its link spent. */
+  /** The user has no identity, and this one is another user's. The session has its new secret, for `freeIdentity` alone. */
+  | { readonly outcome: 'taken'; readonly session: StoredSession }
+  /** The user is bound to another identity; or an active session's identity is another user's. The session is gone, its link spent. */
   | { readonly outcome: 'mismatch'; readonly session: StoredSession }
   /** Another user is claiming the identity at this moment. Nothing was changed. */
   | { readonly outcome: 'contended' }
@@ -186,10 +188,30 @@ export type RebindResult =
   /** `taken`: the identity is another user's. `contended`: it may become so, or what should be replaced has changed. */
   | { readonly outcome: 'taken' | 'contended' }
 
-/** A first claim, and what the app has decided about it. */
+/** A user from whom an identity was released. */
+export interface FormerUser {
+  /** The key of the user among all. */
+  readonly key: string
+  /** Who it is, where that is known. */
+  readonly user?: SettingsUser | undefined
+  /** The attempt that had bound the identity. */
+  readonly attempt: string
+}
+
+/** The result of a release. */
+export type FreeResult =
+  | {
+      readonly outcome: 'freed'
+      readonly session: StoredSession
+      /** Whose the identity was; nobody's when it was free already. */
+      readonly former?: FormerUser | undefined
+    }
+  | StoreRefusal<SessionRefusal>
+
+/** A first claim, and what the app has decided about it; or the identity that was another user's, until it is released. */
 export interface HeldClaim {
   readonly identity: SettingsIdentity
-  readonly answer: 'pending' | 'allowed' | 'denied'
+  readonly answer: 'pending' | 'allowed' | 'denied' | 'taken' | 'released'
 }
 
 /** A sign-in that is under way at a provider. */
@@ -287,6 +309,17 @@ export interface IdentityStore {
    * only while what that attempt bound stands.
    */
   rebind(user: SettingsUser, binding: Binding, replaced?: string): Awaitable<RebindResult>
+  /**
+   * Releases the identity that a session's person proved from the other user who has it, and ends that user's sessions, while
+   * the session's user has none. Of a session whose claim was `taken`, for ten minutes; a repeat finds it free. From then on
+   * the session may claim this identity, and no other.
+   */
+  freeIdentity(session: TokenRef): Awaitable<FreeResult>
+  /**
+   * Binds an identity again to whom it was released from, unless one of the two is bound by now; not for a return by a sign-in
+   * alone. `user` is who it was released for. False when nothing was bound.
+   */
+  restoreIdentity(user: SettingsUser, identity: SettingsIdentity, former: FormerUser): Awaitable<boolean>
   /** Keeps a sign-in until it is taken. */
   beginOAuth(signIn: SignIn): Awaitable<void>
   /** Takes a sign-in, once. */

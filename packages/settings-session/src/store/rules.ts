@@ -4,6 +4,8 @@
 export const TOMBSTONE_MS: number = 60 * 60_000
 /** Milliseconds that a session which was ended is remembered, so that a browser which still has it is told `revoked`. */
 export const ENDED_MS: number = 60_000
+/** Milliseconds in which a person who proved an identity may have it released by another user. */
+export const RELEASE_MS: number = 10 * 60_000
 /** Sessions that one browser may open, one after another, with the same signed data of a platform. */
 export const MAX_DATA_SESSIONS: number = 100
 /** Milliseconds in which a repeat of the request that opened a session, as by a double click, gets the same session. */

@@ -30,6 +30,14 @@ async function bound(
   return { user, identity }
 }
 
+/** A session whose identity is another user's. */
+async function taken(healthy: SettingsStore) {
+  const { identity } = await bound(healthy)
+  const { session, user } = await person(healthy)
+  const { rotated } = await claim(healthy, session, identity)
+  return { user, identity, session: rotated }
+}
+
 /** Every change of state that a store makes, with each of the ways in which it makes it. */
 export const storeChanges: readonly StoreChange[] = [
   {
@@ -155,11 +163,42 @@ export const storeChanges: readonly StoreChange[] = [
   },
   {
     title: "a claim of another user's identity",
-    outcome: 'mismatch',
+    outcome: 'taken',
     prepare: async (healthy) => {
       const { identity } = await bound(healthy)
       const { session } = await person(healthy)
       return (store) => claiming(store, session, identity)
+    },
+  },
+  {
+    title: "a claim of another user's identity by an active session",
+    outcome: 'mismatch',
+    prepare: async (healthy) => {
+      const { identity } = await bound(healthy)
+      const { session } = await opened(healthy, newUser())
+      return (store) => claiming(store, session, identity)
+    },
+  },
+  {
+    title: 'releasing an identity from another user',
+    outcome: 'freed, activated',
+    prepare: async (healthy) => {
+      const { identity, session } = await taken(healthy)
+      return async (store) => {
+        const freed = await store.freeIdentity(session)
+        const had = freed.outcome === 'freed' && freed.former !== undefined
+        return `${had ? 'freed' : 'nothing'}, ${(await claim(store, session, identity)).outcome}`
+      }
+    },
+  },
+  {
+    title: 'binding an identity again to whom it was released from',
+    outcome: 'true',
+    prepare: async (healthy) => {
+      const { user, identity, session } = await taken(healthy)
+      const freed = await healthy.freeIdentity(session)
+      const former = freed.outcome === 'freed' ? freed.former : undefined
+      return async (store) => String(former && (await store.restoreIdentity(user, identity, former)))
     },
   },
   {

@@ -23,6 +23,14 @@ export const de: PageTexts = {
   confirmHint: 'Wenn Sie diesen Link nicht angefordert haben, schließen Sie diese Seite. Es wurde nichts geöffnet.',
   notMeTitle: 'Danke, der Link ist ungültig',
   notMeText: 'Es wurde nichts geöffnet, und niemand kann diesen Link noch öffnen. Sie können diese Seite schließen.',
+  releaseTitle: 'Dieses Konto gehört hier zu einem anderen Benutzer',
+  releaseText:
+    'Es wurde nichts geöffnet. Das Konto, mit dem Sie sich angemeldet haben, ist mit einem anderen Benutzer derselben Chat-Plattform verbunden. Wenn Sie das nicht waren, hat Ihnen vielleicht jemand einen eigenen Link geschickt, mit dem Sie sich angemeldet haben.',
+  releaseUser:
+    'Sie können Ihr Konto von diesem Benutzer lösen und mit {account} auf {platform} verbinden lassen. Die Sitzungen dieses Benutzers enden.',
+  releaseButton: 'Das war ich nicht: lösen und fortfahren',
+  releaseHint:
+    'Fahren Sie nicht fort, wenn auch der andere Benutzer Sie selbst sind oder wenn Ihnen jemand anderes diesen Link geschickt hat: Schließen Sie diese Seite.',
 
   waitTitle: 'Einen Moment',
   waitSignIn: 'Als Nächstes: Anmeldung mit {provider}.',

@@ -21,6 +21,13 @@ export const en = {
   confirmHint: 'If you did not ask for this link, close this page. Nothing was opened.',
   notMeTitle: 'Thank you, the link is void',
   notMeText: 'Nothing was opened, and nobody can open this link any more. You can close this page.',
+  releaseTitle: 'This account belongs to another user here',
+  releaseText:
+    'Nothing was opened. The account that you signed in with is connected to another user of the same chat platform. If you did not do that, somebody may have sent you a link of their own, and you signed in with it.',
+  releaseUser:
+    'You can have your account released by that user and connected to {account} on {platform}. The sessions of that user end.',
+  releaseButton: 'It was not me: release it and continue',
+  releaseHint: 'Do not continue if the other user is you too, or if somebody else sent you this link: close this page.',
 
   waitTitle: 'One moment',
   waitSignIn: 'Next: sign in with {provider}.',

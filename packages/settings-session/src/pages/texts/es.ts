@@ -23,6 +23,14 @@ export const es: PageTexts = {
   confirmHint: 'Si no pidió este enlace, cierre esta página. No se ha abierto nada.',
   notMeTitle: 'Gracias, el enlace queda anulado',
   notMeText: 'No se ha abierto nada y ya nadie puede abrir este enlace. Puede cerrar esta página.',
+  releaseTitle: 'Esta cuenta pertenece aquí a otro usuario',
+  releaseText:
+    'No se ha abierto nada. La cuenta con la que ha iniciado sesión está conectada con otro usuario de la misma plataforma de chat. Si no lo hizo usted, puede que alguien le enviara un enlace suyo y usted iniciara sesión con él.',
+  releaseUser:
+    'Puede liberar su cuenta de ese usuario y conectarla con {account} en {platform}. Las sesiones de ese usuario terminan.',
+  releaseButton: 'No fui yo: liberarla y continuar',
+  releaseHint:
+    'No continúe si el otro usuario también es usted o si otra persona le envió este enlace: cierre esta página.',
 
   waitTitle: 'Un momento',
   waitSignIn: 'Siguiente paso: iniciar sesión con {provider}.',

@@ -3,8 +3,17 @@ import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import type { TokenRef } from '../../tokens.js'
 import { claimKey, identityKey, userKey } from '../keys.js'
-import type { Binding, ClaimResult, IdentityClaim, IdentityStore, SessionStore, SignIn } from '../port.js'
-import { MAX_DATA_SESSIONS } from '../rules.js'
+import type {
+  Binding,
+  ClaimResult,
+  FormerUser,
+  FreeResult,
+  IdentityClaim,
+  IdentityStore,
+  SessionStore,
+  SignIn,
+} from '../port.js'
+import { MAX_DATA_SESSIONS, RELEASE_MS } from '../rules.js'
 import {
   ageOf,
   endAll,
@@ -12,6 +21,7 @@ import {
   enterSession,
   type MemoryState,
   ownCopy,
+  type ProofRow,
   refusalOf,
   refused,
   spendLink,
@@ -20,6 +30,9 @@ import {
 
 const copyOf = ({ tag, hash }: TokenRef): TokenRef => ({ tag: ownCopy(tag), hash })
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
+
+const isReleasing = (proof: ProofRow | undefined) =>
+  proof?.claim?.answer === 'taken' || proof?.claim?.answer === 'released'
 
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(
@@ -64,10 +77,22 @@ export function memoryIdentities(
       const reason = refusalOf(state, row, session.hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
       const { user } = row.owner
+      const held = row.proof?.claim
+      if (held?.answer === 'taken' || (held?.answer === 'released' && !isSame(held.identity, identity))) {
+        return refused(state, row, 'revoked')
+      }
       const binding = identities.get(userKey(user))
       const bound = binding?.identity
       const owner = users.get(identityKey(identity, user)) ?? userKey(user)
       if (bound === undefined && !mayEstablish) return { outcome: 'unbound', session: viewOf(state, row) }
+      if (bound === undefined && owner !== userKey(user) && row.state === 'awaiting_identity') {
+        row.hash = newHash
+        row.verifiedMs = ageOf(state, row)
+        row.seenMs = row.verifiedMs
+        row.proof = { claim: { identity, answer: 'taken' } }
+        spendLink(state, row)
+        return { outcome: 'taken', session: viewOf(state, row) }
+      }
       if (owner !== userKey(user) || (bound !== undefined && !isSame(bound, identity))) {
         const stranger = viewOf(state, row)
         endSession(state, row)
@@ -95,6 +120,7 @@ export function memoryIdentities(
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
+      if (isReleasing(row.proof)) return refused(state, row, 'revoked')
       row.proof = { ...row.proof, claim: { identity, answer: 'pending' }, claimKey: key }
       return { outcome: 'found', session: viewOf(state, row) }
     },
@@ -128,6 +154,32 @@ export function memoryIdentities(
       bind(user, binding)
       endAll(state, user)
       return { outcome: 'bound', former }
+    },
+    freeIdentity({ tag, hash }): FreeResult {
+      const row = sessions.get(tag)
+      const reason = refusalOf(state, row, hash)
+      if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
+      const { claim } = row.proof ?? {}
+      if (claim === undefined || !isReleasing(row.proof)) return refused(state, row, 'revoked')
+      const lateMs = ageOf(state, row) - row.verifiedMs - RELEASE_MS
+      if (lateMs >= 0) return { outcome: 'refused', reason: 'expired', lateMs }
+      const { identity } = claim
+      row.proof = { claim: { identity, answer: 'released' } }
+      const session = viewOf(state, row)
+      const key = users.get(identityKey(identity, row.owner.user))
+      const binding = key === undefined ? undefined : identities.get(key)
+      const user = key === undefined ? undefined : usersOf.get(claimKey(identity))?.get(key)
+      if (key === undefined || binding === undefined || user === undefined) return { outcome: 'freed', session }
+      if (identities.has(userKey(row.owner.user))) return { outcome: 'freed', session }
+      unbind(user)
+      endAll(state, user)
+      return { outcome: 'freed', session, former: { key, user, attempt: binding.attempt } }
+    },
+    restoreIdentity(by, identity, { key, user, attempt }: FormerUser) {
+      if (user === undefined || identities.has(key) || users.has(identityKey(identity, by))) return false
+      bind(user, { identity, attempt })
+      barred.add(key)
+      return true
     },
     beginOAuth(signIn) {
       if (

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
 import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
-import type { TokenRef } from '../../tokens.js'
 import { identityKey, userKey } from '../keys.js'
-import type { ClaimResult, IdentityClaim, IdentityStore, SessionRefusal } from '../port.js'
+import type { ClaimResult, FormerUser, IdentityClaim, IdentityStore, SessionRefusal } from '../port.js'
 import * as scripts from './identity-scripts.js'
 import type { Places } from './places.js'
 import {
@@ -33,10 +32,14 @@ export function redisIdentities(places: Places): IdentityStore {
     return { place, key: `r:${key}` }
   }
 
-  async function reserve(user: SettingsUser, identity: SettingsIdentity): Promise<Reserved | 'taken' | 'contended'> {
+  /** `own`: the key of whom it is reserved for, when that is another user of the same platform and team. */
+  async function reserve(
+    user: SettingsUser,
+    identity: SettingsIdentity,
+    own = userKey(user),
+  ): Promise<Reserved | 'taken' | 'contended'> {
     const attempt = randomBytes(9).toString('base64url')
     const { place, key } = reverseKeyOf(identity, user)
-    const own = userKey(user)
     const args = [own, partitionOf(own), attempt]
     const send = async (...seen: string[]) =>
       (await place.change(scripts.reserveScript, [key], ...args, ...seen)) as string[]
@@ -52,9 +55,14 @@ export function redisIdentities(places: Places): IdentityStore {
   }
 
   /** Never rejects: a reservation that stands on nothing is free after a minute, and what came before it is done. */
-  async function release(user: SettingsUser, identity: SettingsIdentity, attempt: string): Promise<void> {
+  async function release(
+    user: SettingsUser,
+    identity: SettingsIdentity,
+    attempt: string,
+    own = userKey(user),
+  ): Promise<void> {
     const { place, key } = reverseKeyOf(identity, user)
-    await place.change(scripts.releaseScript, [key], userKey(user), attempt).catch(() => undefined)
+    await place.change(scripts.releaseScript, [key], own, attempt).catch(() => undefined)
   }
 
   async function claim(given: IdentityClaim, reserved?: Reserved): Promise<ClaimResult> {
@@ -71,14 +79,33 @@ export function redisIdentities(places: Places): IdentityStore {
     return claimFrom(await place.change(scripts.claimScript, [`s:${session.tag}`], ...args))
   }
 
-  async function mismatch({ tag, hash }: TokenRef): Promise<ClaimResult> {
-    const place = places.ofTag(tag)
-    return claimFrom(await place.change(scripts.mismatchScript, [`s:${tag}`], hash, tag))
+  async function taken({ session: { tag, hash }, newHash, identity }: IdentityClaim): Promise<ClaimResult> {
+    const args = [hash, tag, newHash, identityText(identity)]
+    return claimFrom(await places.ofTag(tag).change(scripts.takenScript, [`s:${tag}`], ...args))
   }
 
-  function change(script: RedisScript, user: SettingsUser, ...args: readonly string[]): Promise<unknown> {
-    const key = userKey(user)
+  function change(script: RedisScript, key: string, ...args: readonly string[]): Promise<unknown> {
     return places.of(partitionOf(key)).change(script, [`u:${key}`, `e:${key}`, `x:${key}`], ...args)
+  }
+
+  async function identityOf(user: SettingsUser): Promise<SettingsIdentity | undefined> {
+    const key = userKey(user)
+    const place = places.of(partitionOf(key))
+    const text = (await place.run(scripts.identityScript, [`u:${key}`])) as string | null
+    return text === null ? undefined : identityFrom(text)
+  }
+
+  /** Takes an identity from the other user who has it. */
+  async function evict(user: SettingsUser, identity: SettingsIdentity): Promise<FormerUser | undefined> {
+    const { place, key: reverse } = reverseKeyOf(identity, user)
+    const key = (await place.run(scripts.ownerScript, [reverse])) as string | null
+    if (key === null || key === userKey(user)) return undefined
+    const former = await returning.nameOf(identity, key)
+    const bound = (await change(scripts.evictScript, key, identityText(identity))) as readonly [string, string] | null
+    if (bound === null) return undefined
+    const [reservation, attempt] = bound
+    await release(user, identity, reservation, key)
+    return { key, user: former, attempt }
   }
 
   async function settle(given: IdentityClaim): Promise<ClaimResult> {
@@ -86,7 +113,7 @@ export function redisIdentities(places: Places): IdentityStore {
     if (verified.outcome !== 'unbound' || !given.mayEstablish) return verified
     const { user } = verified.session
     const reserved = await reserve(user, given.identity)
-    if (reserved === 'taken') return mismatch(given.session)
+    if (reserved === 'taken') return taken(given)
     if (reserved === 'contended') return { outcome: 'contended' }
     const claimed = await claim(given, reserved)
     if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
@@ -115,14 +142,9 @@ export function redisIdentities(places: Places): IdentityStore {
       const answer = isAllowed ? 'allowed' : 'denied'
       return Number(await place.change(scripts.answerClaimScript, [`s:${sessionId}`], claimant, answer)) === 1
     },
-    async identityOf(user) {
-      const key = userKey(user)
-      const place = places.of(partitionOf(key))
-      const text = (await place.run(scripts.identityScript, [`u:${key}`])) as string | null
-      return text === null ? undefined : identityFrom(text)
-    },
+    identityOf,
     async unlink(user, attempt = '') {
-      const reply = (await change(scripts.unlinkScript, user, attempt)) as readonly [string, string] | null
+      const reply = (await change(scripts.unlinkScript, userKey(user), attempt)) as readonly [string, string] | null
       if (reply === null) return undefined
       const identity = identityFrom(reply[0])
       await release(user, identity, reply[1])
@@ -132,7 +154,11 @@ export function redisIdentities(places: Places): IdentityStore {
       const reserved = await reserve(user, identity)
       if (typeof reserved === 'string') return { outcome: reserved }
       const args = [identityText(identity), attempt, reserved.attempt, reserved.at, replaced]
-      const [outcome, text, reservation = '', by = ''] = (await change(scripts.rebindScript, user, ...args)) as string[]
+      const [outcome, text, reservation = '', by = ''] = (await change(
+        scripts.rebindScript,
+        userKey(user),
+        ...args,
+      )) as string[]
       if (outcome === 'contended') {
         await release(user, identity, reserved.attempt)
         return { outcome }
@@ -142,6 +168,24 @@ export function redisIdentities(places: Places): IdentityStore {
       const former = { identity: identityFrom(text), attempt: by }
       await release(user, former.identity, reservation)
       return { outcome: 'bound', former }
+    },
+    async freeIdentity({ tag, hash }) {
+      const reply = await places.ofTag(tag).change(scripts.releasedScript, [`s:${tag}`], hash, tag)
+      const found = readFrom(reply)
+      if (found.outcome === 'refused') return found
+      const { session } = found
+      const { user, claim: held } = session
+      const isFree = held === undefined || (await identityOf(user)) !== undefined
+      return { outcome: 'freed', session, former: isFree ? undefined : await evict(user, held.identity) }
+    },
+    async restoreIdentity(user, identity, { key, attempt }) {
+      const reserved = await reserve(user, identity, key)
+      if (typeof reserved === 'string') return false
+      const args = [identityText(identity), attempt, reserved.attempt, reserved.at]
+      const reply = await places.of(partitionOf(key)).change(scripts.restoreScript, [`u:${key}`], ...args)
+      if (Number(reply) === 1) return true
+      await release(user, identity, reserved.attempt, key)
+      return false
     },
     async beginOAuth({ ref, session, isAgain, returnTo = '', ttlMs }) {
       const place = places.ofTag(ref.tag)
@@ -168,7 +212,8 @@ export function redisIdentities(places: Places): IdentityStore {
 function claimFrom(reply: unknown): ClaimResult {
   const [outcome, session, isFirst, ended] = reply as readonly [string, SessionReply, number, unknown]
   if (outcome === 'contended') return { outcome }
-  if (outcome === 'unbound' || outcome === 'mismatch') return { outcome, session: sessionFrom(session) }
+  if (outcome === 'unbound' || outcome === 'taken' || outcome === 'mismatch')
+    return { outcome, session: sessionFrom(session) }
   if (outcome !== 'activated') return refusedFrom<SessionRefusal>(reply)
   return { outcome, session: sessionFrom(session), isFirst: Number(isFirst) === 1, ended: endedFrom(ended) }
 }

@@ -1,5 +1,5 @@
 import type { RedisScript } from '@countersign/redis'
-import { COMMIT_MS, MAX_DATA_SESSIONS, ONE_SIDED_MS } from '../rules.js'
+import { COMMIT_MS, MAX_DATA_SESSIONS, ONE_SIDED_MS, RELEASE_MS } from '../rules.js'
 import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 
 // A user's side (`u`) lies with the user: id identity, a the reservation that it stands on, b the attempt that bound it,
@@ -17,6 +17,7 @@ local lacking = row and (lacks('u:' .. row.p) or lacksAround(row) or row.st ~= '
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
+if row.qa == 'taken' or row.qa == 'released' and row.q ~= ARGV[5] then return {'revoked'} end
 local key = declared['u:' .. row.p]
 local bound = load(key)
 local first = bound and not bound.n and 0 or 1
@@ -40,18 +41,66 @@ if not wasActive then enter(ARGV[3], row) end
 return keep({'activated', view(ARGV[3], row), first, ended})`,
 )
 
-/** KEYS: session. ARGV: prefix, hash, id. The identity is another user's. */
-export const mismatchScript: RedisScript = change(
-  'mismatch',
+/**
+ * KEYS: session. ARGV: prefix, hash, id, new hash, identity. The identity is another user's. The session stays for its release
+ * alone.
+ */
+export const takenScript: RedisScript = change(
+  'taken',
   1,
   `local row = load(KEYS[1])
 local lacking = row and lacksAround(row)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
-finish(ARGV[3], row)
 spendLink(row)
-return keep({'mismatch', view(ARGV[3], row)})`,
+if row.st == 'active' then
+  finish(ARGV[3], row)
+  return keep({'mismatch', view(ARGV[3], row)})
+end
+redis.call('HSET', KEYS[1], 'h', ARGV[4], 'v', now, 't', now, 'q', ARGV[5], 'qa', 'taken')
+return keep({'taken', view(ARGV[3], load(KEYS[1]))})`,
+)
+
+/** KEYS: session. ARGV: prefix, hash, id. From now on it may claim the identity that was another user's. */
+export const releasedScript: RedisScript = change(
+  'released',
+  1,
+  `local row = load(KEYS[1])
+local lacking = row and lacks('e:' .. row.p)
+if lacking then return lacking end
+local reason = refusal(row, ARGV[2])
+if reason then return refused(reason, row) end
+if row.qa ~= 'taken' and row.qa ~= 'released' then return {'revoked'} end
+if now >= row.v + ${RELEASE_MS} then return {'expired', now - row.v - ${RELEASE_MS}} end
+redis.call('HSET', KEYS[1], 'qa', 'released')
+return keep({'found', view(ARGV[3], load(KEYS[1]))})`,
+)
+
+/** KEYS: identity's side. ARGV: prefix. */
+export const ownerScript: RedisScript = defineSettingsScript(
+  'owner',
+  1,
+  `${MUST_BE_MASTER}return redis.call('HGET', KEYS[1], 'p')`,
+)
+
+/** KEYS: user's side, epoch, index. ARGV: prefix, the identity that must be bound. */
+export const evictScript: RedisScript = change(
+  'evict',
+  3,
+  `${MUST_BE_MASTER}local old = load(KEYS[1])
+if not old or old.id ~= ARGV[2] then return nil end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+return keep({old.a, old.b})`,
+)
+
+/** KEYS: user's side. ARGV: prefix, identity, attempt, reservation, reserved at. Binds whom nothing is bound to. */
+export const restoreScript: RedisScript = change(
+  'restore',
+  1,
+  `${MUST_BE_MASTER}if redis.call('EXISTS', KEYS[1]) == 1 or now > ARGV[5] + ${COMMIT_MS} then return 0 end
+redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3], 'n', 1, 'z', 1)
+return keep(1)`,
 )
 
 /** KEYS: identity's side. ARGV: prefix, user key, partition, attempt, and what was seen there before: user key, at. */
@@ -138,6 +187,7 @@ local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
+if row.qa == 'taken' or row.qa == 'released' then return {'revoked'} end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
 return keep({'found', view(ARGV[3], load(KEYS[1]))})`,
 )

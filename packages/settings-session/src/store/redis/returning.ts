@@ -46,6 +46,8 @@ return row.z and 'barred' or 'yes'`,
 /** Which users an identity may open by a sign-in alone. */
 export interface ReturningUsers {
   of(identity: SettingsIdentity): Promise<readonly SettingsUser[]>
+  /** Who the user of a key is, where it is remembered. */
+  nameOf(identity: SettingsIdentity, key: string): Promise<SettingsUser | undefined>
   /** Never rejects: who is not remembered needs a link once more. */
   remember(user: SettingsUser, identity: SettingsIdentity): Promise<void>
 }
@@ -75,6 +77,11 @@ export function redisReturning(places: Places): ReturningUsers {
       const texts = (await place.run(usersScript, names)) as readonly string[]
       const users = texts.map((text) => JSON.parse(text) as SettingsUser)
       return (await Promise.all(users.map((user) => check(user, identity)))).flat()
+    },
+    async nameOf(identity, key) {
+      const { place, names } = placeOf(identity)
+      const texts = (await place.run(usersScript, names)) as readonly string[]
+      return texts.map((text) => JSON.parse(text) as SettingsUser).find((user) => userKey(user) === key)
     },
     async remember({ platform, team, userId }, identity) {
       const user = { platform, team, userId }

@@ -1,0 +1,72 @@
+import { denied, isDenied } from '@countersign/core/gate-kit'
+import type { Request, Response } from 'express'
+import { restoreFormer } from '../bindings.js'
+import { tokenInCookie } from '../cookies.js'
+import { isOwnRequest, isPlainText } from '../csrf.js'
+import { grantChange, reportChange } from '../events.js'
+import { closeSocketsOf } from '../session-watch.js'
+import { deriveSecret, mintToken, type Token } from '../tokens.js'
+import { isWhole, refusedBy } from '../verify.js'
+import { changedBy, type RouteContext } from './context.js'
+import { refuseFirst, settleIdentity } from './identity.js'
+import type { Outcome } from './outcome.js'
+import { currentSession, setSessionCookie, withoutSession } from './session.js'
+import { continueTo } from './welcome.js'
+
+/**
+ * `POST /oauth/release`: takes the identity that the session's person has proved from the other user who has it, and binds it
+ * to the session's user. Only who just signed in with it, in this browser, gets here; the policy for first claims was asked
+ * before.
+ */
+export async function releaseIdentity(context: RouteContext, request: Request, response: Response): Promise<Outcome> {
+  const { site, store, sockets, audit, identities } = context
+  const token = tokenInCookie(request, site.cookies.session, 's')
+  if (isPlainText(request) || !isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
+  if (token === undefined) return withoutSession(context, request, denied('missing'))
+  const current = await currentSession(context, request)
+  if (isDenied(current))
+    return (await repeated(context, request, response, token)) ?? withoutSession(context, request, current)
+  if (isWhole(current.session, true)) return continueTo(site, request)
+  // Another process may have the stricter policy.
+  const mayBeFirst = identities.firstClaim !== 'deny' || current.session.linkId === undefined
+  if (!mayBeFirst) return refuseFirst(context, request, response, current.session)
+  const freed = await store.freeIdentity(token)
+  if (freed.outcome === 'refused') {
+    return (await repeated(context, request, response, token)) ?? withoutSession(context, request, refusedBy(freed))
+  }
+  const { session, former } = freed
+  const identity = session.claim?.identity
+  if (identity === undefined) return withoutSession(context, request, denied('revoked'))
+  if (former !== undefined) {
+    closeSocketsOf(sockets, former.key)
+    const change = { user: former.user, http: changedBy(context, request) }
+    const attributes = { issuer: identity.issuer, by: 'owner', user_key: former.key }
+    const undo = () => restoreFormer(context, session.user, identity, former)
+    const recording = grantChange(audit, 'settings.identity.unlinked', { ...change, attributes }, undo)
+    const ended = { all: true, cause: 'unlinked', user_key: former.key }
+    reportChange(audit, 'settings.session.revoked', { ...change, attributes: ended })
+    await recording
+  }
+  const proof = { session: token, identity, isAgain: false, mayEstablish: true, next: nextOf(token), former }
+  const outcome = await settleIdentity(context, request, response, proof)
+  return outcome.outcome === 'denied' ? ((await repeated(context, request, response, token)) ?? outcome) : outcome
+}
+
+/** The session's next secret. Not a random one: the second click of the same browser must find the session of the first. */
+function nextOf({ text, tag }: Token): Token {
+  return mintToken('s', tag, deriveSecret(text, 'release'))
+}
+
+/** A double click, or the answer to the first one was lost. */
+async function repeated(
+  context: RouteContext,
+  request: Request,
+  response: Response,
+  token: Token,
+): Promise<Outcome | undefined> {
+  const next = nextOf(token)
+  const found = await context.store.read(next)
+  if (found.outcome === 'refused' || !isWhole(found.session, true)) return undefined
+  setSessionCookie(context, response, next)
+  return continueTo(context.site, request, found.session.returnTo)
+}
