@@ -156,15 +156,16 @@ test('[redis-notices] a user that may not subscribe hears nothing until it may, 
 
 test('[redis-notices] nobody is connected who does not listen, and a client that ends takes its subscription along', async () => {
   const redis = client(server.url)
-  createNotices(redis, 'one')
+  // A channel of its own: connections of the tests before may still be closing.
+  createNotices(redis, 'own')
   await redis.ping()
-  expect(await subscribers(server, 'one')).toBe(0)
-  const [first, second] = [hear(redis), hear(redis)]
+  expect(await subscribers(server, 'own')).toBe(0)
+  const [first, second] = [hear(redis, 'own'), hear(redis, 'own')]
   await Promise.all([untilHearing(first), untilHearing(second)])
-  expect(await subscribers(server, 'one')).toBe(1)
+  expect(await subscribers(server, 'own')).toBe(1)
   first.stop()
   first.stop()
-  await server.command('PUBLISH', 'one', 'a')
+  await server.command('PUBLISH', 'own', 'a')
   await eventually(
     async () => second.heard.length,
     (count) => count > 0,
@@ -173,20 +174,20 @@ test('[redis-notices] nobody is connected who does not listen, and a client that
   second.stop()
   expect(
     await eventually(
-      () => subscribers(server, 'one'),
+      () => subscribers(server, 'own'),
       (count) => count === 0,
     ),
   ).toBe(0)
-  const third = hear(redis)
+  const third = hear(redis, 'own')
   await untilHearing(third)
   redis.disconnect()
   expect(
     await eventually(
-      () => subscribers(server, 'one'),
+      () => subscribers(server, 'own'),
       (count) => count === 0,
     ),
   ).toBe(0)
   await redis.connect()
   await untilHearing(third, 2)
-  expect(await subscribers(server, 'one')).toBe(1)
+  expect(await subscribers(server, 'own')).toBe(1)
 })

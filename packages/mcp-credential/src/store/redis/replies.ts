@@ -10,9 +10,14 @@ export type FoundReply = [Standing, string, string, string, string, string, stri
 /** Of a secret that is not the credential's. */
 export type WrongReply = ['wrong']
 
+const WRONG: WrongReply = ['wrong']
+
 /** The lines of the resolve script's answer. */
 export function linesOf(answer: unknown): null | WrongReply | ['alias', string] | FoundReply {
-  return answer === null ? null : (String(answer).split('\n') as WrongReply | ['alias', string] | FoundReply)
+  if (answer === null) return null
+  // A client with stringNumbers gives a text.
+  if (answer === 1 || answer === '1') return WRONG
+  return String(answer).split('\n') as ['alias', string] | FoundReply
 }
 
 /** What the resolve script found for a secret; it is compared once more, in constant time. */

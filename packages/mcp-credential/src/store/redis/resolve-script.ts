@@ -1,28 +1,32 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
 import { ID_LENGTH } from '../../token.js'
-import { FENCE, KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
+import { KEEP, LIFE, NUMBERS, STANDING } from './lua.js'
 
 /**
  * Looks one credential up and slides it, in one command. `mode`: `use`, `revive` (an idle one too), `touch` (keeps what
  * the thread's touches gave), `peek`.
  *
  * KEYS: presented, holder, thread, provider, session, all, names, deadlines. Presented and holder differ for an alias.
- * ARGV: mode, digest, life. Answers null, or lines: `wrong` of a secret that is not the
- * credential's, `alias` and the holder that the caller has to come again with, or
+ * ARGV: mode, digest, life. Answers null, 1 of a secret that is not the credential's (a
+ * number is read as soon as null), or lines: `alias` and the holder that the caller has to come again with, or
  * standing, digest, t, p, s, c, i, expires, idle, and now when it is expired or idle, or nothing and, of a live one, until when
  * its aliases stay and their ids. No value contains a line break, and one text is cheaper to read than nine.
  */
 export const resolveScript: RedisScript = defineScript(
   'mcp_resolve',
   8,
-  `${FENCE}${NUMBERS}${STANDING}${LIFE}${KEEP}
+  `-- The fence of the other scripts, on a key that is there whether or not the credential is: it takes as long for both.
+redis.call('ZREM', KEYS[7], '')
+${NUMBERS}${STANDING}${LIFE}${KEEP}
 local mode, digest = ARGV[1], ARGV[2]
 local presentedId, holderId = string.sub(KEYS[1], -${ID_LENGTH}), string.sub(KEYS[2], -${ID_LENGTH})
 local idleMs, coalesce, maxLife, retention, onUse, onTouch = lifeOf(ARGV[3])
-local presented = redis.call('HMGET', KEYS[1], 'd', 'o', 'r', 'w')
-if not presented[1] or presented[1] == '' then return nil end
--- As soon as nothing: a stranger must not learn from the time which ids there are. Both are hashes, so this comparison tells nothing.
-if (mode == 'use' or mode == 'revive') and presented[1] ~= digest then return 'wrong' end
+-- The first field of its hash: as soon found as that there is no hash. A stranger must not learn from the time which ids
+-- there are. Both are hashes, so how long this comparison takes tells nothing.
+local secret = redis.call('HGET', KEYS[1], 'd')
+if not secret or secret == '' then return nil end
+if (mode == 'use' or mode == 'revive') and secret ~= digest then return 1 end
+local presented = {secret, unpack(redis.call('HMGET', KEYS[1], 'o', 'r', 'w'))}
 local holder = presented[2] or presentedId
 if holder ~= holderId then return 'alias\\n' .. holder end
 local h = redis.call('HMGET', KEYS[2], unpack(FIELDS))
