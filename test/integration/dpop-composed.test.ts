@@ -1,3 +1,5 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { firstPresented } from '@countersign/core'
@@ -7,6 +9,7 @@ import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { type DpopKey, dpopKey, dpopProof, recordAudit, type TestIssuer, testIssuer } from '@countersign/testing'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import express from 'express'
+import { CLIENT_CERTIFICATE as CERTIFICATE } from '../support/test-certificate.js'
 
 let issuer: TestIssuer
 let key: DpopKey
@@ -98,4 +101,23 @@ test('[dpop-htm] [dpop-htu] a proof for another method or path than the router t
   ]) {
     expect(await send({ path, proof: await proofFor('/files') })).toBe(401)
   }
+})
+
+test('[mtls-composed] a composed gate asks for the certificate that a token is bound to', async () => {
+  const { audit } = recordAudit()
+  const mcp = requireMcpCredential({ credentials: createMcpCredentials(), audit })
+  const certificate = (incoming: express.Request) => incoming.get('x-certificate') && CERTIFICATE
+  const oauth = requireOAuthBearer({ issuer: issuer.url, resource: issuer.resource, audit, mtls: { certificate } })
+  const app = express()
+  app.use(firstPresented(mcp, oauth), (incoming, response) => void response.json(incoming.principal))
+  const running = createServer(app).listen(0, '127.0.0.1')
+  await once(running, 'listening')
+  const { port } = running.address() as AddressInfo
+  const cnf = { 'x5t#S256': createHash('sha256').update(new X509Certificate(CERTIFICATE).raw).digest('base64url') }
+  const authorization = `Bearer ${await issuer.token({ claims: { cnf } })}`
+  const ask = async (headers = {}) =>
+    (await fetch(`http://127.0.0.1:${port}/`, { headers: { authorization, ...headers } })).status
+  expect([await ask({ 'x-certificate': '1' }), await ask()]).toEqual([200, 401])
+  running.closeAllConnections()
+  running.close()
 })

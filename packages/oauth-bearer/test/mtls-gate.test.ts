@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer as createPlainServer } from 'node:http'
 import { Agent, createServer, request, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { asOAuthTokenVerifier } from '@countersign/core/mcp-sdk'
 import { type RequireOAuthBearerOptions, requireOAuthBearer } from '@countersign/oauth-bearer'
 import { explainToken } from '@countersign/oauth-bearer/explain'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
@@ -218,6 +219,67 @@ test.each<[unknown, string]>([
   [{ certificate: async () => undefined }, '"mtls.certificate"'],
 ])('the option %p fails at creation', (mtls, message) => {
   expect(() => mount(mtls as never)).toThrow(message)
+})
+
+describe('[mtls-composed] beside other gates, and on its other ways in', () => {
+  const gateFor = (mtls: RequireOAuthBearerOptions['mtls'], options: Partial<RequireOAuthBearerOptions> = {}) =>
+    requireOAuthBearer({
+      resource: RESOURCE,
+      issuer: { issuer: ISSUER, jwks: { keys: [key.jwk] } },
+      audit: recorded.audit,
+      mtls,
+      ...options,
+    })
+
+  test('an optional gate asks for the certificate', async () => {
+    app.get('/optional', gateFor('accepted').optional(), (incoming, response) => void response.json(incoming.principal))
+    const token = await bound()
+    const good = await send(token, { path: '/optional', certificate: client })
+    expect(good.json.confirmation).toEqual({ 'x5t#S256': OWN })
+    expect((await send(token, { path: '/optional', certificate: other })).status).toBe(401)
+  })
+
+  test('an upgrade needs the certificate', async () => {
+    const done = gateFor('accepted').upgrade(server, '/live', (_request, socket) => {
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
+    })
+    const token = await bound()
+    const upgrade = (certificate: Sent['certificate']) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const { port } = server.address() as AddressInfo
+        const headers = { authorization: `Bearer ${token}`, connection: 'Upgrade', upgrade: 'test' }
+        const options = {
+          host: '127.0.0.1',
+          port,
+          path: '/live',
+          ca: TEST_CERTIFICATE,
+          servername: 'localhost',
+          headers,
+        }
+        const sent = request({ ...options, agent: false, ...certificate })
+        sent.on('upgrade', (response, socket) => {
+          socket.destroy()
+          resolve(response.statusCode)
+        })
+        sent.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject)
+        sent.end()
+      })
+    expect([await upgrade(client), await upgrade(other), await upgrade(undefined)]).toEqual([101, 401, 401])
+    done()
+  })
+
+  test('the adapter of the MCP SDK says what it cannot check, and refuses bound tokens', async () => {
+    expect(() => asOAuthTokenVerifier(gateFor('required'))).toThrow(/"mtls" needs the request/)
+    const verifier = asOAuthTokenVerifier(gateFor('accepted'))
+    await expect(verifier.verifyAccessToken(await bound())).rejects.toMatchObject({ code: 'invalid_token' })
+    await expect(verifier.verifyAccessToken(await tokenOf())).resolves.toMatchObject({ clientId: 'c1' })
+  })
+
+  test('a legacy token is taken until its end, where certificates are required, too', async () => {
+    const legacy = { scheme: 'Token', tokens: { u1: 'an-old-token-of-the-app' }, until: '2099-01-01T00:00:00Z' }
+    app.get('/legacy', gateFor('required', { legacy }), (_request, response) => void response.json({}))
+    expect((await send('an-old-token-of-the-app', { path: '/legacy', scheme: 'Token' })).status).toBe(200)
+  })
 })
 
 test('[mtls-bound] explainToken has no connection, so it does not call a bound token good', async () => {

@@ -107,6 +107,7 @@ export const requirements: Record<string, string> = {
   'mtls-and-dpop': 'a token that is bound to a key and a certificate needs both',
   'mtls-header': 'a header field counts only where that was said, and from trusted peers alone',
   'mtls-header-forms': 'Client-Cert, XFCC and PEM are read strictly',
+  'mtls-composed': 'optional and composed gates, upgrades and the adapter of the MCP SDK',
   'mtls-thumbprint': 'a thumbprint has one spelling',
   'mtls-real-provider': 'JWT and opaque tokens that oidc-provider bound to a certificate',
   'dpop-mcp-client':
