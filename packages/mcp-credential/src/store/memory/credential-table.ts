@@ -1,3 +1,4 @@
+import { memberOf } from '@countersign/core/gate-kit'
 import type { CredentialLife, RevocableScope } from '../port.js'
 import {
   type Aliveness,
@@ -74,7 +75,10 @@ export class CredentialTable {
 
   /** Adds a credential. For one in a full table, the caller drops another. */
   insert(stored: StoredEntry): void {
-    const { id, providerInstanceId, providerSessionId, usableUntil } = stored
+    const { id, providerInstanceId } = stored
+    // Own members alone: what JSON left out, no prototype may say.
+    const providerSessionId = memberOf(stored, 'providerSessionId')
+    const usableUntil = memberOf(stored, 'usableUntil')
     const thread = this.#threadOf(stored.threadId)
     const entry: Entry = {
       id,
@@ -87,7 +91,7 @@ export class CredentialTable {
       root: this.#root,
       capabilities: this.#intern(stored.capabilities),
       issuedAt: stored.issuedAt,
-      absolute: stored.absolute,
+      absolute: memberOf(stored, 'absolute'),
       expires: stored.expires,
       idle: stored.idle,
       usableUntil: undefined,
@@ -101,7 +105,7 @@ export class CredentialTable {
     this.#entries.set(id, entry)
     this.#wheel.file(entry, this.life === undefined ? 0 : this.#dueAt(entry, this.#limits.moment(), this.life))
     if (usableUntil !== undefined) this.supersede(id, usableUntil)
-    if (stored.isRevoked) this.revoke(id)
+    if (memberOf(stored, 'isRevoked')) this.revoke(id)
   }
 
   #threadOf(id: string): Thread {
