@@ -146,7 +146,7 @@ describe('[settings-resent] when the connection is cut and the client sends a co
     const first = await opened(healthy, one, awaiting)
     expect((await cutting(lost, () => claim(store, first.session, identity))).outcome).toBe('activated')
     const second = await opened(healthy, two, awaiting)
-    expect((await claim(healthy, second.session, identity)).outcome).toBe('mismatch')
+    expect((await claim(healthy, second.session, identity)).outcome).toBe('taken')
     expect([await healthy.identityOf(one), await healthy.identityOf(two)]).toEqual([identity, undefined])
   })
 
@@ -158,7 +158,7 @@ describe('[settings-resent] when the connection is cut and the client sends a co
     await rebind(healthy, one, before)
     expect(await cutting(lost, () => rebind(store, one, after))).toMatchObject({ outcome: 'bound' })
     const other = await opened(healthy, two, awaiting)
-    expect((await claim(healthy, other.session, after)).outcome).toBe('mismatch')
+    expect((await claim(healthy, other.session, after)).outcome).toBe('taken')
     expect((await rebind(healthy, three, before)).outcome).toBe('bound')
     expect(await cutting(lost, () => store.unlink(one))).toEqual(after)
     expect((await rebind(healthy, two, after)).outcome).toBe('bound')
