@@ -4,7 +4,7 @@ import express from 'express'
 const settings = createSettingsSessions({
   baseUrl: 'http://localhost:3000/settings',
   confirmCode: true,
-  pages: { theme: { brand: 'Example', css: ':root { --accent: #7a1fa2 }' } },
+  pages: { lang: ['en', 'de'], theme: { brand: 'Example', colour: '#7a1fa2' } },
 })
 const app = express()
 app.use('/settings', settings.routes())
