@@ -24,10 +24,11 @@ const TTL = 60_000
 const quick = { commandTimeoutMs: 100 }
 
 test('[redis-late-reply] with every byte late in both directions each of 2,000 signatures counts once, none is lost, no copy passes', async () => {
-  const store = redisReplay(client(proxy.url), quick)
+  // A worker that has run many files pauses for a tenth of a second when it collects.
+  const store = redisReplay(client(proxy.url), { commandTimeoutMs: 300 })
   await eventually(async () => store.claim('warm', TTL))
-  // 52 ms each way: a script runs in time, and its reply comes after the deadline.
-  proxy.delay(52)
+  // 180 ms each way: a script runs in time, and its reply comes after the deadline.
+  proxy.delay(180)
   const keys = Array.from({ length: 2000 }, (_, index) => `signature-${index}`)
   const fresh = new Map<string, number>()
   let unavailable = 0
