@@ -5,7 +5,7 @@ import type { OAuthBearerReason } from '../reasons.js'
 import { certificateDigest, isCertificateOf, peerCertificate } from './certificate.js'
 import { certificateInHeader } from './certificate-header.js'
 
-/** Refuses a request whose client has not the certificate with this thumbprint. */
+/** Refuses a request whose client does not have the certificate with this thumbprint. */
 export type CheckCertificate = (
   thumbprint: string,
   request: Request | undefined,

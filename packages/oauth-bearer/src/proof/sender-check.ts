@@ -39,7 +39,7 @@ export function createSenderCheck({ dpop, mtls, replay, ...settings }: SenderSet
         const binding = bindingOf(claims, scheme, { dpop: verified.dpop, mtls: mtls?.mode })
         if (binding === undefined || 'outcome' in binding) return binding
         const { jkt, 'x5t#S256': thumbprint } = binding
-        // It costs nothing.
+        // The certificate first: comparing it is cheaper than verifying a proof.
         const refusal =
           thumbprint === undefined ? undefined : checkCertificate?.(thumbprint, request as Request | undefined)
         if (refusal !== undefined) return refusal
