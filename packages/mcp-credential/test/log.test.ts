@@ -104,6 +104,22 @@ test('a killed process is not a revocation: all that was acknowledged is known, 
   expect(live.map(three.standing)).toEqual(live.map(() => 'revoked'))
 })
 
+test('what was forgotten before a restart stays forgotten: no revocation of it counts, and nothing revives it', async () => {
+  const isAlive = { isAlive: () => true }
+  for (const [options, ms] of [
+    [{}, 95 * MINUTE],
+    [isAlive, 25 * 60 * MINUTE],
+  ] as const) {
+    const one = start(join(folder, `of-${ms}`), { maximumLifetimeSeconds: 7 * 86_400, ...options })
+    const old = await one.credentials.issue(agent)
+    one.pass(ms)
+    expect([one.standing(old), await one.credentials.revoke(old.credentialId)]).toEqual(['unknown', false])
+    const two = start(one.killed(), { maximumLifetimeSeconds: 7 * 86_400, ...options })
+    expect(await two.credentials.revoke(old.credentialId)).toBe(false)
+    expect(start(one.killed(), options).standing(old)).toBe('unknown')
+  }
+})
+
 test('[mcp-token-nowhere] a log is private, and holds hashes only', async () => {
   const { credentials } = start()
   const issued = await credentials.issue(agent)

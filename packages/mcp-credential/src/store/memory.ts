@@ -149,6 +149,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
     if (!isProven) return WRONG_SECRET
     const at = moment()
     const standing = tokenStanding(entry, at, life)
+    if (standing !== 'live' && table.forgets(entry, at, life)) return undefined
     const slides = standing === 'live' ? life.slidesOnUse || revives : standing === 'idle' && revives
     const holder = entry.holder ?? entry
     const moved = slides ? slid(holder, at, life) : undefined
@@ -172,6 +173,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       if (entry === undefined) return undefined
       const at = moment()
       const standing = tokenStanding(entry, at, life)
+      if (standing !== 'live' && table.forgets(entry, at, life)) return undefined
       if (standing !== 'live') noteRefusal(entry, life)
       return { standing, isProven: false, credential: recordOf(entry.holder ?? entry, at, life) }
     },
@@ -187,7 +189,11 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       commit([...kept, { is: 'touch', threadId, alive }], 'lazy')
       return true
     },
-    revoke: (id) => table.get(id) !== undefined && end({ is: 'revoke', id }, id, table.revoke(id)),
+    revoke(id, life) {
+      const entry = table.get(id)
+      if (entry === undefined || table.forgets(entry, moment(), life)) return false
+      return end({ is: 'revoke', id }, id, table.revoke(id))
+    },
     revokeScope: (scope, id) => end({ is: 'end', scope, id }, `${scope} ${id}`, table.revokeScope(scope, id)),
     retire(threadId, blockMs) {
       const until = moment().now + blockMs

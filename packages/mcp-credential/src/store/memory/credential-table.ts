@@ -242,6 +242,13 @@ export class CredentialTable {
     return deadline + life.retentionMs
   }
 
+  /** Drops an entry whose retention is over. A restart reads those of the log again, and no sweep has met them yet. */
+  forgets(entry: Entry, at: Moment, life: CredentialLife): boolean {
+    if (this.#dueAt(entry, at, life) > at.running) return false
+    this.drop(entry)
+    return true
+  }
+
   drop(entry: Entry): void {
     if (entry.isDropped) return
     entry.isDropped = true
