@@ -6,6 +6,7 @@ export function checkTarball(packed: { name: string; paths: readonly string[]; m
   const lacks = [
     'LICENSE',
     'README.md',
+    'CHANGELOG.md',
     'package.json',
     'dist/index.js',
     'dist/index.d.ts',

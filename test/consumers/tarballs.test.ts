@@ -27,7 +27,7 @@ test('every public package is packed, and no other', () => {
   expect(tarballs.map(({ name }) => name).sort()).toEqual([...names].sort())
 })
 
-test.each(names)('%s holds what is built, its licence and its README, and nothing else', (name) => {
+test.each(names)('%s holds what is built, its licence, README and changelog, and nothing else', (name) => {
   const { paths, folder } = tarballOf(name)
   const manifestText = readFileSync(join(folder, 'package.json'), 'utf8')
   expect(checkTarball({ name, paths, manifestText })).toEqual([])
@@ -78,11 +78,11 @@ test('the licences of what is copied into the CommonJS form are with it', () => 
 const BUILT = ['dist/cjs/index.cjs', 'dist/cjs/index.d.cts', 'dist/index.d.ts', 'dist/index.js']
 
 test('a tarball with sources, tests or a stray file, or without its README, is found', () => {
-  const good = ['LICENSE', 'README.md', ...BUILT, 'package.json']
+  const good = ['LICENSE', 'README.md', 'CHANGELOG.md', ...BUILT, 'package.json']
   const check = (paths: string[], manifestText = '{}') => checkTarball({ name: 'x', paths, manifestText })
   expect(check(good)).toEqual([])
   expect(check([...good, 'migrations/0001-a-table.sql'])).toEqual([])
-  expect(check(good.slice(2))).toEqual(['x lacks LICENSE', 'x lacks README.md'])
+  expect(check(good.slice(3))).toEqual(['x lacks LICENSE', 'x lacks README.md', 'x lacks CHANGELOG.md'])
   for (const stray of [
     'src/index.ts',
     'test/a.test.ts',
@@ -99,7 +99,7 @@ test('a tarball with sources, tests or a stray file, or without its README, is f
 })
 
 test('a command that is not packed is found', () => {
-  const paths = [...BUILT, 'LICENSE', 'README.md', 'package.json']
+  const paths = [...BUILT, 'LICENSE', 'README.md', 'CHANGELOG.md', 'package.json']
   const manifestText = JSON.stringify({ bin: { tool: './dist/bin.js' } })
   expect(checkTarball({ name: 'x', paths, manifestText })).toEqual(['x lacks dist/bin.js'])
   const packed = [...paths, 'dist/bin.js', 'dist/bin.d.ts']
@@ -107,7 +107,7 @@ test('a command that is not packed is found', () => {
 })
 
 test('a manifest that only the workspace understands is found', () => {
-  const paths = [...BUILT, 'LICENSE', 'README.md', 'package.json']
+  const paths = [...BUILT, 'LICENSE', 'README.md', 'CHANGELOG.md', 'package.json']
   for (const word of ['dev-source', 'workspace:', 'catalog:']) {
     const manifestText = JSON.stringify({ a: `${word}^` })
     expect(checkTarball({ name: 'x', paths, manifestText })).toEqual([`x's manifest says ${word}`])

@@ -27,7 +27,7 @@ function madeUp(changes: Changes, files = ['README.md', 'CHANGELOG.md']): Worksp
     main: './dist/index.js',
     types: './dist/index.d.ts',
     exports,
-    files: ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs'],
+    files: ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs', 'CHANGELOG.md'],
     scripts: { prepack: 'node ../../test/support/commonjs.mjs' },
     publishConfig: { access: 'public', provenance: true, exports: publishedExports(exports) },
     peerDependencies: { express: '^4.18.0 || ^5.0.0' },
@@ -59,7 +59,7 @@ test.each<[string, Changes]>([
     'core must publish the exports {".":{"module-sync":{"types":"./dist/index.d.ts","default":"./dist/index.js"},"require":{"types":"./dist/cjs/index.d.cts","default":"./dist/cjs/index.cjs"},"types":"./dist/index.d.ts","default":"./dist/index.js"}}',
     { publishConfig: { access: 'public', provenance: true, exports } },
   ],
-  ['core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs and nothing else', { files: ['dist'] }],
+  ['core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs, CHANGELOG.md and nothing else', { files: ['dist'] }],
   ['core must have "main": "./dist/index.js" and "types": "./dist/index.d.ts"', { main: undefined }],
   ['core must have "main": "./dist/index.js" and "types": "./dist/index.d.ts"', { types: undefined }],
   ['core must have the script "prepack": "node ../../test/support/commonjs.mjs"', { scripts: undefined }],
@@ -74,7 +74,7 @@ test.each<[string, Changes]>([
 
 test('migrations that are not published are found', () => {
   expect(checkManifest(madeUp({}, ['README.md', 'CHANGELOG.md', 'migrations']))).toEqual([
-    'core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs, migrations/*.sql and nothing else',
+    'core must publish dist/**/*.js, dist/**/*.d.ts, dist/cjs, CHANGELOG.md, migrations/*.sql and nothing else',
   ])
 })
 

@@ -32,10 +32,10 @@ export function typesVersionsOf(exports: Exports): Manifest['typesVersions'] {
   return { '*': Object.fromEntries(subPaths.map(([subPath, { types = '' }]) => [subPath.slice('./'.length), [types]])) }
 }
 
-/** What a package publishes: its build, and the migrations of a database store, which its users run. */
+/** What a package publishes: its build, its changelog, and the migrations of a database store, which its users run. */
 function publishedFiles(names: readonly string[]): string[] {
   const migrations = names.includes('migrations') ? ['migrations/*.sql'] : []
-  return ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs', ...migrations]
+  return ['dist/**/*.js', 'dist/**/*.d.ts', 'dist/cjs', 'CHANGELOG.md', ...migrations]
 }
 
 function checkSubPath(folder: string, one: WorkspacePackage, subPath: string): string[] {
