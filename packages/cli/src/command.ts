@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Context } from './context.js'
 import { type ExitCode, exitCodes } from './errors.js'
 
@@ -75,6 +75,17 @@ export function addGroup(program: Command, { name, summary, example }: CommandGr
     .summary(summary)
     .description(capitalised(summary))
     .addHelpText('after', exampleText([example]))
+}
+
+/** What {@link addAllOption} adds. */
+export interface AllOption {
+  readonly all?: boolean
+  readonly yes?: boolean
+}
+
+/** Adds `--all`, which asks before it does what it says, and `--yes`, which does not. */
+export function addAllOption(command: Command, what: string, ...instead: string[]): Command {
+  return command.addOption(new Option('--all', what).conflicts(instead)).option('--yes', 'with --all: do not ask')
 }
 
 /** For commander: an option that may be repeated. */

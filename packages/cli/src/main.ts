@@ -4,7 +4,8 @@ import { type ExitCode, endingOf, exitCodes, unavailableError } from './errors.j
 import { createProgram } from './program.js'
 
 /** Runs one command line and returns its exit code. Never throws: an error is one line on standard error. */
-export async function main(words: readonly string[], world: Omit<Context, 'audit'>): Promise<ExitCode> {
+export async function main(given: readonly string[], world: Omit<Context, 'audit'>): Promise<ExitCode> {
+  const words = withoutHelp(given)
   let exitCode: ExitCode = exitCodes.ok
   const onEnd = (ended: ExitCode) => {
     exitCode = ended
@@ -21,9 +22,23 @@ export async function main(words: readonly string[], world: Omit<Context, 'audit
   } catch (error) {
     if (world.signal.aborted) return exitCodes.interrupted
     const ending = endingOf(error)
-    if (ending.message !== undefined) world.output.note(`countersign: ${ending.message}`)
+    if (ending.message !== undefined) world.output.note(errorText(ending.message, ending.exitCode, words))
     return ending.exitCode
   }
+}
+
+/** One line for people, or with `--json` one for programs. */
+function errorText(message: string, exitCode: ExitCode, words: readonly string[]): string {
+  const end = words.indexOf('--')
+  const isJson = words.slice(0, end === -1 ? undefined : end).includes('--json')
+  if (!isJson) return `countersign: ${message}`
+  const code = Object.entries(exitCodes).find(([, value]) => value === exitCode)?.[0]
+  return JSON.stringify({ error: { code, exitCode, message } })
+}
+
+/** `help hmac rotate` is `hmac rotate --help`: commander's own `help` knows one level. */
+function withoutHelp(words: readonly string[]): readonly string[] {
+  return words[0] === 'help' ? [...words.slice(1), '--help'] : words
 }
 
 interface CommandAudit {

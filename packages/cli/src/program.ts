@@ -6,6 +6,24 @@ import type { Context } from './context.js'
 import type { DoctorRequest } from './doctor/doctor.js'
 import { parseUrl } from './input.js'
 
+/** The commands that belong to no group. */
+const completion: CommandDefinition<object, [shell: string]> = {
+  usage: 'completion <shell>',
+  summary: 'print the completions of bash, zsh or fish',
+  details: 'Evaluate them in the start file of your shell.',
+  examples: [
+    'countersign completion bash >> ~/.bashrc',
+    'countersign completion fish > ~/.config/fish/completions/countersign.fish',
+  ],
+  async run(context, _options, shell) {
+    const { completionScript } = await import('./completion.js')
+    const names = GROUPS.map(({ name }) => name)
+    const program = await createProgram(context, { record: async () => undefined, onEnd: () => undefined }, names)
+    context.output.line(completionScript(shell, program))
+    return undefined
+  },
+}
+
 const GROUPS: readonly CommandGroup[] = [
   {
     name: 'hmac',
@@ -70,7 +88,8 @@ Secrets are never taken from the command line: they come from the environment, a
 export async function createProgram(context: Context, hooks: CommandHooks, words: readonly string[]): Promise<Command> {
   const program = new Command('countersign')
     .description('Operates the gates of Countersign: secrets, credentials, sessions, audit files, deployments.')
-    .version(readVersion())
+    .version(readVersion(), '-v, --version')
+    .helpCommand('help [command...]', 'show the help of a command')
     .showSuggestionAfterError(true)
     .configureOutput({ writeErr: (text) => context.output.note(text.trimEnd()), outputError: () => undefined })
     .exitOverride()
@@ -80,7 +99,7 @@ export async function createProgram(context: Context, hooks: CommandHooks, words
     const commands = words.includes(group.name) ? await group.load() : []
     for (const command of commands) addCommand(parent, command, context, hooks)
   }
-  addCommand(program, doctor, context, hooks)
+  for (const command of [doctor, completion] as const) addCommand(program, command, context, hooks)
   return program
 }
 

@@ -48,6 +48,7 @@ describe('help', () => {
       ...['session', 'session list', 'session revoke', 'session revoke-all', 'session link'],
       ...['audit', 'audit tail', 'audit verify'],
       'doctor',
+      'completion',
     ])
     for (const [name, command] of commands) {
       const written: string[] = []
@@ -111,7 +112,7 @@ test.each([
       .replace(/\s#.*$/, '')
       .split(/\s+/)
       .slice(1)
-    const name = words.slice(0, words[0] === 'doctor' ? 1 : 2).join(' ')
+    const name = words.slice(0, ['doctor', 'completion'].includes(words[0] ?? '') ? 1 : 2).join(' ')
     const found = commands.find(([known]) => known === name)
     expect([line, found?.[0]]).toEqual([line, name])
     const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []

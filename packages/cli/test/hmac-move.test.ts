@@ -77,7 +77,7 @@ describe('a caller that has the shared secret', () => {
     expect((await stored())[1]).toEqual(['scheduler/2', secret, false])
     expect(await succeed(['hmac', 'split', 'scheduler'], { env })).toMatch(/counts for scheduler beside its own/)
     expect((await stored())[1]).toEqual(['scheduler/2', secret, true])
-    await succeed(['hmac', 'revoke', 'scheduler', '--all'], { env })
+    await succeed(['hmac', 'revoke', 'scheduler', '--all', '--yes'], { env })
     await refuse(['hmac', 'split', 'scheduler', '--cut-over'], 1, /its signers would be refused/, { env })
     await refuse(['hmac', 'split', 'scheduler'], 1, /has ended: use "hmac rotate scheduler"/, { env })
   })
@@ -95,7 +95,7 @@ describe('a caller that has the shared secret', () => {
   test('cannot be split where nothing is shared, or what is shared', async () => {
     await refuse(['hmac', 'split', '*shared*'], 2, /is what is split/, { env })
     await refuse(['hmac', 'split', 'scheduler', '--cut-over'], 4, /no secret of its own/, { env })
-    await succeed(['hmac', 'revoke', '*shared*', '--all'], { env })
+    await succeed(['hmac', 'revoke', '*shared*', '--all', '--yes'], { env })
     await refuse(['hmac', 'split', 'scheduler'], 2, /there is no shared secret/, { env })
   })
 })

@@ -76,7 +76,7 @@ describe('the secrets in PostgreSQL', () => {
       ['scheduler/2', 'active'],
       ['scheduler/1', 'revoked'],
     ])
-    expect(await succeedJson(['hmac', 'revoke', 'scheduler', '--all'], { env })).toEqual({
+    expect(await succeedJson(['hmac', 'revoke', 'scheduler', '--all', '--yes'], { env })).toEqual({
       caller: 'scheduler',
       revoked: [2],
     })
@@ -229,7 +229,7 @@ describe('a gate on the same database', () => {
 describe('errors are reported in one line', () => {
   test.each([
     [['rotate', 'nobody'], /no secret of "nobody" is stored/],
-    [['revoke', 'nobody', '--all'], /no secret of "nobody" is stored/],
+    [['revoke', 'nobody', '--all', '--yes'], /no secret of "nobody" is stored/],
     [['list', 'nobody'], /no secret of "nobody" is stored/],
   ])('[cli-bad-inputs] for an unknown caller: hmac %j', async (words, message) => {
     await refuse(['hmac', ...words], 4, message, { env })

@@ -93,7 +93,7 @@ describe('mcp', () => {
       ended: true,
     })
     expect(await standings()).toEqual(['revoked', 'live', 'revoked'])
-    expect(await succeed(['mcp', 'revoke', '--all'], { env })).toBe('revoked all credentials\n')
+    expect(await succeed(['mcp', 'revoke', '--all', '--yes'], { env })).toBe('revoked all credentials\n')
     expect(await standings()).toEqual(['revoked', 'revoked', 'revoked'])
   })
 
@@ -193,7 +193,7 @@ describe('mcp', () => {
     const file = join(folder, 'audit.jsonl')
     const audited = { env: { ...env, COUNTERSIGN_AUDIT_JSONL: file } }
     await succeed(['mcp', 'issue', '--thread', 't1', '--provider', 'p1'], audited)
-    await succeed(['mcp', 'revoke', '--all'], audited)
+    await succeed(['mcp', 'revoke', '--all', '--yes'], audited)
     const lines = readFileSync(file, 'utf8').trim().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as { type: string }).type)).toEqual([
       'mcp.credential.issued',
@@ -201,7 +201,7 @@ describe('mcp', () => {
     ])
     expect(await succeed(['audit', 'verify', file])).toMatch(/^✓ 2 lines in 2 chains intact, head [0-9a-f]{64}\n$/)
     const nowhere = { env: { ...env, COUNTERSIGN_AUDIT_JSONL: join(folder, 'no', 'such', 'file') } }
-    await refuse(['mcp', 'revoke', '--all'], 2, /cannot be opened \(ENOENT\)/, nowhere)
+    await refuse(['mcp', 'revoke', '--all', '--yes'], 2, /cannot be opened \(ENOENT\)/, nowhere)
   })
 
   test('[cli-real-stores] works on a Redis Cluster', async () => {
@@ -225,7 +225,8 @@ describe('errors are reported in one line', () => {
   test.each([
     [['list'], { REDIS_URL: '' }, 2, /REDIS_URL is not set/],
     [['list'], { REDIS_URL: 'http://host' }, 2, /is not a Redis URL/],
-    [['show', 'nonsense'], undefined, 2, /this is not the id of a credential/],
+    [['show', 'no-sense'], undefined, 2, /this is not the id of a credential/],
+    [['show', 'nonsense'], undefined, 4, /there is no such credential/],
     [['show', `mcps_${'a'.repeat(40)}_${'b'.repeat(49)}`], undefined, 2, /^(?!.*bbbb)countersign: this is a token/],
     [['show', 'a'.repeat(40)], undefined, 4, /there is no such credential/],
     [['revoke'], undefined, 2, /name exactly one of/],
@@ -263,7 +264,7 @@ describe('errors are reported in one line', () => {
   test('[cli-bad-inputs] for a Redis that accepts connections and does not answer', async () => {
     server.pause()
     try {
-      await refuse(['mcp', 'revoke', '--all'], 3, /Redis cannot be reached/, { env })
+      await refuse(['mcp', 'revoke', '--all', '--yes'], 3, /Redis cannot be reached/, { env })
     } finally {
       server.resume()
     }

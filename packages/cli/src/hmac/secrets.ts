@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { secretsFromEnv } from '@countersign/hmac'
 import { type HmacSecretVersion, hasEnded, isActive, SHARED_CALLER } from '@countersign/hmac/store'
 import { Option } from 'commander'
-import type { CommandDefinition, JsonOption } from '../command.js'
+import { type AllOption, addAllOption, type CommandDefinition, type JsonOption } from '../command.js'
+import { confirmAll } from '../confirm.js'
 import type { Context } from '../context.js'
 import { isoTime, parsePositive, parseSeconds } from '../durations.js'
 import { exitCodes, failedError, notFoundError, usageError } from '../errors.js'
@@ -187,9 +188,8 @@ export async function handOver(
   output.result(json, { caller, version, secret: shown, file: out }, text)
 }
 
-interface RevokeOptions extends StoreChoice {
+interface RevokeOptions extends StoreChoice, AllOption {
   readonly keyVersion?: number
-  readonly all?: boolean
 }
 
 /** `hmac revoke`: revokes one version of a caller, or all. */
@@ -198,17 +198,20 @@ export const hmacRevoke: CommandDefinition<RevokeOptions, [caller: string]> = {
   changesState: true,
   summary: "revoke a version of a caller's secret, immediately",
   details: 'Every process refuses it within 30 s.',
-  examples: ['countersign hmac revoke scheduler --key-version 3', 'countersign hmac revoke scheduler --all'],
+  examples: ['countersign hmac revoke scheduler --key-version 3', 'countersign hmac revoke scheduler --all --yes'],
   options: (command) =>
-    addStoreOptions(command)
-      .option('--key-version <n>', 'the version', parsePositive)
-      .addOption(new Option('--all', 'every version of the caller').conflicts('keyVersion')),
+    addAllOption(addStoreOptions(command), 'every version of the caller', 'keyVersion').option(
+      '--key-version <n>',
+      'the version',
+      parsePositive,
+    ),
   async run(context, options, caller) {
     requireCaller(caller)
     const { keyVersion, all = false, json } = options
     if (keyVersion === undefined && !all) {
       throw usageError('no version is named: give --key-version, or --all for every version')
     }
+    await confirmAll(context, options, `This ends every secret of "${caller}".`)
     await withSecrets(context, options, async (backend) => {
       const stored = await backend.list(caller)
       if (stored.length === 0) throw notFoundError(`no secret of "${caller}" is stored: see "hmac list"`)

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { hasEnded, isActive, SHARED_CALLER } from '@countersign/hmac/store'
 import { Option } from 'commander'
-import type { CommandDefinition } from '../command.js'
+import { type AllOption, addAllOption, type CommandDefinition } from '../command.js'
+import { confirmAll } from '../confirm.js'
 import type { Context } from '../context.js'
 import { parsePositive } from '../durations.js'
 import { failedError, notFoundError, usageError } from '../errors.js'
@@ -98,9 +99,8 @@ async function cutOver(
   output.note('Every process refuses it within 30 s. Back: the same command without --cut-over.')
 }
 
-interface ForgetOptions extends StoreChoice {
+interface ForgetOptions extends StoreChoice, AllOption {
   readonly keyVersion?: number
-  readonly all?: boolean
 }
 
 /** `hmac forget`: deletes versions that were stored by mistake. */
@@ -110,17 +110,20 @@ export const hmacForget: CommandDefinition<ForgetOptions, [caller: string]> = {
   summary: 'delete a version that was stored by mistake',
   details:
     'Of a secret that leaked, revoke the version instead: of a caller without any version the shared secret counts again.',
-  examples: ['countersign hmac forget scheduler --key-version 2', 'countersign hmac forget scheduler --all'],
+  examples: ['countersign hmac forget scheduler --key-version 2', 'countersign hmac forget scheduler --all --yes'],
   options: (command) =>
-    addStoreOptions(command)
-      .option('--key-version <n>', 'the version', parsePositive)
-      .addOption(new Option('--all', 'every version of the caller').conflicts('keyVersion')),
+    addAllOption(addStoreOptions(command), 'every version of the caller', 'keyVersion').option(
+      '--key-version <n>',
+      'the version',
+      parsePositive,
+    ),
   async run(context, options, caller) {
     requireCaller(caller)
     const { keyVersion, all = false, json } = options
     if (keyVersion === undefined && !all) {
       throw usageError('no version is named: give --key-version, or --all for every version')
     }
+    await confirmAll(context, options, `This deletes every secret of "${caller}".`)
     await withSecrets(context, options, async (backend) => {
       const forgotten = await backend.forget(caller, keyVersion)
       if (forgotten.length === 0) {

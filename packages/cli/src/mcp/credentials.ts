@@ -2,9 +2,11 @@ import { safeString } from '@countersign/core/gate-kit'
 import { type CredentialFileForm, type McpCredentials, writeCredentialFile } from '@countersign/mcp-credential'
 import type { CredentialRecord } from '@countersign/mcp-credential/store'
 import { Option } from 'commander'
-import { type CommandDefinition, collect } from '../command.js'
+import { type AllOption, addAllOption, type CommandDefinition, collect } from '../command.js'
+import { confirmAll } from '../confirm.js'
 import { isoTime, parsePositive, parseSeconds, relativeTime } from '../durations.js'
-import { type CommandError, failedError, fileError, notFoundError, usageError } from '../errors.js'
+import { failedError, fileError, usageError } from '../errors.js'
+import { findCredential, unknownCredential } from './credential-id.js'
 import { parseForm } from './file-form.js'
 import { addRegistryOptions, type RegistryOptions, withCredentials } from './registry.js'
 
@@ -134,15 +136,13 @@ export const mcpList: CommandDefinition<ListOptions> = {
 export const mcpShow: CommandDefinition<RegistryOptions, [id: string]> = {
   usage: 'show <credential-id>',
   summary: 'show one credential and its standing',
-  details: 'Audit events and "mcp list" show the id. It is not secret.',
-  examples: ['countersign mcp show 4fT9bQ…'],
+  details: 'Audit events and "mcp list" show the id. It is not secret. Its start is enough when no other id has it.',
+  examples: ['countersign mcp show 4fT9bQ'],
   options: addRegistryOptions,
   async run(context, options, id) {
     await withCredentials(context, options, async (credentials) => {
-      const found = await credentials.check(id)
-      if (found.standing === 'malformed') throw malformedId(id)
-      if (found.credential === undefined) throw unknownCredential()
-      const described = printed(found.credential, found.standing)
+      const { credential, standing } = await findCredential(credentials, id, context.signal)
+      const described = printed(credential, standing)
       const lines = Object.entries(described)
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => `${name.padEnd(20)}${safeString([value].flat().join(' '))}`)
@@ -151,11 +151,10 @@ export const mcpShow: CommandDefinition<RegistryOptions, [id: string]> = {
   },
 }
 
-interface RevokeOptions extends RegistryOptions {
+interface RevokeOptions extends RegistryOptions, AllOption {
   readonly thread?: string
   readonly provider?: string
   readonly providerSession?: string
-  readonly all?: boolean
   readonly retire?: boolean
 }
 
@@ -165,24 +164,25 @@ export const mcpRevoke: CommandDefinition<RevokeOptions, [credentialId?: string]
   changesState: true,
   summary: 'revoke one credential, or all of a thread, a provider or everyone, immediately',
   examples: [
-    'countersign mcp revoke 4fT9bQ…',
+    'countersign mcp revoke 4fT9bQ',
     'countersign mcp revoke --thread t-1 --retire',
-    'countersign mcp revoke --all',
+    'countersign mcp revoke --all --yes',
   ],
   options: (command) =>
-    addRegistryOptions(command)
+    addAllOption(addRegistryOptions(command), 'every credential')
       .option('--thread <id>', 'every credential of this thread')
       .option('--retire', 'with --thread: also refuse to issue credentials for it for 24 h')
       .option('--provider <id>', 'every credential of this provider')
-      .option('--provider-session <id>', "every credential of this provider's session")
-      .option('--all', 'every credential'),
+      .option('--provider-session <id>', "every credential of this provider's session"),
   async run(context, options, credentialId) {
-    const { scope, id, revoke } = targetOf(options, credentialId)
+    const { scope, id: named, revoke } = targetOf(options, credentialId)
+    const isAll = scope === 'all'
+    await confirmAll(context, options, 'This ends every credential of every agent.')
     await withCredentials(context, options, async (credentials) => {
-      if (scope === 'credential' && (await credentials.check(id)).standing === 'malformed') throw malformedId(id)
+      const isOne = scope === 'credential'
+      const id = isOne ? (await findCredential(credentials, named, context.signal)).credential.credentialId : named
       const ended = await revoke(credentials, id)
-      if (!ended && scope === 'credential') throw unknownCredential()
-      const isAll = scope === 'all'
+      if (!ended && isOne) throw unknownCredential()
       const words = isAll ? 'all credentials' : `${scope} ${id}`
       const text = ended ? `revoked ${words}` : `${words}: nothing to revoke`
       context.output.result(options.json, { scope, id: isAll ? undefined : id, ended }, text)
@@ -208,19 +208,6 @@ function targetOf(options: RevokeOptions, credentialId: string | undefined) {
   }
   if (retire && thread === undefined) throw usageError('--retire needs --thread')
   return only
-}
-
-function unknownCredential(): CommandError {
-  return notFoundError('there is no such credential: it was never issued, or ended some time ago; see "mcp list"')
-}
-
-/** Does not repeat the text, which may be a token. */
-function malformedId(text: string): CommandError {
-  return usageError(
-    text.split('_').length >= 3
-      ? 'this is a token, not an id: the id is the part between the first and the second "_". Revoke the token: every user of the machine can read the command line'
-      : 'this is not the id of a credential: "mcp list" and the audit show the ids',
-  )
 }
 
 /** A credential as it is printed, without its secret. */

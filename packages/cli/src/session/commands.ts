@@ -59,19 +59,38 @@ const list: CommandDefinition<UserOptions, [platform: string, userId: string]> =
   },
 }
 
-const revoke: CommandDefinition<NamespaceOption, [id: string]> = {
-  usage: 'revoke <session-id>',
+const revoke: CommandDefinition<UserOptions, [id: string, platform?: string, userId?: string]> = {
+  usage: 'revoke <session-id> [platform] [user-id]',
   changesState: true,
   summary: 'revoke one session, immediately',
-  examples: ['countersign session revoke 3f8Jc…'],
-  options: addNamespaceOption,
-  async run(context, options, id) {
-    const isRevoked = await withSessions(context, options, {}, (settings) => settings.revoke(id))
-    if (!isRevoked) {
-      throw notFoundError('there is no such session: it has ended, or the id is wrong; "session list" shows the ids')
+  details: 'When the person is named, the start of the id is enough.',
+  examples: ['countersign session revoke 3f8Jc telegram 4711'],
+  options: addUserOptions,
+  async run(context, options, text, platform, userId) {
+    if (platform !== undefined && userId === undefined) throw usageError('name the person by platform and user id')
+    const id = await withSessions(context, options, {}, async (settings) => {
+      const id =
+        platform === undefined || userId === undefined
+          ? text
+          : await idOf(settings, text, userOf(platform, userId, options))
+      return id !== undefined && (await settings.revoke(id)) ? id : undefined
+    })
+    if (id === undefined) {
+      throw notFoundError(
+        'there is no such session: it has ended, or the id is wrong or not whole; "session list" shows the ids of a person',
+      )
     }
     context.output.result(options.json, { revoked: id }, `revoked ${id}`)
   },
+}
+
+/** The id that starts with this text, among the sessions of a person. @throws {CommandError} when there are several. */
+async function idOf(settings: SettingsSessions, start: string, user: SettingsUser): Promise<string | undefined> {
+  const found = (await settings.list(user)).map(({ id }) => id).filter((id) => id.startsWith(start))
+  if (found.length > 1) {
+    throw usageError(`${found.length} sessions have ids that start with ${start}: give more of it. ${found.join(', ')}`)
+  }
+  return found[0]
 }
 
 const revokeAll: CommandDefinition<UserOptions, [platform: string, userId: string]> = {
