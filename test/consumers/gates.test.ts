@@ -171,6 +171,14 @@ describe('the command', () => {
         'CREATE TABLE IF NOT EXISTS internal_service_hmac_secrets',
       )
       expect(command('doctor')).toMatch(/0 failed/)
+      // What few need is installed by those who need it.
+      expect(() =>
+        run(join(consumer.folder, 'node_modules', '.bin', 'countersign'), ['hmac', 'migrate'], consumer.folder, {
+          DATABASE_URL: 'postgres://localhost/app',
+        }),
+      ).toThrow(
+        /ended with 2:\n[^\n]*countersign: PostgreSQL needs the package pg, which is not installed: .*npm install --global pg/,
+      )
       expect(() => command('mcp', 'list')).toThrow(/ended with 2:\n[^\n]*countersign: REDIS_URL is not set/)
     },
     INSTALL_MS,

@@ -1,6 +1,7 @@
 import type { Environment } from '@countersign/core'
 import { readVariable, withDeadline } from '@countersign/core/gate-kit'
 import { CommandError, connectionProblem, exitCodes, unavailableError, usageError } from '../errors.js'
+import { loadOptional } from '../optional-package.js'
 
 /** A connection to `DATABASE_URL`, in the shape that `postgresSecrets` takes. */
 export interface Database {
@@ -33,7 +34,7 @@ export async function openDatabase(env: Environment): Promise<Database> {
     throw usageError('DATABASE_URL is not set: set it to postgres://user:password@host/database, or DATABASE_URL_FILE')
   }
   checkUrl(url)
-  const { default: pg } = await import('pg')
+  const { default: pg } = await loadOptional('pg', () => import('pg'), 'PostgreSQL')
   // A pool, because it replaces a connection that is lost, and what was asked on that can be asked again.
   const pool = new pg.Pool({
     max: 1,

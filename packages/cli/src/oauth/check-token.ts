@@ -1,5 +1,6 @@
 import { decodeToken } from '@countersign/oauth-bearer/explain'
 import { type Check, fail, pass, skip } from '../checks.js'
+import { loadOptional } from '../optional-package.js'
 import { challengeParameter, parseChallenges } from './parse-challenges.js'
 import { ask, firstRequest, type SmokeRun } from './smoke-run.js'
 
@@ -37,7 +38,11 @@ async function checkEras(run: SmokeRun, token: string): Promise<void> {
 }
 
 async function checkEra(run: SmokeRun, token: string, era: (typeof ERAS)[number]): Promise<Check[]> {
-  const { Client, StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client')
+  const { Client, StreamableHTTPClientTransport } = await loadOptional(
+    '@modelcontextprotocol/client',
+    () => import('@modelcontextprotocol/client'),
+    'a smoke test with a token (without --api)',
+  )
   let last: { status: number; challenge: string | null } | undefined
   let isUnreachable = false
   const transport = new StreamableHTTPClientTransport(new URL(run.url), {
