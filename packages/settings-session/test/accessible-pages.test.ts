@@ -31,7 +31,10 @@ const confirm: PageContents['confirm'] = {
 
 /** Every page, and each form that it takes. */
 const pages: Readonly<Record<string, { [N in PageName]: readonly [N, PageContents[N]] }[PageName]>> = {
-  confirm: ['confirm', { ...confirm, display: { account: 'Alice', app: 'Calendar', purpose: 'Plan meetings' } }],
+  confirm: [
+    'confirm',
+    { ...confirm, display: { account: 'Alice', app: 'Calendar', purpose: 'Plan meetings', chat: 'Acme' } },
+  ],
   'confirm-warnings': ['confirm', { ...confirm, connects: true, replaces: { platform: 'Telegram', user: '4•••2' } }],
   'confirm-code': ['confirm', { ...confirm, needsCode: true, isCodeWrong: true, kind: 'integration' }],
   continue: [

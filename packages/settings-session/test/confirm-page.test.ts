@@ -9,14 +9,15 @@ afterEach(async () => app?.close())
 
 const textOf = async (answer: Response) => (await answer.text()).replace(/<style[\s\S]*<\/style>/, '')
 
-test('the page names who, what, what for, and how long; what was named stands apart from the direction of the text', async () => {
+test('the page names who, from which chat, what, what for, and how long; what was named stands apart from the direction of the text', async () => {
   app = await settingsApp()
-  const display = { account: 'ليلى', app: 'Calendar <b>', purpose: 'Plan your week' }
+  const display = { account: 'ليلى', app: 'Calendar <b>', purpose: 'Plan your week', chat: 'Acme & Co' }
   const link = await app.link({ platform: 'msteams', userId: 'u-17', display })
   app.clock.advance(61_000)
   const text = await textOf(await app.browser().open(link))
   expect(text).toContain('You followed a link from <bdi>Microsoft Teams</bdi>. Is this you?')
   expect(text).toContain('<dt>Account</dt><dd><bdi>ليلى</bdi> on <bdi>Microsoft Teams</bdi></dd>')
+  expect(text).toContain('<dt>From</dt><dd><bdi>Acme &amp; Co</bdi></dd>')
   expect(text).toContain('<dt>Connects</dt><dd><bdi>Calendar &lt;b&gt;</bdi></dd>')
   expect(text).toContain('<dt>What for</dt><dd><bdi>Plan your week</bdi></dd>')
   expect(text).toContain('>8 minutes</time>')
@@ -96,6 +97,7 @@ test.each([
   ['platform', { platform: 'sl\u0000ack' }],
   ['agentId', { agentId: 'x\u2028' }],
   ['display.account', { display: { account: 'a\u2066b' } }],
+  ['display.chat', { display: { chat: 'a\u0007' } }],
   ['display.purpose', { display: { purpose: 'x'.repeat(101) } }],
   ['colour', { display: { colour: 'red' } }],
 ] as const)('%s with control characters, or too long, or unknown, is refused', async (option, request) => {

@@ -17,7 +17,7 @@ import { SensitiveUrl } from './sensitive-url.js'
 export type LinkRequest<M extends object = NoKinds> = SettingsUser & {
   /** The agent on whose behalf the app offers the link; shown on the confirm page. */
   readonly agentId?: string | undefined
-  /** What the confirm page shows: the account's name, what will be opened or connected, and what for. */
+  /** What the confirm page shows: the account's name, what will be opened or connected, what for, and the chat's title. */
   readonly display?: LinkDisplay | undefined
   /** A path below `baseUrl` to go to when the session is open. */
   readonly returnTo?: string | undefined
@@ -37,7 +37,7 @@ export interface LinkIssuer {
 
 const METHOD = 'issueLink'
 const FIELDS = ['platform', 'team', 'userId', 'agentId', 'returnTo', 'kind', 'metadata', 'display']
-const DISPLAY_FIELDS = ['account', 'app', 'purpose']
+const DISPLAY_FIELDS = ['account', 'app', 'purpose', 'chat']
 const MAX_DISPLAY_LENGTH = 100
 const MAX_METADATA_LENGTH = 8192
 

@@ -56,6 +56,7 @@ function details({
   const named = { user: display.account ?? user, platform }
   const rows: readonly (readonly [string, Html | undefined])[] = [
     [texts.labelAccount, account(texts, 'accountOnPlatform', named)],
+    [texts.labelChat, optional(display.chat)],
     [texts.labelApp, optional(display.app)],
     [texts.labelPurpose, optional(display.purpose)],
     [texts.labelAgent, optional(agentId)],

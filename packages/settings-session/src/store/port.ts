@@ -14,6 +14,8 @@ export interface LinkDisplay {
   readonly app?: string | undefined
   /** What for. */
   readonly purpose?: string | undefined
+  /** The title of the chat, group or workspace that the link comes from. */
+  readonly chat?: string | undefined
 }
 
 /** What a link carries on the server: JSON only. */
@@ -264,10 +266,7 @@ export interface SessionStore {
     hash?: string,
     options?: { readonly freesLink?: boolean | undefined },
   ): Awaitable<StoredSession | undefined>
-  /**
-   * Ends all sessions of a user and voids the user's links, immediately, those under way included. The user does not return by
-   * a sign-in alone.
-   */
+  /** Ends the user's sessions and voids the user's links, those under way included. Then no sign-in alone opens anything. */
   revokeAll(user: SettingsUser): Awaitable<void>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Awaitable<readonly StoredSession[]>

@@ -7,6 +7,7 @@ export const ar: PageTexts = {
   confirmIntro: 'لقد فتحت رابطًا من {platform}. هل هذا أنت؟',
   labelAccount: 'الحساب',
   accountOnPlatform: '{account} على {platform}',
+  labelChat: 'المحادثة',
   labelApp: 'يربط',
   labelPurpose: 'الغرض',
   labelAgent: 'الوكيل',

@@ -7,6 +7,7 @@ export const de: PageTexts = {
   confirmIntro: 'Sie sind einem Link aus {platform} gefolgt. Sind das Sie?',
   labelAccount: 'Konto',
   accountOnPlatform: '{account} bei {platform}',
+  labelChat: 'Aus',
   labelApp: 'Verbindet',
   labelPurpose: 'Wozu',
   labelAgent: 'Agent',

@@ -5,6 +5,7 @@ export const en = {
   confirmIntro: 'You followed a link from {platform}. Is this you?',
   labelAccount: 'Account',
   accountOnPlatform: '{account} on {platform}',
+  labelChat: 'From',
   labelApp: 'Connects',
   labelPurpose: 'What for',
   labelAgent: 'Agent',

@@ -7,6 +7,7 @@ export const es: PageTexts = {
   confirmIntro: 'Ha seguido un enlace de {platform}. ¿Es usted?',
   labelAccount: 'Cuenta',
   accountOnPlatform: '{account} en {platform}',
+  labelChat: 'Desde',
   labelApp: 'Conecta',
   labelPurpose: 'Para qué',
   labelAgent: 'Agente',
