@@ -46,14 +46,17 @@ export async function confirmBinding(
   }
 }
 
-/** Binds an identity again to whom it was released from, when that, or what came of it, was not recorded. */
+/** Binds an identity again to whom it was released from, when that, or what came of it, was not recorded; or reports that it is not. */
 export async function restoreFormer(
   { store, audit }: { readonly store: Pick<IdentityStore, 'restoreIdentity'>; readonly audit: Audit },
   user: SettingsUser,
   identity: SettingsIdentity,
   former: FormerUser,
 ): Promise<void> {
-  if (!(await store.restoreIdentity(user, identity, former))) return
+  const isRestored = await store.restoreIdentity(user, identity, former)
   const attributes = { issuer: identity.issuer, by: 'audit_sink', user_key: former.key }
-  reportChange(audit, 'settings.identity.claimed', { user: former.user, attributes })
+  const change = { user: former.user, attributes }
+  if (isRestored) return reportChange(audit, 'settings.identity.claimed', change)
+  const failure = { outcome: 'error', severity: 'critical', reason: 'not_undone' } as const
+  reportChange(audit, 'settings.identity.unlinked', { ...change, ...failure })
 }

@@ -164,7 +164,7 @@ test('pictures for the guide', async () => {
   ] as const
   for (const [suffix, options] of looks) {
     const context = await chromium.newContext({ locale: 'en', viewport: { width: 800, height: 640 }, ...options })
-    for (const name of ['confirm', 'confirm-warnings', 'error', 'mismatch', 'logged-out', 'telegram']) {
+    for (const name of ['confirm', 'confirm-warnings', 'error', 'mismatch', 'release', 'logged-out', 'telegram']) {
       if (suffix !== '' && !name.startsWith('confirm')) continue
       const page = await context.newPage()
       await page.goto(`${server.url}/page/${name}`)

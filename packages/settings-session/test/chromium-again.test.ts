@@ -6,6 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { launchChromium, launchPersonalChromium } from '../../../test/support/chromium.js'
 import { type Harness, settingsApp } from './harness.js'
 import { type RunningProvider, signInAt, startProvider } from './support/provider.js'
+import { until } from './support/until.js'
 
 const PRIVATE = `<!doctype html><title>Settings</title><p id="private">the person's own settings</p>
 <form method="post" action="/settings/logout"><button>Sign out</button></form>`
@@ -122,6 +123,34 @@ describe('[settings-chromium] in more than one browser', () => {
     expect(await bodyOf(second)).toContain('two-tabs-account')
     expect(await app.settings.list({ platform: 'telegram', userId: 'two-tabs' })).toHaveLength(1)
     await context.close()
+  }, 60_000)
+})
+
+describe('[settings-chromium] [settings-release] a person whom somebody sent a link of their own', () => {
+  test("is told at their own link that the account is another user's, and a double click releases it and opens the settings", async () => {
+    const [led, own] = await Promise.all([chromium.newContext(), chromium.newContext()])
+    const page = await tab(led, await app.link({ userId: 'sender' }))
+    await page.locator('form button:not([name])').click()
+    await logIn(page, 'led-account')
+    await consent(page)
+    await page.waitForURL(`${app.url}/settings`)
+    const mine = await tab(own, await app.link({ userId: 'led' }))
+    await mine.locator('form button:not([name])').click()
+    await logIn(mine, 'led-account')
+    await consent(mine)
+    await heading(mine, 'This account belongs to another user here')
+    expect(await bodyOf(mine)).not.toContain('sender')
+    // The address is that of the sign-in, which is over. The page is at the address of the next one.
+    await mine.goto(`${app.url}/settings/oauth/start`)
+    await mine.locator('form button').dblclick()
+    await until(
+      () => mine.url(),
+      (url) => url === `${app.url}/settings`,
+    )
+    await mine.waitForLoadState()
+    expect(await bodyOf(mine)).toContain('led-account')
+    expect((await page.reload())?.status()).toBe(401)
+    await Promise.all([led.close(), own.close()])
   }, 60_000)
 })
 

@@ -15,6 +15,8 @@ export const requirements: Record<string, string> = {
     "State replayed, missing, another browser's; wrong iss, nonce, aud, sub; mix-up; error text; provider dead or slow.",
   'settings-identity':
     'A stolen link with a fresh account, two users claiming one identity concurrently, a crash between the two writes.',
+  'settings-release':
+    'Who proves an identity has it released by another user, once, in time, and recorded, whatever answer is lost.',
   'settings-telegram': 'Flipped bits, a merged newline, duplicates and foreign group ids in initData are refused.',
   'settings-canary': 'The link is in no log, error, event, Referer, history or page.',
   'settings-late-reply':

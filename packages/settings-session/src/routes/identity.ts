@@ -26,6 +26,8 @@ export interface Proof {
   readonly returnTo?: string | undefined
   /** The app, or its policy, allows a first claim. */
   readonly mayEstablish: boolean
+  /** The app itself has allowed it. */
+  readonly isAllowed?: boolean | undefined
   /** The person came without a link: an identity that is not bound any more opens nothing. */
   readonly by?: 'sign_in' | undefined
   /** The session's next secret. Default: a random one. */
@@ -42,9 +44,9 @@ export async function settleIdentity(
   proof: Proof,
 ): Promise<Outcome> {
   const { site, store, audit } = context
-  const { session, identity, isAgain, returnTo, mayEstablish, former } = proof
+  const { session, identity, isAgain, returnTo, mayEstablish, isAllowed, former } = proof
   const token = proof.next ?? mintToken('s', session.tag)
-  const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish })
+  const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish, isAllowed })
   if (claim.outcome === 'contended') return unavailable('session_store')
   if (claim.outcome === 'refused') return withoutSession(context, request, refusedBy(claim))
   if (claim.outcome === 'taken') return refuseTaken(context, response, token, claim.session, identity)
@@ -83,10 +85,11 @@ async function firstClaim(
   session: StoredSession,
 ): Promise<Outcome> {
   const { site, store, provider, identities, audit } = context
-  const allow = () => settleIdentity(context, request, response, { ...proof, mayEstablish: true })
+  const allow = (isAllowed: boolean) =>
+    settleIdentity(context, request, response, { ...proof, mayEstablish: true, isAllowed })
   if (proof.by === 'sign_in') return refuseFirst(context, request, response, session)
   // The platform itself vouched for the user: there was no link to steal.
-  if (session.linkId === undefined) return allow()
+  if (session.linkId === undefined) return allow(false)
   const { firstClaim: policy, onFirstClaim } = identities
   if (policy !== 'ask' || onFirstClaim === undefined) return refuseFirst(context, request, response, session)
   const tooMany = await refuseTooMany(store, 'sign_in_prompts', session.linkId)
@@ -110,7 +113,7 @@ async function firstClaim(
   } catch (error) {
     return unavailableBy(error, 'on_first_claim', { credential: { id: session.id }, principalId: principal.id })
   }
-  if (answer === true) return allow()
+  if (answer === true) return allow(true)
   if (answer === false) return refuseFirst(context, request, response, session)
   return continueTo(site, request, pathTo(site, '/waiting'))
 }

@@ -4,7 +4,10 @@ import { restoreFormer } from '../bindings.js'
 import { tokenInCookie } from '../cookies.js'
 import { isOwnRequest, isPlainText } from '../csrf.js'
 import { grantChange, reportChange } from '../events.js'
+import type { IdentityPolicy } from '../oauth/first-claim.js'
 import { closeSocketsOf } from '../session-watch.js'
+import type { StoredSession } from '../store/port.js'
+import { REPEAT_MS } from '../store/rules.js'
 import { deriveSecret, mintToken, type Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
@@ -27,9 +30,7 @@ export async function releaseIdentity(context: RouteContext, request: Request, r
   if (isDenied(current))
     return (await repeated(context, request, response, token)) ?? withoutSession(context, request, current)
   if (isWhole(current.session, true)) return continueTo(site, request)
-  // Another process may have the stricter policy.
-  const mayBeFirst = identities.firstClaim !== 'deny' || current.session.linkId === undefined
-  if (!mayBeFirst) return refuseFirst(context, request, response, current.session)
+  if (!mayBeFirst(identities, current.session)) return refuseFirst(context, request, response, current.session)
   const freed = await store.freeIdentity(token)
   if (freed.outcome === 'refused') {
     return (await repeated(context, request, response, token)) ?? withoutSession(context, request, refusedBy(freed))
@@ -47,9 +48,16 @@ export async function releaseIdentity(context: RouteContext, request: Request, r
     reportChange(audit, 'settings.session.revoked', { ...change, attributes: ended })
     await recording
   }
-  const proof = { session: token, identity, isAgain: false, mayEstablish: true, next: nextOf(token), former }
+  const { isAllowed } = session.claim ?? {}
+  const proof = { session: token, identity, isAgain: false, mayEstablish: true, isAllowed, next: nextOf(token), former }
   const outcome = await settleIdentity(context, request, response, proof)
   return outcome.outcome === 'denied' ? ((await repeated(context, request, response, token)) ?? outcome) : outcome
+}
+
+/** The process that proved the identity may have had a laxer policy than this one. The app is not asked twice. */
+function mayBeFirst({ firstClaim }: IdentityPolicy, { linkId, claim }: StoredSession): boolean {
+  if (linkId === undefined || firstClaim === 'trust-link') return true
+  return firstClaim === 'ask' && claim?.isAllowed === true
 }
 
 /** The session's next secret. Not a random one: the second click of the same browser must find the session of the first. */
@@ -67,6 +75,7 @@ async function repeated(
   const next = nextOf(token)
   const found = await context.store.read(next)
   if (found.outcome === 'refused' || !isWhole(found.session, true)) return undefined
+  if (found.session.verifiedMsAgo >= REPEAT_MS) return undefined
   setSessionCookie(context, response, next)
   return continueTo(context.site, request, found.session.returnTo)
 }

@@ -26,5 +26,6 @@ export async function waitForAnswer(context: RouteContext, request: Request, res
     const goTo = pathTo(site, '/waiting')
     return page('interstitial', { goTo, text: 'waitChat', link: 'checkAgain', delaySeconds: 3 })
   }
-  return settleIdentity(context, request, response, { session: token, identity, isAgain: false, mayEstablish: true })
+  const proof = { session: token, identity, isAgain: false, mayEstablish: true, isAllowed: true }
+  return settleIdentity(context, request, response, proof)
 }

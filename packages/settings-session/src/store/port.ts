@@ -151,6 +151,8 @@ export interface IdentityClaim {
   readonly identity: SettingsIdentity
   /** Whether user and identity may be bound to each other when neither is bound. */
   readonly mayEstablish: boolean
+  /** The app itself allowed it, not a policy alone. A claim that is `taken` keeps it. */
+  readonly isAllowed?: boolean | undefined
 }
 
 /** The result of an identity claim. */
@@ -165,9 +167,9 @@ export type ClaimResult =
     }
   /** The user has no identity yet, and `mayEstablish` is false. Nothing was changed. */
   | { readonly outcome: 'unbound'; readonly session: StoredSession }
-  /** The user has no identity, and this one is another user's. The session has its new secret, for `freeIdentity` alone. */
+  /** The user has no identity, and this one is another user's. The session has its new secret and ten minutes, for `freeIdentity` alone. */
   | { readonly outcome: 'taken'; readonly session: StoredSession }
-  /** The user is bound to another identity; or an active session's identity is another user's. The session is gone, its link spent. */
+  /** The user is bound to another identity; or an active session's identity is another user's. Session and link are gone. */
   | { readonly outcome: 'mismatch'; readonly session: StoredSession }
   /** Another user is claiming the identity at this moment. Nothing was changed. */
   | { readonly outcome: 'contended' }
@@ -198,6 +200,8 @@ export interface FormerUser {
   readonly user?: SettingsUser | undefined
   /** The attempt that had bound the identity. */
   readonly attempt: string
+  /** The id of the session that it was released for. */
+  readonly session: string
 }
 
 /** The result of a release. */
@@ -205,15 +209,17 @@ export type FreeResult =
   | {
       readonly outcome: 'freed'
       readonly session: StoredSession
-      /** Whose the identity was; nobody's when it was free already. */
+      /** From whom this session released the identity, now or before; nobody when it was free already. */
       readonly former?: FormerUser | undefined
     }
   | StoreRefusal<SessionRefusal>
 
-/** A first claim, and what the app has decided about it; or the identity that was another user's, until it is released. */
+/** A first claim, and what the app has decided about it; or the identity that was another user's, until it is claimed. */
 export interface HeldClaim {
   readonly identity: SettingsIdentity
   readonly answer: 'pending' | 'allowed' | 'denied' | 'taken' | 'released'
+  /** Of one that is `taken` or `released`: the app itself allowed it. */
+  readonly isAllowed?: boolean | undefined
 }
 
 /** A sign-in that is under way at a provider. */
@@ -293,15 +299,9 @@ export interface IdentityStore {
   answerClaim(sessionId: string, key: string, isAllowed: boolean): Awaitable<boolean>
   /** The identity that is bound to a user. */
   identityOf(user: SettingsUser): Awaitable<SettingsIdentity | undefined>
-  /**
-   * The users whom this identity may open by a sign-in alone: it is bound to them, and their sessions have not all been
-   * revoked since a link, Telegram or `rebind` led to it.
-   */
+  /** The users to whom it is bound, whose sessions have not all been revoked since: a sign-in alone opens theirs. */
   returningUsers(identity: SettingsIdentity): Awaitable<readonly SettingsUser[]>
-  /**
-   * Unbinds user and identity and ends the user's sessions; with an attempt only while what that attempt bound stands.
-   * Returns the identity that was bound.
-   */
+  /** Unbinds user and identity and ends the user's sessions; with an attempt only while what it bound stands. Returns the identity. */
   unlink(user: SettingsUser, attempt?: string): Awaitable<SettingsIdentity | undefined>
   /**
    * Binds a user to another identity and ends the user's sessions, unless the identity is another user's; with `replaced`
@@ -309,14 +309,14 @@ export interface IdentityStore {
    */
   rebind(user: SettingsUser, binding: Binding, replaced?: string): Awaitable<RebindResult>
   /**
-   * Releases the identity that a session's person proved from the other user who has it, and ends that user's sessions, while
-   * the session's user has none. Of a session whose claim was `taken`, for ten minutes; a repeat finds it free. From then on
-   * the session may claim this identity, and no other.
+   * Releases the identity of a session's `taken` claim from the other user who had it then, and ends that user's sessions, while
+   * the session's user has none. A repeat tells of the same user, unless that was undone: nobody may know what came of the first,
+   * or have recorded it. From then on the session may claim this identity, and no other.
    */
   freeIdentity(session: TokenRef): Awaitable<FreeResult>
   /**
    * Binds an identity again to whom it was released from, unless one of the two is bound by now; not for a return by a sign-in
-   * alone. `user` is who it was released for. False when nothing was bound.
+   * alone. The release is forgotten then. `user` is who it was released for. False when nothing was bound.
    */
   restoreIdentity(user: SettingsUser, identity: SettingsIdentity, former: FormerUser): Awaitable<boolean>
   /** Keeps a sign-in until it is taken. */

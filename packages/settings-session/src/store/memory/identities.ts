@@ -13,15 +13,15 @@ import type {
   SessionStore,
   SignIn,
 } from '../port.js'
-import { MAX_DATA_SESSIONS, RELEASE_MS } from '../rules.js'
+import { MAX_DATA_SESSIONS } from '../rules.js'
 import {
   ageOf,
   endAll,
   endSession,
   enterSession,
+  isReleasing,
   type MemoryState,
   ownCopy,
-  type ProofRow,
   refusalOf,
   refused,
   spendLink,
@@ -30,9 +30,6 @@ import {
 
 const copyOf = ({ tag, hash }: TokenRef): TokenRef => ({ tag: ownCopy(tag), hash })
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
-
-const isReleasing = (proof: ProofRow | undefined) =>
-  proof?.claim?.answer === 'taken' || proof?.claim?.answer === 'released'
 
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(
@@ -72,7 +69,7 @@ export function memoryIdentities(
   }
 
   return {
-    claimIdentity({ session, newHash, identity, mayEstablish }: IdentityClaim): ClaimResult {
+    claimIdentity({ session, newHash, identity, mayEstablish, isAllowed }: IdentityClaim): ClaimResult {
       const row = sessions.get(session.tag)
       const reason = refusalOf(state, row, session.hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
@@ -89,7 +86,7 @@ export function memoryIdentities(
         row.hash = newHash
         row.verifiedMs = ageOf(state, row)
         row.seenMs = row.verifiedMs
-        row.proof = { claim: { identity, answer: 'taken' } }
+        row.proof = { claim: { identity, answer: 'taken', isAllowed }, holder: owner }
         spendLink(state, row)
         return { outcome: 'taken', session: viewOf(state, row) }
       }
@@ -120,7 +117,7 @@ export function memoryIdentities(
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
-      if (isReleasing(row.proof)) return refused(state, row, 'revoked')
+      if (isReleasing(row)) return refused(state, row, 'revoked')
       row.proof = { ...row.proof, claim: { identity, answer: 'pending' }, claimKey: key }
       return { outcome: 'found', session: viewOf(state, row) }
     },
@@ -159,26 +156,29 @@ export function memoryIdentities(
       const row = sessions.get(tag)
       const reason = refusalOf(state, row, hash)
       if (row === undefined || reason !== undefined) return refused(state, row, reason ?? 'unknown')
-      const { claim } = row.proof ?? {}
-      if (claim === undefined || !isReleasing(row.proof)) return refused(state, row, 'revoked')
-      const lateMs = ageOf(state, row) - row.verifiedMs - RELEASE_MS
-      if (lateMs >= 0) return { outcome: 'refused', reason: 'expired', lateMs }
+      const { claim, holder = '', former } = row.proof ?? {}
+      if (claim === undefined || !isReleasing(row)) return refused(state, row, 'revoked')
       const { identity } = claim
-      row.proof = { claim: { identity, answer: 'released' } }
+      const { user: by } = row.owner
+      row.proof = { claim: { ...claim, answer: 'released' }, holder, former }
       const session = viewOf(state, row)
-      const key = users.get(identityKey(identity, row.owner.user))
-      const binding = key === undefined ? undefined : identities.get(key)
-      const user = key === undefined ? undefined : usersOf.get(claimKey(identity))?.get(key)
-      if (key === undefined || binding === undefined || user === undefined) return { outcome: 'freed', session }
-      if (identities.has(userKey(row.owner.user))) return { outcome: 'freed', session }
+      const user = usersOf.get(claimKey(identity))?.get(holder)
+      const { attempt } = identities.get(holder) ?? {}
+      if (user === undefined || attempt === undefined || identities.has(userKey(by))) {
+        return { outcome: 'freed', session, former }
+      }
       unbind(user)
       endAll(state, user)
-      return { outcome: 'freed', session, former: { key, user, attempt: binding.attempt } }
+      const released = { key: holder, user, attempt, session: row.key }
+      row.proof = { ...row.proof, former: released }
+      return { outcome: 'freed', session, former: released }
     },
-    restoreIdentity(by, identity, { key, user, attempt }: FormerUser) {
+    restoreIdentity(by, identity, { key, user, attempt, session }: FormerUser) {
       if (user === undefined || identities.has(key) || users.has(identityKey(identity, by))) return false
       bind(user, { identity, attempt })
       barred.add(key)
+      const row = sessions.get(session)
+      if (row?.proof !== undefined) row.proof = { ...row.proof, former: undefined }
       return true
     },
     beginOAuth(signIn) {

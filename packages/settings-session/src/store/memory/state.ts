@@ -5,6 +5,7 @@ import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { userKey } from '../keys.js'
 import type {
   EndedSession,
+  FormerUser,
   HeldClaim,
   LinkContent,
   NewSession,
@@ -14,7 +15,7 @@ import type {
   StoredSession,
   StoreRefusal,
 } from '../port.js'
-import { ENDED_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
+import { ENDED_MS, MAX_WRONG_CODES, RELEASE_MS, TOMBSTONE_MS } from '../rules.js'
 
 // A row of each map is its own entry, rows refer to each other rather than by name, and what equal rows have in common they
 // share: a million sessions are in memory. `key` is a copy of its own: a part of a text keeps the whole text alive, here a
@@ -67,6 +68,10 @@ export interface ProofRow {
   readonly claim?: HeldClaim | undefined
   /** Names the identity of `claim`. */
   readonly claimKey?: string | undefined
+  /** The key of the other user whose the identity of `claim` was. */
+  readonly holder?: string | undefined
+  /** From whom it was released. */
+  readonly former?: FormerUser | undefined
 }
 
 /** All that the memory store holds. */
@@ -131,12 +136,22 @@ export function ageOf({ clock }: MemoryState, row: SessionRow): number {
   return clock.now() - endOf(row) + row.limits.absoluteMs
 }
 
+/** Whether a session is good for a release alone. */
+export const isReleasing = ({ proof }: SessionRow): boolean =>
+  proof?.claim?.answer === 'taken' || proof?.claim?.answer === 'released'
+
+/** Milliseconds that a session lasts, however it is used. */
+function lifetimeOf(row: SessionRow): number {
+  const { absoluteMs } = row.limits
+  return isReleasing(row) ? Math.min(absoluteMs, row.verifiedMs + RELEASE_MS) : absoluteMs
+}
+
 /** Why a session is not honoured. */
 export function refusalOf(state: MemoryState, row: SessionRow | undefined, hash: string): SessionRefusal | undefined {
   if (row === undefined || row.hash !== hash) return 'unknown'
   if (row.state === 'ended') return 'revoked'
   const age = ageOf(state, row)
-  if (age >= row.limits.absoluteMs) return 'expired'
+  if (age >= lifetimeOf(row)) return 'expired'
   if (age >= row.seenMs + row.limits.idleMs) return 'idle'
   return row.owner.isRevoked ? 'revoked' : undefined
 }
@@ -148,7 +163,7 @@ export function refused<R extends SessionRefusal>(
   reason: R,
 ): StoreRefusal<R> {
   if (row === undefined || (reason !== 'expired' && reason !== 'idle')) return { outcome: 'refused', reason }
-  const lastsMs = reason === 'expired' ? row.limits.absoluteMs : row.seenMs + row.limits.idleMs
+  const lastsMs = reason === 'expired' ? lifetimeOf(row) : row.seenMs + row.limits.idleMs
   return { outcome: 'refused', reason, lateMs: ageOf(state, row) - lastsMs }
 }
 

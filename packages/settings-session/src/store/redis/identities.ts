@@ -3,7 +3,7 @@ import { partitionOf } from '@countersign/core/gate-kit'
 import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityKey, userKey } from '../keys.js'
-import type { ClaimResult, FormerUser, IdentityClaim, IdentityStore, SessionRefusal } from '../port.js'
+import type { ClaimResult, FormerUser, IdentityClaim, IdentityStore, SessionRefusal, StoredSession } from '../port.js'
 import * as scripts from './identity-scripts.js'
 import type { Places } from './places.js'
 import {
@@ -17,7 +17,12 @@ import {
 } from './reply.js'
 import { redisReturning } from './returning.js'
 
+/** What is kept of a release: it lies with the user of the key, from whom it was. */
+const releaseOf = (key: string, session: string): string => `f:${key}:${session}`
+
 type Reserved = { readonly outcome: 'reserved'; readonly attempt: string; readonly at: string }
+/** By the key of the user whose it is. */
+type Taken = { readonly outcome: 'taken'; readonly holder: string }
 
 /**
  * The part of the Redis store that keeps identities. The two sides of a binding lie in two slots, so a first claim
@@ -37,7 +42,7 @@ export function redisIdentities(places: Places): IdentityStore {
     user: SettingsUser,
     identity: SettingsIdentity,
     own = userKey(user),
-  ): Promise<Reserved | 'taken' | 'contended'> {
+  ): Promise<Reserved | Taken | { readonly outcome: 'contended' }> {
     const attempt = randomBytes(9).toString('base64url')
     const { place, key } = reverseKeyOf(identity, user)
     const args = [own, partitionOf(own), attempt]
@@ -48,10 +53,10 @@ export function redisIdentities(places: Places): IdentityStore {
       const [, other = '', partition = '0', at = ''] = reply
       const elsewhere = places.of(Number(partition))
       const bound = await elsewhere.run(scripts.identityScript, [`u:${other}`])
-      if (bound === identityText(identity)) return 'taken'
+      if (bound === identityText(identity)) return { outcome: 'taken', holder: other }
       reply = await send(other, at)
     }
-    return reply[0] === 'reserved' ? { outcome: 'reserved', attempt, at: String(reply[1]) } : 'contended'
+    return reply[0] === 'reserved' ? { outcome: 'reserved', attempt, at: String(reply[1]) } : { outcome: 'contended' }
   }
 
   /** Never rejects: a reservation that stands on nothing is free after a minute, and what came before it is done. */
@@ -79,8 +84,9 @@ export function redisIdentities(places: Places): IdentityStore {
     return claimFrom(await place.change(scripts.claimScript, [`s:${session.tag}`], ...args))
   }
 
-  async function taken({ session: { tag, hash }, newHash, identity }: IdentityClaim): Promise<ClaimResult> {
-    const args = [hash, tag, newHash, identityText(identity)]
+  async function taken(given: IdentityClaim, holder: string): Promise<ClaimResult> {
+    const { tag, hash } = given.session
+    const args = [hash, tag, given.newHash, identityText(given.identity), holder, given.isAllowed ? '1' : '']
     return claimFrom(await places.ofTag(tag).change(scripts.takenScript, [`s:${tag}`], ...args))
   }
 
@@ -95,17 +101,21 @@ export function redisIdentities(places: Places): IdentityStore {
     return text === null ? undefined : identityFrom(text)
   }
 
-  /** Takes an identity from the other user who has it. */
-  async function evict(user: SettingsUser, identity: SettingsIdentity): Promise<FormerUser | undefined> {
-    const { place, key: reverse } = reverseKeyOf(identity, user)
-    const key = (await place.run(scripts.ownerScript, [reverse])) as string | null
-    if (key === null || key === userKey(user)) return undefined
+  /** Takes an identity from the user who has it, for a session, where it `mayTake` one. A repeat tells of the first. */
+  async function evict(
+    { id, user }: StoredSession,
+    identity: SettingsIdentity,
+    key: string,
+    mayTake: boolean,
+  ): Promise<FormerUser | undefined> {
     const former = await returning.nameOf(identity, key)
-    const bound = (await change(scripts.evictScript, key, identityText(identity))) as readonly [string, string] | null
-    if (bound === null) return undefined
-    const [reservation, attempt] = bound
+    const records = [`u:${key}`, `e:${key}`, `x:${key}`, releaseOf(key, id)]
+    const bound = mayTake ? identityText(identity) : ''
+    const reply = await places.of(partitionOf(key)).change(scripts.evictScript, records, bound)
+    if (reply === null) return undefined
+    const [reservation, attempt] = reply as readonly [string, string]
     await release(user, identity, reservation, key)
-    return { key, user: former, attempt }
+    return { key, user: former, attempt, session: id }
   }
 
   async function settle(given: IdentityClaim): Promise<ClaimResult> {
@@ -113,8 +123,8 @@ export function redisIdentities(places: Places): IdentityStore {
     if (verified.outcome !== 'unbound' || !given.mayEstablish) return verified
     const { user } = verified.session
     const reserved = await reserve(user, given.identity)
-    if (reserved === 'taken') return taken(given)
-    if (reserved === 'contended') return { outcome: 'contended' }
+    if (reserved.outcome === 'taken') return taken(given, reserved.holder)
+    if (reserved.outcome === 'contended') return reserved
     const claimed = await claim(given, reserved)
     if (claimed.outcome !== 'activated') await release(user, given.identity, reserved.attempt)
     return claimed
@@ -152,7 +162,7 @@ export function redisIdentities(places: Places): IdentityStore {
     },
     async rebind(user, { identity, attempt }, replaced = '') {
       const reserved = await reserve(user, identity)
-      if (typeof reserved === 'string') return { outcome: reserved }
+      if (reserved.outcome !== 'reserved') return { outcome: reserved.outcome }
       const args = [identityText(identity), attempt, reserved.attempt, reserved.at, replaced]
       const [outcome, text, reservation = '', by = ''] = (await change(
         scripts.rebindScript,
@@ -174,15 +184,17 @@ export function redisIdentities(places: Places): IdentityStore {
       const found = readFrom(reply)
       if (found.outcome === 'refused') return found
       const { session } = found
-      const { user, claim: held } = session
-      const isFree = held === undefined || (await identityOf(user)) !== undefined
-      return { outcome: 'freed', session, former: isFree ? undefined : await evict(user, held.identity) }
+      const holder = (reply as readonly string[])[2] ?? ''
+      if (session.claim === undefined || holder === '') return { outcome: 'freed', session }
+      const mayTake = (await identityOf(session.user)) === undefined
+      return { outcome: 'freed', session, former: await evict(session, session.claim.identity, holder, mayTake) }
     },
-    async restoreIdentity(user, identity, { key, attempt }) {
+    async restoreIdentity(user, identity, { key, attempt, session }) {
       const reserved = await reserve(user, identity, key)
-      if (typeof reserved === 'string') return false
+      if (reserved.outcome !== 'reserved') return false
       const args = [identityText(identity), attempt, reserved.attempt, reserved.at]
-      const reply = await places.of(partitionOf(key)).change(scripts.restoreScript, [`u:${key}`], ...args)
+      const records = [`u:${key}`, releaseOf(key, session)]
+      const reply = await places.of(partitionOf(key)).change(scripts.restoreScript, records, ...args)
       if (Number(reply) === 1) return true
       await release(user, identity, reserved.attempt, key)
       return false

@@ -34,7 +34,7 @@ end
 redis.call('HDEL', key, 'z')
 local wasActive = row.st == 'active'
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
-redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa')
+redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa', 'qf', 'qn')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
@@ -42,8 +42,8 @@ return keep({'activated', view(ARGV[3], row), first, ended})`,
 )
 
 /**
- * KEYS: session. ARGV: prefix, hash, id, new hash, identity. The identity is another user's. The session stays for its release
- * alone.
+ * KEYS: session. ARGV: prefix, hash, id, new hash, identity, key of the other user whose it is, 1 when the app allowed the claim.
+ * The session stays for its release alone.
  */
 export const takenScript: RedisScript = change(
   'taken',
@@ -58,11 +58,11 @@ if row.st == 'active' then
   finish(ARGV[3], row)
   return keep({'mismatch', view(ARGV[3], row)})
 end
-redis.call('HSET', KEYS[1], 'h', ARGV[4], 'v', now, 't', now, 'q', ARGV[5], 'qa', 'taken')
+redis.call('HSET', KEYS[1], 'h', ARGV[4], 'v', now, 't', now, 'q', ARGV[5], 'qa', 'taken', 'qf', ARGV[6], 'qn', ARGV[7])
 return keep({'taken', view(ARGV[3], load(KEYS[1]))})`,
 )
 
-/** KEYS: session. ARGV: prefix, hash, id. From now on it may claim the identity that was another user's. */
+/** KEYS: session. ARGV: prefix, hash, id. From now on it may claim the identity that was another user's: it tells whose. */
 export const releasedScript: RedisScript = change(
   'released',
   1,
@@ -72,34 +72,35 @@ if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 if row.qa ~= 'taken' and row.qa ~= 'released' then return {'revoked'} end
-if now >= row.v + ${RELEASE_MS} then return {'expired', now - row.v - ${RELEASE_MS}} end
 redis.call('HSET', KEYS[1], 'qa', 'released')
-return keep({'found', view(ARGV[3], load(KEYS[1]))})`,
+return keep({'found', view(ARGV[3], load(KEYS[1])), row.qf or ''})`,
 )
 
-/** KEYS: identity's side. ARGV: prefix. */
-export const ownerScript: RedisScript = defineSettingsScript(
-  'owner',
-  1,
-  `${MUST_BE_MASTER}return redis.call('HGET', KEYS[1], 'p')`,
-)
-
-/** KEYS: user's side, epoch, index. ARGV: prefix, the identity that must be bound. */
+/**
+ * KEYS: user's side, epoch, index, release (`a` and `b` as they were). ARGV: prefix, the identity that must be bound, or nothing to
+ * learn of a release alone. The release is kept while its session may repeat it.
+ */
 export const evictScript: RedisScript = change(
   'evict',
-  3,
+  4,
   `${MUST_BE_MASTER}local old = load(KEYS[1])
-if not old or old.id ~= ARGV[2] then return nil end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-return keep({old.a, old.b})`,
+if old and old.id == ARGV[2] then
+  redis.call('HSET', KEYS[4], 'a', old.a, 'b', old.b)
+  redis.call('PEXPIRE', KEYS[4], ${RELEASE_MS})
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+  return keep({old.a, old.b})
+end
+local before = load(KEYS[4])
+return before and {before.a, before.b}`,
 )
 
-/** KEYS: user's side. ARGV: prefix, identity, attempt, reservation, reserved at. Binds whom nothing is bound to. */
+/** KEYS: user's side, release. ARGV: prefix, identity, attempt, reservation, reserved at. Binds whom nothing is bound to. */
 export const restoreScript: RedisScript = change(
   'restore',
-  1,
+  2,
   `${MUST_BE_MASTER}if redis.call('EXISTS', KEYS[1]) == 1 or now > ARGV[5] + ${COMMIT_MS} then return 0 end
 redis.call('HSET', KEYS[1], 'id', ARGV[2], 'a', ARGV[4], 'b', ARGV[3], 'n', 1, 'z', 1)
+redis.call('DEL', KEYS[2])
 return keep(1)`,
 )
 

@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { ANSWER_MS, ENDED_MS, MAX_WRONG_CODES, TOMBSTONE_MS } from '../rules.js'
+import { ANSWER_MS, ENDED_MS, MAX_WRONG_CODES, RELEASE_MS, TOMBSTONE_MS } from '../rules.js'
 import { DECLARE } from './places.js'
 
 // Everything of one user lies under one hash tag, so each script stays in one slot. `prefix` is that tag, as the app
@@ -7,7 +7,8 @@ import { DECLARE } from './places.js'
 // it finds out from a record it looks up among them, and asks for what is not there: it answers `declare` and the names,
 // before it changed anything, and is called again. Fields of a session: h hash, p user
 // key, e epoch, st state, c created, x expires, t last seen, i idle ms, v verified, d content, l link, id identity,
-// m most sessions, q claimed identity, qk its key, qa the answer to the claim.
+// m most sessions, q claimed identity, qk its key, qa the answer to the claim; of one that is another user's, qf that user's key,
+// and qn 1 when the app allowed it.
 // Of a link: h, p, e, d, x, k code hash, n wrong codes, s holder, at attempt, o spent at.
 const LIBRARY = `local prefix = ARGV[1]
 local declared = {}
@@ -46,23 +47,28 @@ end
 local function epochStands(row)
   return redis.call('GET', declared['e:' .. row.p]) == row.e
 end
+-- One that is good for a release alone ends sooner.
+local function endOf(row)
+  if row.qa ~= 'taken' and row.qa ~= 'released' then return tonumber(row.x) end
+  return math.min(row.x, row.v + ${RELEASE_MS})
+end
 local function refusal(row, hash)
   if not row or row.h ~= hash then return 'unknown' end
   if row.st == 'ended' then return 'revoked' end
-  if now >= tonumber(row.x) then return 'expired' end
+  if now >= endOf(row) then return 'expired' end
   if now >= row.t + row.i then return 'idle' end
   if not epochStands(row) then return 'revoked' end
 end
 -- What a script answers to what it refuses: the reason, and for how many ms it has been late.
 local function refused(reason, row)
-  if reason == 'expired' then return {reason, now - row.x} end
+  if reason == 'expired' then return {reason, now - endOf(row)} end
   if reason == 'idle' then return {reason, now - row.t - row.i} end
   return {reason}
 end
 -- The sessions that another one ended: id and cause, in turn.
 local ended = {}
 local function view(id, row)
-  local values = {id, row.st, row.d, row.id or '', row.l or '', row.c, row.x, row.t, now - row.v, row.q or '', row.qa or ''}
+  local values = {id, row.st, row.d, row.id or '', row.l or '', row.c, row.x, row.t, now - row.v, row.q or '', row.qa or '', row.qn or ''}
   return table.concat(values, '\\n')
 end
 local function epochOf(user, fallback, ttl)
@@ -110,7 +116,7 @@ local function create(id, row)
   end
   local key = declared['s:' .. id]
   redis.call('HSET', key, unpack(flat))
-  redis.call('HDEL', key, 'id', 'q', 'qk', 'qa')
+  redis.call('HDEL', key, 'id', 'q', 'qk', 'qa', 'qf', 'qn')
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   if row.st == 'active' then enter(id, row) end
 end

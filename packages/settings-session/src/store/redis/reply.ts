@@ -10,7 +10,7 @@ import type {
   StoreRefusal,
 } from '../port.js'
 
-/** A session as the scripts return it: lines, because one text is cheaper to read than eleven. No value holds a newline. */
+/** A session as the scripts return it: lines, because one text is cheaper to read than twelve. No value holds a newline. */
 export type SessionReply = string
 
 type SessionLines = readonly [
@@ -25,12 +25,25 @@ type SessionLines = readonly [
   verifiedMsAgo: string,
   claimed: string,
   answer: string,
+  allowed: string,
 ]
 
 /** The session of a reply. */
 export function sessionFrom(reply: SessionReply): StoredSession {
-  const [id, state, content, identity, linkId, createdAt, expiresAt, lastSeenAt, verifiedMsAgo, claimed, answer] =
-    reply.split('\n') as unknown as SessionLines
+  const [
+    id,
+    state,
+    content,
+    identity,
+    linkId,
+    createdAt,
+    expiresAt,
+    lastSeenAt,
+    verifiedMsAgo,
+    claimed,
+    answer,
+    allowed,
+  ] = reply.split('\n') as unknown as SessionLines
   const { user, agentId, kind, metadata, returnTo } = JSON.parse(content) as LinkContent
   return {
     // One by one: a spread of what was parsed costs more than all the rest.
@@ -42,16 +55,18 @@ export function sessionFrom(reply: SessionReply): StoredSession {
     id,
     state: state as SessionState,
     identity: identity === '' ? undefined : (JSON.parse(identity) as SettingsIdentity),
-    claim:
-      claimed === ''
-        ? undefined
-        : { identity: JSON.parse(claimed) as SettingsIdentity, answer: answer as HeldClaim['answer'] },
+    claim: claimed === '' ? undefined : claimFrom(claimed, answer, allowed),
     linkId: linkId === '' ? undefined : linkId,
     createdAt: Number(createdAt),
     expiresAt: Number(expiresAt),
     lastSeenAt: Number(lastSeenAt),
     verifiedMsAgo: Number(verifiedMsAgo),
   }
+}
+
+function claimFrom(identity: string, answer: string, allowed: string): HeldClaim {
+  const claim = { identity: identityFrom(identity), answer: answer as HeldClaim['answer'] }
+  return allowed === '' ? claim : { ...claim, isAllowed: true }
 }
 
 /** An identity as it is stored and compared. */
