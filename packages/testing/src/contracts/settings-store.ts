@@ -188,6 +188,39 @@ const cases: Readonly<Record<string, (world: World) => Promise<void>>> = {
     assert.equal(await store.unlink(user, first.newHash), undefined)
     assert.deepEqual(await store.unlink(user, second.newHash), mine)
   },
+  async 'releases an identity for a session that proved it, tells a repeat of whom, and gives it back'(world) {
+    const { store, user } = world
+    const other = await worldOf(store)
+    const mine = identity()
+    const claim = async ({ ref }: World, session: Ref, who = mine) => {
+      const newHash = ref().hash
+      const { outcome } = await store.claimIdentity({ session, newHash, identity: who, mayEstablish: true })
+      return { outcome, session: { ...session, hash: newHash } }
+    }
+    const proved = async (by: World) => {
+      const { session } = await by.exchange(await by.issue(), { state: 'awaiting_identity' })
+      return claim(by, session)
+    }
+    const free = async (session: Ref) => {
+      const freed = await store.freeIdentity(session)
+      return freed.outcome === 'freed' ? freed.former : assert.fail(freed.reason)
+    }
+    const theirs = await proved(other)
+    const taken = await proved(world)
+    assert.deepEqual([theirs.outcome, taken.outcome], ['activated', 'taken'])
+    const [former, repeat] = [await free(taken.session), await free(taken.session)]
+    assert.ok(former !== undefined)
+    assert.deepEqual([repeat, former.attempt], [former, theirs.session.hash])
+    assert.equal(await other.look(theirs.session), 'revoked')
+    assert.equal((await claim(world, taken.session, identity())).outcome, 'refused')
+    assert.equal(await store.restoreIdentity(user, mine, former), true)
+    assert.deepEqual(await store.identityOf(other.user), mine)
+    assert.deepEqual([...(await store.returningUsers(mine))], [])
+    assert.notEqual(await free(taken.session), undefined)
+    const done = await claim(world, taken.session)
+    assert.deepEqual([done.outcome, await world.look(done.session)], ['activated', 'found'])
+    assert.deepEqual([await store.identityOf(user), await store.identityOf(other.user)], [mine, undefined])
+  },
   async 'takes a sign-in at a provider once'({ store, issue, exchange, ref }) {
     const { session } = await exchange(await issue(), { state: 'awaiting_identity' })
     const signIn = ref()
