@@ -42,6 +42,15 @@ test('one user is refused after sixty openings, for ten minutes; others are not'
   expect((await post(app.browser(), signedData(2, 'q'))).status).toBe(200)
 })
 
+test('one device is refused after 120 openings, whosever they are; another device is not', async () => {
+  app = await settingsApp({ telegram: { botToken: BOT_TOKEN }, realTime: true })
+  const browser = app.browser()
+  for (let user = 1; user <= 120; user += 1) expect((await post(browser, signedData(user, 'q'))).status).toBe(200)
+  expect((await post(browser, signedData(121, 'q'))).status).toBe(429)
+  expect(app.events.at(-1)).toMatchObject({ reason: 'too_many_attempts', attributes: { cause: 'device' } })
+  expect((await post(app.browser(), signedData(121, 'r'))).status).toBe(200)
+})
+
 test("Telegram's data opens one session in one browser, with its cookie and without; another one when that has ended", async () => {
   app = await settingsApp({ telegram: { botToken: BOT_TOKEN }, realTime: true })
   const user = { platform: 'telegram', userId: '1' }

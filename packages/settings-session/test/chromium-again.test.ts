@@ -122,6 +122,11 @@ describe('[settings-chromium] in more than one browser', () => {
     await second.waitForURL(`${app.url}/settings`)
     expect(await bodyOf(second)).toContain('two-tabs-account')
     expect(await app.settings.list({ platform: 'telegram', userId: 'two-tabs' })).toHaveLength(1)
+    // Bookmarks of the pages on the way.
+    for (const path of ['/oauth/callback', '/waiting', '/open', '/logout']) {
+      await second.goto(`${app.url}/settings${path}`)
+      expect(second.url()).toBe(`${app.url}/settings`)
+    }
     await context.close()
   }, 60_000)
 })
