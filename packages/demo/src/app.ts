@@ -1,15 +1,27 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Audit } from '@countersign/audit'
 import { firstPresented, principalOf } from '@countersign/core'
-import { memorySecrets, requireHmac, xHeaders } from '@countersign/hmac'
+import { memorySecrets, requireHmac } from '@countersign/hmac'
 import { createMcpCredentials, requireMcpCredential } from '@countersign/mcp-credential'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { createSettingsSessions, requireSettingsSession } from '@countersign/settings-session'
-import express, { type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
-import { createLiveView } from './live-view.js'
+import {
+  deleteFile,
+  deleteSchedule,
+  listFiles,
+  reached,
+  runExecution,
+  settingsPage,
+  showStatus,
+  threadStream,
+} from './handlers.js'
 import { mcpEndpoint } from './mcp-tools.js'
 import type { State } from './state.js'
+
+/** The path of the links, and of the settings that they open. */
+export const SETTINGS_PATH = '/settings'
 
 /** What the demo's app is made of. */
 export interface DemoSetup {
@@ -19,94 +31,103 @@ export interface DemoSetup {
   readonly audit: Audit
 }
 
-/** The app, and what the scripted run plays its callers with. */
+/** The app, and what its callers are played with. */
 export interface Demo {
   readonly app: Express
   readonly scheduler: { readonly caller: string; readonly secret: string; readonly audience: string }
   readonly credentials: ReturnType<typeof createMcpCredentials>
   readonly settings: ReturnType<typeof createSettingsSessions>
-  close(): void
+  /** As after a restart of the process: no key of the issuer is known. */
+  forgetKeys(): void
+  /** Sends a message on the open streams of agents. */
+  say(text: string): void
+  close(): Promise<void>
 }
 
 /** One Express app with all four gates. */
 export function createDemo({ baseUrl, issuer, state, audit }: DemoSetup): Demo {
-  const scheduler = {
-    caller: 'scheduler',
-    secret: randomBytes(32).toString('base64url'),
-    audience: new URL(baseUrl).host,
-  }
+  const audience = new URL(baseUrl).host
+  const scheduler = { caller: 'scheduler', secret: randomBytes(32).toString('base64url'), audience }
   const secrets = memorySecrets([{ caller: scheduler.caller, version: 1, secret: scheduler.secret }])
   const credentials = createMcpCredentials({ store: state.credentials, audit })
-  const settings = createSettingsSessions({ baseUrl: `${baseUrl}/settings`, store: state.sessions, audit })
-  const live = createLiveView(audit)
-
-  const hmac = requireHmac({
-    secrets,
-    audience: scheduler.audience,
-    formats: [xHeaders()],
-    replay: state.replay,
+  const settings = createSettingsSessions({
+    baseUrl: `${baseUrl}${SETTINGS_PATH}`,
+    store: state.sessions,
+    confirmCode: true,
     audit,
   })
-  const oauthOptions = { resource: `${baseUrl}/api`, issuer, audit }
-  const oauth = requireOAuthBearer(oauthOptions)
-  const cold = requireOAuthBearer(oauthOptions)
-  const oauthForTools = requireOAuthBearer({ ...oauthOptions, resource: `${baseUrl}/mcp` })
-  const mcp = requireMcpCredential({ credentials, tools: { 'preview_*': 'preview' }, audit })
+
+  const hmac = requireHmac({ secrets, audience, replay: state.replay, audit })
+  const dpop = { mode: 'accepted', replay: state.replay } as const
+  const makeOAuth = () => {
+    const gate = requireOAuthBearer({ resource: `${baseUrl}/api`, issuer, dpop, audit })
+    return { gate, metadata: gate.metadata(), toWrite: gate.scopes('files:write'), orHmac: firstPresented(hmac, gate) }
+  }
+  let oauth = makeOAuth()
+  /** What is asked for at each request: the gate may be another one meanwhile. */
+  const current =
+    (name: keyof typeof oauth): RequestHandler =>
+    (request, response, next) =>
+      oauth[name](request, response, next)
+  const oauthForTools = requireOAuthBearer({ resource: `${baseUrl}/mcp`, issuer, audit })
+  const mcp = requireMcpCredential({ credentials, tools: { 'preview_*': 'preview', 'page_*': 'pages' }, audit })
+  const mcpStream = requireMcpCredential({ credentials, audit })
   const person = requireSettingsSession({ settings, audit })
 
   const app = express()
   app.use(helmet())
-  app.use(live.routes)
-  app.use(oauth.metadata(), oauthForTools.metadata())
+  app.use(numbered)
+  app.use(current('metadata'), oauthForTools.metadata())
 
   // Another service.
-  app.post('/internal/executions', hmac, express.json(), (request, response) => {
-    response.json({ accepted: request.body, from: principalOf(request, 'hmac').caller })
-  })
-  app.all('/internal/schedules', hmac, (_request, response) => {
-    response.json({ schedules: [] })
-  })
+  app.post('/internal/executions', hmac, reached, express.json(), runExecution)
+  app.delete('/internal/schedules/nightly', hmac, reached, deleteSchedule)
 
-  // An OAuth client. The second gate has never seen a key.
-  app.get('/api/files', oauth, (request, response) => {
-    response.json({ files: ['a.txt'], for: principalOf(request, 'oauth-bearer').clientId })
-  })
-  app.delete('/api/files/:name', oauth.scopes('files:write'), (_request, response) => {
-    response.status(204).end()
-  })
-  app.get('/api/cold', cold, (_request, response) => {
-    response.json({ files: [] })
-  })
+  // An OAuth client.
+  app.get('/api/files', current('gate'), reached, listFiles)
+  app.delete('/api/files/:name', current('toWrite'), reached, deleteFile)
 
   // An agent session that this app started; on /mcp an OAuth client may come as well.
   const tools = mcpEndpoint()
-  app.all('/agent/mcp', express.json(), mcp, tools)
-  app.all('/mcp', express.json(), firstPresented(mcp, oauthForTools), tools)
+  const stream = threadStream()
+  app.all('/agent/mcp', express.json(), mcp, reached, tools)
+  app.get('/agent/events', mcpStream, reached, stream.handler)
+  app.all('/mcp', express.json(), firstPresented(mcp, oauthForTools), reached, tools)
 
-  // A router that takes either of two callers.
-  const either = express.Router().use(firstPresented(hmac, oauth))
-  either.get('/status', (request, response) => {
-    response.json({ for: request.principal?.kind })
-  })
-  app.use('/shared', either)
+  // A route for either of two callers.
+  app.get('/shared/status', current('orHmac'), reached, showStatus)
 
-  // A person who got a link in the chat. The agent that asks for it gets a receipt.
-  app.post('/agent/settings-links', async (_request, response) => {
-    const link = await settings.issueLink({ platform: 'demo', userId: 'you' })
-    const receipt = await settings.deliver(link, (url) => live.say('Here you are:', url.reveal('deliver-to-user')))
-    response.json(receipt)
-  })
-  app.use('/settings', settings.routes())
-  app.use('/settings', person, (request, response) => {
+  // A person who got a link in the chat.
+  app.use(SETTINGS_PATH, settings.routes())
+  app.use(SETTINGS_PATH, person, reached, (request, response) => {
     const { userId, platform } = principalOf(request, 'settings-session')
     response.type('html').send(settingsPage(`${userId} on ${platform}`))
   })
+  app.use(failed)
 
-  return { app, scheduler, credentials, settings, close: () => live.close() }
+  return {
+    app,
+    scheduler,
+    credentials,
+    settings,
+    forgetKeys: () => {
+      oauth = makeOAuth()
+    },
+    say: stream.say,
+    close: () => credentials.close(),
+  }
 }
 
-const settingsPage = (who: string) => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Settings</title></head>
-<body><main><h1>Settings</h1><p>Signed in: ${who}.</p>
-<form method="post" action="/settings/logout"><button>Sign out</button></form></main></body></html>
-`
+/** Gives each request an id, so that an answer and the event about it find each other. */
+const numbered: RequestHandler = (request, response, next) => {
+  const id = randomUUID()
+  Object.assign(request, { id })
+  response.setHeader('X-Request-Id', id)
+  next()
+}
+
+/** What no handler expected is told without a stack. */
+const failed: ErrorRequestHandler = (_error, _request, response, next) => {
+  if (response.headersSent) return next()
+  response.status(500).json({ error: 'internal_error' })
+}

@@ -1,13 +1,19 @@
+import './quiet.js'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import { exportJWK, generateKeyPair } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { Provider } from 'oidc-provider'
+
+/** Makes a client's proof for a URL (RFC 9449). */
+export type Prove = (url: string) => Promise<string>
 
 /** A real authorization server, and a switch that cuts the network to its keys. */
 export interface AuthorizationServer {
   readonly issuer: string
-  /** An access token from the token endpoint, by the client credentials grant. */
-  accessToken(resource: string, scope: string): Promise<string>
+  /** An access token from the token endpoint, by the client credentials grant; with a proof it is bound to its key. */
+  accessToken(resource: string, scope: string, prove?: Prove): Promise<string>
+  /** An ID token as a client gets it that has this name: signed with the key that signs access tokens. */
+  idToken(audience: string): Promise<string>
   /** While cut, requests for the JWKS are reset, as on a network fault. */
   cutKeys(isCut: boolean): void
   close(): Promise<void>
@@ -27,10 +33,12 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
   const issuer = `http://127.0.0.1:${port}`
-  handler = (await createProvider(issuer)).callback()
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+  handler = (await createProvider(issuer, privateKey)).callback()
   return {
     issuer,
-    accessToken: (resource, scope) => requestToken(issuer, resource, scope),
+    accessToken: (resource, scope, prove) => requestToken(issuer, resource, scope, prove),
+    idToken: (audience) => signIdToken(issuer, audience, privateKey),
     cutKeys: (isCut) => {
       areKeysCut = isCut
     },
@@ -38,10 +46,11 @@ export async function startAuthorizationServer(): Promise<AuthorizationServer> {
   }
 }
 
-async function createProvider(issuer: string): Promise<Provider> {
-  const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+const KEY = { kid: 'demo-1', alg: 'RS256' }
+
+async function createProvider(issuer: string, privateKey: CryptoKey): Promise<Provider> {
   return new Provider(issuer, {
-    jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'demo-1', alg: 'RS256', use: 'sig' }] },
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), ...KEY, use: 'sig' }] },
     clients: [
       {
         client_id: CLIENT.id,
@@ -56,6 +65,7 @@ async function createProvider(issuer: string): Promise<Provider> {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_context, resource) => ({
@@ -70,15 +80,28 @@ async function createProvider(issuer: string): Promise<Provider> {
   })
 }
 
-async function requestToken(issuer: string, resource: string, scope: string): Promise<string> {
-  const response = await fetch(`${issuer}/token`, {
+async function requestToken(issuer: string, resource: string, scope: string, prove?: Prove): Promise<string> {
+  const url = `${issuer}/token`
+  const proof: Record<string, string> = prove === undefined ? {} : { DPoP: await prove(url) }
+  const response = await fetch(url, {
     method: 'POST',
-    headers: { Authorization: `Basic ${Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString('base64')}` },
+    headers: { ...proof, Authorization: `Basic ${Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString('base64')}` },
     body: new URLSearchParams({ grant_type: 'client_credentials', resource, scope }),
   })
   const body = (await response.json()) as { access_token?: string }
   if (body.access_token === undefined) throw new Error(`the token endpoint answered ${JSON.stringify(body)}`)
   return body.access_token
+}
+
+function signIdToken(issuer: string, audience: string, key: CryptoKey): Promise<string> {
+  return new SignJWT({ nonce: 'n-0S6_WzA2Mj' })
+    .setProtectedHeader({ ...KEY, typ: 'JWT' })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject('alice')
+    .setIssuedAt()
+    .setExpirationTime('10m')
+    .sign(key)
 }
 
 async function closeServer(server: Server): Promise<void> {

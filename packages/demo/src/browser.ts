@@ -1,11 +1,19 @@
+/** How a browser sends a request; redirects are its own to follow. */
+export type Send = (url: string | URL, init: RequestInit) => Promise<Response>
+
 /** A person's browser as far as HTTP goes: cookies, redirects, forms. */
 export class Browser {
   readonly cookies: Map<string, string> = new Map()
+  readonly #send: Send
+
+  constructor(send: Send = fetch) {
+    this.#send = send
+  }
 
   async open(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')
     const headers = { Accept: 'text/html', ...init.headers, ...(cookie === '' ? {} : { Cookie: cookie }) }
-    const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+    const response = await this.#send(url, { ...init, headers, redirect: 'manual' })
     for (const line of response.headers.getSetCookie()) this.#store(line)
     const location = response.headers.get('location')
     if (location === null) return response
@@ -50,11 +58,4 @@ export function formOf(html: string): PageForm | undefined {
   const inputs = html.matchAll(/<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"/g)
   const fields = Array.from(inputs, ([, name = '', value = '']): [string, string] => [name, value])
   return action === undefined ? undefined : { action, fields }
-}
-
-/** What a person does with a link: opens it, presses the button of the confirm page, looks at the settings. */
-export async function openLink(link: string): Promise<Response> {
-  const browser = new Browser()
-  await (await browser.confirm(link)).arrayBuffer()
-  return browser.open(new URL(new URL(link).pathname, link))
 }

@@ -1,46 +1,61 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { parseArgs } from 'node:util'
-import { createAudit } from '@countersign/audit'
-import { createDemo } from './app.js'
-import { startAuthorizationServer } from './authorization-server.js'
-import { runScenario } from './scenario.js'
-import { createState } from './state.js'
-import { formatTable } from './table.js'
+import { readArguments } from './arguments.mjs'
+import { DemoError } from './demo-error.js'
+import { rows } from './duel/callers.js'
+import type { Result } from './duel/row.js'
+import { type RunningDemo, startDemo } from './start.js'
+import { formatTable, isGood } from './table.js'
 
-const { values } = parseArgs({ options: { once: { type: 'boolean' }, port: { type: 'string' } } })
+// The page shows them: attacks are what the demo is about, and each warning would be printed over what it prints.
+process.removeAllListeners('warning')
 
-// The app must know its own address before it is made: the port is taken first.
-const server = createServer().listen(Number(values.port ?? process.env.PORT ?? 0), '127.0.0.1')
-await once(server, 'listening')
-const { port } = server.address() as { port: number }
-const baseUrl = `http://localhost:${port}`
-
-const audit = createAudit()
-const state = await createState(process.env.REDIS_URL)
-const authorizationServer = await startAuthorizationServer()
-const demo = createDemo({ baseUrl, issuer: authorizationServer.issuer, state, audit })
-server.on('request', demo.app)
-
-console.log(`\nOne Express app with four gates, state ${state.where}.\n`)
-const rows = await runScenario({ baseUrl, demo, authorizationServer, audit })
-const failed = rows.filter((row) => !row.isAsExpected)
-console.log(formatTable(rows))
-console.log(`\n${rows.length - failed.length} of ${rows.length} as expected.`)
-
-async function close(): Promise<void> {
-  demo.close()
-  server.closeAllConnections()
-  server.close()
-  await authorizationServer.close()
-  await state.close()
-  await audit.close()
+/** Runs every row and prints what both sides answered. Returns whether ours is as expected in all of them. */
+async function runOnce({ world }: RunningDemo): Promise<boolean> {
+  const outcomes = new Map<string, Result | Error>()
+  for (const row of rows) outcomes.set(row.id, await row.run(world).catch((error: Error) => error))
+  const all = [...outcomes.values()]
+  const asExpected = all.filter(isGood).length
+  const letIn = rows.filter(({ id, kind }) => {
+    const outcome = outcomes.get(id)
+    return kind === 'attack' && !(outcome instanceof Error) && outcome?.usual.outcome === 'let in'
+  })
+  console.log(formatTable(outcomes))
+  console.log('\n✗ is what should not be: an attack that was let in, an outage that was called a bad credential.')
+  console.log(
+    `Countersign: ${asExpected} of ${all.length} as expected. The usual choices let ${letIn.length} attacks in.`,
+  )
+  return asExpected === all.length
 }
 
-if (values.once) {
-  await close()
-  process.exitCode = failed.length === 0 ? 0 : 1
-} else {
-  console.log(`\nLive view of the audit events, and a settings link to try: ${baseUrl}/\nCtrl+C ends it.`)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close())
+async function main(): Promise<number> {
+  const options = readArguments(process.argv.slice(2), process.env)
+  if (options.complaint !== undefined) {
+    console.error(options.complaint)
+    return 2
+  }
+  const say = (line: string) => console.error(line)
+  const demo = await startDemo({ port: options.port, redisUrl: process.env.REDIS_URL || undefined, say })
+  if (options.once) {
+    console.log(`\nEach request is sent twice: to Countersign, state ${demo.where}, and to the usual choice.\n`)
+    try {
+      return (await runOnce(demo)) ? 0 : 1
+    } finally {
+      await demo.close()
+    }
+  }
+  console.log(`\nOpen ${demo.baseUrl}/\n\nState is ${demo.where}. Ctrl+C ends the demo.`)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+  await demo.close()
+  return 0
 }
+
+main().then(
+  (code) => {
+    process.exitCode = code
+  },
+  (error: Error) => {
+    console.error(error instanceof DemoError ? error.message : `The demo failed: ${error.message}`)
+    process.exit(1)
+  },
+)
