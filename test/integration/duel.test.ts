@@ -46,7 +46,7 @@ test('each kind of caller has a request that both let in, and attacks', () => {
   ])
 })
 
-test('the events are of the very requests, and no token, key, link or digit is in what the page is sent', async () => {
+test('the events are of the very requests, and no token, key or seal is in what the page is sent', async () => {
   const { event } = (results.get('service-replay') as Result).ours
   expect([event?.type, event?.reason, event?.http?.route]).toEqual([
     'access.denied',
@@ -57,6 +57,13 @@ test('the events are of the very requests, and no token, key, link or digit is i
   const { scheduler } = demo.world.demo
   for (const secret of [scheduler.secret, demo.world.usualApp.sharedKey]) expect(text).not.toContain(secret)
   expect(text).not.toMatch(/[\w-]{40,}\.[\w-]{40,}\.[\w-]{40,}|mcps_\w{60,}|Fe26\.2\*\*\w+\*\w+\*\w+/)
+})
+
+test('a row may be pressed as often as one likes: guesses of one person do not count against the next', async () => {
+  const forwarded = callers.flatMap(({ rows }) => rows).find(({ id }) => id === 'person-forwarded')
+  for (let press = 0; press < 12; press += 1) {
+    expect((await forwarded?.run(demo.world))?.ours.reason).toBe('wrong_code')
+  }
 })
 
 test('both sides get the same bytes', async () => {

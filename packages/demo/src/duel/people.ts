@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { SETTINGS_PATH } from '../app.js'
 import { Browser, formOf } from '../browser.js'
 import { isReached } from './exchange.js'
@@ -13,7 +14,8 @@ interface Link {
 const PLATFORM = 'demo'
 
 async function link({ demo, usualApp }: World): Promise<Link> {
-  const userId = 'alice'
+  // Somebody else each time: guesses are counted for each user.
+  const userId = `alice-${randomUUID().slice(0, 8)}`
   const issued = await demo.settings.issueLink({ platform: PLATFORM, userId })
   let [url, code = ''] = ['', '']
   await demo.settings.deliver(issued, (sensitive, digits) => {
