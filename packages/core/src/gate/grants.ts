@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
 import { CodedTypeError } from '../errors.js'
+import { rememberOn } from '../remember-on.js'
 import { singleton } from '../singleton.js'
 import type { Principal, PrincipalBase, PrincipalTypes } from './principal.js'
 import type { Granted } from './verdict.js'
@@ -17,34 +18,8 @@ export interface Grant {
   readonly before: Grant | undefined
 }
 
-/** Hands back the object it gets: a class that extends it puts its private field on that object. */
-class OnObject {
-  constructor(object: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for.
-    return object
-  }
-}
-
-/**
- * Keeps a request's last grant in a private field of the request: nothing else can read, set, inherit or copy it, and no
- * dump of a request shows a credential. A `WeakMap` costs 0.3 µs more, a property that is not enumerable 0.15: decision
- * 0008.
- */
-class LastGrant extends OnObject {
-  #grant: Grant | undefined
-
-  static of(request: object): Grant | undefined {
-    return #grant in request ? request.#grant : undefined
-  }
-
-  static set(request: object, grant: Grant): void {
-    const holder = #grant in request ? request : (new LastGrant(request) as LastGrant)
-    holder.#grant = grant
-  }
-}
-
-/** Copies of the package share the class. */
-const { of: lastGrant, set: setLastGrant } = singleton('grants', () => ({ of: LastGrant.of, set: LastGrant.set }))
+/** A request's last grant. Copies of the package share it: decision 0008. */
+const { of: lastGrant, set: setLastGrant } = singleton('grants', () => rememberOn<Grant>())
 
 /** Adds a grant that has been recorded. */
 export function addGrant(

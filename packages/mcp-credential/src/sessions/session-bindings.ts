@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { andThen, fieldLines } from '@countersign/core/gate-kit'
+import { andThen, fieldLines, rememberOn } from '@countersign/core/gate-kit'
 import type { McpCredentials } from '../registry.js'
 import type { MaybePromise } from '../store/port.js'
 import { rewriteField } from './rewrite-field.js'
@@ -28,8 +28,8 @@ class SessionBindings {
   #key: Buffer | undefined
   #askedMs = Number.NEGATIVE_INFINITY
   /** Requests whose id was unsealed, and responses that seal: a second gate of the registry finds them done. */
-  readonly #unsealed = new WeakMap<object, Owner>()
-  readonly #sealing = new WeakSet<object>()
+  readonly #unsealed = rememberOn<{ readonly owner: Owner }>()
+  readonly #sealing = rememberOn<true>()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -41,7 +41,8 @@ class SessionBindings {
     // Of two, the next reader of the request might take the other one.
     if (others.length > 0) return false
     if (id === undefined && !mayCreate(request)) return true
-    if (this.#unsealed.has(request)) return this.#unsealed.get(request) === owner
+    const unsealed = this.#unsealed.of(request)
+    if (unsealed !== undefined) return unsealed.owner === owner
     const admit = () => this.#admit(request, response, id, owner)
     if (this.#key !== undefined) return admit()
     return andThen<void, boolean>(this.#ask(), admit)
@@ -58,7 +59,7 @@ class SessionBindings {
       // Another process may have made another key since: that of this one was lost.
       return andThen<void, boolean>(this.#ask(), () => this.#admit(request, response, id, owner))
     }
-    if (response !== undefined && !this.#sealing.has(response)) this.#sealNewSession(response, owner)
+    if (response !== undefined && this.#sealing.of(response) === undefined) this.#sealNewSession(response, owner)
     return true
   }
 
@@ -76,7 +77,7 @@ class SessionBindings {
     const given = Buffer.from(sealed)
     if (bare === '' || given.length !== expected.length || !timingSafeEqual(given, expected)) return false
     rewriteField(request, HEADER, bare)
-    this.#unsealed.set(request, owner)
+    this.#unsealed.set(request, { owner })
     return true
   }
 
@@ -91,7 +92,7 @@ class SessionBindings {
 
   /** The session's id is in the headers of an answer: those that were set, or those that are handed to `writeHead`. */
   #sealNewSession(response: ServerResponse, owner: Owner): void {
-    this.#sealing.add(response)
+    this.#sealing.set(response, true)
     const writeHead = response.writeHead as (...args: unknown[]) => ServerResponse
     const seal = (id: unknown) => this.#sealed(String(id), owner)
     response.writeHead = function writeHeadAndSeal(this: ServerResponse, ...args: unknown[]) {
