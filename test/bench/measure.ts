@@ -163,9 +163,10 @@ function decidesAtOnce({ handler }: Variant, one: Wire): boolean {
   return isThrough
 }
 
-/** As Node's server says once an answer is out: some let go of what they hold for it only then. */
+/** What Node's server says and sets once an answer is out: some let go of what they hold for it only then. */
 function finish(response: Response): void {
   response.emit('finish')
+  response.destroyed = true
   response.emit('close')
 }
 

@@ -130,6 +130,24 @@ test('a connection that is closed is forgotten, and no timer is left without one
   clear.mockRestore()
 })
 
+test('nothing listens to a connection that closes in a moment, however many there are, and one that stays is watched', async () => {
+  const { watch, recheck } = watchConnections(isValid)
+  const all = Array.from({ length: 1000 }, openSocket)
+  for (const socket of all) {
+    watch(socket, 'a', SELDOM_MS)
+    expect(socket.listenerCount('close')).toBe(0)
+    socket.destroy()
+  }
+  recheck()
+  expect([checks, all.filter((socket) => socket.listenerCount('close') > 0)]).toEqual([[], []])
+  const stays = openSocket()
+  watch(stays, 'b', SELDOM_MS)
+  await until(() => stays.listenerCount('close') === 1)
+  valid.delete('b')
+  recheck()
+  expect(stays.destroyed).toBe(true)
+})
+
 let server: Server | undefined
 afterEach(() => server?.closeAllConnections())
 

@@ -4,6 +4,9 @@ import { settle } from '../async.js'
 
 /** Checks that may fail in a row, because nobody can tell, before a connection is ended. */
 const MAX_FAILED_CHECKS = 12
+/** So many connections, or so long: most are answered before anything is kept of them, and no listener need be told. */
+const MAX_YOUNG = 64
+const YOUNG_MS = 50
 
 /** What stays open: a response that is a stream, or the socket of an upgrade. */
 export type OpenConnection = ServerResponse | Duplex
@@ -32,6 +35,14 @@ interface Opened<T> {
   isBeingChecked: boolean
 }
 
+/** A connection that was opened a moment ago. */
+interface Young<T> {
+  readonly connection: OpenConnection
+  readonly opener: T
+  readonly recheckMs: number
+  readonly most: number
+}
+
 /**
  * Watches open connections: those of an opener are ended when `isValid` says no, or 12 times in a row cannot tell: it throws,
  * rejects or says undefined. Then `onEnded` is called, once for each. Being open is no sign of life, so `isValid` must not
@@ -48,6 +59,8 @@ export function watchConnections<T>(
   const byOpener = new Map<T, Opened<T>>()
   const byConnection = new Map<OpenConnection, Opened<T>>()
   const intervals = new Set<number>()
+  let young: Young<T>[] = []
+  let isSortingPlanned = false
 
   function end({ opener }: Opened<T>, connections: readonly OpenConnection[], cause: EndedConnection): void {
     for (const connection of connections) {
@@ -84,6 +97,7 @@ export function watchConnections<T>(
   function begin(recheckMs: number): void {
     intervals.add(recheckMs)
     const timer = setInterval(() => {
+      sortOut()
       if (byConnection.size === 0) {
         clearInterval(timer)
         intervals.delete(recheckMs)
@@ -96,7 +110,7 @@ export function watchConnections<T>(
     }, recheckMs).unref()
   }
 
-  /** One listener for all of them: every decision adds it. */
+  /** One listener for all of them. */
   function forgetClosed(this: OpenConnection): void {
     const opened = byConnection.get(this)
     if (opened === undefined) return
@@ -105,28 +119,51 @@ export function watchConnections<T>(
     else opened.connections.splice(opened.connections.indexOf(this), 1)
   }
 
+  /** Keeps those that are still open. */
+  function sortOut(): void {
+    const all = young
+    young = []
+    for (const one of all) keep(one)
+  }
+
+  function keep({ connection, opener, recheckMs, most }: Young<T>): void {
+    // The client may have gone while the store was asked: no `close` follows then.
+    if (connection.destroyed || connection.writableFinished || byConnection.has(connection)) return
+    let opened = byOpener.get(opener)
+    if (opened === undefined) {
+      opened = { opener, connections: [connection], recheckMs, most, failed: 0, isBeingChecked: false }
+      byOpener.set(opener, opened)
+    } else {
+      // Of gates that differ, the stricter one counts for all that the opener has.
+      opened.recheckMs = Math.min(opened.recheckMs, recheckMs)
+      opened.most = Math.min(opened.most, most)
+      // It was valid just now.
+      opened.failed = 0
+      opened.connections.push(connection)
+    }
+    byConnection.set(connection, opened)
+    connection.on('close', forgetClosed)
+    if (!intervals.has(opened.recheckMs)) begin(opened.recheckMs)
+    endOldest(opened)
+  }
+
+  function planSorting(delayMs: number): void {
+    isSortingPlanned = true
+    setTimeout(() => {
+      isSortingPlanned = false
+      sortOut()
+    }, delayMs).unref()
+  }
+
   return {
     watch(connection, opener, recheckMs, most = Number.POSITIVE_INFINITY) {
-      // The client may have gone while the store was asked: no `close` follows then.
-      if (connection.destroyed || connection.writableFinished || byConnection.has(connection)) return
-      let opened = byOpener.get(opener)
-      if (opened === undefined) {
-        opened = { opener, connections: [connection], recheckMs, most, failed: 0, isBeingChecked: false }
-        byOpener.set(opener, opened)
-      } else {
-        // Of gates that differ, the stricter one counts for all that the opener has.
-        opened.recheckMs = Math.min(opened.recheckMs, recheckMs)
-        opened.most = Math.min(opened.most, most)
-        // It was valid just now.
-        opened.failed = 0
-        opened.connections.push(connection)
-      }
-      byConnection.set(connection, opened)
-      connection.on('close', forgetClosed)
-      if (!intervals.has(opened.recheckMs)) begin(opened.recheckMs)
-      endOldest(opened)
+      if (young.length === MAX_YOUNG) sortOut()
+      young.push({ connection, opener, recheckMs, most })
+      if (!intervals.has(recheckMs)) begin(recheckMs)
+      if (!isSortingPlanned) planSorting(Math.min(recheckMs, YOUNG_MS))
     },
     recheck(isMeant = () => true) {
+      sortOut()
       for (const opened of byOpener.values()) if (isMeant(opened.opener)) check(opened)
     },
   }
