@@ -3,6 +3,10 @@ import { sha256 } from '@countersign/core/gate-kit'
 
 /** The digits of base62, by value. */
 export const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** The value of each digit by its character code, and of what is none {@link BASE}. */
+const BASE = 62
+const VALUES = new Uint8Array(128).fill(BASE)
+for (let value = 0; value < BASE; value += 1) VALUES[ALPHABET.charCodeAt(value)] = value
 /** The largest multiple of 62 in a byte: larger bytes would favour the first letters. */
 const FAIR = 248
 
@@ -37,4 +41,17 @@ export function shortHash(domain: string, text: string, length: number): string 
   let letters = ''
   for (let index = 0; index < length; index += 1) letters += ALPHABET[(digest[index] as number) % 62]
   return letters
+}
+
+/** Whether all letters of a part are base62. A regular expression takes three times as long. */
+export function isBase62(text: string, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if ((VALUES[text.charCodeAt(at)] ?? BASE) === BASE) return false
+  return true
+}
+
+/** The number that a text ends with, from this letter on. */
+export function numberFrom(text: string, from: number): number {
+  let number = 0
+  for (let at = from; at < text.length; at += 1) number = number * BASE + (VALUES[text.charCodeAt(at)] as number)
+  return number
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { sha256 } from '@countersign/core/gate-kit'
-import { ALPHABET, randomBase62, shortHash } from './base62.js'
+import { ALPHABET, isBase62, numberFrom, randomBase62, shortHash } from './base62.js'
 
 const THREAD_LENGTH = 11
 const PROVIDER_LENGTH = 9
@@ -27,7 +27,6 @@ export const DEFAULT_PREFIX = 'mcps'
 const NO_SESSION = '0'.repeat(SESSION_LENGTH)
 
 const ID_PATTERN = new RegExp(`^[0-9A-Za-z]{${ID_LENGTH}}$`)
-const BODY_PATTERN = new RegExp(`^[0-9A-Za-z]{${ID_LENGTH}}_[0-9A-Za-z]{${SECRET_LENGTH + CRC_LENGTH}}$`)
 
 /** A thread's hash, as ids and keys have it. */
 export function threadHash(threadId: string): string {
@@ -108,16 +107,24 @@ export function secretDigest(prefix: string, namespace: string, secret: string):
 /** The parts of a well-formed token, or undefined: the checksum finds typing errors without asking a store. */
 export function parseToken(prefix: string, token: string): { id: string; secret: string } | undefined {
   const start = prefix.length + 1
-  if (typeof token !== 'string' || !hasPrefix(prefix, token) || !BODY_PATTERN.test(token.slice(start))) return undefined
+  if (typeof token !== 'string' || !hasPrefix(prefix, token) || !hasForm(token, start)) return undefined
   const end = token.length - CRC_LENGTH
-  if (token.slice(end) !== checksum(token.slice(0, end))) return undefined
+  if (numberFrom(token, end) !== crc32(token.slice(0, end))) return undefined
   return { id: token.slice(start, start + ID_LENGTH), secret: token.slice(start + ID_LENGTH + 1, end) }
 }
 
 /** The part of a token that makes {@link parseToken} refuse it. */
 export function malformedPartOf(prefix: string, token: string): 'prefix' | 'form' | 'checksum' {
   if (!hasPrefix(prefix, token)) return 'prefix'
-  return BODY_PATTERN.test(token.slice(prefix.length + 1)) ? 'checksum' : 'form'
+  return hasForm(token, prefix.length + 1) ? 'checksum' : 'form'
+}
+
+/** Whether an id, `_`, a secret and a checksum follow the prefix. */
+function hasForm(token: string, start: number): boolean {
+  const middle = start + ID_LENGTH
+  const length = middle + 1 + SECRET_LENGTH + CRC_LENGTH
+  if (token.length !== length || token.charCodeAt(middle) !== 0x5f) return false
+  return isBase62(token, start, middle) && isBase62(token, middle + 1, length)
 }
 
 /** The id in a token with the prefix that {@link parseToken} accepts. */

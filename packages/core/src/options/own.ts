@@ -3,5 +3,5 @@
  * was said by nobody. Members of a class are read, as getters or not.
  */
 export function memberOf<T extends object, K extends keyof T>(value: T, name: K): T[K] | undefined {
-  return Object.hasOwn(value, name) || !(name in Object.prototype) ? value[name] : undefined
+  return name in Object.prototype && !Object.hasOwn(value, name) ? undefined : value[name]
 }
