@@ -4,7 +4,17 @@ import { type FileLog, type FsyncPolicy, openFileLog } from '@countersign/core/f
 import { isUnavailable, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import { applyChange, type Change, type Commit, changesTo } from './memory/changes.js'
 import { CredentialTable } from './memory/credential-table.js'
-import { type Entry, latenessOf, lifted, type Moment, recordOf, slid, tokenStanding, touched } from './memory/entry.js'
+import {
+  type Entry,
+  entriesOf,
+  latenessOf,
+  lifted,
+  type Moment,
+  recordOf,
+  slid,
+  tokenStanding,
+  touched,
+} from './memory/entry.js'
 import { issueCredential } from './memory/issue.js'
 import { countEntries, listEntries } from './memory/list.js'
 import { RunningTime, TICK_MS } from './memory/running-time.js'
@@ -184,7 +194,7 @@ export function memoryCredentials(options: MemoryCredentialsOptions = {}): Memor
       const alive = touched(thread, moment(), life)
       if (alive === undefined) return true
       const isContinued = alive.fromRunning === thread.alive?.fromRunning
-      const parted = thread.alive === undefined || isContinued ? [] : thread.entries
+      const parted = thread.alive === undefined || isContinued ? [] : entriesOf(thread)
       const kept = parted.map((entry): Change => ({ is: 'slide', id: entry.id, ...lifted(entry, life) }))
       commit([...kept, { is: 'touch', threadId, alive }], 'lazy')
       return true

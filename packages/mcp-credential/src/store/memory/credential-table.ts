@@ -3,6 +3,7 @@ import type { CredentialLife, RevocableScope } from '../port.js'
 import {
   type Aliveness,
   type Entry,
+  entriesOf,
   expiryDeadline,
   idleDeadline,
   isWanted,
@@ -27,6 +28,8 @@ const BUCKET_MS = 15_000
 /** Entries that are ended and kept only for the reason in a refusal. The oldest are dropped first. */
 const MAX_TOMBSTONES = 10_000
 const MAX_CAPABILITY_LISTS = 1000
+/** Of a thread that is revoked. */
+const REVOKED: Scope = Object.freeze({ id: '', isRevoked: true, entries: 0 })
 /** Entries that one sweep visits: a sweep must not block the process. */
 const MAX_SWEPT = 20_000
 
@@ -43,7 +46,7 @@ export class CredentialTable {
   #tombstones: Entry[] = []
   /** Dropped entries that still lie in the wheel. */
   #dropped = 0
-  #root: Scope = { isRevoked: false, entries: 0 }
+  #root: Scope = newRoot()
   /** The life of the last issue: a sweep uses it. Undefined after a restart: then nothing is dropped. */
   life: CredentialLife | undefined
   #purgedAt = Number.NEGATIVE_INFINITY
@@ -61,12 +64,17 @@ export class CredentialTable {
     return this.#entries.get(id)
   }
 
+  /** Whether an entry has not been dropped. */
+  #holds(entry: Entry): boolean {
+    return this.#entries.get(entry.id) === entry
+  }
+
   values(): IterableIterator<Entry> {
     return this.#entries.values()
   }
 
   ofThread(threadId: string): readonly Entry[] {
-    return this.#threads.get(threadId)?.entries ?? []
+    return entriesOf(this.#threads.get(threadId))
   }
 
   threads(): IterableIterator<Thread> {
@@ -85,10 +93,8 @@ export class CredentialTable {
       digest: Buffer.from(stored.digest, 'base64').toString('latin1'),
       thread,
       provider: this.#providers.enter(providerInstanceId),
-      providerId: providerInstanceId,
       session: providerSessionId === undefined ? undefined : this.#sessions.enter(providerSessionId),
-      sessionId: providerSessionId,
-      root: this.#root,
+      older: thread.newest,
       capabilities: this.#intern(stored.capabilities),
       issuedAt: stored.issuedAt,
       absolute: memberOf(stored, 'absolute'),
@@ -97,11 +103,8 @@ export class CredentialTable {
       usableUntil: undefined,
       holder: undefined,
       isRevoked: false,
-      isDropped: false,
     }
-    // The first push on an empty list would make room for 17; most threads have one credential.
-    if (thread.entries.length === 0) thread.entries = [entry]
-    else thread.entries.push(entry)
+    thread.newest = entry
     this.#entries.set(id, entry)
     this.#wheel.file(entry, this.life === undefined ? 0 : this.#dueAt(entry, this.#limits.moment(), this.life))
     if (usableUntil !== undefined) this.supersede(id, usableUntil)
@@ -111,7 +114,7 @@ export class CredentialTable {
   #threadOf(id: string): Thread {
     let thread = this.#threads.get(id)
     if (thread === undefined) {
-      thread = { id, isRevoked: false, alive: undefined, entries: [] }
+      thread = { id, root: this.#root, alive: undefined, newest: undefined }
       this.#threads.set(id, thread)
     }
     return thread
@@ -168,7 +171,7 @@ export class CredentialTable {
     if (scope === 'session') return this.#sessions.revoke(id)
     const had = this.#threads.size > 0
     this.#root.isRevoked = true
-    this.#root = { isRevoked: false, entries: 0 }
+    this.#root = newRoot()
     this.#threads = new Map()
     return had
   }
@@ -182,10 +185,14 @@ export class CredentialTable {
   #revokeThread(id: string): boolean {
     const thread = this.#threads.get(id)
     if (thread === undefined) return false
-    thread.isRevoked = true
+    thread.root = REVOKED
     this.#threads.delete(id)
-    for (const entry of thread.entries) this.#addTombstone(entry)
-    thread.entries = []
+    const entries = entriesOf(thread)
+    thread.newest = undefined
+    for (const entry of entries) {
+      entry.older = undefined
+      this.#addTombstone(entry)
+    }
     return true
   }
 
@@ -206,7 +213,7 @@ export class CredentialTable {
   #refile(at: Moment): void {
     const { life } = this
     if (life === undefined) return
-    this.#wheel.refile((entry) => (entry.isDropped ? undefined : this.#dueAt(entry, at, life)))
+    this.#wheel.refile((entry) => (this.#holds(entry) ? this.#dueAt(entry, at, life) : undefined))
     this.#dropped = 0
   }
 
@@ -219,7 +226,7 @@ export class CredentialTable {
     this.#wheel.sweep(
       at.running,
       (entry) => {
-        if (entry.isDropped) {
+        if (!this.#holds(entry)) {
           this.#dropped -= 1
           return undefined
         }
@@ -250,15 +257,14 @@ export class CredentialTable {
   }
 
   drop(entry: Entry): void {
-    if (entry.isDropped) return
-    entry.isDropped = true
+    if (!this.#holds(entry)) return
     this.#dropped += 1
     this.#entries.delete(entry.id)
     leave(entry)
     const { thread } = entry
-    if (thread.entries.length === 0 && this.#threads.get(thread.id) === thread) this.#threads.delete(thread.id)
-    this.#providers.leave(entry.providerId, entry.provider)
-    if (entry.session !== undefined) this.#sessions.leave(entry.sessionId as string, entry.session)
+    if (thread.newest === undefined && this.#threads.get(thread.id) === thread) this.#threads.delete(thread.id)
+    this.#providers.leave(entry.provider)
+    if (entry.session !== undefined) this.#sessions.leave(entry.session)
   }
 
   /** A full table drops its dead entries first; at most once in 15 s, because it visits all. */
@@ -273,4 +279,9 @@ export class CredentialTable {
     this.#refile(at)
     return this.#entries.size >= maxCredentials
   }
+}
+
+/** The epoch of everything. */
+function newRoot(): Scope {
+  return { id: '*', isRevoked: false, entries: 0 }
 }

@@ -2,6 +2,7 @@ import type { CredentialLife, CredentialRecord, Standing } from '../port.js'
 
 /** A provider, a provider session, or everything. Its identity is its epoch: a revocation replaces the object. */
 export interface Scope {
+  readonly id: string
   isRevoked: boolean
   /** Entries that refer to it: it is dropped with the last one. */
   entries: number
@@ -21,10 +22,11 @@ export interface Aliveness {
 /** A thread and its credentials. */
 export interface Thread {
   readonly id: string
-  isRevoked: boolean
+  /** Everything's, until the thread itself is revoked. */
+  root: Scope
   alive: Aliveness | undefined
-  /** Its credentials, oldest first; revoked ones leave immediately, idle ones when they are dropped. */
-  entries: Entry[]
+  /** The first of a chain; revoked ones leave immediately, idle ones when they are dropped. A list would take 48 bytes. */
+  newest: Entry | undefined
 }
 
 /** One credential. `idle` is running time, `issuedAt` the wall clock's; the others are the store's own count. */
@@ -34,10 +36,9 @@ export interface Entry {
   readonly digest: string
   readonly thread: Thread
   readonly provider: Scope
-  readonly providerId: string
   readonly session: Scope | undefined
-  readonly sessionId: string | undefined
-  readonly root: Scope
+  /** The next one of its thread. */
+  older: Entry | undefined
   readonly capabilities: readonly string[]
   readonly issuedAt: number
   /** Undefined when sliding has no end. */
@@ -49,7 +50,6 @@ export interface Entry {
   /** Set on an alias: the credential that its token stands for. */
   holder: Entry | undefined
   isRevoked: boolean
-  isDropped: boolean
 }
 
 /** A credential in the log. Times as in {@link Entry}. */
@@ -128,8 +128,8 @@ export function cappedExpiry({ absolute }: Pick<Entry, 'absolute'>, from: number
 }
 
 /** Whether an entry, or a scope of it, is revoked. */
-export function isRevoked({ isRevoked, thread, provider, session, root }: Entry): boolean {
-  return isRevoked || thread.isRevoked || provider.isRevoked || session?.isRevoked === true || root.isRevoked
+export function isRevoked({ isRevoked, thread, provider, session }: Entry): boolean {
+  return isRevoked || thread.root.isRevoked || provider.isRevoked || session?.isRevoked === true
 }
 
 /** The standing of a credential; an alias has none of its own. */
@@ -161,8 +161,8 @@ export function recordOf(entry: Entry, at: Moment, life: CredentialLife): Creden
   return {
     credentialId: entry.id,
     threadId: entry.thread.id,
-    providerInstanceId: entry.providerId,
-    providerSessionId: entry.sessionId,
+    providerInstanceId: entry.provider.id,
+    providerSessionId: entry.session?.id,
     capabilities: entry.capabilities,
     issuedAt: entry.issuedAt,
     expiresAt: expiryDeadline(entry, life) + wallOffset(at),
@@ -176,9 +176,22 @@ export function isWanted(entry: Entry, at: Moment, life: CredentialLife): boolea
   return standing === 'live' || (standing === 'idle' && life.revivesIdle)
 }
 
+/** The entries of a thread, oldest first. */
+export function entriesOf(thread: Thread | undefined): Entry[] {
+  const entries: Entry[] = []
+  for (let entry = thread?.newest; entry !== undefined; entry = entry.older) entries.push(entry)
+  return entries.reverse()
+}
+
 /** Removes an entry from its thread. */
 export function leave(entry: Entry): void {
-  const { thread } = entry
-  const index = thread.entries.indexOf(entry)
-  if (index !== -1) thread.entries.splice(index, 1)
+  const { thread, older } = entry
+  if (thread.newest === entry) thread.newest = older
+  else {
+    let newer = thread.newest
+    while (newer !== undefined && newer.older !== entry) newer = newer.older
+    if (newer !== undefined) newer.older = older
+  }
+  // What is dropped must not be kept by what has left.
+  entry.older = undefined
 }

@@ -104,7 +104,7 @@ function currentOf(
   return table
     .ofThread(threadId)
     .filter(
-      (entry) => entry.providerId === providerInstanceId && isCurrent(standingOf(entry.holder ?? entry, at, life)),
+      (entry) => entry.provider.id === providerInstanceId && isCurrent(standingOf(entry.holder ?? entry, at, life)),
     )
 }
 

@@ -29,7 +29,7 @@ function isListed(entry: Entry, { threadId, providerInstanceId }: ListFilter): b
     entry.holder === undefined &&
     !entry.isRevoked &&
     (threadId === undefined || entry.thread.id === threadId) &&
-    (providerInstanceId === undefined || entry.providerId === providerInstanceId)
+    (providerInstanceId === undefined || entry.provider.id === providerInstanceId)
   )
 }
 

@@ -8,16 +8,16 @@ export class ScopeMap {
   enter(id: string): Scope {
     let scope = this.#scopes.get(id)
     if (scope === undefined) {
-      scope = { isRevoked: false, entries: 0 }
+      scope = { id, isRevoked: false, entries: 0 }
       this.#scopes.set(id, scope)
     }
     scope.entries += 1
     return scope
   }
 
-  leave(id: string, scope: Scope): void {
+  leave(scope: Scope): void {
     scope.entries -= 1
-    if (scope.entries === 0 && this.#scopes.get(id) === scope) this.#scopes.delete(id)
+    if (scope.entries === 0 && this.#scopes.get(scope.id) === scope) this.#scopes.delete(scope.id)
   }
 
   revoke(id: string): boolean {
