@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { Application, RequestHandler } from 'express'
 import type { Wire } from './wire.js'
 
 /** Requests that a variant lets through. They are made outside of what is measured. */
@@ -32,6 +32,8 @@ export interface Case {
   readonly title: string
   /** Most requests in one slice, where making them costs more than they do. */
   readonly maxSlice?: number | undefined
+  /** Makes the app that each variant, the empty ones included, is mounted in; none is called by itself, as Express 5 would. */
+  app?(): Application
   setup(): Promise<Setup>
 }
 

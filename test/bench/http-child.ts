@@ -23,11 +23,12 @@ export interface Started {
 let variant: Variant | undefined
 
 async function start(id: string, name: string): Promise<Started> {
-  const { variants } = await caseOf(id).setup()
+  const one = caseOf(id)
+  const { variants } = await one.setup()
   const isEmpty = name === EMPTY[0]
   variant = variants.find((one) => (isEmpty ? one.isOurs : one.name === name))
   if (variant === undefined) throw new Error(`${id} has no variant ${name}`)
-  const app = express()
+  const app = one.app?.() ?? express()
   app.disable('etag').disable('x-powered-by')
   app.use(isEmpty ? pass : variant.handler, (_request, response) => {
     response.end('let in')

@@ -1,6 +1,8 @@
 import { setImmediate as tick } from 'node:timers/promises'
-import express, { type RequestHandler, type Response } from 'express'
+import express, { type Application, type NextFunction, type RequestHandler, type Response } from 'express'
+import { Redis } from 'ioredis'
 import { type Case, shuffled, type Variant } from './case.js'
+import { serverMicros } from './cases/redis.js'
 import { median } from './statistics.js'
 import { messageFactory, type Wire } from './wire.js'
 
@@ -10,7 +12,7 @@ const LEAST_SLICE = 32
 const WARM_UP_ROUNDS = 2
 /** Until the compiler is done with what is called, or time is up: the more code, the more calls that takes. */
 const WARM_UP_REQUESTS = 12_000
-const WARM_UP_MS = 2000
+const WARM_UP_MS = 1200
 /** Bytes. */
 const LARGE_BODY = 16 * 1024
 
@@ -22,6 +24,8 @@ export interface Measured {
   readonly inFlight: number
   /** Called one after the other in one tick; undefined for what answers later. */
   readonly inOneTick: number | undefined
+  /** µs of its Redis server's CPU for each request in flight, where it asks one. */
+  readonly redis: number | undefined
 }
 
 /** Not measured against: what a request costs without any middleware, twice, to show how far two equals differ. */
@@ -38,10 +42,11 @@ export async function measureCase(one: Case, rounds: number): Promise<Measured[]
   try {
     const ours = variants.find(({ isOurs }) => isOurs)
     if (ours === undefined) throw new Error(`${one.id} has no variant of ours`)
-    const all = [
-      ...EMPTY.map((name) => ({ ...ours, name, isOurs: false, size: undefined, handler: pass, maxSlice: undefined })),
-      ...variants,
-    ]
+    const nothing = { isOurs: false, size: undefined, handler: pass, maxSlice: undefined, redis: undefined }
+    const all = [...EMPTY.map((name) => ({ ...ours, ...nothing, name })), ...variants].map((variant) => ({
+      ...variant,
+      handler: one.app === undefined ? variant.handler : mountedIn(one.app(), variant.handler),
+    }))
     for (const variant of all) await warmUp(variant)
     for (const variant of all) await compile(variant, one.maxSlice)
     const { maxSlice } = one
@@ -52,11 +57,22 @@ export async function measureCase(one: Case, rounds: number): Promise<Measured[]
       name: variant.name,
       isOurs: variant.isOurs,
       size: variant.size,
-      inFlight: inFlight.get(variant) ?? Number.NaN,
-      inOneTick: inOneTick.get(variant),
+      inFlight: inFlight.get(variant)?.own ?? Number.NaN,
+      inOneTick: inOneTick.get(variant)?.own,
+      redis: inFlight.get(variant)?.redis,
     }))
   } finally {
     await close()
+  }
+}
+
+/** Through the app's own routing, which is the same for an empty middleware, to a handler; behind its last one an app waits a turn. */
+function mountedIn(app: Application, handler: RequestHandler): RequestHandler {
+  const exits = new WeakMap<object, NextFunction>()
+  app.use(handler, (request) => exits.get(request)?.())
+  return (request, response, next) => {
+    exits.set(request, next)
+    app(request, response)
   }
 }
 
@@ -79,27 +95,46 @@ async function measureAll(
   variants: readonly Variant[],
   run: Run,
   { rounds, maxSlice = 4000 }: { rounds: number; maxSlice: number | undefined },
-): Promise<ReadonlyMap<Variant, number>> {
+): Promise<ReadonlyMap<Variant, { readonly own: number; readonly redis: number | undefined }>> {
   const sizes = new Map<Variant, number>()
   for (const variant of variants) sizes.set(variant, await sliceSize(variant, run, variant.maxSlice ?? maxSlice))
-  const figures = new Map<Variant, number[]>(variants.map((variant) => [variant, []]))
+  const figures = new Map<Variant, Slice[]>(variants.map((variant) => [variant, []]))
+  const servers = [...new Set(variants.flatMap(({ redis }) => redis ?? []))]
+  const meters = new Map(servers.map((url) => [url, new Redis(url)]))
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     for (const variant of shuffled(variants)) {
-      const figure = await measureSlice(variant, run, sizes.get(variant) ?? LEAST_SLICE)
-      if (round >= 0) figures.get(variant)?.push(figure)
+      const slice = await measureSlice(variant, run, sizes.get(variant) ?? LEAST_SLICE, meters.get(variant.redis ?? ''))
+      if (round >= 0) figures.get(variant)?.push(slice)
     }
   }
-  return new Map(Array.from(figures, ([variant, values]) => [variant, median(values)]))
+  for (const meter of meters.values()) meter.disconnect()
+  return new Map(
+    Array.from(figures, ([variant, slices]) => [
+      variant,
+      {
+        own: median(slices.map(({ own }) => own)),
+        redis: variant.redis === undefined ? undefined : median(slices.map(({ redis }) => redis)),
+      },
+    ]),
+  )
 }
 
-async function measureSlice(variant: Variant, run: Run, count: number): Promise<number> {
+/** µs for each request: of this process's CPU, and of the Redis server's. */
+interface Slice {
+  readonly own: number
+  readonly redis: number
+}
+
+async function measureSlice(variant: Variant, run: Run, count: number, meter?: Redis): Promise<Slice> {
   const wires = await variant.wires(count)
   collect(wires)
+  const redisBefore = meter === undefined ? Number.NaN : await serverMicros(meter)
   await tick()
   const before = process.cpuUsage()
   await run(variant, wires)
   const { user, system } = process.cpuUsage(before)
-  return (user + system) / wires.length
+  const redisAfter = meter === undefined ? Number.NaN : await serverMicros(meter)
+  return { own: (user + system) / wires.length, redis: (redisAfter - redisBefore) / wires.length }
 }
 
 /**
@@ -115,8 +150,8 @@ function collect([first]: readonly Wire[]): void {
 
 async function sliceSize(variant: Variant, run: Run, most: number): Promise<number> {
   await measureSlice(variant, run, Math.min(LEAST_SLICE, most))
-  const each = await measureSlice(variant, run, Math.min(256, most))
-  return Math.min(most, Math.max(LEAST_SLICE, Math.round(SLICE_MICROSECONDS / each)))
+  const { own } = await measureSlice(variant, run, Math.min(256, most))
+  return Math.min(most, Math.max(LEAST_SLICE, Math.round(SLICE_MICROSECONDS / own)))
 }
 
 /** So many at a time, as a server has them. */

@@ -74,12 +74,13 @@ function gate(format: Format, options: Partial<RequireHmacOptions> = {}): Reques
   })
 }
 
-function ours(name: string, format: Format, bytes: number): Variant {
-  return { name, isOurs: true, handler: gate(format), ...signing(format, bytes, onlyKey) }
+/** The gate, its claims in memory. */
+export function ours(name: string, format: Format, bytes: number, options: Partial<RequireHmacOptions> = {}): Variant {
+  return { name, isOurs: true, handler: gate(format, options), ...signing(format, bytes, onlyKey) }
 }
 
 /** What a careful team writes by hand: the same string, one MAC, a comparison in constant time, nothing else. */
-function floor(bytes: number, claim: (signature: string) => boolean | Promise<boolean> = () => true): Variant {
+export function floor(bytes: number, claim: (signature: string) => boolean | Promise<boolean> = () => true): Variant {
   const canonical = (path: string, caller: string, timestamp: string, body: Buffer) =>
     ['POST', path, caller, createHash('sha256').update(body).digest('hex'), timestamp, AUDIENCE].join('\n')
   const mac = (text: string) => createHmac('sha256', SECRET).update(text).digest()

@@ -1,23 +1,37 @@
 import type { Case } from '../case.js'
+import { allGates } from './all-gates.js'
 import { auditCase } from './audit.js'
 import { dpopCase } from './dpop.js'
 import { hmacCases, hmacGrowth, hmacRedis } from './hmac.js'
 import { mcpCases, mcpGrowth } from './mcp.js'
 import { oauthCases, oauthGrowth, oauthRedis } from './oauth.js'
+import { replayGrowth } from './replay.js'
 import { settingsCases, settingsGrowth } from './settings.js'
 
 /** Each gate beside its peers. */
-export const decisionCases: readonly Case[] = [...oauthCases, dpopCase, ...hmacCases, ...mcpCases, ...settingsCases]
+export const decisionCases: readonly Case[] = [
+  ...oauthCases,
+  dpopCase,
+  ...hmacCases,
+  ...mcpCases,
+  ...settingsCases,
+  ...allGates,
+]
 
 /** The same decision among ever more records, keys or bytes. */
-export const growthCases: readonly Case[] = [...mcpGrowth, ...settingsGrowth, ...hmacGrowth, ...oauthGrowth]
+export const growthCases: readonly Case[] = [
+  ...mcpGrowth,
+  ...settingsGrowth,
+  ...replayGrowth,
+  ...hmacGrowth,
+  ...oauthGrowth,
+]
 
 /** Those whose variants ask a Redis, or stand beside one. */
 export const redisCases: readonly Case[] = [
   ...[...mcpCases, ...settingsCases].filter(({ id }) => id.endsWith('-redis')),
   hmacRedis,
   oauthRedis,
-  ...[...mcpGrowth, ...settingsGrowth].filter(({ id }) => id.endsWith('-redis')),
 ]
 
 const all: readonly Case[] = [...new Set([...decisionCases, ...growthCases, ...redisCases, auditCase])]

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Redis } from 'ioredis'
 
 /** For our stores: a machine that does much else while it measures is not an outage. */
 export const patient = { commandTimeoutMs: 5000 }
@@ -34,4 +35,16 @@ export async function startRedis(): Promise<{ url: string; close(): Promise<void
       process.off('exit', kill)
     },
   }
+}
+
+/** Fields of an answer of INFO. */
+export function infoFields(text: string): ReadonlyMap<string, string> {
+  const pairs = text.split('\r\n').map((line) => line.split(':') as [string, string | undefined])
+  return new Map(pairs.map(([name, value = '']) => [name, value]))
+}
+
+/** µs of CPU that a server has used, as it tells itself. */
+export async function serverMicros(redis: Redis): Promise<number> {
+  const fields = infoFields(await redis.info('cpu'))
+  return 1_000_000 * (Number(fields.get('used_cpu_user')) + Number(fields.get('used_cpu_sys')))
 }

@@ -18,7 +18,8 @@ export function text(value: number | undefined): string {
 
 /** The rows of one task as cells: what it is, its figures, and what ours is of it. */
 export function gridOf(section: Section, rows: readonly Row[]): Grid {
-  const { columns, compared } = section
+  const { compared } = section
+  const columns = section.columns.filter(({ key }) => rows.some(({ figures }) => figures[key] !== undefined))
   const isSized = rows.some(({ size }) => size !== undefined)
   const hasPeers = compared !== undefined && rows.some((row) => ratiosTo(row, rows, compared).length > 0)
   const isAlone = new Set(rows.filter(({ isOurs }) => isOurs).map(({ name }) => name)).size === 1

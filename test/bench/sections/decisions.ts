@@ -6,6 +6,7 @@ import { measureInProcess } from './in-process.js'
 const columns = [
   { key: 'added', title: 'µs added' },
   { key: 'inOneTick', title: 'in one tick' },
+  { key: 'redis', title: 'µs of Redis' },
 ]
 const micros = (value = Number.NaN) => `${value.toFixed(2)} µs`
 
@@ -23,7 +24,8 @@ export const decisions: Section = {
 empty middleware, the median over the rounds of a process and then over the processes. Requests have Express's own prototypes
 and header strings decoded afresh from bytes; 16 are in flight; the variants take turns in random order, so what else the
 machine does meets all alike. What comes again has been seen before measuring begins. *In one tick*: the same without
-anything in flight, for those that decide without a promise. *Noise*: how far two empty middlewares differ; nothing below it
+anything in flight, for those that decide without a promise. *µs of Redis*: the server's own CPU a decision, by its \`INFO cpu\`
+before and after each slice. *Noise*: how far two empty middlewares differ; nothing below it
 is claimed.`,
   columns,
   compared: 'added',

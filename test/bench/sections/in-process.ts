@@ -53,6 +53,9 @@ function rowsOf({ id, title }: Case, results: readonly (readonly Measured[])[]):
       inOneTick: added(results, index, 'inOneTick'),
       noise: difference(results, 'inFlight', isEqual),
       noiseInOneTick: difference(results, 'inOneTick', isEqual),
+      ...(one.redis === undefined
+        ? {}
+        : { redis: median(results.map((result) => result[index]?.redis ?? Number.NaN)) }),
     }
     return [{ id, task: title, name: one.name, isOurs: one.isOurs, size: one.size, figures }]
   })

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis'
 import type { Case, Variant } from '../case.js'
 import { redisCases } from '../cases/index.js'
+import { infoFields, serverMicros } from '../cases/redis.js'
 import { runInFlight, warmUp } from '../measure.js'
 import { isWanted, type Row, type Section } from '../row.js'
 
@@ -32,17 +33,6 @@ async function commandsSent(url: string, run: () => Promise<void>): Promise<Read
   } finally {
     for (const client of [monitor, watching, marker]) client.disconnect()
   }
-}
-
-/** Fields of an answer of INFO. */
-function infoFields(text: string): ReadonlyMap<string, string> {
-  const pairs = text.split('\r\n').map((line) => line.split(':') as [string, string | undefined])
-  return new Map(pairs.map(([name, value = '']) => [name, value]))
-}
-
-async function serverMicros(redis: Redis): Promise<number> {
-  const fields = infoFields(await redis.info('cpu'))
-  return 1_000_000 * (Number(fields.get('used_cpu_user')) + Number(fields.get('used_cpu_sys')))
 }
 
 async function measureVariant(variant: Variant, url: string): Promise<Row['figures']> {

@@ -1,0 +1,1 @@
+export function withNode<T>(version: string, use: (node: string, env: NodeJS.ProcessEnv) => T): T
