@@ -54,6 +54,23 @@ export function inTurn<T>(values: readonly T[], toWire: (value: T) => Wire): Tra
   }
 }
 
+/**
+ * Traffic that nobody has seen, for several variants that do not know of each other: each is sent the same requests, since to
+ * sign them takes longer than to verify them.
+ */
+export function neverSeen(one: () => Promise<Wire>): () => Traffic {
+  const made: Promise<Wire>[] = []
+  return () => {
+    let next = 0
+    const take = (): Promise<Wire> => {
+      made[next] ??= one()
+      next += 1
+      return made[next - 1] as Promise<Wire>
+    }
+    return { wires: (count) => Promise.all(Array.from({ length: count }, take)) }
+  }
+}
+
 /** Fisher and Yates. */
 export function shuffled<T>(values: readonly T[]): T[] {
   const list = [...values]

@@ -1,3 +1,6 @@
+/** The major version of Node that the pages are about; others stand beside it. */
+export const REFERENCE = 24
+
 /** One measured thing: a middleware, at a size where something grows, under one task. */
 export interface Row {
   /** The case's id. */
@@ -26,6 +29,8 @@ export interface Options {
 export interface Section {
   readonly id: string
   readonly title: string
+  /** Whether it is measured under other versions of Node, too. */
+  readonly isBeside?: boolean
   /** Markdown: what is measured, and how. */
   readonly about: string
   readonly columns: readonly Column[]

@@ -8,7 +8,7 @@ import { counted } from './sizes.js'
 export const EVENTS = 100
 
 /** What a gate tells of a request that it let in. */
-const event = () => ({
+export const grantedEvent = () => ({
   type: 'access.granted' as const,
   gate: 'mcp-credential',
   owasp: 'authn_login_success' as const,
@@ -27,7 +27,7 @@ async function amongSinks(): Promise<Setup> {
     const audit = createAudit({ sinks })
     const handler: RequestHandler = (_request, _response, next) => {
       // As the gates do: without a listener the event is not even made.
-      for (let index = 0; index < EVENTS; index += 1) if (audit.active) void audit.emit(event())
+      for (let index = 0; index < EVENTS; index += 1) if (audit.active) void audit.emit(grantedEvent())
       next()
     }
     const wires = (requests: number) => Array.from({ length: requests }, () => wire('GET', '/', {}))

@@ -4,7 +4,7 @@ import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import type { RequestHandler } from 'express'
 import { auth } from 'express-oauth2-jwt-bearer'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
-import type { Case, Setup, Traffic } from '../case.js'
+import { type Case, neverSeen, type Setup, type Traffic } from '../case.js'
 import { wire } from '../wire.js'
 import { listeningAudit } from './listening.js'
 import { RESOURCE, startIssuer } from './oauth.js'
@@ -30,17 +30,17 @@ async function boundToken(): Promise<Setup> {
   const ath = hash('sha256', token, 'base64url')
 
   /** `htu`: the peer takes the scheme of the connection for that of the resource. */
-  function proofsFor(htu: string): Traffic {
-    const one = async () => {
+  function proofsFor(htu: string): () => Traffic {
+    return neverSeen(async () => {
       const proof = await new SignJWT({ htm: 'POST', htu, ath })
         .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
         .setJti(randomUUID())
         .setIssuedAt()
         .sign(privateKey)
       return wire('POST', '/mcp', { authorization: `DPoP ${token}`, dpop: proof })
-    }
-    return { wires: (count) => Promise.all(Array.from({ length: count }, one)) }
+    })
   }
+  const proofs = proofsFor(RESOURCE)
 
   const common = { issuer: issuer.url, audience: RESOURCE }
   const dpop = { mode: 'required', replay: memoryReplay() } as const
@@ -54,14 +54,14 @@ async function boundToken(): Promise<Setup> {
   const bare = bareVerification(createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' }))
   return {
     variants: [
-      { name: 'requireOAuthBearer', isOurs: true, handler: gate, ...proofsFor(RESOURCE) },
+      { name: 'requireOAuthBearer', isOurs: true, handler: gate, ...proofs() },
       {
         name: 'express-oauth2-jwt-bearer',
         isOurs: false,
         handler: peer,
-        ...proofsFor(RESOURCE.replace('https:', 'http:')),
+        ...proofsFor(RESOURCE.replace('https:', 'http:'))(),
       },
-      { name: 'ES256 verification of the proof alone', isOurs: false, handler: bare, ...proofsFor(RESOURCE) },
+      { name: 'ES256 verification of the proof alone', isOurs: false, handler: bare, ...proofs() },
     ],
     close: issuer.close,
   }

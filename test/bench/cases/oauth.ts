@@ -10,7 +10,7 @@ import { Redis } from 'ioredis'
 import { createRemoteJWKSet, exportJWK, exportSPKI, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose'
 import jwksRsa from 'jwks-rsa'
 import { serve } from '../../support/http-server.js'
-import { type Case, inTurn, type Setup, type Traffic } from '../case.js'
+import { type Case, inTurn, neverSeen, type Setup, type Traffic } from '../case.js'
 import { wire } from '../wire.js'
 import { listeningAudit } from './listening.js'
 import { startRedis } from './redis.js'
@@ -62,9 +62,7 @@ export async function startIssuer(algorithm: Algorithm, kids = 1): Promise<Issue
 
 export const presentToken = (token: string) => wire('POST', '/mcp', { authorization: `Bearer ${token}` })
 
-const neverSeen = ({ token }: Issuer): Traffic => ({
-  wires: (count) => Promise.all(Array.from({ length: count }, async () => presentToken(await token()))),
-})
+const newTokens = ({ token }: Issuer): (() => Traffic) => neverSeen(async () => presentToken(await token()))
 
 interface Named {
   readonly name: string
@@ -146,7 +144,7 @@ function pattern(id: string, title: string, algorithm: Algorithm, distinct: 1 | 
     setup: async () => {
       const issuer = await startIssuer(algorithm)
       const seen = distinct === 'new' ? [] : await Promise.all(Array.from({ length: distinct }, () => issuer.token()))
-      const traffic = () => (distinct === 'new' ? neverSeen(issuer) : inTurn(seen, presentToken))
+      const traffic = distinct === 'new' ? newTokens(issuer) : () => inTurn(seen, presentToken)
       const variants = (await handlersOf(issuer)).map((one) => ({ ...one, ...traffic() }))
       return { variants, close: issuer.close }
     },
@@ -163,7 +161,8 @@ export const oauthCases: readonly Case[] = (['RS256', 'ES256', 'EdDSA'] as const
 /** express-jwt is not there: jwks-rsa holds five keys, and fetches ten times a minute. */
 async function amongKids(kids: number): Promise<Setup> {
   const issuer = await startIssuer('ES256', kids)
-  const variants = [ourGate(issuer), ...setReaders(issuer)].map((one) => ({ ...one, ...neverSeen(issuer) }))
+  const traffic = newTokens(issuer)
+  const variants = [ourGate(issuer), ...setReaders(issuer)].map((one) => ({ ...one, ...traffic() }))
   return { variants, close: issuer.close }
 }
 
@@ -187,7 +186,7 @@ async function beside(): Promise<Setup> {
   return {
     variants: [
       { ...gate, name: 'requireOAuthBearer, token seen before', ...inTurn(tokens, presentToken), redis: server.url },
-      { ...gate, name: 'requireOAuthBearer, first seen', ...neverSeen(issuer), redis: server.url },
+      { ...gate, name: 'requireOAuthBearer, first seen', ...newTokens(issuer)(), redis: server.url },
     ],
     close: async () => {
       await issuer.close()

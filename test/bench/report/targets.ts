@@ -6,132 +6,181 @@ import { type Grid, text } from './table.js'
 /** Of each section, by its id. */
 export type AllRows = Readonly<Record<string, readonly Row[]>>
 
-/** How near one target is. A figure that was not measured is undefined. */
-export interface Assessed {
-  readonly what: string
-  readonly most: number | undefined
-  readonly figure: number | undefined
-  readonly inOneTick: number | undefined
-  /** The case that `figure` is of. */
-  readonly where: string | undefined
-}
-
-type Target = (rows: AllRows) => Assessed
-type Key = 'added' | 'inOneTick'
-
-interface Found {
-  readonly id: string
-  readonly value: number
-}
-
-/** Of several cases the worst counts. */
-const worst = (all: readonly Found[]): Found | undefined => [...all].sort((one, other) => other.value - one.value)[0]
-
-const find = (rows: AllRows, section: string, id: RegExp, name: string): Row[] =>
-  (rows[section] ?? []).filter((row) => id.test(row.id) && row.name === name)
-
-/** Ours at most so many times what the peer costs. */
-function ratio(what: string, most: number, id: RegExp, own: string, peer: string): Target {
-  return (rows) => {
-    const ratios = (key: Key) =>
-      find(rows, 'decisions', id, own).flatMap((row) => {
-        const other = find(rows, 'decisions', id, peer).find((one) => one.id === row.id)
-        const value = quotient(row.figures[key], other?.figures[key], other && noiseOf(other, key))
-        return value === undefined ? [] : [{ id: row.id, value }]
-      })
-    const found = worst(ratios('added'))
-    return {
-      what: `${what}: ratio to ${peer}`,
-      most,
-      figure: found?.value,
-      inOneTick: worst(ratios('inOneTick'))?.value,
-      where: found?.id,
-    }
-  }
-}
-
-/** µs that a decision costs more at the most expensive size than at the cheapest. */
-function growthOf(rows: AllRows, id: RegExp, name: string, key: Key): number | undefined {
-  const sizes = find(rows, 'growth', id, name).filter(({ size }) => !size?.endsWith(AGAIN))
-  const figures = sizes.flatMap((row) => row.figures[key] ?? [])
-  return figures.length < 2 ? undefined : Math.max(...figures) - Math.min(...figures)
-}
-
-function flat(what: string, id: RegExp, own: string, peer: string): Target {
-  return (rows) => ({
-    what: `${what}: µs between the cheapest size and the dearest (${peer}: ${text(growthOf(rows, id, peer, 'added'))})`,
-    most: find(rows, 'growth', id, own).find(({ size }) => size?.endsWith(AGAIN))?.figures.noise,
-    figure: growthOf(rows, id, own, 'added'),
-    inOneTick: growthOf(rows, id, own, 'inOneTick'),
-    where: find(rows, 'growth', id, own)[0]?.id,
-  })
-}
-
-function oneCommand(what: string, id: RegExp, own: string): Target {
-  return (rows) => {
-    const found = find(rows, 'redis', id, own)[0]
-    const figure = found?.figures.commands
-    return { what: `${what}: commands a decision`, most: 1, figure, inOneTick: undefined, where: found?.id }
-  }
-}
-
-const SEEN = /^oauth-.*-(one|1000)$/
-const NEW = /^oauth-.*-new$/
-const [GATE, MCP, SETTINGS] = ['requireOAuthBearer', 'requireMcpCredential', 'requireSettingsSession']
-const [AUTH0, SDK] = ['express-oauth2-jwt-bearer', 'MCP SDK over jose']
-
-const targets: readonly Target[] = [
-  ratio('OAuth, token seen before', 0.08, SEEN, GATE, AUTH0),
-  ratio('OAuth, token seen before', 0.08, SEEN, GATE, SDK),
-  ratio('OAuth, token seen before', 1, SEEN, GATE, 'fast-jwt, its cache'),
-  ratio('OAuth, first seen', 1, NEW, GATE, AUTH0),
-  ratio('OAuth, first seen', 1, NEW, GATE, SDK),
-  ratio('OAuth with DPoP', 0.7, /^oauth-dpop$/, GATE, AUTH0),
-  ratio('HMAC `xHeaders`, 1 KiB', 2, /^hmac-1k$/, 'xHeaders', 'by hand, no replay'),
-  ratio('HMAC `xHeaders`, 1 MiB', 1.1, /^hmac-1m$/, 'xHeaders', 'by hand, no replay'),
-  ratio('HMAC `rfc9421`, 1 KiB', 0.8, /^hmac-1k$/, 'rfc9421', 'http-message-signatures'),
-  ratio('MCP credential, memory', 0.3, /^mcp-memory$/, MCP, 'passport-http-bearer'),
-  ratio('MCP credential, Redis', 0.5, /^mcp-redis$/, MCP, 'MCP SDK, GET and PEXPIRE'),
-  oneCommand('MCP credential, Redis', /^mcp-redis$/, MCP),
-  ratio('Settings session, Redis', 0.25, /^settings-redis$/, SETTINGS, 'express-session, connect-redis'),
-  oneCommand('Settings session, Redis', /^settings-redis$/, SETTINGS),
-  flat('MCP credential, memory, 10² to 10⁶ live', /^live-mcp-memory$/, MCP, 'passport-http-bearer'),
-  flat('MCP credential, Redis, 10² to 10⁵ live', /^live-mcp-redis$/, MCP, 'MCP SDK, GET and PEXPIRE'),
-  flat('Settings session, memory, 10² to 10⁶ live', /^live-settings-memory$/, SETTINGS, 'express-session, MemoryStore'),
-  flat('Settings session, Redis, 10² to 10⁵ live', /^live-settings-redis$/, SETTINGS, 'express-session, connect-redis'),
-]
-
-const assess = (rows: AllRows): Assessed[] => targets.map((target) => target(rows))
-
-function isReached({ figure, most }: Assessed): boolean | undefined {
-  return figure === undefined || most === undefined ? undefined : figure <= most
-}
-
-const WORDS = { true: 'reached', false: '**not reached**', undefined: 'not measured' } as const
-
 /** What was measured under one major version of Node. */
 export interface UnderNode {
   readonly major: number
   readonly rows: AllRows
 }
 
-/** The targets under the first version, with a column for each other one. */
+/** How near one target is. A figure that was not measured is undefined. */
+interface Assessed {
+  readonly ours: number | undefined
+  readonly peer: number | undefined
+  /** What the target is about: a ratio, or `ours` itself. */
+  readonly figure: number | undefined
+}
+
+interface Target {
+  readonly what: string
+  readonly peer: string
+  /** At most, or at least where that is said. */
+  readonly limit: number | ((rows: AllRows) => number | undefined)
+  readonly isLeast?: boolean
+  assess(rows: AllRows): Assessed
+}
+
+const find = (rows: AllRows, section: string, id: string, name: string): Row | undefined =>
+  rows[section]?.find((row) => row.id === id && row.name === name)
+
+type Key = 'added' | 'inOneTick'
+
+/** Ours at most so many times what the peer costs. */
+function ratio(what: string, limit: number, id: string, own: string, peer: string, key: Key = 'added'): Target {
+  return {
+    what,
+    peer,
+    limit,
+    assess(rows) {
+      const [mine, other] = [find(rows, 'decisions', id, own), find(rows, 'decisions', id, peer)]
+      const [ours, theirs] = [mine?.figures[key], other?.figures[key]]
+      return { ours, peer: theirs, figure: quotient(ours, theirs, other && noiseOf(other, key)) }
+    },
+  }
+}
+
+/** Of several the worst counts. */
+function worst(all: readonly Target[]): Target {
+  const [first] = all as [Target]
+  const assess = (rows: AllRows) =>
+    all.map((one) => one.assess(rows)).sort((one, other) => (other.figure ?? 0) - (one.figure ?? 0))[0] as Assessed
+  return { ...first, assess }
+}
+
+/** Ours itself, in the column's unit; the peer's for comparison. */
+function figure(
+  what: string,
+  limit: number,
+  [section, id, own, key]: readonly [section: string, id: string, own: string, key: string],
+  [peer, peerId = id]: readonly [peer: string, id?: string],
+): Target {
+  return {
+    what,
+    peer,
+    limit,
+    assess(rows) {
+      const ours = find(rows, section, id, own)?.figures[key]
+      return { ours, peer: find(rows, section, peerId, peer)?.figures[key], figure: ours }
+    },
+  }
+}
+
+/** µs that a decision costs more at the most expensive size than at the cheapest. */
+function growthOf(rows: AllRows, id: string, name: string): number | undefined {
+  const sizes = (rows.growth ?? []).filter((row) => row.id === id && row.name === name && !row.size?.endsWith(AGAIN))
+  const figures = sizes.flatMap(({ figures }) => figures.added ?? [])
+  return figures.length < 2 ? undefined : Math.max(...figures) - Math.min(...figures)
+}
+
+/** No more than the peer, and what two equal ones of ours differ by. */
+function flat(what: string, id: string, own: string, peer: string): Target {
+  return {
+    what: `${what}, 10² to 10⁶ live: µs more`,
+    peer,
+    limit(rows) {
+      const twins = rows.growth?.find((row) => row.id === id && row.size?.endsWith(AGAIN))?.figures.noise
+      const theirs = growthOf(rows, id, peer)
+      return theirs === undefined || twins === undefined ? undefined : theirs + twins
+    },
+    assess(rows) {
+      const ours = growthOf(rows, id, own)
+      return { ours, peer: growthOf(rows, id, peer), figure: ours }
+    },
+  }
+}
+
+const [GATE, MCP, SETTINGS] = ['requireOAuthBearer', 'requireMcpCredential', 'requireSettingsSession']
+const [CACHE, STATIC] = ['fast-jwt, its cache', 'fast-jwt']
+const [BY_HAND, PASSPORT] = ['by hand, no replay', 'passport-http-bearer']
+const [SDK, GET] = ['MCP SDK, GET and PEXPIRE', 'by hand, GET alone']
+const [CONNECT, MEMORY] = ['express-session, connect-redis', 'express-session, MemoryStore']
+const SEEN = ['oauth-rs256-one', 'oauth-rs256-1000', 'oauth-es256-one', 'oauth-eddsa-one']
+
+const targets: readonly Target[] = [
+  worst(SEEN.map((id) => ratio('OAuth, seen before; the worst of four', 1.2, id, GATE, CACHE))),
+  ratio('OAuth, first seen, RS256', 0.85, 'oauth-rs256-new', GATE, STATIC),
+  ratio('OAuth, first seen, ES256', 1, 'oauth-es256-new', GATE, STATIC),
+  ratio('OAuth, first seen, EdDSA', 1, 'oauth-eddsa-new', GATE, STATIC),
+  ratio('HMAC `xHeaders`, 1 KiB', 1.6, 'hmac-1k', 'xHeaders', BY_HAND),
+  ratio('HMAC `xHeaders`, 1 KiB', 0.95, 'hmac-1k', 'xHeaders', 'hawk'),
+  ratio('HMAC `rfc9421`, no body', 2, 'hmac-0', 'rfc9421', 'hawk'),
+  ratio('HMAC `rfc9421`, 1 KiB', 1.2, 'hmac-1k', 'rfc9421', 'hawk'),
+  ratio('MCP credential, memory', 1.3, 'mcp-memory', MCP, PASSPORT),
+  ratio('MCP credential, memory, in one tick', 1.3, 'mcp-memory', MCP, PASSPORT, 'inOneTick'),
+  figure('MCP credential, memory: µs', 6, ['decisions', 'mcp-memory', MCP, 'added'], [PASSPORT]),
+  ratio('MCP credential, Redis', 0.7, 'mcp-redis', MCP, SDK),
+  ratio('MCP credential, Redis', 1, 'mcp-redis', MCP, GET),
+  figure("MCP credential: µs of Redis's CPU", 10, ['decisions', 'mcp-redis', MCP, 'redis'], [GET]),
+  figure("Settings session: µs of Redis's CPU", 7, ['decisions', 'settings-redis', SETTINGS, 'redis'], [CONNECT]),
+  ratio('Settings session, Redis', 0.6, 'settings-redis', SETTINGS, CONNECT),
+  {
+    ...figure(
+      'Audit events a second into a file',
+      100_000,
+      ['file', 'file-loop', 'jsonl', 'perSecond'],
+      ['pino, buffered'],
+    ),
+    isLeast: true,
+  },
+  figure('Audit events lost', 0, ['file', 'file-loop', 'jsonl', 'lost'], ['pino, buffered']),
+  figure(
+    'Settings session: bytes in memory',
+    900,
+    ['memory', 'bytes-settings-session', 'memorySessions', 'bytes'],
+    [MEMORY],
+  ),
+  figure(
+    'MCP credential: bytes in memory',
+    450,
+    ['memory', 'bytes-mcp-credential', 'memoryCredentials', 'bytes'],
+    [MEMORY, 'bytes-settings-session'],
+  ),
+  flat('MCP credential, memory', 'live-mcp-memory', MCP, PASSPORT),
+  flat('MCP credential, Redis', 'live-mcp-redis', MCP, SDK),
+  flat('Settings session, memory', 'live-settings-memory', SETTINGS, MEMORY),
+  flat('Settings session, Redis', 'live-settings-redis', SETTINGS, CONNECT),
+  flat('Replay claim, memory', 'live-claims-memory', 'xHeaders', 'by hand, a Map'),
+]
+
+function isReached({ limit, isLeast = false, assess }: Target, rows: AllRows): boolean | undefined {
+  const { figure } = assess(rows)
+  const most = typeof limit === 'number' ? limit : limit(rows)
+  if (figure === undefined || most === undefined) return undefined
+  return isLeast ? figure >= most : figure <= most
+}
+
+const WORDS = { true: 'reached', false: '**not reached**', undefined: 'not measured' } as const
+
+/** The targets under the reference, with a column for each other version. */
 export function targetTable([main, ...others]: readonly UnderNode[]): Pick<Grid, 'head' | 'lines'> {
-  const again = others.map(({ rows }) => assess(rows))
-  const lines = assess(main?.rows ?? {}).map((one, index) => [
-    one.what,
-    text(one.most),
-    text(one.figure),
-    text(one.inOneTick),
-    one.where ?? '–',
-    WORDS[`${isReached(one)}`],
-    ...again.map((list) => inShort(list[index])),
-  ])
-  const head = ['target', 'at most', 'figure', 'in one tick', 'case', '', ...others.map(({ major }) => `Node ${major}`)]
+  const rows = main?.rows ?? {}
+  const lines = targets.map((target) => {
+    const { ours, peer, figure } = target.assess(rows)
+    const limit = typeof target.limit === 'number' ? target.limit : target.limit(rows)
+    return [
+      target.what,
+      text(ours),
+      `${text(peer)}, ${target.peer}`,
+      figure === ours ? '–' : text(figure),
+      `${target.isLeast ? '≥' : '≤'} ${text(limit)}`,
+      WORDS[`${isReached(target, rows)}`],
+      ...others.map((other) => inShort(target, other.rows)),
+    ]
+  })
+  const head = ['case', 'ours', 'peer', 'ratio', 'to reach', '', ...others.map(({ major }) => `Node ${major}`)]
   return { head, lines }
 }
 
-function inShort(assessed: Assessed | undefined): string {
-  if (assessed?.figure === undefined) return '–'
-  return `${text(assessed.figure)}, ${WORDS[`${isReached(assessed)}`]}`
+function inShort(target: Target, rows: AllRows): string {
+  const { figure } = target.assess(rows)
+  return figure === undefined ? '–' : `${text(figure)}${isReached(target, rows) ? '' : ', **not reached**'}`
 }

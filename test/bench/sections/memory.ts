@@ -17,13 +17,14 @@ differ.`,
     for (const task of new Set(keptRecords.map((kept) => kept.task))) {
       const id = `bytes-${task.toLowerCase().replaceAll(' ', '-')}`
       if (!isWanted(options, id)) continue
-      const rows = []
-      for (const [index, { name, isOurs, count, ...kept }] of keptRecords.entries()) {
-        if (kept.task !== task) continue
-        const bytes = await askFreshProcess<number>('./memory-child.ts', { index })
-        rows.push({ id, task, name, isOurs, figures: { count, bytes } })
-      }
-      yield rows
+      const all = Array.from(keptRecords.entries()).filter(([, kept]) => kept.task === task)
+      // At once: bytes are the same however busy the machine is.
+      yield await Promise.all(
+        all.map(async ([index, { name, isOurs, count }]) => {
+          const bytes = await askFreshProcess<number>('./memory-child.ts', { index })
+          return { id, task, name, isOurs, figures: { count, bytes } }
+        }),
+      )
     }
   },
 }
