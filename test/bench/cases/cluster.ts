@@ -1,7 +1,7 @@
 import { Cluster, Redis } from 'ioredis'
 import { startRedis } from './redis.js'
 
-export const MASTERS = 16
+const MASTERS = 16
 const SLOTS = 16_384
 
 /** Where a cluster's slots are: in equal ranges, as `redis-cli --cluster create` lays them, or these keys' each on a master of its own. */
