@@ -59,16 +59,18 @@ function prepareToKeep(): string {
 
 const build = isKept ? prepareToKeep() : undefined
 
-async function run(section: Section): Promise<readonly Row[]> {
+/** Keeps what it has after each case: the next one may fail, or be ended. Returns how many rows there are. */
+async function run(section: Section): Promise<number> {
   const all: Row[] = []
   for await (const rows of section.measure(options)) {
     console.log(forTerminal(gridOf(section, rows)))
     all.push(...rows)
+    if (build !== undefined) keep(section, resultOf(all, options, build))
   }
-  return all
+  return all.length
 }
 
-/** A section that fails is missing in the pages; what was measured of the others took long, and stays. */
+/** What a section failed at is missing in the pages; what was measured took long, and stays. */
 function failed(what: string, error: unknown): void {
   console.error(`\n${what} failed:`, error)
   process.exitCode = 1
@@ -80,9 +82,7 @@ async function measureAll(): Promise<void> {
     const started = performance.now()
     console.log(`\n${section.title.toUpperCase()}`)
     try {
-      const rows = await run(section)
-      measured += rows.length
-      if (build !== undefined) keep(section, resultOf(rows, options, build))
+      measured += await run(section)
     } catch (error) {
       failed(section.title, error)
     }

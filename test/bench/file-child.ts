@@ -17,7 +17,7 @@ const TURN = 100
 function emitterTo(path: string, writer: FileJob['writer']): Audit {
   const audit = createAudit()
   if (writer.startsWith('jsonl')) {
-    audit.subscribe(jsonl(path), { required: writer === 'jsonl, required', deadlineMs: 60_000 })
+    audit.subscribe(jsonl(path), { required: writer === 'jsonl required', deadlineMs: 60_000 })
     return audit
   }
   const destination = pino.destination(

@@ -1,4 +1,4 @@
-export const WRITERS = ['jsonl', 'jsonl, required', 'pino, buffered', 'pino, each line'] as const
+export const WRITERS = ['jsonl', 'jsonl required', 'pino, buffered', 'pino, each line'] as const
 export const PACES = ['as fast as it goes', '100,000 a second'] as const
 
 /** Who writes the events of one process into a file, and how fast they come. */
