@@ -11,9 +11,9 @@ const SLICE_MICROSECONDS = 20_000
 const LEAST_SLICE = 32
 const WARM_UP_ROUNDS = 2
 /** Until the compiler is done with what is called, or time is up: the more code, the more calls that takes. */
-const WARM_UP_REQUESTS = 12_000
+const WARM_UP_REQUESTS = 8000
 /** µs of CPU. */
-const WARM_UP_MICROSECONDS = 1_200_000
+const WARM_UP_MICROSECONDS = 800_000
 /** Bytes. */
 const LARGE_BODY = 16 * 1024
 

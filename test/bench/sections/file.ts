@@ -3,6 +3,9 @@ import { askFreshProcess } from '../processes.js'
 import { isWanted, type Row, type Section } from '../row.js'
 import { median } from '../statistics.js'
 
+/** Each takes seconds, and they differ little. */
+const MOST_PROCESSES = 3
+
 /** The median of several fresh processes; of what was lost, the most. */
 async function figuresOf(job: FileJob, processes: number): Promise<Row['figures']> {
   const all: FileFigures[] = []
@@ -36,7 +39,7 @@ that its event is in the file. \`pino.destination\` writes the same JSON without
       if (!isWanted(options, id)) continue
       const rows: Row[] = []
       for (const writer of WRITERS) {
-        const figures = await figuresOf({ writer, pace }, options.processes)
+        const figures = await figuresOf({ writer, pace }, Math.min(MOST_PROCESSES, options.processes))
         rows.push({ id, task: `Audit events, ${pace}`, name: writer, isOurs: writer.startsWith('jsonl'), figures })
       }
       yield rows
