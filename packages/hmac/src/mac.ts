@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { sha256 } from '@countersign/core/gate-kit'
 import type { SignatureClaim } from './formats/format.js'
 import type { HmacSecretVersion } from './store/port.js'
 
@@ -22,9 +23,43 @@ type Candidate = Pick<HmacSecretVersion, 'caller' | 'key' | 'version'>
 
 const decoys: readonly Candidate[] = [{ caller: '', version: 0, key: createSecretKey(randomBytes(32)) }]
 
-/** HMAC-SHA256 of a text that has one byte a unit. */
+/** Bytes of a block of SHA-256. */
+const BLOCK = 64
+/** Bytes of text that a key has room for; a longer one gets memory for itself. */
+const ROOM = 2048
+
+/** What a key is in HMAC (RFC 2104 §2): with each of the two pads, and room for what is hashed behind it. */
+interface PaddedKey {
+  readonly inner: Buffer
+  readonly outer: Buffer
+}
+
+const paddedKeys = new WeakMap<KeyObject, PaddedKey>()
+
+function pad(key: KeyObject): PaddedKey {
+  const secret = key.export()
+  const bytes = secret.length > BLOCK ? sha256(secret) : secret
+  // Not of the pool that `Buffer.allocUnsafe` takes from: the secret can be told from these bytes.
+  const padded = { inner: Buffer.alloc(BLOCK + ROOM), outer: Buffer.alloc(BLOCK + 32) }
+  for (let at = 0; at < BLOCK; at += 1) {
+    const byte = bytes[at] ?? 0
+    padded.inner[at] = byte ^ 0x36
+    padded.outer[at] = byte ^ 0x5c
+  }
+  paddedKeys.set(key, padded)
+  return padded
+}
+
+/**
+ * HMAC-SHA256 of a text that has one byte a unit, by a key that is used again and again. Two digests in one call each: an
+ * `Hmac` of `node:crypto` is an object that lives outside of the heap, and makes a decision cost 15 % more on Node 24.
+ */
 export function macOf(key: KeyObject, base: string): Buffer {
-  return createHmac('sha256', key).update(base, 'latin1').digest()
+  const { inner, outer } = paddedKeys.get(key) ?? pad(key)
+  const text = base.length <= ROOM ? inner : Buffer.alloc(BLOCK + base.length, inner.subarray(0, BLOCK))
+  const end = BLOCK + text.write(base, BLOCK, 'latin1')
+  outer.write(hash('sha256', text.subarray(0, end), 'binary'), BLOCK, 'latin1')
+  return sha256(outer)
 }
 
 /**

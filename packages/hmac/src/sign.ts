@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { OptionError } from '@countersign/core'
 import { memberOf, type OptionRule, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
 import { newNonce, type SignableRequest, type SignatureFormat } from './formats/format.js'
@@ -5,7 +6,6 @@ import { AUDIENCE_PATTERN, CALLER_PATTERN, isField, MAX_VERSION, NONCE_PATTERN }
 import { rfc9421 } from './formats/rfc9421.js'
 import { parseContentDigest } from './formats/signature-fields.js'
 import { targetOf } from './formats/target.js'
-import { macOf } from './mac.js'
 import { secretKey, secretRule } from './secret-key.js'
 
 /** Options of {@link sign}. */
@@ -76,7 +76,7 @@ export function sign(request: SignableRequest, options: SignOptions): Record<str
     audience: audience.toLowerCase(),
     timestamp: Math.floor(now / 1000),
     nonce: nonce === true ? newNonce() : nonce || undefined,
-    mac: (base) => macOf(key, base),
+    mac: (base) => createHmac('sha256', key).update(base, 'latin1').digest(),
   })
 }
 
