@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { fieldLines, type HeaderFields, linesOfFields, parseAuthorization } from '@countersign/core/gate-kit'
+import { fieldLines, type HeaderFields, parseAuthorization, valuesOfFields } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express from 'express'
 import fc from 'fast-check'
@@ -75,18 +75,32 @@ describe('the lines of a field that an adapter left in `headers` alone', () => {
   test('are none where there are lines, and none of a polluted prototype', () => {
     expect(fieldLines({ rawHeaders: ['a', '1'], headers: { authorization: 'Bearer a' } }, 'authorization')).toEqual([])
     expect(lines(Object.create({ authorization: 'Bearer a' }))).toEqual([])
-    expect(linesOfFields({ rawHeaders: [] }, ['cookie']).get('cookie')).toEqual([])
+    expect(valuesOfFields({ rawHeaders: [] }, ['cookie'])).toEqual([undefined])
   })
 
   test('are the same for several fields at once, but for commas, which are left', () => {
     const headers = { cookie: ['a=1', 'b=2'], authorization: 'Bearer a, Bearer b', host: undefined }
-    const found = linesOfFields({ rawHeaders: [], headers }, ['cookie', 'authorization', 'host', 'none'])
-    expect([...found]).toEqual([
-      ['cookie', ['a=1', 'b=2']],
-      ['authorization', ['Bearer a, Bearer b']],
-      ['host', []],
-      ['none', []],
+    const found = valuesOfFields({ rawHeaders: [], headers }, ['cookie', 'authorization', 'host', 'none'])
+    expect(found).toEqual([['a=1', 'b=2'], 'Bearer a, Bearer b', undefined, undefined])
+    const rawHeaders = [
+      'Cookie',
+      'a=1',
+      'b',
+      '1',
+      'AUTHORIZATION',
+      'Bearer a, Bearer b',
+      'cookie',
+      'b=2',
+      'COOKIE',
+      'c=3',
+    ]
+    expect(valuesOfFields({ rawHeaders }, ['authorization', 'host', 'cookie'])).toEqual([
+      'Bearer a, Bearer b',
+      undefined,
+      ['a=1', 'b=2', 'c=3'],
     ])
+    const many = Array.from({ length: 40 }, (_, at) => `x-${at}`)
+    expect(valuesOfFields({ rawHeaders: ['X-39', 'a', 'y', 'b'] }, many).at(-1)).toBe('a')
   })
 
   test.each([

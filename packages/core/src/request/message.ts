@@ -34,7 +34,7 @@ export function fieldLines(request: HeaderFields, name: string): readonly string
 }
 
 function isNamed(raw: string, name: string): boolean {
-  return raw === name || (raw.length === name.length && raw.toLowerCase() === name)
+  return raw.length === name.length && (raw === name || raw.toLowerCase() === name)
 }
 
 /** Two lines that were joined have a comma between them (RFC 9110 §5.3). */
@@ -52,22 +52,47 @@ function valueIn(headers: HeaderFields['headers'], name: string): unknown {
   return headers !== undefined && Object.hasOwn(headers, name) ? headers[name] : undefined
 }
 
-/** The lines of each of these fields, commas left as they are; one pass over all finds them. */
-export function linesOfFields(
-  { rawHeaders, headers }: HeaderFields,
-  names: readonly string[],
-): ReadonlyMap<string, readonly string[]> {
-  const lines = new Map<string, string[]>(names.map((name) => [name, []]))
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    lines.get((rawHeaders[index] as string).toLowerCase())?.push(String(rawHeaders[index + 1]))
+/** What a request has of a header field: nothing, the value of its one line, or those of several lines in order. */
+export type FieldValue = string | string[] | undefined
+
+/** Of more names than this it costs less to make an index of them than to compare each with each line. */
+const FEW = 16
+
+/**
+ * The values of several fields, in the order of `names`, of which none comes twice; commas are left as they are. One pass over
+ * the lines finds them all.
+ */
+export function valuesOfFields({ rawHeaders, headers }: HeaderFields, names: readonly string[]): FieldValue[] {
+  if (rawHeaders.length === 0) return names.map((name) => valueInHeaders(headers, name))
+  const values: FieldValue[] = names.map(() => undefined)
+  const index = names.length > FEW ? new Map(names.map((name, at) => [name, at])) : undefined
+  for (let line = 0; line < rawHeaders.length; line += 2) {
+    const raw = rawHeaders[line] as string
+    const at = index === undefined ? placeOf(raw, names) : (index.get(raw.toLowerCase()) ?? -1)
+    if (at !== -1) values[at] = withLine(values[at], String(rawHeaders[line + 1]))
   }
-  if (rawHeaders.length > 0) return lines
-  for (const [name, list] of lines) {
-    const value = valueIn(headers, name)
-    if (Array.isArray(value)) list.push(...value.map(String))
-    else if (value !== undefined && value !== null) list.push(String(value))
-  }
-  return lines
+  return values
+}
+
+function placeOf(raw: string, names: readonly string[]): number {
+  for (let at = 0; at < names.length; at += 1) if (isNamed(raw, names[at] as string)) return at
+  return -1
+}
+
+/** In place: many lines of one field are no more work than as many of others. */
+function withLine(value: FieldValue, line: string): FieldValue {
+  if (value === undefined) return line
+  if (typeof value === 'string') return [value, line]
+  value.push(line)
+  return value
+}
+
+function valueInHeaders(headers: HeaderFields['headers'], name: string): FieldValue {
+  const value = valueIn(headers, name)
+  if (value === undefined || value === null) return undefined
+  if (!Array.isArray(value)) return String(value)
+  const lines = value.map(String)
+  return lines.length > 1 ? lines : lines[0]
 }
 
 /**

@@ -55,7 +55,8 @@ export function parseHex256(text: string): Buffer | undefined {
 
 /** Bytes as lower-case hex digits. */
 export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('hex')
 }
 
 /** Whether a name can be a caller's. */
@@ -70,12 +71,14 @@ export interface Target {
   readonly query: string | undefined
 }
 
-/**
- * Splits an origin-form target without touching a byte of it. Undefined for every other form: an absolute one would
- * name an authority beside the audience.
- */
+/** Whether a target has the origin form: an absolute one would name an authority beside the audience. */
+export function isOriginForm(target: string): boolean {
+  return ORIGIN_FORM.test(target)
+}
+
+/** Splits an origin-form target without touching a byte of it. Undefined for every other form. */
 export function splitTarget(target: string): Target | undefined {
-  if (!ORIGIN_FORM.test(target)) return undefined
+  if (!isOriginForm(target)) return undefined
   const mark = target.indexOf('?')
   return mark === -1 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark) }
 }

@@ -1,5 +1,5 @@
 import { OptionError } from '@countersign/core'
-import { fieldLines, linesOfFields, option, resolveOptions } from '@countersign/core/gate-kit'
+import { type FieldValue, fieldLines, option, resolveOptions, valuesOfFields } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import {
   ambiguousPart,
@@ -108,15 +108,13 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       required.find((name) => !components.includes(name)) ??
       whenSent.find((name) => !components.includes(name) && fieldLines(request, name).length > 0)
     if (uncovered !== undefined) return malformedPart(uncovered)
-    const fields = linesOfFields(
-      request,
-      components.filter((name) => !name.startsWith('@')),
-    )
-    const covered = [...fields.values()]
-    if (covered.some((lines) => lines.length === 0)) return malformedPart('components')
+    const values = valuesOfFields(request, components)
+    const isMissing = (value: FieldValue, at: number) => value === undefined && components[at]?.[0] !== '@'
+    if (values.some(isMissing)) return malformedPart('components')
     // Another reader of the request could take the last of two lines.
-    if (covered.some((lines) => lines.length > 1)) return ambiguousPart('components')
-    const digests = parseContentDigest(fields.get('content-digest')?.[0] ?? '')
+    if (values.some((value) => typeof value === 'object')) return ambiguousPart('components')
+    const field = (name: string) => values[components.indexOf(name)] as string
+    const digests = parseContentDigest(field('content-digest'))
     if (digests === undefined) return malformedPart('content-digest')
     const { method } = request
     return {
@@ -130,7 +128,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       nonce: found.nonce,
       base: (audience) =>
         signatureBase(components, parameters, (name) =>
-          componentValue(name, { method, target, audience }, (field) => fields.get(field)?.[0]),
+          componentValue(name, { method, target, audience }, field),
         ) as string,
     }
   }

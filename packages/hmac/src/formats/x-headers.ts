@@ -1,5 +1,5 @@
 import { OptionError } from '@countersign/core'
-import { linesOfFields, option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
+import { type FieldValue, option, resolveOptions, sha256, valuesOfFields } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import {
   ambiguousPart,
@@ -14,11 +14,11 @@ import {
 } from './format.js'
 import {
   isCaller,
+  isOriginForm,
   NONCE_PATTERN,
   parseHex256,
   parseTimestamp,
   parseVersion,
-  splitTarget,
   toHex,
   WINDOW_ALIASES,
   withoutWhitespaceAround,
@@ -77,6 +77,9 @@ interface SignedParts {
   readonly nonce: string | undefined
 }
 
+/** What a field that is not repeated has. */
+type OneLine = string | undefined
+
 const EMPTY_SHA256 = sha256('')
 
 /**
@@ -118,26 +121,29 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     audience: string,
   ): string {
     const signedTarget = bindQuery ? target : (target.split('?', 1)[0] as string)
-    const lines = [method, signedTarget, caller, toHex(bodySha256), String(timestamp)]
-    if (bindAudience) lines.push(audience)
+    let text = `${method}\n${signedTarget}\n${caller}\n${toHex(bodySha256)}\n${timestamp}`
+    if (bindAudience) text += `\n${audience}`
     // An audience has no "=", so no line can be taken for another; without these the text is that of older signers.
-    for (const [at, name] of requiredFields.entries()) lines.push(`field:${name}=${fields[at]}`)
-    if (nonce !== undefined) lines.push(`nonce=${nonce}`)
-    return lines.join('\n')
+    for (let at = 0; at < fields.length; at += 1) text += `\nfield:${requiredFields[at]}=${fields[at]}`
+    return nonce === undefined ? text : `${text}\nnonce=${nonce}`
+  }
+
+  /** Whatever is there of the signature's own fields commits the request to this format. */
+  function isPresented(values: readonly FieldValue[]): boolean {
+    for (let at = 0; at < reads.length; at += 1) if (values[at] !== undefined) return true
+    return false
   }
 
   function parse(request: Request, targetOf: SignedTarget): SignatureClaim | UnreadableClaim | undefined {
-    const lines = linesOfFields(request, fieldsToRead)
-    if (reads.every((name) => lines.get(name)?.length === 0)) return undefined
-    for (const [name, values] of lines) if (values.length > 1) return ambiguousPart(name)
-    const caller = lines.get(names.caller)?.[0] ?? ''
-    const timestampText = lines.get(names.timestamp)?.[0] ?? ''
+    const values = valuesOfFields(request, fieldsToRead)
+    if (!isPresented(values)) return undefined
+    const repeated = values.findIndex((value) => typeof value === 'object')
+    if (repeated !== -1) return ambiguousPart(fieldsToRead[repeated] as string)
+    const [caller = '', timestampText = '', signatureText = '', versionText, nonce, ...more] = values as OneLine[]
     const timestamp = parseTimestamp(timestampText)
-    const signature = parseHex256(lines.get(names.signature)?.[0] ?? '')
-    const versionText = lines.get(names.version)?.[0]
+    const signature = parseHex256(signatureText)
     const version = versionText === undefined ? undefined : parseVersion(versionText)
-    const nonce = lines.get(names.nonce)?.[0]
-    const fields = requiredFields.map((name) => withoutWhitespaceAround(lines.get(name)?.[0]))
+    const fields = more.map(withoutWhitespaceAround)
     const { method } = request
     const target = targetOf(request)
     if (!isCaller(caller)) return malformedPart(names.caller)
@@ -148,7 +154,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     if (!isNonce) return malformedPart(names.nonce)
     const unsent = fields.indexOf(undefined)
     if (unsent !== -1) return malformedPart(requiredFields[unsent] as string)
-    if (splitTarget(target) === undefined) return malformedPart('target')
+    if (!isOriginForm(target)) return malformedPart('target')
     return {
       caller,
       version,
