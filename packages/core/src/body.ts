@@ -5,6 +5,7 @@ import getRawBody from 'raw-body'
 import { andThen } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { memberOf } from './options/own.js'
+import { rememberOn } from './remember-on.js'
 import { askForBody } from './request/continue.js'
 import { REFUSED_BODY } from './request/drain.js'
 import { declaredLength, hasBody, http2StreamOf, isFramed } from './request/message.js'
@@ -34,7 +35,7 @@ const IDLE_MS = 30_000
 
 const EMPTY = Buffer.alloc(0)
 /** What gates have read: another gate on the same request must not look for it in the stream. */
-const bodies = singleton('bodies', () => new WeakMap<IncomingMessage, Buffer>())
+const bodies = singleton('bodies', () => rememberOn<Buffer>())
 
 /**
  * The bytes of the body as they came over the wire. Those of a stream are fed back: whatever reads the request next finds
@@ -86,7 +87,7 @@ function read(
     const kept = platformBody(request, maxBytes)
     if (kept !== undefined) return kept
   }
-  const known = bodies.get(request)
+  const known = bodies.of(request)
   if (known !== undefined) return known.length > maxBytes ? 'too_large' : known
   const framed = isFramed(request)
   if (framed && !hasBody(request)) return keep(request, EMPTY)
@@ -112,7 +113,7 @@ function read(
 export function hasParsedBody(request: IncomingMessage & { readonly body?: unknown }): boolean {
   const body = memberOf(request, 'body')
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return false
-  return request.readableDidRead && (request.readableEnded || !bodies.has(request))
+  return request.readableDidRead && (request.readableEnded || bodies.of(request) === undefined)
 }
 
 function isTaken(request: IncomingMessage): boolean {

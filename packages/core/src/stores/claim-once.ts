@@ -1,5 +1,6 @@
-import { andThen, isPromise, withDeadline } from '../async.js'
+import { isPromise, withDeadline } from '../async.js'
 import { systemClock } from '../clock.js'
+import { rememberOn } from '../remember-on.js'
 import { singleton } from '../singleton.js'
 import { BoundedTtlMap } from './bounded-ttl-map.js'
 import type { ReplayStore } from './replay.js'
@@ -11,12 +12,14 @@ const CLAIM_TIMEOUT_MS = 5000
  * What requests have claimed themselves: a second gate on a request's way must not take it for a copy, whichever copy of
  * this package it is from.
  */
-const claimed = singleton('claims', () => new WeakMap<object, readonly RequestClaim[]>())
+const claimed = singleton('claims', () => rememberOn<RequestClaim | undefined>())
 
+/** A request's claims are a list, the last one first. */
 interface RequestClaim {
   readonly store: ReplayStore
   readonly key: string
   readonly ttlMs: number
+  readonly before: RequestClaim | undefined
 }
 
 /** Answers that came after the deadline, and claims that were given back, by store: one later request takes each. */
@@ -35,22 +38,28 @@ export function claimOnce(
   key: string,
   ttlMs: number,
 ): 'fresh' | 'seen' | Promise<'fresh' | 'seen'> {
-  const own = claimed.get(request) ?? []
-  if (own.some((claim) => claim.store === store && claim.key === key)) return 'fresh'
+  const before = claimed.of(request)
+  for (let own = before; own !== undefined; own = own.before) if (own.store === store && own.key === key) return 'fresh'
   const answer = takeLate(store, key) ?? store.claim(key, ttlMs)
-  return andThen(isPromise(answer) ? inTime(answer, store, key, ttlMs) : answer, (said) => {
-    if (said === 'fresh') claimed.set(request, [...own, { store, key, ttlMs }])
-    else if (said !== 'seen') throw new UnavailableError('replay_store', 'claim() answered neither fresh nor seen')
-    return said
-  })
+  const claim = { store, key, ttlMs, before }
+  if (!isPromise(answer)) return answered(answer, request, claim)
+  return inTime(answer, store, key, ttlMs).then((said) => answered(said, request, claim))
+}
+
+function answered(answer: 'fresh' | 'seen', request: object, claim: RequestClaim): 'fresh' | 'seen' {
+  if (answer === 'fresh') claimed.set(request, claim)
+  else if (answer !== 'seen') throw new UnavailableError('replay_store', 'claim() answered neither fresh nor seen')
+  return answer
 }
 
 /**
  * Gives back what a request has claimed, when its grant could not be recorded: the retry that the 503 invites is no replay.
  */
 export function giveBack(request: object): void {
-  for (const { store, key, ttlMs } of claimed.get(request) ?? []) keepLate(Promise.resolve('fresh'), store, key, ttlMs)
-  claimed.delete(request)
+  for (let own = claimed.of(request); own !== undefined; own = own.before) {
+    keepLate(Promise.resolve('fresh'), own.store, own.key, own.ttlMs)
+  }
+  claimed.set(request, undefined)
 }
 
 function keepLate(answer: PromiseLike<'fresh' | 'seen'>, store: ReplayStore, key: string, ttlMs: number): void {
@@ -61,8 +70,9 @@ function keepLate(answer: PromiseLike<'fresh' | 'seen'>, store: ReplayStore, key
 }
 
 function takeLate(store: ReplayStore, key: string): PromiseLike<'fresh' | 'seen'> | undefined {
-  const answer = late.get(store)?.get(key)
-  late.get(store)?.delete(key)
+  const kept = late.get(store)
+  const answer = kept?.get(key)
+  kept?.delete(key)
   return answer
 }
 

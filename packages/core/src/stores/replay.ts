@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
-import { BoundedTtlMap } from './bounded-ttl-map.js'
+import { type ExpiringRow, ExpiringRows } from './expiring-rows.js'
 import { warnOfMemory } from './memory-advice.js'
 import { UnavailableError } from './unavailable-error.js'
 
@@ -42,12 +42,12 @@ export function memoryReplay(options: MemoryReplayOptions = {}): ReplayStore {
   })
   // Of the monotonic clock: a wall clock that jumps ahead and back must not let what was used be used again.
   const monotonic = () => clock.monotonic()
-  const claims = new BoundedTtlMap<string, true>({ maxEntries, clock: { now: monotonic, monotonic } })
+  const claims = new ExpiringRows<string, ExpiringRow<string>>(maxEntries, { now: monotonic, monotonic })
   return {
     claim(key, ttlMs) {
       assertTtl(ttlMs)
       if (claims.get(key) !== undefined) return 'seen'
-      if (!claims.set(key, true, monotonic() + ttlMs)) {
+      if (!claims.add({ key, expiresAt: monotonic() + ttlMs, place: 0 })) {
         throw new UnavailableError('replay_store', `the memory replay store holds ${maxEntries} live claims`)
       }
       return 'fresh'
