@@ -111,12 +111,9 @@ function componentsOf({ value: items }: Member): readonly string[] | undefined {
   return [...names]
 }
 
-/** Where a spelling is not the one that a serialiser prints. In a text it is harmless: then what was sent is printed anew. */
-const OTHER_SPELLING = /[;(] | [) ]|=-?0\d|=-0|=\?1/
-
 /** The list of components with its parameters, in their order, as RFC 9651 §4.1.1 prints it. */
-function serialised({ text: sent, parameters }: Member, components: readonly string[]): string {
-  if (!OTHER_SPELLING.test(sent)) return sent
+function serialised({ printed, parameters }: Member, components: readonly string[]): string {
+  if (printed !== undefined) return printed
   let text = components.length === 0 ? '()' : `("${components.join('" "')}")`
   for (const [name, value] of parameters) text += `;${name}=${typeof value === 'string' ? quote(value) : String(value)}`
   return text
