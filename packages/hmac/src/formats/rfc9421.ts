@@ -1,5 +1,5 @@
 import { OptionError } from '@countersign/core'
-import { type FieldValue, fieldLines, option, resolveOptions, valuesOfFields } from '@countersign/core/gate-kit'
+import { type FieldValue, option, resolveOptions, valuesOfFields } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
 import {
   ambiguousPart,
@@ -42,11 +42,21 @@ const WHEN_SENT = ['content-type', 'content-encoding'] as const
 
 const READS = ['signature-input', 'signature'] as const
 
+/** Whether a component is derived from the message, not one of its fields (RFC 9421 §2.2). */
+function isDerived(name: string): boolean {
+  return name.startsWith('@')
+}
+
+function linesOf(value: FieldValue): readonly string[] {
+  if (value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}
+
 /** The value of a derived component, or of a header field that is sent once (RFC 9421 §2). */
 function componentValue(
   name: string,
   { method, target, audience }: { method: string; target: Target; audience: string },
-  field: (name: string) => string | undefined,
+  field: string | undefined,
 ): string | undefined {
   switch (name) {
     case '@method':
@@ -58,7 +68,7 @@ function componentValue(
     case '@query':
       return target.query ?? '?'
     default:
-      return withoutWhitespaceAround(field(name))
+      return withoutWhitespaceAround(field)
   }
 }
 
@@ -66,11 +76,12 @@ function componentValue(
 export function signatureBase(
   components: readonly string[],
   parameters: string,
-  valueFor: (name: string) => string | undefined,
+  valueFor: (name: string, at: number) => string | undefined,
 ): string | undefined {
   let base = ''
-  for (const name of components) {
-    const value = valueFor(name)
+  for (let at = 0; at < components.length; at += 1) {
+    const name = components[at] as string
+    const value = valueFor(name, at)
     if (value === undefined) return undefined
     base += `"${name}": ${value}\n`
   }
@@ -93,12 +104,14 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const more = requiredFields.filter((name) => name !== 'content-digest')
   const required = [...REQUIRED, ...more]
   const whenSent = WHEN_SENT.filter((name) => !more.includes(name))
+  /** What is read in one pass. */
+  const own = [...READS, 'content-digest', ...whenSent, ...more]
 
   function parse(request: Request, targetOf: SignedTarget): SignatureClaim | UnreadableClaim | undefined {
-    const inputs = fieldLines(request, 'signature-input')
-    const signatures = fieldLines(request, 'signature')
-    if (inputs.length === 0 && signatures.length === 0) return undefined
-    const found = parseSignatureFields(inputs, signatures, tag)
+    const sent = valuesOfFields(request, own)
+    const [inputs, signatures] = sent
+    if (inputs === undefined && signatures === undefined) return undefined
+    const found = parseSignatureFields(linesOf(inputs), linesOf(signatures), tag)
     if (found === undefined || 'unreadable' in found) return found
     const target = splitTarget(targetOf(request))
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
@@ -106,15 +119,17 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     const { components, parameters } = found
     const uncovered =
       required.find((name) => !components.includes(name)) ??
-      whenSent.find((name) => !components.includes(name) && fieldLines(request, name).length > 0)
+      whenSent.find((name) => !components.includes(name) && sent[own.indexOf(name)] !== undefined)
     if (uncovered !== undefined) return malformedPart(uncovered)
-    const values = valuesOfFields(request, components)
-    const isMissing = (value: FieldValue, at: number) => value === undefined && components[at]?.[0] !== '@'
-    if (values.some(isMissing)) return malformedPart('components')
+    const values = components.every((name) => isDerived(name) || own.includes(name))
+      ? components.map((name) => sent[own.indexOf(name)])
+      : valuesOfFields(request, components)
+    if (values.some((value, at) => value === undefined && !isDerived(components[at] as string))) {
+      return malformedPart('components')
+    }
     // Another reader of the request could take the last of two lines.
     if (values.some((value) => typeof value === 'object')) return ambiguousPart('components')
-    const field = (name: string) => values[components.indexOf(name)] as string
-    const digests = parseContentDigest(field('content-digest'))
+    const digests = parseContentDigest(sent[own.indexOf('content-digest')] as string)
     if (digests === undefined) return malformedPart('content-digest')
     const { method } = request
     return {
@@ -127,8 +142,8 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       isRepeatable: false,
       nonce: found.nonce,
       base: (audience) =>
-        signatureBase(components, parameters, (name) =>
-          componentValue(name, { method, target, audience }, field),
+        signatureBase(components, parameters, (name, at) =>
+          componentValue(name, { method, target, audience }, values[at] as string | undefined),
         ) as string,
     }
   }
@@ -156,9 +171,7 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
       `(${components.map((name) => `"${name}"`).join(' ')})` +
       `;created=${timestamp};nonce="${nonce}";keyid="${caller}/${version}";alg="hmac-sha256";tag="${tag}"`
     const base = signatureBase(components, parameters, (name) =>
-      componentValue(name, { method, target, audience }, (field) =>
-        field === 'content-digest' ? contentDigest : headers.get(field),
-      ),
+      componentValue(name, { method, target, audience }, name === 'content-digest' ? contentDigest : headers.get(name)),
     ) as string
     return {
       'Content-Digest': contentDigest,

@@ -4,7 +4,6 @@ import { ambiguousPart, type DeclaredDigest, malformedPart, malformedTime, type 
 import { FIELD_NAME_PATTERN, isCaller, parseVersion } from './grammar.js'
 
 const MAX_SECONDS = 99_999_999_999
-const PARAMETERS = new Set(['created', 'expires', 'nonce', 'alg', 'keyid', 'tag'])
 const DERIVED = new Set(['@method', '@authority', '@path', '@query'])
 const NONCE = /^[\x20-\x7e]{1,256}$/
 
@@ -122,19 +121,25 @@ function serialised({ printed, parameters }: Member, components: readonly string
 type SignatureParameters = Pick<ParsedSignature, 'caller' | 'version' | 'created' | 'expires' | 'nonce'>
 
 function parametersOf(parameters: Parameters): SignatureParameters | UnreadableClaim {
-  for (const name of parameters.keys()) if (!PARAMETERS.has(name)) return malformedPart('parameters')
   const created = parameters.get('created')
   const expires = parameters.get('expires')
   const nonce = parameters.get('nonce')
   const alg = parameters.get('alg')
   const keyid = parameters.get('keyid')
+  // The tag has been looked at.
+  let known = 1
+  for (const value of [created, expires, nonce, alg, keyid]) if (value !== undefined) known += 1
+  if (known !== parameters.size) return malformedPart('parameters')
   if (!isSeconds(created)) return malformedTime('created', created)
   if (expires !== undefined && !isSeconds(expires)) return malformedTime('expires', expires)
   if (typeof nonce !== 'string' || !NONCE.test(nonce)) return malformedPart('nonce')
   if (alg !== undefined && alg !== 'hmac-sha256') return malformedPart('alg')
-  const [caller = '', versionText = '', ...rest] = typeof keyid === 'string' ? keyid.split('/') : []
-  const version = parseVersion(versionText)
-  if (!isCaller(caller) || version === undefined || rest.length > 0) return malformedPart('keyid')
+  if (typeof keyid !== 'string') return malformedPart('keyid')
+  // Neither a caller nor a version has a "/".
+  const slash = keyid.indexOf('/')
+  const caller = keyid.slice(0, slash)
+  const version = parseVersion(keyid.slice(slash + 1))
+  if (slash === -1 || !isCaller(caller) || version === undefined) return malformedPart('keyid')
   return { caller, version, created, expires, nonce }
 }
 
