@@ -1,7 +1,4 @@
-import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import type { Readable } from 'node:stream'
-import getRawBody from 'raw-body'
 import { andThen } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { memberOf } from './options/own.js'
@@ -20,6 +17,12 @@ export type BodyResult = Buffer | 'too_large' | 'aborted'
 
 /** Where the bytes come from: the stream, which they are fed back to, or `req.rawBody`, where the platform kept them. */
 export type BodyMode = 'buffer' | 'rawBody'
+
+/** What is handed the pieces of a body as they come, such as a hash. */
+export interface PieceTaker {
+  /** Never called for a body that is there in one piece, or was read before. */
+  take(piece: Buffer): void
+}
 
 /** The most that a gate reads of a body where it is not told otherwise, in bytes: 4 MiB. */
 export const DEFAULT_MAX_BODY_BYTES: number = 4 * 1024 * 1024
@@ -53,8 +56,9 @@ export function readBody(
   request: IncomingMessage,
   maxBytes: number,
   mode: BodyMode = 'buffer',
+  pieces?: PieceTaker,
 ): BodyResult | Promise<BodyResult> {
-  return read(request, maxBytes, mode, undefined) as BodyResult | Promise<BodyResult>
+  return read(request, maxBytes, mode, undefined, pieces) as BodyResult | Promise<BodyResult>
 }
 
 /**
@@ -67,11 +71,12 @@ export function readToRefuse(
   request: IncomingMessage,
   maxBytes: number,
   mode: BodyMode = 'buffer',
+  pieces?: PieceTaker,
 ): BodyResult | 'unread' | Promise<BodyResult | 'unread'> {
   // What the platform kept is here already.
   const most = mode === 'rawBody' ? maxBytes : Math.min(maxBytes, REFUSED_BODY.maxBytes)
   const isTooLarge = most === maxBytes || (isFramed(request) && (declaredLength(request) ?? 0) > maxBytes)
-  return andThen(read(request, most, mode, REFUSED_BODY.timeoutMs), (body) => {
+  return andThen(read(request, most, mode, REFUSED_BODY.timeoutMs, pieces), (body) => {
     if (body === 'late') return 'unread'
     return body === 'too_large' && !isTooLarge ? 'unread' : body
   })
@@ -82,6 +87,7 @@ function read(
   maxBytes: number,
   mode: BodyMode,
   withinMs: number | undefined,
+  pieces: PieceTaker | undefined,
 ): BodyResult | 'late' | Promise<BodyResult | 'late'> {
   if (mode === 'rawBody') {
     const kept = platformBody(request, maxBytes)
@@ -103,7 +109,7 @@ function read(
   if (isWhole(request, framed, length)) return takeWhole(request, length, maxBytes)
   if (request.destroyed) return 'aborted'
   askForBody(request)
-  return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, withinMs, resolve, reject))
+  return new Promise((resolve, reject) => pump(request, framed, length, maxBytes, withinMs, pieces, resolve, reject))
 }
 
 /**
@@ -160,8 +166,8 @@ function takeWhole(request: IncomingMessage, length: number | undefined, maxByte
 }
 
 /**
- * Reads in paused mode. A body that comes in pieces is handed to raw-body, chunk by chunk, and at the message's end,
- * before `'end'` is emitted, put back with `unshift`.
+ * Reads in paused mode. A body that comes in pieces is put together at the message's end, before `'end'` is emitted, and put
+ * back with `unshift`.
  */
 function pump(
   request: IncomingMessage,
@@ -169,42 +175,25 @@ function pump(
   length: number | undefined,
   maxBytes: number,
   withinMs: number | undefined,
+  pieces: PieceTaker | undefined,
   resolve: (result: BodyResult | 'late') => void,
   reject: (error: unknown) => void,
 ): void {
   const chunks: Buffer[] = []
-  let feed: EventEmitter | undefined
-  let isDone = false
+  let received = 0
   const idle = framed ? undefined : setTimeout(onIdle, IDLE_MS)
   const deadline = withinMs === undefined ? undefined : setTimeout(onLate, withinMs)
 
   function finish(): void {
-    isDone = true
     clearTimeout(idle)
     clearTimeout(deadline)
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
   }
 
-  function startReader(): EventEmitter {
-    const source = new EventEmitter()
-    getRawBody(source as unknown as Readable, { limit: maxBytes, length: length ?? null }, (error, body) => {
-      finish()
-      if (error == null) {
-        if (body.length > 0) request.unshift(body)
-        return resolve(keep(request, body))
-      }
-      if (error.type === 'entity.too.large') {
-        putBack()
-        return resolve('too_large')
-      }
-      if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
-      reject(error)
-    })
-    return source
-  }
-
-  function putBack(): void {
-    if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
+  function putBack(): Buffer {
+    const body = Buffer.concat(chunks)
+    if (body.length > 0) request.unshift(body)
+    return body
   }
 
   function onLate(): void {
@@ -216,23 +205,34 @@ function pump(
   function onReadable(): void {
     idle?.refresh()
     if (http2StreamOf(request)?.aborted === true) return onGone()
-    if (feed === undefined && isWhole(request, framed, length)) {
+    if (chunks.length === 0 && isWhole(request, framed, length)) {
       finish()
       return resolve(takeWhole(request, length, maxBytes))
     }
-    feed ??= startReader()
-    while (!isDone && request.readableLength > 0) {
+    while (request.readableLength > 0) {
       const chunk = request.read(request.readableLength) as Buffer | null
       if (chunk === null) break
       chunks.push(chunk)
-      feed.emit('data', chunk)
+      received += chunk.length
+      if (received > maxBytes) {
+        finish()
+        putBack()
+        return resolve('too_large')
+      }
+      pieces?.take(chunk)
     }
-    if (!isDone && hasEnded(request, framed)) feed.emit('end')
+    if (hasEnded(request, framed)) onEnd()
+  }
+
+  function onEnd(): void {
+    finish()
+    // What is short of its declared length is none of the client's whole body.
+    if (length !== undefined && received !== length) return resolve('aborted')
+    resolve(keep(request, putBack()))
   }
 
   // Without this the reader would wait for ever.
   function onGone(): void {
-    if (feed !== undefined) return void feed.emit('aborted')
     finish()
     resolve('aborted')
   }

@@ -6,19 +6,18 @@ import {
   andThen,
   claimOnce,
   denied,
-  digest,
   granted,
   inSeconds,
   isUpgrade,
   listed,
   settle,
-  sha256,
   unavailable,
   unavailableBy,
   type VerdictDetail,
 } from '@countersign/core/gate-kit'
 import type { Request } from 'express'
-import type { SignatureClaim, SignatureFormat } from './formats/format.js'
+import { BodyDigests } from './body-digests.js'
+import type { DeclaredDigest, SignatureClaim, SignatureFormat } from './formats/format.js'
 import { type Audiences, findMac, type ProvenMac, spendDecoy } from './mac.js'
 import { principalFor } from './principal.js'
 import type { PresentedSignature } from './read.js'
@@ -40,6 +39,9 @@ export interface SignatureVerifier {
 }
 
 type Step<T> = T | HmacVerdict | Promise<T | HmacVerdict>
+
+/** Reads the body and takes its digests. */
+type ReadDigests = (digests: BodyDigests) => Step<readonly Buffer[]>
 
 /** Of an upgrade, whose stream is not Express's to read. */
 const NO_BODY = Buffer.alloc(0)
@@ -70,16 +72,16 @@ export function verifySignature(
   const detail = describe(format, claim, skewSeconds)
   if (misdated !== undefined) return withAttributes(misdated.reason, detail, misdated.attributes)
 
-  const readBytes = () => {
-    const read = isUpgrade(request) ? NO_BODY : readBody(request, maxBodyBytes, mode)
-    return andThen(read, (body) => bytesOrDenied(body, maxBodyBytes, detail))
+  const readDigests: ReadDigests = (digests) => {
+    const read = isUpgrade(request) ? NO_BODY : readBody(request, maxBodyBytes, mode, digests)
+    return andThen(read, (body) => digestsOrDenied(digests, body, maxBodyBytes, detail))
   }
   const admit = (proof: ProvenMac) => admitOnce(request, { format, claim }, proof, replay, clock, detail)
   return settle<FoundKeys, HmacVerdict>(
     () => findKeys(secrets, claim.caller, claim.version, clock),
     (found) =>
       found.keys.length > 0
-        ? onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readBytes, detail), admit)
+        ? onward<ProvenMac, HmacVerdict>(proveContent(claim, found, audiences, readDigests, detail), admit)
         : found.hasUnreadable
           ? unavailable('secret_unreadable', { detail: naming(detail, found) })
           : refuse(found.missing, naming(detail, found)),
@@ -161,11 +163,12 @@ function refuseAsBadMac(
     spendDecoy(claim, audiences, undefined)
     return denied(reason, { detail })
   }
-  const read = isUpgrade(request) ? NO_BODY : readToRefuse(request, maxBodyBytes, mode)
+  const digests = new BodyDigests(['sha256'])
+  const read = isUpgrade(request) ? NO_BODY : readToRefuse(request, maxBodyBytes, mode, digests)
   return andThen<BodyResult | 'unread', HmacVerdict>(read, (body) => {
-    const bytes = body === 'unread' ? NO_BODY : bytesOrDenied(body, maxBodyBytes, detail)
-    if (isVerdict(bytes)) return bytes
-    spendDecoy(claim, audiences, sha256(bytes))
+    const computed = digestsOrDenied(digests, body === 'unread' ? NO_BODY : body, maxBodyBytes, detail)
+    if (isVerdict(computed)) return computed
+    spendDecoy(claim, audiences, computed[0])
     return denied(reason, { detail })
   })
 }
@@ -175,7 +178,7 @@ function proveContent(
   claim: SignatureClaim,
   found: FoundKeys,
   audiences: Audiences,
-  readBytes: () => Step<Buffer>,
+  readDigests: ReadDigests,
   detail: VerdictDetail,
 ): Step<ProvenMac> {
   const checkMac = (bodySha256?: Uint8Array): ProvenMac | HmacVerdict => {
@@ -187,22 +190,30 @@ function proveContent(
       ? withAttributes(proof, detail, { audiences: audiences.host ?? '', expected_audiences: listed(audiences.own) })
       : denied(proof, { detail: naming(detail, found) })
   }
-  if (claim.digests === undefined) return onward(readBytes(), (bytes) => checkMac(sha256(bytes)))
+  const { digests: declared } = claim
+  if (declared === undefined) {
+    return onward(readDigests(new BodyDigests(['sha256'])), ([bodySha256]) => checkMac(bodySha256))
+  }
   return onward(checkMac(), (proof) =>
-    onward(readBytes(), (bytes) => (hasDigests(bytes, claim) ? proof : denied('digest_mismatch', { detail }))),
+    onward(readDigests(new BodyDigests(declared.map(({ algorithm }) => algorithm))), (computed) =>
+      areEqual(computed, declared) ? proof : denied('digest_mismatch', { detail }),
+    ),
   )
 }
 
-function bytesOrDenied(body: BodyResult, maxBodyBytes: number, detail: VerdictDetail): Buffer | HmacDenied {
+function digestsOrDenied(
+  digests: BodyDigests,
+  body: BodyResult,
+  maxBodyBytes: number,
+  detail: VerdictDetail,
+): readonly Buffer[] | HmacDenied {
   if (body === 'too_large') return withAttributes('body_too_large', detail, { limit_bytes: maxBodyBytes })
-  return body === 'aborted' ? withAttributes('malformed', detail, { part: 'body', body }) : body
+  return body === 'aborted' ? withAttributes('malformed', detail, { part: 'body', body }) : digests.of(body)
 }
 
-function hasDigests(bytes: Buffer, { digests = [] }: SignatureClaim): boolean {
-  return digests.every(({ algorithm, value }) => {
-    const computed = digest(algorithm, bytes)
-    return computed.length === value.length && timingSafeEqual(computed, value)
-  })
+/** Their lengths are those of their algorithms. */
+function areEqual(computed: readonly Buffer[], declared: readonly DeclaredDigest[]): boolean {
+  return declared.every(({ value }, at) => timingSafeEqual(computed[at] as Buffer, value))
 }
 
 /** Last step: the signature is good; is this the first request that uses it? */
