@@ -24,7 +24,7 @@ export const PREFIX_PATTERN: RegExp = /^[A-Za-z][A-Za-z0-9]{0,7}$/
 export const DEFAULT_PREFIX = 'mcps'
 
 /** In an id: no provider session was named. */
-const NO_SESSION = '0'.repeat(SESSION_LENGTH)
+export const NO_SESSION: string = '0'.repeat(SESSION_LENGTH)
 
 const ID_PATTERN = new RegExp(`^[0-9A-Za-z]{${ID_LENGTH}}$`)
 

@@ -12,11 +12,20 @@ import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import { byNotice } from './concerned.js'
 import type { CredentialLife, McpCredentialStore, RevocableScope } from './port.js'
 import { AliasCache } from './redis/alias-cache.js'
+import { decideScript } from './redis/decide-script.js'
 import { createIssuer } from './redis/issue.js'
-import { decisionKeys, keyLayout, type PartitionKeys } from './redis/keys.js'
+import { decisionKeys, keyLayout, type PartitionKeys, plainKeys } from './redis/keys.js'
 import { createLister } from './redis/list.js'
 import { lifeText } from './redis/lua.js'
-import { type FoundReply, foundFrom, linesOf, provenFrom, type WrongReply } from './redis/replies.js'
+import {
+  type FoundReply,
+  foundFrom,
+  isPlain,
+  linesOf,
+  plainFrom,
+  provenFrom,
+  type WrongReply,
+} from './redis/replies.js'
 import { resolveScript } from './redis/resolve-script.js'
 import {
   extendScript,
@@ -108,6 +117,15 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
     return look(mode, id, digest, life).then(({ holder, reply }) => provenFrom(reply, holder, digest))
   }
 
+  /** Most decisions are on a live credential that has nothing to be written. Without coalescing each has. */
+  function decide(id: string, digest: Buffer, life: CredentialLife) {
+    if (life.coalesceMs === 0 || aliases.concerns(id)) return prove('use', id, digest, life)
+    const { tag, keys, provider } = plainKeys(layout, id)
+    return run(decideScript(life, keys.length === 5), tag, keys, [digest.toString('hex'), `m:${provider}`]).then(
+      (answer) => (isPlain(answer) ? plainFrom(answer, id) : prove('use', id, digest, life)),
+    )
+  }
+
   /** Only what is to be proven can be a wrong secret. */
   const peek = async (id: string, life: CredentialLife) => {
     const { holder, reply } = await look('peek', id, undefined, life)
@@ -165,7 +183,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   return {
     namespace,
     issue,
-    resolve: (id, digest, life) => prove('use', id, digest, life),
+    resolve: decide,
     revive: (id, digest, life) => prove('revive', id, digest, life),
     async peek(id, life) {
       const { holder, reply } = await peek(id, life)

@@ -15,7 +15,19 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
     redis.call('DEL', key)
   elseif ttl >= 0 then
     redis.call('PEXPIRE', key, ttl - ms)
-    if string.find(key, '}:c:', 1, true) then back(key, 'i', 'x', 'l', 'a') end
+    if string.find(key, '}:c:', 1, true) then
+      for _, field in ipairs({'w', 'v', 'e'}) do
+        local value = redis.call('HGET', key, field)
+        -- Expires, idle, issued, and the end, of 16 digits or blanks each.
+        for at = 1, 49, 16 do
+          local moment = value and tonumber(string.sub(value, at, at + 15))
+          if moment then
+            value = string.sub(value, 1, at - 1) .. string.format('%016.0f', moment - ms) .. string.sub(value, at + 16)
+          end
+        end
+        if value then redis.call('HSET', key, field, value) end
+      end
+    end
     if string.find(key, '}:t:', 1, true) then
       back(key, 'as', 'au', 'at', 'rf')
       for _, field in ipairs(redis.call('HKEYS', key)) do

@@ -12,6 +12,11 @@ export class AliasCache {
     return this.#holders.get(id) ?? id
   }
 
+  /** Whether a decision on it is more than its own record: it is an alias, or has some. */
+  concerns(id: string): boolean {
+    return this.#holders.has(id) || this.#extended.has(id)
+  }
+
   learn(id: string, holder: string): void {
     this.#holders.delete(id)
     if (holder !== id) remember(this.#holders, id, holder)

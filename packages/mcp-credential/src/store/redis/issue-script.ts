@@ -1,5 +1,5 @@
 import { defineScript, type RedisScript } from '@countersign/redis'
-import { FENCE, KEEP, NUMBERS, STANDING, tell } from './lua.js'
+import { FENCE, KEEP, NUMBERS, RECORD, tell } from './lua.js'
 
 /** A credential whose issuing was never acknowledged dies after so long. */
 const PROBATION_MS = 60_000
@@ -7,7 +7,7 @@ const PROBATION_MS = 60_000
 // SETRANGE of nothing on a key that is not there changes nothing, but is refused when memory is full or the server is a
 // replica: before anything was written.
 const BODY = `redis.call('SETRANGE', KEYS[6], 0, '')
-${NUMBERS}
+${NUMBERS}${RECORD}
 local id, digest, threadId, providerId, sessionId, capabilities = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local thread, provider, epoch, ends = ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1'
 local idleMs, coalesce, maxLife, absoluteMs, retention, most =
@@ -15,10 +15,11 @@ local idleMs, coalesce, maxLife, absoluteMs, retention, most =
 local wanted, generation = ARGV[17], tonumber(ARGV[18])
 
 if redis.call('EXISTS', KEYS[6]) == 1 then return {'retired'} end
-local known = redis.call('HMGET', KEYS[1], 'd', 'i', 'x', 'l', 'et', 'ep', 'es', 'ea', 'g')
-if known[1] then
-  if known[1] ~= digest then return {'taken'} end
-  return {'issued', known[2], known[3], known[4], table.concat({known[5], known[6], known[7], known[8]}, ' '), known[9]}
+local function issued(h) return {'issued', text(h.issued), text(h.expires), text(h.idle), h.epochs, text(h.generation)} end
+local known = redis.call('HGET', KEYS[1], 'k')
+if known then
+  if known ~= digest then return {'taken'} end
+  return issued(load(KEYS[1]))
 end
 if wanted ~= '' then
   local function valueOf(key) return redis.call('GET', key) or '' end
@@ -63,21 +64,22 @@ local providerEpoch, allEpoch = epochOf(KEYS[3]), epochOf(KEYS[5])
 local sessionEpoch = sessionId == '' and '' or epochOf(KEYS[4])
 
 redis.call('HSET', KEYS[2], 'n:' .. provider, text(math.max(last, own)))
-redis.call('HSET', KEYS[1], 'd', digest, 't', threadId, 'p', providerId, 's', sessionId, 'c', capabilities, 'i', text(now),
-  'x', text(expires), 'l', text(idle), 'a', absoluteMs and text(absolute) or '', 'et', threadEpoch, 'ep', providerEpoch,
-  'es', sessionEpoch, 'ea', allEpoch, 'g', text(own))
+local h = {
+  issued = now, expires = expires, idle = idle, absolute = absoluteMs and absolute, generation = own,
+  epochs = epochsOf(threadEpoch, providerEpoch, sessionEpoch, allEpoch),
+  subject = table.concat({threadId, providerId, sessionId, capabilities}, '\\n'),
+}
 -- Nobody may hold it yet: until it is confirmed or used it dies soon, and is in no index.
-redis.call('HSET', KEYS[1], 'w', 1)
+redis.call('HSET', KEYS[1], 'k', digest, 'w', pack(h))
 redis.call('PEXPIRE', KEYS[1], ${PROBATION_MS})
 stretch(KEYS[2])
-local epochs = table.concat({threadEpoch, providerEpoch, sessionEpoch, allEpoch}, ' ')
-return {'issued', text(now), text(expires), text(idle), epochs, text(own)}`
+return issued(h)`
 
-const CONFIRM = `${FENCE}${NUMBERS}${STANDING}${KEEP}
+const CONFIRM = `${FENCE}${NUMBERS}${RECORD}${KEEP}
 local id, thread, provider, onExisting, read = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local maxLife, retention, overlap, onTouch = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
 local most, old, records = tonumber(ARGV[10]), 11, 8
-local row = redis.call('HMGET', KEYS[1], 'd', 'r', 'z', 'zc')
+local row = redis.call('HMGET', KEYS[1], 'k', 'r', 'z', 'zc')
 if not row[1] then return {'gone'} end
 local function list(words)
   local found = {}
@@ -88,13 +90,13 @@ if row[3] then return {'done', list(row[3]), list(row[4])} end
 if row[2] then return {'done', {}, {}} end
 local standings, all = threadOf(KEYS[2], provider), redis.call('GET', KEYS[5])
 local function judged(h, session)
-  return judge(h, standings, redis.call('GET', KEYS[3]), h[11] ~= '' and redis.call('GET', session), all, maxLife, onTouch)
+  return judge(h, standings, redis.call('GET', KEYS[3]), redis.call('GET', session), all, maxLife, onTouch)
 end
-local new = redis.call('HMGET', KEYS[1], unpack(FIELDS))
+local new = load(KEYS[1])
 local standing, expires, idle, _, usable = judged(new, KEYS[4])
 -- Ended meanwhile, by whatever ends a credential: it replaces nothing.
 if standing == 'revoked' or standing == 'superseded' then return {'done', {}, {}} end
-local own, first = tonumber(new[13]), tonumber(standings[5]) or 0
+local own, first = new.generation, tonumber(standings[5]) or 0
 local last = tonumber(redis.call('HGET', KEYS[2], 'n:' .. provider)) or 0
 local supersedes = onExisting == 'supersede' and own > first
 local ends = supersedes and overlap == 0
@@ -107,24 +109,24 @@ if mustRead and (redis.call('HGET', KEYS[2], 'q:' .. provider) or '0') ~= read t
 local taken, takenRecords = {}, {}
 if mustRead then
   local aliases = {}
-  local function take(name, record)
-    taken[#taken + 1], taken[name], takenRecords[#taken + 1] = name, true, record
+  local function take(name, record, h)
+    taken[#taken + 1], taken[name], takenRecords[#taken + 1] = name, true, {key = record, text = h.text}
   end
   for index = 1, (#KEYS - records + 1) / 2 do
     local record, session, name = KEYS[records + 2 * index - 2], KEYS[records + 2 * index - 1], ARGV[old + index]
-    local h, holder = redis.call('HMGET', record, unpack(FIELDS)), redis.call('HGET', record, 'o')
-    if not h[13] or h[14] then
+    local h = load(record)
+    if not h or h.revoked then
       -- Gone, or revoked.
-    elseif holder then
-      aliases[#aliases + 1] = {name, record, holder}
-    elseif tonumber(h[13]) < own then
+    elseif h.holder then
+      aliases[#aliases + 1] = {name, record, h}
+    elseif h.generation < own then
       local state, _, _, _, ending = judged(h, session)
       -- One in its overlap ends with that: to be carried gives no time.
-      if supersedes or (state == 'live' and not ending) then take(name, record) end
+      if supersedes or (state == 'live' and not ending) then take(name, record, h) end
     end
   end
   for _, alias in ipairs(aliases) do
-    if taken[alias[3]] then take(alias[1], alias[2]) end
+    if taken[alias[3].holder] then take(alias[1], alias[2], alias[3]) end
   end
 elseif supersedes then
   for _, name in ipairs(redis.call('ZRANGEBYLEX', KEYS[6], '[' .. prefix, '[' .. prefix .. '~')) do
@@ -139,8 +141,10 @@ if most and count >= most and not redis.call('ZSCORE', KEYS[6], id) then return 
 local gone = math.min(expires, idle) + retention
 -- They stay as long as the one that they stand for.
 for index, name in ipairs(carried) do
-  redis.call('HSET', takenRecords[index], 'o', id)
-  redis.call('PEXPIRE', takenRecords[index], text(gone - now))
+  local record = takenRecords[index]
+  redis.call('HSET', record.key, 'o', id, 'e', record.text)
+  redis.call('HDEL', record.key, 'v', 'w')
+  redis.call('PEXPIRE', record.key, text(gone - now))
   redis.call('ZADD', KEYS[7], 'XX', text(gone), name)
 end
 if supersedes then
@@ -152,7 +156,7 @@ if supersedes then
     end
   end
   if overlap > 0 then ranges = ranges .. text(first) .. '-' .. text(own - 1) .. '@' .. text(now + overlap) .. ';' end
-  redis.call('HSET', KEYS[2], 'm:' .. provider, text(own), 'o:' .. provider, ranges)
+  redis.call('HSET', KEYS[2], 'm:' .. provider, padded(own), 'o:' .. provider, ranges)
   for _, name in ipairs(superseded) do
     if ends then
       redis.call('ZREM', KEYS[6], name)

@@ -1,6 +1,6 @@
 import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
 import { keyTag } from '@countersign/redis'
-import { addressOf } from '../../token.js'
+import { addressOf, NO_SESSION } from '../../token.js'
 
 /** The keys of one partition. All hold its hash tag, so a cluster keeps them together. */
 export interface PartitionKeys {
@@ -49,6 +49,15 @@ function partitionKeys(tag: string): PartitionKeys {
     retired: (hash) => `${tag}:r:${hash}`,
     attempt: (attempt) => `${tag}:a:${attempt}`,
   }
+}
+
+/** What a plain decision needs, from an id alone: the keys, and the provider's hash. */
+export function plainKeys(layout: KeyLayout, id: string): { tag: string; keys: string[]; provider: string } {
+  const { thread, provider, session } = addressOf(id)
+  const keys = layout.of(thread)
+  const names = [keys.record(id), keys.thread(thread), keys.all, keys.provider(provider)]
+  if (session !== NO_SESSION) names.push(keys.session(session))
+  return { tag: keys.tag, keys: names, provider }
 }
 
 /** The keys that a decision on a token needs, from its id alone. `holder` is the id that an alias stands for. */

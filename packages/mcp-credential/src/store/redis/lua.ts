@@ -20,20 +20,52 @@ export function tell(channel: string, notice: string): string {
   return `redis.pcall('PUBLISH', ARGV[${channel}], ${notice})`
 }
 
-// h is {t, p, s, c, i, x, l, a, et, ep, es, ea, g, r, zc}, thread is {e, as, au, at, m, o}.
-/** The standing of a credential: all that a decision checks. Of one in its overlap the fifth result is its end. */
-export const STANDING: string = `local function judge(h, thread, provider, session, all, maxLife, onTouch)
-  local expires, idle, absolute = tonumber(h[6]), tonumber(h[7]), tonumber(h[8]) or math.huge
+/** The letters of a padded number in a packed record. */
+export const WIDTH = 16
+/** Where the epochs begin in a packed record: after when it expires and is idle, was issued and ends at last, and its generation. */
+export const EPOCHS_AT: number = 5 * WIDTH + 1
+
+// A record is a hash: k the digest; all that a decision needs, in one text; r the attempt that revoked it, o whom an alias stands
+// for, z and zc the ids that it superseded and carried. The text is five padded numbers, the epochs, and thread, provider, session
+// and capabilities as lines. It lies in w on probation, in v when it is kept, and in e when it is revoked or an alias: so a plain
+// decision reads one field, and no other.
+/** Reads and writes a record, and says where it stands. */
+export const RECORD: string = `local function padded(number) return number and string.format('%0${WIDTH}.0f', number) or string.rep(' ', ${WIDTH}) end
+local function epochsOf(thread, provider, session, all)
+  return (thread or '-') .. ' ' .. (provider or '-') .. ' ' .. (session or '') .. ' ' .. (all or '-')
+end
+local function pack(h)
+  return padded(h.expires) .. padded(h.idle) .. padded(h.issued) .. padded(h.absolute) .. padded(h.generation) .. h.epochs
+    .. '\\n' .. h.subject
+end
+local function load(key)
+  local row = redis.call('HMGET', key, 'v', 'w', 'e', 'r', 'o', 'zc')
+  local text = row[1] or row[2] or row[3]
+  if not text then return nil end
+  local h = {
+    text = text, field = row[1] and 'v' or row[2] and 'w' or 'e', revoked = row[4], holder = row[5], carried = row[6] or '',
+  }
+  local at = 1
+  for _, name in ipairs({'expires', 'idle', 'issued', 'absolute', 'generation'}) do
+    h[name] = tonumber(string.sub(text, at, at + ${WIDTH - 1}))
+    at = at + ${WIDTH}
+  end
+  h.epochs, h.subject = string.match(text, '^([^\\n]*)\\n(.*)$', at)
+  return h
+end
+-- thread is {e, as, au, at, m, o}. Of one in its overlap the fifth result is its end.
+local function judge(h, thread, provider, session, all, maxLife, onTouch)
+  local expires, idle, absolute = h.expires, h.idle, h.absolute or math.huge
   local from, alive, touched = tonumber(thread[2]), tonumber(thread[3]), tonumber(thread[4])
   if onTouch and from and from <= idle and from <= expires then
     idle = math.max(idle, alive)
     expires = math.max(expires, math.min(touched + maxLife, absolute))
   end
   local standing, last = 'live', nil
-  if h[14] or thread[1] ~= h[9] or provider ~= h[10] or (h[11] ~= '' and session ~= h[11]) or all ~= h[12] then
+  if h.revoked or h.epochs ~= epochsOf(thread[1], provider, session, all) then
     standing = 'revoked'
   else
-    local generation = tonumber(h[13])
+    local generation = h.generation
     if generation < (tonumber(thread[5]) or 0) then
       standing = 'superseded'
       for from, to, usable in string.gmatch(thread[6] or '', '(%d+)-(%d+)@(%d+);') do
@@ -48,7 +80,6 @@ export const STANDING: string = `local function judge(h, thread, provider, sessi
   end
   return standing, expires, idle, absolute, last
 end
-local FIELDS = {'t', 'p', 's', 'c', 'i', 'x', 'l', 'a', 'et', 'ep', 'es', 'ea', 'g', 'r', 'zc'}
 local function threadOf(key, provider)
   return redis.call('HMGET', key, 'e', 'as', 'au', 'at', 'm:' .. provider, 'o:' .. provider)
 end
@@ -59,8 +90,11 @@ export const KEEP: string = `local function stay(key, ttl)
   if redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, ttl) else redis.call('PEXPIRE', key, ttl, 'GT') end
 end
 local function keep(record, names, deadlines, id, gone, usable)
-  local ttl = text(gone - now)
-  redis.call('HDEL', record, 'w')
+  local ttl, packed = text(gone - now), redis.call('HGET', record, 'w')
+  if packed then
+    redis.call('HSET', record, 'v', packed)
+    redis.call('HDEL', record, 'w')
+  end
   redis.call('PEXPIRE', record, ttl)
   redis.call('ZADD', names, 0, id)
   redis.call('ZADD', deadlines, text(math.min(gone, usable or gone)), id)

@@ -1,5 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { CredentialRecord, FoundCredential, Standing, WrongSecret } from '../port.js'
+import { IS_NOT_PLAIN } from './decide-script.js'
+import { EPOCHS_AT, WIDTH } from './lua.js'
 
 /**
  * `[standing, digest in hex, t, p, s, c, i, expires, idle]`, and now of one that is expired or idle, or of a live one an
@@ -53,5 +55,32 @@ export function recordFrom(reply: FoundReply, id: string): CredentialRecord {
     issuedAt: Number(issuedAt),
     expiresAt: Number(expiresAt),
     idleAt: Number(idleAt),
+  }
+}
+
+/** Whether the decide script has decided. A client with stringNumbers gives texts. */
+export function isPlain(answer: unknown): answer is string | 1 | null {
+  return answer !== IS_NOT_PLAIN && answer !== String(IS_NOT_PLAIN)
+}
+
+/** What the decide script found: a live credential is its packed record. */
+export function plainFrom(answer: string | 1 | null, id: string): FoundCredential | WrongSecret | undefined {
+  if (answer === null) return undefined
+  if (answer === 1 || answer === '1') return { isProven: false }
+  const number = (index: number) => Number(answer.slice(index * WIDTH, (index + 1) * WIDTH))
+  const [, threadId = '', providerInstanceId = '', session, capabilities = ''] = answer.slice(EPOCHS_AT - 1).split('\n')
+  return {
+    standing: 'live',
+    isProven: true,
+    credential: {
+      credentialId: id,
+      threadId,
+      providerInstanceId,
+      providerSessionId: session === '' ? undefined : session,
+      capabilities: Object.freeze(JSON.parse(capabilities) as string[]),
+      issuedAt: number(2),
+      expiresAt: number(0),
+      idleAt: number(1),
+    },
   }
 }

@@ -9,16 +9,21 @@ export const revokeScript: RedisScript = defineScript(
   'mcp_revoke',
   3,
   `${FENCE}${NUMBERS}
-local state = redis.call('HMGET', KEYS[1], 'd', 'r', 'w', 'o', 'zc')
+local state = redis.call('HMGET', KEYS[1], 'k', 'r', 'w', 'o', 'zc', 'v')
 if not state[1] then
   -- It may have died on probation, and its issuer may be about to write it again: the id is taken from now on.
-  redis.call('HSET', KEYS[1], 'd', '', 'r', ARGV[2])
+  redis.call('HSET', KEYS[1], 'k', '', 'r', ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   return 0
 end
 if state[1] == '' then return 0 end
 if state[2] then return state[2] == ARGV[2] and 1 or 0 end
 redis.call('HSET', KEYS[1], 'r', ARGV[2])
+local packed = state[6] or state[3]
+if packed then
+  redis.call('HSET', KEYS[1], 'e', packed)
+  redis.call('HDEL', KEYS[1], 'v', 'w')
+end
 -- One on probation would be forgotten sooner than its issuer stops to write it again.
 if state[3] then redis.call('PEXPIRE', KEYS[1], ARGV[3]) else redis.call('PEXPIRE', KEYS[1], ARGV[3], 'LT') end
 local function leave(id)
