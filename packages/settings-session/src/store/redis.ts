@@ -6,6 +6,7 @@ import { attemptKey, userKey } from './keys.js'
 import type { LinkContent, LinkRefusal, SettingsStore } from './port.js'
 import { redisIdentities } from './redis/identities.js'
 import { placesOf } from './redis/places.js'
+import { plainFrom, readPlainScript } from './redis/read-plain.js'
 import { endedFrom, readFrom, refusedFrom, type SessionReply, sessionFrom } from './redis/reply.js'
 import * as scripts from './redis/scripts.js'
 
@@ -67,7 +68,9 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
     },
     read({ tag, hash }) {
       const place = placeOfTag(tag)
-      return place.run(scripts.readScript, [`s:${tag}`], hash, tag).then(readFrom)
+      const record = `s:${tag}`
+      const whole = () => place.run(scripts.readScript, [record], hash, tag).then(readFrom)
+      return place.runKnown(readPlainScript, record, hash)?.then((reply) => plainFrom(reply, tag) ?? whole()) ?? whole()
     },
     async revoke(id, hash = '', { freesLink = false } = {}) {
       const place = placeOfTag(id)

@@ -34,7 +34,7 @@ end
 redis.call('HDEL', key, 'z')
 local wasActive = row.st == 'active'
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
-redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa', 'qf', 'qn')
+redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa', 'qf', 'qn', 'pk')
 spendLink(row)
 row = load(KEYS[1])
 if not wasActive then enter(ARGV[3], row) end
@@ -59,6 +59,7 @@ if row.st == 'active' then
   return keep({'mismatch', view(ARGV[3], row)})
 end
 redis.call('HSET', KEYS[1], 'h', ARGV[4], 'v', now, 't', now, 'q', ARGV[5], 'qa', 'taken', 'qf', ARGV[6], 'qn', ARGV[7])
+redis.call('HDEL', KEYS[1], 'pk')
 return keep({'taken', view(ARGV[3], load(KEYS[1]))})`,
 )
 
@@ -73,6 +74,7 @@ local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 if row.qa ~= 'taken' and row.qa ~= 'released' then return {'revoked'} end
 redis.call('HSET', KEYS[1], 'qa', 'released')
+redis.call('HDEL', KEYS[1], 'pk')
 return keep({'found', view(ARGV[3], load(KEYS[1])), row.qf or ''})`,
 )
 
@@ -190,6 +192,7 @@ local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
 if row.qa == 'taken' or row.qa == 'released' then return {'revoked'} end
 redis.call('HSET', KEYS[1], 'q', ARGV[4], 'qk', ARGV[5], 'qa', 'pending')
+redis.call('HDEL', KEYS[1], 'pk')
 return keep({'found', view(ARGV[3], load(KEYS[1]))})`,
 )
 
@@ -202,6 +205,7 @@ local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 if not row or refusal(row, row.h) or row.qa ~= 'pending' or row.qk ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'qa', ARGV[3])
+redis.call('HDEL', KEYS[1], 'pk')
 return keep(1)`,
 )
 

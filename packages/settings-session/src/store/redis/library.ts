@@ -8,7 +8,8 @@ import { DECLARE } from './places.js'
 // before it changed anything, and is called again. Fields of a session: h hash, p user
 // key, e epoch, st state, c created, x expires, t last seen, i idle ms, v verified, d content, l link, id identity,
 // m most sessions, q claimed identity, qk its key, qa the answer to the claim; of one that is another user's, qf that user's key,
-// and qn 1 when the app allowed it.
+// and qn 1 when the app allowed it; pk what `readPlainScript`
+// reads: whatever changes one of the others but t deletes it.
 // Of a link: h, p, e, d, x, k code hash, n wrong codes, s holder, at attempt, o spent at.
 const LIBRARY = `local prefix = ARGV[1]
 local declared = {}
@@ -84,6 +85,7 @@ local function epochOf(user, fallback, ttl)
 end
 local function finish(id, row)
   redis.call('HSET', declared['s:' .. id], 'st', 'ended')
+  redis.call('HDEL', declared['s:' .. id], 'pk')
   redis.call('PEXPIRE', declared['s:' .. id], ${ENDED_MS}, 'LT')
   redis.call('ZREM', declared['x:' .. row.p], id)
 end
@@ -116,7 +118,7 @@ local function create(id, row)
   end
   local key = declared['s:' .. id]
   redis.call('HSET', key, unpack(flat))
-  redis.call('HDEL', key, 'id', 'q', 'qk', 'qa', 'qf', 'qn')
+  redis.call('HDEL', key, 'id', 'q', 'qk', 'qa', 'qf', 'qn', 'pk')
   redis.call('PEXPIRE', key, row.x - now + ${TOMBSTONE_MS})
   if row.st == 'active' then enter(id, row) end
 end

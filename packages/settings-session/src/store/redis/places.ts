@@ -9,6 +9,11 @@ export interface Place {
   /** Runs a script on records, by their names, and on those that it asks for: see {@link DECLARE}. */
   run(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
   /**
+   * Runs a script that takes a record and its user's epoch, and asks for nothing. Undefined when this process does not know
+   * the epoch of the record.
+   */
+  runKnown(script: RedisScript, record: string, ...args: readonly (string | number)[]): Promise<unknown> | undefined
+  /**
    * As `run`, of a change of state (`defineSettingsChange`): its reply may come later, and a command that the client sends
    * again is the same attempt.
    */
@@ -76,6 +81,10 @@ export function placesOf(runner: ScriptRunner): Places {
 
     return {
       run: (script, names, ...args) => start(runner.run, script, names, args),
+      runKnown: (script, record, ...args) => {
+        const epoch = epochs.get(record)
+        return epoch === undefined ? undefined : runner.run(script, tag, [prefix + record, prefix + epoch], args)
+      },
       change: (script, names, ...args) => {
         const attempt = randomBytes(12).toString('base64url')
         return start(runner.change, script, [...names, `a:${attempt}`], [attempt, ...args])

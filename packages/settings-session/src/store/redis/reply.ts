@@ -13,7 +13,8 @@ import type {
 /** A session as the scripts return it: lines, because one text is cheaper to read than twelve. No value holds a newline. */
 export type SessionReply = string
 
-type SessionLines = readonly [
+/** The lines of a {@link SessionReply}. */
+export type SessionLines = readonly [
   id: string,
   state: string,
   content: string,
@@ -30,20 +31,24 @@ type SessionLines = readonly [
 
 /** The session of a reply. */
 export function sessionFrom(reply: SessionReply): StoredSession {
-  const [
-    id,
-    state,
-    content,
-    identity,
-    linkId,
-    createdAt,
-    expiresAt,
-    lastSeenAt,
-    verifiedMsAgo,
-    claimed,
-    answer,
-    allowed,
-  ] = reply.split('\n') as unknown as SessionLines
+  return sessionOf(reply.split('\n') as unknown as SessionLines)
+}
+
+/** The session of its lines. */
+export function sessionOf([
+  id,
+  state,
+  content,
+  identity,
+  linkId,
+  createdAt,
+  expiresAt,
+  lastSeenAt,
+  verifiedMsAgo,
+  claimed,
+  answer,
+  allowed,
+]: SessionLines): StoredSession {
   const { user, agentId, kind, metadata, returnTo } = JSON.parse(content) as LinkContent
   return {
     // One by one: a spread of what was parsed costs more than all the rest.

@@ -1,6 +1,7 @@
 import type { RedisScript } from '@countersign/redis'
 import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
+import { PACK } from './read-plain.js'
 
 /** KEYS: link, epoch. ARGV: prefix, hash, user key, epoch, epoch ttl, content, ttl, code hash. */
 export const issueLinkScript: RedisScript = defineSettingsChange(
@@ -92,11 +93,12 @@ return keep({'found', view(ARGV[3], row), ended, 0})`,
 export const readScript: RedisScript = defineSettingsScript(
   'read',
   1,
-  `${MUST_BE_MASTER}local row = load(KEYS[1])
+  `${MUST_BE_MASTER}${PACK}local row = load(KEYS[1])
 local lacking = row and lacks('e:' .. row.p)
 if lacking then return lacking end
 local reason = refusal(row, ARGV[2])
 if reason then return refused(reason, row) end
+if not row.pk and row.st == 'active' and not row.q and not row.qa then redis.call('HSET', KEYS[1], 'pk', pack(row)) end
 if now > tonumber(row.t) then
   redis.call('HSET', KEYS[1], 't', now)
   row.t = tostring(now)
