@@ -1,5 +1,5 @@
 import type { Clock } from '@countersign/core'
-import { option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
+import { type OptionRule, option, resolveOptions, systemClock, warnOfMemory } from '@countersign/core/gate-kit'
 import type { SettingsUser } from '../principal.js'
 import type { TokenRef } from '../tokens.js'
 import { userKey } from './keys.js'
@@ -13,6 +13,7 @@ import {
   endSession,
   freeLink,
   livingSessions,
+  type MemoryState,
   ownerOf,
   refusalOf,
   refused,
@@ -31,8 +32,10 @@ export interface MemorySessionsOptions {
   readonly clock?: Clock | undefined
 }
 
+/** How many links, and sessions, may live at once. */
+export const maxEntriesRule: OptionRule<number> = option.integer(1, 2 ** 24).default(100_000)
 const RULES = {
-  maxEntries: option.integer(1, 2 ** 24).default(100_000),
+  maxEntries: maxEntriesRule,
   clock: option.clock().default(systemClock),
 }
 
@@ -49,8 +52,11 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
     instead: 'redisSessions(redis) of @countersign/settings-session/redis',
     atRestart: "any identity can claim a user first, and Telegram's data can be used once more",
   })
-  const state = emptyState(maxEntries, clock)
+  return storeOver(emptyState(maxEntries, clock), maxEntries)
+}
 
+/** The store of what a state holds. */
+export function storeOver(state: MemoryState, maxEntries: number): SettingsStore {
   function read({ tag, hash }: TokenRef): ReadResult {
     const row = state.sessions.get(tag)
     const reason = refusalOf(state, row, hash)

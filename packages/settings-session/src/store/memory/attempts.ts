@@ -1,12 +1,10 @@
 import { UnavailableError } from '@countersign/core'
-import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import { attemptKey } from '../keys.js'
 import type { AttemptStore } from '../port.js'
 import type { MemoryState } from './state.js'
 
 /** The part of the memory store that counts. */
-export function memoryAttempts({ clock }: MemoryState, maxEntries: number): AttemptStore {
-  const counts = new BoundedTtlMap<string, { count: number }>({ maxEntries, clock })
+export function memoryAttempts({ clock, counts }: MemoryState, maxEntries: number): AttemptStore {
   return {
     countAttempt(name, most, windowMs) {
       const key = attemptKey(name)

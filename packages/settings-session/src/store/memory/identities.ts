@@ -1,5 +1,4 @@
 import { UnavailableError } from '@countersign/core'
-import { BoundedTtlMap } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import type { TokenRef } from '../../tokens.js'
 import { claimKey, identityKey, userKey } from '../keys.js'
@@ -11,11 +10,11 @@ import type {
   IdentityClaim,
   IdentityStore,
   SessionStore,
-  SignIn,
 } from '../port.js'
 import { MAX_DATA_SESSIONS } from '../rules.js'
 import {
   ageOf,
+  type BindingRow,
   endAll,
   endSession,
   enterSession,
@@ -31,29 +30,28 @@ import {
 const copyOf = ({ tag, hash }: TokenRef): TokenRef => ({ tag: ownCopy(tag), hash })
 const isSame = (a: SettingsIdentity, b: SettingsIdentity) => a.issuer === b.issuer && a.subject === b.subject
 
+/** Enters a binding of a user who has none. */
+export function enterBinding(state: MemoryState, user: SettingsUser, binding: BindingRow): void {
+  const key = userKey(user)
+  state.identities.set(key, binding)
+  state.boundUsers.set(identityKey(binding.identity, user), key)
+  const { platform, team, userId } = user
+  const all = state.usersOf.get(claimKey(binding.identity)) ?? new Map()
+  state.usersOf.set(claimKey(binding.identity), all.set(key, { platform, team, userId }))
+}
+
 /** The part of the memory store that keeps identities. */
 export function memoryIdentities(
   state: MemoryState,
   maxEntries: number,
 ): IdentityStore & Pick<SessionStore, 'revokeAll'> {
-  const { clock, sessions } = state
-  const identities = new Map<string, Binding & { readonly isRecorded?: boolean }>()
-  const users = new Map<string, string>()
-  /** The users of each identity; those who may not return by a sign-in alone are barred. */
-  const usersOf = new Map<string, Map<string, SettingsUser>>()
-  const barred = new Set<string>()
-  const signIns = new BoundedTtlMap<string, SignIn>({ maxEntries, clock })
-  const uses = new BoundedTtlMap<string, { readonly device: string; session: number }>({ maxEntries, clock })
+  const { clock, sessions, identities, usersOf, barred, signIns, uses, boundUsers: users } = state
   const full = () => new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
 
   function bind(user: SettingsUser, binding: Binding): void {
     if (identities.size >= maxEntries && !identities.has(userKey(user))) throw full()
     unbind(user)
-    identities.set(userKey(user), binding)
-    users.set(identityKey(binding.identity, user), userKey(user))
-    const { platform, team, userId } = user
-    const all = usersOf.get(claimKey(binding.identity)) ?? new Map()
-    usersOf.set(claimKey(binding.identity), all.set(userKey(user), { platform, team, userId }))
+    enterBinding(state, user, binding)
   }
 
   function unbind(user: SettingsUser): SettingsIdentity | undefined {

@@ -1,9 +1,10 @@
 import type { Clock } from '@countersign/core'
 import { UnavailableError } from '@countersign/core'
-import { type ExpiringRow, ExpiringRows } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, type ExpiringRow, ExpiringRows } from '@countersign/core/gate-kit'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { userKey } from '../keys.js'
 import type {
+  Binding,
   EndedSession,
   FormerUser,
   HeldClaim,
@@ -12,6 +13,7 @@ import type {
   SessionLimits,
   SessionRefusal,
   SessionState,
+  SignIn,
   StoredSession,
   StoreRefusal,
 } from '../port.js'
@@ -74,12 +76,25 @@ export interface ProofRow {
   readonly former?: FormerUser | undefined
 }
 
+/** An identity in memory, and whether its binding was confirmed. */
+export type BindingRow = Binding & { readonly isRecorded?: boolean | undefined }
+
 /** All that the memory store holds. */
 export interface MemoryState {
   readonly clock: Clock
   readonly links: ExpiringRows<string, LinkRow>
   readonly sessions: ExpiringRows<string, SessionRow>
   readonly users: ExpiringRows<string, UserRow>
+  /** By user. */
+  readonly identities: Map<string, BindingRow>
+  /** The user of each identity, among those of one platform and team. */
+  readonly boundUsers: Map<string, string>
+  /** The users of each identity; those who may not return by a sign-in alone are barred. */
+  readonly usersOf: Map<string, Map<string, SettingsUser>>
+  readonly barred: Set<string>
+  readonly signIns: BoundedTtlMap<string, SignIn>
+  readonly uses: BoundedTtlMap<string, { readonly device: string; session: number }>
+  readonly counts: BoundedTtlMap<string, { count: number }>
   /** @throws {UnavailableError} when there are as many live rows as may be: nothing live is ever evicted. */
   assertRoom(rows: { readonly isFull: boolean }): void
 }
@@ -91,6 +106,13 @@ export function emptyState(maxEntries: number, clock: Clock): MemoryState {
     links: new ExpiringRows(maxEntries, clock),
     sessions: new ExpiringRows(maxEntries, clock),
     users: new ExpiringRows(maxEntries, clock),
+    identities: new Map(),
+    boundUsers: new Map(),
+    usersOf: new Map(),
+    barred: new Set(),
+    signIns: new BoundedTtlMap({ maxEntries, clock }),
+    uses: new BoundedTtlMap({ maxEntries, clock }),
+    counts: new BoundedTtlMap({ maxEntries, clock }),
     assertRoom({ isFull }) {
       if (isFull) throw new UnavailableError('session_store', `the memory store holds ${maxEntries} entries`)
     },
@@ -105,7 +127,7 @@ export function ownCopy(text: string): string {
 const SHARED = new Map<string, RowContent>()
 
 /** What a link carries; what says no more than a kind is one object for all. Kinds are the app's own, and few. */
-export function rowContent({ user: _, ...content }: LinkContent): RowContent {
+export function rowContent({ user: _, ...content }: RowContent & Partial<LinkContent>): RowContent {
   const { kind, ...more } = content
   if (Object.values(more).some((value) => value !== undefined)) return content
   const known = SHARED.get(kind) ?? Object.freeze({ kind })
@@ -227,7 +249,8 @@ export function livingSessions(state: MemoryState, { oldest }: UserRow): readonl
   return rows
 }
 
-function keepSessions(owner: UserRow, rows: readonly SessionRow[]): void {
+/** Links the user's active sessions, oldest first. */
+export function keepSessions(owner: UserRow, rows: readonly SessionRow[]): void {
   owner.oldest = rows[0]
   for (const [index, row] of rows.entries()) row.next = rows[index + 1]
 }
