@@ -3,7 +3,7 @@ import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Token } from '../src/tokens.js'
-import { memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
+import { fileSubject, memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
 import { claim, issue, look, newIdentity, newUser, open, peek, rebind } from './support/store-world.js'
 
 /** What may happen: each with the numbers that choose its user, link, session and identity. */
@@ -189,6 +189,7 @@ async function compare(
 
 describe.each([
   ['memory', memorySubject, 1000],
+  ['file, restarted at each fifth step', () => fileSubject(5), 40],
   ['Redis', redisSubject, 60],
 ] as const)('on %s', (_name, start, numRuns) => {
   let subject: StoreSubject

@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { memoryReplay, type ReplayStore } from '@countersign/core'
+import { type FileStores, fileStores } from '@countersign/core/file'
 import { memorySecrets } from '@countersign/hmac'
 import { memoryCredentials } from '@countersign/mcp-credential'
+import { fileCredentials } from '@countersign/mcp-credential/file'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { memorySessions } from '@countersign/settings-session'
+import { fileSessions } from '@countersign/settings-session/file'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import {
@@ -12,10 +18,11 @@ import {
   secretStoreContract,
   settingsStoreContract,
 } from '@countersign/testing'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
 
+const folder = mkdtempSync(join(tmpdir(), 'countersign-contracts-'))
 let server: RedisServer
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
 let redis: Redis
@@ -26,16 +33,31 @@ beforeAll(async () => {
   clustered = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
 }, 60_000)
 afterAll(async () => {
+  rmSync(folder, { recursive: true })
   redis.disconnect()
   clustered.disconnect()
   await Promise.all([server.stop(), cluster.stop()])
 })
+
+const opened: FileStores[] = []
+afterEach(() => {
+  for (const files of opened.splice(0)) files.close()
+})
+/** A folder of its own for each case. */
+function newFiles(): FileStores {
+  const files = fileStores(mkdtempSync(join(folder, 'stores-')), { fsync: 'never' })
+  opened.push(files)
+  return files
+}
 
 const patient = { commandTimeoutMs: 10_000 }
 
 describe('[testing-contracts] the contract of credential stores holds', () => {
   describe('in memory', () => {
     test.each(credentialStoreContract(() => memoryCredentials()))('$title', ({ run }) => run())
+  })
+  describe('in a file', () => {
+    test.each(credentialStoreContract(() => fileCredentials(newFiles())))('$title', ({ run }) => run())
   })
   describe('on Redis', () => {
     test.each(credentialStoreContract(() => redisCredentials(redis, patient)))('$title', ({ run }) => run())
@@ -52,6 +74,9 @@ describe('[testing-contracts] the contract of secret stores holds in memory', ()
 describe('[testing-contracts] the contract of settings stores holds', () => {
   describe('in memory', () => {
     test.each(settingsStoreContract(() => memorySessions()))('$title', ({ run }) => run())
+  })
+  describe('in a file', () => {
+    test.each(settingsStoreContract(() => fileSessions(newFiles())))('$title', ({ run }) => run())
   })
   describe('on Redis', () => {
     test.each(settingsStoreContract(() => redisSessions(redis, patient)))('$title', ({ run }) => run())

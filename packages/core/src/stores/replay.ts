@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.js'
 import { resolveOptions } from '../options/resolve.js'
-import { option } from '../options/rules.js'
+import { type OptionRule, option } from '../options/rules.js'
 import { type ExpiringRow, ExpiringRows } from './expiring-rows.js'
 import { warnOfMemory } from './memory-advice.js'
 import { UnavailableError } from './unavailable-error.js'
@@ -22,8 +22,10 @@ export interface MemoryReplayOptions {
   readonly clock?: Clock | undefined
 }
 
+/** How many claims may live at once. */
+export const maxClaimsRule: OptionRule<number> = option.integer(1, 2 ** 24).default(1_000_000)
 const RULES = {
-  maxEntries: option.integer(1, 2 ** 24).default(1_000_000),
+  maxEntries: maxClaimsRule,
   clock: option.clock().default(systemClock),
 }
 

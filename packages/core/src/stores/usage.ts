@@ -70,14 +70,14 @@ export function countUsageInto(
   }
 
   async function write(): Promise<void> {
-    const uses = merge([...failed, ...counter.usage()])
+    const uses = mergeUses([...failed, ...counter.usage()])
     counter = countUsage(now)
     failed = []
     if (uses.length === 0) return
     try {
       await store.add(uses)
     } catch (error) {
-      failed = merge([...uses, ...failed])
+      failed = mergeUses([...uses, ...failed])
       throw error
     }
   }
@@ -96,7 +96,8 @@ export function countUsageInto(
   }
 }
 
-function merge(uses: readonly LegacyUse[]): readonly LegacyUse[] {
+/** One row for each caller: counts are added up, and of times the latest stays. */
+export function mergeUses(uses: readonly LegacyUse[]): readonly LegacyUse[] {
   const merged = new Map<string, LegacyUse>()
   for (const use of uses) {
     const { accepted = 0, refused = 0, lastSeenAt = 0 } = merged.get(use.caller) ?? {}

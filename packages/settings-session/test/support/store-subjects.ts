@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type FileStores, fileStores } from '@countersign/core/file'
 import { memorySessions } from '@countersign/settings-session'
+import { fileSessions } from '@countersign/settings-session/file'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { Cluster, Redis } from 'ioredis'
@@ -21,6 +26,34 @@ const namespace = () => `test${namespaces++}`
 export async function memorySubject(): Promise<StoreSubject> {
   const clock = fakeClock()
   return { store: memorySessions({ clock }), advance: async (ms) => clock.advance(ms), close: async () => undefined }
+}
+
+/** A process that ends, and starts again, whenever time has passed so often. */
+export async function fileSubject(restartsEach = 1): Promise<StoreSubject> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-sessions-'))
+  const clock = fakeClock()
+  let files: FileStores
+  let current: SettingsStore
+  const start = () => {
+    files = fileStores(folder, { fsync: 'never', clock })
+    current = fileSessions(files)
+  }
+  start()
+  let advances = 0
+  return {
+    store: new Proxy({} as SettingsStore, { get: (_, name) => Reflect.get(current, name) }),
+    async advance(ms) {
+      clock.advance(ms)
+      advances += 1
+      if (advances % restartsEach !== 0) return
+      files.close()
+      start()
+    },
+    async close() {
+      files.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
 }
 
 export async function redisSubject(): Promise<StoreSubject> {
@@ -82,6 +115,7 @@ const kinds = clientKinds({ ioredis: { Redis, Cluster }, iovalkey })
 
 export const subjects: readonly (readonly [string, () => Promise<StoreSubject>])[] = [
   ['memory', memorySubject],
+  ['file', fileSubject],
   ['Redis', redisSubject],
   ['a Redis cluster', clusterSubject],
   ...kinds.map((kind) => [kind.name, subjectOf(kind)] as const),
