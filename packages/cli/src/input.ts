@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readVariable } from '@countersign/core/gate-kit'
+import { InvalidArgumentError } from 'commander'
 import type { Context } from './context.js'
 import { fileError, usageError } from './errors.js'
 
@@ -44,6 +45,12 @@ export async function readSecret(
       : (await readInput(context, file, what)).toString('utf8').replace(/\r?\n$/, '')
   if (text === '') throw usageError(`${what} is empty: ${file ?? variable} holds nothing`)
   return text
+}
+
+/** For commander: a port, or 0 for any that is free. */
+export function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('It must be 0 to 65535.')
+  return Number(text)
 }
 
 /** @throws {CommandError} for anything but an absolute http or https URL without credentials. */

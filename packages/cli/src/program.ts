@@ -3,8 +3,9 @@ import { Command } from 'commander'
 import { addCommand, addGroup, type CommandDefinition, type CommandGroup, type CommandHooks } from './command.js'
 import { addNamespaceOption } from './connect/redis.js'
 import type { Context } from './context.js'
+import type { DevOptions } from './dev/dev.js'
 import type { DoctorRequest } from './doctor/doctor.js'
-import { parseUrl } from './input.js'
+import { parsePort, parseUrl } from './input.js'
 
 /** The commands that belong to no group. */
 const completion: CommandDefinition<object, [shell: string]> = {
@@ -73,6 +74,20 @@ const doctor: CommandDefinition<DoctorRequest> = {
   run: async (context, options) => (await import('./doctor/doctor.js')).doctor(context, options),
 }
 
+const dev: CommandDefinition<DevOptions> = {
+  usage: 'dev',
+  summary: 'run an issuer and all four gates on this machine, and print what their callers present',
+  details:
+    'For a first 200 without a provider: each line that it prints is ready to paste, and each decision follows. With --app it prints what your own app needs, and a signed request and an access token for it. It listens on loopback alone; Ctrl+C ends it.',
+  examples: ['countersign dev', 'countersign dev --app http://localhost:3000/jobs'],
+  changesState: true,
+  options: (command) =>
+    command
+      .option('--port <n>', 'where it listens; 0 takes any', parsePort, 8787)
+      .option('--app <url>', 'the address of a route of your own app', parseUrl),
+  run: async (context, options) => (await import('./dev/dev.js')).dev(context, options),
+}
+
 const EXIT_CODES = `
 Exit codes:
   0    done, and every check passed
@@ -99,7 +114,7 @@ export async function createProgram(context: Context, hooks: CommandHooks, words
     const commands = words.includes(group.name) ? await group.load() : []
     for (const command of commands) addCommand(parent, command, context, hooks)
   }
-  for (const command of [doctor, completion] as const) addCommand(program, command, context, hooks)
+  for (const command of [dev, doctor, completion] as const) addCommand(program, command, context, hooks)
   return program
 }
 

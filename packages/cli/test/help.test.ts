@@ -47,6 +47,7 @@ describe('help', () => {
       ...['mcp', 'mcp issue', 'mcp list', 'mcp show', 'mcp revoke', 'mcp print', 'mcp client-config'],
       ...['session', 'session list', 'session revoke', 'session revoke-all', 'session link'],
       ...['audit', 'audit tail', 'audit verify'],
+      'dev',
       'doctor',
       'completion',
     ])
@@ -112,7 +113,7 @@ test.each([
       .replace(/\s#.*$/, '')
       .split(/\s+/)
       .slice(1)
-    const name = words.slice(0, ['doctor', 'completion'].includes(words[0] ?? '') ? 1 : 2).join(' ')
+    const name = words.slice(0, ['dev', 'doctor', 'completion'].includes(words[0] ?? '') ? 1 : 2).join(' ')
     const found = commands.find(([known]) => known === name)
     expect([line, found?.[0]]).toEqual([line, name])
     const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []

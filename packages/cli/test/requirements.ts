@@ -3,6 +3,7 @@ export const requirements: Record<string, string> = {
   'cli-bad-inputs':
     'unreachable store, wrong key-encryption key, unknown caller, bad URL: one line that says what is wrong and what to do, exit code not 0, no stack',
   'cli-smoke-broken-metadata': 'oauth smoke against a broken metadata document of each kind',
+  'cli-dev': 'what dev prints is granted when it is pasted, by its own gates and by those of an app that it names',
   'cli-smoke-demo': 'oauth smoke against the demo',
   'cli-smoke-sdk-server': "oauth smoke against the MCP SDK's own example server",
   'cli-audit-torn-line':
