@@ -31,6 +31,10 @@ test('the page says whose session it replaces, and does not when that is the sam
   expect(other).toContain('This browser is signed in for <bdi>f•••r</bdi> on <bdi>Slack</bdi>.')
   const same = await textOf(await browser.open(await app.link({ platform: 'slack', userId: 'first-user' })))
   expect(same).not.toContain('This browser is signed in')
+  const account = { userId: 'named', display: { account: 'Ada' } }
+  await browser.confirm(await app.link(account))
+  const third = await textOf(await browser.open(await app.link({ userId: 'third' })))
+  expect(third).toContain('This browser is signed in for <bdi>Ada</bdi> on <bdi>Telegram</bdi>.')
 })
 
 test('before the first sign-in the page warns that the account will be connected to that user, and after it no more', async () => {

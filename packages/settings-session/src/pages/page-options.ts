@@ -12,7 +12,7 @@ export interface PageModel extends Language {
   readonly theme: PageTheme
 }
 
-/** A user as a page names them: the platform as it is written, and the name on it, masked. */
+/** A user as a page names them: the platform as it is written, and the name on it; masked, where the app gave none to show. */
 export interface NamedUser {
   readonly platform: string
   readonly user: string

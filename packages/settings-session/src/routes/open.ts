@@ -23,7 +23,7 @@ import type { ExchangeResult, PeekedLink, SettingsStore } from '../store/port.js
 import { parseToken, TOKEN_LENGTH, type Token } from '../tokens.js'
 import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
-import { named } from './named-user.js'
+import { named, namedBy } from './named-user.js'
 import { continueOnPage, type Outcome, type PageReply, page, type RouteDenied, seeOther } from './outcome.js'
 import { currentSession, isSignedIn, noLinkWords, setSessionCookie } from './session.js'
 import { welcome } from './welcome.js'
@@ -177,7 +177,7 @@ async function confirmPage(
     display,
     provider: provider?.name,
     connects: mayConnect && (await store.identityOf(user)) === undefined,
-    replaces: isAnother ? named(current.session.user) : undefined,
+    replaces: isAnother ? namedBy(current.session) : undefined,
     expiresAt: new Date(expiresAt),
     secondsLeft: (expiresAt - clock.now()) / 1000,
   })

@@ -1,9 +1,8 @@
 import { csrfTokenOf } from '../csrf.js'
-import type { SettingsUser } from '../principal.js'
 import { pathTo, type Site } from '../site.js'
 import type { StoredSession } from '../store/port.js'
 import type { Token } from '../tokens.js'
-import { named } from './named-user.js'
+import { namedBy } from './named-user.js'
 import { type PageReply, page } from './outcome.js'
 
 /** Whether the session is good for a release alone. */
@@ -12,10 +11,10 @@ export function isReleasable({ claim }: StoredSession): boolean {
 }
 
 /** The page of a person whose identity is another user's: it can be released. Nothing on it names that user. */
-export function releasePage(site: Site, session: Token, user: SettingsUser): PageReply {
+export function releasePage(site: Site, { text }: Token, session: StoredSession): PageReply {
   return page('release', {
-    ...named(user),
+    ...namedBy(session),
     action: pathTo(site, '/oauth/release'),
-    fields: { _csrf: csrfTokenOf(session.text) },
+    fields: { _csrf: csrfTokenOf(text) },
   })
 }

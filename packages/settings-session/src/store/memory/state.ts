@@ -191,13 +191,14 @@ export function refused<R extends SessionRefusal>(
 
 /** A session in the form of the port. Not of one that was ended. */
 export function viewOf(state: MemoryState, row: SessionRow): StoredSession {
-  const { agentId, kind, metadata, returnTo } = row.content
+  const { agentId, kind, metadata, display, returnTo } = row.content
   const createdAt = endOf(row) - row.limits.absoluteMs
   return {
     user: row.owner.user,
     agentId,
     kind,
     metadata,
+    display,
     returnTo,
     id: row.key,
     state: row.state as SessionState,

@@ -49,13 +49,14 @@ export function sessionOf([
   answer,
   allowed,
 ]: SessionLines): StoredSession {
-  const { user, agentId, kind, metadata, returnTo } = JSON.parse(content) as LinkContent
+  const { user, agentId, kind, metadata, display, returnTo } = JSON.parse(content) as LinkContent
   return {
     // One by one: a spread of what was parsed costs more than all the rest.
     user,
     agentId,
     kind,
     metadata,
+    display,
     returnTo,
     id,
     state: state as SessionState,
