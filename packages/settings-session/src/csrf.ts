@@ -79,7 +79,7 @@ export function mediaTypeOf(request: IncomingMessage): string | undefined {
 }
 
 /** Whether the request carries the token: in the header field, or in a body that was parsed already. */
-function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
+export function carriesToken(request: IncomingMessage & { body?: unknown }, token: string): boolean {
   const header = fieldLines(request, CSRF_HEADER)
   const type = mediaTypeOf(request)
   if (

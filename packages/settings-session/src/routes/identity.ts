@@ -30,6 +30,8 @@ export interface Proof {
   readonly isAllowed?: boolean | undefined
   /** The person came without a link: an identity that is not bound any more opens nothing. */
   readonly by?: 'sign_in' | undefined
+  /** The session was opened by this proof already: what was not recorded then is now. */
+  readonly isRepeat?: boolean | undefined
   /** The session's next secret. Default: a random one. */
   readonly next?: Token | undefined
   /** From whom the identity was released for this. */
@@ -44,7 +46,7 @@ export async function settleIdentity(
   proof: Proof,
 ): Promise<Outcome> {
   const { site, store, audit } = context
-  const { session, identity, isAgain, returnTo, mayEstablish, isAllowed, former } = proof
+  const { session, identity, isAgain, isRepeat = false, returnTo, mayEstablish, isAllowed, former } = proof
   const token = proof.next ?? mintToken('s', session.tag)
   const claim = await store.claimIdentity({ session, newHash: token.hash, identity, mayEstablish, isAllowed })
   if (claim.outcome === 'contended') return unavailable('session_store')
@@ -69,7 +71,7 @@ export async function settleIdentity(
     await grantChange(audit, 'settings.identity.claimed', { user, id, http, attributes }, undo)
     await confirmBinding(store, user, { identity, attempt: token.hash })
   }
-  if (!isAgain) return welcome(context, request, response, { token, isRepeat: false, by: proof.by, ...claim })
+  if (!isAgain) return welcome(context, request, response, { token, isRepeat, by: proof.by, ...claim })
   const undo = () => revokeSession(context, request, claim.session, 'audit_sink', { hash: token.hash })
   await grantChange(audit, 'settings.session.reverified', { user, id, http }, undo)
   setSessionCookie(context, response, token)

@@ -2,7 +2,7 @@ import { denied, isDenied } from '@countersign/core/gate-kit'
 import type { Request, Response } from 'express'
 import { restoreFormer } from '../bindings.js'
 import { tokenInCookie } from '../cookies.js'
-import { isOwnRequest, isPlainText } from '../csrf.js'
+import { carriesToken, csrfTokenOf, isOwnRequest, isPlainText } from '../csrf.js'
 import { grantChange, reportChange } from '../events.js'
 import type { IdentityPolicy } from '../oauth/first-claim.js'
 import { closeSocketsOf } from '../session-watch.js'
@@ -13,7 +13,8 @@ import { isWhole, refusedBy } from '../verify.js'
 import { changedBy, type RouteContext } from './context.js'
 import { refuseFirst, settleIdentity } from './identity.js'
 import type { Outcome } from './outcome.js'
-import { currentSession, setSessionCookie, withoutSession } from './session.js'
+import { type CurrentSession, currentSession, withoutSession } from './session.js'
+import { isReleasable, releasePage } from './taken.js'
 import { continueTo } from './welcome.js'
 
 /**
@@ -27,9 +28,14 @@ export async function releaseIdentity(context: RouteContext, request: Request, r
   if (isPlainText(request) || !isOwnRequest(request, site.origin, token?.text)) return denied('cross_site')
   if (token === undefined) return withoutSession(context, request, denied('missing'))
   const current = await currentSession(context, request)
-  if (isDenied(current))
-    return (await repeated(context, request, response, token)) ?? withoutSession(context, request, current)
-  if (isWhole(current.session, true)) return continueTo(site, request)
+  if (!isDenied(current) && isWhole(current.session, true)) return continueTo(site, request)
+  // The page of one session named another user than this one is for: the browser has opened another link since.
+  const isOwnForm = carriesToken(request, csrfTokenOf(token.text))
+  if (isDenied(current)) {
+    const done = isOwnForm ? await repeated(context, request, response, token) : undefined
+    return done ?? withoutSession(context, request, current)
+  }
+  if (!isOwnForm || !isReleasable(current.session)) return refuseForm(context, request, current)
   if (!mayBeFirst(identities, current.session)) return refuseFirst(context, request, response, current.session)
   const freed = await store.freeIdentity(token)
   if (freed.outcome === 'refused') {
@@ -54,6 +60,12 @@ export async function releaseIdentity(context: RouteContext, request: Request, r
   return outcome.outcome === 'denied' ? ((await repeated(context, request, response, token)) ?? outcome) : outcome
 }
 
+/** A form of another session does nothing; where this one has such a page, the person sees that. */
+function refuseForm(context: RouteContext, request: Request, { token, session }: CurrentSession): Outcome {
+  if (isReleasable(session)) return releasePage(context.site, token, session)
+  return withoutSession(context, request, denied('revoked'))
+}
+
 /** The process that proved the identity may have had a laxer policy than this one. The app is not asked twice. */
 function mayBeFirst({ firstClaim }: IdentityPolicy, { linkId, claim }: StoredSession): boolean {
   if (linkId === undefined || firstClaim === 'trust-link') return true
@@ -65,7 +77,7 @@ function nextOf({ text, tag }: Token): Token {
   return mintToken('s', tag, deriveSecret(text, 'release'))
 }
 
-/** A double click, or the answer to the first one was lost. */
+/** A double click, or the answer to the first one was lost, and with it its record: what is not recorded yet is. */
 async function repeated(
   context: RouteContext,
   request: Request,
@@ -75,7 +87,8 @@ async function repeated(
   const next = nextOf(token)
   const found = await context.store.read(next)
   if (found.outcome === 'refused' || !isWhole(found.session, true)) return undefined
-  if (found.session.verifiedMsAgo >= REPEAT_MS) return undefined
-  setSessionCookie(context, response, next)
-  return continueTo(context.site, request, found.session.returnTo)
+  const { identity, verifiedMsAgo } = found.session
+  if (identity === undefined || verifiedMsAgo >= REPEAT_MS) return undefined
+  const proof = { session: next, next, identity, isAgain: false, isRepeat: true, mayEstablish: false }
+  return settleIdentity(context, request, response, proof)
 }

@@ -145,7 +145,8 @@ export interface IdentityClaim {
   readonly session: TokenRef
   /**
    * The hash of the session's new secret: what was known before the sign-in opens nothing after it. It also names the
-   * attempt, for what it binds: see {@link Binding}.
+   * attempt, for what it binds: see {@link Binding}. The session's present hash repeats a claim whose record may be missing: the
+   * age of the proof stays.
    */
   readonly newHash: string
   readonly identity: SettingsIdentity

@@ -97,10 +97,11 @@ export function memoryIdentities(
       if (bound === undefined) bind(user, { identity, attempt: newHash })
       barred.delete(userKey(user))
       const wasActive = row.state === 'active'
+      const isRepeat = row.hash === newHash
       row.hash = newHash
       row.state = 'active'
-      row.verifiedMs = ageOf(state, row)
-      row.seenMs = row.verifiedMs
+      row.seenMs = ageOf(state, row)
+      if (!isRepeat) row.verifiedMs = row.seenMs
       row.proof = { identity }
       spendLink(state, row)
       const ended = wasActive ? [] : enterSession(state, row)

@@ -33,7 +33,9 @@ if not bound then
 end
 redis.call('HDEL', key, 'z')
 local wasActive = row.st == 'active'
-redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', now, 't', now, 'id', ARGV[5])
+-- Of a repeat nobody has proved more.
+local verified = row.h == ARGV[4] and row.v or now
+redis.call('HSET', KEYS[1], 'h', ARGV[4], 'st', 'active', 'v', verified, 't', now, 'id', ARGV[5])
 redis.call('HDEL', KEYS[1], 'q', 'qk', 'qa', 'qf', 'qn', 'pk')
 spendLink(row)
 row = load(KEYS[1])
