@@ -24,6 +24,7 @@ const confirm: PageContents['confirm'] = {
   kind: 'settings',
   agentId: 'planner',
   connects: false,
+  returns: true,
   provider: 'Example ID',
   expiresAt: new Date(Date.UTC(2026, 0, 1, 0, 10)),
   secondsLeft: 545,
@@ -45,7 +46,7 @@ const pages: Readonly<Record<string, { [N in PageName]: readonly [N, PageContent
   error: ['error', { status: 401, reason: 'spent', words: 'linkRefused', link: { href: '/', text: 'tryAgain' } }],
   mismatch: ['error', { status: 403, reason: 'identity_mismatch', words: 'identityMismatch' }],
   'logged-out': ['loggedOut', {}],
-  release: ['release', { action: '/x', fields: { _csrf: 'x' }, platform: 'Slack', user: 'U•••7' }],
+  release: ['release', { action: '/x', fields: { _csrf: 'x' }, platform: 'Slack', user: 'U•••7', returns: true }],
   'not-me': ['notMe', {}],
   telegram: ['telegram', { action: '/telegram' }],
 }

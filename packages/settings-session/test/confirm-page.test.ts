@@ -37,6 +37,31 @@ test('the page says whose session it replaces, and does not when that is the sam
   expect(third).toContain('This browser is signed in for <bdi>Ada</bdi> on <bdi>Telegram</bdi>.')
 })
 
+test.each([
+  ['sign-in', true],
+  ['link', false],
+] as const)(
+  "with returning: '%s' it says whose settings a sign-in opens afterwards, before it connects: %s",
+  async (returning, says) => {
+    const provider = await startHostileProvider()
+    app = await settingsApp({ oauth: provider.oauth, firstClaim: 'trust-link', returning, realTime: true })
+    try {
+      const warning = 'each sign-in here with that account opens the settings of this user'
+      expect((await textOf(await app.browser().open(await app.link()))).includes(warning)).toBe(says)
+      await app.settings.rebind({ platform: 'telegram', userId: 'other' }, { issuer: provider.url, subject: 'alice' })
+      const browser = app.browser()
+      await browser.confirm(await app.link())
+      const begun = await browser.send('/settings/oauth/start')
+      const taken = await textOf(await browser.send(provider.answerTo(begun.headers.get('location') as string)))
+      expect([taken.includes('It was not me'), taken.includes(warning)]).toEqual([true, says])
+      await app.settings.rebind({ platform: 'telegram', userId: 'u1' }, { issuer: provider.url, subject: 'bob' })
+      expect(await textOf(await app.browser().open(await app.link()))).not.toContain(warning)
+    } finally {
+      await provider.close()
+    }
+  },
+)
+
 test('before the first sign-in the page warns that the account will be connected to that user, and after it no more', async () => {
   const provider = await startHostileProvider()
   app = await settingsApp({ oauth: provider.oauth, firstClaim: 'trust-link', realTime: true })

@@ -26,14 +26,14 @@ ${hidden}${model.needsCode ? codeField(model) : html``}<div class="actions"><but
 
 /** The page that asks whether an account is to be released by another user. */
 export function release(model: PageModels['release']): string {
-  const { action, fields, texts } = model
+  const { action, fields, returns, texts } = model
   return layout(
     model,
     texts.releaseTitle,
     html`<p>${texts.releaseText}</p>
 <p>${account(texts, 'releaseUser', model)}</p>
 <p class="warning">${texts.releaseHint}</p>
-<form method="post" action="${action}">
+${returning(returns, texts)}<form method="post" action="${action}">
 ${hiddenFields(fields)}<div class="actions"><button>${texts.releaseButton}</button></div>
 </form>`,
   )
@@ -76,11 +76,15 @@ function timeLeft(lang: string, seconds: number): string {
   return new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'long' }).format(value)
 }
 
-function warnings({ connects, replaces, texts }: Confirm): readonly Html[] {
+function warnings({ connects, returns, replaces, texts }: Confirm): readonly Html[] {
   return [
     ...(replaces === undefined ? [] : [html`<p class="warning">${account(texts, 'replaces', replaces)}</p>\n`]),
-    ...(connects ? [html`<p class="warning">${texts.warnConnect}</p>\n`] : []),
+    ...(connects ? [html`<p class="warning">${texts.warnConnect}</p>\n`, ...returning(returns, texts)] : []),
   ]
+}
+
+function returning(returns: boolean, texts: PageTexts): readonly Html[] {
+  return returns ? [html`<p class="warning">${texts.warnReturn}</p>\n`] : []
 }
 
 function codeField({ isCodeWrong, isCodeIncomplete, texts }: Confirm): Html {

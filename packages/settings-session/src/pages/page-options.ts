@@ -38,6 +38,8 @@ export interface ConfirmContent extends NamedUser {
   readonly provider?: string | undefined
   /** The sign-in will connect the person's account with this user: nobody is connected yet. */
   readonly connects: boolean
+  /** Once connected, a sign-in without a link opens this user's settings (`returning: 'sign-in'`). */
+  readonly returns: boolean
   /** Whose session of this browser the link's session replaces. */
   readonly replaces?: NamedUser | undefined
   readonly expiresAt: Date
@@ -51,6 +53,8 @@ export interface ReleaseContent extends NamedUser {
   readonly action: string
   /** Hidden fields that the form must send. */
   readonly fields: Readonly<Record<string, string>>
+  /** Once connected, a sign-in without a link opens this user's settings (`returning: 'sign-in'`). */
+  readonly returns: boolean
 }
 
 /** What each page says, by the page's name. Its sentences are in the request's language. */

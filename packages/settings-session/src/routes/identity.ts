@@ -158,7 +158,7 @@ function refuseTaken(
   setSessionCookie(context, response, token)
   expireCookie(response, context.site.cookies.open)
   const refusal = mismatch(context, session, identity, { cause: 'taken' })
-  return { ...refusal, page: releasePage(context.site, token, session) }
+  return { ...refusal, page: releasePage(context, token, session) }
 }
 
 /** The refusal of a person who is not the user; the user may be warned. */

@@ -28,7 +28,7 @@ export async function startSignIn(
     return startReturning(context, provider, request, response)
   }
   const { token, session } = current
-  if (isReleasable(session)) return releasePage(site, token, session)
+  if (isReleasable(session)) return releasePage(context, token, session)
   const isAgain = isWhole(session, true)
   const signIn = signInOf(request, site, token)
   const url = await whereToSignIn(site, provider, bindingOf(signIn, provider.id, isAgain))

@@ -159,7 +159,7 @@ async function confirmPage(
   { content, expiresAt, needsCode }: OpenLink,
   problem?: 'wrong' | 'incomplete',
 ): Promise<PageReply> {
-  const { site, provider, store, identities, clock } = context
+  const { site, provider, store, identities, maySignIn, clock } = context
   const { user, agentId, kind, display } = content
   const current = await currentSession(context, request)
   const isAnother = !isDenied(current) && userKey(current.session.user) !== userKey(user)
@@ -177,6 +177,7 @@ async function confirmPage(
     display,
     provider: provider?.name,
     connects: mayConnect && (await store.identityOf(user)) === undefined,
+    returns: maySignIn,
     replaces: isAnother ? namedBy(current.session) : undefined,
     expiresAt: new Date(expiresAt),
     secondsLeft: (expiresAt - clock.now()) / 1000,

@@ -62,7 +62,7 @@ export async function releaseIdentity(context: RouteContext, request: Request, r
 
 /** A form of another session does nothing; where this one has such a page, the person sees that. */
 function refuseForm(context: RouteContext, request: Request, { token, session }: CurrentSession): Outcome {
-  if (isReleasable(session)) return releasePage(context.site, token, session)
+  if (isReleasable(session)) return releasePage(context, token, session)
   return withoutSession(context, request, denied('revoked'))
 }
 

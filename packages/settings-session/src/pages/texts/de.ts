@@ -20,6 +20,8 @@ export const de: PageTexts = {
   replaces: 'Dieser Browser ist für {account} bei {platform} angemeldet. Diese Sitzung wird ersetzt.',
   warnConnect:
     'Das Konto, mit dem Sie sich anmelden, wird mit der Person oben verbunden. Fahren Sie nur fort, wenn Sie diese Person sind und den Link selbst angefordert haben. Hat Ihnen jemand anders den Link geschickt? Dann fahren Sie nicht fort.',
+  warnReturn:
+    'Danach öffnet jede Anmeldung mit diesem Konto hier die Einstellungen dieses Benutzers. Wenn Sie das nicht sind, steht in dessen Einstellungen, was Sie dort eingeben.',
   notMe: 'Das bin ich nicht',
   confirmHint: 'Wenn Sie diesen Link nicht angefordert haben, schließen Sie diese Seite. Es wurde nichts geöffnet.',
   notMeTitle: 'Danke, der Link ist ungültig',

@@ -18,6 +18,8 @@ export const en = {
   replaces: 'This browser is signed in for {account} on {platform}. That session is replaced.',
   warnConnect:
     'The account that you sign in with will be connected to the user above. Continue only if that user is you, and you asked for this link yourself. Did somebody else send it to you? Then do not continue.',
+  warnReturn:
+    'Afterwards, each sign-in here with that account opens the settings of this user. If this user is not you, what you enter there is in their settings.',
   notMe: 'Not me',
   confirmHint: 'If you did not ask for this link, close this page. Nothing was opened.',
   notMeTitle: 'Thank you, the link is void',

@@ -20,6 +20,8 @@ export const es: PageTexts = {
   replaces: 'Este navegador tiene una sesión de {account} en {platform}. Esa sesión se sustituye.',
   warnConnect:
     'La cuenta con la que inicie sesión quedará conectada a la persona de arriba. Continúe solo si esa persona es usted y usted mismo pidió este enlace. ¿Se lo envió otra persona? Entonces no continúe.',
+  warnReturn:
+    'Después, cada inicio de sesión aquí con esa cuenta abrirá los ajustes de este usuario. Si ese usuario no es usted, lo que escriba allí quedará en los ajustes de esa persona.',
   notMe: 'No soy yo',
   confirmHint: 'Si no pidió este enlace, cierre esta página. No se ha abierto nada.',
   notMeTitle: 'Gracias, el enlace queda anulado',
