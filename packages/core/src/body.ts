@@ -1,4 +1,7 @@
+import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import getRawBody from 'raw-body'
 import { andThen } from './async.js'
 import { CodedTypeError } from './errors.js'
 import { memberOf } from './options/own.js'
@@ -166,8 +169,8 @@ function takeWhole(request: IncomingMessage, length: number | undefined, maxByte
 }
 
 /**
- * Reads in paused mode. A body that comes in pieces is put together at the message's end, before `'end'` is emitted, and put
- * back with `unshift`.
+ * Reads in paused mode. A body that comes in pieces is handed to raw-body, chunk by chunk, and at the message's end,
+ * before `'end'` is emitted, put back with `unshift`.
  */
 function pump(
   request: IncomingMessage,
@@ -180,20 +183,38 @@ function pump(
   reject: (error: unknown) => void,
 ): void {
   const chunks: Buffer[] = []
-  let received = 0
+  let feed: EventEmitter | undefined
+  let isDone = false
   const idle = framed ? undefined : setTimeout(onIdle, IDLE_MS)
   const deadline = withinMs === undefined ? undefined : setTimeout(onLate, withinMs)
 
   function finish(): void {
+    isDone = true
     clearTimeout(idle)
     clearTimeout(deadline)
     request.off('readable', onReadable).off('error', onGone).off('close', onGone)
   }
 
-  function putBack(): Buffer {
-    const body = Buffer.concat(chunks)
-    if (body.length > 0) request.unshift(body)
-    return body
+  function startReader(): EventEmitter {
+    const source = new EventEmitter()
+    getRawBody(source as unknown as Readable, { limit: maxBytes, length: length ?? null }, (error, body) => {
+      finish()
+      if (error == null) {
+        if (body.length > 0) request.unshift(body)
+        return resolve(keep(request, body))
+      }
+      if (error.type === 'entity.too.large') {
+        putBack()
+        return resolve('too_large')
+      }
+      if (error.type === 'request.aborted' || error.type === 'request.size.invalid') return resolve('aborted')
+      reject(error)
+    })
+    return source
+  }
+
+  function putBack(): void {
+    if (chunks.length > 0) request.unshift(Buffer.concat(chunks))
   }
 
   function onLate(): void {
@@ -205,34 +226,24 @@ function pump(
   function onReadable(): void {
     idle?.refresh()
     if (http2StreamOf(request)?.aborted === true) return onGone()
-    if (chunks.length === 0 && isWhole(request, framed, length)) {
+    if (feed === undefined && isWhole(request, framed, length)) {
       finish()
       return resolve(takeWhole(request, length, maxBytes))
     }
-    while (request.readableLength > 0) {
+    feed ??= startReader()
+    while (!isDone && request.readableLength > 0) {
       const chunk = request.read(request.readableLength) as Buffer | null
       if (chunk === null) break
       chunks.push(chunk)
-      received += chunk.length
-      if (received > maxBytes) {
-        finish()
-        putBack()
-        return resolve('too_large')
-      }
-      pieces?.take(chunk)
+      feed.emit('data', chunk)
+      if (!isDone) pieces?.take(chunk)
     }
-    if (hasEnded(request, framed)) onEnd()
-  }
-
-  function onEnd(): void {
-    finish()
-    // What is short of its declared length is none of the client's whole body.
-    if (length !== undefined && received !== length) return resolve('aborted')
-    resolve(keep(request, putBack()))
+    if (!isDone && hasEnded(request, framed)) feed.emit('end')
   }
 
   // Without this the reader would wait for ever.
   function onGone(): void {
+    if (feed !== undefined) return void feed.emit('aborted')
     finish()
     resolve('aborted')
   }
