@@ -4,7 +4,7 @@
  */
 const ROWS = [
   ['core'],
-  ['audit', 'redis'],
+  ['audit', 'redis', 'postgres'],
   ['hmac', 'oauth-bearer', 'mcp-credential', 'settings-session'],
   ['testing', 'cli'],
   ['demo'],

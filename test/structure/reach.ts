@@ -26,7 +26,7 @@ const COSTLY: Readonly<Record<string, RegExp>> = {
 }
 
 /** What a gate's sub-path may load beside core: a gate's main entry loads nothing else. */
-const BESIDE_CORE: Readonly<Record<string, string>> = { './redis': 'redis' }
+const BESIDE_CORE: Readonly<Record<string, string>> = { './redis': 'redis', './postgres': 'postgres' }
 
 const libraryOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 

@@ -6,6 +6,7 @@ import type { Context } from './context.js'
 import type { DevOptions } from './dev/dev.js'
 import type { DoctorRequest } from './doctor/doctor.js'
 import { parsePort, parseUrl } from './input.js'
+import type { MigrateRequest } from './migrate.js'
 
 /** The commands that belong to no group. */
 const completion: CommandDefinition<object, [shell: string]> = {
@@ -88,6 +89,19 @@ const dev: CommandDefinition<DevOptions> = {
   run: async (context, options) => (await import('./dev/dev.js')).dev(context, options),
 }
 
+const migrate: CommandDefinition<MigrateRequest> = {
+  usage: 'migrate',
+  summary: 'create the tables and functions of all stores in PostgreSQL',
+  details:
+    'It adds what is missing, in one transaction; run again it changes nothing. Run it before the processes of a new version start.',
+  examples: ['countersign migrate', 'countersign migrate --schema auth', 'countersign migrate --print'],
+  options: (command) =>
+    command
+      .option('--schema <name>', 'the schema, which must exist (default: the first one of the search_path)')
+      .option('--print', 'print the SQL instead of running it'),
+  run: async (context, options) => (await import('./migrate.js')).migrate(context, options),
+}
+
 const EXIT_CODES = `
 Exit codes:
   0    done, and every check passed
@@ -114,7 +128,7 @@ export async function createProgram(context: Context, hooks: CommandHooks, words
     const commands = words.includes(group.name) ? await group.load() : []
     for (const command of commands) addCommand(parent, command, context, hooks)
   }
-  for (const command of [dev, doctor, completion] as const) addCommand(program, command, context, hooks)
+  for (const command of [dev, migrate, doctor, completion] as const) addCommand(program, command, context, hooks)
   return program
 }
 

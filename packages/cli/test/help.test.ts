@@ -47,9 +47,7 @@ describe('help', () => {
       ...['mcp', 'mcp issue', 'mcp list', 'mcp show', 'mcp revoke', 'mcp print', 'mcp client-config'],
       ...['session', 'session list', 'session revoke', 'session revoke-all', 'session link'],
       ...['audit', 'audit tail', 'audit verify'],
-      'dev',
-      'doctor',
-      'completion',
+      ...['dev', 'migrate', 'doctor', 'completion'],
     ])
     for (const [name, command] of commands) {
       const written: string[] = []

@@ -1,22 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import { postgresSecrets } from '@countersign/hmac/postgres'
 import { afterAll, beforeAll, beforeEach } from '@jest/globals'
 import pg from 'pg'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { PostgresServer } from '../../../test/support/postgres-server.js'
+import { migrations as migration } from '../../../test/support/postgres-tables.js'
 import { type Harness, SECRET, send, signed } from './harness.js'
 
 /** The ring of the tests, and one of another key. */
 export const KEK = `k1:${randomBytes(32).toString('base64')}`
 export const OTHER = `k2:${randomBytes(32).toString('base64')}`
 
-const folder = new URL('../migrations/', import.meta.url)
-/** All migrations, in their order. */
-export const migration = readdirSync(folder)
-  .sort()
-  .map((name) => readFileSync(new URL(name, folder), 'utf8'))
-  .join('\n')
+export { migrations as migration } from '../../../test/support/postgres-tables.js'
 
 /** A server for the file that calls this; the table is empty before each test. */
 export function usePostgres() {

@@ -1,12 +1,11 @@
 // Not the global one: a test of the app that fakes it must not see this.
 import { setTimeout } from 'node:timers'
 import { UnavailableError } from '@countersign/core'
-import { isUnavailable, withDeadline } from '@countersign/core/gate-kit'
+import { isUnavailable, ServerClock, withDeadline } from '@countersign/core/gate-kit'
 import { adviseOnStart } from './advise-on-connection.js'
 import { clientOptions, clientTimeoutMs, isCluster, type RedisClient } from './client.js'
 import { EVICTS } from './eviction.js'
 import { commandOf, probeScript, type RedisScript } from './script.js'
-import { ServerClock } from './server-clock.js'
 import { WriteBatch } from './write-batch.js'
 
 /** One server as seen through one client: on a cluster each hash tag has its own. */

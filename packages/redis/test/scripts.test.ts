@@ -1,8 +1,8 @@
+import { ServerClock } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { createScriptRunner, defineScript, keyTag } from '../src/index.js'
-import { ServerClock } from '../src/server-clock.js'
 import { client, disconnectAll } from './harness.js'
 
 let server: RedisServer

@@ -1,15 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { inspectSecretsTable, quotedTable, type SecretsTable } from '@countersign/hmac/postgres'
+import { inspectSecretsTable, quotedTable, type SecretsTable, type TableState } from '@countersign/hmac/postgres'
 import type { CommandDefinition } from '../command.js'
 import { type Database, openDatabase } from '../connect/postgres.js'
 import { usageError } from '../errors.js'
+import { secretMigrations, usageTable } from '../migrations.js'
 import { postgresBackend, tableOf, unreadableText } from './postgres-backend.js'
 import { addTableOptions } from './with-secrets.js'
-
-/** The tables' own names, as the migrations have them. */
-const SECRETS = 'internal_service_hmac_secrets'
-const USAGE = 'countersign_legacy_usage'
 
 interface MigrateOptions extends SecretsTable {
   readonly print?: boolean
@@ -24,8 +19,8 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   options: (command) => addTableOptions(command).option('--print', 'print the SQL instead of running it'),
   async run({ env, output }, options) {
     const place = tableOf(env, options)
-    const usage = quotedTable('hmac migrate', { ...place, table: USAGE })
-    const all = readMigrations(place)
+    const usage = usageTable(place)
+    const all = secretMigrations(place)
     if (options.print) {
       const lines = all.map(({ sql }) => sql.trimEnd())
       output.result(options.json, all, lines)
@@ -48,24 +43,8 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
   },
 }
 
-/** The files, as they are where the tables have their own names. */
-function readMigrations(place: SecretsTable): readonly { readonly name: string; readonly sql: string }[] {
-  const isNamed = place.table !== undefined || place.schema !== undefined
-  const name = (table: string, own = table) => (isNamed ? quotedTable('hmac migrate', { ...place, table: own }) : table)
-  const folder = new URL('../migrations/', import.meta.resolve('@countersign/hmac'))
-  return readdirSync(fileURLToPath(folder))
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((file) => {
-      const sql = readFileSync(new URL(file, folder), 'utf8')
-        .replaceAll(SECRETS, () => name(SECRETS, place.table))
-        .replaceAll(USAGE, () => name(USAGE))
-      return { name: file, sql }
-    })
-}
-
 /** @throws {CommandError} that names what is different, when the table is not the one of the migrations. */
-async function requireOwnTable(database: Database, place: SecretsTable) {
+export async function requireOwnTable(database: Database, place: SecretsTable): Promise<TableState> {
   const state = await inspectSecretsTable(database, place)
   if (state.differences.length === 0) return state
   throw usageError(

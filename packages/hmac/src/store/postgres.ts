@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import type { Audit, Clock } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { adviseOnPool, assertClient, isRefusal, type PostgresClient } from '@countersign/postgres'
 import { secretKey } from '../secret-key.js'
 import { forgetCaller } from './cache.js'
 import {
@@ -17,21 +18,15 @@ import {
   versionExists,
 } from './changes.js'
 import type { HmacSecretStore, HmacSecretVersion, NewHmacSecret, RotatedSecret, RotateOptions } from './port.js'
-import { adviseOnPool } from './postgres/advise-on-pool.js'
-import { ask, askUntilKnown, isRefusal } from './postgres/outcome.js'
+import { ask, askUntilKnown } from './postgres/outcome.js'
 import { open, openEnvelope, parseKekRing, type SealedPlace, seal } from './postgres/sealing.js'
 import { sharedRights } from './postgres/shared-rights.js'
 import { statementsFor } from './postgres/statements.js'
 import { quotedTable, type SecretsTable, tableRules } from './postgres/table.js'
 
+export { type PostgresClient, type PostgresUsageOptions, postgresUsage } from '@countersign/postgres'
 export { type PostgresOptionsFromEnv, postgresSecretsOptionsFromEnv } from './postgres/options-from-env.js'
 export { inspectSecretsTable, quotedTable, type SecretsTable, type TableState } from './postgres/table.js'
-export { type PostgresUsageOptions, postgresUsage } from './postgres/usage.js'
-
-/** Any client with `query(text, values)`: a `pg` Pool or Client, PGlite. */
-export interface PostgresClient {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
-}
 
 /** Options of {@link postgresSecrets}. */
 export interface PostgresSecretsOptions extends SecretsTable {
@@ -79,14 +74,6 @@ const rules = {
   ...storeOptionRules,
 }
 
-const clientRule = {
-  // A URL that is given in its place has a password.
-  client: option
-    .port<PostgresClient>('a client with query(text, values), such as a Pool of pg', 'query')
-    .secret()
-    .required(),
-}
-
 /** @throws with code `ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE`. */
 function openSealed({ envelope, kek, caller, version }: SealedSecret): Buffer {
   const secret = openEnvelope(kek, caller, version, envelope)
@@ -123,7 +110,7 @@ export function postgresSecrets(client: PostgresClient, options: PostgresSecrets
     options,
     rules,
   )
-  resolveOptions('postgresSecrets', { client }, clientRule)
+  assertClient(client, 'postgresSecrets')
   adviseOnPool(client)
   const ring = parseKekRing(keks)
   const sql = statementsFor(quotedTable('postgresSecrets', { table, schema }))

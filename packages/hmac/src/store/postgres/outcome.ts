@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { isRefusal } from '@countersign/postgres'
 
 /** A connection that was cut is replaced at once; a server that restarts takes a moment. */
 const WAITS_MS: readonly number[] = [50, 200, 500]
@@ -53,12 +54,4 @@ async function askAfter<T>(waitsMs: Iterable<number>, question: (isAgain: boolea
 
 function* growing(): Generator<number> {
   for (let waitMs = 500; ; waitMs = Math.min(30_000, waitMs * 2)) yield waitMs
-}
-
-/** Whether the server said no, by SQLSTATE: a lost connection (08), lacking resources (53) and a shutdown (57) are no answer. */
-export function isRefusal(error: unknown): boolean {
-  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown }
-  // A digit tells it from the system's codes, such as EPIPE.
-  if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return !/^(?:08|53|57)/.test(code)
-  return cause !== undefined && isRefusal(cause)
 }

@@ -1,4 +1,5 @@
-import { type OptionRule, option, resolveOptions } from '@countersign/core/gate-kit'
+import { type OptionRule, resolveOptions } from '@countersign/core/gate-kit'
+import { nameRule } from '@countersign/postgres'
 
 /** Where the secrets are. */
 export interface SecretsTable {
@@ -8,14 +9,10 @@ export interface SecretsTable {
   readonly schema?: string | undefined
 }
 
-/** What PostgreSQL keeps of a name; a longer one is cut. */
-const NAME = /^[A-Za-z_][A-Za-z0-9_$]{0,62}$/
-const WORDS = 'a name of letters, digits, _ and $, at most 63 long'
-
 /** The rules of {@link SecretsTable}. */
 export const tableRules: { readonly table: OptionRule<string>; readonly schema: OptionRule<string | undefined> } = {
-  table: option.string(NAME, WORDS).default('internal_service_hmac_secrets'),
-  schema: option.string(NAME, WORDS),
+  table: nameRule.default('internal_service_hmac_secrets'),
+  schema: nameRule,
 }
 
 /**

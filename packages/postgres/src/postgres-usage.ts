@@ -1,13 +1,13 @@
 import { option, resolveOptions, type UsageStore } from '@countersign/core/gate-kit'
-import { quotedTable, type SecretsTable, tableRules } from './table.js'
+import { assertClient, nameRule, type PostgresClient, type PostgresStoreOptions, qualified } from './client.js'
 
 /** Options of {@link postgresUsage}. */
-export interface PostgresUsageOptions extends Pick<SecretsTable, 'schema'> {
+export interface PostgresUsageOptions extends Pick<PostgresStoreOptions, 'schema'> {
   /** Which gate's: gates with different old keys have different names. Default `hmac`. */
   readonly name?: string | undefined
 }
 
-const rules = { schema: tableRules.schema, name: option.string(/^[A-Za-z0-9._-]{1,64}$/).default('hmac') }
+const rules = { schema: nameRule, name: option.string(/^[A-Za-z0-9._-]{1,64}$/).default('hmac') }
 
 /**
  * Keeps in PostgreSQL who still uses an old key, for all processes and beyond a restart; the table is in the package's
@@ -17,12 +17,10 @@ const rules = { schema: tableRules.schema, name: option.string(/^[A-Za-z0-9._-]{
  * @example
  * requireHmac({ secrets, audience, legacy, legacyUsage: postgresUsage(pool) })
  */
-export function postgresUsage(
-  client: { query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> },
-  options: PostgresUsageOptions = {},
-): UsageStore {
+export function postgresUsage(client: PostgresClient, options: PostgresUsageOptions = {}): UsageStore {
   const { schema, name } = resolveOptions('postgresUsage', options, rules)
-  const table = quotedTable('postgresUsage', { schema, table: 'countersign_legacy_usage' })
+  assertClient(client, 'postgresUsage')
+  const table = qualified(schema, 'countersign_legacy_usage')
   return {
     async add(uses) {
       await client.query(
