@@ -14,7 +14,17 @@ export function buildCommand(): { bin: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-build-'))
   const scope = join(folder, 'node_modules', '@countersign')
   mkdirSync(scope, { recursive: true })
-  for (const name of ['cli', 'audit', 'core', 'redis', 'postgres', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']) {
+  for (const name of [
+    'cli',
+    'audit',
+    'core',
+    'redis',
+    'postgres',
+    'hmac',
+    'oauth-bearer',
+    'mcp-credential',
+    'settings-session',
+  ]) {
     const from = join(packages, name)
     const to = join(folder, name)
     translate(join(from, 'src'), join(to, 'dist'))

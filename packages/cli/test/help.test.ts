@@ -111,7 +111,7 @@ test.each([
       .replace(/\s#.*$/, '')
       .split(/\s+/)
       .slice(1)
-    const name = words.slice(0, ['dev', 'doctor', 'completion'].includes(words[0] ?? '') ? 1 : 2).join(' ')
+    const name = words.slice(0, ['dev', 'migrate', 'doctor', 'completion'].includes(words[0] ?? '') ? 1 : 2).join(' ')
     const found = commands.find(([known]) => known === name)
     expect([line, found?.[0]]).toEqual([line, name])
     const known = found?.[1].options.flatMap(({ long, short }) => [long, short]) ?? []

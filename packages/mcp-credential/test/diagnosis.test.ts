@@ -12,7 +12,7 @@ import express from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { serve } from '../../../test/support/http-server.js'
 import { agent, type Harness, mcpApp, send, toolCall } from './harness.js'
-import { memorySource, redisSource } from './support/subjects.js'
+import { memorySource, postgresSource, redisSource } from './support/subjects.js'
 
 const MINUTE = 60_000
 
@@ -25,7 +25,7 @@ async function refused(app: Harness, authorization: string, body?: unknown) {
   return { reason, attributes: attributes ?? {} }
 }
 
-describe.each([memorySource(), redisSource()])('an event of a credential in $name says', (source) => {
+describe.each([memorySource(), redisSource(), postgresSource()])('an event of a credential in $name says', (source) => {
   beforeAll(() => source.open(), 60_000)
   afterAll(() => source.close())
 

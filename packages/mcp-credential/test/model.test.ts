@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMcpCredentials, type MemoryCredentialStore, memoryCredentials } from '@countersign/mcp-credential'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -9,7 +10,9 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
 import { type FakeClock, fakeClock } from '../../../test/support/fake-clock.js'
+import { startPglite } from '../../../test/support/postgres-tables.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
+import { emptyPostgres, passInPostgres } from './support/postgres-time.js'
 import { emptyRedis, keysWithoutTtl, passInRedis } from './support/redis-time.js'
 import { LIFE, ReferenceModel } from './support/reference-model.js'
 
@@ -228,3 +231,27 @@ test('random histories in Redis follow the same model, and leave no key without 
     { numRuns: 80 },
   )
 }, 60_000)
+
+test('random histories in PostgreSQL follow the same model', async () => {
+  const database = await startPglite()
+  await fc.assert(
+    fc.asyncProperty(histories, async (history) => {
+      await emptyPostgres(database)
+      const store = postgresCredentials(database, { commandTimeoutMs: 20_000 })
+      await play(
+        {
+          store,
+          pass: (ms) => passInPostgres(database, ms),
+          async sleep(ms) {
+            await passInPostgres(database, ms)
+            return ms
+          },
+          restart: async () => undefined,
+        },
+        history,
+      )
+    }),
+    { numRuns: 60 },
+  )
+  await database.close()
+}, 120_000)

@@ -3,7 +3,7 @@ import { createMcpCredentials, type IssuedCredential, type McpCredentials } from
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { agent } from './harness.js'
-import { clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
+import { clusterSource, memorySource, postgresSource, redisSource, type Subject } from './support/subjects.js'
 
 interface Recording {
   readonly done: () => void
@@ -62,7 +62,7 @@ function world(store: McpCredentialStore) {
 
 const ids = (...issued: IssuedCredential[]) => issued.map(({ credentialId }) => credentialId).sort()
 
-describe.each([memorySource(), redisSource(), clusterSource()])('in $name', (source) => {
+describe.each([memorySource(), redisSource(), clusterSource(), postgresSource()])('in $name', (source) => {
   let subject: Subject
   beforeAll(() => source.open(), 60_000)
   afterAll(() => source.close())

@@ -1,14 +1,22 @@
 import { createMcpCredentials, type IssuedCredential, type McpCredentialsOptions } from '@countersign/mcp-credential'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
-import { clientSources, clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
+import {
+  clientSources,
+  clusterSource,
+  memorySource,
+  pgliteSource,
+  postgresSource,
+  redisSource,
+  type Subject,
+} from './support/subjects.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const agent = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
-const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources()]
+const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources(), postgresSource(), pgliteSource()]
 
 describe.each(sources)('the life of credentials in $name', (source) => {
   let subject: Subject

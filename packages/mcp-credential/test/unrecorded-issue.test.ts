@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { endings, requiredAudit, SINK_FAILURES, UNRECORDED } from '../../../test/support/required-audit.js'
 import { catchWarnings } from '../../../test/support/warnings.js'
 import { agent } from './harness.js'
-import { clusterSource, memorySource, redisSource, type Subject } from './support/subjects.js'
+import { clusterSource, memorySource, postgresSource, redisSource, type Subject } from './support/subjects.js'
 
 /** A registry on a store, whose tokens can be seen although its `issue` rejects. */
 function world(store: McpCredentialStore) {
@@ -24,7 +24,7 @@ function world(store: McpCredentialStore) {
   return { ...required, credentials, standing, lastStanding }
 }
 
-describe.each([memorySource(), redisSource(), clusterSource()])('in $name', (source) => {
+describe.each([memorySource(), redisSource(), clusterSource(), postgresSource()])('in $name', (source) => {
   let subject: Subject
   beforeAll(() => source.open(), 60_000)
   afterAll(() => source.close())

@@ -1,11 +1,15 @@
 import { memoryCredentials } from '@countersign/mcp-credential'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
+import type { PostgresClient } from '@countersign/postgres'
 import { Cluster, Redis } from 'ioredis'
 import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { startPglite, startPostgres } from '../../../../test/support/postgres-tables.js'
 import { clientKinds } from '../../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
+import { emptyPostgres, passInPostgres, recordsInPostgres } from './postgres-time.js'
 import { countRecords, emptyRedis, keysWithoutTtl, mastersOf, passInRedis } from './redis-time.js'
 
 /** A store under test, whose time the test moves. */
@@ -149,5 +153,49 @@ export function clusterSource(): SubjectSource {
         await cluster.stop()
       },
     }
+  })
+}
+
+function postgresSourceOf(
+  name: string,
+  start: () => Promise<{ client: PostgresClient; stop(): Promise<void> }>,
+): SubjectSource {
+  let running: Awaited<ReturnType<typeof start>> | undefined
+  return {
+    name,
+    async open() {
+      running = await start()
+    },
+    async fresh(options = {}) {
+      const { client } = running as NonNullable<typeof running>
+      await emptyPostgres(client)
+      const pass = (ms: number) => passInPostgres(client, ms)
+      return {
+        store: postgresCredentials(client, { ...patient, ...options }),
+        pass,
+        sleep: pass,
+        other: () => postgresCredentials(client, { ...patient, ...options }),
+        settle: async () => undefined,
+        records: () => recordsInPostgres(client),
+        leftovers: async () => [],
+      }
+    },
+    async close() {
+      await running?.stop()
+    },
+  }
+}
+
+export function postgresSource(): SubjectSource {
+  return postgresSourceOf('PostgreSQL', async () => {
+    const { pool, stop } = await startPostgres()
+    return { client: pool, stop }
+  })
+}
+
+export function pgliteSource(): SubjectSource {
+  return postgresSourceOf('PGlite', async () => {
+    const client = await startPglite()
+    return { client, stop: () => client.close() }
   })
 }
