@@ -4,7 +4,7 @@ import pg from 'pg'
 import { PostgresServer } from './postgres-server.js'
 
 /** The packages with migrations, in the order in which these are run. */
-const PACKAGES = ['postgres', 'hmac', 'mcp-credential']
+const PACKAGES = ['postgres', 'hmac', 'mcp-credential', 'settings-session']
 
 /** All migrations, as `countersign migrate` runs them. */
 export const migrations: string = PACKAGES.flatMap((name) => {

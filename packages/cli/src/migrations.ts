@@ -41,6 +41,7 @@ export function allMigrations(place: SecretsTable): readonly Migration[] {
   const stores: Readonly<Record<string, string>> = {
     postgres: import.meta.resolve('@countersign/postgres'),
     'mcp-credential': import.meta.resolve('@countersign/mcp-credential'),
+    'settings-session': import.meta.resolve('@countersign/settings-session'),
   }
   const ofStores = Object.entries(stores).flatMap(([folder, entry]) =>
     filesOf(entry).map(({ name, sql }) => ({ name: `${folder}/${name}`, sql: inSchema(sql, place.schema) })),

@@ -6,7 +6,6 @@ import {
   clusterSource,
   memorySource,
   pgliteSource,
-  postgresSource,
   redisSource,
   type Subject,
 } from './support/subjects.js'
@@ -16,7 +15,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const agent = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
-const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources(), postgresSource(), pgliteSource()]
+const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources(), pgliteSource()]
 
 describe.each(sources)('the life of credentials in $name', (source) => {
   let subject: Subject

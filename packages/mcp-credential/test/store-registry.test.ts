@@ -6,7 +6,6 @@ import {
   clientSources,
   clusterSource,
   memorySource,
-  pgliteSource,
   postgresSource,
   redisSource,
   type Subject,
@@ -16,7 +15,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const agent = { threadId: 't1', providerInstanceId: 'p1', capabilities: ['preview'] }
 
-const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources(), postgresSource(), pgliteSource()]
+const sources = [memorySource(), redisSource(), clusterSource(), ...clientSources(), postgresSource()]
 
 describe.each(sources)('the registry of credentials in $name', (source) => {
   let subject: Subject

@@ -3,7 +3,7 @@ import type { SettingsStore } from '@countersign/settings-session/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Token } from '../src/tokens.js'
-import { fileSubject, memorySubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
+import { fileSubject, memorySubject, pgliteSubject, redisSubject, type StoreSubject } from './support/store-subjects.js'
 import { claim, issue, look, newIdentity, newUser, open, peek, rebind } from './support/store-world.js'
 
 /** What may happen: each with the numbers that choose its user, link, session and identity. */
@@ -191,6 +191,7 @@ describe.each([
   ['memory', memorySubject, 1000],
   ['file, restarted at each fifth step', () => fileSubject(5), 40],
   ['Redis', redisSubject, 60],
+  ['PGlite', pgliteSubject, 40],
 ] as const)('on %s', (_name, start, numRuns) => {
   let subject: StoreSubject
   beforeAll(async () => {

@@ -26,10 +26,13 @@ export const requirements: Record<string, string> = {
   'settings-outage': 'Redis down, hung, READONLY, LOADING, OOM: 503, the cookie kept, nothing made or lost.',
   'settings-chromium':
     "In Chromium: the whole flow against a real provider, with helmet's defaults on, without JavaScript, with Back and double click.",
-  'settings-contract': 'Memory, file, Redis and a Redis cluster pass one contract suite.',
-  'settings-model': 'Random sequences of operations agree with a small model, on memory, file and Redis.',
+  'settings-contract': 'Memory, file, Redis, a Redis cluster and PostgreSQL pass one contract suite.',
+  'settings-model': 'Random sequences of operations agree with a small model, on memory, file, Redis and PostgreSQL.',
   'settings-file':
     'The file store has after a restart what it acknowledged, holds no token, and a full disk is an outage.',
+  'settings-postgres-lost-reply':
+    'A change in PostgreSQL whose answer is lost with its connection is made once, and its outcome told.',
+  'settings-postgres-outage': 'PostgreSQL down, hung, read-only, restarted under load: 503, nothing made or lost.',
   'settings-hot-path': 'A decision that needs no I/O makes no promise; with Redis a decision is one command.',
   'settings-leak': 'leakGuard, SensitiveUrl, AgentSafe and receipts keep links from agents.',
   'settings-pages':

@@ -6,10 +6,12 @@ import { type FileStores, fileStores } from '@countersign/core/file'
 import { memorySecrets } from '@countersign/hmac'
 import { memoryCredentials } from '@countersign/mcp-credential'
 import { fileCredentials } from '@countersign/mcp-credential/file'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
 import { memorySessions } from '@countersign/settings-session'
 import { fileSessions } from '@countersign/settings-session/file'
+import { postgresSessions } from '@countersign/settings-session/postgres'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import {
@@ -20,6 +22,7 @@ import {
 } from '@countersign/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
+import { startPostgres } from '../../../test/support/postgres-tables.js'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-contracts-'))
@@ -27,16 +30,18 @@ let server: RedisServer
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
 let redis: Redis
 let clustered: Cluster
+let postgres: Awaited<ReturnType<typeof startPostgres>>
 beforeAll(async () => {
   ;[server, cluster] = await Promise.all([RedisServer.start(), startRedisCluster()])
   redis = new Redis(server.url)
+  postgres = await startPostgres()
   clustered = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
 }, 60_000)
 afterAll(async () => {
   rmSync(folder, { recursive: true })
   redis.disconnect()
   clustered.disconnect()
-  await Promise.all([server.stop(), cluster.stop()])
+  await Promise.all([server.stop(), cluster.stop(), postgres.stop()])
 })
 
 const opened: FileStores[] = []
@@ -65,6 +70,9 @@ describe('[testing-contracts] the contract of credential stores holds', () => {
   describe('on a Redis Cluster', () => {
     test.each(credentialStoreContract(() => redisCredentials(clustered, patient)))('$title', ({ run }) => run())
   })
+  describe('on PostgreSQL', () => {
+    test.each(credentialStoreContract(() => postgresCredentials(postgres.pool, patient)))('$title', ({ run }) => run())
+  })
 })
 
 describe('[testing-contracts] the contract of secret stores holds in memory', () => {
@@ -83,6 +91,9 @@ describe('[testing-contracts] the contract of settings stores holds', () => {
   })
   describe('on a Redis Cluster', () => {
     test.each(settingsStoreContract(() => redisSessions(clustered, patient)))('$title', ({ run }) => run())
+  })
+  describe('on PostgreSQL', () => {
+    test.each(settingsStoreContract(() => postgresSessions(postgres.pool, patient)))('$title', ({ run }) => run())
   })
 })
 

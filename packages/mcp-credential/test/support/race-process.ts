@@ -1,8 +1,7 @@
-// One of several processes that resolve, revoke and issue on one Redis. The parent judges what they saw.
+// One of several processes that resolve, revoke and issue on one store. The parent judges what they saw.
 import { createAudit } from '@countersign/core'
 import { createMcpCredentials } from '@countersign/mcp-credential'
-import { redisCredentials } from '@countersign/mcp-credential/redis'
-import { Cluster, Redis } from 'ioredis'
+import { type RaceTarget, storeOf } from './race.js'
 
 /** A credential that some process issued: when that was acknowledged, on the machine's monotonic clock. */
 export interface IssuedNote {
@@ -29,12 +28,9 @@ export interface RaceReport {
   readonly unavailable: number
 }
 
-const { nodes, threads } = JSON.parse(process.argv[2] ?? '{}') as { nodes: number[]; threads: number }
-const addresses = nodes.map((port) => ({ host: '127.0.0.1', port }))
-const redis = nodes.length > 1 ? new Cluster(addresses) : new Redis({ ...addresses[0], host: '127.0.0.1' })
-redis.on('error', () => undefined)
+const { threads, ...target } = JSON.parse(process.argv[2] ?? '{}') as RaceTarget & { threads: number }
 const credentials = createMcpCredentials({
-  store: redisCredentials(redis, { commandTimeoutMs: 2000 }),
+  store: storeOf(target, 2000).store,
   audit: createAudit(),
   // Short, so that many uses are written.
   idleTimeoutSeconds: 60,

@@ -1,16 +1,20 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createMcpCredentials } from '@countersign/mcp-credential'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { Cluster, Redis } from 'ioredis'
 import { recordedAudit } from '../../../../test/support/audit-recorder.js'
 import { messageFrom } from '../../../../test/support/child-messages.js'
+import { poolOf } from '../../../../test/support/postgres-tables.js'
 import type { IssuedNote, RaceReport } from './race-process.js'
 import { keysWithoutTtl } from './redis-time.js'
 
 export interface RaceOptions {
   /** Ports of one Redis, or of the nodes of a cluster. */
-  readonly nodes: readonly number[]
+  readonly nodes?: readonly number[]
+  /** Or the URL of a PostgreSQL. */
+  readonly postgres?: string
   readonly processes: number
   readonly threads: number
   readonly milliseconds: number
@@ -34,20 +38,45 @@ export interface RaceResult {
   readonly unavailable: number
 }
 
-const clientOf = (nodes: readonly number[]) =>
-  nodes.length > 1
-    ? new Cluster(nodes.map((port) => ({ host: '127.0.0.1', port })))
-    : new Redis({ host: '127.0.0.1', port: nodes[0] as number })
+/** The store of a race, as each of its processes has it. */
+export type RaceTarget = Pick<RaceOptions, 'nodes' | 'postgres'>
+
+/** A store of its own on the target. */
+export function storeOf({ nodes = [], postgres }: RaceTarget, commandTimeoutMs: number) {
+  if (postgres !== undefined) {
+    const pool = poolOf(postgres, { max: 8 })
+    return {
+      store: postgresCredentials(pool, { commandTimeoutMs }),
+      withoutTtl: async () => [],
+      close: () => pool.end(),
+    }
+  }
+  const redis =
+    nodes.length > 1
+      ? new Cluster(nodes.map((port) => ({ host: '127.0.0.1', port })))
+      : new Redis({ host: '127.0.0.1', port: nodes[0] as number })
+  redis.on('error', () => undefined)
+  return {
+    store: redisCredentials(redis, { commandTimeoutMs }),
+    withoutTtl: () => keysWithoutTtl(redis),
+    close: async () => redis.disconnect(),
+  }
+}
 
 export const monotonicNow = (): number => Number(process.hrtime.bigint()) / 1e6
 
-/** Lets processes race on one Redis, and finds what was granted after it was ended. */
-export async function race({ nodes, processes, threads, milliseconds, meanwhile }: RaceOptions): Promise<RaceResult> {
-  const redis = clientOf(nodes)
-  redis.on('error', () => undefined)
+/** Lets processes race on one store, and finds what was granted after it was ended. */
+export async function race({
+  processes,
+  threads,
+  milliseconds,
+  meanwhile,
+  ...target
+}: RaceOptions): Promise<RaceResult> {
+  const { store, withoutTtl, close } = storeOf(target, 5000)
   const file = fileURLToPath(new URL('race-process.ts', import.meta.url))
   const children = Array.from({ length: processes }, () =>
-    fork(file, [JSON.stringify({ nodes, threads })], {
+    fork(file, [JSON.stringify({ ...target, threads })], {
       execArgv: ['--conditions=dev-source', '--import', 'tsx'],
       env: { ...process.env, NODE_OPTIONS: '' },
     }),
@@ -64,7 +93,7 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
       child.on('message', (message: { issued?: IssuedNote }) => message.issued !== undefined && spread(message.issued))
     }
     const credentials = createMcpCredentials({
-      store: redisCredentials(redis, { commandTimeoutMs: 5000 }),
+      store,
       audit: recordedAudit().audit,
       idleTimeoutSeconds: 60,
       maximumLifetimeSeconds: 600,
@@ -93,7 +122,7 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
     const sum = (pick: (report: RaceReport) => number) => all.reduce((total, report) => total + pick(report), 0)
     return {
       violations: judge(issued, all),
-      withoutTtl: await keysWithoutTtl(redis),
+      withoutTtl: await withoutTtl(),
       revocations: sum(({ revoked }) => revoked.length),
       resolves: sum(({ resolves }) => resolves),
       granted: sum(({ granted }) => granted),
@@ -101,7 +130,7 @@ export async function race({ nodes, processes, threads, milliseconds, meanwhile 
     }
   } finally {
     for (const child of children) child.kill('SIGKILL')
-    redis.disconnect()
+    await close()
   }
 }
 

@@ -6,6 +6,11 @@ export function userKey({ platform, team, userId }: SettingsUser): string {
   return digest([platform, team ?? null, userId])
 }
 
+/** The key of the users of one platform and team. */
+export function placeKey({ platform, team }: SettingsUser): string {
+  return digest([platform, team ?? null])
+}
+
 /** The key of an identity among the users of one platform and team: a person may have an account on each. */
 export function identityKey({ issuer, subject }: SettingsIdentity, { platform, team }: SettingsUser): string {
   return digest([issuer, subject, platform, team ?? null])

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { type FileStores, fileStores } from '@countersign/core/file'
 import { memorySessions } from '@countersign/settings-session'
 import { fileSessions } from '@countersign/settings-session/file'
+import { postgresSessions } from '@countersign/settings-session/postgres'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
 import { Cluster, Redis } from 'ioredis'
 import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
+import { startPglite, startPostgres } from '../../../../test/support/postgres-tables.js'
 import { type ClientKind, clientKinds } from '../../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
 
@@ -18,6 +20,8 @@ export interface StoreSubject {
   /** Lets time pass on the store's clock. */
   advance(ms: number): Promise<void>
   close(): Promise<void>
+  /** Calls that are made at once may be done in any order: they go by several connections. */
+  readonly isUnordered?: true
 }
 
 let namespaces = 0
@@ -87,6 +91,26 @@ async function clusterSubject(): Promise<StoreSubject> {
   }
 }
 
+export async function postgresSubject(): Promise<StoreSubject> {
+  const { pool, stop } = await startPostgres()
+  return {
+    store: postgresSessions(pool, { namespace: namespace(), commandTimeoutMs: 20_000 }),
+    // The server is on this machine.
+    advance: (ms) => untilPassed(async () => Date.now(), ms),
+    close: stop,
+    isUnordered: true,
+  }
+}
+
+export async function pgliteSubject(): Promise<StoreSubject> {
+  const database = await startPglite()
+  return {
+    store: postgresSessions(database, { namespace: namespace(), commandTimeoutMs: 20_000 }),
+    advance: (ms) => untilPassed(async () => Date.now(), ms),
+    close: () => database.close(),
+  }
+}
+
 async function untilPassed(now: () => Promise<number>, ms: number): Promise<void> {
   const until = (await now()) + ms
   while ((await now()) < until) await new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20)))
@@ -118,5 +142,6 @@ export const subjects: readonly (readonly [string, () => Promise<StoreSubject>])
   ['file', fileSubject],
   ['Redis', redisSubject],
   ['a Redis cluster', clusterSubject],
+  ['PostgreSQL', postgresSubject],
   ...kinds.map((kind) => [kind.name, subjectOf(kind)] as const),
 ]

@@ -1,0 +1,93 @@
+import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import type {
+  EndedSession,
+  HeldClaim,
+  LinkContent,
+  ReadResult,
+  SessionRefusal,
+  SessionState,
+  StoredSession,
+  StoreRefusal,
+} from '../port.js'
+
+/** A session as the functions tell it. */
+export type SessionReply = readonly [
+  id: string,
+  state: SessionState,
+  content: string,
+  identity: string | null,
+  linkId: string | null,
+  createdAt: number,
+  expiresAt: number,
+  lastSeenAt: number,
+  verifiedMsAgo: number,
+  claimed: string | null,
+  answer: HeldClaim['answer'] | null,
+  isAllowed: boolean | null,
+]
+
+/** What a function answers. */
+export interface Reply {
+  readonly outcome: string
+  readonly lateMs?: number
+  readonly session?: SessionReply
+  readonly isRepeat?: boolean
+  readonly ended?: readonly EndedSession[]
+}
+
+/** An identity as it is stored and compared. */
+export function identityText({ issuer, subject }: SettingsIdentity): string {
+  return JSON.stringify({ issuer, subject })
+}
+
+/** The identity that was stored as a text. */
+export function identityFrom(text: string): SettingsIdentity {
+  return JSON.parse(text) as SettingsIdentity
+}
+
+/** The user that was stored as a text. */
+export function userFrom(text: string): SettingsUser {
+  const { platform, team, userId } = JSON.parse(text) as SettingsUser
+  return { platform, team, userId }
+}
+
+/** The session of a reply. */
+export function sessionFrom(reply: SessionReply): StoredSession {
+  const [
+    id,
+    state,
+    content,
+    identity,
+    linkId,
+    createdAt,
+    expiresAt,
+    lastSeenAt,
+    verifiedMsAgo,
+    claimed,
+    answer,
+    allowed,
+  ] = reply
+  const { user, agentId, kind, metadata, returnTo } = JSON.parse(content) as LinkContent
+  return {
+    ...{ user, agentId, kind, metadata, returnTo, id, state, createdAt, expiresAt, lastSeenAt, verifiedMsAgo },
+    identity: identity === null ? undefined : identityFrom(identity),
+    claim:
+      claimed === null || answer === null
+        ? undefined
+        : { identity: identityFrom(claimed), answer, isAllowed: allowed ?? undefined },
+    linkId: linkId ?? undefined,
+  }
+}
+
+/** A refusal. */
+export function refusedFrom<R extends string>({ outcome, lateMs }: Reply): StoreRefusal<R> {
+  const reason = outcome as R
+  return lateMs === undefined ? { outcome: 'refused', reason } : { outcome: 'refused', reason, lateMs }
+}
+
+/** The result of a read. */
+export function readFrom(reply: Reply): ReadResult {
+  const { outcome, session } = reply
+  if (outcome !== 'found' || session === undefined) return refusedFrom<SessionRefusal>(reply)
+  return { outcome, session: sessionFrom(session) }
+}
