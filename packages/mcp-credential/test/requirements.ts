@@ -28,6 +28,8 @@ export const requirements: Record<string, string> = {
   'mcp-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
   'mcp-late-reply':
     'a late reply cuts no holder off: an issue takes effect when it is acknowledged, and each change counts once',
+  'mcp-postgres-lost-reply':
+    'a change in PostgreSQL whose answer is lost is made once, says what it did, and cuts no holder off',
   'mcp-postgres-race':
     'Processes that issue, use and revoke on one PostgreSQL, stopped and restarted meanwhile: nothing revoked gets in.',
 }

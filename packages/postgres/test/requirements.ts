@@ -11,6 +11,8 @@ export const requirements: Record<string, string> = {
   'postgres-recovery': 'recovery needs no restart of the app',
   'postgres-read-only': 'a server that takes no writes is unavailable, and vouches for nothing',
   'postgres-not-migrated': 'without its tables a store is unavailable, and says what to run',
+  'postgres-outage':
+    'stopped, hung and restarted under load: 503 alone, never 401 for an honest request and never a way in',
   'postgres-sweep': 'what has expired is deleted in small batches, and nothing else is',
   'postgres-options': 'wrong options are refused at creation',
 }
