@@ -54,7 +54,8 @@ test('prints the SQL, for tools that run migrations by themselves', async () => 
   const printed = await succeed(['migrate', '--print', '--schema', 'auth'])
   expect(printed).toContain('CREATE TABLE IF NOT EXISTS "auth".countersign_replay (')
   expect(printed).toContain('CREATE TABLE IF NOT EXISTS "auth"."internal_service_hmac_secrets" (')
-  expect(printed).not.toMatch(/[^."\w](?:countersign|internal)_\w+(?<!_gone)[ (]/)
+  // An index is named without a schema.
+  expect(printed.replace(/INDEX IF NOT EXISTS \w+/g, '')).not.toMatch(/[^."\w](?:countersign|internal)_\w/)
   expect(printed).toContain('ON "auth".countersign_replay (gone_at)')
 })
 

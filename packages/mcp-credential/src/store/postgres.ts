@@ -9,8 +9,8 @@ import {
 } from '@countersign/postgres'
 import { providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope, WrongSecret } from './port.js'
-import { createIssuer } from './postgres/issue.js'
-import { type FoundReply, lifeOf, recordFrom } from './postgres/replies.js'
+import { issueInTwoSteps } from './postgres/issue.js'
+import { type FoundRow, lifeOf, recordInRow } from './postgres/replies.js'
 
 /** Options of {@link postgresCredentials}. */
 export interface PostgresCredentialsOptions extends PostgresStoreOptions {
@@ -54,7 +54,7 @@ export function postgresCredentials(
       id,
       digest: digest.toString('hex'),
       ...lifeOf(life),
-    })) as FoundReply | 1 | null
+    })) as FoundRow | 1 | null
     if (reply === null) return undefined
     if (reply === 1) return WRONG
     const stored = Buffer.from(reply[1], 'hex')
@@ -67,11 +67,11 @@ export function postgresCredentials(
 
   return {
     namespace,
-    issue: createIssuer(change, maxPerThread),
+    issue: issueInTwoSteps(change, maxPerThread),
     resolve: (id, digest, life) => prove('use', id, digest, life),
     revive: (id, digest, life) => prove('revive', id, digest, life),
     async peek(id, life) {
-      const reply = (await run('countersign_mcp_resolve', { mode: 'peek', id, ...lifeOf(life) })) as FoundReply | null
+      const reply = (await run('countersign_mcp_resolve', { mode: 'peek', id, ...lifeOf(life) })) as FoundRow | null
       return reply === null ? undefined : foundFrom(reply)
     },
     async touch(threadId, life) {
@@ -97,8 +97,8 @@ export function postgresCredentials(
       const thread = threadId === undefined ? '' : threadHash(threadId)
       const provider = providerInstanceId === undefined ? undefined : providerHash(providerInstanceId)
       const what = { thread, provider, after: cursor ?? '', limit, ...lifeOf(life) }
-      const replies = (await run('countersign_mcp_list', what)) as readonly FoundReply[]
-      const listed = replies.map((reply) => ({ ...recordFrom(reply), standing: reply[0] }))
+      const replies = (await run('countersign_mcp_list', what)) as readonly FoundRow[]
+      const listed = replies.map((reply) => ({ ...recordInRow(reply), standing: reply[0] }))
       return {
         // The hashes are short.
         credentials: listed.filter(
@@ -118,9 +118,9 @@ export function postgresCredentials(
   }
 }
 
-function foundFrom(reply: FoundReply): FoundCredential {
+function foundFrom(reply: FoundRow): FoundCredential {
   const [standing, , , , , expiresAt, idleAt, now] = reply
-  const found = { standing, isProven: false, credential: recordFrom(reply) }
+  const found = { standing, isProven: false, credential: recordInRow(reply) }
   if (standing !== 'expired' && standing !== 'idle') return found
   return { ...found, lateMs: now - (standing === 'expired' ? expiresAt : idleAt) }
 }

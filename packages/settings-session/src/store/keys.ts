@@ -29,3 +29,13 @@ export function attemptKey(name: string): string {
 function digest(parts: readonly (string | null)[]): string {
   return sha256(JSON.stringify(parts)).subarray(0, 16).toString('base64url')
 }
+
+/** An identity as it is stored and compared. */
+export function identityText({ issuer, subject }: SettingsIdentity): string {
+  return JSON.stringify({ issuer, subject })
+}
+
+/** The identity that was stored as a text. */
+export function identityFrom(text: string): SettingsIdentity {
+  return JSON.parse(text) as SettingsIdentity
+}

@@ -91,7 +91,7 @@ async function clusterSubject(): Promise<StoreSubject> {
   }
 }
 
-export async function postgresSubject(): Promise<StoreSubject> {
+async function postgresSubject(): Promise<StoreSubject> {
   const { pool, stop } = await startPostgres()
   return {
     store: postgresSessions(pool, { namespace: namespace(), commandTimeoutMs: 20_000 }),

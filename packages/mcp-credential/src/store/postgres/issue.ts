@@ -29,7 +29,7 @@ const running = () => systemClock.monotonic()
  * by itself when nobody learns of it, and then, when it is acknowledged and accepted, what becomes of the others. Of the
  * second step an unknown outcome is `pending`, and tried until it is known.
  */
-export function createIssuer(change: PostgresRunner['change'], maxPerThread: number): McpCredentialStore['issue'] {
+export function issueInTwoSteps(change: PostgresRunner['change'], maxPerThread: number): McpCredentialStore['issue'] {
   async function untilKnown(what: object, life: CredentialLife, issuedMs: number): Promise<Replaced> {
     const rememberedMs = Math.min(life.retentionMs, REMEMBERED_MS) - FORGETTING_MARGIN_MS
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, LAST_RETRY_MS)) {

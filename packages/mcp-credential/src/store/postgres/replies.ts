@@ -1,7 +1,7 @@
 import type { CredentialLife, CredentialRecord, NewCredential, Standing } from '../port.js'
 
 /** What the database tells of a credential; `digest` in hex, then the credential that the token stands for, and the server's now. */
-export type FoundReply = readonly [
+export type FoundRow = readonly [
   standing: Standing,
   digest: string,
   holder: string,
@@ -21,7 +21,7 @@ export function subjectText(credential: NewCredential): string {
 }
 
 /** The credential in an answer. */
-export function recordFrom([, , id, subject, issuedAt, expiresAt, idleAt]: FoundReply): CredentialRecord {
+export function recordInRow([, , id, subject, issuedAt, expiresAt, idleAt]: FoundRow): CredentialRecord {
   const [threadId, providerInstanceId, session, capabilities] = JSON.parse(subject) as Subject
   return {
     credentialId: id,

@@ -1,9 +1,9 @@
 import type { PostgresRunner } from '@countersign/postgres'
 import type { SettingsUser } from '../../principal.js'
-import { claimKey, placeKey, userKey } from '../keys.js'
+import { claimKey, identityFrom, identityText, placeKey, userKey } from '../keys.js'
 import type { ClaimResult, IdentityStore, TakenSignIn } from '../port.js'
 import { ENDED_MS, MAX_DATA_SESSIONS, RELEASE_MS } from '../rules.js'
-import { identityFrom, identityText, type Reply, readFrom, refusedFrom, sessionFrom, userFrom } from './reply.js'
+import { type FunctionReply, readInReply, refusalInReply, sessionInReply, userFrom } from './reply.js'
 
 /** A user's key in the tables. It begins with that of the platform and team, among whose users an identity has one. */
 export function tableKey(user: SettingsUser): string {
@@ -18,13 +18,13 @@ export function postgresIdentities({ run, change }: PostgresRunner): IdentitySto
     async claimIdentity({ session: { tag, hash }, newHash, identity, mayEstablish, isAllowed }): Promise<ClaimResult> {
       const times = { endedMs: ENDED_MS, releaseMs: RELEASE_MS }
       const what = { identity: identityText(identity), claimKey: claimKey(identity), mayEstablish, isAllowed, ...times }
-      const reply = (await change('countersign_settings_claim', { tag, hash, newHash, ...what })) as Reply & {
+      const reply = (await change('countersign_settings_claim', { tag, hash, newHash, ...what })) as FunctionReply & {
         readonly isFirst?: boolean
       }
       const { outcome, session, isFirst = false, ended } = reply
-      if (session === undefined) return refusedFrom(reply)
-      if (outcome === 'activated') return { outcome, session: sessionFrom(session), isFirst, ended }
-      return { outcome: outcome as 'unbound' | 'taken' | 'mismatch', session: sessionFrom(session) }
+      if (session === undefined) return refusalInReply(reply)
+      if (outcome === 'activated') return { outcome, session: sessionInReply(session), isFirst, ended }
+      return { outcome: outcome as 'unbound' | 'taken' | 'mismatch', session: sessionInReply(session) }
     },
     async confirmBinding(user, { identity, attempt }) {
       const what = { user: tableKey(user), identity: identityText(identity), by: attempt }
@@ -32,7 +32,7 @@ export function postgresIdentities({ run, change }: PostgresRunner): IdentitySto
     },
     async holdClaim({ tag, hash }, identity, key) {
       const what = { tag, hash, identity: identityText(identity), key }
-      return readFrom((await change('countersign_settings_hold_claim', what)) as Reply)
+      return readInReply((await change('countersign_settings_hold_claim', what)) as FunctionReply)
     },
     async answerClaim(sessionId, key, isAllowed) {
       const what = { tag: sessionId, key, answer: isAllowed ? 'allowed' : 'denied' }
@@ -64,10 +64,10 @@ export function postgresIdentities({ run, change }: PostgresRunner): IdentitySto
       return { outcome: 'bound', former: { identity: identityFrom(reply.identity), attempt: reply.attempt } }
     },
     async freeIdentity({ tag, hash }) {
-      const reply = (await change('countersign_settings_free', { tag, hash })) as Reply & {
+      const reply = (await change('countersign_settings_free', { tag, hash })) as FunctionReply & {
         readonly released?: { readonly user: string; readonly attempt: string } | null
       }
-      const found = readFrom(reply)
+      const found = readInReply(reply)
       if (found.outcome === 'refused') return found
       const { session } = found
       if (reply.released == null) return { outcome: 'freed', session }

@@ -1,4 +1,5 @@
-import type { SettingsIdentity, SettingsUser } from '../../principal.js'
+import type { SettingsUser } from '../../principal.js'
+import { identityFrom } from '../keys.js'
 import type {
   EndedSession,
   HeldClaim,
@@ -11,7 +12,7 @@ import type {
 } from '../port.js'
 
 /** A session as the functions tell it. */
-export type SessionReply = readonly [
+export type SessionInReply = readonly [
   id: string,
   state: SessionState,
   content: string,
@@ -27,22 +28,12 @@ export type SessionReply = readonly [
 ]
 
 /** What a function answers. */
-export interface Reply {
+export interface FunctionReply {
   readonly outcome: string
   readonly lateMs?: number
-  readonly session?: SessionReply
+  readonly session?: SessionInReply
   readonly isRepeat?: boolean
   readonly ended?: readonly EndedSession[]
-}
-
-/** An identity as it is stored and compared. */
-export function identityText({ issuer, subject }: SettingsIdentity): string {
-  return JSON.stringify({ issuer, subject })
-}
-
-/** The identity that was stored as a text. */
-export function identityFrom(text: string): SettingsIdentity {
-  return JSON.parse(text) as SettingsIdentity
 }
 
 /** The user that was stored as a text. */
@@ -52,7 +43,7 @@ export function userFrom(text: string): SettingsUser {
 }
 
 /** The session of a reply. */
-export function sessionFrom(reply: SessionReply): StoredSession {
+export function sessionInReply(reply: SessionInReply): StoredSession {
   const [
     id,
     state,
@@ -80,14 +71,14 @@ export function sessionFrom(reply: SessionReply): StoredSession {
 }
 
 /** A refusal. */
-export function refusedFrom<R extends string>({ outcome, lateMs }: Reply): StoreRefusal<R> {
+export function refusalInReply<R extends string>({ outcome, lateMs }: FunctionReply): StoreRefusal<R> {
   const reason = outcome as R
   return lateMs === undefined ? { outcome: 'refused', reason } : { outcome: 'refused', reason, lateMs }
 }
 
 /** The result of a read. */
-export function readFrom(reply: Reply): ReadResult {
+export function readInReply(reply: FunctionReply): ReadResult {
   const { outcome, session } = reply
-  if (outcome !== 'found' || session === undefined) return refusedFrom<SessionRefusal>(reply)
-  return { outcome, session: sessionFrom(session) }
+  if (outcome !== 'found' || session === undefined) return refusalInReply<SessionRefusal>(reply)
+  return { outcome, session: sessionInReply(session) }
 }

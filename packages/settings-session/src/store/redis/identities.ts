@@ -2,19 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
 import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
-import { identityKey, userKey } from '../keys.js'
+import { identityFrom, identityKey, identityText, userKey } from '../keys.js'
 import type { ClaimResult, FormerUser, IdentityClaim, IdentityStore, SessionRefusal, StoredSession } from '../port.js'
 import * as scripts from './identity-scripts.js'
 import type { Places } from './places.js'
-import {
-  endedFrom,
-  identityFrom,
-  identityText,
-  readFrom,
-  refusedFrom,
-  type SessionReply,
-  sessionFrom,
-} from './reply.js'
+import { endedFrom, readFrom, refusedFrom, type SessionReply, sessionFrom } from './reply.js'
 import { redisReturning } from './returning.js'
 
 /** What is kept of a release: it lies with the user of the key, from whom it was. */

@@ -1,4 +1,5 @@
 import type { SettingsIdentity } from '../../principal.js'
+import { identityFrom } from '../keys.js'
 import type {
   EndedSession,
   HeldClaim,
@@ -73,16 +74,6 @@ export function sessionOf([
 function claimFrom(identity: string, answer: string, allowed: string): HeldClaim {
   const claim = { identity: identityFrom(identity), answer: answer as HeldClaim['answer'] }
   return allowed === '' ? claim : { ...claim, isAllowed: true }
-}
-
-/** An identity as it is stored and compared. */
-export function identityText({ issuer, subject }: SettingsIdentity): string {
-  return JSON.stringify({ issuer, subject })
-}
-
-/** The identity that was stored as a text. */
-export function identityFrom(text: string): SettingsIdentity {
-  return JSON.parse(text) as SettingsIdentity
 }
 
 /** A refusal: the reason, and for how many milliseconds it has been late. */

@@ -1,10 +1,9 @@
 import { partitionOf } from '@countersign/core/gate-kit'
 import type { RedisScript } from '@countersign/redis'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
-import { claimKey, userKey } from '../keys.js'
+import { claimKey, identityText, userKey } from '../keys.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 import type { Places } from './places.js'
-import { identityText } from './reply.js'
 
 // `i`, of an identity: its users, by their keys. It lies elsewhere than they do, so it is a hint: whom it names is asked for.
 
