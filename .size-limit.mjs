@@ -21,6 +21,7 @@ export default [
   entry('core/dist/index.js', '19 kB'),
   entry('audit/dist/index.js', '9 kB'),
   entry('redis/dist/index.js', '10 kB'),
+  entry('postgres/dist/index.js', '10 kB'),
   entry('hmac/dist/index.js', '155 kB'),
   entry('oauth-bearer/dist/index.js', '60 kB'),
   entry('mcp-credential/dist/index.js', '158 kB'),

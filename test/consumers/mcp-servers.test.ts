@@ -75,7 +75,7 @@ beforeAll(async () => {
   const sdks = ['server', 'node', 'express', 'client', 'sdk'].map((name) => `@modelcontextprotocol/${name}`)
   const types = ['@types/express', '@types/node', '@types/cors']
   const dependencies = ['express', 'cors', 'zod', ...types, ...sdks]
-  const tarballs = packAll(folder, ['core', 'redis', 'mcp-credential', 'oauth-bearer'])
+  const tarballs = packAll(folder, ['core', 'redis', 'postgres', 'mcp-credential', 'oauth-bearer'])
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, tarballs)
   writeFileSync(join(consumer.folder, 'open-to-scripts.ts'), openToScripts?.code ?? '')
   for (const [name, code] of Object.entries(programs)) {

@@ -12,7 +12,7 @@ import { type Consumer, createConsumer } from './consumer.js'
 import { cleanEnvironment, packAll, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
-const NEEDED = ['core', 'redis', 'hmac', 'mcp-credential', 'settings-session', 'testing']
+const NEEDED = ['core', 'redis', 'postgres', 'hmac', 'mcp-credential', 'settings-session', 'testing']
 const FILES = ['require-device.ts', 'app.mjs', 'require-device.test.mjs']
 
 let redis: RedisServer

@@ -6,6 +6,7 @@ import { type SignatureFormat, sign, xHeaders } from '@countersign/hmac'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { TestBrowser } from '../../packages/settings-session/test/browser.js'
 import { fencesOf, readPages } from '../docs/markdown.js'
+import { startPostgres } from '../support/postgres-tables.js'
 import { freePort, RedisServer } from '../support/redis-server.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
 import { type Consumer, createConsumer } from './consumer.js'
@@ -30,13 +31,16 @@ let folder: string
 let consumer: Consumer
 let issuer: TestIssuer
 let redis: RedisServer
+let postgres: Awaited<ReturnType<typeof startPostgres>>
 const ports = new Map<string, number>()
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-readmes-'))
   issuer = await testIssuer({ algorithm: 'ES256' })
   redis = await RedisServer.start()
+  postgres = await startPostgres()
   const mcp = ['@modelcontextprotocol/server', '@modelcontextprotocol/node', 'zod']
-  const dependencies = ['express', 'ioredis', '@types/express', '@types/node', ...mcp]
+  const types = ['@types/express', '@types/node', '@types/pg']
+  const dependencies = ['express', 'ioredis', 'pg', ...types, ...mcp]
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, packAll(folder))
   for (const [page, code] of programs) {
     const port = await freePort()
@@ -52,6 +56,7 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(async () => {
   await redis.stop()
+  await postgres.stop()
   await issuer.stop()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -59,6 +64,7 @@ afterAll(async () => {
 const start = (page: string): Running =>
   startProgram(consumer.folder, join('out', `${fileOf(page)}.js`), ports.get(page) as number, {
     SCHEDULER_HMAC_SECRET: SECRET,
+    DATABASE_URL: postgres.server.url,
   })
 
 type Ask = (running: Running) => Promise<Record<'good' | 'bad', Response>>
@@ -126,6 +132,7 @@ const asked: Record<string, readonly (readonly [Ask, RegExp, number])[]> = {
     ],
   ],
   'packages/oauth-bearer/README.md': [[bearerTo('/mcp', 'https://mcp.example.com/mcp'), /"kind":"oauth-bearer"/, 401]],
+  'packages/postgres/README.md': [[signedTo('/internal', 1), /"startedBy":"scheduler"/, 401]],
   'packages/redis/README.md': [[signedTo('/internal', 1), /"startedBy":"scheduler"/, 401]],
   'packages/settings-session/README.md': [
     [

@@ -7,7 +7,7 @@ import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
 /** What an app with all four gates has of ours. */
-const FOLDERS = ['core', 'redis', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']
+const FOLDERS = ['core', 'redis', 'postgres', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']
 
 /** By the name that the checks have for it, what each copy is loaded by. */
 const MODULES = {

@@ -8,7 +8,7 @@ import { root } from '../structure/workspace.js'
 import { type Consumer, createConsumer } from './consumer.js'
 import { cleanEnvironment, packAll } from './tarballs.js'
 
-const FOLDERS = ['core', 'audit', 'redis', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']
+const FOLDERS = ['core', 'audit', 'redis', 'postgres', 'hmac', 'oauth-bearer', 'mcp-credential', 'settings-session']
 
 let folder: string
 let consumer: Consumer

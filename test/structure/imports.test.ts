@@ -15,7 +15,7 @@ const needing = (names: string[], sources: Record<string, string>): MadeUpPackag
 describe('the imports of the sources', () => {
   const { modules, complaints } = cruise(root)
 
-  test('make no circle, follow core ← { audit, redis } ← gates ← { testing, cli } ← demo, and are declared', () => {
+  test('make no circle, follow core ← { audit, redis, postgres } ← gates ← { testing, cli } ← demo, and are declared', () => {
     expect(complaints).toEqual([])
   })
 

@@ -41,13 +41,13 @@ const GROUPS: readonly CommandGroup[] = [
   },
   {
     name: 'mcp',
-    summary: 'credentials of agent sessions, in the Redis of REDIS_URL',
+    summary: 'credentials of agent sessions, in the Redis of REDIS_URL or the PostgreSQL of DATABASE_URL',
     example: 'countersign mcp list --thread t-1',
     load: async () => (await import('./mcp/commands.js')).mcpCommands,
   },
   {
     name: 'session',
-    summary: 'settings sessions of people, in the Redis of REDIS_URL',
+    summary: 'settings sessions of people, in the Redis of REDIS_URL or the PostgreSQL of DATABASE_URL',
     example: 'countersign session list telegram 4711',
     load: async () => (await import('./session/commands.js')).sessionCommands,
   },

@@ -1,3 +1,6 @@
+import { createAudit } from '@countersign/core'
+import { createMcpCredentials } from '@countersign/mcp-credential'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
 import { postgresReplay } from '@countersign/postgres'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type pg from 'pg'
@@ -5,6 +8,7 @@ import { PostgresServer } from '../../../test/support/postgres-server.js'
 import { poolOf } from '../../../test/support/postgres-tables.js'
 import { refuse, succeed, succeedJson } from './command.js'
 
+const patient = { commandTimeoutMs: 20_000 }
 let server: PostgresServer
 let pool: pg.Pool
 let env: Record<string, string>
@@ -63,4 +67,17 @@ test('leaves another table of the name of the secrets alone, and does nothing th
   await pool.query('CREATE SCHEMA other; CREATE TABLE other.internal_service_hmac_secrets (id int)')
   await refuse(['migrate', '--schema', 'other'], 2, /is another table: it has no column "caller"/, { env })
   expect(await tables('other')).toEqual(['internal_service_hmac_secrets'])
+})
+
+test('the commands on credentials and sessions work on these tables', async () => {
+  await succeed(['migrate'], { env })
+  const credentials = createMcpCredentials({ store: postgresCredentials(pool, patient), audit: createAudit() })
+  const issued = await credentials.issue({ threadId: 't-1', providerInstanceId: 'p-1' })
+  const listed = await succeedJson(['mcp', 'list', '--thread', 't-1'], { env })
+  expect(JSON.stringify(listed)).toContain(issued.credentialId)
+  await succeed(['mcp', 'revoke', issued.credentialId], { env })
+  expect((await credentials.resolve(issued.token)).standing).toBe('revoked')
+  expect(await succeedJson(['session', 'list', 'slack', 'U1'], { env })).toEqual([])
+  // Another store is meant when it is named, or REDIS_URL is set.
+  await refuse(['mcp', 'list', '--store', 'redis'], 2, /REDIS_URL is not set/, { env })
 })

@@ -212,7 +212,6 @@ BEGIN
       least(usable_until, CASE overlap_ms WHEN 0 THEN now_ms - 1 ELSE now_ms + overlap_ms END)
     WHERE namespace = ns AND id = ANY(taken);
     answer := jsonb_build_array('done', to_jsonb(taken), '[]'::jsonb);
-    IF overlap_ms = 0 AND cardinality(taken) > 0 THEN PERFORM pg_notify('countersign_mcp_ended', ns || ' credential ' || own_id); END IF;
   ELSE
     UPDATE countersign_mcp_credentials SET holder = own_id WHERE namespace = ns AND id = ANY(taken);
     answer := jsonb_build_array('done', '[]'::jsonb, to_jsonb(taken));

@@ -67,11 +67,13 @@ BEGIN
     RETURN countersign_keep(attempt, 'false');
   END IF;
   IF was_revoked THEN RETURN 'false'; END IF;
+  -- One that is forgotten, and has not been swept, is revoked all the same: its issuer may be about to write it again.
+  answer := to_jsonb(EXISTS (SELECT 1 FROM countersign_mcp_judged(ns, own_id, own_id, now_ms, (p->>'max')::bigint,
+    (p->>'retention')::bigint, (p->>'onTouch')::boolean)));
   UPDATE countersign_mcp_credentials SET is_revoked = true,
     gone_at = CASE WHEN is_held THEN least(gone_at, now_ms + (p->>'retention')::bigint) ELSE now_ms + (p->>'retention')::bigint END
   WHERE namespace = ns AND id = own_id;
-  PERFORM pg_notify('countersign_mcp_ended', ns || ' credential ' || own_id);
-  RETURN countersign_keep(attempt, 'true');
+  RETURN countersign_keep(attempt, answer);
 END $$;
 
 -- Ends a scope, and with it every credential that was issued in it before.
@@ -84,6 +86,7 @@ BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   -- An issue for the thread comes before it, and is ended, or after it, and finds that the thread is retired.
   IF left(of_scope, 1) = 't' THEN PERFORM countersign_lock('mcp ' || ns || ' ' || substr(of_scope, 2)); END IF;
+  PERFORM countersign_begin(until);
   answer := to_jsonb(countersign_mcp_has(ns, of_scope));
   INSERT INTO countersign_mcp_ends AS e VALUES (ns, of_scope, nextval('countersign_mcp_generation'), countersign_now())
   ON CONFLICT (namespace, scope) DO UPDATE SET generation = greatest(e.generation, excluded.generation), made_at = excluded.made_at;
@@ -93,7 +96,6 @@ BEGIN
     ON CONFLICT (namespace, thread) DO UPDATE SET retired_until = excluded.retired_until, alive_from = NULL, alive_until = NULL,
       touched_at = NULL, gone_at = greatest(t.gone_at, excluded.gone_at);
   END IF;
-  IF answer = 'true' THEN PERFORM pg_notify('countersign_mcp_ended', ns || ' ' || (p->>'notice')); END IF;
   RETURN countersign_keep(attempt, answer);
 END $$;
 

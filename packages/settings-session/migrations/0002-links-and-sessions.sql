@@ -122,7 +122,9 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   SELECT * INTO l FROM countersign_settings_links WHERE namespace = ns AND tag = p->>'link';
-  PERFORM countersign_settings_lock(ns, coalesce(l.user_key, ''));
+  -- Who guesses links waits for nobody, and nobody for them.
+  IF NOT FOUND THEN RETURN '{"outcome":"unknown"}'; END IF;
+  PERFORM countersign_settings_lock(ns, l.user_key);
   SELECT * INTO l FROM countersign_settings_links WHERE namespace = ns AND tag = p->>'link';
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'session';
   now_ms := countersign_begin(until);
@@ -169,7 +171,8 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   SELECT * INTO l FROM countersign_settings_links WHERE namespace = ns AND tag = p->>'tag';
-  PERFORM countersign_settings_lock(ns, coalesce(l.user_key, ''));
+  IF NOT FOUND THEN RETURN 'false'; END IF;
+  PERFORM countersign_settings_lock(ns, l.user_key);
   SELECT * INTO l FROM countersign_settings_links WHERE namespace = ns AND tag = p->>'tag';
   now_ms := countersign_begin(until);
   IF countersign_settings_link_refusal(l, p->>'hash', now_ms) IS NOT NULL THEN RETURN 'false'; END IF;
@@ -236,7 +239,8 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag';
-  PERFORM countersign_settings_lock(ns, coalesce(s.user_key, ''));
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  PERFORM countersign_settings_lock(ns, s.user_key);
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag';
   now_ms := countersign_begin(until);
   IF s.tag IS NULL OR countersign_settings_refusal(s, coalesce(p->>'hash', s.hash), now_ms) IS NOT NULL THEN RETURN NULL; END IF;

@@ -18,8 +18,9 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag';
-  own_key := countersign_settings_identity_key(p->>'claimKey', coalesce(s.user_key, ''));
-  PERFORM countersign_settings_lock(ns, coalesce(s.user_key, ''));
+  IF NOT FOUND THEN RETURN '{"outcome":"unknown"}'; END IF;
+  own_key := countersign_settings_identity_key(p->>'claimKey', s.user_key);
+  PERFORM countersign_settings_lock(ns, s.user_key);
   PERFORM countersign_settings_lock_identity(ns, own_key);
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag';
   now_ms := countersign_begin(until);
@@ -178,7 +179,8 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag';
-  PERFORM countersign_settings_lock(ns, coalesce(s.user_key, ''));
+  IF NOT FOUND THEN RETURN '{"outcome":"unknown"}'; END IF;
+  PERFORM countersign_settings_lock(ns, s.user_key);
   SELECT * INTO s FROM countersign_settings_sessions WHERE namespace = ns AND tag = p->>'tag' FOR UPDATE;
   now_ms := countersign_begin(until);
   reason := countersign_settings_refusal(s, p->>'hash', now_ms);

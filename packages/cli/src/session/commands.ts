@@ -5,16 +5,18 @@ import {
   type SettingsSessionsOptions,
   type SettingsUser,
 } from '@countersign/settings-session'
+import { postgresSessions } from '@countersign/settings-session/postgres'
 import { redisSessions } from '@countersign/settings-session/redis'
+import type { SettingsStore } from '@countersign/settings-session/store'
 import type { Command } from 'commander'
 import type { AnyCommand, CommandDefinition } from '../command.js'
-import { addNamespaceOption, type NamespaceOption, withRedis } from '../connect/redis.js'
+import { addStateOptions, type StateOptions, type StoreMakers, withStore } from '../connect/state.js'
 import type { Context } from '../context.js'
 import { isoTime, parseSeconds, relativeTime } from '../durations.js'
 import { notFoundError, usageError } from '../errors.js'
 import { parseUrl } from '../input.js'
 
-interface UserOptions extends NamespaceOption {
+interface UserOptions extends StateOptions {
   readonly team?: string
 }
 
@@ -151,7 +153,7 @@ const link: CommandDefinition<LinkOptions, [platform: string, userId: string]> =
 export const sessionCommands: readonly AnyCommand[] = [list, revoke, revokeAll, link]
 
 function addUserOptions(command: Command): Command {
-  return addNamespaceOption(command).option('--team <id>', 'the team or workspace, for platforms that have them')
+  return addStateOptions(command).option('--team <id>', 'the team or workspace, for platforms that have them')
 }
 
 function userOf(platform: string, userId: string, { team }: UserOptions): SettingsUser {
@@ -160,15 +162,16 @@ function userOf(platform: string, userId: string, { team }: UserOptions): Settin
 
 function withSessions<T>(
   context: Context,
-  options: NamespaceOption,
+  options: StateOptions,
   settings: Partial<SettingsSessionsOptions>,
   work: (sessions: SettingsSessions) => Promise<T>,
 ): Promise<T> {
-  return withRedis(context, options, (redis, storeSettings) => {
-    const store = redisSessions(redis, storeSettings)
+  return withStore(context, options, makers, (store) => {
     // Listing and revoking need no address.
     return work(
       createSettingsSessions({ baseUrl: 'http://localhost/settings', ...settings, store, audit: context.audit }),
     )
   })
 }
+
+const makers: StoreMakers<SettingsStore> = { redis: redisSessions, postgres: postgresSessions }

@@ -35,10 +35,10 @@ export function retriedClaims(send: (claim: ClaimAttempt) => Promise<boolean>): 
   })
 
   function keep(key: string, claim: UnknownClaim, ttlMs: number, answer?: Promise<boolean>): void {
-    if (!unknown.set(key, claim, running() + ttlMs) || answer === undefined) return
-    answer.then(
+    unknown.set(key, claim, running() + ttlMs)
+    answer?.then(
       (isFirst) => {
-        // Taken meanwhile: that request has the outcome, and no other may.
+        // Taken meanwhile, or never kept: that request has the outcome, and no other may.
         if (unknown.get(key) !== claim) return
         if (isFirst) claim.isFresh = true
         else unknown.delete(key)

@@ -62,8 +62,8 @@ export function postgresCredentials(
     return { ...foundFrom(reply), isProven: stored.length === digest.length && timingSafeEqual(stored, digest) }
   }
 
-  const end = async (scope: string, notice: string, more: object = {}) =>
-    (await change('countersign_mcp_revoke_scope', { scope, notice, ...more })) === true
+  const end = async (scope: string, more: object = {}) =>
+    (await change('countersign_mcp_revoke_scope', { scope, ...more })) === true
 
   return {
     namespace,
@@ -81,17 +81,15 @@ export function postgresCredentials(
       const attempt = revokes.get(id) ?? newAttempt()
       const onUnknown = () => void revokes.set(id, attempt, running() + REMEMBERED_MS)
       const terms = { attempt, onUnknown }
-      const isRevoked = await change('countersign_mcp_revoke', { id, retention: life.retentionMs }, terms)
+      const isRevoked = await change('countersign_mcp_revoke', { id, ...lifeOf(life) }, terms)
       revokes.delete(id)
       return isRevoked === true
     },
     revokeScope(scope, id) {
-      const hash = hashOf(scope, id)
-      return end(scope === 'all' ? 'a' : scope.charAt(0) + hash, `${scope} ${hash}`)
+      return end(scope === 'all' ? 'a' : scope.charAt(0) + hashOf(scope, id))
     },
     retire(threadId, blockMs) {
-      const hash = threadHash(threadId)
-      return end(`t${hash}`, `thread ${hash}`, { block: blockMs })
+      return end(`t${threadHash(threadId)}`, { block: blockMs })
     },
     async list({ threadId, providerInstanceId }, cursor, limit, life) {
       const thread = threadId === undefined ? '' : threadHash(threadId)
@@ -126,7 +124,6 @@ function foundFrom(reply: FoundRow): FoundCredential {
 }
 
 /** The hash by which ids have what is revoked. */
-function hashOf(scope: RevocableScope, id: string): string {
-  if (scope === 'all') return ''
+function hashOf(scope: Exclude<RevocableScope, 'all'>, id: string): string {
   return scope === 'thread' ? threadHash(id) : scope === 'provider' ? providerHash(id) : sessionHash(id)
 }
