@@ -52,7 +52,9 @@ BEGIN
   ELSE
     UPDATE countersign_settings_identities SET is_barred = false WHERE namespace = ns AND user_key = s.user_key AND is_barred;
   END IF;
-  UPDATE countersign_settings_sessions SET hash = p->>'newHash', state = 'active', verified_at = now_ms, seen_at = now_ms,
+  -- With the session's present hash it is a repeat, whose record may be missing: the age of the proof stays.
+  UPDATE countersign_settings_sessions SET hash = p->>'newHash', state = 'active', seen_at = now_ms,
+    verified_at = CASE WHEN hash = p->>'newHash' THEN verified_at ELSE now_ms END,
     identity = given, claimed = NULL, claim_key = NULL, claim_answer = NULL, claim_allowed = NULL, claim_holder = NULL,
     release_until = NULL, released = NULL
   WHERE namespace = ns AND tag = s.tag;

@@ -58,9 +58,9 @@ export function sessionInReply(reply: SessionInReply): StoredSession {
     answer,
     allowed,
   ] = reply
-  const { user, agentId, kind, metadata, returnTo } = JSON.parse(content) as LinkContent
+  const { user, agentId, kind, metadata, display, returnTo } = JSON.parse(content) as LinkContent
   return {
-    ...{ user, agentId, kind, metadata, returnTo, id, state, createdAt, expiresAt, lastSeenAt, verifiedMsAgo },
+    ...{ user, agentId, kind, metadata, display, returnTo, id, state, createdAt, expiresAt, lastSeenAt, verifiedMsAgo },
     identity: identity === null ? undefined : identityFrom(identity),
     claim:
       claimed === null || answer === null
