@@ -79,7 +79,8 @@ function explain(error: unknown): CommandError {
   if (refusal !== undefined) return new CommandError(refusal, exitCodes.usage, { cause: error })
   // A digit tells SQLSTATE from the system's codes, such as EPIPE.
   const isServerError = /^(?=.*\d)[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code)
-  if (isServerError) return new CommandError(`PostgreSQL refused: ${message} (${code})`, exitCodes.failed, { cause: error })
+  if (isServerError)
+    return new CommandError(`PostgreSQL refused: ${message} (${code})`, exitCodes.failed, { cause: error })
   return unavailableError(
     `PostgreSQL cannot be reached (${connectionProblem(error)}): check the host and port of DATABASE_URL and that the server runs`,
     error,

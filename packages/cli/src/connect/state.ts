@@ -16,9 +16,10 @@ export interface StateOptions extends NamespaceOption {
 export function addStateOptions(command: Command): Command {
   return addNamespaceOption(command)
     .addOption(
-      new Option('--store <kind>', 'where they are (default: postgres when DATABASE_URL is set and REDIS_URL is not)').choices(
-        ['redis', 'postgres'],
-      ),
+      new Option(
+        '--store <kind>',
+        'where they are (default: postgres when DATABASE_URL is set and REDIS_URL is not)',
+      ).choices(['redis', 'postgres']),
     )
     .option('--schema <name>', 'the schema of the tables in PostgreSQL')
 }
