@@ -8,6 +8,7 @@ import { IssuedCredential } from './registry/issued-credential.js'
 import { type LifeOptions, lifeRules, resolveLife } from './registry/life.js'
 import { NAME } from './registry/name.js'
 import { createResolver, type IsAlive, type Resolution } from './registry/resolver.js'
+import { attributesOf, operatorIn, type RevokeOptions, revokeRules } from './registry/revoke-options.js'
 import { besides, type Concerns, inScope } from './store/concerned.js'
 import { memoryCredentials } from './store/memory.js'
 import type {
@@ -62,7 +63,7 @@ const LIST_RULES = {
   cursor: option.string(),
   limit: option.integer(1, 1000).default(100),
 }
-const RETIRE_RULES = { blockSeconds: option.seconds(0.001, 365 * 86_400).default(86_400) }
+const RETIRE_RULES = { ...revokeRules, blockSeconds: option.seconds(0.001, 365 * 86_400).default(86_400) }
 
 /** The credentials of an app's agent sessions. */
 export interface McpCredentials {
@@ -89,17 +90,17 @@ export interface McpCredentials {
    * Revokes one credential. False when there is none, or it was revoked before. A retry after an `UnavailableError` is true
    * when the first attempt was done.
    */
-  revoke(credentialId: string): Promise<boolean>
+  revoke(credentialId: string, options?: RevokeOptions): Promise<boolean>
   /** Revokes every credential of a thread. False when there was none. */
-  revokeThread(threadId: string): Promise<boolean>
+  revokeThread(threadId: string, options?: RevokeOptions): Promise<boolean>
   /** Revokes every credential of a provider. False when there was none. */
-  revokeProvider(providerInstanceId: string): Promise<boolean>
+  revokeProvider(providerInstanceId: string, options?: RevokeOptions): Promise<boolean>
   /** Revokes every credential of a provider's session. False when there was none. */
-  revokeProviderSession(providerSessionId: string): Promise<boolean>
+  revokeProviderSession(providerSessionId: string, options?: RevokeOptions): Promise<boolean>
   /** Revokes every credential. False when there was none. */
-  revokeAll(): Promise<boolean>
+  revokeAll(options?: RevokeOptions): Promise<boolean>
   /** Ends a thread for good: revokes it, and refuses to issue for it during `blockSeconds` (default 24 h). */
-  retire(threadId: string, options?: { readonly blockSeconds?: number | undefined }): Promise<boolean>
+  retire(threadId: string, options?: RevokeOptions & { readonly blockSeconds?: number | undefined }): Promise<boolean>
   /** A page of the credentials that are neither revoked nor superseded, the idle ones included. */
   list(
     options?: ListFilter & { readonly cursor?: string | undefined; readonly limit?: number | undefined },
@@ -197,18 +198,20 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
     if (superseded.length > 0) announceRevocation(besides(by))
   }
 
-  async function revoke(id: string): Promise<boolean> {
+  async function revoke(id: string, options?: RevokeOptions): Promise<boolean> {
+    const operator = operatorIn(options)
     if (!isCredentialId(id)) return false
     const done = await store.revoke(id, life)
-    if (done) events.revoked(id)
+    if (done) events.revoked(id, operator)
     announceRevocation(besides(id))
     return done
   }
 
-  async function revokeScope(scope: RevocableScope, id: string): Promise<boolean> {
+  async function revokeScope(scope: RevocableScope, id: string, options?: RevokeOptions): Promise<boolean> {
     assertName(SCOPE_NAMES[scope], id)
+    const operator = operatorIn(options)
     const done = await store.revokeScope(scope, id)
-    events.scopeRevoked(scope, id, done)
+    events.scopeRevoked(scope, id, done, operator)
     announceRevocation(inScope(scope, id))
     return done
   }
@@ -229,15 +232,15 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       return store.touch(threadId, life)
     },
     revoke,
-    revokeThread: (threadId) => revokeScope('thread', threadId),
-    revokeProvider: (providerInstanceId) => revokeScope('provider', providerInstanceId),
-    revokeProviderSession: (providerSessionId) => revokeScope('session', providerSessionId),
-    revokeAll: () => revokeScope('all', '*'),
+    revokeThread: (threadId, options) => revokeScope('thread', threadId, options),
+    revokeProvider: (providerInstanceId, options) => revokeScope('provider', providerInstanceId, options),
+    revokeProviderSession: (providerSessionId, options) => revokeScope('session', providerSessionId, options),
+    revokeAll: (options) => revokeScope('all', '*', options),
     async retire(threadId, given = {}) {
       assertName('threadId', threadId)
-      const { blockSeconds } = resolveOptions('credentials.retire', given, RETIRE_RULES)
+      const { blockSeconds, ...whose } = resolveOptions('credentials.retire', given, RETIRE_RULES)
       const done = await store.retire(threadId, Math.round(blockSeconds * 1000))
-      events.retired(threadId)
+      events.retired(threadId, attributesOf(whose))
       announceRevocation(inScope('thread', threadId))
       return done
     },

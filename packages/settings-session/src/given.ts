@@ -86,6 +86,16 @@ export function givenIdentity(method: string, value: unknown): SettingsIdentity 
   }
 }
 
+/**
+ * What the event of a revocation says of who asked for it, from the method's options.
+ *
+ * @throws {OptionError}
+ */
+export function operatorIn(method: string, options: unknown = {}): { readonly operator: string } | undefined {
+  const operator = memberOf(givenFields(method, 'options', options, ['operator']), 'operator')
+  return operator === undefined ? undefined : { operator: givenText(method, 'operator', operator) }
+}
+
 /** The value is not shown: it may be anything, even a token. */
 export function misuse(method: string, name: string, why: string): OptionError {
   return new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', name, `${method}: "${name}" ${why}`)

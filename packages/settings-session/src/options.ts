@@ -100,8 +100,11 @@ export interface RequireSettingsSessionOptions extends GateOptions<SettingsSessi
 export interface SettingsRegistry {
   /** The routes that lead to a session and out of it. Mount them at the path of `baseUrl`, before the gate. */
   routes(): Middleware
-  /** Ends a session by its public id, immediately. False when no such session lives. */
-  revoke(sessionId: string): Promise<boolean>
+  /**
+   * Ends a session by its public id, immediately. False when no such session lives. `operator` is who asked for it: the
+   * attribute of that name in its event.
+   */
+  revoke(sessionId: string, options?: { readonly operator?: string | undefined }): Promise<boolean>
 }
 
 /** The options of `createSettingsSessions`, validated, by what they are for. */

@@ -5,7 +5,7 @@ import { confirmBinding, unlink } from './bindings.js'
 import { tokenInCookie } from './cookies.js'
 import { csrfTokenOf } from './csrf.js'
 import { grantChange, reportChange } from './events.js'
-import { givenIdentity, givenText, givenUser, misuse } from './given.js'
+import { givenIdentity, givenText, givenUser, misuse, operatorIn } from './given.js'
 import { deliver, type SendToUser } from './links/deliver.js'
 import { issueLink, type LinkRequest } from './links/issue-link.js'
 import type { LinkKinds, NoKinds } from './links/kinds.js'
@@ -61,8 +61,11 @@ export interface SettingsSessions<M extends object = NoKinds> extends SettingsRe
   deliver<K extends string>(link: SensitiveLink<K>, send: SendToUser): Promise<LinkReceipt<K>>
   /** The user's active sessions, oldest first. */
   list(user: SettingsUser): Promise<readonly SessionSummary[]>
-  /** Ends all sessions of a user and voids the user's links, immediately, those under way included. */
-  revokeAll(user: SettingsUser): Promise<void>
+  /**
+   * Ends all sessions of a user and voids the user's links, immediately, those under way included. `operator` is who asked for
+   * it: the attribute of that name in its event.
+   */
+  revokeAll(user: SettingsUser, options?: { readonly operator?: string | undefined }): Promise<void>
   /**
    * The app's answer to a first claim that `onFirstClaim` left open. False when no claim waits under this id: it was
    * answered, or its person has signed in as somebody else since.
@@ -144,19 +147,21 @@ function sessionsOf(
 ): Pick<SettingsSessions, 'list' | 'revoke' | 'revokeAll'> {
   return {
     list: async (user) => (await store.list(givenUser('list', user))).map(summaryOf),
-    async revoke(id) {
+    async revoke(id, options) {
       const sessionId = givenText('revoke', 'sessionId', id)
+      const attributes = operatorIn('revoke', options)
       const ended = isTag(sessionId) ? await store.revoke(sessionId) : undefined
       if (ended === undefined) return false
       closeSockets(sockets, ended.user)
-      reportChange(audit, 'settings.session.revoked', { user: ended.user, id: sessionId })
+      reportChange(audit, 'settings.session.revoked', { user: ended.user, id: sessionId, attributes })
       return true
     },
-    async revokeAll(whom) {
+    async revokeAll(whom, options) {
       const user = givenUser('revokeAll', whom)
+      const operator = operatorIn('revokeAll', options)
       await store.revokeAll(user)
       closeSockets(sockets, user)
-      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true } })
+      reportChange(audit, 'settings.session.revoked', { user, attributes: { all: true, ...operator } })
     },
   }
 }

@@ -124,3 +124,26 @@ test("a principal of the gate is taken as its user, and the user's sessions end"
     { type: 'settings.session.revoked', principal: { id: 'slack:7:42' }, attributes: { all: true } },
   ])
 })
+
+test('the event of a revocation names who asked for it, and nothing is revoked for a wrong name', async () => {
+  const [session] = await app.settings.list(user)
+  const id = session?.id ?? ''
+  app.events.length = 0
+  for (const wrong of [
+    { operator: '' },
+    { operator: 7 },
+    { operator: 'a\nb' },
+    { operater: 'ops:ana' },
+    3,
+  ] as never[]) {
+    await expect(app.settings.revoke(id, wrong)).rejects.toMatchObject(INVALID)
+    await expect(app.settings.revokeAll(user, wrong)).rejects.toMatchObject(INVALID)
+  }
+  expect(app.events).toEqual([])
+  await app.settings.revoke(id, { operator: 'ops:ana' })
+  await app.settings.revokeAll(user, { operator: 'ops:ana' })
+  expect(app.events.map(({ type, attributes }) => [type, { ...attributes }])).toEqual([
+    ['settings.session.revoked', { operator: 'ops:ana' }],
+    ['settings.session.revoked', { all: true, operator: 'ops:ana' }],
+  ])
+})

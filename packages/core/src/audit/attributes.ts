@@ -69,6 +69,8 @@ export interface DiagnosticAttributes {
   readonly capabilities?: string
   /** Of a change of state: what brought it about, where that is not its type. */
   readonly cause?: string
+  /** Of a revocation: who asked for it, as the app that revoked names them. */
+  readonly operator?: string
 }
 
 /** A text of an event has at most so many UTF-16 units. */

@@ -17,8 +17,8 @@ export interface CredentialEvents {
   issued(credential: CredentialRecord, existing: OnExisting, undo: () => unknown): MaybePromise<void>
   superseded(id: string, by: string): void
   revoked(id: string, attributes?: AuditAttributes): void
-  scopeRevoked(scope: RevocableScope, id: string, found: boolean): void
-  retired(threadId: string): void
+  scopeRevoked(scope: RevocableScope, id: string, found: boolean, attributes: AuditAttributes): void
+  retired(threadId: string, attributes: AuditAttributes): void
   /** An idle one was used again, because the host says that its thread is alive. */
   revived(id: string): void
   restored(credentials: number): void
@@ -51,8 +51,8 @@ export function credentialEvents(audit: Audit): CredentialEvents {
     },
     superseded: (id, by) => emit('mcp.credential.superseded', id, { by }),
     revoked: (id, attributes = {}) => emit('mcp.credential.revoked', id, attributes),
-    scopeRevoked: (scope, id, found) => emitScope('mcp.scope.revoked', { scope, id, found }),
-    retired: (threadId) => emitScope('mcp.thread.retired', { thread_id: threadId }),
+    scopeRevoked: (scope, id, found, attributes) => emitScope('mcp.scope.revoked', { scope, id, found, ...attributes }),
+    retired: (threadId, attributes) => emitScope('mcp.thread.retired', { thread_id: threadId, ...attributes }),
     revived: (id) => emit('mcp.credential.revived', id, {}),
     restored: (credentials) => emitScope('mcp.credentials.restored', { credentials }),
     connectionEnded: (id, cause) => emit('connection.ended', id, { cause }),
