@@ -20,6 +20,7 @@ const covered = words.includes('--covered')
 const jestArguments = words.filter((word) => !['--quick', '--long', '--covered'].includes(word))
 /** The tests that have a long form. */
 const LONG = [
+  'test/browser/console',
   'test/faults/',
   'test/integration/dpop-replay',
   'test/integration/hmac-rollout',

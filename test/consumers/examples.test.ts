@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -9,9 +11,10 @@ import { root } from '../structure/workspace.js'
 import { freePort } from '../support/redis-server.js'
 import { type Consumer, createConsumer } from './consumer.js'
 import { isListening, type Running, startProgram, stopProgram, until } from './program.js'
-import { packAll } from './tarballs.js'
+import { cleanEnvironment, packAll } from './tarballs.js'
 
 const examples = join(root, 'docs/examples')
+const programs = readdirSync(examples).filter((name) => name.endsWith('.ts'))
 const SECRETS = {
   SLACK_SIGNING_SECRET: 'a-signing-secret-of-the-tests',
   TELEGRAM_BOT_TOKEN: '123456789:a-bot-token-of-the-tests',
@@ -25,13 +28,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-examples-'))
   const dependencies = ['express', '@types/express', '@types/node']
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, packAll(folder))
-  for (const name of readdirSync(examples)) {
+  for (const name of programs) {
     const port = await freePort()
     ports.set(name, port)
     const code = readFileSync(join(examples, name), 'utf8').replaceAll('3000', String(port))
     writeFileSync(join(consumer.folder, name), code)
   }
   consumer.compile({ module: 'nodenext', outDir: 'out' })
+  cpSync(join(examples, 'console'), join(consumer.folder, 'console'), { recursive: true })
 }, 180_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -94,10 +98,10 @@ const asks: Readonly<Record<string, readonly [Ask, string]>> = {
 
 describe('the program in docs/examples', () => {
   test('is one of those that are run here, and stands in the guide as it is', () => {
-    expect(readdirSync(examples).sort()).toEqual(Object.keys(asks))
+    expect(programs.sort()).toEqual(Object.keys(asks))
     const guide = readPages().filter(({ path }) => path === 'docs/guides/settings-session.md')
     const codes = guide.flatMap(fencesOf).map(({ code }) => code.trim())
-    for (const name of readdirSync(examples)) {
+    for (const name of programs) {
       expect(codes).toContain(readFileSync(join(examples, name), 'utf8').trim())
     }
   })
@@ -127,3 +131,58 @@ describe('the program in docs/examples', () => {
     }
   })
 })
+
+/** Starts the console as its page says. npm has a shell and Node below it: they end together. */
+function startConsole(port: number): Running {
+  const child = spawn('npm', ['start'], {
+    cwd: join(consumer.folder, 'console'),
+    env: { ...cleanEnvironment(), PORT: String(port), USER: 'ana', OLD_KEY: 'the-old-key' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (printed += String(chunk)))
+  return { url: `http://localhost:${port}`, printed: () => printed, child }
+}
+
+test('the console in docs/examples lets its operator alone in, and revokes in the name of the operator', async () => {
+  const running = startConsole(await freePort())
+  const { url, child } = running
+  try {
+    await until(running, () => /in another browser http/.test(running.printed()))
+    const [, link = '', code = ''] = /^The console: (\S+)\nThe page asks for: (\d+)$/m.exec(running.printed()) ?? []
+    const [, authorization = ''] = /'authorization: (Bearer \S+)'/.exec(running.printed()) ?? []
+    const agent = async () => (await fetch(`${url}/agent/status`, { headers: { authorization } })).status
+    expect((await fetch(`${url}/internal/status`, { headers: { 'x-service-key': 'the-old-key' } })).status).toBe(200)
+    expect(await agent()).toBe(200)
+
+    const ana = new TestBrowser(url)
+    const paths = ['', '/events', '/old-keys', '/sessions', '/credentials', '/health', '/assets/live.js']
+    for (const path of paths) expect((await ana.send(`/console${path}`)).status).toBe(401)
+    expect((await ana.confirm(link, { code })).status).toBe(303)
+    expect(await (await ana.send('/console/old-keys')).text()).toMatch(/reports<\/b>[\s\S]*Still uses it/)
+    const page = await ana.send('/console/credentials')
+    expect(page.headers.get('content-security-policy')).toBe(
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
+    const text = await page.text()
+    expect(text).not.toMatch(/<script>|<style| style=| on[a-z]+=/)
+    const fields = { id: /name="id" value="([^"]+)"/.exec(text)?.[1] ?? '' }
+    const token = /name="_csrf" value="([^"]+)"/.exec(text)?.[1] ?? ''
+    const revoke = async (given: Record<string, string>, headers = {}) =>
+      (await ana.post('/console/credentials/revoke', given, headers)).status
+    expect(await revoke(fields)).toBe(403)
+    expect(await revoke({ ...fields, _csrf: token }, { 'sec-fetch-site': 'cross-site' })).toBe(403)
+    expect(await agent()).toBe(200)
+    expect(await revoke({ ...fields, _csrf: token })).toBe(303)
+    expect(await agent()).toBe(401)
+    expect(await (await ana.send('/console')).text()).toMatch(
+      /mcp\.credential\.revoked[\s\S]*&quot;operator&quot;: &quot;ops:ana&quot;/,
+    )
+    expect((await ana.post('/console/logout')).status).toBe(200)
+    expect((await ana.send('/console')).status).toBe(401)
+  } finally {
+    const gone = once(child, 'exit')
+    if (child.exitCode === null && child.pid !== undefined && process.kill(-child.pid, 'SIGTERM')) await gone
+  }
+}, 60_000)
