@@ -31,8 +31,12 @@ export function readPages(): Page[] {
   }))
 }
 
+/** What the site is made of besides pages, and what is made for it. */
+const NOT_PAGES = ['.vitepress', 'node_modules', 'reference']
+
 function pagesBelow(folder: string): string[] {
   return readdirSync(join(root, folder)).flatMap((name) => {
+    if (NOT_PAGES.includes(name)) return []
     const path = `${folder}/${name}`
     if (statSync(join(root, path)).isDirectory()) return pagesBelow(path)
     return name.endsWith('.md') ? [path] : []
