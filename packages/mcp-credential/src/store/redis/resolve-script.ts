@@ -41,7 +41,7 @@ local slides = false
 if mode == 'use' then slides = onUse and standing == 'live' end
 if mode == 'revive' then slides = standing == 'live' or standing == 'idle' end
 if mode == 'touch' then slides = standing == 'live' end
--- Whoever proves it holds it: its issuing was acknowledged.
+-- The caller that proves it holds it: its issuing was acknowledged.
 if presented[4] and proven and mode ~= 'touch' and standing == 'live' then
   keep(KEYS[1], KEYS[7], KEYS[8], presentedId, math.min(idle, expires) + retention, usable)
   h.field = 'v'
