@@ -58,7 +58,7 @@ for (const module of project.children ?? []) {
       source === join(root, 'packages', `${module.name}.ts`) ||
       source === join(root, 'packages', module.name, 'index.ts'),
   )
-  if (entry === undefined) throw new Error(`${module.name} is no entry of a package`)
+  if (entry === undefined) throw new Error(`${module.name} is not an entry of a package`)
   module.name = entry.name.replace('@countersign/', '').replace('/', '.')
 }
 rmSync(join(docs, 'reference'), { recursive: true, force: true })

@@ -39,7 +39,7 @@ export const growth: Section = {
   title: 'How the cost grows',
   about: `The same measurement among ever more records, keys and bytes. The sizes of one table lie in one process and take turns, so
 they share one heap and the garbage collector's work is the same for all of them; what remains is what the number itself
-costs. Records are presented in a shuffled order. A record among a million is in no cache of the CPU, whoever keeps it: the
+costs. Records are presented in a shuffled order. A record among a million is in no cache of the CPU, in ours as in the peer: the
 peer, a \`Map\` or an object, pays for that too, and its column says how much. *To the smallest* is the cost at a size divided by
 the cost at the first one. What two equal ones of ours differ by, the smallest size made twice, is the least difference of sizes
 that says anything.`,
