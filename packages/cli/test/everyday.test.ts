@@ -107,7 +107,7 @@ function offered(script: string, line: string): string[] {
 
 test('bash completes commands and options', async () => {
   const script = await succeed(['completion', 'bash'])
-  expect(offered(script, 'countersign m')).toEqual(['mcp'])
+  expect(offered(script, 'countersign m')).toEqual(['mcp', 'migrate'])
   expect(offered(script, 'countersign hmac ro')).toEqual(['rotate'])
   expect(offered(script, 'countersign hmac rotate scheduler --gr')).toEqual(['--grace'])
   expect(offered(script, 'countersign mcp revoke --thread t-1 --ret')).toEqual(['--retire'])
