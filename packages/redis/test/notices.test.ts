@@ -4,7 +4,8 @@ import * as iovalkey from 'iovalkey'
 import { hangingRedis } from '../../../test/support/hanging-redis.js'
 import { clientKinds } from '../../../test/support/redis-clients.js'
 import { RedisServer, startRedisCluster } from '../../../test/support/redis-server.js'
-import { createNotices, type RedisClient } from '../src/index.js'
+import type { RedisClient } from '../src/index.js'
+import { createNotices } from '../src/store.js'
 import { client, client5, clusterClient, disconnectAll, eventually } from './harness.js'
 
 let server: RedisServer

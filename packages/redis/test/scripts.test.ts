@@ -2,7 +2,7 @@ import { ServerClock } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { createScriptRunner, defineScript, keyTag } from '../src/index.js'
+import { createScriptRunner, defineScript, keyTag } from '../src/store.js'
 import { client, disconnectAll } from './harness.js'
 
 let server: RedisServer

@@ -2,7 +2,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import type { Redis } from 'ioredis'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { createScriptRunner, defineScript, keyTag } from '../src/index.js'
+import { createScriptRunner, defineScript, keyTag } from '../src/store.js'
 import { client, client5, disconnectAll } from './harness.js'
 
 /** Passes everything on, and counts the pieces that come from the client. */

@@ -1,6 +1,7 @@
 import { xHeaders } from '@countersign/hmac'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
-import { keyTag, type RedisClient, redisReplay } from '@countersign/redis'
+import { type RedisClient, redisReplay } from '@countersign/redis'
+import { keyTag } from '@countersign/redis/store'
 import { redisSessions } from '@countersign/settings-session/redis'
 import { Redis } from 'ioredis'
 import type { Variant } from '../case.js'

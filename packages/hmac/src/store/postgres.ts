@@ -1,7 +1,8 @@
 import { createSecretKey } from 'node:crypto'
 import type { Audit, Clock } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
-import { adviseOnPool, assertClient, isRefusal, type PostgresClient } from '@countersign/postgres'
+import type { PostgresClient } from '@countersign/postgres'
+import { adviseOnPool, assertClient, isRefusal } from '@countersign/postgres/store'
 import { secretKey } from '../secret-key.js'
 import { forgetCaller } from './cache.js'
 import {

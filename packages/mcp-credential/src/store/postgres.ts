@@ -1,12 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
-import {
-  createRunner,
-  newAttempt,
-  type PostgresClient,
-  type PostgresStoreOptions,
-  postgresStoreOptionRules,
-} from '@countersign/postgres'
+import type { PostgresClient, PostgresStoreOptions } from '@countersign/postgres'
+import { createRunner, newAttempt, postgresStoreOptionRules } from '@countersign/postgres/store'
 import { providerHash, sessionHash, threadHash } from '../token.js'
 import type { CredentialLife, FoundCredential, McpCredentialStore, RevocableScope, WrongSecret } from './port.js'
 import { issueInTwoSteps } from './postgres/issue.js'

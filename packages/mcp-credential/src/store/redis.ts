@@ -1,13 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { BoundedTtlMap, isUnavailable, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
-import {
-  createNotices,
-  createScriptRunner,
-  type RedisClient,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-} from '@countersign/redis'
+import type { RedisClient, RedisStoreOptions } from '@countersign/redis'
+import { createNotices, createScriptRunner, redisStoreOptionRules } from '@countersign/redis/store'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import { byNotice } from './concerned.js'
 import type { CredentialLife, McpCredentialStore, RevocableScope } from './port.js'

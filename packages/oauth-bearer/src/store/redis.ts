@@ -1,13 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { option, resolveOptions, sha256 } from '@countersign/core/gate-kit'
-import {
-  createScriptRunner,
-  defineScript,
-  keyTag,
-  type RedisClient,
-  type RedisStoreOptions,
-  redisStoreOptionRules,
-} from '@countersign/redis'
+import type { RedisClient, RedisStoreOptions } from '@countersign/redis'
+import { createScriptRunner, defineScript, keyTag, redisStoreOptionRules } from '@countersign/redis/store'
 import { isJsonObject } from '../strict-encoding.js'
 import type { CachedKeySet, KeyCache } from './port.js'
 

@@ -1,4 +1,5 @@
-import { createRunner, type PostgresClient, type PostgresStoreOptions } from '@countersign/postgres'
+import type { PostgresClient, PostgresStoreOptions } from '@countersign/postgres'
+import { createRunner } from '@countersign/postgres/store'
 import { attemptKey } from './keys.js'
 import type { Exchange, LinkContent, LinkRefusal, NewSession, SettingsStore } from './port.js'
 import { postgresIdentities, tableKey } from './postgres/identities.js'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
-import { createScriptRunner, type RedisClient, type RedisStoreOptions } from '@countersign/redis'
+import type { RedisClient, RedisStoreOptions } from '@countersign/redis'
+import { createScriptRunner } from '@countersign/redis/store'
 import type { SettingsUser } from '../principal.js'
 import { attemptKey, userKey } from './keys.js'
 import type { LinkContent, LinkRefusal, SettingsStore } from './port.js'

@@ -21,7 +21,8 @@ import { redisCredentials } from '@countersign/mcp-credential/redis'
 import { requireOAuthBearer } from '@countersign/oauth-bearer'
 import { explainToken } from '@countersign/oauth-bearer/explain'
 import { redisKeyCache } from '@countersign/oauth-bearer/redis'
-import { createScriptRunner, defineScript, redisReplay } from '@countersign/redis'
+import { redisReplay } from '@countersign/redis'
+import { createScriptRunner, defineScript } from '@countersign/redis/store'
 import {
   createSettingsSessions,
   leakGuard,

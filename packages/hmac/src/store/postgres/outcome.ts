@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { isRefusal } from '@countersign/postgres'
+import { isRefusal } from '@countersign/postgres/store'
 
 /** A connection that was cut is replaced at once; a server that restarts takes a moment. */
 const WAITS_MS: readonly number[] = [50, 200, 500]

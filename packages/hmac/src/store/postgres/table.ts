@@ -1,5 +1,5 @@
 import { type OptionRule, resolveOptions } from '@countersign/core/gate-kit'
-import { nameRule } from '@countersign/postgres'
+import { nameRule } from '@countersign/postgres/store'
 
 /** Where the secrets are. */
 export interface SecretsTable {

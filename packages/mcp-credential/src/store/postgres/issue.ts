@@ -1,6 +1,6 @@
 import { UnavailableError } from '@countersign/core'
 import { isUnavailable, systemClock } from '@countersign/core/gate-kit'
-import { newAttempt, type PostgresRunner } from '@countersign/postgres'
+import { newAttempt, type PostgresRunner } from '@countersign/postgres/store'
 import type { CredentialLife, IssueOutcome, McpCredentialStore, NewCredential, Replaced } from '../port.js'
 import { lifeOf, subjectText } from './replies.js'
 

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import type { CredentialLife } from '../port.js'
 import { EPOCHS_AT, WIDTH } from './lua.js'
 

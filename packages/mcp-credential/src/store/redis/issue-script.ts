@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import { FENCE, KEEP, NUMBERS, RECORD, tell } from './lua.js'
 
 /** A credential whose issuing was never acknowledged dies after so long. */

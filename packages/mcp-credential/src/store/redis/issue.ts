@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { isUnavailable, systemClock } from '@countersign/core/gate-kit'
-import type { ScriptRunner } from '@countersign/redis'
+import type { ScriptRunner } from '@countersign/redis/store'
 import { addressOf } from '../../token.js'
 import type { AcceptIssue, CredentialLife, IssueOutcome, McpCredentialStore, NewCredential, Replaced } from '../port.js'
 import { confirmScript, issueScript } from './issue-script.js'

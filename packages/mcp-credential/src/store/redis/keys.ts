@@ -1,5 +1,5 @@
 import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
-import { keyTag } from '@countersign/redis'
+import { keyTag } from '@countersign/redis/store'
 import { addressOf, NO_SESSION } from '../../token.js'
 
 /** The keys of one partition. All hold its hash tag, so a cluster keeps them together. */

@@ -1,5 +1,5 @@
 import { PARTITIONS } from '@countersign/core/gate-kit'
-import type { ScriptRunner } from '@countersign/redis'
+import type { ScriptRunner } from '@countersign/redis/store'
 import { addressOf, providerHash, threadHash } from '../../token.js'
 import type { CredentialLife, ListFilter, ListPage } from '../port.js'
 import { isCurrent } from '../standing.js'

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import { ID_LENGTH } from '../../token.js'
 import { KEEP, LIFE, NUMBERS, RECORD } from './lua.js'
 

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import { FENCE, NUMBERS, tell } from './lua.js'
 
 /** How long the result of a revocation is kept for a client that sends it again. */

@@ -1,4 +1,4 @@
-import type { PostgresRunner } from '@countersign/postgres'
+import type { PostgresRunner } from '@countersign/postgres/store'
 import type { SettingsUser } from '../../principal.js'
 import { claimKey, identityFrom, identityText, placeKey, userKey } from '../keys.js'
 import type { ClaimResult, IdentityStore, TakenSignIn } from '../port.js'

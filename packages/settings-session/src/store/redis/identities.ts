@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { partitionOf } from '@countersign/core/gate-kit'
-import type { RedisScript } from '@countersign/redis'
+import type { RedisScript } from '@countersign/redis/store'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { identityFrom, identityKey, identityText, userKey } from '../keys.js'
 import type { ClaimResult, FormerUser, IdentityClaim, IdentityStore, SessionRefusal, StoredSession } from '../port.js'

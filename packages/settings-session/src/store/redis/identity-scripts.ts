@@ -1,4 +1,4 @@
-import type { RedisScript } from '@countersign/redis'
+import type { RedisScript } from '@countersign/redis/store'
 import { COMMIT_MS, MAX_DATA_SESSIONS, ONE_SIDED_MS, RELEASE_MS } from '../rules.js'
 import { defineSettingsChange as change, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 

@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import { ANSWER_MS, ENDED_MS, MAX_WRONG_CODES, RELEASE_MS, TOMBSTONE_MS } from '../rules.js'
 import { DECLARE } from './places.js'
 

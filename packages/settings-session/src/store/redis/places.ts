@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { PARTITIONS } from '@countersign/core/gate-kit'
-import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis'
+import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis/store'
 import { partitionOfTag } from '../../tokens.js'
 
 /** One hash tag of the store: all records of some users. */

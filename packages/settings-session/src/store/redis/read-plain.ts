@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis'
+import { defineScript, type RedisScript } from '@countersign/redis/store'
 import type { ReadResult } from '../port.js'
 import { sessionOf } from './reply.js'
 

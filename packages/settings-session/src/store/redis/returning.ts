@@ -1,5 +1,5 @@
 import { partitionOf } from '@countersign/core/gate-kit'
-import type { RedisScript } from '@countersign/redis'
+import type { RedisScript } from '@countersign/redis/store'
 import type { SettingsIdentity, SettingsUser } from '../../principal.js'
 import { claimKey, identityText, userKey } from '../keys.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'

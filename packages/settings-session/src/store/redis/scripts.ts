@@ -1,4 +1,4 @@
-import type { RedisScript } from '@countersign/redis'
+import type { RedisScript } from '@countersign/redis/store'
 import { MAX_WRONG_CODES, REPEAT_MS, TOMBSTONE_MS } from '../rules.js'
 import { defineSettingsChange, defineSettingsScript, MUST_BE_MASTER } from './library.js'
 import { PACK } from './read-plain.js'

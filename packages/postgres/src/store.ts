@@ -1,0 +1,5 @@
+export { adviseOnPool } from './advise-on-pool.js'
+export { assertClient, nameRule, postgresStoreOptionRules } from './client.js'
+export { isRefusal } from './refusal.js'
+export type { ChangeTerms, PostgresRunner } from './runner.js'
+export { createRunner, newAttempt } from './runner.js'

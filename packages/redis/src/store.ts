@@ -1,0 +1,8 @@
+export type { LateReply } from './connection.js'
+export { keyTag } from './key-tag.js'
+export type { Notices } from './notices.js'
+export { createNotices } from './notices.js'
+export type { RedisScript } from './script.js'
+export { defineScript } from './script.js'
+export type { ScriptRunner } from './script-runner.js'
+export { createScriptRunner, redisStoreOptionRules } from './script-runner.js'
