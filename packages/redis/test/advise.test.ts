@@ -20,7 +20,7 @@ afterEach(async () => {
   await server.command('CONFIG', 'SET', 'appendonly', 'yes')
 })
 
-const good = { commandTimeout: 1000, socketTimeout: 5000, maxRetriesPerRequest: 3 }
+const good = { commandTimeout: 20_000, socketTimeout: 5000, maxRetriesPerRequest: 3 }
 const codes = async (redis: RedisClient) => (await adviseOnConnection(redis)).map(({ code }) => code)
 
 describe('advice', () => {
