@@ -185,7 +185,7 @@ export function createMcpCredentials(options: McpCredentialsOptions = {}): McpCr
       // A bug of the store: it stays pending.
       () => undefined,
     )
-    return new IssuedCredential(outcome.credential, outcome, token, () => revoke(id))
+    return new IssuedCredential(outcome.credential, outcome, token, (whose) => revoke(id, whose))
   }
 
   async function undoIssue(id: string, cause: 'audit_sink' | 'limit'): Promise<void> {

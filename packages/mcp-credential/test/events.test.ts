@@ -40,18 +40,22 @@ test('the event of a revocation names who asked for it, and nothing is revoked f
   const { credentials, events, close } = await mcpApp()
   const operator = 'ops:ana'
   const { credentialId } = await credentials.issue(agent)
+  const issued = await credentials.issue({ ...agent, threadId: 't2' })
+  await expect(issued.revoke({ operator: '' })).rejects.toMatchObject({ option: 'operator' })
   await expect(credentials.revoke(credentialId, { operator: '' })).rejects.toMatchObject({ option: 'operator' })
   await expect(credentials.revokeThread('t1', { operator: 'a\nb' })).rejects.toMatchObject({ option: 'operator' })
   await expect(credentials.retire('t1', { operator: 'a\u0000' })).rejects.toMatchObject({ option: 'operator' })
   expect(await credentials.check(credentialId)).toMatchObject({ standing: 'live' })
   events.length = 0
   await credentials.revoke(credentialId, { operator })
+  await issued.revoke({ operator })
   await credentials.revokeThread('t1', { operator })
   await credentials.revokeProvider('p1', { operator })
   await credentials.revokeProviderSession('s1', { operator })
   await credentials.revokeAll({ operator })
   await credentials.retire('t1', { operator })
   expect(events.map(({ type, attributes }) => [type, attributes?.operator])).toEqual([
+    ['mcp.credential.revoked', operator],
     ['mcp.credential.revoked', operator],
     ...['thread', 'provider', 'session', 'all'].map(() => ['mcp.scope.revoked', operator]),
     ['mcp.thread.retired', operator],

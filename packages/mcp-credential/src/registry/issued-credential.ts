@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import type { CredentialRecord, Replaced } from '../store/port.js'
+import type { RevokeOptions } from './revoke-options.js'
 
 /**
  * A credential that was just issued. The only object that knows the token: printing, serialising, spreading or cloning it
@@ -24,13 +25,13 @@ export class IssuedCredential implements CredentialRecord {
   /** The ids whose tokens are aliases of this one from now on. */
   readonly carried: readonly string[]
   readonly #token: string
-  readonly #revoke: () => Promise<boolean>
+  readonly #revoke: (options?: RevokeOptions) => Promise<boolean>
 
   constructor(
     record: CredentialRecord,
     existing: Replaced & { readonly pending?: unknown },
     token: string,
-    revoke: () => Promise<boolean>,
+    revoke: (options?: RevokeOptions) => Promise<boolean>,
   ) {
     this.credentialId = record.credentialId
     this.threadId = record.threadId
@@ -59,8 +60,8 @@ export class IssuedCredential implements CredentialRecord {
   }
 
   /** Revokes this credential by its id: what was issued in its place since stays. */
-  revoke(): Promise<boolean> {
-    return this.#revoke()
+  revoke(options?: RevokeOptions): Promise<boolean> {
+    return this.#revoke(options)
   }
 
   toString(): string {
