@@ -88,3 +88,23 @@ test('both sides get the same bytes', async () => {
   expect(seen[0]).toContain('Host\nlocalhost:1')
   expect(seen[1]).toBe(seen[0])
 })
+
+test("a name of another site that leads to this machine gets nothing, and another site's page presses no button", async () => {
+  const { port } = demo.world.ours
+  const { send } = senderTo(port)
+  for (const path of ['/', '/events', '/settings']) {
+    expect([path, (await send(`http://elsewhere.example.com:${port}${path}`)).status]).toEqual([path, 421])
+  }
+  const press = async (origin: string, host = 'localhost') => {
+    const headers = { Origin: origin }
+    const path = '/agent/settings-links'
+    const answer = await send(`http://${host}:${port}${path}`, { method: 'POST', headers })
+    await answer.body?.cancel()
+    return answer.status
+  }
+  expect(await press(`http://elsewhere.example.com:${port}`, 'elsewhere.example.com')).toBe(421)
+  for (const origin of ['https://elsewhere.example.com', `http://localhost:1`, 'null']) {
+    expect([origin, await press(origin)]).toEqual([origin, 403])
+  }
+  for (const host of ['localhost', '127.0.0.1']) expect(await press(`http://${host}:${port}`, host)).toBe(200)
+})

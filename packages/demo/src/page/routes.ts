@@ -51,6 +51,7 @@ export function createPage(world: World, audit: Audit): Page {
   }
 
   const routes = Router()
+  routes.use(ownHost(world))
   routes.use(helmet({ contentSecurityPolicy: policy }))
   routes.get('/', (_request, response) => {
     response.set('Cache-Control', 'no-store').type('html').send(renderPage())
@@ -88,11 +89,23 @@ export function createPage(world: World, audit: Audit): Page {
   }
 }
 
-/** Another site's page must not press the buttons of this one. */
+/** A name of another site may be made to lead to this machine: its page would be of one origin with this one. */
+function ownHost({ baseUrl, ours }: World): RequestHandler {
+  const hosts = new Set([baseUrl, `http://127.0.0.1:${ours.port}`].map((url) => new URL(url).host))
+  return (request, response, next) => {
+    if (hosts.has(request.get('host') ?? '')) next()
+    else response.status(421).json({ detail: `The demo is at ${baseUrl}/` })
+  }
+}
+
+/** Another site's page must not press the buttons of this one. Old browsers say where they come from by `Origin` alone. */
 const sameSite: RequestHandler = (request, response, next) => {
   const from = request.get('sec-fetch-site') ?? 'none'
-  if (from === 'cross-site' || from === 'same-site') response.status(403).json({ detail: 'Not from this page' })
-  else next()
+  const origin = request.get('origin')
+  const isForeign = origin !== undefined && origin !== `http://${request.get('host')}`
+  if (from === 'cross-site' || from === 'same-site' || isForeign) {
+    response.status(403).json({ detail: 'Not from this page' })
+  } else next()
 }
 
 type Entry = readonly [name: 'audit' | 'warning' | 'chat', data: AuditEvent | object]
