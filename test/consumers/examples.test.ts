@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -133,9 +133,9 @@ describe('the program in docs/examples', () => {
 })
 
 /** Starts the console as its page says. npm has a shell and Node below it: they end together. */
-function startConsole(port: number): Running {
+function startConsole(port: number, name = 'console'): Running {
   const child = spawn('npm', ['start'], {
-    cwd: join(consumer.folder, 'console'),
+    cwd: join(consumer.folder, name),
     env: { ...cleanEnvironment(), PORT: String(port), USER: 'ana', OLD_KEY: 'the-old-key' },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -182,7 +182,39 @@ test('the console in docs/examples lets its operator alone in, and revokes in th
     expect((await ana.post('/console/logout')).status).toBe(200)
     expect((await ana.send('/console')).status).toBe(401)
   } finally {
-    const gone = once(child, 'exit')
-    if (child.exitCode === null && child.pid !== undefined && process.kill(-child.pid, 'SIGTERM')) await gone
+    await stopConsole(child)
+  }
+}, 60_000)
+
+async function stopConsole(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit')
+  if (child.exitCode === null && child.pid !== undefined && process.kill(-child.pid, 'SIGTERM')) await gone
+}
+
+test("with one store for both, a person's session of the settings does not open the console", async () => {
+  const folder = join(consumer.folder, 'one-store')
+  cpSync(join(consumer.folder, 'console'), folder, { recursive: true })
+  const code = readFileSync(join(folder, 'app.js'), 'utf8')
+  const shared = code
+    .replaceAll('createSettingsSessions({', 'createSettingsSessions({ store,')
+    .replace('import { createSettingsSessions,', 'import { createSettingsSessions, memorySessions,')
+    .replace('const credentials =', 'const store = memorySessions()\nconst credentials =')
+  expect(shared.match(/createSettingsSessions\(\{ store,/g)?.length).toBe(2)
+  writeFileSync(join(folder, 'app.js'), shared)
+  const running = startConsole(await freePort(), 'one-store')
+  const { url, child } = running
+  try {
+    await until(running, () => /in another browser http\S+\n/.test(running.printed()))
+    const person = new TestBrowser(url)
+    await person.confirm(/in another browser (\S+)/.exec(running.printed())?.[1] ?? '')
+    expect((await person.send('/settings')).status).toBe(200)
+    const cookie = Array.from(person.cookies.values(), (value) => `__Host-console=${value}; console=${value}`).join(
+      '; ',
+    )
+    for (const path of ['', '/events', '/sessions']) {
+      expect((await fetch(`${url}/console${path}`, { headers: { cookie } })).status).toBe(403)
+    }
+  } finally {
+    await stopConsole(child)
   }
 }, 60_000)

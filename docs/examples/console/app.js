@@ -32,17 +32,19 @@ if (ISSUER !== undefined) {
   app.get('/api/status', oauth, (_request, response) => response.json({ status: 'ok' }))
 }
 
-// Who may open the console: any gate will do. Here it is a link and its digits, with a cookie of its own.
+// Who may open the console: any gate will do. Here it is a link and its digits, with a cookie and a kind of session of its own:
+// where both registries have one store, in Redis say, a person's session must not open this.
 const operators = createSettingsSessions({
   baseUrl: `${origin}/console`,
   cookieName: 'console',
   sessionTtlSeconds: 8 * 3600,
   confirmCode: true,
+  kinds: { console: () => undefined },
 })
 app.use('/console', operators.routes())
 app.use(
   '/console',
-  requireSettingsSession({ settings: operators }),
+  requireSettingsSession({ settings: operators, kinds: ['console'] }),
   createConsole({
     operator: (request) => principalOf(request, 'settings-session').id,
     signOut: '/console/logout',
@@ -55,7 +57,7 @@ app.use(
 )
 app.listen(Number(PORT))
 
-const link = await operators.issueLink({ platform: 'ops', userId: process.env.USER ?? 'operator' })
+const link = await operators.issueLink({ kind: 'console', platform: 'ops', userId: process.env.USER ?? 'operator' })
 await operators.deliver(link, (url, code) => {
   process.stdout.write(`The console: ${url.reveal('deliver-to-user')}\nThe page asks for: ${code}\n\n`)
 })
