@@ -27,7 +27,7 @@ const HEADERS = {
 /**
  * What the gates of an app decide, and who may come, for its operators. Mount it behind a gate: who gets here may revoke.
  *
- * - `operator(request)`: who is let in, by name. It is in the event of everything that they do.
+ * - `operator(request)`: who is let in, by name. It is in the event of everything that they do. Without a name: 403.
  * - `audit`: the emitter of the gates. Default: the process-wide one.
  * - `credentials`, `settings`, `secrets`: the registries and the store of secrets whose state is shown.
  * - `legacy`: gates that accept an old key, by name.
@@ -38,6 +38,8 @@ const HEADERS = {
 export function createConsole(options) {
   const { operator, audit = defaultAudit, credentials, settings, secrets, legacy = {}, issuers = [], signOut } = options
   const { key = randomBytes(32) } = options
+  if (typeof operator !== 'function') throw new TypeError('createConsole: "operator" must be a function of the request')
+  if (Buffer.byteLength(key) < 32) throw new TypeError('createConsole: "key" must have at least 32 bytes')
   const feed = createFeed(audit)
   const stream = createStreams(feed)
   const router = Router()
@@ -61,6 +63,12 @@ export function createConsole(options) {
     next()
   })
   router.use('/assets', express.static(ASSETS, { index: false }))
+  // The gate may be missing, or one that lets through who shows nothing: who has no name sees nothing, the events included.
+  router.use((request, response, next) => {
+    const name = operator(request)
+    if (typeof name === 'string' && name !== '') return next()
+    response.status(403).type('text').send('Nothing is shown without an operator: mount the console behind a gate.')
+  })
 
   router.get('/', (request, response) => {
     const view = viewOf(request)
@@ -81,9 +89,10 @@ export function createConsole(options) {
     const view = viewOf(request)
     const text = textIn(request.query, 'text')
     const seen = feed.people()
-    const found = text === undefined ? seen : seen.filter((id) => nameOf(id).includes(text))
-    // A user who was not seen: the store is asked all the same.
-    if (found.length === 0 && userOf(text) !== undefined) found.push(text)
+    const alike = text === undefined ? seen : seen.filter((id) => nameOf(id).includes(text))
+    // The store is asked about a whole id, seen or not, also when others have it in theirs.
+    const whole = idOf(userOf(text))
+    const found = whole === undefined ? alike : [whole, ...alike.filter((id) => id !== whole)]
     const pages = Math.max(1, Math.ceil(found.length / PEOPLE))
     const page = Math.min(pages, Math.max(1, Math.trunc(Number(textIn(request.query, 'page'))) || 1))
     const shown = found.slice((page - 1) * PEOPLE, page * PEOPLE)
@@ -115,11 +124,21 @@ export function createConsole(options) {
     const parts = {
       issuers: feed.health.issuers(issuers),
       outages: feed.health.outages(),
-      secrets: (await secrets?.list())?.slice(0, 500) ?? [],
+      secrets: await secretsNow(),
       sinks: audit.stats().sinks,
     }
     send(response, view, '/health', 'Health', healthPage(view, parts))
   })
+
+  /** Undefined when the store cannot be asked: this page is for such an hour. */
+  async function secretsNow() {
+    try {
+      return (await secrets?.list())?.slice(0, 500) ?? []
+    } catch (error) {
+      if (error instanceof UnavailableError) return undefined
+      throw error
+    }
+  }
 
   /** A change of state: `change` makes it, in the name of the operator, and says whether there was anything to change. */
   function onPost(path, back, change) {
@@ -129,7 +148,7 @@ export function createConsole(options) {
       if (!isOwn(request) || !isSame(body._csrf, view.token)) {
         response.status(403)
         const text =
-          'Nothing was changed. The form is of another page, or of a former sign-in. Go back, load the page again.'
+          'Nothing was changed. The form is of another page or another operator, or older than this process. Load the page again.'
         return send(response, view, back, 'Not accepted', messagePage(view, 'Not accepted', text))
       }
       const isDone = await change(body, { operator: view.operator })
@@ -204,6 +223,16 @@ function nameOf(id) {
   } catch {
     return id
   }
+}
+
+/** The id of a user's principal. */
+function idOf(user) {
+  if (user === undefined) return undefined
+  const { platform, team, userId } = user
+  return [platform, team, userId]
+    .filter((part) => part !== undefined)
+    .map(encodeURIComponent)
+    .join(':')
 }
 
 /** The user of a principal's id: `platform:userId`, or `platform:team:userId`, each percent-encoded. */

@@ -88,7 +88,7 @@ export function matches({ outcome, gate, kind, text }, event) {
   if (text === undefined) return true
   const { type, reason, principal, credential, http, attributes } = event
   const texts = [type, reason, principal?.id, credential?.id, http?.route, http?.clientAddress, attributes?.operator]
-  return texts.some((value) => value?.toLowerCase().includes(text.toLowerCase()))
+  return texts.some((value) => value !== undefined && String(value).toLowerCase().includes(text.toLowerCase()))
 }
 
 /** What events say of issuers, and of what could not be asked. */

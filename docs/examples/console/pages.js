@@ -218,7 +218,7 @@ export function healthPage(_view, { issuers, outages, secrets, sinks }) {
     html`<span class="number">${count}</span>`,
     html`${distance(at)} <span class="soft">${time(at)}</span>`,
   ])
-  const ofSecrets = secrets.map((secret) => {
+  const ofSecrets = (secrets ?? []).map((secret) => {
     const [word, look] = standingOf(secret)
     return [
       html`<b class="id">${secret.caller}</b>`,
@@ -240,7 +240,7 @@ export function healthPage(_view, { issuers, outages, secrets, sinks }) {
   return html`<div class="title"><h1>Health</h1></div>
 ${section('Issuers and their keys', 'No issuer is known.', ['Issuer', 'State', 'Since', 'Last change of keys'], ofIssuers)}
 ${section('What could not be asked', 'Every request was decided.', ['What', 'Gate', 'State', 'Requests', 'Last'], ofOutages)}
-${section('Secrets of other services', 'No secret is stored here.', ['Caller', 'Version', 'State', 'Made', 'Ends'], ofSecrets)}
+${section('Secrets of other services', secrets === undefined ? 'The store of secrets cannot be asked now.' : 'No secret is stored here.', ['Caller', 'Version', 'State', 'Made', 'Ends'], ofSecrets)}
 ${section('Where events go', 'Nothing listens.', ['Sink', 'State', 'Waiting', 'Dropped', 'Failed'], ofSinks)}`
 }
 

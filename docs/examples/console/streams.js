@@ -25,6 +25,11 @@ export function createStreams(feed) {
     for (const stream of streams) {
       const { response } = stream
       const isOver = Date.now() > stream.until
+      // Ended already, here or by what stands before it. A browser that does not read that either is cut off.
+      if (response.writableEnded) {
+        if (isOver) response.destroy()
+        continue
+      }
       // A browser that does not read gets nothing more until it does: what waits for it has a bound.
       if (response.writableNeedDrain) {
         if (isOver) response.destroy()
@@ -37,6 +42,8 @@ export function createStreams(feed) {
   }
 
   return function stream(request, response, filter) {
+    // It went away, or was ended, before it came here: no `close` would take it off the list.
+    if (response.destroyed || response.writableEnded) return
     if (streams.size >= MOST_STREAMS) return void response.status(503).set('Retry-After', '60').end()
     response.set({
       'Content-Type': 'text/event-stream',
