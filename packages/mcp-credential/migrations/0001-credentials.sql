@@ -187,6 +187,8 @@ DECLARE
 BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   PERFORM countersign_lock('mcp ' || ns || ' ' || left(own_id, 11));
+  -- An end under way may be of what this carries, and is seen when it is done.
+  IF p->>'onExisting' = 'carry' THEN PERFORM pg_advisory_xact_lock_shared(hashtextextended('mcp ends ' || ns, 0)); END IF;
   now_ms := countersign_begin(until);
   INSERT INTO countersign_mcp_credentials (namespace, id, digest, subject, generation, issued_at, expires_at, idle_at, absolute_at, gone_at)
   VALUES (ns, own_id, p->>'digest', p->>'subject', (p->>'generation')::bigint, (p->>'issuedAt')::bigint, (p->>'expiresAt')::bigint,

@@ -86,6 +86,8 @@ BEGIN
   IF answer IS NOT NULL THEN RETURN answer; END IF;
   -- An issue for the thread comes before it, and is ended, or after it, and finds that the thread is retired.
   IF left(of_scope, 1) = 't' THEN PERFORM countersign_lock('mcp ' || ns || ' ' || substr(of_scope, 2)); END IF;
+  -- What is carried meanwhile would have a number after this end, and not be ended.
+  PERFORM countersign_lock('mcp ends ' || ns);
   PERFORM countersign_begin(until);
   answer := to_jsonb(countersign_mcp_has(ns, of_scope));
   INSERT INTO countersign_mcp_ends AS e VALUES (ns, of_scope, nextval('countersign_mcp_generation'), countersign_now())

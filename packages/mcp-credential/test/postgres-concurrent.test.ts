@@ -1,0 +1,60 @@
+import { createMcpCredentials } from '@countersign/mcp-credential'
+import { postgresCredentials } from '@countersign/mcp-credential/postgres'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type pg from 'pg'
+import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { poolOf, startPostgres } from '../../../test/support/postgres-tables.js'
+
+type Credentials = ReturnType<typeof createMcpCredentials>
+
+let postgres: Awaited<ReturnType<typeof startPostgres>>
+let credentials: Credentials
+beforeAll(async () => {
+  postgres = await startPostgres()
+  credentials = on(postgres.pool)
+}, 60_000)
+afterAll(() => postgres.stop())
+
+const on = (client: pg.Pool | pg.PoolClient): Credentials => {
+  const { audit } = recordedAudit()
+  return createMcpCredentials({ store: postgresCredentials(client, { commandTimeoutMs: 20_000 }), audit })
+}
+
+/** Whether a call waits for another one's lock. */
+async function isAnyoneWaiting(): Promise<boolean> {
+  const { rows } = await postgres.pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+  return rows.length > 0
+}
+
+/** Does `work` while what `slow` did is not committed: until it waits for that, or is done. */
+async function beforeCommitOf<T>(slow: (store: Credentials) => Promise<unknown>, work: () => Promise<T>): Promise<T> {
+  const client = await postgres.pool.connect()
+  try {
+    await client.query('BEGIN')
+    await slow(on(client))
+    let isDone = false
+    const result = work().finally(() => {
+      isDone = true
+    })
+    result.catch(() => undefined)
+    while (!isDone && !(await isAnyoneWaiting())) await new Promise((resolve) => setTimeout(resolve, 10))
+    await client.query('COMMIT')
+    return await result
+  } finally {
+    client.release()
+  }
+}
+
+test.each([
+  ['a provider', (store: Credentials) => store.revokeProvider('leaky')],
+  ['everything', (store: Credentials) => store.revokeAll()],
+])(
+  '[mcp-postgres-race] a token that is carried while %s is revoked is revoked',
+  async (_, revoke) => {
+    const agent = { threadId: 'carried', providerInstanceId: 'leaky' }
+    const first = await credentials.issue(agent)
+    await beforeCommitOf(revoke, () => credentials.issue({ ...agent, onExisting: 'carry' }))
+    expect((await credentials.resolve(first.token)).standing).toBe('revoked')
+  },
+  30_000,
+)
