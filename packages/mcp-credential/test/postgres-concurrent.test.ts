@@ -58,3 +58,26 @@ test.each([
   },
   30_000,
 )
+
+test.each(['repeatable read', 'serializable'])(
+  '[mcp-postgres-isolation] where %s is the default, nothing is decided on what was so before a wait',
+  async (isolation) => {
+    const threadId = `retired while ${isolation}`
+    await credentials.issue({ threadId, providerInstanceId: 'p' })
+    const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+    const pool = poolOf(postgres.server.url, { options })
+    try {
+      const issue = beforeCommitOf(
+        (store) => store.retire(threadId),
+        () => on(pool).issue({ threadId, providerInstanceId: 'p' }),
+      )
+      await expect(issue).rejects.toMatchObject({
+        code: 'ERR_COUNTERSIGN_UNAVAILABLE',
+        message: expect.stringContaining(`transactions are ${isolation}`),
+      })
+    } finally {
+      await pool.end()
+    }
+  },
+  30_000,
+)

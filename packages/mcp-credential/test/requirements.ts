@@ -32,4 +32,6 @@ export const requirements: Record<string, string> = {
     'a change in PostgreSQL whose answer is lost is made once, says what it did, and cuts no holder off',
   'mcp-postgres-race':
     'Processes that issue, use and revoke on one PostgreSQL, stopped and restarted meanwhile: nothing revoked gets in.',
+  'mcp-postgres-isolation':
+    'where transactions keep their first snapshot, the store in PostgreSQL is unavailable, and says so',
 }

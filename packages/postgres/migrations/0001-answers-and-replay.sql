@@ -2,13 +2,18 @@
 CREATE OR REPLACE FUNCTION countersign_now() RETURNS bigint LANGUAGE sql VOLATILE AS
 $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
--- The start of every call: one that comes too late does nothing, and a server that takes no writes vouches for nothing.
+-- The start of every call: one that comes too late does nothing, and a server that takes no writes vouches for nothing. Nor does
+-- a transaction that keeps its first snapshot: after a wait for another call it would not see what that one did.
 CREATE OR REPLACE FUNCTION countersign_begin(until bigint) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   now_ms bigint := countersign_now();
 BEGIN
   IF current_setting('transaction_read_only') = 'on' THEN
     RAISE EXCEPTION 'the server takes no writes' USING ERRCODE = '25006';
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'transactions are % here, and must be read committed: set default_transaction_isolation for this user or pool',
+      current_setting('transaction_isolation') USING ERRCODE = '25001';
   END IF;
   IF now_ms > until THEN RAISE EXCEPTION 'the call came too late and did nothing' USING ERRCODE = 'CS001'; END IF;
   RETURN now_ms;
