@@ -40,9 +40,11 @@ CREATE TABLE IF NOT EXISTS countersign_mcp_ends (
   namespace text NOT NULL,
   scope text COLLATE "C" NOT NULL,
   generation bigint NOT NULL,
-  made_at bigint NOT NULL,
+  -- When it was made, or found to be needed still.
+  kept_from bigint NOT NULL,
   PRIMARY KEY (namespace, scope)
 );
+CREATE INDEX IF NOT EXISTS countersign_mcp_ends_kept ON countersign_mcp_ends (kept_from);
 
 -- Threads that the host keeps alive, or for which nothing may be issued.
 CREATE TABLE IF NOT EXISTS countersign_mcp_threads (

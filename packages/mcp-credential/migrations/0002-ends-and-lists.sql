@@ -91,7 +91,7 @@ BEGIN
   PERFORM countersign_begin(until);
   answer := to_jsonb(countersign_mcp_has(ns, of_scope));
   INSERT INTO countersign_mcp_ends AS e VALUES (ns, of_scope, nextval('countersign_mcp_generation'), countersign_now())
-  ON CONFLICT (namespace, scope) DO UPDATE SET generation = greatest(e.generation, excluded.generation), made_at = excluded.made_at;
+  ON CONFLICT (namespace, scope) DO UPDATE SET generation = greatest(e.generation, excluded.generation), kept_from = excluded.kept_from;
   IF p ? 'block' THEN
     INSERT INTO countersign_mcp_threads AS t (namespace, thread, retired_until, gone_at)
     VALUES (ns, substr(of_scope, 2), countersign_now() + (p->>'block')::bigint, countersign_now() + (p->>'block')::bigint)
@@ -163,8 +163,9 @@ BEGIN
   END LOOP;
   DELETE FROM countersign_mcp_threads WHERE (namespace, thread) IN (
     SELECT namespace, thread FROM countersign_mcp_threads WHERE gone_at < now_ms ORDER BY gone_at LIMIT most FOR UPDATE SKIP LOCKED);
-  DELETE FROM countersign_mcp_ends WHERE (namespace, scope) IN (
-    SELECT namespace, scope FROM countersign_mcp_ends e WHERE e.made_at < now_ms - 86400000 AND NOT CASE left(e.scope, 1)
+  -- One that is still needed is looked at again in a day.
+  FOR due IN
+    SELECT e.namespace, e.scope, CASE left(e.scope, 1)
       WHEN 't' THEN EXISTS (SELECT 1 FROM countersign_mcp_credentials c WHERE c.namespace = e.namespace
         AND c.id >= substr(e.scope, 2) AND c.id <= substr(e.scope, 2) || '~' AND c.generation < e.generation)
       WHEN 'p' THEN EXISTS (SELECT 1 FROM countersign_mcp_credentials c WHERE c.namespace = e.namespace
@@ -172,6 +173,15 @@ BEGIN
       WHEN 's' THEN EXISTS (SELECT 1 FROM countersign_mcp_credentials c WHERE c.namespace = e.namespace
         AND substr(c.id, 21, 10) = substr(e.scope, 2) AND c.generation < e.generation)
       ELSE EXISTS (SELECT 1 FROM countersign_mcp_credentials c WHERE c.namespace = e.namespace AND c.generation < e.generation)
-    END LIMIT most FOR UPDATE SKIP LOCKED);
+    END AS is_needed
+    FROM countersign_mcp_ends e
+    WHERE e.kept_from < now_ms - 86400000 ORDER BY e.kept_from LIMIT most FOR UPDATE SKIP LOCKED
+  LOOP
+    IF due.is_needed THEN
+      UPDATE countersign_mcp_ends SET kept_from = now_ms WHERE namespace = due.namespace AND scope = due.scope;
+    ELSE
+      DELETE FROM countersign_mcp_ends WHERE namespace = due.namespace AND scope = due.scope;
+    END IF;
+  END LOOP;
   RETURN swept;
 END $$;

@@ -81,3 +81,23 @@ test.each(['repeatable read', 'serializable'])(
   },
   30_000,
 )
+
+test('[mcp-postgres-sweep] a sweep looks at a part of the ends that are old, and keeps what is needed', async () => {
+  await postgres.pool.query('TRUNCATE countersign_mcp_credentials, countersign_mcp_ends')
+  // Old ends of 250 threads; the first 100 threads have a credential from before.
+  await postgres.pool.query(`
+    INSERT INTO countersign_mcp_ends SELECT 'cs', 't' || n, 2, n FROM generate_series(10000000001, 10000000250) AS n;
+    INSERT INTO countersign_mcp_credentials (namespace, id, digest, subject, generation, issued_at, expires_at, idle_at, gone_at)
+    SELECT 'cs', rpad(n::text, 40, '0'), 'd', '[]', 1, 1, 9e15, 9e15, 9e15 FROM generate_series(10000000001, 10000000100) AS n`)
+  const swept: unknown[] = []
+  for (let sweeps = 0; sweeps < 3; sweeps += 1) {
+    await postgres.pool.query('SELECT countersign_mcp_sweep(100)')
+    const counts = 'count(*)::int AS ends, (count(*) FILTER (WHERE kept_from < 1e12))::int AS due'
+    swept.push((await postgres.pool.query(`SELECT ${counts} FROM countersign_mcp_ends`)).rows[0])
+  }
+  expect(swept).toEqual([
+    { ends: 250, due: 150 },
+    { ends: 150, due: 50 },
+    { ends: 100, due: 0 },
+  ])
+})

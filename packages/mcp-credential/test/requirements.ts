@@ -34,4 +34,5 @@ export const requirements: Record<string, string> = {
     'Processes that issue, use and revoke on one PostgreSQL, stopped and restarted meanwhile: nothing revoked gets in.',
   'mcp-postgres-isolation':
     'where transactions keep their first snapshot, the store in PostgreSQL is unavailable, and says so',
+  'mcp-postgres-sweep': 'what is deleted from PostgreSQL is looked for in small batches, and nothing else is deleted',
 }

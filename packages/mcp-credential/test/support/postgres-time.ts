@@ -12,7 +12,7 @@ const SHIFTS = [
    absolute_at = absolute_at - $1, usable_until = usable_until - $1, gone_at = gone_at - $1`,
   `UPDATE countersign_mcp_threads SET alive_from = alive_from - $1, alive_until = alive_until - $1, touched_at = touched_at - $1,
    retired_until = retired_until - $1, gone_at = gone_at - $1`,
-  'UPDATE countersign_mcp_ends SET made_at = made_at - $1',
+  'UPDATE countersign_mcp_ends SET kept_from = kept_from - $1',
   'UPDATE countersign_answers SET gone_at = gone_at - $1',
 ]
 
