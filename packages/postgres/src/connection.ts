@@ -57,7 +57,8 @@ export class Connection {
 
   constructor(client: PostgresClient, schema: string | undefined) {
     this.#client = client
-    this.#clockText = `SELECT ${qualified(schema, 'countersign_now()')}::float8 AS at`
+    // As every call begins, without a deadline: a server that no call may use is not ready.
+    this.#clockText = `SELECT ${qualified(schema, 'countersign_begin(9223372036854775807)')}::float8 AS at`
     this.sweeper = new Sweeper(client, schema)
     adviseOnPool(client)
   }

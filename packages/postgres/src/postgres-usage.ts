@@ -46,7 +46,13 @@ export function postgresUsage(client: PostgresClient, options: PostgresUsageOpti
          FROM ${table} WHERE gate = $1 ORDER BY caller COLLATE "C"`,
         [name],
       )
-      return rows as Awaited<ReturnType<UsageStore['read']>>
+      // An app may have told pg to parse numbers in another way.
+      return (rows as Awaited<ReturnType<UsageStore['read']>>).map(({ caller, accepted, refused, lastSeenAt }) => ({
+        caller,
+        accepted: Number(accepted),
+        refused: Number(refused),
+        lastSeenAt: Number(lastSeenAt),
+      }))
     },
   }
 }

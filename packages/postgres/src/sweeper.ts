@@ -31,21 +31,20 @@ export class Sweeper {
   mayBeDue(): void {
     if (this.#isSweeping || performance.now() - this.#sweptMs < SWEEP_EVERY_MS) return
     this.#isSweeping = true
-    this.#sweep()
-      // It is tried again; what stays is refused all the same.
-      .catch(() => undefined)
-      .finally(() => {
-        this.#sweptMs = performance.now()
-        this.#isSweeping = false
-      })
+    void this.#sweepAll()
   }
 
-  async #sweep(): Promise<void> {
-    for (const text of this.#texts) {
-      for (let swept = BATCH; swept >= BATCH; ) {
-        const { rows } = await withDeadline(this.#client.query(text, [BATCH]), SWEEP_MS, 'postgres')
-        swept = (rows[0] as { swept: number }).swept
-      }
+  async #sweepAll(): Promise<void> {
+    // One that fails is tried again, and keeps no other from its own; what stays is refused all the same.
+    for (const text of this.#texts) await this.#sweep(text).catch(() => undefined)
+    this.#sweptMs = performance.now()
+    this.#isSweeping = false
+  }
+
+  async #sweep(text: string): Promise<void> {
+    for (let swept = BATCH; swept >= BATCH; ) {
+      const { rows } = await withDeadline(this.#client.query(text, [BATCH]), SWEEP_MS, 'postgres')
+      swept = (rows[0] as { swept: number }).swept
     }
   }
 }

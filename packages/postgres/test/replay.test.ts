@@ -2,7 +2,8 @@ import type { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { migrations, startPglite } from '../../../test/support/postgres-tables.js'
 import { replayContract } from '../../../test/support/replay-contract.js'
-import { type PostgresClient, postgresReplay } from '../src/index.js'
+import { type PostgresClient, postgresReplay, postgresUsage } from '../src/index.js'
+import { createRunner } from '../src/store.js'
 import { eventually, unavailable, usePostgres } from './harness.js'
 
 const { pool, direct, proxied, proxy, count } = usePostgres()
@@ -111,6 +112,35 @@ describe('the PostgreSQL replay store', () => {
     expect(left).toBe(0)
   }, 60_000)
 
+  test('[postgres-sweep] a table that may not be swept keeps no other from it', async () => {
+    await pool().query(`
+      CREATE ROLE sweeper;
+      GRANT INSERT, SELECT, UPDATE ON countersign_replay TO sweeper;
+      GRANT SELECT, UPDATE, DELETE ON countersign_answers TO sweeper;
+      INSERT INTO countersign_answers VALUES ('long gone', 'true', 1)`)
+    const client = direct({ options: '-c role=sweeper' })
+    const store = postgresReplay(client, patient)
+    createRunner(client, 'another', 'store', 'countersign_answers_sweep')
+    const left = await eventually(
+      async () => {
+        await store.claim('now', TTL)
+        return count('countersign_answers')
+      },
+      (rows) => rows === 0,
+    )
+    expect(left).toBe(0)
+  }, 60_000)
+
+  test('[postgres-types] works where the app has told pg to leave numbers as texts', async () => {
+    const client = direct({ types: { getTypeParser: () => (value: string) => value } as never })
+    const store = postgresReplay(client, { ...patient, namespace: 'texts' })
+    expect([await store.claim('a', TTL), await store.claim('a', TTL)]).toEqual(['fresh', 'seen'])
+    const usage = postgresUsage(client, { name: 'texts' })
+    const use = { caller: 'c', accepted: 2, refused: 1, lastSeenAt: 1_700_000_000_000 }
+    await usage.add([use])
+    expect(await usage.read()).toEqual([use])
+  })
+
   test('[postgres-not-migrated] without its tables it is unavailable, and says what to run', async () => {
     const store = postgresReplay(pool(), { ...patient, schema: 'nowhere' })
     await expect(store.claim('a', TTL)).rejects.toMatchObject({
@@ -123,6 +153,14 @@ describe('the PostgreSQL replay store', () => {
   test('[postgres-read-only] a server that takes no writes is unavailable', async () => {
     const store = postgresReplay(direct({ options: '-c default_transaction_read_only=on' }), patient)
     await expect(store.claim('a', TTL)).rejects.toMatchObject({
+      ...unavailable,
+      message: 'PostgreSQL could not be asked: the server takes no writes',
+    })
+  })
+
+  test('[postgres-read-only] a server that takes no writes is not ready', async () => {
+    const client = direct({ options: '-c default_transaction_read_only=on' })
+    await expect(createRunner(client, 'a', 'store', 'countersign_replay_sweep').ready()).rejects.toMatchObject({
       ...unavailable,
       message: 'PostgreSQL could not be asked: the server takes no writes',
     })

@@ -14,5 +14,6 @@ export const requirements: Record<string, string> = {
   'postgres-outage':
     'stopped, hung and restarted under load: 503 alone, never 401 for an honest request and never a way in',
   'postgres-sweep': 'what has expired is deleted in small batches, and nothing else is',
+  'postgres-types': 'it works whatever parsers of numbers the app has given to pg',
   'postgres-options': 'wrong options are refused at creation',
 }
