@@ -101,3 +101,23 @@ test('[mcp-postgres-sweep] a sweep looks at a part of the ends that are old, and
     { ends: 100, due: 0 },
   ])
 })
+
+test('[mcp-postgres-durable] an acknowledged revocation survives a crash where synchronous_commit is off', async () => {
+  const client = poolOf(postgres.server.url, { options: '-c synchronous_commit=off' })
+  try {
+    // Else the server may write by itself what it has not been waited for.
+    await postgres.pool.query("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    await postgres.pool.query('SELECT pg_reload_conf()')
+    const [one, two] = [
+      await credentials.issue({ threadId: 'one', providerInstanceId: 'p' }),
+      await credentials.issue({ threadId: 'two', providerInstanceId: 'p' }),
+    ]
+    const hasty = on(client)
+    await Promise.all([hasty.revoke(one.credentialId), hasty.revokeThread('two')])
+    await postgres.server.restart()
+    const standings = [one, two].map(async ({ token }) => (await credentials.resolve(token)).standing)
+    expect(await Promise.all(standings)).toEqual(['revoked', 'revoked'])
+  } finally {
+    await client.end()
+  }
+}, 60_000)

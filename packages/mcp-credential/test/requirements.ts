@@ -35,4 +35,5 @@ export const requirements: Record<string, string> = {
   'mcp-postgres-isolation':
     'where transactions keep their first snapshot, the store in PostgreSQL is unavailable, and says so',
   'mcp-postgres-sweep': 'what is deleted from PostgreSQL is looked for in small batches, and nothing else is deleted',
+  'mcp-postgres-durable': 'a crash of PostgreSQL forgets no acknowledged revocation, whatever its defaults are',
 }

@@ -27,10 +27,12 @@ CREATE TABLE IF NOT EXISTS countersign_answers (
 );
 CREATE INDEX IF NOT EXISTS countersign_answers_gone ON countersign_answers (gone_at);
 
--- The start of a change. What it waits for ends at its deadline. Returns what this attempt has answered before.
+-- The start of a change. What it waits for ends at its deadline, and what it acknowledges is on disk, whatever the server's default
+-- is. Returns what this attempt has answered before.
 CREATE OR REPLACE FUNCTION countersign_attempt(until bigint, attempt_id text) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM set_config('lock_timeout', greatest(1, until - countersign_begin(until))::text, true);
+  IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('attempt ' || attempt_id, 0));
   RETURN (SELECT answer FROM countersign_answers WHERE attempt = attempt_id);
 END $$;
