@@ -18,7 +18,7 @@ export interface MigrateRequest {
  */
 export async function migrate({ env, output }: Context, { schema, print, json }: MigrateRequest): Promise<undefined> {
   const place = tableOf(env, schema === undefined ? {} : { schema })
-  const all = allMigrations(place)
+  const all = allMigrations(place, schema)
   if (print) {
     output.result(
       json,

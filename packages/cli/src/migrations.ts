@@ -36,15 +36,18 @@ export function usageTable(place: SecretsTable): string {
   return quotedTable('migrate', { ...place, table: USAGE })
 }
 
-/** All migrations, in the order in which they run: the first package has what the others call. */
-export function allMigrations(place: SecretsTable): readonly Migration[] {
+/**
+ * All migrations, in the order in which they run: the first package has what the others call. The stores' tables are in
+ * `schema`, wherever the secrets' is.
+ */
+export function allMigrations(place: SecretsTable, schema: string | undefined): readonly Migration[] {
   const stores: Readonly<Record<string, string>> = {
     postgres: import.meta.resolve('@countersign/postgres'),
     'mcp-credential': import.meta.resolve('@countersign/mcp-credential'),
     'settings-session': import.meta.resolve('@countersign/settings-session'),
   }
   const ofStores = Object.entries(stores).flatMap(([folder, entry]) =>
-    filesOf(entry).map(({ name, sql }) => ({ name: `${folder}/${name}`, sql: inSchema(sql, place.schema) })),
+    filesOf(entry).map(({ name, sql }) => ({ name: `${folder}/${name}`, sql: inSchema(sql, schema) })),
   )
   return [...ofStores, ...secretMigrations(place).map(({ name, sql }) => ({ name: `hmac/${name}`, sql }))]
 }

@@ -63,6 +63,12 @@ test('prints the SQL, for tools that run migrations by themselves', async () => 
   expect(printed).toContain('ON "auth".countersign_replay (gone_at)')
 })
 
+test('puts the tables of the stores where they look for them, wherever that of the secrets is', async () => {
+  const printed = await succeed(['migrate', '--print'], { env: { COUNTERSIGN_HMAC_SCHEMA: 'secrets' } })
+  expect(printed).toContain('CREATE TABLE IF NOT EXISTS countersign_replay (')
+  expect(printed).toContain('CREATE TABLE IF NOT EXISTS "secrets"."internal_service_hmac_secrets" (')
+})
+
 test('leaves another table of the name of the secrets alone, and does nothing then', async () => {
   await pool.query('CREATE SCHEMA other; CREATE TABLE other.internal_service_hmac_secrets (id int)')
   await refuse(['migrate', '--schema', 'other'], 2, /is another table: it has no column "caller"/, { env })
@@ -80,4 +86,13 @@ test('the commands on credentials and sessions work on these tables', async () =
   expect(await succeedJson(['session', 'list', 'slack', 'U1'], { env })).toEqual([])
   // Another store is meant when it is named, or REDIS_URL is set.
   await refuse(['mcp', 'list', '--store', 'redis'], 2, /REDIS_URL is not set/, { env })
+})
+
+test('the namespace of the environment is that of the stores in PostgreSQL, too', async () => {
+  await succeed(['migrate'], { env })
+  const store = postgresCredentials(pool, { ...patient, namespace: 'billing' })
+  const credentials = createMcpCredentials({ store, audit: createAudit() })
+  const { token } = await credentials.issue({ threadId: 't-2', providerInstanceId: 'p-2' })
+  await succeed(['mcp', 'revoke', '--thread', 't-2'], { env: { ...env, COUNTERSIGN_REDIS_NAMESPACE: 'billing' } })
+  expect((await credentials.resolve(token)).standing).toBe('revoked')
 })

@@ -5,7 +5,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Context } from '../context.js'
 import { connectionProblem, unavailableError, usageError } from '../errors.js'
 
-/** The option of every command on Redis. */
+/** The option of every command on credentials and sessions. */
 export interface NamespaceOption {
   readonly namespace?: string
 }
@@ -14,8 +14,13 @@ export interface NamespaceOption {
 export function addNamespaceOption(command: Command): Command {
   return command.option(
     '--namespace <name>',
-    'the first part of every key (default: COUNTERSIGN_REDIS_NAMESPACE, else cs)',
+    'the namespace of the stores: of every key, or row (default: COUNTERSIGN_REDIS_NAMESPACE, else cs)',
   )
+}
+
+/** The namespace that the option names, or else the environment. */
+export function namespaceOf(env: Environment, { namespace }: NamespaceOption): string | undefined {
+  return namespace ?? readVariable(env, 'COUNTERSIGN_REDIS_NAMESPACE')
 }
 
 /** What the Redis stores of the packages are created with. */
@@ -38,8 +43,7 @@ export async function withRedis<T>(
 ): Promise<T> {
   const redis = await connect(env)
   try {
-    const namespace = options.namespace ?? readVariable(env, 'COUNTERSIGN_REDIS_NAMESPACE')
-    return await work(redis, { namespace, commandTimeoutMs: TIMEOUT_MS })
+    return await work(redis, { namespace: namespaceOf(env, options), commandTimeoutMs: TIMEOUT_MS })
   } finally {
     redis.disconnect()
   }

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import type { Cluster, Redis } from 'ioredis'
 import type { Context } from '../context.js'
 import { openDatabase } from './postgres.js'
-import { addNamespaceOption, type NamespaceOption, type StoreSettings, withRedis } from './redis.js'
+import { addNamespaceOption, type NamespaceOption, namespaceOf, type StoreSettings, withRedis } from './redis.js'
 
 /** The options of every command on credentials or sessions. */
 export interface StateOptions extends NamespaceOption {
@@ -51,8 +51,8 @@ export async function withStore<S, T>(
   }
   const { query, close } = await openDatabase(env)
   try {
-    const { namespace, schema } = options
-    return await work(await makers.postgres({ query }, { namespace, schema, commandTimeoutMs: TIMEOUT_MS }))
+    const settings = { namespace: namespaceOf(env, options), schema: options.schema, commandTimeoutMs: TIMEOUT_MS }
+    return await work(await makers.postgres({ query }, settings))
   } finally {
     await close()
   }
