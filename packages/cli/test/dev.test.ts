@@ -13,8 +13,8 @@ let child: ReturnType<typeof spawnCountersign> | undefined
 afterEach(() => void child?.kill('SIGKILL'))
 
 /** Runs `dev`, and collects what it prints. */
-function start(...words: string[]) {
-  const running = spawnCountersign(['dev', '--port', '0', ...words])
+function start(words: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+  const running = spawnCountersign(['dev', '--port', '0', ...words], env)
   child = running
   let printed = ''
   running.stdout.on('data', (chunk: Buffer) => {
@@ -24,7 +24,7 @@ function start(...words: string[]) {
     printed += chunk.toString()
   })
   /** The text when it has what is looked for. Rejects when the command ends without it. */
-  const until = async (wanted: RegExp) => {
+  const until = async (wanted: Pick<RegExp, 'test'>) => {
     const ended = once(running, 'close').then(() => true)
     while (!wanted.test(printed)) {
       const hasEnded = await Promise.race([once(running.stdout, 'data').then(() => false), ended])
@@ -72,7 +72,7 @@ test('[cli-dev] what it prints for your own app is what that app needs', async (
   const own = express()
   const server = await serve(own)
   const url = `http://localhost:${server.port}`
-  const { until, pasted } = start('--app', url)
+  const { until, pasted } = start(['--app', url])
   await until(/Each decision/)
   const [secretLine = '', hmacLine, signed, oauthLine = '', bearer] = pasted().slice(5)
   const [, name = '', secret = ''] = /export ([A-Z_]+)='([^']+)'/.exec(secretLine) ?? []
@@ -94,6 +94,26 @@ test('[cli-dev] what it prints for your own app is what that app needs', async (
     expect.stringMatching(/^HTTP\/1\.1 200 [\s\S]*{"kind":"oauth-bearer"}$/),
   ])
   await server.close()
+})
+
+test('[cli-dev] an address and a secret with a quote are one word of the shell, and a fragment is no part of them', async () => {
+  const secret = "it's a secret; it has 32 bytes, or some more"
+  const address = "http://localhost:9/it's;exit?x=1"
+  const { until, pasted } = start(['--app', `${address}#top`], { COUNTERSIGN_HMAC_SECRET_DEV: secret })
+  await until(/Each decision/)
+  const [secretLine = '', , signed = '', oauthLine = '', bearer = ''] = pasted().slice(5)
+  expect(paste(`${secretLine}; printf %s "$COUNTERSIGN_HMAC_SECRET_DEV"`)).toBe(secret)
+  for (const line of [signed, bearer]) expect(paste(`curl() { printf %s "$2"; }; ${line}`)).toBe(address)
+  expect(oauthLine).toContain(`resource: '${address.replace("'", "\\'")}' })`)
+})
+
+test('[cli-dev] Enter prints new ones as often as it is pressed', async () => {
+  const { running, until, pasted } = start()
+  await until(/Each decision/)
+  running.stdin.write('\n'.repeat(110))
+  await until({ test: (text) => text.split('settings?s=').length > 111 })
+  const agents = pasted().filter((line) => line.includes('/agent'))
+  expect(paste(agents.at(-1))).toMatch(/^HTTP\/1\.1 200 /)
 })
 
 test('[cli-dev] the issuer refuses what it does not know, and says what it knows', async () => {

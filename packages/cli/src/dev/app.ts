@@ -55,6 +55,7 @@ export async function createDevApp({ makeApp, baseUrl, ownUrl, secret, audit }: 
   app.use('/settings', settings.routes())
   app.all('/settings', people, answer)
 
+  let agentCount = 0
   let persons = 0
   return {
     app,
@@ -64,8 +65,10 @@ export async function createDevApp({ makeApp, baseUrl, ownUrl, secret, audit }: 
       return sign(request, { caller: CALLER, version: 1, secret, audience: new URL(url).host })
     },
     async agent() {
-      return (await credentials.issue({ threadId: 'dev', providerInstanceId: 'dev', onExisting: 'keep' }))
-        .authorizationHeader
+      // Each has a thread of its own: how many credentials one thread may have is bounded.
+      agentCount += 1
+      const issued = await credentials.issue({ threadId: `dev-${agentCount}`, providerInstanceId: 'dev' })
+      return issued.authorizationHeader
     },
     async link() {
       persons += 1

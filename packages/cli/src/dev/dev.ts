@@ -31,8 +31,7 @@ export async function dev(context: Context, { port, app: own, json }: DevOptions
   const { default: makeApp } = await loadOptional('express', () => import('express'), 'dev')
   const server = await listen(port)
   const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`
-  // A resource is spelled without the slash that stands for no path.
-  const ownUrl = own?.href.replace(/^([^/]*\/\/[^/]*)\/$/, '$1')
+  const ownUrl = own && resourceOf(own)
   const variable = secretVariable(CALLER)
   const secret = env[variable] ?? randomBytes(32).toString('base64url')
   const made = await createDevApp({ makeApp, baseUrl, ownUrl, secret, audit })
@@ -53,14 +52,24 @@ export async function dev(context: Context, { port, app: own, json }: DevOptions
   if (!json) output.line('\nEnter prints new ones, Ctrl+C ends. Each decision:\n')
   const stop = audit.subscribe((event) => (json ? output.json(event) : output.line(eventLine(event))))
   const lines = createInterface({ input: context.stdin })
-  lines.on('line', () => void show())
-  if (!signal.aborted) await once(signal, 'abort')
-  lines.close()
-  stop()
-  server.closeAllConnections()
-  server.close()
-  await made.close()
+  const failed = new Promise<never>((_resolve, reject) => lines.on('line', () => void show().catch(reject)))
+  try {
+    if (!signal.aborted) await Promise.race([once(signal, 'abort'), failed])
+  } finally {
+    lines.close()
+    stop()
+    server.closeAllConnections()
+    server.close()
+    await made.close()
+  }
   return exitCodes.ok
+}
+
+/** A resource is spelled without the slash that stands for no path, and has no fragment (RFC 8707). */
+function resourceOf(url: URL): string {
+  const bare = new URL(url)
+  bare.hash = ''
+  return bare.href.replace(/^([^/]*\/\/[^/]*)\/$/, '$1')
 }
 
 async function listen(port: number): Promise<Server> {
@@ -111,23 +120,33 @@ async function ownExamples(
     {
       title: `Your app at ${ownUrl}: signed requests`,
       lines: [
-        `export ${variable}='${secret}'`,
-        `requireHmac({ secrets: secretsFromEnv(process.env, { callers: ['${CALLER}'] }), audience: '${host}' })`,
+        `export ${variable}=${shellWord(secret)}`,
+        `requireHmac({ secrets: secretsFromEnv(process.env, { callers: ['${CALLER}'] }), audience: ${jsString(host)} })`,
         curl(ownUrl, signed(ownUrl)),
       ],
     },
     {
       title: `Your app at ${ownUrl}: access tokens`,
       lines: [
-        `requireOAuthBearer({ issuer: '${baseUrl}', resource: '${ownUrl}' })`,
+        `requireOAuthBearer({ issuer: '${baseUrl}', resource: ${jsString(ownUrl)} })`,
         curl(ownUrl, { authorization: `Bearer ${await issuer.token(ownUrl)}` }),
       ],
     },
   ]
 }
 
-/** A command line for a POSIX shell. No value has a single quote in it. */
+/** A command line for a POSIX shell. */
 function curl(url: string, headers: Readonly<Record<string, string>>): string {
-  const fields = Object.entries(headers).map(([name, value]) => ` -H '${name}: ${value}'`)
-  return `curl -i '${url}'${fields.join('')}`
+  const fields = Object.entries(headers).map(([name, value]) => ` -H ${shellWord(`${name}: ${value}`)}`)
+  return `curl -i ${shellWord(url)}${fields.join('')}`
+}
+
+/** A text as one word for a POSIX shell, whatever is in it. */
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** A text as a literal of JavaScript, whatever is in it but a line break. */
+function jsString(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
 }
