@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import {
   copyFileSync,
   mkdtempSync,
@@ -7,12 +9,15 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { OptionError } from '@countersign/core'
 import { type FileStores, type FileStoresOptions, fileReplay, fileStores, fileUsage } from '@countersign/core/file'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { messageFrom } from '../../../test/support/child-messages.js'
 import { fakeClock } from '../../../test/support/fake-clock.js'
 import { replayStoreContract } from '../../../test/support/replay-contract.js'
 
@@ -172,6 +177,39 @@ describe('a folder of stores', () => {
     const other = name === 'replay' ? 'usage-hmac' : 'replay'
     for (const part of ['', '.head']) copyFileSync(join(folder, other + part), join(strange, name + part))
     expect(() => make(start(strange).files)).toThrow(/is a log of countersign-/)
+  })
+
+  test('[core-file-replay] its folders are on disk before a claim, and what a failing head refused is not done', async () => {
+    const folder = newFolder()
+    const child = fork(fileURLToPath(new URL('disk-process.ts', import.meta.url)), [folder], {
+      execArgv: ['--conditions=dev-source', '--import', 'tsx'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    })
+    const ended = once(child, 'exit')
+    const said = await messageFrom(child, (message) => message as { folders: string[]; claims: string[] })
+    expect(said.folders.sort()).toEqual([root, dirname(folder), folder].sort())
+    expect(said.claims).toEqual([OUTAGE.code, 'fresh'])
+    await ended
+    const after = fileReplay(start(folder).files)
+    expect([after.claim('a', 60_000), after.claim('b', 60_000)]).toEqual(['fresh', 'seen'])
+  })
+
+  test('a head that is damaged is an error without its log, too', () => {
+    const { folder } = start()
+    for (const [text, outcome] of [
+      ['damaged', 'ERR_COUNTERSIGN_LOG_INVALID'],
+      ['\0'.repeat(49), 'fresh'],
+    ] as const) {
+      writeFileSync(join(folder, 'replay.head'), text)
+      const claim = () => {
+        try {
+          return fileReplay(start(folder).files).claim('a', 60_000)
+        } catch (error) {
+          return (error as { code?: string }).code
+        }
+      }
+      expect(claim()).toBe(outcome)
+    }
   })
 
   test('a folder that cannot be made, and wrong options, are told', () => {

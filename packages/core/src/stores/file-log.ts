@@ -12,10 +12,10 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
 import { sha256 } from '../digest.js'
 import { withPage } from '../homepage.js'
 import { type FileLock, takeFileLock } from './file-lock.js'
+import { syncFolderOf } from './sync-folder.js'
 import { UnavailableError } from './unavailable-error.js'
 
 /** When what is acknowledged is on disk: before that (`always`), or when the system writes it. */
@@ -146,7 +146,9 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
     if (head !== null) acknowledged = { generation: Number(head[1]), lines: Number(head[2]), chain: head[3] as string }
     log = openRegular(file)
     if (log === undefined && acknowledged.generation > 0) throw invalid('is missing')
-    if (log !== undefined && head === null) throw invalid('has no head, or a damaged one')
+    // A start that a loss of power interrupted may leave a head without a text.
+    const isBlank = /^\0*$/.test(text)
+    if (head === null && (log !== undefined || !isBlank)) throw invalid('has no head, or a damaged one')
     if (log === undefined) return acknowledge(EMPTY)
     const opening = readLines(readFileSync(log))
     const { generation, lines, chain } = acknowledged
@@ -228,14 +230,13 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
       isTorn = false
       end = { ...end, lines: writer.lines, chain: writer.chain }
       size = writer.size
-      if (durability === 'acknowledged' && fsync === 'always') {
-        isUnsynced = true
-        fdatasyncSync(log as number)
-        isUnsynced = false
-      }
+      // A change that is refused here has its lines in the log already: without this, a restart would make it.
+      isUnsynced = durability === 'acknowledged'
+      if (isUnsynced && fsync === 'always') fdatasyncSync(log as number)
       // Whoever takes the log over reads it after that: it has this line, or this is refused.
       checkHeld()
-      if (durability === 'acknowledged') acknowledge(end)
+      if (isUnsynced) acknowledge(end)
+      isUnsynced = false
     })
   }
 
@@ -267,8 +268,11 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
       io(rewrite)
     },
     close() {
-      if (!isLost) io(() => fsync === 'always' && fdatasyncSync(log as number))
-      close()
+      try {
+        if (!isLost) io(() => fsync === 'always' && fdatasyncSync(log as number))
+      } finally {
+        close()
+      }
     },
   }
 }
@@ -325,15 +329,4 @@ function writerOf(fd: number, { lines, chain } = EMPTY, size = 0) {
 
 function chainOf(previous: string, json: string): string {
   return sha256(previous + json).toString('hex', 0, 8)
-}
-
-/** A file's new name is on disk only when its folder is. */
-function syncFolderOf(file: string): void {
-  if (process.platform === 'win32') return
-  const folder = openSync(dirname(file), constants.O_RDONLY)
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
 }

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Clock, systemClock } from '../clock.js'
 import { resolveOptions } from '../options/resolve.js'
 import { option } from '../options/rules.js'
 import { type FileLog, type FileLogOptions, type FsyncPolicy, openFileLog } from './file-log.js'
+import { syncFolderOf } from './sync-folder.js'
 import { isUnavailable, UnavailableError } from './unavailable-error.js'
 
 /** Options of {@link fileStores}. */
@@ -60,7 +61,11 @@ export function fileStores(folder: string, options: FileStoresOptions = {}): Fil
   const { fsync, clock } = resolveOptions('fileStores', options, RULES)
   const stores = new Map<string, OpenedFile<unknown>>()
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // A log that is on disk is found after a loss of power only when the names of its folders are, too.
+    if (first !== undefined && fsync === 'always') {
+      for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made)) syncFolderOf(made)
+    }
   } catch (cause) {
     const message = `fileStores: the folder cannot be made: ${(cause as Error).message}`
     throw new UnavailableError('file_stores', message, { cause })
