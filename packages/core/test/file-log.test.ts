@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -162,6 +163,19 @@ test('what is no log, or one of another version, is refused and left as it is', 
   }
   writeFileSync(file, before)
   expect(start().names).toEqual([])
+})
+
+test('a log is read in parts, however large it is', () => {
+  const { add, names } = start()
+  // Of 2 bytes each: a part ends in the midst of one.
+  for (const length of [1, 400_000, 700_001, 30, 1_300_000]) add('é'.repeat(length))
+  const content = readFileSync(file)
+  expect(start(killed(content)).names).toEqual(names)
+  expect(() => start(killed(content.subarray(0, -1)))).toThrow('lacks 1 of its lines')
+  const huge = killed()
+  truncateSync(huge, 0)
+  truncateSync(huge, 2 ** 31 + 1)
+  expect(codeOf(() => start(huge))).toBe('ERR_COUNTERSIGN_LOG_INVALID')
 })
 
 test('a log that grew fourfold is written again, without what is over', () => {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { sha256 } from '../digest.js'
 import { withPage } from '../homepage.js'
+import { linesOf } from './file-lines.js'
 import { type FileLock, takeFileLock } from './file-lock.js'
 import { syncFolderOf } from './sync-folder.js'
 import { UnavailableError } from './unavailable-error.js'
@@ -72,7 +73,6 @@ interface Head {
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
-const NEWLINE = 0x0a
 const EMPTY: Head = { generation: 0, lines: 0, chain: '0'.repeat(16) }
 const HEAD = /^(\d{15}) (\d{15}) ([0-9a-f]{16})\n$/
 const LINE = /^([0-9a-f]{16}) (.*)$/s
@@ -150,7 +150,7 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
     const isBlank = /^\0*$/.test(text)
     if (head === null && (log !== undefined || !isBlank)) throw invalid('has no head, or a damaged one')
     if (log === undefined) return acknowledge(EMPTY)
-    const opening = readLines(readFileSync(log))
+    const opening = readLines(log)
     const { generation, lines, chain } = acknowledged
     const isNext = opening.follows === chain && opening.generation === generation + 1
     if (opening.generation !== generation && !isNext)
@@ -162,16 +162,15 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
     acknowledge({ ...end, generation: opening.generation })
   }
 
-  function readLines(bytes: Buffer): { generation: number; follows: string; chainAt: string } {
+  function readLines(fd: number): { generation: number; follows: string; chainAt: string } {
     const { lines: acknowledgedLines } = acknowledged
     let opening = { generation: 0, follows: '' }
     let chainAt = ''
-    let from = 0
-    for (let to = bytes.indexOf(NEWLINE); to !== -1; to = bytes.indexOf(NEWLINE, from)) {
-      const [, chain, json = ''] = LINE.exec(bytes.toString('utf8', from, to)) ?? []
+    for (const { text, isLast } of linesOf(fd)) {
+      const [, chain, json = ''] = LINE.exec(text) ?? []
       const number = end.lines + 1
       if (chain !== chainOf(end.chain, json)) {
-        if (to === bytes.length - 1 && end.lines >= acknowledgedLines && opening.generation > 0) break
+        if (isLast && end.lines >= acknowledgedLines && opening.generation > 0) break
         throw invalid(`is damaged in line ${number}, or is no log of this version`)
       }
       const change = JSON.parse(json)
@@ -180,7 +179,6 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
       else if (number > 1 && !replay(change)) throw invalid(`has an unknown change in line ${number}`)
       end = { ...end, lines: number, chain }
       if (number === acknowledgedLines) chainAt = chain
-      from = to + 1
     }
     if (opening.generation === 0) throw invalid('ends before its state does')
     return { ...opening, chainAt }
