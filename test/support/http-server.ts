@@ -12,6 +12,8 @@ export interface RunningServer {
 /** Serves an app over real HTTP on a loopback port of its own. */
 export async function serve(app: RequestListener, port = 0): Promise<RunningServer> {
   const server = createServer(app).listen(port, '127.0.0.1')
+  // Node closes an idle connection after 5 s; a client that a busy machine held up would send into that.
+  server.keepAliveTimeout = 60_000
   await once(server, 'listening')
   const address = server.address() as { port: number }
   return {

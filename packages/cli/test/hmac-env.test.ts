@@ -74,7 +74,11 @@ test('the shared secret has a variable of a valid name, and commands take it und
   expect(secretsFromEnv(env, { callers: ['*shared*'] }).versions('*shared*')).toHaveLength(2)
   await refuse(['hmac', 'seed', 'scheduler', '--generate', ...store], 2, /use "hmac split scheduler"/)
   await refuse(['hmac', 'split', 'scheduler', ...store], 2, /add "scheduler" to COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR/)
-  await refuse(['hmac', 'forget', 'scheduler', '--all', '--yes', ...store], 2, /remove COUNTERSIGN_HMAC_SECRET_SCHEDULER/)
+  await refuse(
+    ['hmac', 'forget', 'scheduler', '--all', '--yes', ...store],
+    2,
+    /remove COUNTERSIGN_HMAC_SECRET_SCHEDULER/,
+  )
 })
 
 test('the doctor names the variable of a short secret', async () => {
