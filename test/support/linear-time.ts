@@ -62,7 +62,9 @@ function growth(parse: Parse, frame: Frame, unit: string): number {
 export function expectLinearTime(parse: Parse, frames: readonly Frame[] = ALONE, units = UNITS): void {
   const check = (unit: string) => {
     for (const frame of frames) {
-      const ratio = growth(parse, frame, unit)
+      const first = growth(parse, frame, unit)
+      // The collector's threads count, too, whatever they collect: what is not linear is not linear again.
+      const ratio = first > MAX_RATIO ? Math.min(first, growth(parse, frame, unit)) : first
       if (ratio > MAX_RATIO) {
         expect(`64 KiB of ${JSON.stringify(unit)} in ${frame} take ${ratio.toFixed(0)} times as long as 8 KiB`).toBe('')
       }
