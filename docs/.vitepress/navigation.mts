@@ -59,6 +59,8 @@ const start: DefaultTheme.SidebarItem[] = [
       page('write-your-own-gate'),
     ],
   },
+  { text: 'Recipes', items: folder('recipes/') },
+  { text: 'Migration', items: folder('migration/') },
   {
     text: 'Operations',
     items: [
