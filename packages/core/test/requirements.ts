@@ -53,6 +53,7 @@ export const requirements: Record<string, string> = {
   'core-deadline': 'a deadline ends a wait, and swallows what comes later',
   'core-constant-time': 'secrets are compared over digests of one length',
   'core-ttl-map-model': 'the bounded map does what a plain model does, and never evicts a live entry',
+  'core-lru-map-model': 'the map of caches evicts what was not used for longest, and is as fast however many keys come',
   'core-ttl-map-bounded-call': 'no call to the bounded map is slow, however many entries expire at once',
   'core-file-replay': 'the file replay store remembers beyond a restart, never evicts, and is unavailable when full',
   'core-replay-contract': 'the memory and the file replay store pass the contract of replay stores',

@@ -4,11 +4,11 @@ import {
   type Denied,
   denied,
   granted,
+  LruMap,
   type Unavailable,
   unavailable,
   unavailableBy,
 } from '@countersign/core/gate-kit'
-import { LRUCache } from 'lru-cache'
 import { boundAsToken, type ClaimRules, checkClaims, mergeBinding, scopesOf, wrongType } from '../claims.js'
 import { FetchError } from '../http/request.js'
 import { markOfOtherToken, PROFILES } from '../jwt/profile.js'
@@ -70,8 +70,8 @@ export interface Introspection {
  */
 export function createIntrospection(setup: IntrospectionSetup): Introspection {
   const { acceptsIssuers, options, ask, clock } = setup
-  const answers = new LRUCache<string, Answer>({ maxSize: MAX_ACTIVE, sizeCalculation: () => 1 })
-  const inactiveUntilMs = new LRUCache<string, number>({ maxSize: MAX_INACTIVE, sizeCalculation: () => 1 })
+  const answers = new LruMap<string, Answer>(MAX_ACTIVE)
+  const inactiveUntilMs = new LruMap<string, number>(MAX_INACTIVE)
   const questions = new Map<string, Promise<Reply>>()
   const lanes = { known: createLane(clock, options.maxConcurrent), unknown: createLane(clock, options.maxConcurrent) }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@countersign/core'
-import { LRUCache } from 'lru-cache'
+import { LruMap } from '@countersign/core/gate-kit'
 import { type Circuit, createCircuit } from '../http/circuit.js'
 import type { FetchError } from '../http/request.js'
 
@@ -25,7 +25,7 @@ const MAX_HOLDERS = 1000
 export function createLane(clock: Clock, maxConcurrent: number): Lane {
   const circuit = createCircuit(clock, CIRCUIT)
   /** Of those whose tokens made the endpoint fail since it last answered. */
-  const ofHolders = new LRUCache<string, Circuit>({ max: MAX_HOLDERS })
+  const ofHolders = new LruMap<string, Circuit>(MAX_HOLDERS)
   const openOfHolders = new Map<string, number>()
   let open = 0
   const openOf = (holder: string | undefined) => (holder === undefined ? 0 : (openOfHolders.get(holder) ?? 0))

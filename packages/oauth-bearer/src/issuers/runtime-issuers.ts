@@ -3,13 +3,13 @@ import type { Clock } from '@countersign/core'
 import {
   isBug,
   isPromise,
+  LruMap,
   settle,
   type Unavailable,
   unavailable,
   unavailableBy,
   withDeadline,
 } from '@countersign/core/gate-kit'
-import { LRUCache } from 'lru-cache'
 import type { OAuthBearerDependency } from '../reasons.js'
 import type { Issuer } from './issuer.js'
 import { ISSUER_NAME, type IssuerOptions } from './issuer-options.js'
@@ -63,7 +63,7 @@ interface State extends FoundIssuer {
  */
 export function createRuntimeIssuers(setup: RuntimeIssuersSetup): FindRuntimeIssuer {
   const { find, timeoutMs, maxIssuers, make, clock } = setup
-  const states = new LRUCache<string, State>({ max: maxIssuers })
+  const states = new LruMap<string, State>(maxIssuers)
   const questions = new Map<string, Promise<IssuerAnswer>>()
 
   function adopt(name: string, options: IssuerOptions | undefined): IssuerAnswer {

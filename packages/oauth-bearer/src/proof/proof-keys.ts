@@ -1,5 +1,5 @@
+import { LruMap } from '@countersign/core/gate-kit'
 import { calculateJwkThumbprint, type JWK } from 'jose'
-import { LRUCache } from 'lru-cache'
 import type { CompactJws } from '../jwt/parse-jws.js'
 import { trustedKeys } from '../keys/key-policy.js'
 import type { VerifySignature } from '../keys/signature.js'
@@ -29,7 +29,7 @@ export interface ProofKeys {
  * but its own.
  */
 export function createProofKeys(maxKeys: number): ProofKeys {
-  const known = new LRUCache<string, { readonly text: string; readonly key: ProofKey }>({ max: maxKeys })
+  const known = new LruMap<string, { readonly text: string; readonly key: ProofKey }>(maxKeys)
   return {
     find(header, text, jkt) {
       const kept = known.get(jkt)
