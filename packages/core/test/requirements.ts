@@ -77,4 +77,5 @@ export const requirements: Record<string, string> = {
   'audit-diagnostics-channel': 'every event is published on countersign:audit, at no cost without a listener',
   'audit-options': 'a wrong sink or option is refused immediately',
   'core-linear-time': 'each parser takes time in proportion to the length of what it reads, before anything is proven',
+  'types-of-apps': 'apps get the types of principals, gates and merged declarations as they are documented',
 }
