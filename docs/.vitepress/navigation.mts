@@ -59,7 +59,15 @@ const start: DefaultTheme.SidebarItem[] = [
       page('write-your-own-gate'),
     ],
   },
-  { text: 'Recipes', items: folder('recipes/') },
+  {
+    text: 'Recipes',
+    items: [
+      ...folder('recipes/').filter(({ link = '' }) => !/^\/recipes\/.+\//.test(link)),
+      { text: 'Agents', collapsed: true, items: folder('recipes/agents/') },
+      { text: 'Chats', collapsed: true, items: folder('recipes/chats/') },
+      { text: 'OAuth providers', collapsed: true, items: folder('recipes/providers/') },
+    ],
+  },
   { text: 'Migration', items: folder('migration/') },
   {
     text: 'Operations',
