@@ -8,7 +8,10 @@ const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
 
 /** What `name` is without a version: the exact one that the workspace itself is tested with, so that a consumer's install is the same every day. */
 function versionHere(dependency: string): string {
-  return versionIn(dependency === '@types/node' ? root : join(root, 'test'), dependency)
+  if (dependency === '@types/node') return versionIn(root, dependency)
+  const folders = ['test', 'test/bench'].map((name) => join(root, name))
+  const found = folders.find((folder) => existsSync(join(folder, 'node_modules', dependency)))
+  return versionIn(found ?? join(root, 'test'), dependency)
 }
 
 function versionIn(folder: string, dependency: string): string {
