@@ -13,7 +13,7 @@ import { makeKey, signToken, startIssuer } from './test-issuer.js'
 import { wire } from './wire.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const guides = join(here, '..', '..', '..', 'docs', 'guides')
+const docs = join(here, '..', '..', '..', 'docs')
 const recipes = readdirSync(join(here, 'recipes')).map((name) => ({
   name,
   text: readFileSync(join(here, 'recipes', name), 'utf8'),
@@ -50,8 +50,9 @@ describe('recipes', () => {
   })
 
   test('[oauth-recipes] the guides show the recipes that are compiled and tried here, word for word', () => {
-    const text = ['oauth-bearer.md', 'oauth-providers.md', 'hosted-mcp-server.md']
-      .map((name) => readFileSync(join(guides, name), 'utf8'))
+    const providers = readdirSync(join(docs, 'recipes/providers')).map((name) => `recipes/providers/${name}`)
+    const text = ['guides/oauth-bearer.md', 'guides/hosted-mcp-server.md', ...providers]
+      .map((path) => readFileSync(join(docs, path), 'utf8'))
       .join('\n')
     for (const { name, text: recipe } of recipes) {
       expect([name, text.includes(`\`\`\`ts\n${recipe}`)]).toEqual([name, true])

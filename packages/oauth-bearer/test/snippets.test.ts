@@ -8,10 +8,11 @@ import { transformSync } from '@swc/core'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..', '..', '..')
+const recipes = join(root, 'docs', 'recipes', 'providers')
 const documents = {
+  ...Object.fromEntries(readdirSync(recipes).map((name) => [name.replace('.md', ''), join(recipes, name)])),
   readme: join(here, '..', 'README.md'),
   guide: join(root, 'docs', 'guides', 'oauth-bearer.md'),
-  providers: join(root, 'docs', 'guides', 'oauth-providers.md'),
   refused: join(root, 'docs', 'guides', 'why-is-my-token-refused.md'),
   mcp: join(root, 'docs', 'guides', 'hosted-mcp-server.md'),
 }
