@@ -22,6 +22,14 @@ function folder(prefix: string): DefaultTheme.SidebarItem[] {
     .map((link) => page(link))
 }
 
+/** The recipes of each kind; beside every page they would be too many, so each page of theirs has them beside it. */
+const recipesByKind = [
+  { text: 'Agents', items: folder('recipes/agents/') },
+  { text: 'Chats', items: folder('recipes/chats/') },
+  { text: 'OAuth providers', items: folder('recipes/providers/') },
+]
+const recipes = folder('recipes/').filter(({ link = '' }) => !/^\/recipes\/.+\//.test(link))
+
 const start: DefaultTheme.SidebarItem[] = [
   {
     text: 'Start here',
@@ -62,10 +70,10 @@ const start: DefaultTheme.SidebarItem[] = [
   {
     text: 'Recipes',
     items: [
-      ...folder('recipes/').filter(({ link = '' }) => !/^\/recipes\/.+\//.test(link)),
-      { text: 'Agents', collapsed: true, items: folder('recipes/agents/') },
-      { text: 'Chats', collapsed: true, items: folder('recipes/chats/') },
-      { text: 'OAuth providers', collapsed: true, items: folder('recipes/providers/') },
+      ...recipes,
+      ...recipesByKind.flatMap(({ text, items: [first] }) =>
+        first?.link === undefined ? [] : [{ text: `${text} …`, link: first.link }],
+      ),
     ],
   },
   { text: 'Migration', items: folder('migration/') },
@@ -104,18 +112,18 @@ const start: DefaultTheme.SidebarItem[] = [
   },
 ]
 
+const contents: DefaultTheme.SidebarItem = { text: 'Start', items: [page('contents', 'All pages by question')] }
+
 /** A list of its own beside the pages of a folder: hundreds of links beside every page are of no use. */
 function own(text: string, prefix: string): DefaultTheme.SidebarItem[] {
-  return [
-    { text: 'Start', items: [page('contents', 'All pages by question')] },
-    { text, items: [page(prefix, 'All of them'), ...folder(prefix)] },
-  ]
+  return [contents, { text, items: [page(prefix, 'All of them'), ...folder(prefix)] }]
 }
 
 export const sidebar: DefaultTheme.SidebarMulti = {
   '/errors/': own('Errors and warnings', 'errors/'),
   '/reference/': own('Reference', 'reference/'),
   '/decisions/': own('Decisions', 'decisions/'),
+  '/recipes/': [contents, { text: 'Recipes', items: recipes }, ...recipesByKind],
   '/': start,
 }
 
