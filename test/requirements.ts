@@ -10,7 +10,7 @@ export async function readRequirements(): Promise<RequirementLists> {
   const lists = readdirSync(packages).map(async (folder) => {
     const file = join(packages, folder, 'test', 'requirements.ts')
     if (!existsSync(file)) return [folder, {}] as const
-    const { requirements } = (await import(pathToFileURL(file).href)) as { requirements: Record<string, string> }
+    const { requirements } = (await import(pathToFileURL(file).href)) as { requirements: RequirementLists[string] }
     return [folder, requirements] as const
   })
   return Object.fromEntries(await Promise.all(lists))

@@ -100,6 +100,7 @@ const start: DefaultTheme.SidebarItem[] = [
     items: [
       page('security/policy'),
       page('security/promises'),
+      page('security/requirements'),
       page('security/asvs'),
       page('security/mcp-authorization'),
       page('security/dpop'),
