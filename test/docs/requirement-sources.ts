@@ -21,7 +21,11 @@ const ASVS_CHAPTERS: Readonly<Record<string, string>> = {
   16: '0x25-V16-Security-Logging-and-Error-Handling',
 }
 
-const MCP_PAGES: Readonly<Record<string, string>> = { authorization: 'authorization', transports: 'transports' }
+const MCP_PAGES: Readonly<Record<string, string>> = {
+  authorization: 'authorization',
+  security: 'security_best_practices',
+  transports: 'transports',
+}
 
 const OTHERS: Readonly<Record<string, string>> = {
   'Fetch Metadata': 'https://www.w3.org/TR/fetch-metadata/',

@@ -135,7 +135,7 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
     ['/mcp', () => ({ authorization }), 'malformed_body'],
   ] as const
 
-  test('a body of many frames is read, bound by the signature, and left to the handler', async () => {
+  test('[core-http2] a body of many frames is read, bound by the signature, and left to the handler', async () => {
     await good()
     const body = Buffer.alloc(300_000, 'a')
     const [status] = await upload('/hmac', signed('/hmac', body), Buffer.alloc(300_000, 'b'))
@@ -143,7 +143,7 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
   })
 
   test.each(gates)(
-    'a stream that is reset in mid-upload is one event, and its body is not taken for whole: %s',
+    '[core-http2] a stream that is reset in mid-upload is one event, and its body is not taken for whole: %s',
     async (path, headersOf, reason) => {
       // What has come is what is signed, and JSON.
       const body = Buffer.from('{"jsonrpc":"2.0","method":"ping"}')
@@ -165,7 +165,7 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
     },
   )
 
-  test('a stream that is reset before the gate reads it has no body, not an empty one', async () => {
+  test('[core-http2] a stream that is reset before the gate reads it has no body, not an empty one', async () => {
     const client = await connectFrames(running.port, isSecure)
     client.open([...linesOf('POST', '/slow'), ...Object.entries(signed('/slow', Buffer.alloc(0)))], false)
     await until(() => answerStore !== undefined)

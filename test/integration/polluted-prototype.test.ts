@@ -239,7 +239,7 @@ test('decisions are as expected while nothing is polluted', async () => {
   })
 })
 
-test('no option on the prototype of all objects changes a decision', async () => {
+test('[core-polluted-prototype] no option on the prototype of all objects changes a decision', async () => {
   const expected = await decisions(clean)
   const names = optionNames()
   expect(names.length).toBeGreaterThan(100)

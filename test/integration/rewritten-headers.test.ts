@@ -60,7 +60,7 @@ const { warnings, stop } = catchWarnings()
 afterAll(stop)
 
 test.each(['hmac', 'oauth', 'mcp', 'settings'] as const)(
-  'a credential for %s that a middleware puts into req.headers is 500, behind optional() and firstPresented, too',
+  '[core-rewritten-header] a credential for %s that a middleware puts into req.headers is 500, behind optional() and firstPresented, too',
   async (gate) => {
     const paths = [`/${gate}`, `/optional/${gate}`, '/any']
     const [field = ''] = Object.keys(own[gate])

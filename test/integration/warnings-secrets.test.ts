@@ -101,44 +101,50 @@ const POSITIONS: readonly [string, string, Record<string, string>, string?, stri
   ['first', 'authorization', { authorization: `Bearer mcps_${LONG}` }],
 ]
 
-test.each(POSITIONS)('%s: no warning holds a credential that stands in %s, whatever the app throws', async (...row) => {
-  rows += 1
-  const [name, _where, headers, path = '/', body] = row
-  const app: Express = express()
-  if (name === 'settings') app.use(express.urlencoded())
-  app.all('/', gates()[name] as Gate, (_request, response) => void response.end())
-  running = await serve(app)
-  for (let round = 0; round < 3; round += 1) {
-    const init = body === undefined ? { headers } : { headers, method: 'POST', body }
-    expect((await fetch(`${running.url}${path}`, init)).status).toBe(500)
-  }
-  const told = warnings.filter(({ code }) => code === 'COUNTERSIGN_INTERNAL_ERROR')
-  expect(told).toHaveLength(1)
-  expect(told[0]?.message).toContain('no page for ')
-  for (const warning of warnings) {
-    const text = JSON.stringify(warning)
-    for (let at = 0; at + 8 <= LONG.length; at += 1) expect(text).not.toContain(LONG.slice(at, at + 8))
-    for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(text).not.toContain(value)
-    expect(pageOf(warning)).toBe(`https://countersign.example/errors/${warning.code}`)
-  }
-})
+test.each(POSITIONS)(
+  '[core-no-secret-repeated] %s: no warning holds a credential that stands in %s, whatever the app throws',
+  async (...row) => {
+    rows += 1
+    const [name, _where, headers, path = '/', body] = row
+    const app: Express = express()
+    if (name === 'settings') app.use(express.urlencoded())
+    app.all('/', gates()[name] as Gate, (_request, response) => void response.end())
+    running = await serve(app)
+    for (let round = 0; round < 3; round += 1) {
+      const init = body === undefined ? { headers } : { headers, method: 'POST', body }
+      expect((await fetch(`${running.url}${path}`, init)).status).toBe(500)
+    }
+    const told = warnings.filter(({ code }) => code === 'COUNTERSIGN_INTERNAL_ERROR')
+    expect(told).toHaveLength(1)
+    expect(told[0]?.message).toContain('no page for ')
+    for (const warning of warnings) {
+      const text = JSON.stringify(warning)
+      for (let at = 0; at + 8 <= LONG.length; at += 1) expect(text).not.toContain(LONG.slice(at, at + 8))
+      for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(text).not.toContain(value)
+      expect(pageOf(warning)).toBe(`https://countersign.example/errors/${warning.code}`)
+    }
+  },
+)
 
-test.each(POSITIONS)('%s: no answer and no event repeats a credential that stands in %s', async (...row) => {
-  const [name, _where, headers, path = '/', body] = row
-  const { audit, events } = recordAudit()
-  const app: Express = express()
-  if (name === 'settings') app.use(express.urlencoded())
-  app.all('/', gates({ audit })[name] as Gate, (_request, response) => void response.end('in'))
-  running = await serve(app)
-  const response = await fetch(
-    `${running.url}${path}`,
-    body === undefined ? { headers } : { headers, method: 'POST', body },
-  )
-  expect([400, 401, 403, 503]).toContain(response.status)
-  expect(events.length).toBeGreaterThan(0)
-  const said = `${await response.text()}\n${JSON.stringify([[...response.headers], events])}`
-  for (let at = PLANTED.length; at + 8 <= LONG.length; at += 1) expect(said).not.toContain(LONG.slice(at, at + 8))
-  for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(said).not.toContain(value)
-  // What a token names is in its event, and is no secret.
-  if (_where !== 'a JWT') expect(said).not.toContain(PLANTED)
-})
+test.each(POSITIONS)(
+  '[core-no-secret-repeated] %s: no answer and no event repeats a credential that stands in %s',
+  async (...row) => {
+    const [name, _where, headers, path = '/', body] = row
+    const { audit, events } = recordAudit()
+    const app: Express = express()
+    if (name === 'settings') app.use(express.urlencoded())
+    app.all('/', gates({ audit })[name] as Gate, (_request, response) => void response.end('in'))
+    running = await serve(app)
+    const response = await fetch(
+      `${running.url}${path}`,
+      body === undefined ? { headers } : { headers, method: 'POST', body },
+    )
+    expect([400, 401, 403, 503]).toContain(response.status)
+    expect(events.length).toBeGreaterThan(0)
+    const said = `${await response.text()}\n${JSON.stringify([[...response.headers], events])}`
+    for (let at = PLANTED.length; at + 8 <= LONG.length; at += 1) expect(said).not.toContain(LONG.slice(at, at + 8))
+    for (const value of Object.values(headers).filter(({ length }) => length > 8)) expect(said).not.toContain(value)
+    // What a token names is in its event, and is no secret.
+    if (_where !== 'a JWT') expect(said).not.toContain(PLANTED)
+  },
+)

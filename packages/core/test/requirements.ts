@@ -174,4 +174,17 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'ASVS 15.2.2; decision 0121',
   ],
   'types-of-apps': ['apps get the types of principals, gates and merged declarations as they are documented', 'design'],
+  'core-http2': [
+    'over HTTP/2 a body is read to its end, and one that is cut off is not taken for whole',
+    'RFC 9113 §8.1; ASVS 4.2.1',
+  ],
+  'core-rewritten-header': [
+    'a header field that a middleware changed and Node did not is a loud 500, never a way in',
+    'ASVS 1.5.3',
+  ],
+  'core-polluted-prototype': ['what the prototype of all objects was polluted with changes no decision', 'ASVS 15.3.6'],
+  'core-no-secret-repeated': [
+    'no answer, event or warning of any gate repeats a credential',
+    'ASVS 16.2.5; ASVS 16.5.1',
+  ],
 }

@@ -75,7 +75,7 @@ describe('[hmac-known-answers] the known answers', () => {
     expect(made).toEqual(signed)
   })
 
-  test('a secret of less than 32 bytes signs nothing', () => {
+  test('[hmac-short-secret] a secret of less than 32 bytes signs nothing', () => {
     const short = { caller: 'scheduler', secret: 'x'.repeat(31), audience: 'a.example.com', format: xHeaders() }
     expect(() => sign({ method: 'GET', url: '/' }, short)).toThrow('at least 32 bytes')
   })

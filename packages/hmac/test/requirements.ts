@@ -84,4 +84,5 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'a claim whose answer comes after the deadline is taken by one retry, and no copy passes',
     'decision 0092',
   ],
+  'hmac-short-secret': ['a secret of less than 32 bytes is refused', 'RFC 2104 §3; ASVS 11.2.3'],
 }

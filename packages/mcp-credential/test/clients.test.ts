@@ -122,7 +122,7 @@ test('VS Code asks its user for the credential once, and keeps it: its environme
 const helper = fileURLToPath(new URL('../dist/clients/print-credential.js', import.meta.url))
 const command = (path: string) => `"${process.execPath}" "${helper}" --file "${path}"`
 
-test('with a file, no agent that can read one has the credential in its environment', () => {
+test('[mcp-private-file] with a file, no agent that can read one has the credential in its environment', () => {
   const configOf = (client: AgentClient, path = file) => toClientConfig(issued, client, { ...options, file: path })
   const forms = (['claude-code', 'codex', 'opencode'] as const).map((client) => configOf(client))
   const [claude, codex, opencode] = forms
@@ -224,7 +224,7 @@ test('a wrong name, URL, path or client throws', () => {
   wrong({}, '__proto__').toThrow('the client must be one of claude-code, codex')
 })
 
-test('a credential file is private, replaced in one step, and read back as headers', async () => {
+test('[mcp-private-file] a credential file is private, replaced in one step, and read back as headers', async () => {
   await writeCredentialFile(file, issued)
   expect(statSync(file).mode & 0o777).toBe(0o600)
   expect(await readCredentialFile(file)).toEqual({ Authorization: issued.authorizationHeader })

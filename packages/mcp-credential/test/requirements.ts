@@ -77,4 +77,17 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'a crash of PostgreSQL forgets no acknowledged revocation, whatever its defaults are',
     'ASVS 7.4.1',
   ],
+  'mcp-tools': [
+    'a tool needs the capability of every pattern that matches it, and one that none matches is refused',
+    'ASVS 8.2.1',
+  ],
+  'mcp-sessions-bound': [
+    'a session of an MCP server is for the thread that it was made for alone, in every process',
+    'MCP 2025-06-18, security; ASVS 7.2.1',
+  ],
+  'mcp-header-removed': ['no handler and no tool finds the token in the request', 'ASVS 10.1.1'],
+  'mcp-private-file': [
+    'a credential is handed over in a file of mode 0600, not in the environment where the agent reads a file',
+    'ASVS 13.3.2',
+  ],
 }

@@ -102,7 +102,7 @@ async function processOn(store: McpCredentialStore) {
   }
 }
 
-test('a session that one process made is known to the others, and when their key is lost they agree again', async () => {
+test('[mcp-sessions-bound] a session that one process made is known to the others, and when their key is lost they agree again', async () => {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
   const store = () => redisCredentials(redis, { commandTimeoutMs: 10_000 })

@@ -40,7 +40,7 @@ test.each(['setHeader', 'object', 'list'] as const)(
   },
 )
 
-test('a session that was not made for the caller is 404 for everybody, however it is named', async () => {
+test('[mcp-sessions-bound] a session that was not made for the caller is 404 for everybody, however it is named', async () => {
   const app = await mcpApp({ handler: stateful('setHeader', () => 'x') })
   const own = (await app.credentials.issue(agent)).authorizationHeader
   const other = (await app.credentials.issue({ ...agent, threadId: 't2' })).authorizationHeader
@@ -83,7 +83,7 @@ test('the handler sees the id that it made, in every place, whatever it is and h
   }
 })
 
-test('a request that names two sessions is refused, whichever of them is its own', async () => {
+test('[mcp-sessions-bound] a request that names two sessions is refused, whichever of them is its own', async () => {
   const app = await mcpApp({ handler: stateful('setHeader') })
   const make = async (threadId: string) => {
     const { authorizationHeader: authorization } = await app.credentials.issue({ ...agent, threadId })

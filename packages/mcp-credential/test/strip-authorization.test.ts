@@ -82,7 +82,7 @@ test.each(Object.entries(reads))(
   },
 )
 
-test('removes every line, in any case and at any place', async () => {
+test('[mcp-header-removed] removes every line, in any case and at any place', async () => {
   const lines = [
     'AUTHORIZATION',
     'Bearer 1',
@@ -189,7 +189,7 @@ test('removes it from headers that were assigned, without raw lines', () => {
   expect(request.headersDistinct.authorization).toBeUndefined()
 })
 
-test('removes it and nothing else, whatever fields there are and whatever was read', () => {
+test('[mcp-header-removed] removes it and nothing else, whatever fields there are and whatever was read', () => {
   const name = fc.constantFrom(
     'Authorization',
     'authorization',

@@ -17,7 +17,7 @@ afterAll(() => app.close())
 const status = async (body: unknown, extra: Record<string, string> = {}) =>
   (await send(app.port, { ...headers, ...extra }, body)).status
 
-test('a tool needs the capability of every pattern that matches it, and one that no pattern matches is refused', async () => {
+test('[mcp-tools] a tool needs the capability of every pattern that matches it, and one that no pattern matches is refused', async () => {
   expect(await status(toolCall('preview_open'))).toBe(200)
   expect(await status(toolCall('free'))).toBe(200)
   const refused = await send(app.port, headers, toolCall('preview_delete'))

@@ -145,7 +145,7 @@ describe('challenges', () => {
   })
 })
 
-describe('step-up', () => {
+describe('[oauth-step-up] step-up', () => {
   const start = async (options: Parameters<Harness['gate']['stepUp']>[0]) => {
     app = await oauthApp({
       routes: (routes, gate) =>

@@ -128,7 +128,7 @@ describe('required claims', () => {
     )
   })
 
-  test('no subject has the id of a client, nor of another subject', async () => {
+  test('[oauth-principal-id] no subject has the id of a client, nor of another subject', async () => {
     const subjects = ['client|c1', 'subject|client|c1', 'subject|', 'auth0|u1', undefined]
     const ids = await Promise.all(
       subjects.map(async (sub) => (await relaxed.get(await relaxed.token({ claims: { sub } }))).json.principal),

@@ -10,7 +10,7 @@ const start = async () => {
 }
 const status = async (token: string | Promise<string>) => (await app.get(await token)).status
 
-describe('which keys are trusted', () => {
+describe('[oauth-key-policy] which keys are trusted', () => {
   test.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('%s is accepted by default', async (algorithm) => {
     await start()
     const key = await makeKey('k2', algorithm)

@@ -115,14 +115,14 @@ describe('https through a proxy, with a certificate of a private authority', () 
     expect([proxy.asked, requests]).toEqual([[], []])
   })
 
-  test('a private authority that is not given is not trusted, in a tunnel either', async () => {
+  test('[oauth-tls] a private authority that is not given is not trusted, in a tunnel either', async () => {
     await start({ useEnvProxy: true })
     expect(await outcome(await tokenOf(ISSUER))).toBe('503 keys')
     expect(failure()).toMatch(/^connection (?:UNABLE_TO|SELF_SIGNED|DEPTH)/)
     expect(requests).toEqual([])
   })
 
-  test('the name in the certificate must be the issuer’s, in a tunnel too', async () => {
+  test('[oauth-tls] the name in the certificate must be the issuer’s, in a tunnel too', async () => {
     network['other.test:443'] = network['issuer.test:443'] as number
     await start({ useEnvProxy: true, ca: ca.ca, issuer: 'https://other.test' })
     expect(await outcome(await tokenOf('https://other.test'))).toBe('503 keys')

@@ -250,4 +250,20 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     "the MCP SDK's client gets a bound token from oidc-provider and uses tools through the gate, nonce included",
     'SEP-1932; RFC 9449 §9',
   ],
+  'oauth-step-up': [
+    'a route can demand a class of authentication or a recent one, and the challenge says which',
+    'RFC 9470 §3; ASVS 10.3.4',
+  ],
+  'oauth-key-policy': [
+    'weak keys, private keys and keys for another algorithm are not trusted',
+    'RFC 8725 §3.5; RFC 7518 §3.3; ASVS 11.6.1',
+  ],
+  'oauth-principal-id': [
+    'no token has the id of another principal: of a client, a subject or an issuer',
+    'ASVS 10.3.3; ASVS 6.8.1',
+  ],
+  'oauth-tls': [
+    'the certificate of an issuer is from a trusted authority and has its name, behind a proxy, too',
+    'ASVS 12.3.2',
+  ],
 }
