@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-describe('requireSettingsSession', () => {
+describe('[settings-upgrade-origin] requireSettingsSession', () => {
   async function cookieOf(): Promise<string> {
     const browser = new Browser()
     await settings.deliver(await settings.issueLink({ platform: 'test', userId: 'u1' }), async (link) => {

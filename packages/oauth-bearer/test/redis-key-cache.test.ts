@@ -82,7 +82,7 @@ describe('a key cache in Redis', () => {
     expect(await second()).toBe(503)
   })
 
-  test('contains values that a writer to Redis cannot forge', async () => {
+  test('[oauth-key-cache] contains values that a writer to Redis cannot forge', async () => {
     await start()
     await warm()
     const [name = ''] = await redis.keys('*')
@@ -100,7 +100,7 @@ describe('a key cache in Redis', () => {
     }
   })
 
-  test('ignores values of another secret or for another issuer', async () => {
+  test('[oauth-key-cache] ignores values of another secret or for another issuer', async () => {
     await start('another-secret-of-the-key-cache-of-the-tests')
     await warm()
     cut()

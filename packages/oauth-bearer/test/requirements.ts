@@ -266,4 +266,5 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'the certificate of an issuer is from a trusted authority and has its name, behind a proxy, too',
     'ASVS 12.3.2',
   ],
+  'oauth-key-cache': ['a writer to Redis cannot make the gate trust a key', 'ASVS 9.1.3'],
 }

@@ -13,7 +13,7 @@ const post = (browser: ReturnType<Harness['browser']>, initData: string) =>
     body: JSON.stringify({ initData }),
   })
 
-test('a link that is opened in one browser after another is refused after twenty, and says when it may be tried again', async () => {
+test('[settings-attempts] a link that is opened in one browser after another is refused after twenty, and says when it may be tried again', async () => {
   // Nobody gets as far as to the provider.
   const oauth = { issuer: 'http://127.0.0.1:9', clientId: 'settings', clientSecret: 'a-secret-of-the-tests' }
   app = await settingsApp({ oauth, firstClaim: 'trust-link' })
@@ -31,7 +31,7 @@ test('a link that is opened in one browser after another is refused after twenty
   expect((await app.browser().confirm(await app.link())).status).toBe(200)
 })
 
-test('one user is refused after sixty openings, for ten minutes; others are not', async () => {
+test('[settings-attempts] one user is refused after sixty openings, for ten minutes; others are not', async () => {
   app = await settingsApp({ telegram: { botToken: BOT_TOKEN }, realTime: true })
   for (let count = 0; count < 60; count += 1) {
     expect((await post(app.browser(), signedData(1, `q${count}`))).status).toBe(200)
@@ -42,7 +42,7 @@ test('one user is refused after sixty openings, for ten minutes; others are not'
   expect((await post(app.browser(), signedData(2, 'q'))).status).toBe(200)
 })
 
-test('one device is refused after 120 openings, whosever they are; another device is not', async () => {
+test('[settings-attempts] one device is refused after 120 openings, whosever they are; another device is not', async () => {
   app = await settingsApp({ telegram: { botToken: BOT_TOKEN }, realTime: true })
   const browser = app.browser()
   for (let user = 1; user <= 120; user += 1) expect((await post(browser, signedData(user, 'q'))).status).toBe(200)
@@ -71,7 +71,7 @@ test("Telegram's data opens one session in one browser, with its cookie and with
   expect((await app.settings.list(user)).map(({ id }) => id)).not.toEqual([first?.id])
 })
 
-test('a user is asked in the chat five times about one link at most', async () => {
+test('[settings-attempts] a user is asked in the chat five times about one link at most', async () => {
   const provider = await startHostileProvider()
   const asked: string[] = []
   app = await settingsApp({

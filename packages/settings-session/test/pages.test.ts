@@ -30,6 +30,8 @@ describe('[settings-pages] the pages', () => {
       'x-frame-options': 'DENY',
       'x-robots-tag': 'noindex, nofollow',
       'x-content-type-options': 'nosniff',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
       'content-type': 'text/html; charset=utf-8',
     })
     const again = await app.browser().open(await app.link())

@@ -113,4 +113,12 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'the socket of a session is closed when the session ends, at once in the process that ends it',
     'ASVS 7.4.1; decision 0082',
   ],
+  'settings-upgrade-origin': [
+    'An upgrade with the cookie of a session is of our own pages, by its Origin, or refused.',
+    'RFC 6455 §10.2; ASVS 4.4.2',
+  ],
+  'settings-attempts': [
+    'Attempts at a link, by a user and by a device are counted, and none of the others is refused for them.',
+    'ASVS 2.4.1; ASVS 6.6.3; decision 0122',
+  ],
 }
