@@ -6,6 +6,15 @@ export function withPage(message: string, code: string): string {
   return `${/[.?!…]$/.test(message) ? message : `${message}.`} See ${HOMEPAGE}/errors/${code}`
 }
 
+/** The gates whose reasons are on the page of reasons. */
+const GATES: ReadonlySet<string> = new Set(['hmac', 'oauth-bearer', 'mcp-credential', 'settings-session'])
+
+/** Where it says what a reason means and what to do; undefined for a reason of a gate that is not of this suite. */
+export function reasonPage(gate: string, reason: string): string | undefined {
+  if (reason === 'internal_error') return `${HOMEPAGE}/errors/COUNTERSIGN_INTERNAL_ERROR`
+  return GATES.has(gate) ? `${HOMEPAGE}/errors/reasons#${gate}-${reason}` : undefined
+}
+
 /** A message as it was before {@link withPage}. */
 export function withoutPage(message: string): string {
   const at = message.lastIndexOf(` See ${HOMEPAGE}/errors/`)

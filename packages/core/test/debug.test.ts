@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createAudit } from '@countersign/core'
-import { eventLine } from '@countersign/core/gate-kit'
+import { eventLine, HOMEPAGE } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { decision } from '../../../test/support/audit-events.js'
 import { recordAudit } from '../../../test/support/audit-recorder.js'
@@ -42,7 +42,23 @@ describe('the line of an event', () => {
       }),
     )
     expect(events.map(eventLine)).toEqual([
-      'access.denied hmac POST /internal status=401 reason=bad_signature principal=unknown credential=scheduler/1 from=127.0.0.1 ms=1.5 store_ms=1 skew_seconds=-3 format=rfc9421 is_old=true',
+      `access.denied hmac POST /internal status=401 reason=bad_signature principal=unknown credential=scheduler/1 from=127.0.0.1 ms=1.5 store_ms=1 skew_seconds=-3 format=rfc9421 is_old=true see=${HOMEPAGE}/errors/reasons#hmac-bad_signature`,
+    ])
+  })
+
+  test('leads to the page of the reason, for what a gate of this suite did not grant alone', () => {
+    const { audit, events } = recordAudit()
+    audit.emit({ type: 'access.unavailable', gate: 'oauth-bearer', reason: 'keys' })
+    audit.emit({ type: 'access.unavailable', gate: 'my-own', reason: 'internal_error' })
+    audit.emit({ type: 'access.denied', gate: 'my-own', reason: 'unknown' })
+    audit.emit({ type: 'access.denied', gate: 'hmac', reason: 'expired', attributes: { see: 'elsewhere' } })
+    audit.emit({ type: 'mcp.credential.revoked', gate: 'mcp-credential', reason: 'thread' })
+    expect(events.map(eventLine)).toEqual([
+      `access.unavailable oauth-bearer reason=keys see=${HOMEPAGE}/errors/reasons#oauth-bearer-keys`,
+      `access.unavailable my-own reason=internal_error see=${HOMEPAGE}/errors/COUNTERSIGN_INTERNAL_ERROR`,
+      'access.denied my-own reason=unknown',
+      `access.denied hmac reason=expired see=${HOMEPAGE}/errors/reasons#hmac-expired`,
+      'mcp.credential.revoked mcp-credential reason=thread',
     ])
   })
 
