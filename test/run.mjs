@@ -127,7 +127,7 @@ checkNode()
 let report
 let coverage
 if (!quick && !long) {
-  mustStep('Redis, PostgreSQL, nginx and Chromium', provision)
+  mustStep('Redis, PostgreSQL, nginx, Prometheus and Chromium', provision)
   mustStep('Install', install)
   mustStep('Build and types', build)
   mustStep('Lint', () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'))

@@ -11,13 +11,16 @@ import { lacksOf, publicPackages, type ReleasedPackage, type Repository } from '
 
 const NAMED: Repository = { owner: 'An-Owner', name: 'countersign', homepage: null }
 
+/** Files whose alerts link to the incident playbook. */
+const ALERTS = ['docs/operations/prometheus-alerts.yml', 'test/prometheus/alerts.yml']
+
 let folder: string
 let copy: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-release-'))
   // What the scripts read and write, where they may write it.
   copy = join(folder, 'copy')
-  for (const path of ['.changeset', '.github', 'package.json', 'test/release', 'test/support/pnpm.mjs']) {
+  for (const path of ['.changeset', '.github', 'package.json', 'test/release', 'test/support/pnpm.mjs', ...ALERTS]) {
     cpSync(join(root, path), join(copy, path), { recursive: true })
   }
   for (const name of readdirSync(join(root, 'packages'))) {
@@ -79,6 +82,11 @@ test('one file names the repository for every manifest, the pages of the message
     },
   })
   expect(readFileSync(join(copy, '.github/CODEOWNERS'), 'utf8')).toBe('* @An-Owner\n')
+  for (const path of ALERTS) {
+    const links = readFileSync(join(copy, path), 'utf8').match(/runbook_url: \S+/g) ?? []
+    const page = 'runbook_url: https://an-owner.github.io/countersign/operations/incident-playbook#'
+    expect([path, links.length > 10, links.filter((link) => !link.startsWith(page))]).toEqual([path, true, []])
+  }
   expect(checkNames({ ...NAMED, name: 'moved' }, copiedPackages(), copiedHomepage()).length).toBe(
     publicPackages().length + 1,
   )

@@ -8,6 +8,7 @@ import {
   findChromium,
   findNginx,
   findPostgres,
+  findPrometheus,
   findRedisServer,
   missingParts,
   planInstall,
@@ -22,7 +23,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a machine has that lacks nothing. */
-const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb', 'nginx']
+const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb', 'nginx', 'prometheus', 'promtool']
 
 /** A folder for the PATH with these commands in it, each ending with 0. */
 function pathWith(name: string, ...commands: string[]): string {
@@ -68,6 +69,8 @@ describe('the parts that the machine must have', () => {
     expect(findPostgres({ PATH })).toBe(PATH)
     expect(findPostgres({ PATH: '', POSTGRES_BIN: PATH })).toBe(PATH)
     expect(findNginx({ PATH: '', NGINX: join(PATH, 'nginx') })).toBe(join(PATH, 'nginx'))
+    expect(findPrometheus({ PATH })).toBe(PATH)
+    expect(findPrometheus({ PATH: '', PROMETHEUS_BIN: PATH })).toBe(PATH)
     expect(findNginx({ PATH: '' }, [join(PATH, 'absent'), join(PATH, 'nginx')])).toBe(join(PATH, 'nginx'))
   })
 
@@ -89,6 +92,12 @@ describe('the parts that the machine must have', () => {
     expect(missingParts({ PATH, CHROMIUM: '/nowhere/chromium' })).toEqual(['chromium'])
     expect(missingParts({ PATH, POSTGRES_BIN: '/nowhere' })).toEqual(['postgres'])
     expect(missingParts({ PATH, NGINX: '/nowhere/nginx' })).toEqual(['nginx'])
+    expect(missingParts({ PATH, PROMETHEUS_BIN: '/nowhere' })).toEqual(['prometheus'])
+  })
+
+  test('are missing without promtool, which tests the alert rules', () => {
+    const PATH = pathWith('no-promtool', ...COMMANDS.filter((command) => command !== 'promtool'))
+    expect(missingParts({ PATH })).toEqual(['prometheus'])
   })
 
   test('are missing without redis-cli, which joins the cluster of the tests', () => {
@@ -106,6 +115,9 @@ describe('the parts that the machine must have', () => {
     ])
     expect(planInstall(['nginx'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
       ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'nginx-light'],
+    ])
+    expect(planInstall(['prometheus'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
+      ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'prometheus'],
     ])
     expect(planInstall(['redis'], machine(['dnf'], false, true)).commands).toEqual([
       ['sudo', 'dnf', 'install', '-y', 'redis'],
@@ -135,8 +147,8 @@ describe('the parts that the machine must have', () => {
       env: { PATH: path, CHROMIUM: '/nowhere/chromium', POSTGRES_BIN: '/nowhere', NGINX: '/nowhere' },
     })
     expect(done.status).toBe(1)
-    expect(done.stderr).toContain('the machine lacks: redis, chromium, postgres, nginx')
-    expect(done.stderr).toContain('Install redis and chromium and postgres and nginx')
+    expect(done.stderr).toContain('the machine lacks: redis, chromium, postgres, nginx, prometheus')
+    expect(done.stderr).toContain('Install redis and chromium and postgres and nginx and prometheus')
     expect(done.stdout).not.toContain('Install\n')
     expect(done.stdout).not.toMatch(/passed/)
   })

@@ -1,4 +1,4 @@
-export type Part = 'redis' | 'chromium' | 'postgres' | 'nginx'
+export type Part = 'redis' | 'chromium' | 'postgres' | 'nginx' | 'prometheus'
 
 export interface PackageManager {
   readonly name: string
@@ -19,6 +19,7 @@ export declare function findChromium(env?: Environment, places?: readonly string
 export declare function findRedisServer(env?: Environment): string | undefined
 export declare function findPostgres(env?: Environment, places?: readonly string[]): string | undefined
 export declare function findNginx(env?: Environment, places?: readonly string[]): string | undefined
+export declare function findPrometheus(env?: Environment): string | undefined
 export declare function missingParts(env?: Environment): Part[]
 export declare function planInstall(
   missing: readonly Part[],

@@ -33,25 +33,44 @@ const managers = [
       chromium: ['chromium'],
       postgres: ['postgresql'],
       nginx: ['nginx-light'],
+      prometheus: ['prometheus'],
     },
   },
   {
     name: 'dnf',
     needsRoot: true,
     commands: (packages) => [['dnf', 'install', '-y', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql-server'], nginx: ['nginx'] },
+    packages: {
+      redis: ['redis'],
+      chromium: ['chromium'],
+      postgres: ['postgresql-server'],
+      nginx: ['nginx'],
+      prometheus: ['golang-github-prometheus'],
+    },
   },
   {
     name: 'apk',
     needsRoot: true,
     commands: (packages) => [['apk', 'add', '--no-cache', ...packages]],
-    packages: { redis: ['redis'], chromium: ['chromium'], postgres: ['postgresql'], nginx: ['nginx'] },
+    packages: {
+      redis: ['redis'],
+      chromium: ['chromium'],
+      postgres: ['postgresql'],
+      nginx: ['nginx'],
+      prometheus: ['prometheus'],
+    },
   },
   {
     name: 'brew',
     needsRoot: false,
     commands: (packages) => [['brew', 'install', ...packages]],
-    packages: { redis: ['redis'], chromium: ['google-chrome'], postgres: ['postgresql@17'], nginx: ['nginx'] },
+    packages: {
+      redis: ['redis'],
+      chromium: ['google-chrome'],
+      postgres: ['postgresql@17'],
+      nginx: ['nginx'],
+      prometheus: ['prometheus'],
+    },
   },
 ]
 
@@ -96,6 +115,13 @@ export function findPostgres(env = process.env, places = POSTGRES_PLACES) {
   return [...onPath, ...places.flatMap(versionsBelow)].find(isHere)
 }
 
+/** The folder of `prometheus` and `promtool`: `PROMETHEUS_BIN` when it is set, else the PATH. */
+export function findPrometheus(env = process.env) {
+  const isHere = (folder) => isExecutable(join(folder, 'prometheus')) && isExecutable(join(folder, 'promtool'))
+  if (env.PROMETHEUS_BIN) return isHere(env.PROMETHEUS_BIN) ? env.PROMETHEUS_BIN : undefined
+  return (env.PATH ?? '').split(delimiter).filter(Boolean).find(isHere)
+}
+
 function versionsBelow(place) {
   try {
     const names = readdirSync(place).sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
@@ -105,13 +131,14 @@ function versionsBelow(place) {
   }
 }
 
-/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium`, `postgres`, `nginx`. */
+/** Which of the parts that the tests run are not here: `redis` (server and redis-cli), `chromium` and so on. */
 export function missingParts(env = process.env) {
   const missing = []
   if (findRedisServer(env) === undefined || which('redis-cli', env) === undefined) missing.push('redis')
   if (findChromium(env) === undefined) missing.push('chromium')
   if (findPostgres(env) === undefined) missing.push('postgres')
   if (findNginx(env) === undefined) missing.push('nginx')
+  if (findPrometheus(env) === undefined) missing.push('prometheus')
   return missing
 }
 

@@ -1,5 +1,5 @@
 import type { AuditEvent, AuditSink } from '@countersign/core'
-import { option, resolveOptions } from '@countersign/core/gate-kit'
+import { auditEventTypes, option, resolveOptions } from '@countersign/core/gate-kit'
 import { Counter, Gauge, Histogram, type Registry, register } from 'prom-client'
 
 /** Options of {@link prometheusSink}. */
@@ -29,7 +29,9 @@ const RULES = {
  * time at which a caller last used a legacy key. For the rollout of signatures
  * `countersign_signature_reports_total{caller,outcome}`, what a gate in report mode found, and
  * `countersign_shared_secret_last_seen_seconds{caller}`, the Unix time at which a caller last signed with the shared secret.
- * Every label comes from a configured or closed set, so no flood of requests adds a series.
+ * What is no decision is in `countersign_events_total{type}`, where each type of the catalogue is 0 from the start, so that a
+ * first event is a rise; what sinks lost in `countersign_sink_events_lost_total{sink,cause}`. Every label comes from a configured
+ * or closed set, so no flood of requests adds a series.
  *
  * @throws {OptionError}
  * @example
@@ -64,8 +66,28 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     return new Counter({ name, help, labelNames: ['caller', 'outcome'], registers: [registry] })
   })
 
-  function write({ type, gate = '', outcome, reason = '', latencyMs, principal, attributes, time }: AuditEvent): void {
-    if (!type.startsWith('access.')) return
+  const events = metric(registry, 'countersign_events_total', (name) => {
+    const help = 'Changes of state and other events that are no decisions, by type.'
+    const counter = new Counter({ name, help, labelNames: ['type'], registers: [registry] })
+    for (const type of Object.keys(auditEventTypes)) if (!isDecision(type)) counter.inc({ type }, 0)
+    return counter
+  })
+  const lost = metric(registry, 'countersign_sink_events_lost_total', (name) => {
+    const help = 'Events that an audit sink failed to take (failed) or was too slow for (dropped).'
+    return new Counter({ name, help, labelNames: ['sink', 'cause'], registers: [registry] })
+  })
+
+  function write(event: AuditEvent): void {
+    const { type, attributes = {} } = event
+    if (isDecision(type)) return writeDecision(event)
+    events.inc({ type })
+    const { sink, failures, dropped } = attributes
+    if (type === 'audit.sink.failed') lost.inc({ sink: String(sink), cause: 'failed' }, Number(failures))
+    if (type === 'audit.events.dropped') lost.inc({ sink: String(sink), cause: 'dropped' }, Number(dropped))
+  }
+
+  function writeDecision(event: AuditEvent): void {
+    const { type, gate = '', outcome, reason = '', latencyMs, principal, attributes, time } = event
     const caller = principal?.id ?? 'unknown'
     if (callers === undefined) decisions.inc({ gate, outcome, reason })
     else decisions.inc({ gate, outcome, reason, caller: callers.includes(caller) ? caller : 'other' })
@@ -80,6 +102,10 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     if (signature !== undefined) reports.inc({ caller: String(signer ?? caller), outcome: String(signature) })
   }
   return { name: 'prometheus', write }
+}
+
+function isDecision(type: string): boolean {
+  return type.startsWith('access.')
 }
 
 /** The metric of that name, made once for each registry: two sinks on one count into the same series. */

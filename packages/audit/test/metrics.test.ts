@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createAudit } from '@countersign/core'
+import { auditEventTypes } from '@countersign/core/gate-kit'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
@@ -23,8 +24,12 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string }[]
 }
 
-/** What a scrape over HTTP gives, without the buckets. */
+/** What a scrape over HTTP gives, without the buckets, and without the types of events that there were none of. */
 async function scrape(registry: Registry): Promise<string[]> {
+  return (await scrapeAll(registry)).filter((line) => !/^countersign_events_total\{.*\} 0$/.test(line))
+}
+
+async function scrapeAll(registry: Registry): Promise<string[]> {
   const running = await serve(async (_request, response) => {
     response.setHeader('Content-Type', registry.contentType)
     response.end(await registry.metrics())
@@ -46,7 +51,9 @@ describe('the Prometheus sink', () => {
     audit.emit(decision({ type: 'access.unavailable', reason: 'replay_store', gate: 'hmac', latencyMs: 500 }))
     audit.emit(decision({ gate: 'oauth-bearer', reason: 'expired', latencyMs: 1 }))
     audit.emit({ type: 'mcp.credential.revoked', gate: 'mcp-credential' })
-    audit.emit({ type: 'audit.sink.failed', attributes: { sink: 'x', failures: 1 } })
+    audit.emit({ type: 'audit.sink.failed', attributes: { sink: 'x', failures: 3 } })
+    audit.emit({ type: 'audit.events.dropped', attributes: { sink: 'x', dropped: 20 } })
+    audit.emit({ type: 'audit.events.dropped', attributes: { sink: 'x', dropped: 1 } })
     expect((await scrape(registry)).sort()).toEqual([
       'countersign_decision_duration_seconds_count{gate="hmac",outcome="error"} 1',
       'countersign_decision_duration_seconds_count{gate="hmac",outcome="failure"} 1',
@@ -60,8 +67,22 @@ describe('the Prometheus sink', () => {
       'countersign_decisions_total{gate="hmac",outcome="failure",reason="bad_signature"} 1',
       'countersign_decisions_total{gate="hmac",outcome="success",reason=""} 3',
       'countersign_decisions_total{gate="oauth-bearer",outcome="failure",reason="expired"} 1',
+      'countersign_events_total{type="audit.events.dropped"} 2',
+      'countersign_events_total{type="audit.sink.failed"} 1',
+      'countersign_events_total{type="mcp.credential.revoked"} 1',
       'countersign_legacy_last_seen_seconds{caller="scheduler"} 1767225600',
+      'countersign_sink_events_lost_total{sink="x",cause="dropped"} 21',
+      'countersign_sink_events_lost_total{sink="x",cause="failed"} 3',
     ])
+  })
+
+  test('[audit-prometheus] has every type of event that is no decision, at 0 before the first', async () => {
+    const registry = new Registry()
+    prometheusSink({ registry })
+    const lines = (await scrapeAll(registry)).filter((line) => line.startsWith('countersign_events_total'))
+    const types = Object.keys(auditEventTypes).filter((type) => !type.startsWith('access.'))
+    expect(lines.sort()).toEqual(types.map((type) => `countersign_events_total{type="${type}"} 0`).sort())
+    expect(types).toHaveLength(37)
   })
 
   test('[audit-prometheus] answers who still uses the old key or the shared secret, and what a report found', async () => {

@@ -33,4 +33,12 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'audit-sentry': ['the Sentry sink leaves breadcrumbs, and captures unavailable as an error', 'ASVS 16.3.4'],
   'audit-ocsf': ['the OCSF sink maps to 3002, 3003 and 6003, valid in each class', 'OCSF; ASVS 16.2.4'],
+  'operations-alerts': [
+    'the alert rules load in Prometheus, fire when they must, and lead to the incident playbook',
+    'design',
+  ],
+  'operations-dashboards': [
+    'every query of the dashboards has data in Prometheus, and the files are what Grafana takes',
+    'design',
+  ],
 }
