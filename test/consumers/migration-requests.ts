@@ -18,18 +18,27 @@ export const ENVIRONMENT = {
   LINK_SECRET: 'a-secret-of-the-old-links',
 } as const
 
-type Ask = (stage: Stage, running: Running, issuer: TestIssuer) => Promise<Record<string, Response | undefined>>
+type Ask = (stage: Stage, running: Running, issuer: TestIssuer) => Promise<Record<string, Response>>
 /** The status of an answer, and the reason in the event where it was a gate that refused. */
 type Answer = readonly [number, string?]
 
 /** How the programs of a page are asked, and what each answers; a request that a program cannot be sent has no answer. */
 interface Migration {
   readonly ask: Ask
+  /** The request whose answer, after the migration, stands on the page. */
+  readonly shown: string
   readonly answers: Readonly<Record<string, { readonly [S in Stage]?: Answer }>>
 }
 
-export async function statusesOf(answers: Record<string, Response | undefined>): Promise<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(answers).map(([request, answer]) => [request, answer?.status]))
+export function statusesOf(answers: Record<string, Response>): Record<string, number> {
+  return Object.fromEntries(Object.entries(answers).map(([request, { status }]) => [request, status]))
+}
+
+/** An answer as a page shows it: without the header fields that are the same for all. */
+export async function written(answer: Response): Promise<string> {
+  const challenge = answer.headers.get('www-authenticate')
+  const field = challenge === null ? '' : `WWW-Authenticate: ${challenge}\n`
+  return `HTTP/1.1 ${answer.status} ${answer.statusText}\n${field}\n${await answer.text()}`
 }
 
 const post = (url: string, headers: Record<string, string>, body: string) =>
@@ -77,7 +86,7 @@ const ofPerson: Ask = async (stage, running) => {
     'the link in another browser': await another.open(link),
     'the form of another site': await person.send('/settings/volume', {
       ...change,
-      headers: { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+      headers: { accept: '*/*', origin: 'https://evil.example' },
     }),
     'our own form': await person.send('/settings/volume', { ...change, headers: { origin: running.url } }),
     nothing: await fetch(`${running.url}/settings`),
@@ -150,6 +159,7 @@ const good = { before: [200], both: [200], after: [200] } as const
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   'shared-key': {
     ask: ofService,
+    shown: 'the old key',
     answers: {
       good,
       again: { before: [200], both: [401, 'replayed'], after: [401, 'replayed'] },
@@ -160,6 +170,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'express-session': {
     ask: ofPerson,
+    shown: 'the form of another site',
     answers: {
       good,
       'the link in another browser': { before: [200], both: [401, 'spent'], after: [401, 'spent'] },
@@ -170,6 +181,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'passport-http-bearer': {
     ask: ofAgent,
+    shown: 'in the query',
     answers: {
       good,
       'another tool': { before: [200], both: [403, 'insufficient_scope'], after: [403, 'insufficient_scope'] },
@@ -180,6 +192,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'auth0-express-jwt-bearer': {
     ask: ofClient,
+    shown: 'an ID token',
     answers: {
       'the issuer is away': { before: [401], both: [401], after: [503, 'keys'] },
       good,
@@ -191,6 +204,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'express-jwt': {
     ask: ofClient,
+    shown: 'for another API',
     answers: {
       'the issuer is away': { before: [500], both: [500], after: [503, 'keys'] },
       good,
@@ -202,6 +216,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'hand-written-checks': {
     ask: ofAll,
+    shown: 'client: for another API',
     answers: {
       service: good,
       'service: another body': { before: [200], after: [401, 'digest_mismatch'] },
