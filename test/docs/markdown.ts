@@ -14,6 +14,8 @@ export interface Fence {
   /** The line of its first line of code, from 1. */
   readonly line: number
   readonly language: string
+  /** Of which whole program it is a part: a file, or a page whose first program that is. Undefined for a whole one. */
+  readonly partOf?: string
   readonly code: string
 }
 
@@ -46,13 +48,15 @@ function pagesBelow(folder: string): string[] {
 /** The fenced blocks of a page, those in lists too. */
 export function fencesOf({ path, text }: Page): Fence[] {
   const fences: Fence[] = []
-  let open: { indent: string; language: string; line: number; lines: string[] } | undefined
+  let open: { indent: string; language: string; partOf: string | undefined; line: number; lines: string[] } | undefined
   for (const [index, line] of text.split('\n').entries()) {
-    const mark = /^(\s*)```(\S*)/.exec(line)
+    const mark = /^(\s*)```(\S*)(?: part of (\S+))?/.exec(line)
     if (open === undefined && mark !== null) {
-      open = { indent: mark[1] ?? '', language: mark[2] ?? '', line: index + 2, lines: [] }
+      const [, indent = '', language = '', partOf] = mark
+      open = { indent, language, partOf, line: index + 2, lines: [] }
     } else if (open !== undefined && mark !== null && mark[2] === '') {
-      fences.push({ page: path, line: open.line, language: open.language, code: open.lines.join('\n') })
+      const { line: first, language, partOf, lines } = open
+      fences.push({ page: path, line: first, language, code: lines.join('\n'), ...(partOf && { partOf }) })
       open = undefined
     } else if (open !== undefined) {
       open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line)

@@ -1,12 +1,29 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { root } from '../structure/workspace.js'
 import { type Fence, fencesOf, readPages } from './markdown.js'
+import { complaintsOf, isWhole, RUN_ELSEWHERE, scriptsOf } from './programs.js'
 
-const LANGUAGES = ['ts', 'typescript']
+/** Of blocks of code. A tree of files, a log or a page of plain text is text. */
+const LANGUAGES = [
+  'ts',
+  'js',
+  'sh',
+  'json',
+  'http',
+  'text',
+  'sql',
+  'yaml',
+  'html',
+  'toml',
+  'ini',
+  'nginx',
+  'python',
+  'dockerfile',
+]
 
 /** Compiles each example as a module of its own, strictly, against what is built; returns the compiler's complaints by page and line. */
 function compile(examples: readonly Fence[]): string[] {
@@ -50,16 +67,44 @@ function compile(examples: readonly Fence[]): string[] {
   }
 }
 
-test('every TypeScript example of every page compiles', () => {
-  const examples = readPages()
-    .flatMap(fencesOf)
-    .filter(({ language }) => LANGUAGES.includes(language))
-    // The page about Nest has the code of an app, and these pages programs with packages that are not here: test/consumers
-    // compiles and runs them.
-    .filter(({ page }) => !/^docs\/(guides\/nestjs\.md|migration\/|recipes\/chats\/)/.test(page))
+const pages = readPages()
+/** Whole programs are compiled and run in test/consumers/pages.test.ts. */
+const parts = scriptsOf(pages).filter((script) => !isWhole(script))
+
+test('every part of a program that a page shows compiles', () => {
+  const examples = parts.filter(({ language }) => language === 'ts')
   expect(examples.length).toBeGreaterThan(5)
   expect(compile(examples)).toEqual([])
 }, 60_000)
+
+test('every part names a program that a test runs, and uses what that has', () => {
+  expect(parts.flatMap((part) => complaintsOf(part, pages))).toEqual([])
+})
+
+test('a page whose programs are run elsewhere is named by the test that does it', () => {
+  for (const [page, file] of Object.entries(RUN_ELSEWHERE)) {
+    expect(pages.filter(({ path }) => path.startsWith(page))).not.toEqual([])
+    expect(readFileSync(join(root, file), 'utf8')).toContain(page)
+  }
+})
+
+test('every block of code says its language', () => {
+  const fences = pages.filter(({ path }) => !path.startsWith('docs/decisions/')).flatMap(fencesOf)
+  const complaints = fences
+    .filter(({ language }) => !LANGUAGES.includes(language))
+    .map(({ page, line, language }) => `${page}:${line}: "${language}" is none of ${LANGUAGES.join(', ')}`)
+  expect(complaints).toEqual([])
+})
+
+test('a part of nothing, and one that uses what its whole has not, are found', () => {
+  const text = '```ts\nconst app = 1\n```\n```ts part of page.md\napp.use(redis)\n```\n```ts part of none.ts\n1\n```\n'
+  const page = { path: 'page.md', text }
+  const found = scriptsOf([page]).filter((script) => !isWhole(script))
+  expect(found.flatMap((part) => complaintsOf(part, [page]))).toEqual([
+    'page.md:5: page.md has no redis',
+    'page.md:8: none.ts has no program that a test runs',
+  ])
+})
 
 test('an example that does not compile is named by its page and line', () => {
   const page = { path: 'page.md', text: 'text\n\n```ts\nconst a = 1\nconst b: string = a\n```\n' }
