@@ -22,6 +22,7 @@ export interface PageProgram {
   readonly port: number
   /** A folder of its own, in which it is started. */
   readonly state: string
+  readonly env: Readonly<Record<string, string>>
   /** The programs of the same page that ask it. */
   readonly clients: PageProgram[]
 }
@@ -45,6 +46,13 @@ const ENVIRONMENT = {
   SLACK_SIGNING_SECRET: 'a-signing-secret-of-the-tests',
   TELEGRAM_BOT_TOKEN: '123456789:a-bot-token-of-the-tests',
   TELEGRAM_WEBHOOK_SECRET: 'a-webhook-secret-of-the-tests',
+}
+
+/** What a page tells people to set where a program must have a provider: with it other programs would have one, too. */
+const PROVIDER = {
+  SETTINGS_OAUTH_PRESET: 'github',
+  SETTINGS_OAUTH_CLIENT_ID: 'a-client',
+  SETTINGS_OAUTH_CLIENT_SECRET: 'a-client-secret',
 }
 
 /** Says when a program has been evaluated, and whether it holds a connection, so that it does not end by itself. */
@@ -80,7 +88,8 @@ export async function writePrograms(folder: string, wholes: readonly Fence[], pl
     writeFileSync(join(folder, language === 'js' ? `${name}.mjs` : `${name}.ts`), here)
     const file = language === 'js' ? `${name}.mjs` : join('out', `${name}.js`)
     const list = service?.clients ?? programs
-    list.push({ place: `${page}:${line}`, folder, file, port, state, clients: [] })
+    const env = code.includes('required: true') ? { ...ENVIRONMENT, ...PROVIDER } : ENVIRONMENT
+    list.push({ place: `${page}:${line}`, folder, file, port, state, env, clients: [] })
   }
   return programs
 }
@@ -121,12 +130,12 @@ export async function complaintsOf(
 }
 
 function start(program: PageProgram, { redis, database }: Places): Running & { complained(): string } {
-  const { folder, file, port, state } = program
+  const { folder, file, port, state, env } = program
   // What a page's example asks for, and is told of.
   const flags = ['--disable-warning=COUNTERSIGN_OAUTH_HTTP']
   const child = spawn(process.execPath, [...flags, join(folder, 'evaluate.mjs'), join(folder, file)], {
     cwd: state,
-    env: { ...cleanEnvironment(), ...ENVIRONMENT, REDIS_URL: redis, DATABASE_URL: database },
+    env: { ...cleanEnvironment(), ...env, REDIS_URL: redis, DATABASE_URL: database },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const texts = { stdout: '', stderr: '' }
