@@ -28,7 +28,7 @@ export function scriptsOf(pages: readonly Page[]): Fence[] {
 export const isWhole = ({ partOf }: Fence): boolean => partOf === undefined
 
 /** The program that a part names: the text of a file, or the first program of a page. Undefined when there is none. */
-export function wholeOf(part: Fence, pages: readonly Page[]): string | undefined {
+function wholeOf(part: Fence, pages: readonly Page[]): string | undefined {
   const path = part.partOf ?? ''
   if (path.endsWith('.md')) {
     const page = pages.find((one) => one.path === path)
@@ -49,7 +49,7 @@ const declares = (code: string, name: string): boolean =>
   ).test(code)
 
 /** What code uses of what the examples take for granted. */
-export function assumed(code: string): string[] {
+function assumed(code: string): string[] {
   const text = code.replace(/\/\/.*$/gm, '').replace(/'[^'\n]*'|`[^`]*`/g, "''")
   return AMBIENT.filter((name) => new RegExp(`(?<![.\\w])${name}\\b(?!\\??:)`).test(text) && !declares(text, name))
 }
