@@ -108,6 +108,11 @@ export class Connection {
     }
   }
 
+  /** Calls `write` as the last thing before the commands of this turn of the event loop go out. */
+  atLast(write: () => void): void {
+    this.#batch.atLast(write)
+  }
+
   /**
    * Settles when the server of a hash tag answers and may be used.
    *
@@ -250,7 +255,7 @@ export class Connection {
   #execute(lane: Lane, { script, keys, args }: ScriptCall, deadline: number): Promise<unknown> {
     this.#batch.open()
     const sentMs = performance.now()
-    return commandOf(this.#redis, script, keys.length)(...keys, deadline, ...args).then((reply) => {
+    return commandOf(this.#redis, script)(keys.length, ...keys, deadline, ...args).then((reply) => {
       const [serverMs, result] = reply as [number, unknown]
       lane.clock.learn(Math.abs(serverMs), sentMs, performance.now())
       if (serverMs < 0) throw new TooLateError(`${script.name} reached the server too late and did nothing`)

@@ -8,7 +8,8 @@ import {
   type RedisStoreOptions,
 } from './client.js'
 import { type Caller, connectionOf, type LateReply } from './connection.js'
-import type { RedisScript } from './script.js'
+import { Gathering } from './gathering.js'
+import type { RedisScript, SharedScript } from './script.js'
 
 /** The rules of {@link RedisStoreOptions}; spread them into a store's own. */
 export const redisStoreOptionRules: {
@@ -54,6 +55,13 @@ export interface ScriptRunner {
     args: readonly (string | number | Buffer)[],
     onUnknown?: LateReply['onUnknown'],
   ): Promise<unknown>
+  /** As `run`, of a script that calls share: those of one turn of the event loop go out in one command. */
+  ask(
+    script: SharedScript,
+    tag: string,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+  ): Promise<unknown>
   /**
    * Settles when the server of a hash tag answers and may be used.
    *
@@ -76,8 +84,13 @@ export function createScriptRunner(
   const { namespace, ...terms } = resolveOptions(owner, options, redisStoreOptionRules)
   const connection = connectionOf(redis)
   const caller: Caller = { dependency, ...terms }
+  const gathering = new Gathering(redis, {
+    call: (tag, request) => connection.call(caller, tag, request),
+    atLast: (write) => connection.atLast(write),
+  })
   return {
     namespace,
+    ask: (script, tag, keys, args) => gathering.ask(script, tag, keys, args),
     run: (script, tag, keys, args, late) => connection.call(caller, tag, { script, keys, args, late }),
     change: (script, tag, keys, args, onUnknown) => {
       const late: LateReply = { patienceMs: PATIENCE * terms.commandTimeoutMs, onUnknown }

@@ -25,11 +25,51 @@ export function defineScript(name: string, keys: number, body: string): RedisScr
   return { name, keys, lua: `${PROLOGUE}local function body()\n${body}\nend\n${EPILOGUE}` }
 }
 
+/** A short script that several calls of one turn of the event loop may share: it runs once for each. */
+export interface SharedScript extends RedisScript {
+  /** How many arguments each call has. */
+  readonly args: number
+}
+
+/** What a {@link SharedScript} is made of. */
+export interface SharedScriptParts {
+  /** What the body calls the keys of one call. */
+  readonly keys: readonly string[]
+  /** What the body calls the arguments of one call. */
+  readonly args: readonly string[]
+  /** Lua for all calls together, before the first. It sees no keys, but `now`, and `call` and `sub`, which are `redis.call` and `string.sub`. */
+  readonly once?: string | undefined
+  /** Lua for each call. It answers a number, a text, or nothing. */
+  readonly body: string
+}
+
+/** Describes a script that several calls may share. One that is late is late for all of them, and does nothing. */
+export function defineSharedScript(name: string, { keys, args, once = '', body }: SharedScriptParts): SharedScript {
+  const given = [
+    ...keys.map((_, index) => `KEYS[key + ${index + 1}]`),
+    ...args.map((_, index) => `ARGV[arg + ${index + 1}]`),
+  ]
+  const lua = `${TIME}if now > tonumber(ARGV[1]) then return {-now} end
+local call, sub, tonumber = redis.call, string.sub, tonumber
+${once}local function body(${[...keys, ...args].join(', ')})
+${body}
+end
+local results, key, arg = {}, 0, 1
+for index = 1, #KEYS / ${keys.length} do
+  results[index] = body(${given.join(', ')}) or false
+  key, arg = key + ${keys.length}, arg + ${args.length}
+end
+return {now, results}
+`
+  return { name, keys: keys.length, args: args.length, lua }
+}
+
 // The first argument is the deadline on the server's clock. A command that ioredis sends again, or that a stopped
 // server reads when it continues, arrives after the deadline and does nothing. A negative time in the reply says so.
-const PROLOGUE = `local time = redis.call('TIME')
+const TIME = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if now > tonumber(table.remove(ARGV, 1)) then return {-now} end
+`
+const PROLOGUE = `${TIME}if now > tonumber(table.remove(ARGV, 1)) then return {-now} end
 `
 const EPILOGUE = `local result = body()
 if result == nil then result = false end
@@ -50,18 +90,17 @@ return type(info) == 'string' and string.match(info, 'maxmemory_policy:([%w-]+)'
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 /**
- * The client's command for a script and a number of keys. The name carries a hash of the script, so two versions of a
+ * The client's command for a script; it takes the number of keys first. The name carries a hash of the script, so two versions of a
  * package on one client do not overwrite each other.
  */
-export function commandOf(redis: RedisClient, script: RedisScript, keys: number): Command {
-  let known = names.get(script)
-  if (known === undefined) {
-    known = `countersign_${script.name}_${createHash('sha256').update(script.lua).digest('hex').slice(0, 16)}`
-    names.set(script, known)
+export function commandOf(redis: RedisClient, script: RedisScript): Command {
+  let name = names.get(script)
+  if (name === undefined) {
+    name = `countersign_${script.name}_${createHash('sha256').update(script.lua).digest('hex').slice(0, 16)}`
+    names.set(script, name)
   }
-  const name = keys === script.keys ? known : `${known}_${keys}`
   const commands = redis as unknown as Record<string, Command | undefined>
-  if (commands[name] === undefined) redis.defineCommand(name, { numberOfKeys: keys, lua: script.lua })
+  if (commands[name] === undefined) redis.defineCommand(name, { lua: script.lua })
   const command = (commands[name] as Command).bind(redis)
   return redis.options.enableAutoPipelining === true ? besidePipelines(redis, command) : command
 }

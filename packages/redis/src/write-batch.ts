@@ -15,6 +15,7 @@ export interface Turn {
 export class WriteBatch {
   readonly #redis: RedisClient
   #turn: Turn | undefined
+  #last: (() => void)[] = []
 
   constructor(redis: RedisClient) {
     this.#redis = redis
@@ -28,11 +29,20 @@ export class WriteBatch {
     this.#turn = turn
     for (const stream of held) stream.cork()
     setImmediate(() => {
+      const last = this.#last
+      this.#last = []
+      for (const write of last) write()
       this.#turn = undefined
       turn.writtenMs = performance.now()
       for (const stream of held) stream.uncork()
     })
     return turn
+  }
+
+  /** Calls `write` as the last thing before this turn's commands go out; what it writes goes with them. */
+  atLast(write: () => void): void {
+    this.open()
+    this.#last.push(write)
   }
 }
 

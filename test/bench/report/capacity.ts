@@ -136,7 +136,7 @@ process lives.
 ${memoryTable(rows)}
 ## One Redis server
 
-A Redis server executes one command at a time. Each decision is one script.
+A Redis server executes one command at a time. Each decision is one script, which those of one turn of an app's event loop share.
 
 ${serverTable(rows)}
 Live credentials are one record each until they expire; sessions too; a replay claim lives as long as its signature is valid, so

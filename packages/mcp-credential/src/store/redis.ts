@@ -69,7 +69,12 @@ const RULES = {
  */
 export function redisCredentials(redis: RedisClient, options: RedisCredentialsOptions = {}): McpCredentialStore {
   const { maxPerThread, ...terms } = resolveOptions('redisCredentials', options, RULES)
-  const { namespace, run, change, ready } = createScriptRunner(redis, 'redisCredentials', 'credential_store', terms)
+  const { namespace, run, ask, change, ready } = createScriptRunner(
+    redis,
+    'redisCredentials',
+    'credential_store',
+    terms,
+  )
   const layout = keyLayout(namespace)
   const notices = createNotices(redis, `${namespace}:mcp:ended`)
   const { channel } = notices
@@ -116,7 +121,7 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   function decide(id: string, digest: Buffer, life: CredentialLife) {
     if (life.coalesceMs === 0 || aliases.concerns(id)) return prove('use', id, digest, life)
     const { tag, keys, provider } = plainKeys(layout, id)
-    return run(decideScript(life, keys.length === 5), tag, keys, [digest.toString('hex'), `m:${provider}`]).then(
+    return ask(decideScript(life, keys.length === 5), tag, keys, [digest.toString('hex'), `m:${provider}`]).then(
       (answer) => (isPlain(answer) ? plainFrom(answer, id) : prove('use', id, digest, life)),
     )
   }

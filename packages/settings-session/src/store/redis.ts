@@ -71,7 +71,7 @@ export function redisSessions(redis: RedisClient, options: RedisStoreOptions = {
       const place = placeOfTag(tag)
       const record = `s:${tag}`
       const whole = () => place.run(scripts.readScript, [record], hash, tag).then(readFrom)
-      return place.runKnown(readPlainScript, record, hash)?.then((reply) => plainFrom(reply, tag) ?? whole()) ?? whole()
+      return place.askKnown(readPlainScript, record, hash)?.then((reply) => plainFrom(reply, tag) ?? whole()) ?? whole()
     },
     async revoke(id, hash = '', { freesLink = false } = {}) {
       const place = placeOfTag(id)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
 import { PARTITIONS } from '@countersign/core/gate-kit'
-import { keyTag, type RedisScript, type ScriptRunner } from '@countersign/redis/store'
+import { keyTag, type RedisScript, type ScriptRunner, type SharedScript } from '@countersign/redis/store'
 import { partitionOfTag } from '../../tokens.js'
 
 /** One hash tag of the store: all records of some users. */
@@ -9,10 +9,10 @@ export interface Place {
   /** Runs a script on records, by their names, and on those that it asks for: see {@link DECLARE}. */
   run(script: RedisScript, names: readonly string[], ...args: readonly (string | number)[]): Promise<unknown>
   /**
-   * Runs a script that takes a record and its user's epoch, and asks for nothing. Undefined when this process does not know
+   * Asks a shared script that takes a record and its user's epoch. Undefined when this process does not know
    * the epoch of the record.
    */
-  runKnown(script: RedisScript, record: string, ...args: readonly (string | number)[]): Promise<unknown> | undefined
+  askKnown(script: SharedScript, record: string, ...args: readonly (string | number)[]): Promise<unknown> | undefined
   /**
    * As `run`, of a change of state (`defineSettingsChange`): its reply may come later, and a command that the client sends
    * again is the same attempt.
@@ -81,9 +81,9 @@ export function placesOf(runner: ScriptRunner): Places {
 
     return {
       run: (script, names, ...args) => start(runner.run, script, names, args),
-      runKnown: (script, record, ...args) => {
+      askKnown: (script, record, ...args) => {
         const epoch = epochs.get(record)
-        return epoch === undefined ? undefined : runner.run(script, tag, [prefix + record, prefix + epoch], args)
+        return epoch === undefined ? undefined : runner.ask(script, tag, [prefix + record, prefix + epoch], args)
       },
       change: (script, names, ...args) => {
         const attempt = randomBytes(12).toString('base64url')

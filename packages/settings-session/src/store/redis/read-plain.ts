@@ -1,4 +1,4 @@
-import { defineScript, type RedisScript } from '@countersign/redis/store'
+import { defineSharedScript, type SharedScript } from '@countersign/redis/store'
 import type { ReadResult } from '../port.js'
 import { sessionOf } from './reply.js'
 
@@ -8,7 +8,7 @@ const IS_NOT_PLAIN = 2
 const HASH = 43
 const WIDTH = 16
 const EPOCH = 16
-const at = (start: number, length: number) => `string.sub(packed, ${start + 1}, ${start + length})`
+const at = (start: number, length: number) => `sub(packed, ${start + 1}, ${start + length})`
 const EXPIRES = at(HASH, WIDTH)
 const IDLE = at(HASH + WIDTH, WIDTH)
 const EPOCH_AT = HASH + 2 * WIDTH
@@ -26,23 +26,26 @@ end
  * Reads an active session, notes its use, and does nothing else: nearly every read there is. What it does not grant it leaves to
  * `readScript`, which packed the session when it was read first.
  *
- * KEYS: session, epoch. ARGV: hash. Answers 2 of what is not plain, or the packed lines, when it was used, and the content.
+ * Its keys are those of session and epoch, its argument is the hash. Answers 2 of what is not plain, or the packed lines, when it was used, and the content.
  */
-export const readPlainScript: RedisScript = defineScript(
-  'settings_read_plain',
-  2,
-  `-- A write, as MUST_BE_MASTER is, that reads what is needed anyway.
-local epoch = redis.call('GETEX', KEYS[2])
-local packed, used, content = unpack(redis.call('HMGET', KEYS[1], 'pk', 't', 'd'))
-if not packed or ${at(0, HASH)} ~= ARGV[1] or ${at(EPOCH_AT, EPOCH)} ~= epoch then return ${IS_NOT_PLAIN} end
+export const readPlainScript: SharedScript = defineSharedScript('settings_read_plain', {
+  keys: ['sessionKey', 'epochKey'],
+  args: ['hash'],
+  once: `local nowText = string.format('%.0f', now)
+`,
+  body: `-- A write, as MUST_BE_MASTER is, that reads what is needed anyway.
+local epoch = call('GETEX', epochKey)
+local row = call('HMGET', sessionKey, 'pk', 't', 'd')
+local packed, used = row[1], row[2]
+if not packed or ${at(0, HASH)} ~= hash or ${at(EPOCH_AT, EPOCH)} ~= epoch then return ${IS_NOT_PLAIN} end
 local last = tonumber(used)
 if now >= tonumber(${EXPIRES}) or now >= last + ${IDLE} or now < last then return ${IS_NOT_PLAIN} end
 if now > last then
-  used = string.format('%.0f', now)
-  redis.call('HSET', KEYS[1], 't', used)
+  used = nowText
+  call('HSET', sessionKey, 't', used)
 end
-return string.sub(packed, ${EPOCH_AT + EPOCH + 1}) .. '\\n' .. used .. '\\n' .. content`,
-)
+return sub(packed, ${EPOCH_AT + EPOCH + 1}) .. '\\n' .. used .. '\\n' .. row[3]`,
+})
 
 /** The session that {@link readPlainScript} granted; undefined when it left the decision to another script. */
 export function plainFrom(reply: unknown, id: string): ReadResult | undefined {

@@ -1,0 +1,104 @@
+import { isCluster, type RedisClient } from './client.js'
+import type { ScriptCall } from './connection.js'
+import type { SharedScript } from './script.js'
+
+type Argument = string | number | Buffer
+
+/** Calls of one script that go out together. */
+interface Bunch {
+  readonly script: SharedScript
+  /** The hash tag of the keys; of the first call's, where it does not matter. */
+  readonly tag: string
+  readonly keys: string[]
+  readonly args: Argument[]
+  readonly waiting: Waiting[]
+}
+
+interface Waiting {
+  readonly tag: string
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What a gathering sends through. */
+interface Way {
+  call(tag: string, request: ScriptCall): Promise<unknown>
+  /** Calls back as the last thing before the commands of this turn of the event loop go out. */
+  atLast(write: () => void): void
+}
+
+/** Calls that one command takes: all others of the server wait for as long as it runs. */
+const MOST = 32
+/** What one call's records may do to a whole command: such a call is sent alone. */
+const IS_OF_ONE = /\b(WRONGTYPE|CROSSSLOT)\b|attempt to /
+
+/**
+ * Sends the calls of a script that one turn of the event loop brings in one command. To send, to read and to answer a command
+ * costs client and server more than a short script does.
+ */
+export class Gathering {
+  readonly #way: Way
+  readonly #bunches: Bunch[] = []
+  /** A command takes keys of one slot alone. */
+  #hasSlots: boolean
+
+  constructor(redis: RedisClient, way: Way) {
+    this.#way = way
+    this.#hasSlots = isCluster(redis)
+  }
+
+  /** Runs a shared script, on its keys and arguments alone, and settles with its own result. */
+  ask(script: SharedScript, tag: string, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const bunch = this.#bunchOf(script, tag)
+      for (const key of keys) bunch.keys.push(key)
+      for (const arg of args) bunch.args.push(arg)
+      bunch.waiting.push({ tag, resolve, reject })
+      if (bunch.waiting.length === MOST) this.#send(this.#bunches.indexOf(bunch))
+    })
+  }
+
+  #bunchOf(script: SharedScript, tag: string): Bunch {
+    for (const bunch of this.#bunches) {
+      if (bunch.script === script && (!this.#hasSlots || bunch.tag === tag)) return bunch
+    }
+    if (this.#bunches.length === 0) this.#way.atLast(() => this.#sendAll())
+    const bunch = { script, tag, keys: [], args: [], waiting: [] }
+    this.#bunches.push(bunch)
+    return bunch
+  }
+
+  #sendAll(): void {
+    while (this.#bunches.length > 0) this.#send(0)
+  }
+
+  #send(index: number): void {
+    const [bunch] = this.#bunches.splice(index, 1) as [Bunch]
+    const { script, tag, keys, args, waiting } = bunch
+    this.#way.call(tag, { script, keys, args }).then(
+      (results) => {
+        for (const [at, { resolve }] of waiting.entries()) resolve((results as readonly unknown[])[at])
+      },
+      (error: unknown) => this.#failed(bunch, error),
+    )
+  }
+
+  #failed({ script, keys, args, waiting }: Bunch, error: unknown): void {
+    const answer = String(((error as Error).cause as Error | undefined)?.message)
+    const isOfOne = waiting.length > 1 && IS_OF_ONE.test(answer)
+    // A server that is no cluster's to its client may be one all the same, behind a proxy.
+    if (answer.includes('CROSSSLOT')) this.#hasSlots = true
+    for (const [at, { tag, resolve, reject }] of waiting.entries()) {
+      if (!isOfOne) {
+        reject(error)
+        continue
+      }
+      const own = { keys: part(keys, at, script.keys), args: part(args, at, script.args) }
+      this.#way.call(tag, { script, ...own }).then((results) => resolve((results as readonly unknown[])[0]), reject)
+    }
+  }
+}
+
+function part<T>(list: readonly T[], at: number, length: number): readonly T[] {
+  return list.slice(at * length, (at + 1) * length)
+}
