@@ -1,7 +1,7 @@
 import type { ReplayStore } from '@countersign/core'
 import { partitionOf, retriedClaims } from '@countersign/core/gate-kit'
 import type { RedisClient, RedisStoreOptions } from './client.js'
-import { keyTag } from './key-tag.js'
+import { partitionTags } from './key-tag.js'
 import { defineScript } from './script.js'
 import { createScriptRunner } from './script-runner.js'
 
@@ -24,8 +24,9 @@ const isFirst = (reply: unknown): boolean => Number(reply) === 1
  */
 export function redisReplay(redis: RedisClient, options: RedisStoreOptions = {}): ReplayStore {
   const runner = createScriptRunner(redis, 'redisReplay', 'replay_store', options)
+  const tags = partitionTags(runner.namespace, 'replay')
   return retriedClaims(async ({ key, ttlMs, attempt, onUnknown }) => {
-    const tag = keyTag(runner.namespace, 'replay', partitionOf(key))
+    const tag = tags[partitionOf(key)] as string
     const late = { onUnknown: (reply: Promise<unknown>) => onUnknown(reply.then(isFirst)) }
     try {
       return isFirst(await runner.run(claimScript, tag, [`${tag}:${key}`], [attempt, Math.ceil(ttlMs)], late))

@@ -1,5 +1,5 @@
 export type { LateReply } from './connection.js'
-export { keyTag } from './key-tag.js'
+export { keyTag, partitionTags } from './key-tag.js'
 export type { Notices } from './notices.js'
 export { createNotices } from './notices.js'
 export type { RedisScript, SharedScript, SharedScriptParts } from './script.js'

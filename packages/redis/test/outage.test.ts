@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type HangingRedis, hangingRedis } from '../../../test/support/hanging-redis.js'
 import { RedisServer } from '../../../test/support/redis-server.js'
 import { type RedisClient, redisReplay } from '../src/index.js'
+import { partitionTags } from '../src/store.js'
 import { client, client5, disconnectAll, eventually, outcomeOf, unavailable } from './harness.js'
 
 let server: RedisServer
@@ -37,7 +38,7 @@ async function warm(redis: RedisClient, options: object = quick): Promise<Replay
 const claimsLeft = async () => Number(await server.command('EXISTS', ...keysOf('lost')))
 /** Every key that a claim could have, whatever its partition. */
 const keysOf = (name: string): [string, ...string[]] =>
-  Array.from({ length: 16 }, (_, partition) => `{cs:replay:${partition}}:${name}`) as [string, ...string[]]
+  partitionTags('cs', 'replay').map((tag) => `${tag}:${name}`) as [string, ...string[]]
 
 /** Claims `lost` and misses the deadline; how long that took. */
 async function claimInVain(store: ReplayStore): Promise<number> {

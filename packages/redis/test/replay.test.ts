@@ -91,7 +91,7 @@ describe('the Redis replay store', () => {
     await store.claim('nonce', 59_999.2)
     const inspect = client(server.url, { db: 5 })
     const [key = ''] = await inspect.keys('*')
-    expect(key).toMatch(/^\{mine:replay:\d{1,2}\}:nonce$/)
+    expect(key).toMatch(/^\{mine:replay:\d{1,2}:\d+\}:nonce$/)
     expect(await inspect.dbsize()).toBe(1)
     const ttl = await inspect.pttl(key)
     expect(ttl).toBeGreaterThan(50_000)

@@ -2,7 +2,7 @@ import { ServerClock } from '@countersign/core/gate-kit'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { RedisServer } from '../../../test/support/redis-server.js'
-import { createScriptRunner, defineScript, keyTag } from '../src/store.js'
+import { createScriptRunner, defineScript, keyTag, partitionTags } from '../src/store.js'
 import { client, disconnectAll } from './harness.js'
 
 let server: RedisServer
@@ -78,6 +78,41 @@ describe('keys', () => {
     }
   })
 })
+
+test.each([['cs'], ['another.namespace_of-an-app:1']])(
+  "[redis-key-tags] the partitions of each store are spread evenly over a cluster's masters (%s)",
+  async (namespace) => {
+    const cluster = await RedisServer.start('--cluster-enabled', 'yes')
+    try {
+      for (const store of ['mcp', 'settings', 'replay']) {
+        const tags = partitionTags(namespace, store)
+        expect(new Set(tags).size).toBe(16)
+        const slots = await Promise.all(
+          tags.map(async (tag) => Number(await cluster.command('CLUSTER', 'KEYSLOT', tag))),
+        )
+        for (const [masters, most] of [
+          [16, 1],
+          [8, 2],
+          [6, 3],
+          [5, 4],
+          [4, 4],
+          [3, 6],
+          [2, 8],
+        ] as const) {
+          const shares = new Map<number, number>()
+          for (const slot of slots) {
+            const master = Math.floor((slot * masters) / 16_384)
+            shares.set(master, (shares.get(master) ?? 0) + 1)
+          }
+          expect(shares.size).toBe(masters)
+          expect(Math.max(...shares.values())).toBe(most)
+        }
+      }
+    } finally {
+      await cluster.stop()
+    }
+  },
+)
 
 describe("what is known of the server's clock", () => {
   test('[redis-server-clock] is never later than the server, whatever the network and the clocks do', () => {

@@ -2,10 +2,7 @@ import { Cluster, Redis } from 'ioredis'
 import { startRedis } from './redis.js'
 
 const MASTERS = 16
-const SLOTS = 16_384
-
-/** Where a cluster's slots are: in equal ranges, as `redis-cli --cluster create` lays them, or these keys' each on a master of its own. */
-export type Layout = 'equal ranges' | 'a partition each'
+const RANGE = 16_384 / MASTERS
 
 export interface RunningCluster {
   /** For a store; its nodes are asked for themselves by `nodes`. */
@@ -14,31 +11,14 @@ export interface RunningCluster {
   close(): Promise<void>
 }
 
-/** Ranges of consecutive slots, since a command for each would take a while. */
-function rangesOf(owners: readonly number[], owner: number): number[] {
-  const ranges: number[] = []
-  for (let slot = 0; slot < SLOTS; slot += 1) {
-    if (owners[slot] !== owner) continue
-    if (owners[slot - 1] !== owner) ranges.push(slot)
-    if (owners[slot + 1] !== owner) ranges.push(slot)
-  }
-  return ranges
-}
-
-/** A cluster of sixteen masters on this machine, without replicas. `tags`: for each store, a key of each of its partitions. */
-export async function startCluster(layout: Layout, tags: readonly (readonly string[])[]): Promise<RunningCluster> {
+/** A cluster of sixteen masters on this machine, without replicas, with equal ranges of slots. */
+export async function startCluster(): Promise<RunningCluster> {
   const servers = await Promise.all(
     Array.from({ length: MASTERS }, () => startRedis('--cluster-enabled', 'yes', '--cluster-node-timeout', '15000')),
   )
   const nodes = servers.map(({ url }) => new Redis(url))
-  const owners = Array.from({ length: SLOTS }, (_, slot) => Math.floor((slot * MASTERS) / SLOTS))
-  if (layout === 'a partition each') {
-    for (const keys of tags) {
-      for (const [partition, key] of keys.entries()) owners[Number(await nodes[0]?.cluster('KEYSLOT', key))] = partition
-    }
-  }
   for (const [index, node] of nodes.entries()) {
-    await node.call('CLUSTER', 'ADDSLOTSRANGE', ...rangesOf(owners, index).map(String))
+    await node.call('CLUSTER', 'ADDSLOTSRANGE', String(index * RANGE), String((index + 1) * RANGE - 1))
     // Of two nodes with one epoch the cluster would make it two, later.
     await node.call('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1))
     // Each the others: to hear of them from one takes seconds.

@@ -64,18 +64,10 @@ function serverTable(rows: AllRows): string {
 function clusterTable(rows: AllRows): string {
   const lines = STORES.map(([title, id]) => {
     const micros = figureOf(rows, 'shards', id, 'one server', 'server')
-    const share = (layout: string) => figureOf(rows, 'shards', id, `sixteen masters, ${layout}`, 'busiest')
-    const [ranges, each] = [share('equal ranges'), share('a partition each')]
-    return [title, text(ranges), text(perSecond(micros, ranges)), text(each), text(perSecond(micros, each))]
+    const busiest = figureOf(rows, 'shards', id, 'sixteen masters', 'busiest')
+    return [title, text(busiest), text(perSecond(micros, busiest))]
   })
-  const head = [
-    'store',
-    'busiest, equal ranges',
-    'decisions a second',
-    'busiest, a partition each',
-    'decisions a second',
-  ]
-  return forPage({ task: '', note: undefined, head, lines })
+  return forPage({ task: '', note: undefined, head: ['store', 'busiest', 'decisions a second'], lines })
 }
 
 const KEPT = [
@@ -148,17 +140,10 @@ what a decision waits for: keep the server in the same zone, and \`commandTimeou
 
 A store has sixteen partitions, each in one slot, so that all records of a thread or of a user are in one script's reach. A master
 carries as many of them as it has their slots: *busiest* is its share of all decisions, and the cluster carries what it does when
-that one is full. In the equal ranges of \`redis-cli --cluster create\` several partitions are on one master, and some masters have none.
+that one is full. The partitions lie at equal distances among the slots. So in the equal ranges of \`redis-cli --cluster create\`
+sixteen masters have one of each store, eight have two, and three have five or six.
 
 ${clusterTable(rows)}
-To give each partition a master of its own, ask for the partitions' slots, and give each master one of each store by
-\`CLUSTER ADDSLOTS\` when the cluster is made, or by \`CLUSTER SETSLOT\` and \`MIGRATE\` later; \`redis-cli --cluster reshard\` moves a number
-of slots and not one that you name:
-
-\`\`\`sh
-redis-cli CLUSTER KEYSLOT '{cs:mcp:0}'   # partitions 0 to 15 of mcp, settings and replay; cs is the stores' option namespace
-\`\`\`
-
 More than sixteen masters carry no more of one store: beyond that, each region or tenant has a namespace and a cluster of its own.
 
 ## How to size

@@ -1,5 +1,5 @@
-import { PARTITIONS, partitionOf } from '@countersign/core/gate-kit'
-import { keyTag } from '@countersign/redis/store'
+import { partitionOf } from '@countersign/core/gate-kit'
+import { partitionTags } from '@countersign/redis/store'
 import { addressOf, NO_SESSION } from '../../token.js'
 
 /** The keys of one partition. All hold its hash tag, so a cluster keeps them together. */
@@ -29,9 +29,7 @@ export interface KeyLayout {
 
 /** The key layout of a namespace. */
 export function keyLayout(namespace: string): KeyLayout {
-  const partitions = Array.from({ length: PARTITIONS }, (_, partition) =>
-    partitionKeys(keyTag(namespace, 'mcp', partition)),
-  )
+  const partitions = partitionTags(namespace, 'mcp').map(partitionKeys)
   return { partitions, of: (threadHash) => partitions[partitionOf(threadHash)] as PartitionKeys }
 }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { PARTITIONS } from '@countersign/core/gate-kit'
-import { keyTag, type RedisScript, type ScriptRunner, type SharedScript } from '@countersign/redis/store'
+import { partitionTags, type RedisScript, type ScriptRunner, type SharedScript } from '@countersign/redis/store'
 import { partitionOfTag } from '../../tokens.js'
 
 /** One hash tag of the store: all records of some users. */
@@ -53,8 +52,7 @@ export function placesOf(runner: ScriptRunner): Places {
     }
   }
 
-  const places = Array.from({ length: PARTITIONS }, (_, partition): Place => {
-    const tag = keyTag(runner.namespace, 'settings', partition)
+  const places = partitionTags(runner.namespace, 'settings').map((tag): Place => {
     const prefix = `${tag}:`
 
     async function send(
