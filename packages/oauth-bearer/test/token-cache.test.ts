@@ -64,6 +64,34 @@ describe('the cache of verified tokens, by itself', () => {
     ])
   })
 
+  test('[oauth-cache] keeps what was used last, and forgets it only after the others', () => {
+    const { cache, verified } = setUp()
+    cache.set('a', verified())
+    cache.set('b', verified())
+    cache.get('a')
+    cache.get('a')
+    cache.set('c', verified())
+    expect(['a', 'b', 'c'].filter((digest) => cache.get(digest) !== undefined)).toEqual(['a', 'c'])
+    cache.get('a')
+    cache.set('d', verified())
+    expect(['a', 'c', 'd'].filter((digest) => cache.get(digest) !== undefined)).toEqual(['a', 'd'])
+  })
+
+  test('[oauth-cache] forgets the issuer that has had no new token for longest when there are more than 10 000', () => {
+    const { cache, verified } = setUp()
+    const of = (issuer: string) => verified({ verdict: granted({ ...principal, issuer }) })
+    for (let index = 0; index < 10_000; index += 1) cache.set(`t${index}`, of(`i${index}`))
+    cache.set('again', of('i0'))
+    cache.set('more', of('one more'))
+    expect(cache.size).toBe(10_001)
+    expect(['t0', 't1', 't2', 'again', 'more'].filter((digest) => cache.get(digest) !== undefined)).toEqual([
+      't0',
+      't2',
+      'again',
+      'more',
+    ])
+  })
+
   test.each<[string, KeyAnswer | Promise<KeyAnswer>]>([
     ['another key of that name', { outcome: 'found', keys: [makeKey()] }],
     ['no key of that name', { outcome: 'unknown' }],
