@@ -263,6 +263,21 @@ describe('authInfoOf', () => {
     expect(authInfoOf(frozen, { resource: 'https://api.example.com' }).resource?.pathname).toBe('/')
   })
 
+  test('names its resource as a property like any other, and refuses what is no URL', () => {
+    const info = authInfoOf(principal, { resource: 'https://a.example' })
+    const other = authInfoOf(principal, { resource: 'https://b.example' })
+    expect(JSON.parse(JSON.stringify({ ...other }))).toMatchObject({ resource: 'https://b.example/' })
+    expect(info.resource).toBe(info.resource)
+    const written = authInfoOf(principal, { resource: 'https://a.example' })
+    written.resource = new URL('https://c.example')
+    expect([info, other, written].map(({ resource }) => resource?.href)).toEqual([
+      'https://a.example/',
+      'https://b.example/',
+      'https://c.example/',
+    ])
+    expect(() => authInfoOf(principal, { resource: 'no URL' })).toThrow('Invalid URL')
+  })
+
   test('[core-mcp-sdk] names no client where the principal names none', () => {
     expect(authInfoOf({ kind: 'token', id: 'a' })).toEqual({
       token: 'a',
