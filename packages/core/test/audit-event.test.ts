@@ -41,6 +41,27 @@ describe('an event', () => {
     })
   })
 
+  test('[audit-event-shape] has the time of its moment, whatever the one before had', () => {
+    const moments = [
+      Date.UTC(2026, 0, 2, 3, 4, 5, 6),
+      1_999,
+      2_000.9,
+      0,
+      -1,
+      -1_000.5,
+      Date.UTC(2026, 0, 2, 3, 4, 5, 999),
+    ]
+    expect(moments.map((moment) => completed(decision(), () => moment).time)).toEqual([
+      '2026-01-02T03:04:05.006Z',
+      '1970-01-01T00:00:01.999Z',
+      '1970-01-01T00:00:02.000Z',
+      '1970-01-01T00:00:00.000Z',
+      '1969-12-31T23:59:59.999Z',
+      '1969-12-31T23:59:59.000Z',
+      '2026-01-02T03:04:05.999Z',
+    ])
+  })
+
   test('[audit-event-shape] is frozen in all its parts', () => {
     const event = completed(decision({ credential: { id: 'c' }, attributes: { a: 1 } }))
     for (const part of [event, event.principal, event.credential, event.http, event.attributes]) {

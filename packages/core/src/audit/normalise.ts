@@ -84,16 +84,19 @@ function safeHttp(http: AuditHttp, eventId: string): AuditHttp {
   return Object.freeze(safe)
 }
 
-let lastMs = Number.NaN
+let lastSecond = Number.NaN
 let lastText = ''
+const MILLISECONDS: readonly string[] = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, '0')}Z`)
 
-/** ISO 8601. Under load many events have the same millisecond. */
+/** ISO 8601. Many events have the same second: then only the milliseconds are written. */
 function isoTime(nowMs: number): string {
-  if (nowMs !== lastMs) {
-    lastText = new Date(nowMs).toISOString()
-    lastMs = nowMs
+  const whole = Math.trunc(nowMs)
+  const second = Math.floor(whole / 1000)
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, -'000Z'.length)
+    lastSecond = second
   }
-  return lastText
+  return `${lastText}${MILLISECONDS[whole - second * 1000]}`
 }
 
 /** The event as sinks see it: completed, made safe, frozen. */
