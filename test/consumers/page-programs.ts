@@ -28,9 +28,10 @@ export interface PageProgram {
 }
 
 /** A call of the service of `audience` in a page about both sides. */
-const CLIENT = /(signedFetch\(')https:\/\/billing\.example\.com/
+const CLIENT = /(signedFetch\(')(?:https:\/\/billing\.example\.com|http:\/\/localhost:3000)/
 
-const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
+/** Of the caller `scheduler`, in every program. */
+export const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 
 /** What the pages tell people to set. */
 const ENVIRONMENT = {
@@ -85,6 +86,7 @@ export async function writePrograms(folder: string, wholes: readonly Fence[], pl
       .replaceAll('/var/lib/app', state)
       .replace('listen(443)', `listen(${port})`)
       .replace(CLIENT, `$1http://localhost:${port}`)
+      .replaceAll('http://localhost:8787', places.issuer)
     writeFileSync(join(folder, language === 'js' ? `${name}.mjs` : `${name}.ts`), here)
     const file = language === 'js' ? `${name}.mjs` : join('out', `${name}.js`)
     const list = service?.clients ?? programs
@@ -129,7 +131,8 @@ export async function complaintsOf(
   }
 }
 
-function start(program: PageProgram, { redis, database }: Places): Running & { complained(): string } {
+/** Starts a program of a page. */
+export function start(program: PageProgram, { redis, database }: Places): Running & { complained(): string } {
   const { folder, file, port, state, env } = program
   // What a page's example asks for, and is told of.
   const flags = ['--disable-warning=COUNTERSIGN_OAUTH_HTTP']

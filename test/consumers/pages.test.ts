@@ -1,14 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readPages } from '../docs/markdown.js'
 import { isWhole, scriptsOf } from '../docs/programs.js'
 import { startPostgres } from '../support/postgres-tables.js'
 import { RedisServer } from '../support/redis-server.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
 import { type Consumer, createConsumer } from './consumer.js'
-import { complaintsOf, type PageProgram, writePrograms } from './page-programs.js'
+import { asShown, sendCurl, shownAnswers } from './curl.js'
+import { complaintsOf, type PageProgram, start, writePrograms } from './page-programs.js'
+import { isListening, type Running, stopProgram, until } from './program.js'
+import { asked } from './readme-requests.js'
 import { packAll } from './tarballs.js'
 
 /** What the programs of the pages import beside ours. */
@@ -64,6 +68,69 @@ test('every whole program of every page runs as it stands, until it listens or e
   expect(complaints).toEqual([])
   expect(programs.length).toBeGreaterThan(60)
 }, 300_000)
+
+/** The first program of a page, while it is used. */
+async function running(page: string, use: (running: Running, program: PageProgram) => Promise<void>): Promise<void> {
+  const program = programs.find(({ place }) => place.startsWith(`${page}:`)) as PageProgram
+  const child = start(program, places())
+  try {
+    await until(child, () => isListening(child))
+    await use(child, program)
+  } finally {
+    await stopProgram(child)
+  }
+}
+
+describe('the first program of', () => {
+  test('every README that has one is asked here', () => {
+    const readmes = programs
+      .map(({ place }) => place.split(':')[0] ?? '')
+      .filter((page) => /^(packages.*)?README/.test(page))
+    expect([...new Set(readmes)].sort()).toEqual([...Object.keys(asked), 'packages/testing/README.md'].sort())
+  })
+
+  test.each(Object.entries(asked))('%s lets the good in and refuses the bad', (page, requests) =>
+    running(page, async (child, { state }) => {
+      for (const [ask, pattern, refusal] of requests) {
+        const { good, bad } = await ask(child, issuer)
+        expect([good.status, await good.text()]).toEqual([200, expect.stringMatching(pattern)])
+        expect([bad.status, bad.headers.get('content-type')]).toEqual([
+          refusal,
+          expect.stringMatching(/^application\/problem\+json/),
+        ])
+      }
+      if (page === 'README.md') await until(child, () => /^access\.denied hmac bad_signature$/m.test(child.printed()))
+      if (page === 'packages/audit/README.md') {
+        const lines = () => readFileSync(join(state, 'audit.jsonl'), 'utf8').trim().split('\n')
+        await until(child, () => lines().length === 2)
+        expect(lines().join()).toMatch(/"access\.granted".*"digest_mismatch"/)
+      }
+    }),
+  )
+
+  test('packages/testing/README.md prints what it says', async () => {
+    const program = programs.find(({ place }) => place.startsWith('packages/testing/README.md:')) as PageProgram
+    const child = start(program, places())
+    await once(child.child, 'close')
+    expect(child.printed()).toBe("200\n401\n[ undefined, 'digest_mismatch' ]\n")
+  })
+})
+
+/** The answers that pages show; that of the command is asked for where the command is started. */
+const shown = readPages()
+  .filter(({ path }) => path !== 'packages/cli/README.md')
+  .flatMap(shownAnswers)
+
+test('the pages show answers', () => {
+  expect(shown.length).toBeGreaterThan(7)
+})
+
+test.each(shown)('the answer below $place is what the program of the page answers', ({ place, command, answer }) =>
+  running(place.split(':')[0] ?? '', async ({ url }) => {
+    const response = await sendCurl(command, (asked) => asked.replace('http://localhost:3000', url))
+    expect((await asShown(response, answer)).replaceAll(url.slice('http://'.length), 'localhost:3000')).toBe(answer)
+  }),
+)
 
 test('a program that fails, warns, or neither listens nor ends is named by its page and line', async () => {
   const fences = [
