@@ -33,7 +33,12 @@ const recipes = folder('recipes/').filter(({ link = '' }) => !/^\/recipes\/.+\//
 const start: DefaultTheme.SidebarItem[] = [
   {
     text: 'Start here',
-    items: [page('', 'What it is'), page('demo', 'The demo'), page('contents', 'All pages by question')],
+    items: [
+      page('', 'What it is'),
+      page('start', 'Four short paths'),
+      page('demo', 'The demo'),
+      page('contents', 'All pages by question'),
+    ],
   },
   {
     text: 'Packages',
