@@ -67,7 +67,6 @@ const start: DefaultTheme.SidebarItem[] = [
       page('guides/hosted-mcp-server'),
       page('guides/settings-session'),
       page('guides/websockets'),
-      page('guides/nestjs'),
       page('guides/test-your-app'),
       page('write-your-own-gate'),
     ],
@@ -75,12 +74,14 @@ const start: DefaultTheme.SidebarItem[] = [
   {
     text: 'Recipes',
     items: [
+      page('guides/nestjs', 'NestJS'),
       ...recipes,
       ...recipesByKind.flatMap(({ text, items: [first] }) =>
         first?.link === undefined ? [] : [{ text: `${text} …`, link: first.link }],
       ),
     ],
   },
+  { text: 'Examples', items: folder('examples/') },
   { text: 'Migration', items: folder('migration/') },
   {
     text: 'Operations',

@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../structure/workspace.js'
+import { copyExample, type Example } from './example.js'
 import { run, type Tarball } from './tarballs.js'
 
 const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
@@ -9,7 +10,7 @@ const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
 /** What `name` is without a version: the exact one that the workspace itself is tested with, so that a consumer's install is the same every day. */
 function versionHere(dependency: string): string {
   if (dependency === '@types/node') return versionIn(root, dependency)
-  const folders = ['test', 'test/bench'].map((name) => join(root, name))
+  const folders = ['test', 'test/bench', '', 'packages/oauth-bearer'].map((name) => join(root, name))
   const found = folders.find((folder) => existsSync(join(folder, 'node_modules', dependency)))
   return versionIn(found ?? join(root, 'test'), dependency)
 }
@@ -39,7 +40,13 @@ export interface Consumer {
 
 export function createConsumer(
   folder: string,
-  project: { folders: readonly string[]; type: 'module' | 'commonjs'; dependencies: readonly string[] },
+  project: {
+    folders: readonly string[]
+    type: 'module' | 'commonjs'
+    dependencies: readonly string[]
+    /** Folders of `docs/examples`: npm workspaces of the project, with the dependencies of their own manifests. */
+    examples?: readonly Example[]
+  },
   tarballs: readonly Pick<Tarball, 'name' | 'file'>[],
 ): Consumer {
   mkdirSync(folder)
@@ -51,7 +58,9 @@ export function createConsumer(
     }),
     ...tarballs.map(({ name, file }) => [name, `file:${file}`]),
   ])
-  const manifest = { name: 'consumer', private: true, type: project.type, dependencies }
+  for (const example of project.examples ?? []) copyExample(example, folder)
+  const workspaces = project.examples?.map(({ name }) => name) ?? []
+  const manifest = { name: 'consumer', private: true, type: project.type, workspaces, dependencies }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'], folder)
   return {
@@ -61,7 +70,10 @@ export function createConsumer(
     jest: (...words) => run(process.execPath, [join(folder, 'node_modules/jest/bin/jest.js'), ...words], folder),
     compile: (options) => {
       const compilerOptions = { strict: true, target: 'es2023', types: ['node'], skipLibCheck: false, ...options }
-      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts'] }))
+      writeFileSync(
+        join(folder, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions, include: ['*.ts', '*.mts', '*/*.ts'] }),
+      )
       const [own = '', ours = ''] = [folder, root].map((base) => join(base, 'node_modules/typescript/bin/tsc'))
       run(process.execPath, [existsSync(own) ? own : ours, '-p', folder], folder)
     },

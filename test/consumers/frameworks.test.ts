@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { buildSync } from 'esbuild'
-import { fencesOf, readPages } from '../docs/markdown.js'
+import { TestBrowser } from '../../packages/settings-session/test/browser.js'
 import { root } from '../structure/workspace.js'
 import { type Consumer, createConsumer, QUIET } from './consumer.js'
+import { type Example, followReadme, readExample, startExample, stopCommand } from './example.js'
 import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
@@ -143,28 +144,35 @@ describe('the oldest TypeScript, and Jest 29, in a CommonJS app', () => {
 describe('a Nest 11 app with the configuration of its template', () => {
   const dependencies = [
     ...['common', 'core', 'platform-express'].map((name) => `@nestjs/${name}@11`),
-    ...['reflect-metadata@0.2', 'rxjs@7', 'typescript@5.9', 'jest@30', 'ts-jest@29', '@types/jest@30'],
+    ...['reflect-metadata@0.2', 'rxjs@7', 'oidc-provider', 'typescript@5.9', 'jest@30', 'ts-jest@29', '@types/jest@30'],
     ...['ioredis', '@types/express', '@types/node'],
   ]
   let consumer: Consumer
-  beforeAll(() => {
-    const project = { folders: ['shared', 'nest'], type: 'commonjs' as const, dependencies }
+  let example: Example
+  beforeAll(async () => {
+    example = await readExample('nestjs')
+    const project = { folders: ['shared'], type: 'commonjs' as const, dependencies, examples: [example] }
     consumer = createConsumer(join(folder, 'nest'), project, tarballs)
   }, INSTALL_MS)
 
-  test('has the very code of the page', () => {
-    const page = readPages().find(({ path }) => path === 'docs/guides/nestjs.md')
-    const code = (page === undefined ? [] : fencesOf(page)).map((fence) => `${fence.code}\n`)
-    const sources = join(root, 'test/consumers/projects/nest/src')
-    for (const file of readdirSync(sources)) {
-      const text = readFileSync(join(sources, file), 'utf8')
-      expect(code.filter((each) => each === text)).toHaveLength(1)
+  test('docs/examples/nestjs starts with its own command, compiled strictly, and answers as its README says', async () => {
+    const running = await startExample(consumer.folder, example)
+    try {
+      const there = join(consumer.folder, 'nestjs')
+      expect(await followReadme(there)).toEqual([])
+      // The link of the README's last line is for a browser.
+      const asked = run('npm', ['run', '-s', 'requests'], there)
+      const person = new TestBrowser(running.url)
+      expect((await person.confirm(/open in a browser: (\S+)/.exec(asked)?.[1] ?? '')).status).toBe(303)
+      const page = await person.send('/settings')
+      expect([page.status, await page.text()]).toEqual([200, '{"settingsOf":"u1"}'])
+    } finally {
+      await stopCommand(running)
     }
-  })
+  }, 300_000)
 
-  test('compiles strictly, and its tests pass in Jest 30 with ts-jest', () => {
-    run(process.execPath, [join(consumer.folder, 'node_modules/typescript/bin/tsc'), '-p', '.'], consumer.folder)
-    const output = consumer.jest('-c', 'jest.config.json')
+  test('its tests pass in Jest 30 with ts-jest', () => {
+    const output = run('npm', ['test'], join(consumer.folder, 'nestjs'))
     expect(output).toContain('Tests:       3 passed, 3 total')
     expect(output).not.toMatch(/ts-jest\[.*\] \(WARN\)/)
   })
