@@ -2,19 +2,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DefaultTheme, defineConfig } from 'vitepress'
+import { fileAddress, pageOf, siteOf } from '../../test/release/addresses.mjs'
+import { readJson } from '../../test/release/repository.mjs'
 import { nav, sidebar } from './navigation.mts'
-import { onSite, pageOf } from './pages.mts'
+import { onSite } from './pages.mts'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const { owner, name, homepage } = JSON.parse(readFileSync(join(root, 'repository.json'), 'utf8')) as {
-  owner: string | null
-  name: string
-  homepage: string | null
-}
-/** Undefined until the maintainers have named the repository. */
-const sources = owner === null ? undefined : `https://github.com/${owner}/${name}/blob/main`
-const site =
-  homepage ?? (owner === null ? 'https://countersign.example' : `https://${owner.toLowerCase()}.github.io/${name}`)
+const repository = readJson('repository.json') as { owner: string | null; name: string; homepage: string | null }
+const { owner, name } = repository
+const site = siteOf(repository)
 const base = posix.join('/', new URL(site).pathname, '/')
 
 /** The title and the first sentence of a page, for llms.txt. */
@@ -84,8 +80,7 @@ export default defineConfig({
           const file = isFolder ? posix.join(target, 'README.md') : target
           const onPage = [...onSite].find(([, from]) => from === file)
           if (onPage !== undefined) token.attrSet('href', `/${onPage[0]}${anchor === undefined ? '' : `#${anchor}`}`)
-          else if (sources !== undefined) token.attrSet('href', `${sources}/${target}`)
-          else token.attrSet('href', `${site}/source`)
+          else token.attrSet('href', fileAddress(target, repository))
         }
         return true
       })
@@ -110,9 +105,7 @@ export default defineConfig({
     sidebar,
     search: { provider: 'local', options: { detailedView: true } },
     outline: [2, 3],
-    ...(sources === undefined
-      ? {}
-      : { socialLinks: [{ icon: 'github', link: `https://github.com/${owner}/${name}` }] }),
+    ...(owner === null ? {} : { socialLinks: [{ icon: 'github', link: `https://github.com/${owner}/${name}` }] }),
     footer: { message: 'MIT' },
   },
   vite: {

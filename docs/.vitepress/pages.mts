@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { pageOf } from '../../test/release/addresses.mjs'
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
@@ -17,18 +18,6 @@ function below(folder: string): string[] {
 const packages = readdirSync(join(root, 'packages'))
   .map((name) => `packages/${name}/README.md`)
   .filter((path) => existsSync(join(root, path)))
-
-/** Where a page of the repository is on the site, without `.md`; a folder's ends with a slash. */
-export function pageOf(path: string): string {
-  if (path === 'README.md') return ''
-  if (path === 'docs/README.md') return 'contents'
-  if (path === 'SECURITY.md') return 'security/policy'
-  if (path === 'CONTRIBUTING.md') return 'contributing'
-  return path
-    .replace(/^docs\//, '')
-    .replace(/README\.md$|(?<=^|\/)index\.md$/, '')
-    .replace(/\.md$/, '')
-}
 
 /** The pages of the site, by their addresses: where they are in the repository. */
 export const onSite: ReadonlyMap<string, string> = new Map(

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { linksOf } from '../docs/markdown.js'
 import { readPackages, root } from '../structure/workspace.js'
 import { checkTarball } from './tarball-rules.js'
 import { packAll, runTool, type Tarball } from './tarballs.js'
@@ -61,6 +62,13 @@ test.each(names)(
   },
   60_000,
 )
+
+test.each(names)('the README of %s has no link or picture that leads nowhere on npm', (name) => {
+  const text = readFileSync(join(tarballOf(name).folder, 'README.md'), 'utf8')
+  const targets = linksOf({ path: 'README.md', text }).map(({ target }) => target)
+  expect(targets.length).toBeGreaterThan(3)
+  expect(targets.filter((target) => !/^(https:\/\/[\w.]+\/|#)/.test(target))).toEqual([])
+})
 
 test('the licences of what is copied into the CommonJS form are with it', () => {
   for (const { folder, paths } of tarballs) {

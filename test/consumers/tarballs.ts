@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { type Manifest, readPackages, root } from '../structure/workspace.js'
-import { pnpm } from '../support/pnpm.mjs'
+import { packInto } from '../release/pack.mjs'
+import { publicPackages } from '../release/repository.mjs'
+import { type Manifest, root } from '../structure/workspace.js'
 
 /** A package as it would be published. */
 export interface Tarball {
@@ -70,14 +71,11 @@ function pathsBelow(folder: string, base = folder): string[] {
  * beside its file.
  */
 export function packAll(destination: string, only?: readonly string[]): Tarball[] {
-  const folders = readPackages()
-    .filter(({ folder, manifest }) => !manifest.private && only?.includes(folder) !== false)
-    .map(({ folder }) => `packages/${folder}`)
+  const packages = publicPackages().filter(({ folder }) => only?.includes(folder) !== false)
+  const folders = packages.map(({ folder }) => `packages/${folder}`)
   // An incremental build: nothing is done when npm test has just built everything.
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...folders], root)
-  const filters = folders.flatMap((folder) => ['--filter', `./${folder}`])
-  const { command, args } = pnpm(['-r', ...filters, 'pack', '--pack-destination', destination])
-  run(command, args, root)
+  packInto(destination, packages)
   return readdirSync(destination)
     .filter((name) => name.endsWith('.tgz'))
     .map((name) => {

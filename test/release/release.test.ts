@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { cleanEnvironment, run } from '../consumers/tarballs.js'
 import { root } from '../structure/workspace.js'
+import { withAddresses } from './addresses.mjs'
 import { checkDryRun, checkLicences, checkNames, checkVersions } from './checks.mjs'
 import { packInto } from './pack.mjs'
 import { lacksOf, publicPackages, type ReleasedPackage, type Repository } from './repository.mjs'
@@ -90,6 +91,23 @@ test('one file names the repository for every manifest, the pages of the message
   expect(checkNames({ ...NAMED, name: 'moved' }, copiedPackages(), copiedHomepage()).length).toBe(
     publicPackages().length + 1,
   )
+})
+
+test('a README on npm leads to the site and to the repository', () => {
+  const text = [
+    '![alt](../../docs/callers.svg) [one](../redis) [two](../../docs/guides/hmac.md#x) [three](#here) [four](https://a.example/)',
+    '[five](../../docs/examples) [six](../../LICENSE) [![seven](../../docs/a.png)](../../README.md)',
+    '```md\n[code](../x.md)\n```',
+  ].join('\n')
+  const addressed = (repository: Repository) => withAddresses(text, 'packages/hmac/README.md', repository)
+  expect(addressed(NAMED)).toBe(
+    [
+      '![alt](https://raw.githubusercontent.com/An-Owner/countersign/main/docs/callers.svg) [one](https://an-owner.github.io/countersign/packages/redis/) [two](https://an-owner.github.io/countersign/guides/hmac#x) [three](#here) [four](https://a.example/)',
+      '[five](https://github.com/An-Owner/countersign/tree/main/docs/examples) [six](https://github.com/An-Owner/countersign/blob/main/LICENSE) [![seven](https://raw.githubusercontent.com/An-Owner/countersign/main/docs/a.png)](https://an-owner.github.io/countersign/)',
+      '```md\n[code](../x.md)\n```',
+    ].join('\n'),
+  )
+  expect(addressed({ ...NAMED, owner: null })).toContain('[two](https://countersign.example/guides/hmac#x)')
 })
 
 test('each version is in its changelog; a change that waits, and a version without a chapter, are found', () => {

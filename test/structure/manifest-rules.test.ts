@@ -20,6 +20,7 @@ function madeUp(changes: Changes, files = ['README.md', 'CHANGELOG.md']): Worksp
   const manifest: Manifest = {
     name: '@countersign/core',
     description: 'the core',
+    keywords: ['express', 'middleware', 'authentication', 'audit-log'],
     license: 'MIT',
     type: 'module',
     sideEffects: false,
@@ -46,6 +47,7 @@ test.each<[string, Changes]>([
   ['core is not "type": "module"', { type: undefined }],
   ['core must have "engines": { "node": "^20.19.0 || >=22.12.0" }', { engines: { node: '>=18' } }],
   ['core has no description', { description: '' }],
+  ['core has no keywords of its own by which it is found', { keywords: ['express', 'middleware', 'authentication'] }],
   ['core must have "sideEffects": false', { sideEffects: undefined }],
   [
     'core must be published with "access": "public"',

@@ -95,6 +95,7 @@ export function checkManifest(one: WorkspacePackage): string[] {
     [files.includes('README.md'), 'has no README.md'],
     [files.includes('CHANGELOG.md'), 'has no CHANGELOG.md'],
     [(manifest.description ?? '') !== '', 'has no description'],
+    [(manifest.keywords ?? []).length > 3, 'has no keywords of its own by which it is found'],
     [manifest.sideEffects === false, 'must have "sideEffects": false'],
     [exports['.'] !== undefined, 'has no main export'],
     [manifest.publishConfig?.access === 'public', 'must be published with "access": "public"'],

@@ -16,6 +16,7 @@ export interface Manifest {
   readonly license?: string
   readonly type?: string
   readonly description?: string
+  readonly keywords?: readonly string[]
   readonly sideEffects?: boolean
   readonly engines?: { readonly node?: string }
   readonly main?: string
