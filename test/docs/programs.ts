@@ -11,7 +11,11 @@ const STARTED =
 
 /** Pages, and folders of pages, whose programs need more than an app has: by the test that compiles and runs them. */
 export const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
-  'docs/guides/nestjs.md': 'test/consumers/frameworks.test.ts',
+  // They show files of examples, each of which a test starts.
+  'docs/guides/nestjs.md': 'test/docs/examples.test.ts',
+  'docs/recipes/docker-compose.md': 'test/docs/examples.test.ts',
+  'docs/recipes/express-4.md': 'test/docs/examples.test.ts',
+  'docs/recipes/lambda.md': 'test/docs/examples.test.ts',
   'docs/migration/': 'test/consumers/migration.test.ts',
 }
 
