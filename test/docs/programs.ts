@@ -11,7 +11,7 @@ const STARTED =
 
 /** Pages, and folders of pages, whose programs need more than an app has: by the test that compiles and runs them. */
 export const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
-  // They show files of examples, each of which a test starts.
+  // Their programs are files of docs/examples.
   'docs/guides/nestjs.md': 'test/docs/examples.test.ts',
   'docs/recipes/docker-compose.md': 'test/docs/examples.test.ts',
   'docs/recipes/express-4.md': 'test/docs/examples.test.ts',
