@@ -120,9 +120,9 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
   /** Most decisions are on a live credential that has nothing to be written. Without coalescing each has. */
   function decide(id: string, digest: Buffer, life: CredentialLife) {
     if (life.coalesceMs === 0 || aliases.concerns(id)) return prove('use', id, digest, life)
-    const { tag, keys, provider } = plainKeys(layout, id)
-    return ask(decideScript(life, keys.length === 5), tag, keys, [digest.toString('hex'), `m:${provider}`]).then(
-      (answer) => (isPlain(answer) ? plainFrom(answer, id) : prove('use', id, digest, life)),
+    const { tag, keys } = plainKeys(layout, id)
+    return ask(decideScript(life, keys.length === 5), tag, keys, [digest.toString('hex')]).then((answer) =>
+      isPlain(answer) ? plainFrom(answer, id) : prove('use', id, digest, life),
     )
   }
 

@@ -1,4 +1,5 @@
 import { defineSharedScript, type SharedScript } from '@countersign/redis/store'
+import { PROVIDER_PART } from '../../token.js'
 import type { CredentialLife } from '../port.js'
 import { EPOCHS_AT, WIDTH } from './lua.js'
 
@@ -10,8 +11,7 @@ export const IS_NOT_PLAIN = 2
  * values and writes nothing. What it does not grant it leaves to `resolveScript`; only an unknown id and a wrong secret are
  * answered at once, alike.
  *
- * Its keys are those of record, thread, all, provider, and session where there is one; its arguments the digest, and the thread's
- * field of the provider's generation. Answers null, 1 of a secret that is not the credential's, 2 of what is not plain, or the
+ * Its keys are those of record, thread, all, provider, and session where there is one; its argument is the digest. Answers null, 1 of a secret that is not the credential's, 2 of what is not plain, or the
  * packed record.
  */
 export function decideScript(life: CredentialLife, hasSession: boolean): SharedScript {
@@ -25,13 +25,16 @@ export function decideScript(life: CredentialLife, hasSession: boolean): SharedS
 
 const scripts = new WeakMap<CredentialLife, { readonly alone: SharedScript; readonly ofSession: SharedScript }>()
 
+/** What the key of a provider ends with: its hash, by which a thread has the generation that supersedes others. */
+const PROVIDER_LENGTH = PROVIDER_PART.to - PROVIDER_PART.from
+
 const part = (index: number) => `sub(v, ${index * WIDTH + 1}, ${(index + 1) * WIDTH})`
 
 function define(name: string, life: CredentialLife, hasSession: boolean): SharedScript {
   const keys = ['recordKey', 'threadKey', 'allKey', 'providerKey', ...(hasSession ? ['sessionKey'] : [])]
   return defineSharedScript(name, {
     keys,
-    args: ['digest', 'newestField'],
+    args: ['digest'],
     once: onceOf(life),
     body: bodyOf(life, hasSession),
   })
@@ -63,7 +66,7 @@ if not secret or secret == '' then return nil end
 if secret ~= digest then return 1 end
 local v = call('HGET', recordKey, 'v')
 if not v then return ${IS_NOT_PLAIN} end
-local row = call('HMGET', threadKey, 'e', newestField${slidesOnTouch ? ", 'as'" : ''})
+local row = call('HMGET', threadKey, 'e', 'm:' .. sub(providerKey, -${PROVIDER_LENGTH})${slidesOnTouch ? ", 'as'" : ''})
 local thread, newest = row[1], row[2]
 local provider, session = valueOf(providerKey, 'GET'), ${hasSession ? "valueOf(sessionKey, 'GET')" : "''"}
 if not (all and thread and provider and session) then return ${IS_NOT_PLAIN} end

@@ -49,13 +49,13 @@ function partitionKeys(tag: string): PartitionKeys {
   }
 }
 
-/** What a plain decision needs, from an id alone: the keys, and the provider's hash. */
-export function plainKeys(layout: KeyLayout, id: string): { tag: string; keys: string[]; provider: string } {
+/** The keys that a plain decision needs, from an id alone. */
+export function plainKeys(layout: KeyLayout, id: string): { tag: string; keys: string[] } {
   const { thread, provider, session } = addressOf(id)
   const keys = layout.of(thread)
   const names = [keys.record(id), keys.thread(thread), keys.all, keys.provider(provider)]
   if (session !== NO_SESSION) names.push(keys.session(session))
-  return { tag: keys.tag, keys: names, provider }
+  return { tag: keys.tag, keys: names }
 }
 
 /** The keys that a decision on a token needs, from its id alone. `holder` is the id that an alias stands for. */

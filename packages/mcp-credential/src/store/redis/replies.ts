@@ -43,6 +43,20 @@ export function foundFrom(reply: FoundReply, holder: string): FoundCredential {
     : { ...found, lateMs: Number(now) - Number(standing === 'expired' ? expiresAt : idleAt) }
 }
 
+/** Most credentials have one of few lists; to parse it costs more than all else in an answer. */
+function capabilitiesFrom(text: string): readonly string[] {
+  let known = lists.get(text)
+  if (known === undefined) {
+    known = Object.freeze(JSON.parse(text) as string[])
+    if (lists.size === MOST_LISTS) lists.clear()
+    lists.set(text, known)
+  }
+  return known
+}
+
+const MOST_LISTS = 1000
+const lists = new Map<string, readonly string[]>()
+
 /** The credential in an answer. */
 export function recordFrom(reply: FoundReply, id: string): CredentialRecord {
   const [, , threadId, providerInstanceId, session, capabilities, issuedAt, expiresAt, idleAt] = reply
@@ -51,7 +65,7 @@ export function recordFrom(reply: FoundReply, id: string): CredentialRecord {
     threadId,
     providerInstanceId,
     providerSessionId: session === '' ? undefined : session,
-    capabilities: Object.freeze(JSON.parse(capabilities) as string[]),
+    capabilities: capabilitiesFrom(capabilities),
     issuedAt: Number(issuedAt),
     expiresAt: Number(expiresAt),
     idleAt: Number(idleAt),
@@ -77,7 +91,7 @@ export function plainFrom(answer: string | 1 | null, id: string): FoundCredentia
       threadId,
       providerInstanceId,
       providerSessionId: session === '' ? undefined : session,
-      capabilities: Object.freeze(JSON.parse(capabilities) as string[]),
+      capabilities: capabilitiesFrom(capabilities),
       issuedAt: number(2),
       expiresAt: number(0),
       idleAt: number(1),
