@@ -294,6 +294,22 @@ test.each([
   if (found !== undefined) expectSame(found, parseDictionary(text))
 })
 
+test.each([
+  ['as it is printed', 'a=("b" "c")', true],
+  ['with more spaces than are printed', 'a=( "b"  "c")', false],
+  ['with a parenthesis in a text', 'a=("b)" "c")', true],
+  ['with a parameter', 'a=("b";c="d)" "e")', true],
+])('a list that comes again is read as the first time: %s', (_what, text, isPrinted) => {
+  const read = () => parseStrictly(`${text};d=1`)?.get('a')
+  const first = read()
+  expect(first?.printed === undefined).toBe(!isPrinted)
+  for (let time = 0; time < 3; time += 1) expect(read()).toEqual(first)
+  // What begins alike is another list.
+  for (const other of [text.replace('"c"', '"x"'), text.slice(0, -1), `${text}"e")`, text.replace(')', '')]) {
+    if (other !== text) expect(parseStrictly(other)?.get('a')?.value).not.toEqual(first?.value)
+  }
+})
+
 test('a long run of one character is read in linear time', async () => {
   const reading = (length: number) => {
     const texts = ['"', '\\', ' ', ';a', 'a', '0', ':', '=', '('].map((part) =>

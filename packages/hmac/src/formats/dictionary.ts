@@ -172,8 +172,32 @@ function parameters(cursor: Cursor): Parameters | undefined {
   return found
 }
 
+/** Lists by their text, which is the same for all requests of one kind. They end at their first closing parenthesis. */
+const lists = new Map<string, { readonly items: readonly Item[]; readonly isPrinted: boolean }>()
+const MAX_LISTS = 100
+const MAX_KEPT_LENGTH = 300
+
 /** What follows the opening parenthesis. */
 function innerList(cursor: Cursor): readonly Item[] | undefined {
+  const { text, at } = cursor
+  const end = text.indexOf(')', at) + 1
+  if (end === 0 || end - at > MAX_KEPT_LENGTH) return readInnerList(cursor)
+  const kept = lists.get(text.slice(at, end))
+  if (kept !== undefined) {
+    cursor.at = end
+    if (!kept.isPrinted) cursor.isPrinted = false
+    return kept.items
+  }
+  const items = readInnerList(cursor)
+  if (items === undefined || cursor.at !== end) return items
+  // Whoever makes them up only makes this process read them again.
+  if (lists.size === MAX_LISTS) lists.clear()
+  // A copy: a part of the field would keep all of it.
+  lists.set(Buffer.from(text.slice(at, end), 'latin1').toString('latin1'), { items, isPrinted: cursor.isPrinted })
+  return items
+}
+
+function readInnerList(cursor: Cursor): readonly Item[] | undefined {
   const items: Item[] = []
   let spaces = skipSpaces(cursor)
   while (!skip(cursor, CLOSE)) {

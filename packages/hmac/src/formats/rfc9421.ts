@@ -42,6 +42,15 @@ const WHEN_SENT = ['content-type', 'content-encoding'] as const
 
 const READS = ['signature-input', 'signature'] as const
 
+/** What follows from a list of components: lists come again and again, one for each kind of request. */
+interface Plan {
+  /** The first component that must be covered, and is not. */
+  readonly uncovered: string | undefined
+  readonly uncoveredWhenSent: readonly string[]
+  /** Where the values are among the fields that are read anyway, -1 for none; undefined where another one is covered. */
+  readonly places: readonly number[] | undefined
+}
+
 /** Whether a component is derived from the message, not one of its fields (RFC 9421 §2.2). */
 function isDerived(name: string): boolean {
   return name.startsWith('@')
@@ -106,6 +115,23 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
   const whenSent = WHEN_SENT.filter((name) => !more.includes(name))
   /** What is read in one pass. */
   const own = [...READS, 'content-digest', ...whenSent, ...more]
+  const digestAt = READS.length
+
+  const plans = new WeakMap<readonly string[], Plan>()
+
+  function planOf(components: readonly string[]): Plan {
+    const known = plans.get(components)
+    if (known !== undefined) return known
+    const plan: Plan = {
+      uncovered: required.find((name) => !components.includes(name)),
+      uncoveredWhenSent: whenSent.filter((name) => !components.includes(name)),
+      places: components.every((name) => isDerived(name) || own.includes(name))
+        ? components.map((name) => own.indexOf(name))
+        : undefined,
+    }
+    plans.set(components, plan)
+    return plan
+  }
 
   function parse(request: Request, targetOf: SignedTarget): SignatureClaim | UnreadableClaim | undefined {
     const sent = valuesOfFields(request, own)
@@ -117,19 +143,19 @@ export function rfc9421(options: Rfc9421Options = {}): SignatureFormat {
     // The base cannot tell a bare "?" from no query at all (RFC 9421 §2.2.7).
     if (target === undefined || target.query === '?') return malformedPart('target')
     const { components, parameters } = found
-    const uncovered =
-      required.find((name) => !components.includes(name)) ??
-      whenSent.find((name) => !components.includes(name) && sent[own.indexOf(name)] !== undefined)
+    const plan = planOf(components)
+    const uncovered = plan.uncovered ?? plan.uncoveredWhenSent.find((name) => sent[own.indexOf(name)] !== undefined)
     if (uncovered !== undefined) return malformedPart(uncovered)
-    const values = components.every((name) => isDerived(name) || own.includes(name))
-      ? components.map((name) => sent[own.indexOf(name)])
-      : valuesOfFields(request, components)
-    if (values.some((value, at) => value === undefined && !isDerived(components[at] as string))) {
-      return malformedPart('components')
+    const values = plan.places?.map((place) => sent[place]) ?? valuesOfFields(request, components)
+    let isRepeated = false
+    for (let at = 0; at < values.length; at += 1) {
+      const value = values[at]
+      if (value === undefined && !isDerived(components[at] as string)) return malformedPart('components')
+      if (typeof value === 'object') isRepeated = true
     }
     // Another reader of the request could take the last of two lines.
-    if (values.some((value) => typeof value === 'object')) return ambiguousPart('components')
-    const digests = parseContentDigest(sent[own.indexOf('content-digest')] as string)
+    if (isRepeated) return ambiguousPart('components')
+    const digests = parseContentDigest(sent[digestAt] as string)
     if (digests === undefined) return malformedPart('content-digest')
     const { method } = request
     return {

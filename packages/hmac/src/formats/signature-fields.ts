@@ -98,9 +98,20 @@ function isInnerList(value: Member['value']): value is readonly Item[] {
   return Array.isArray(value)
 }
 
+/** Of lists that came before: one that comes again is the same object. */
+const knownComponents = new WeakMap<readonly Item[], readonly string[]>()
+
 /** Identifiers without parameters, none twice. */
 function componentsOf({ value: items }: Member): readonly string[] | undefined {
   if (!isInnerList(items)) return undefined
+  const known = knownComponents.get(items)
+  if (known !== undefined) return known
+  const components = readComponents(items)
+  if (components !== undefined) knownComponents.set(items, components)
+  return components
+}
+
+function readComponents(items: readonly Item[]): readonly string[] | undefined {
   const names = new Set<string>()
   for (const { value: name, parameters } of items) {
     if (typeof name !== 'string' || parameters.size > 0 || names.has(name)) return undefined
