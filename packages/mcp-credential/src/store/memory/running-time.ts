@@ -25,17 +25,17 @@ export class RunningTime {
 
   /** All three, of one moment. */
   moment(): Moment {
-    return { now: this.now(), running: this.running(), wall: Math.floor(this.#clock.now()) }
-  }
-
-  /** Milliseconds since the epoch, by the store's own count. */
-  now(): number {
-    return Math.floor(this.#offset + this.#clock.monotonic())
+    const monotonic = this.#clock.monotonic()
+    return {
+      now: Math.floor(this.#offset + monotonic),
+      running: this.#runningAt(monotonic),
+      wall: Math.floor(this.#clock.now()),
+    }
   }
 
   /** Milliseconds of running time since the start. */
-  running(): number {
-    return this.#ran + Math.min(this.#clock.monotonic() - this.#lastTick, MOST_PER_TICK_MS)
+  #runningAt(monotonic: number): number {
+    return this.#ran + Math.min(monotonic - this.#lastTick, MOST_PER_TICK_MS)
   }
 
   /** Continues from a moment of a process before: the wall clock says how long ago that was, and none of it was running. */
@@ -46,7 +46,8 @@ export class RunningTime {
   }
 
   tick(): void {
-    this.#ran = this.running()
-    this.#lastTick = this.#clock.monotonic()
+    const monotonic = this.#clock.monotonic()
+    this.#ran = this.#runningAt(monotonic)
+    this.#lastTick = monotonic
   }
 }
