@@ -103,8 +103,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
     return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
       if (verified.outcome !== 'verified') return verified
       cache.set(digest, verified)
-      // Its own principal goes to this request alone: later ones get copies.
-      return sender === undefined ? stands(verified.verdict) : fromSender(verified, sender)
+      return sender === undefined ? stands(grantAnew(verified.verdict)) : fromSender(verified, sender)
     })
   }
 }

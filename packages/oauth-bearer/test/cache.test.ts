@@ -83,6 +83,38 @@ describe('the cache of verified tokens', () => {
     for (const principal of seen) expect([principal, Object.isFrozen(principal)]).toEqual([seen[0], true])
   })
 
+  test('[oauth-cache] so has each of several requests that wait for one answer of an endpoint', async () => {
+    const seen: unknown[] = []
+    let arrived = 0
+    const answers: (() => void)[] = []
+    app = await oauthApp((issuer) => {
+      const said = { active: true, aud: 'https://mcp.example.com/mcp', sub: 'u1', exp: 9_999_999_999 }
+      addIntrospection(issuer).tokens.set('opaque', (response) => {
+        answers.push(() => response.setHeader('content-type', 'application/json').end(JSON.stringify(said)))
+      })
+      return {
+        issuer: { issuer: issuer.url, introspection: { clientId: 'c', clientSecret: 's' } },
+        routes: (routes, gate) => {
+          const arrive: RequestHandler = (_request, _response, next) => {
+            next()
+            arrived += 1
+          }
+          routes.get('/waiting', arrive, gate, (request, response) => {
+            seen.push(request.principal)
+            response.json({})
+          })
+        },
+      }
+    })
+    const waiting = [app.get('opaque', '/waiting'), app.get('opaque', '/waiting')]
+    while (arrived < 2 || answers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(answers).toHaveLength(1)
+    answers[0]?.()
+    await Promise.all(waiting)
+    expect(new Set(seen).size).toBe(2)
+    expect(seen[1]).toEqual(seen[0])
+  })
+
   test('[oauth-cache] a token that one gate granted is refused by a gate with another audience', async () => {
     app = await oauthApp(({ url }, clock) => ({
       routes: (routes) => {
