@@ -18,13 +18,21 @@ export const ENVIRONMENT = {
   LINK_SECRET: 'a-secret-of-the-old-links',
 } as const
 
-type Ask = (stage: Stage, running: Running, issuer: TestIssuer) => Promise<Record<string, Response>>
+/** `old` is the program from before, where it runs beside the one that is asked. */
+type Ask = (
+  stage: Stage,
+  running: Running,
+  issuer: TestIssuer,
+  old: Running | undefined,
+) => Promise<Record<string, Response>>
 /** The status of an answer, and the reason in the event where it was a gate that refused. */
 type Answer = readonly [number, string?]
 
 /** How the programs of a page are asked, and what each answers; a request that a program cannot be sent has no answer. */
 interface Migration {
   readonly ask: Ask
+  /** Whether the program from before runs beside the later ones. */
+  readonly needsOld?: true
   /** The request whose answer, after the migration, stands on the page. */
   readonly shown: string
   readonly answers: Readonly<Record<string, { readonly [S in Stage]?: Answer }>>
@@ -74,12 +82,19 @@ async function printedLink(running: Running): Promise<string> {
   return link() as string
 }
 
-const ofPerson: Ask = async (stage, running) => {
+const ofPerson: Ask = async (stage, running, _issuer, before) => {
   const link = await printedLink(running)
   const [person, another] = [new TestBrowser(running.url), new TestBrowser(running.url)]
   if (stage === 'before') await person.open(link)
   else await person.confirm(link)
   const good = await person.send('/settings')
+  const old = new TestBrowser(running.url)
+  const oldLink = before === undefined ? `${running.url}/settings/link/of-the-old-app` : await printedLink(before)
+  if (before !== undefined) {
+    const visitor = new TestBrowser(before.url)
+    await visitor.open(oldLink)
+    for (const [name, value] of visitor.cookies) old.cookies.set(name, value)
+  }
   const change = { method: 'POST', body: new URLSearchParams({ volume: '11' }) }
   return {
     good,
@@ -89,6 +104,8 @@ const ofPerson: Ask = async (stage, running) => {
       headers: { accept: '*/*', origin: 'https://evil.example' },
     }),
     'our own form': await person.send('/settings/volume', { ...change, headers: { origin: running.url } }),
+    'an old session': await old.send('/settings'),
+    'an old link': await another.send(`/settings/link/${oldLink.split('/').at(-1)}`),
     nothing: await fetch(`${running.url}/settings`),
   }
 }
@@ -131,6 +148,19 @@ const ofClient: Ask = async (_stage, { url }, issuer) => {
   }
 }
 
+const ofClientWithScopes: Ask = async (stage, running, issuer, old) => {
+  const answers = await ofClient(stage, running, issuer, old)
+  const remove = async (scope: string) => {
+    const headers = { authorization: `Bearer ${await issuer.token({ claims: { scope } })}` }
+    return fetch(`${running.url}/files/1`, { method: 'DELETE', headers })
+  }
+  return {
+    ...answers,
+    'the scope': await remove('files:read files:write'),
+    'without the scope': await remove('files:read'),
+  }
+}
+
 const ofAll: Ask = async (stage, running, issuer) => {
   const jwt = async (aud: string) => ({
     headers: { authorization: `Bearer ${await issuer.token({ claims: { aud } })}` },
@@ -170,12 +200,15 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   'express-session': {
     ask: ofPerson,
+    needsOld: true,
     shown: 'the form of another site',
     answers: {
       good,
       'the link in another browser': { before: [200], both: [401, 'spent'], after: [401, 'spent'] },
       'the form of another site': { before: [200], both: [403, 'cross_site'], after: [403, 'cross_site'] },
       'our own form': good,
+      'an old session': { before: [401], both: [200], after: [401, 'missing'] },
+      'an old link': { before: [401], both: [401, 'missing'], after: [401, 'missing'] },
       nothing: { before: [401], both: [401, 'missing'], after: [401, 'missing'] },
     },
   },
@@ -191,7 +224,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
     },
   },
   'auth0-express-jwt-bearer': {
-    ask: ofClient,
+    ask: ofClientWithScopes,
     shown: 'an ID token',
     answers: {
       'the issuer is away': { before: [401], both: [401], after: [503, 'keys'] },
@@ -199,6 +232,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       'an ID token': { before: [200], both: [200, 'wrong_type'], after: [401, 'wrong_type'] },
       'for another API': { before: [401], both: [401], after: [401, 'wrong_audience'] },
       'in the query': { before: [200], both: [200], after: [400, 'ambiguous'] },
+      'the scope': good,
+      'without the scope': { before: [403], both: [403], after: [403, 'insufficient_scope'] },
       nothing: { before: [401], both: [401], after: [401, 'missing'] },
     },
   },

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { transformSync } from '@swc/core'
 import { fencesOf, readPages } from '../docs/markdown.js'
-import { freePort } from '../support/redis-server.js'
+import { freePort, RedisServer } from '../support/redis-server.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
 import { type Consumer, createConsumer } from './consumer.js'
 import { API, ENVIRONMENT, MIGRATIONS, STAGES, type Stage, statusesOf, written } from './migration-requests.js'
@@ -24,7 +24,14 @@ import { packAll } from './tarballs.js'
 /** What the programs from before are made of, in the versions that the benchmarks run. */
 const OLD = [
   ...['express-jwt', 'express-oauth2-jwt-bearer', 'express-session', 'jose', 'jwks-rsa', 'passport'],
-  ...['passport-http-bearer', '@types/express-session', '@types/passport', '@types/passport-http-bearer'],
+  ...[
+    'connect-redis',
+    'redis',
+    'passport-http-bearer',
+    '@types/express-session',
+    '@types/passport',
+    '@types/passport-http-bearer',
+  ],
 ]
 
 /** What the recipes' programs are made of beside that. */
@@ -60,12 +67,14 @@ const recipes: Readonly<Record<string, string>> = {
 
 let folder: string
 let microsoft: Microsoft
+let redis: RedisServer
 let consumer: Consumer
 let issuer: TestIssuer
 const ports = new Map<string, number>()
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-migration-'))
   issuer = await testIssuer({ resource: API })
+  redis = await RedisServer.start()
   microsoft = await startMicrosoft()
   const dependencies = ['express', '@types/express', '@types/node', ...OLD, ...OF_RECIPES]
   consumer = createConsumer(join(folder, 'app'), { folders: [], type: 'module', dependencies }, packAll(folder))
@@ -76,6 +85,7 @@ beforeAll(async () => {
     // As it stands, but for what the machine that runs the tests does not have: its own port, and an issuer.
     const here = code
       .replaceAll('3000', String(port))
+      .replaceAll('6379', String(redis.port))
       .replaceAll('https://auth.example.com', issuer.url)
       .replaceAll('https://example.eu.auth0.com/', issuer.url)
       .replaceAll('https://login.botframework.com/v1/.well-known/keys', `${issuer.url}/jwks`)
@@ -87,10 +97,11 @@ beforeAll(async () => {
     else writeFileSync(join(consumer.folder, `${name}.ts`), here)
   }
   consumer.compile({ module: 'nodenext', outDir: 'out', skipLibCheck: true })
-}, 180_000)
+}, 400_000)
 afterAll(async () => {
   await issuer.stop()
   microsoft.stop()
+  await redis.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -99,21 +110,32 @@ function withoutTypes(code: string): string {
   return transformSync(code, { swcrc: false, jsc, module: { type: 'es6' } }).code
 }
 
-const start = (name: string, file = join('out', `${name}.js`)): Running =>
+const start = (name: string, env = {}, file = join('out', `${name}.js`)): Running =>
   startProgram(consumer.folder, file, ports.get(name) as number, {
     ...ENVIRONMENT,
     ...RECIPE_ENVIRONMENT,
     NODE_DEBUG: 'countersign',
+    ...env,
   })
 
-async function running(name: string, use: (running: Running) => Promise<void>): Promise<void> {
-  const program = start(name)
+async function running(name: string, use: (running: Running) => Promise<void>, env = {}): Promise<void> {
+  const program = start(name, env)
   try {
     await until(program, () => isListening(program))
     await use(program)
   } finally {
     await stopProgram(program)
   }
+}
+
+/** Where a page's requests need it, the program from before runs beside the later ones. */
+async function withOld<T>(page: string, stage: Stage, use: (old: Running | undefined) => Promise<T>): Promise<T> {
+  if (stage === 'before' || !MIGRATIONS[page]?.needsOld) return use(undefined)
+  let result: T | undefined
+  await running(`${page}-before`, async (old) => {
+    result = await use(old)
+  })
+  return result as T
 }
 
 describe('the migration guide', () => {
@@ -125,7 +147,7 @@ describe('the migration guide', () => {
     await running(`${page}-${stage}`, async (program) => {
       const { ask, answers, shown } = MIGRATIONS[page] as (typeof MIGRATIONS)[string]
       const expected = Object.entries(answers).map(([request, byStage]) => [request, byStage[stage]?.[0]])
-      const given = await ask(stage, program, issuer)
+      const given = await withOld(page, stage, (old) => ask(stage, program, issuer, old))
       expect(statusesOf(given)).toEqual(Object.fromEntries(expected))
       const reasons = Object.values(answers).flatMap((byStage) => byStage[stage]?.[1] ?? [])
       await until(program, () => reasons.every((reason) => program.printed().includes(reason)))
@@ -134,6 +156,18 @@ describe('the migration guide', () => {
     })
   })
 })
+
+test('the guide for a shared key enforces by one variable', () =>
+  running(
+    'shared-key-both',
+    async (program) => {
+      const { ask } = MIGRATIONS['shared-key'] as (typeof MIGRATIONS)[string]
+      const { good, 'the old key': old } = await ask('both', program, issuer, undefined)
+      expect([good?.status, old?.status]).toEqual([200, 401])
+      await until(program, () => program.printed().includes('legacy_refused'))
+    },
+    { REQUIRE_SIGNATURES: 'true' },
+  ))
 
 describe('the recipe', () => {
   test('for Discord answers a command with a link that only the person sees', () => running('discord', askOnDiscord))
@@ -159,7 +193,7 @@ describe('the recipe', () => {
   test('for providers leads the person to the provider', () => running('sign-in', signIn))
 
   test('for SDK clients prints what the tool answered, and ends', async () => {
-    const { child, printed } = start('sdk-clients', 'sdk-clients.mjs')
+    const { child, printed } = start('sdk-clients', {}, 'sdk-clients.mjs')
     await once(child, 'close')
     expect([child.exitCode, printed()]).toEqual([
       0,
