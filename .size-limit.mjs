@@ -23,7 +23,7 @@ export default [
   entry('redis/dist/index.js', '10 kB'),
   entry('postgres/dist/index.js', '10 kB'),
   entry('hmac/dist/index.js', '155 kB'),
-  entry('oauth-bearer/dist/index.js', '60 kB'),
+  entry('oauth-bearer/dist/index.js', '54 kB'),
   entry('mcp-credential/dist/index.js', '158 kB'),
   entry('settings-session/dist/index.js', '195 kB'),
   entry('testing/dist/index.js', '100 kB'),
