@@ -64,7 +64,7 @@ export class PrometheusServer {
     const file = join(directory, 'prometheus.yml')
     // JSON is YAML.
     const config = {
-      global: { scrape_interval: '300ms', scrape_timeout: '300ms', evaluation_interval: '300ms' },
+      global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '300ms' },
       rule_files: rules,
       scrape_configs: [{ job_name: 'app', static_configs: [{ targets }] }],
     }
