@@ -1,3 +1,4 @@
+import { rfc9421, xHeaders } from '@countersign/hmac'
 import { describe, expect, test } from '@jest/globals'
 import {
   AUDIENCE_PATTERN,
@@ -10,6 +11,7 @@ import {
   parseHex256,
   parseTimestamp,
   parseVersion,
+  SHARED_CALLER,
   splitTarget,
   toHex,
   withoutWhitespaceAround,
@@ -101,6 +103,9 @@ test.each<[string, number | undefined]>([
   ['', undefined],
   ['v1', undefined],
   ['1x', undefined],
+  ['1 ', undefined],
+  ['1.0', undefined],
+  ['1e1', undefined],
 ])('the version %j is read as %j', (text, expected) => {
   expect(parseVersion(text)).toBe(expected)
 })
@@ -161,4 +166,21 @@ test.each<[string | undefined, string | undefined]>([
   ['\na', '\na'],
 ])('of the value %j the whitespace of RFC 9110 around it is left out: %j', (value, expected) => {
   expect(withoutWhitespaceAround(value)).toBe(expected)
+})
+
+test('the shared secret is stored under a name that no caller can have', () => {
+  expect(SHARED_CALLER).toBe('*shared*')
+  expect(isCaller(SHARED_CALLER)).toBe(false)
+})
+
+test.each([
+  ['windowSeconds', 'windowBackSeconds'],
+  ['window', 'windowBackSeconds'],
+  ['maxAge', 'windowBackSeconds'],
+  ['clockTolerance', 'windowAheadSeconds'],
+  ['clockSkew', 'windowAheadSeconds'],
+])('who writes %s is told of %s', (written, meant) => {
+  for (const format of [xHeaders, rfc9421]) {
+    expect(() => format({ [written]: 60 })).toThrow(new RegExp(`"${written}".*"${meant}"`))
+  }
 })

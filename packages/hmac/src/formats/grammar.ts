@@ -91,8 +91,9 @@ export function withoutWhitespaceAround(value: string | undefined): string | und
   if (value === undefined) return undefined
   let start = 0
   let end = value.length
-  while (start < end && isWhitespace(value[start])) start += 1
-  while (end > start && isWhitespace(value[end - 1])) end -= 1
+  // Nothing is no whitespace: each ends where the value does.
+  while (isWhitespace(value[start])) start += 1
+  while (isWhitespace(value[end - 1])) end -= 1
   return value.slice(start, end)
 }
 
