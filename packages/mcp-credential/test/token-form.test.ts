@@ -3,6 +3,7 @@ import { isBase62, numberFrom, randomBase62, shortHash } from '../src/base62.js'
 import {
   addressOf,
   checksum,
+  DEFAULT_PREFIX,
   hasPrefix,
   idInToken,
   isCredentialId,
@@ -77,6 +78,12 @@ test('thread, provider and session of one name have hashes of their own, and no 
   expect(new Set(starts).size).toBe(3)
   expect(sessionHash(undefined)).toBe('0000000000')
   expect(sessionHash('')).not.toBe('0000000000')
+})
+
+test('the hashes and the default prefix are in tokens that are out there, so they do not change', () => {
+  const hashes = [threadHash('thread-1'), providerHash('claude-1'), sessionHash('session-1')]
+  expect(hashes).toEqual(['lZrdWyiRQfv', 'WI1wZrD8N', 'cNW6VXGu8h'])
+  expect(DEFAULT_PREFIX).toBe('mcps')
 })
 
 test('an id is 40 letters of base62, and nothing else is one', () => {
