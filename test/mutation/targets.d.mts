@@ -1,0 +1,2 @@
+export const TARGETS: Readonly<Record<string, readonly { sources: readonly string[]; tests: readonly string[] }[]>>
+export const FLOORS: Readonly<Record<string, number>>
