@@ -49,20 +49,20 @@ const programs = pages.flatMap((page) => {
 })
 /** A block of a page, by its language and what it has in it. */
 function block(page: string, language: string, part: string): string {
-  const blocks = all.filter(({ path }) => path === `docs/${page}.md`).flatMap(fencesOf)
+  const blocks = all.filter(({ path }) => path === page).flatMap(fencesOf)
   const found = blocks.find((fence) => fence.language === language && fence.code.includes(part))
-  if (found === undefined) throw new Error(`docs/${page}.md has no such block: ${part}`)
+  if (found === undefined) throw new Error(`${page} has no such block: ${part}`)
   return found.code
 }
 /** The programs of the recipes, by the names of their files. */
 const recipes: Readonly<Record<string, string>> = {
-  discord: block('recipes/chats/discord', 'ts', 'app.listen'),
-  'discord-part': block('recipes/chats/discord', 'ts', 'onFirstClaim'),
-  'sdk-clients': block('recipes/agents/sdk-clients', 'ts', 'app.listen'),
-  'sign-in': block('recipes/sign-in-providers', 'ts', 'app.listen'),
-  slack: block('guides/settings-session', 'ts', "'/slack/commands'"),
-  teams: block('recipes/chats/teams', 'ts', 'app.listen'),
-  telegram: block('guides/settings-session', 'ts', "'/telegram/webhook'"),
+  discord: block('docs/recipes/chats/discord.md', 'ts', 'app.listen'),
+  'discord-part': block('docs/recipes/chats/discord.md', 'ts', 'onFirstClaim'),
+  'sdk-clients': block('docs/recipes/agents/sdk-clients.md', 'ts', 'app.listen'),
+  'sign-in': block('docs/recipes/sign-in-providers.md', 'ts', 'app.listen'),
+  slack: block('docs/guides/settings-session.md', 'ts', "'/slack/commands'"),
+  teams: block('docs/recipes/chats/teams.md', 'ts', 'app.listen'),
+  telegram: block('docs/guides/settings-session.md', 'ts', "'/telegram/webhook'"),
 }
 
 let folder: string
@@ -152,7 +152,7 @@ describe('the migration guide', () => {
       const reasons = Object.values(answers).flatMap((byStage) => byStage[stage]?.[1] ?? [])
       await until(program, () => reasons.every((reason) => program.printed().includes(reason)))
       if (stage === 'after')
-        expect(block(`migration/${page}`, 'http', '')).toBe(await written(given[shown] as Response))
+        expect(block(`docs/migration/${page}.md`, 'http', '')).toBe(await written(given[shown] as Response))
     })
   })
 })
@@ -184,7 +184,7 @@ describe('the recipe', () => {
     ['telegram', 'x-telegram-bot-api', /^\{"method":"sendMessage".*"text":"Open your settings","url":"http:[^"]+"/],
   ] as const)('for %s has a command that tries the program', (name, part, answer) =>
     running(name, async ({ url }) => {
-      const command = block(`recipes/chats/${name}`, 'sh', part).replaceAll('http://localhost:3000', url)
+      const command = block(`docs/recipes/chats/${name}.md`, 'sh', part).replaceAll('http://localhost:3000', url)
       expect(askFromShell(command, consumer.folder)).toMatch(answer)
       expect(askFromShell(command.replaceAll('SECRET', 'OTHER'), consumer.folder)).not.toMatch(answer)
     }),

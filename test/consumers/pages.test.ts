@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readPages } from '../docs/markdown.js'
-import { isWhole, scriptsOf } from '../docs/programs.js'
+import { isRunElsewhere, isWhole, scriptsOf } from '../docs/programs.js'
 import { startPostgres } from '../support/postgres-tables.js'
 import { RedisServer } from '../support/redis-server.js'
 import { type TestIssuer, testIssuer } from '../support/test-issuer.js'
@@ -118,7 +118,7 @@ describe('the first program of', () => {
 
 /** The answers that pages show; that of the command is asked for where the command is started. */
 const shown = readPages()
-  .filter(({ path }) => path !== 'packages/cli/README.md')
+  .filter((page) => page.path !== 'packages/cli/README.md' && !isRunElsewhere(page))
   .flatMap(shownAnswers)
 
 test('the pages show answers', () => {

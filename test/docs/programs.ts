@@ -17,14 +17,17 @@ export const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   'docs/recipes/express-4.md': 'test/docs/examples.test.ts',
   'docs/recipes/lambda.md': 'test/docs/examples.test.ts',
   'docs/migration/': 'test/consumers/migration.test.ts',
+  'docs/recipes/chats/': 'test/consumers/migration.test.ts',
 }
 
-const OTHERS = ['docs/decisions/', ...Object.keys(RUN_ELSEWHERE)]
+/** Whether another test than that of all pages runs the programs of a page, and compares what it shows. */
+export const isRunElsewhere = ({ path }: Page): boolean =>
+  Object.keys(RUN_ELSEWHERE).some((other) => path.startsWith(other))
 
 /** The scripts of all pages that are no decision: whole programs, and parts of them. */
 export function scriptsOf(pages: readonly Page[]): Fence[] {
   return pages
-    .filter(({ path }) => !OTHERS.some((other) => path.startsWith(other)))
+    .filter((page) => !page.path.startsWith('docs/decisions/') && !isRunElsewhere(page))
     .flatMap(fencesOf)
     .filter(({ language }) => SCRIPTS.includes(language))
 }
