@@ -95,14 +95,20 @@ export function startCommand(folder: string, command: string, port: number, env:
 /** Ends what `startCommand` started, all of it. */
 export async function stopCommand({ child }: Running): Promise<void> {
   const closed = once(child, 'close')
-  if (child.exitCode === null && child.pid !== undefined && process.kill(-child.pid, 'SIGTERM')) await closed
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  process.kill(-child.pid, 'SIGTERM')
+  await closed
 }
 
-/** Starts an installed example as its README says, and waits until it listens on all of its ports. */
-export async function startExample(into: string, { name, ports }: Example): Promise<Running> {
+/** Starts an installed example, by default as its README says, and waits until it listens on all of its ports. */
+export async function startExample(
+  into: string,
+  { name, ports }: Example,
+  { command = '', env = {} }: { readonly command?: string; readonly env?: Record<string, string> } = {},
+): Promise<Running> {
   const folder = join(into, name)
   const { exported, start } = readReadme(folder)
-  const running = startCommand(folder, `${exported}\n${start}`, ports.get('3000') as number)
+  const running = startCommand(folder, `${exported}\n${command || start}`, ports.get('3000') as number, env)
   try {
     for (const port of ports.values()) {
       await until(running, () => isListening({ ...running, url: `http://localhost:${port}` }))
@@ -134,6 +140,7 @@ export async function followReadme(
     const { stdout, stderr } = await promisify(execFile)('sh', words, {
       cwd: folder,
       env: { ...cleanEnvironment(), ...env },
+      timeout: 50_000,
     })
     if (!isAnswer(answer, stdout)) complaints.push(`${command}\nanswered\n${stdout}${stderr}\nand not\n${answer}`)
   }

@@ -45,12 +45,16 @@ beforeAll(async () => {
     examples: [...examples.values()],
   }
   consumer = createConsumer(join(folder, 'app'), project, packAll(folder))
-}, 180_000)
+}, 300_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Runs an example by its own command while `use` uses it. */
-async function running(name: string, use: (running: Running) => Promise<void>): Promise<void> {
-  const program = await startExample(consumer.folder, examples.get(name) as Example)
+/** Runs an example, by its own command unless another one is given, while `use` uses it. */
+async function running(
+  name: string,
+  use: (running: Running) => Promise<void>,
+  how?: Parameters<typeof startExample>[2],
+): Promise<void> {
+  const program = await startExample(consumer.folder, examples.get(name) as Example, how)
   try {
     await use(program)
   } finally {
@@ -77,6 +81,29 @@ const startConsole = (name: string, port: number): Running =>
     USER: 'ana',
     OLD_KEY: 'the-old-key',
   })
+
+test('hosted-mcp-server answers the same on version 1 of the SDK', () =>
+  running(
+    'hosted-mcp-server',
+    async () => expect(await followReadme(join(consumer.folder, 'hosted-mcp-server'))).toEqual([]),
+    { command: 'npm run start:v1' },
+  ))
+
+test('lambda-webhook keeps what came in Redis, where there is one', async () => {
+  const redis = await RedisServer.start('--appendonly', 'yes')
+  try {
+    await running(
+      'lambda-webhook',
+      async () => {
+        expect(await followReadme(join(consumer.folder, 'lambda-webhook'))).toEqual([])
+        expect(await redis.command('DBSIZE')).toBe(1)
+      },
+      { env: { REDIS_URL: redis.url } },
+    )
+  } finally {
+    await redis.stop()
+  }
+})
 
 test('the console in docs/examples lets its operator alone in, and revokes in the name of the operator', async () => {
   const running = startConsole('console', await freePort())

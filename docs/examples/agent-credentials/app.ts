@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -35,17 +35,20 @@ const app = express()
 app.use(discoveryGuard())
 app.all('/mcp', gate, express.json(), (request, response) => mcp(request, response, request.body))
 
-// Starts an agent for a thread. Its credential is in a file that only this user reads, and ends with the agent.
+// Starts an agent for a thread: your users' sign-in stands before this. The agent's credential is in a file that only this user of
+// the machine reads, and ends with the agent.
 app.post('/threads/:id/agent', async (request, response) => {
   const threadId = request.params.id
   const issued = await credentials.issue({ threadId, providerInstanceId: 'agent-1', capabilities: ['preview'] })
-  const file = join(await mkdtemp(join(tmpdir(), 'agent-')), 'credential.json')
-  await writeCredentialFile(file, issued)
+  const folder = await mkdtemp(join(tmpdir(), 'agent-'))
   try {
+    const file = join(folder, 'credential.json')
+    await writeCredentialFile(file, issued)
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', 'agent.ts', file])
     response.type('text').send(stdout)
   } finally {
     await credentials.revokeThread(threadId)
+    await rm(folder, { recursive: true })
   }
 })
 app.listen(3000)
