@@ -240,3 +240,13 @@ test('a store of what was used that fails names the key, and the milliseconds th
   })
   expect(app.events.at(-1)?.storeMs).toBe(250)
 })
+
+test('a wrong signature without a Host, as HTTP/1.0 allows, is a wrong signature', async () => {
+  app = await hmacApp({ formats })
+  const headers = sign({ format: xHeaders(), secret: 'another-secret-that-is-long-enough-as-well' })
+  const socket = connect(app.port, '127.0.0.1')
+  const head = Object.entries(headers).map(([key, value]) => `${key}: ${value}\r\n`)
+  socket.end(`POST /jobs?a=1 HTTP/1.0\r\n${head.join('')}\r\n`)
+  await once(socket.resume(), 'close')
+  expect(said()).toMatchObject({ type: 'access.denied', reason: 'bad_signature', ...SCHEDULER })
+})
