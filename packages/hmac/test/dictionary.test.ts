@@ -310,6 +310,13 @@ test.each([
   }
 })
 
+test('a list with a character that only looks like one of its own is none', () => {
+  // Its low byte is the one of "b".
+  expect(parseStrictly('a=("\u0162")')).toBeUndefined()
+  expect(parseStrictly('a=("b")')?.get('a')?.printed).toBe('("b")')
+  expect(parseStrictly('a=("\u0162")')).toBeUndefined()
+})
+
 test('a long run of one character is read in linear time', async () => {
   const reading = (length: number) => {
     const texts = ['"', '\\', ' ', ';a', 'a', '0', ':', '=', '('].map((part) =>

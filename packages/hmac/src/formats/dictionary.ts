@@ -172,8 +172,13 @@ function parameters(cursor: Cursor): Parameters | undefined {
   return found
 }
 
+interface KnownList {
+  readonly items: readonly Item[]
+  readonly isPrinted: boolean
+}
+
 /** Lists by their text, which is the same for all requests of one kind. They end at their first closing parenthesis. */
-const lists = new Map<string, { readonly items: readonly Item[]; readonly isPrinted: boolean }>()
+const lists = new Map<string, KnownList>()
 const MAX_LISTS = 100
 const MAX_KEPT_LENGTH = 300
 
@@ -181,20 +186,27 @@ const MAX_KEPT_LENGTH = 300
 function innerList(cursor: Cursor): readonly Item[] | undefined {
   const { text, at } = cursor
   const end = text.indexOf(')', at) + 1
-  if (end === 0 || end - at > MAX_KEPT_LENGTH) return readInnerList(cursor)
-  const kept = lists.get(text.slice(at, end))
-  if (kept !== undefined) {
-    cursor.at = end
-    if (!kept.isPrinted) cursor.isPrinted = false
-    return kept.items
-  }
-  const items = readInnerList(cursor)
-  if (items === undefined || cursor.at !== end) return items
-  // Whoever makes them up only makes this process read them again.
-  if (lists.size === MAX_LISTS) lists.clear()
+  const known = end === 0 || end - at > MAX_KEPT_LENGTH ? undefined : listOf(text.slice(at, end))
+  if (known === undefined) return readInnerList(cursor)
+  cursor.at = end
+  if (!known.isPrinted) cursor.isPrinted = false
+  return known.items
+}
+
+/** Undefined for a text that is not one whole list. */
+function listOf(part: string): KnownList | undefined {
+  const known = lists.get(part)
+  if (known !== undefined) return known
   // A copy: a part of the field would keep all of it.
-  lists.set(Buffer.from(text.slice(at, end), 'latin1').toString('latin1'), { items, isPrinted: cursor.isPrinted })
-  return items
+  const text = Buffer.from(part, 'latin1').toString('latin1')
+  const cursor: Cursor = { text, at: 0, isPrinted: true }
+  const items = text === part ? readInnerList(cursor) : undefined
+  if (items === undefined || cursor.at !== text.length) return undefined
+  // A sender that makes them up has them read again, and no more.
+  if (lists.size === MAX_LISTS) lists.clear()
+  const read = { items, isPrinted: cursor.isPrinted }
+  lists.set(text, read)
+  return read
 }
 
 function readInnerList(cursor: Cursor): readonly Item[] | undefined {

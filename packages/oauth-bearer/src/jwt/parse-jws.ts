@@ -44,7 +44,7 @@ function decodeHeader(part: string): CompactJws['header'] | undefined {
   const header = decodeObject(part)
   if (header === undefined || typeof header.alg !== 'string') return undefined
   if (part.length > MAX_KEPT_LENGTH) return header as CompactJws['header']
-  // Whoever makes them up only makes this process decode them again.
+  // A sender that makes them up has them decoded again, and no more.
   if (headers.size === MAX_HEADERS) headers.clear()
   const kept = deepFreeze(header as CompactJws['header'])
   // A copy: a part of the token would keep all of it.
