@@ -14,5 +14,7 @@ export default {
     // One process for all: a mutant costs the tests that reach it, not the loading of Express.
     isolate: false,
     fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 }

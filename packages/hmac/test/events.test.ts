@@ -250,3 +250,36 @@ test('a wrong signature without a Host, as HTTP/1.0 allows, is a wrong signature
   await once(socket.resume(), 'close')
   expect(said()).toMatchObject({ type: 'access.denied', reason: 'bad_signature', ...SCHEDULER })
 })
+
+test.each([
+  ['a stranger', { caller: 'stranger' }, 'unknown_caller'],
+  ['a version that is not there', { version: 9 }, 'unknown_key_version'],
+  ['a wrong signature', { secret: 'another-secret-that-is-long-enough-as-well' }, 'bad_signature'],
+])('over a declared digest %s is refused before the body is read', async (_who, signing, reason) => {
+  const listenedTo = new Set<unknown>()
+  let before: unknown[] = []
+  app = await hmacApp({
+    formats,
+    before: [
+      (request, _response, next) => {
+        request.on('newListener', (name) => listenedTo.add(name))
+        next()
+      },
+    ],
+    onDenied: ({ respond }) => {
+      before = [...listenedTo]
+      respond()
+    },
+  })
+  const body = 'never sent'
+  const headers = { ...sign({ body, ...signing }), host: AUDIENCE, 'content-length': String(body.length) }
+  const socket = connect(app.port, '127.0.0.1')
+  const head = Object.entries(headers).map(([key, value]) => `${key}: ${value}\r\n`)
+  socket.write(`POST /jobs?a=1 HTTP/1.1\r\n${head.join('')}\r\n`)
+  const [answer] = await once(socket, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /)
+  expect(said()).toMatchObject({ type: 'access.denied', reason })
+  // Nothing has begun to read the stream, or to wait for it.
+  expect(before).toEqual([])
+  socket.destroy()
+})
