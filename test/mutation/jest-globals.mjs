@@ -10,3 +10,4 @@ function unlessMeasured(title, ...rest) {
   return MEASURES_TIME.test(title) ? vitestTest.skip(title, ...rest) : vitestTest(title, ...rest)
 }
 export const test = Object.assign(unlessMeasured, { each: vitestTest.each.bind(vitestTest) })
+export const it = test

@@ -1,4 +1,6 @@
-export declare const TARGETS: Readonly<
-  Record<string, readonly { sources: readonly string[]; tests: readonly string[] }[]>
->
-export declare const FLOORS: Readonly<Record<string, number>>
+interface Part {
+  readonly sources: readonly string[]
+  readonly tests: readonly string[]
+  readonly floor?: number
+}
+export declare const TARGETS: Readonly<Record<string, readonly Part[]>>

@@ -1,10 +1,12 @@
 /**
  * The decision paths of each package, in parts: sources, and the tests that are run for each mutant of them. A part's tests
- * are few and quick: mutants of module-level constants are tried against all of them.
+ * are few and quick: mutants of module-level constants are tried against all of them. `floor` is the score in percent below
+ * which a run fails, so that what has been reached is kept; a part without one has yet to be measured.
  */
 export const TARGETS = {
   core: [
-    { sources: ['gate/verdict', 'remember-on'], tests: ['verdict'] },
+    { sources: ['gate/verdict'], tests: ['verdict'], floor: 100 },
+    { sources: ['remember-on'], tests: ['verdict'] },
     { sources: ['request/authorization'], tests: ['authorization'] },
     { sources: ['request/message'], tests: ['message'] },
   ],
@@ -22,17 +24,16 @@ export const TARGETS = {
         'events',
         'alike-bodies',
       ],
+      floor: 90,
     },
+    { sources: ['formats/grammar'], tests: ['grammar'], floor: 89 },
     { sources: ['mac', 'single-use', 'secret-key', 'read'], tests: ['mac', 'x-headers', 'keys', 'replay'] },
     { sources: ['formats/x-headers'], tests: ['x-headers', 'x-headers-nonce', 'order', 'keys'] },
-    { sources: ['formats/grammar'], tests: ['grammar'] },
   ],
   'mcp-credential': [
-    { sources: ['token', 'base62'], tests: ['token-form'] },
+    { sources: ['token'], tests: ['token-form'], floor: 95 },
+    { sources: ['base62'], tests: ['token-form'], floor: 90 },
+    { sources: ['tools/rules'], tests: ['tool-rules'], floor: 98 },
     { sources: ['read', 'verify'], tests: ['read', 'gate'] },
-    { sources: ['tools/rules'], tests: ['tool-rules'] },
   ],
 }
-
-/** The score below which a run of a whole package fails, in percent: what has been reached is kept. */
-export const FLOORS = { core: 0, hmac: 0, 'mcp-credential': 0 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { addCounts, countByFile, scoreOf, table } from '../mutation/score.mjs'
-import { FLOORS, TARGETS } from '../mutation/targets.mjs'
+import { TARGETS } from '../mutation/targets.mjs'
 import { root } from './workspace.js'
 
 test('every source and every test of `npm run mutation` is there, and no source is measured twice', () => {
@@ -14,10 +14,9 @@ test('every source and every test of `npm run mutation` is there, and no source 
   }
 })
 
-test('the packages of `npm run mutation` are run each night, and each has a floor', () => {
+test('the packages of `npm run mutation` are run each night', () => {
   const workflow = readFileSync(join(root, '.github/workflows/mutation.yml'), 'utf8')
   expect(/package: \[(.*)\]/.exec(workflow)?.[1]?.split(', ')).toEqual(Object.keys(TARGETS))
-  expect(Object.keys(FLOORS)).toEqual(Object.keys(TARGETS))
 })
 
 test('a mutation score is the share of mutants that a test noticed, a hang being noticed, and no test being none', () => {
