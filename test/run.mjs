@@ -21,6 +21,7 @@ const jestArguments = words.filter((word) => !['--quick', '--long', '--covered']
 /** The tests that have a long form. */
 const LONG = [
   'test/browser/console',
+  'test/consumers/new-user',
   'test/faults/',
   'test/integration/dpop-replay',
   'test/integration/hmac-rollout',

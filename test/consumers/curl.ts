@@ -29,8 +29,10 @@ export function sendCurl(command: string, to: (url: string) => string): Promise<
   let url = ''
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word === '-X') init.method = words.shift() ?? ''
-    else if (word === '-H') headers.append(...((words.shift() ?? '').split(/: */, 2) as [string, string]))
-    else if (word === '-d') {
+    else if (word === '-H') {
+      const [, name = '', value = ''] = /^([^:]+): *(.*)$/.exec(words.shift() ?? '') ?? []
+      headers.append(name, value)
+    } else if (word === '-d') {
       init.body = words.shift() ?? ''
       init.method ??= 'POST'
       if (!headers.has('content-type')) headers.set('content-type', 'application/x-www-form-urlencoded')
