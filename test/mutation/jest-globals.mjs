@@ -10,4 +10,3 @@ function unlessMeasured(title, ...rest) {
   return MEASURES_TIME.test(title) ? vitestTest.skip(title, ...rest) : vitestTest(title, ...rest)
 }
 export const test = Object.assign(unlessMeasured, { each: vitestTest.each.bind(vitestTest) })
-export const it = test
