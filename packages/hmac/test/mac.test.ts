@@ -20,7 +20,7 @@ describe('macOf', () => {
     )
   })
 
-  it.each([2047, 2048, 2049])('is HMAC-SHA256 for a text of %i bytes, where a key has room for 2048', (length) => {
+  test.each([2047, 2048, 2049])('is HMAC-SHA256 for a text of %i bytes, where a key has room for 2048', (length) => {
     const secret = Buffer.alloc(64, 7)
     const text = 'é'.repeat(length)
     const expected = createHmac('sha256', secret).update(text, 'latin1').digest('hex')

@@ -279,7 +279,7 @@ function refuseWithoutProvider(chosen: Readonly<Record<string, unknown>>): void 
   throw new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     'oauth',
-    `createSettingsSessions: option "oauth" is required with "${name}": without a provider, whoever has a link is its user. ` +
+    `createSettingsSessions: option "oauth" is required with "${name}": without a provider, anyone who has a link is its user. ` +
       `Set it, such as to settingsOAuthFromEnv(process.env); or leave "${name}" out, where the link is enough`,
   )
 }

@@ -186,7 +186,7 @@ function warnOfHttp(origin: string): void {
   warnOnce({
     code: 'COUNTERSIGN_OAUTH_HTTP',
     cause: origin,
-    message: `requireOAuthBearer asks ${origin} over http: whoever is on the way can read tokens and replace keys`,
+    message: `requireOAuthBearer asks ${origin} over http: anyone on the way can read tokens and replace keys`,
     remedy: "Use https, with 'ca' for a private authority. Keep 'dangerouslyAllowHttp' to a network that is all yours.",
   })
 }

@@ -43,7 +43,7 @@ const ENDPOINTS: readonly Setting[] = ['authUrl', 'tokenUrl', 'userinfoUrl']
 /** Options of {@link settingsOAuthFromEnv}. */
 export interface SettingsOAuthFromEnvOptions {
   /**
-   * Whether the start fails when none of the variables is set. Without a provider, whoever has a link is its user. Default:
+   * Whether the start fails when none of the variables is set. Without a provider, anyone who has a link is its user. Default:
    * in production (`NODE_ENV` of this environment).
    */
   readonly required?: boolean | undefined
@@ -113,7 +113,7 @@ function absent(
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     issuer,
-    `${OWNER}: no variable of a provider is set${why}, so whoever has a link would be its user. ` +
+    `${OWNER}: no variable of a provider is set${why}, so anyone who has a link would be its user. ` +
       `Set ${preset} or ${issuer}, ${clientId} and ${clientSecret}; or give required: false, where the link is enough`,
   )
 }
