@@ -231,7 +231,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       good,
       'an ID token': { before: [200], both: [200, 'wrong_type'], after: [401, 'wrong_type'] },
       'for another API': { before: [401], both: [401], after: [401, 'wrong_audience'] },
-      'in the query': { before: [200], both: [200], after: [400, 'ambiguous'] },
+      'in the query': { before: [200], both: [200, 'token in the URL'], after: [400, 'ambiguous'] },
       'the scope': good,
       'without the scope': { before: [403], both: [403], after: [403, 'insufficient_scope'] },
       nothing: { before: [401], both: [401], after: [401, 'missing'] },
