@@ -13,7 +13,7 @@ export interface JsonlOptions {
   readonly syncEachWrite?: boolean
   /**
    * Told the hash of the last line, every `headSeconds` while events come, before another file is begun and at the end. Keep
-   * it where whoever can write the file cannot: `verifyJsonl(path, { expect })` then finds a file that was cut.
+   * it where who can write the file cannot: `verifyJsonl(path, { expect })` then finds a file that was cut.
    */
   readonly onHead?: (head: { readonly chain: string; readonly hash: string }) => void
   /** Seconds. Default 60. */

@@ -66,7 +66,7 @@ export function readBody(
 
 /**
  * Reads a body that is going to be refused as {@link readBody} would, so that the refusal takes as long as one that needs the
- * bytes; but no further than {@link drain}, 256 KiB and 1 s. `'unread'` where it goes on after that.
+ * bytes; but no further than {@link drain}, 256 KiB and 1 s. `'unread'` where it continues after that.
  *
  * @throws {TypeError} as {@link readBody} does.
  */

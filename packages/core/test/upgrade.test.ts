@@ -165,7 +165,7 @@ describe('an upgrade that is refused', () => {
     expect(await client.closed()).toMatch(/503 Service Unavailable[\s\S]*\}$/)
   })
 
-  test('is closed although the client goes on sending and never closes', async () => {
+  test('is closed although the client keeps sending and never closes', async () => {
     world.gateOf().upgrade(world.server, '/live', world.listener)
     const serverSide = once(world.server, 'connection').then(([socket]) => socket as Duplex)
     const client = await askUpgrade(world.port, '/live', bad)

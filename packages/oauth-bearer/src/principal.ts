@@ -92,7 +92,7 @@ export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
  * The verdict with a principal of its own. What was verified once is granted to many requests: whoever attaches something
  * to a principal, such as in a `WeakMap`, attaches it to that request alone.
  */
-export function grantAnew({ principal, detail }: Granted<OAuthBearerPrincipal>): Granted<OAuthBearerPrincipal> {
+export function grantAgain({ principal, detail }: Granted<OAuthBearerPrincipal>): Granted<OAuthBearerPrincipal> {
   return Object.freeze(granted(Object.freeze({ ...principal }), detail))
 }
 

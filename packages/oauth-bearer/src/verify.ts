@@ -16,7 +16,7 @@ import type { FindRuntimeIssuer, IssuerAnswer } from './issuers/runtime-issuers.
 import { type CompactJws, type MalformedPart, parseJws } from './jwt/parse-jws.js'
 import { LEGACY_ISSUER, type Legacy } from './legacy.js'
 import type { OAuthBearerVerdict, Refused, SenderCheck, TokenOutcome, Verified } from './outcome.js'
-import { grantAnew, type OAuthBearerPrincipal } from './principal.js'
+import { grantAgain, type OAuthBearerPrincipal } from './principal.js'
 import { MALFORMED_TOKEN, type PresentedToken } from './read.js'
 import type { OAuthBearerReason } from './reasons.js'
 import { createTokenCache, digestOf } from './token-cache.js'
@@ -66,7 +66,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
     const known = cache.get(digest)
     if (known?.outcome === 'denied') return known
     if (known === undefined) return verifyNew(presented, digest, request, sender)
-    return sender === undefined ? stands(grantAnew(known.verdict)) : fromSender(known, sender)
+    return sender === undefined ? stands(grantAgain(known.verdict)) : fromSender(known, sender)
   }
 
   /** Not cached: each request has a principal of its own, and a revocation takes effect on the next one. */
@@ -77,7 +77,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
   function fromSender(verified: Verified, sender: SenderCheck): ReturnType<VerifyToken> {
     return andThen<Awaited<ReturnType<SenderCheck['confirm']>>, OAuthBearerVerdict>(
       sender.confirm(verified),
-      (confirmed = grantAnew(verified.verdict)) => {
+      (confirmed = grantAgain(verified.verdict)) => {
         if (confirmed.outcome === 'denied') return confirmed
         return andThen<OAuthBearerVerdict, OAuthBearerVerdict>(stands(confirmed), (standing) =>
           standing.outcome === 'granted' ? sender.claim(standing) : standing,
@@ -103,7 +103,7 @@ export function createVerify(setup: VerifySetup): VerifyToken {
     return andThen<TokenOutcome, OAuthBearerVerdict>(outcome, (verified) => {
       if (verified.outcome !== 'verified') return verified
       cache.set(digest, verified)
-      return sender === undefined ? stands(grantAnew(verified.verdict)) : fromSender(verified, sender)
+      return sender === undefined ? stands(grantAgain(verified.verdict)) : fromSender(verified, sender)
     })
   }
 }

@@ -4,7 +4,7 @@ import { MAX_LINE_BYTES } from './split-lines.js'
 
 /** The end of a file: where the next line follows. */
 export interface FileTail {
-  /** The hash of the last whole line, whoever wrote it. */
+  /** The hash of the last whole line, no matter who wrote it. */
   readonly head: string
   /** Bytes in the file. */
   readonly size: number

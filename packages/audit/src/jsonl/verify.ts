@@ -130,7 +130,7 @@ function followCut(reader: Reader, bytes: Buffer): Alteration | undefined {
   return undefined
 }
 
-/** Whether a chain goes on with a line that names this one before it; one that is not known yet starts with it. */
+/** Whether a chain continues with a line that names this one before it; one that is not known yet starts with it. */
 function continues({ chains, recent }: Reader, chain: string, previous: string | undefined): boolean {
   const known = chains.get(chain)
   if (known !== undefined) return known.head === previous

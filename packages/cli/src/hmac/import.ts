@@ -106,7 +106,7 @@ async function compare(
   return { fresh, existing: rows.length - fresh.length }
 }
 
-/** A row of its own ends the shared secret for a caller, and whoever signs with that one would be refused. */
+/** A row of its own ends the shared secret for a caller, and who signs with that one would be refused. */
 async function tellShared(context: Context, backend: PostgresBackend, fresh: readonly SealedRow[]): Promise<void> {
   const stored = await backend.list()
   const has = (caller: string) => stored.some((secret) => secret.caller === caller)

@@ -59,7 +59,7 @@ export class FloodFold {
     return bucket
   }
 
-  /** Tells what was counted so far, and begins anew. */
+  /** Tells what was counted so far, and begins again. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

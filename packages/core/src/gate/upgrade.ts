@@ -96,7 +96,7 @@ function listenOn(emitter: EventEmitter): Map<string, OnUpgrade> {
     })
   }
   const decide: OnUpgrade = (request, socket, head) => {
-    // A client that resets the connection must not end the process, whoever takes the upgrade, or nobody.
+    // A client that resets the connection must not end the process, no matter who takes the upgrade.
     socket.on('error', ignore)
     paths.get(pathOf(request))?.(request, socket, head)
   }

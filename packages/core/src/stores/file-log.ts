@@ -231,7 +231,7 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
       // A change that is refused here has its lines in the log already: without this, a restart would make it.
       isUnsynced = durability === 'acknowledged'
       if (isUnsynced && fsync === 'always') fdatasyncSync(log as number)
-      // Whoever takes the log over reads it after that: it has this line, or this is refused.
+      // Who takes the log over reads it after that: it has this line, or this is refused.
       checkHeld()
       if (isUnsynced) acknowledge(end)
       isUnsynced = false
