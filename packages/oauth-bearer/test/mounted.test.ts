@@ -265,7 +265,7 @@ describe('what the app’s callbacks throw', () => {
     const keyCache = { load: () => Promise.reject(load.error), save: () => Promise.reject(load.error) }
     app = await oauthApp({ keyCache })
     expect((await app.get(await app.token())).status).toBe(200)
-    const reported = app.events.filter(({ type }) => type === 'oauth.keys.unavailable')
+    const reported = app.events.filter(({ type }) => type === 'oauth.keys.uncached')
     expect(reported.map(({ attributes }) => [attributes?.failure, attributes?.error])).toEqual([
       ['key_cache', 'Error'],
       ['key_cache', 'Error'],

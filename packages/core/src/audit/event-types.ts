@@ -27,6 +27,7 @@ export type AuditEventType =
   | 'oauth.keys.rotated'
   | 'oauth.keys.unavailable'
   | 'oauth.keys.recovered'
+  | 'oauth.keys.uncached'
   | 'mcp.credential.issued'
   | 'mcp.credential.superseded'
   | 'mcp.credential.revoked'
@@ -78,6 +79,11 @@ export const auditEventTypes: Readonly<Record<AuditEventType, EventDefaults>> = 
   'oauth.keys.rotated': success('an issuer published another set of keys'),
   'oauth.keys.unavailable': { outcome: 'error', severity: 'warning', meaning: "the issuer's JWKS is unreachable" },
   'oauth.keys.recovered': success("the issuer's JWKS is reachable again"),
+  'oauth.keys.uncached': {
+    outcome: 'error',
+    severity: 'warning',
+    meaning: "the cache of an issuer's keys failed; the keys come from the issuer",
+  },
 
   'mcp.credential.issued': success('a credential was issued for a thread'),
   'mcp.credential.superseded': success('a newer credential replaced one'),

@@ -33,7 +33,7 @@ export function keyReport(audit: Audit, issuer: string): KeyReport {
     cacheFailed(error) {
       if (!audit.active) return
       const attributes = { issuer, failure: 'key_cache', ...describeError(error) }
-      void audit.emit({ type: 'oauth.keys.unavailable', gate: 'oauth-bearer', reason: 'keys', attributes })
+      void audit.emit({ type: 'oauth.keys.uncached', gate: 'oauth-bearer', attributes })
     },
     rotated(added, removed) {
       if (!audit.active) return
