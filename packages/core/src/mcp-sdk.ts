@@ -86,7 +86,8 @@ function lazily<T>(name: string, make: () => T): PropertyDescriptor {
     enumerable: true,
     get() {
       const value = make()
-      become(this, value)
+      // An app may have frozen its owner: then it is made at each read.
+      if (Object.isExtensible(this)) become(this, value)
       return value
     },
     set(value) {

@@ -275,6 +275,8 @@ describe('authInfoOf', () => {
       'https://b.example/',
       'https://c.example/',
     ])
+    const frozen = Object.freeze(authInfoOf(principal, { resource: 'https://a.example' }))
+    expect(frozen.resource?.href).toBe('https://a.example/')
     expect(() => authInfoOf(principal, { resource: 'no URL' })).toThrow('Invalid URL')
   })
 
