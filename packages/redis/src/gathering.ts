@@ -1,3 +1,4 @@
+import { isUnavailable } from '@countersign/core/gate-kit'
 import { isCluster, type RedisClient } from './client.js'
 import type { ScriptCall } from './connection.js'
 import type { SharedScript } from './script.js'
@@ -30,7 +31,14 @@ interface Way {
 /** Calls that one command takes: all others of the server wait for as long as it runs. */
 const MOST = 32
 /** What one call's records may do to a whole command: such a call is sent alone. */
-const IS_OF_ONE = /\b(WRONGTYPE|CROSSSLOT)\b|attempt to /
+const IS_OF_ONE = /\bWRONGTYPE\b|attempt to |bad argument /
+/** A cluster's node words it so, and proxies before one as they like. */
+const NAMES_SLOTS = /\bCROSSSLOT\b|same slot/i
+
+/** Whether the server refused a command, for a store, because its keys lie in several slots: it has some, which its client may not know. */
+export function isCrossSlot(error: unknown): boolean {
+  return isUnavailable(error) && NAMES_SLOTS.test(String((error.cause as Error | undefined)?.message))
+}
 
 /**
  * Sends the calls of a script that one turn of the event loop brings in one command. To send, to read and to answer a command
@@ -85,9 +93,10 @@ export class Gathering {
 
   #failed({ script, keys, args, waiting }: Bunch, error: unknown): void {
     const answer = String(((error as Error).cause as Error | undefined)?.message)
-    const isOfOne = waiting.length > 1 && IS_OF_ONE.test(answer)
     // A server that is no cluster's to its client may be one all the same, behind a proxy.
-    if (answer.includes('CROSSSLOT')) this.#hasSlots = true
+    const isOfSlots = isCrossSlot(error)
+    if (isOfSlots) this.#hasSlots = true
+    const isOfOne = waiting.length > 1 && (isOfSlots || IS_OF_ONE.test(answer))
     for (const [at, { tag, resolve, reject }] of waiting.entries()) {
       if (!isOfOne) {
         reject(error)

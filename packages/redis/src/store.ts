@@ -1,4 +1,5 @@
 export type { LateReply } from './connection.js'
+export { isCrossSlot } from './gathering.js'
 export { keyTag, partitionTags } from './key-tag.js'
 export type { Notices } from './notices.js'
 export { createNotices } from './notices.js'

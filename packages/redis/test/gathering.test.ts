@@ -92,6 +92,21 @@ test('[redis-server-error] a call whose records are broken fails alone', async (
   ])
 })
 
+test('[redis-server-error] a call whose records lack a number fails alone', async () => {
+  const redis = client(server.url)
+  const runner = createScriptRunner(redis, 'tests', 'test_store', patient)
+  const later = defineSharedScript('gathering_later', {
+    keys: ['key'],
+    args: [],
+    body: "return math.max(1, tonumber(call('GET', key)))",
+  })
+  const ask = (key: string) => runner.ask(later, TAG, [`${TAG}:${key}`], [])
+  await redis.set(`${TAG}:number`, '7')
+  const answers = await Promise.allSettled([ask('number'), ask('none'), ask('number')])
+  const seven = { status: 'fulfilled', value: 7 }
+  expect(answers).toEqual([seven, { status: 'rejected', reason: expect.objectContaining(unavailable) }, seven])
+})
+
 test('[redis-key-tags] a server with slots that its client takes for one without gets a command for each tag', async () => {
   const lone = await RedisServer.start('--cluster-enabled', 'yes')
   try {
@@ -110,6 +125,24 @@ test('[redis-key-tags] a server with slots that its client takes for one without
   } finally {
     await lone.stop()
   }
+})
+
+test('[redis-key-tags] a proxy before a cluster may say in its own words that keys have several slots', async () => {
+  const redis = client(server.url)
+  const runner = createScriptRunner(redis, 'tests', 'test_store', patient)
+  // As the proxies of hosted clusters answer.
+  const ofOneTag = defineSharedScript('gathering_of_one_tag', {
+    keys: ['key'],
+    args: [],
+    body: `for at = 2, #KEYS do
+  if KEYS[at] ~= KEYS[1] then error({err = "ERR 'EVALSHA' command keys must in same slot"}) end
+end
+return 1`,
+  })
+  const ask = (tag: string) => runner.ask(ofOneTag, tag, [tag], [])
+  const both = () => Promise.all([ask(TAG), ask(OTHER), ask(TAG)])
+  expect(await both()).toEqual([1, 1, 1])
+  expect(await commandsOf(server, async () => expect(await both()).toEqual([1, 1, 1]))).toBe(2)
 })
 
 test('[redis-deadline] an outage fails all that went out together, and what was late does nothing', async () => {

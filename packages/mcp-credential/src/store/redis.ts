@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { UnavailableError } from '@countersign/core'
-import { BoundedTtlMap, isUnavailable, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
+import { BoundedTtlMap, option, resolveOptions, systemClock } from '@countersign/core/gate-kit'
 import type { RedisClient, RedisStoreOptions } from '@countersign/redis'
-import { createNotices, createScriptRunner, redisStoreOptionRules } from '@countersign/redis/store'
+import { createNotices, createScriptRunner, isCrossSlot, redisStoreOptionRules } from '@countersign/redis/store'
 import { addressOf, providerHash, sessionHash, threadHash } from '../token.js'
 import { byNotice } from './concerned.js'
 import type { CredentialLife, McpCredentialStore, RevocableScope } from './port.js'
@@ -237,9 +237,4 @@ export function redisCredentials(redis: RedisClient, options: RedisCredentialsOp
 /** The hash by which keys and ids have what is revoked. */
 function hashOf(scope: RevocableScope, id: string): string {
   return scope === 'thread' ? threadHash(id) : scope === 'provider' ? providerHash(id) : sessionHash(id)
-}
-
-/** What a server with slots answers to a script whose keys lie in more than one, before it runs. */
-function isCrossSlot(error: unknown): boolean {
-  return isUnavailable(error) && String((error.cause as Error | undefined)?.message).includes('CROSSSLOT')
 }
