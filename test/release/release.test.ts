@@ -68,6 +68,12 @@ test('nothing is named and nothing published until the maintainers say who owns 
   }
 })
 
+test('nothing is published but what was packed before', () => {
+  fill(NAMED)
+  const { status, stderr } = scriptOf('publish.mjs')
+  expect([status, stderr]).toEqual([2, 'publish.mjs needs --pack <folder>, or --from <folder> with what was packed\n'])
+})
+
 test('one file names the repository for every manifest, the pages of the messages, and CODEOWNERS', () => {
   expect(checkNames(NAMED, copiedPackages(), copiedHomepage()).length).toBe(publicPackages().length + 1)
   fill(NAMED)

@@ -58,6 +58,12 @@ export class Gathering {
   /** Runs a shared script, on its keys and arguments alone, and settles with its own result. */
   ask(script: SharedScript, tag: string, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      // A number too few would give each call behind it the answer to another.
+      if (keys.length !== script.keys || args.length !== script.args) {
+        throw new TypeError(
+          `${script.name} takes ${script.keys} keys and ${script.args} arguments, and got ${keys.length} and ${args.length}`,
+        )
+      }
       const bunch = this.#bunchOf(script, tag)
       for (const key of keys) bunch.keys.push(key)
       for (const arg of args) bunch.args.push(arg)
@@ -83,12 +89,18 @@ export class Gathering {
   #send(index: number): void {
     const [bunch] = this.#bunches.splice(index, 1) as [Bunch]
     const { script, tag, keys, args, waiting } = bunch
-    this.#way.call(tag, { script, keys, args }).then(
-      (results) => {
-        for (const [at, { resolve }] of waiting.entries()) resolve((results as readonly unknown[])[at])
-      },
-      (error: unknown) => this.#failed(bunch, error),
-    )
+    this.#way
+      .call(tag, { script, keys, args })
+      .then(
+        (results) => {
+          const answers = answersIn(results, waiting.length, script)
+          for (const [at, { resolve }] of waiting.entries()) resolve(answers[at])
+        },
+        (error: unknown) => this.#failed(bunch, error),
+      )
+      .catch((error: unknown) => {
+        for (const { reject } of waiting) reject(error)
+      })
   }
 
   #failed({ script, keys, args, waiting }: Bunch, error: unknown): void {
@@ -103,9 +115,18 @@ export class Gathering {
         continue
       }
       const own = { keys: part(keys, at, script.keys), args: part(args, at, script.args) }
-      this.#way.call(tag, { script, ...own }).then((results) => resolve((results as readonly unknown[])[0]), reject)
+      this.#way
+        .call(tag, { script, ...own })
+        .then((results) => resolve(answersIn(results, 1, script)[0]))
+        .catch(reject)
     }
   }
+}
+
+/** The answers of a command, one for each call, in their order. */
+function answersIn(results: unknown, count: number, { name }: SharedScript): readonly unknown[] {
+  if (Array.isArray(results) && results.length === count) return results
+  throw new TypeError(`${name} answered ${count} calls with something else than ${count} answers`)
 }
 
 function part<T>(list: readonly T[], at: number, length: number): readonly T[] {

@@ -79,6 +79,21 @@ test('more than the server should run at once go out in several commands', async
   expect(commands).toBe(4)
 })
 
+test('a call with a key too few is a bug of its caller, and gets nobody the answer to another', async () => {
+  const redis = client(server.url)
+  const ask = asking(redis)
+  const runner = createScriptRunner(redis, 'tests', 'test_store', patient)
+  await redis.set(`${TAG}:a`, 'A')
+  const answers = await Promise.allSettled([
+    ask('a'),
+    runner.ask(get, TAG, [`${TAG}:b`], ['x']),
+    runner.ask(get, TAG, [`${TAG}:b`, `${TAG}:other`], []),
+    ask('a'),
+  ])
+  const failed = { status: 'rejected', reason: expect.any(TypeError) }
+  expect(answers).toEqual([{ status: 'fulfilled', value: 'A' }, failed, failed, { status: 'fulfilled', value: 'A' }])
+})
+
 test('[redis-server-error] a call whose records are broken fails alone', async () => {
   const redis = client(server.url)
   const ask = asking(redis)

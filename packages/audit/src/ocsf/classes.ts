@@ -48,6 +48,7 @@ const BY_TYPE: Readonly<Record<AuditEventType, OcsfActivity>> = {
   'oauth.keys.rotated': UPDATE,
   'oauth.keys.unavailable': OTHER,
   'oauth.keys.recovered': OTHER,
+  'oauth.keys.uncached': OTHER,
   'mcp.credential.issued': PRIVILEGES,
   'mcp.credential.superseded': UPDATE,
   'mcp.credential.revoked': DELETE,
