@@ -166,7 +166,9 @@ test('the server of the chapter is the one that runs here', () => {
   const source = readFileSync(join(root, 'test/integration/rollout/process.ts'), 'utf8')
   const [, own = ''] = /\/\/ The guide's, from here\n([\s\S]*?)\n\/\/ to here\./.exec(source) ?? []
   const code = fences.find(({ language }) => language === 'ts')?.code ?? ''
-  expect(code.replace(/^import .*\n|^app\.listen\(3000\)$/gm, '').trim()).toBe(own.trim())
+  // The page's app has a Redis, a database and a port of its own.
+  expect(own).toContain('requireHmac(')
+  expect(code).toContain(own.trim())
 })
 
 test(
