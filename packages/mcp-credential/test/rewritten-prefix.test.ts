@@ -7,6 +7,7 @@ import {
 } from '@countersign/mcp-credential'
 import { redisCredentials } from '@countersign/mcp-credential/redis'
 import type { McpCredentialStore } from '@countersign/mcp-credential/store'
+import { partitionTags } from '@countersign/redis/store'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import express from 'express'
 import { Redis } from 'ioredis'
@@ -108,7 +109,10 @@ test('a record that was copied to another namespace of a Redis proves nothing th
   }
   const { token } = await one.issue(agent)
   expect(await standing(other, token)).toBe('unknown')
-  for (const key of await redis.keys('{one:*')) await redis.copy(key, key.replace('{one:', '{other:'))
+  const tags = partitionTags('other', 'mcp')
+  for (const [partition, tag] of partitionTags('one', 'mcp').entries()) {
+    for (const key of await redis.keys(`${tag}*`)) await redis.copy(key, key.replace(tag, tags[partition] as string))
+  }
   expect([await standing(one, token), await standing(other, token)]).toEqual(['live', 'wrong_secret'])
   redis.disconnect()
   await server.stop()
