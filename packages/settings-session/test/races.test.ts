@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { isLong } from '../../../test/support/run-length.js'
 import { type StoreSubject, subjects } from './support/store-subjects.js'
 import { issue, LIMITS, newSessionToken, newUser } from './support/store-world.js'
 
-/** Transactions take longer than scripts. */
-const runsOn = (name: string) => (name === 'PostgreSQL' ? 5 : 50)
+const OWN = ['memory', 'file', 'Redis', 'a Redis cluster']
+
+/** Transactions take longer than scripts; other clients of Redis run the same scripts. */
+const runsOn = (name: string) => (isLong || OWN.includes(name) ? 50 : 5)
 
 describe.each(subjects.map(([name, start]) => [name, start, runsOn(name)] as const))('on %s', (_name, start, runs) => {
   let subject: StoreSubject
