@@ -22,7 +22,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'a claim whose reply came late is taken up by one retry in its process: it counts once, and no copy passes',
     'decision 0092',
   ],
-  'redis-own-stall': ["a stall of the app's own event loop is no outage of Redis", 'decision 0091'],
+  'redis-own-stall': ["a stall of the app's own event loop is not an outage of Redis", 'decision 0091'],
   'redis-demotion': [
     'a demoted primary behind a stable address costs one reconnection, at most once in 5 s',
     'ASVS 16.5.2',
