@@ -198,7 +198,10 @@ export const mcpCredential: Texts<McpCredentialReason | McpCredentialDependency 
     'The `Mcp-Session-Id` is not of a session of this thread.',
     'Nothing: the client initialises a session of its own.',
   ],
-  malformed_body: ['The body is not JSON-RPC 2.0 in UTF-8.', '`why` of the event says what is wrong.'],
+  malformed_body: [
+    'The body is not JSON-RPC 2.0 in UTF-8, or `Mcp-Method` or `Mcp-Name` contradicts it.',
+    '`why` of the event says what is wrong.',
+  ],
   unsupported_body: [
     'The body has another media type or a content encoding.',
     'Send `application/json` without `Content-Encoding`.',

@@ -87,7 +87,8 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
     owasp: 'input_validation_fail',
     problem: {
       error: 'invalid_request',
-      detail: 'The body must be JSON-RPC 2.0: JSON in UTF-8, with no member twice in an object',
+      detail:
+        'The body must be JSON-RPC 2.0 (JSON in UTF-8, no member twice in an object) and match Mcp-Method and Mcp-Name',
     },
   },
   unsupported_body: {

@@ -79,15 +79,17 @@ test('handshake methods, notifications and answers are never refused for a capab
 test('Mcp-Method and Mcp-Name must say what the body says', async () => {
   const open = toolCall('preview_open')
   expect(await status(open, { 'mcp-method': 'tools/call', 'mcp-name': 'preview_open' })).toBe(200)
-  expect(await status(open, { 'mcp-method': 'tools/list' })).toBe(403)
+  expect(await status(open, { 'mcp-method': 'tools/list' })).toBe(400)
   expect(app.events.at(-1)?.attributes).toEqual({ why: 'header_mismatch' })
-  expect(await status(open, { 'mcp-name': 'preview_close' })).toBe(403)
-  expect(await status([open, { jsonrpc: '2.0', id: 2, method: 'ping' }], { 'mcp-method': 'tools/call' })).toBe(403)
+  expect(await status(open, { 'mcp-name': 'preview_close' })).toBe(400)
+  expect(await status([open, { jsonrpc: '2.0', id: 2, method: 'ping' }], { 'mcp-method': 'tools/call' })).toBe(400)
   const encoded = `=?base64?${Buffer.from('preview_öffnen').toString('base64')}?=`
   expect(await status(toolCall('preview_öffnen'), { 'mcp-name': encoded })).toBe(200)
-  expect(await status(toolCall('preview_open'), { 'mcp-name': encoded })).toBe(403)
+  expect(await status(toolCall('preview_open'), { 'mcp-name': encoded })).toBe(400)
+  const shouted = `=?BASE64?${Buffer.from('preview_open').toString('base64')}?=`
+  expect(await status(open, { 'mcp-name': shouted })).toBe(400)
   const prompt = { jsonrpc: '2.0', id: 1, method: 'prompts/get', params: { name: 'a' } }
-  expect(await status(prompt, { 'mcp-name': 'b' })).toBe(403)
+  expect(await status(prompt, { 'mcp-name': 'b' })).toBe(400)
   const resource = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'file:///a' } }
   expect(await status(resource, { 'mcp-name': 'file:///a' })).toBe(200)
 })

@@ -101,7 +101,10 @@ function refuse(
   prefix: string,
 ): ToolRefusal {
   const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
-  if (why === 'not_json_rpc') return denied('malformed_body', { detail: { ...detail, attributes } })
+  // Fields that contradict the body are a wrong request, 400, whatever the credential allows (MCP 2026-07-28).
+  if (why === 'not_json_rpc' || why === 'header_mismatch') {
+    return denied('malformed_body', { detail: { ...detail, attributes } })
+  }
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
   const missed: AuditAttributes =
@@ -170,8 +173,8 @@ function checkHeaders({ headers }: IncomingMessage, message: Message): MessageRe
     : { why: 'header_mismatch', needs: NOTHING }
 }
 
-/** A name that a header field cannot hold is sent as `=?base64?…?=`. */
+/** A name that a header field cannot hold is sent as `=?base64?…?=`, in lower case: another spelling is a name like any other. */
 function decodeName(value: string): string {
-  const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/i.exec(value)
+  const encoded = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(value)
   return encoded === null ? value : Buffer.from(encoded[1] as string, 'base64').toString('utf8')
 }
