@@ -26,9 +26,10 @@ process.chdir(root)
 const folder = mkdtempSync(join(tmpdir(), 'countersign-mutation-'))
 const files = new Map()
 const below = []
-for (const { sources, tests, floor = 0 } of parts) {
+for (const { sources, tests, stores = ['memory'], floor = 0 } of parts) {
   const chosen = sources.filter((source) => source.includes(only))
   process.env.MUTATION_TESTS = tests.map((test) => `packages/${name}/test/${test}.test.ts`).join(',')
+  process.env.MUTATION_STORES = stores.join(',')
   const mutants = await new Stryker({
     // The packages are linked to each other, so a copy of the workspace would load the originals. The files are restored.
     inPlace: true,

@@ -9,7 +9,7 @@ type Read = string | Denied<McpCredentialReason>
 const PLACEHOLDER = /^(?:bearer +)?(?:\$\{|\$[a-z_]|\{env:|\{\{|%[a-z_]\w*%)/i
 const MAX_PLACEHOLDER_LENGTH = 256
 /** The schemes that an event may name: any other text may be a secret. */
-const KNOWN_SCHEMES: readonly string[] = ['basic', 'bearer', 'digest', 'dpop', 'hmac', 'negotiate', 'signature']
+const KNOWN_SCHEMES: readonly string[] = ['basic', 'digest', 'dpop', 'hmac', 'negotiate', 'signature']
 
 /**
  * The token that a request presents in its one `Authorization` field, `Bearer` in any case (RFC 6750 §2.1). Undefined
