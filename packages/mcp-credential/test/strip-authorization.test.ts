@@ -200,6 +200,8 @@ test('[mcp-header-removed] removes it and nothing else, whatever fields there ar
     'Host',
     '__proto__',
     'constructor',
+    // As long as the one that is removed.
+    'X-Correlation',
   )
   const lines = fc.array(fc.tuple(name, fc.constantFrom('1', '2', '')), { maxLength: 8 }).map((pairs) => pairs.flat())
   fc.assert(
@@ -226,6 +228,17 @@ test('[mcp-header-removed] removes it and nothing else, whatever fields there ar
       }
     }),
   )
+})
+
+test('removes it once more from a request that got it back', async () => {
+  await parsed(SENT, (request) => {
+    stripAuthorization(request)
+    request.headersDistinct = { authorization: ['Bearer secret'] }
+    request.rawHeaders.push('Authorization', 'Bearer secret')
+    stripAuthorization(request)
+    expect(request.rawHeaders).toEqual(SENT.toSpliced(2, 2))
+    expect(request.headersDistinct.authorization).toBeUndefined()
+  })
 })
 
 test('headersDistinct can be read and set as before', async () => {
