@@ -6,6 +6,15 @@
 export const TARGETS = {
   core: [
     { sources: ['gate/verdict'], tests: ['verdict'], floor: 100 },
+    { sources: ['gate/grants'], tests: ['grants', 'once', 'proven'] },
+    {
+      sources: ['gate/define-gate'],
+      tests: ['pipeline', 'once', 'on-denied', 'optional-and-stacked', 'bugs', 'answers'],
+    },
+    { sources: ['gate/exit'], tests: ['on-denied', 'over'] },
+    { sources: ['gate/answer', 'gate/problem'], tests: ['answers', 'bugs'] },
+    { sources: ['gate/challenge'], tests: ['challenge'] },
+    { sources: ['gate/record'], tests: ['pipeline', 'bugs', 'optional-and-stacked'] },
     { sources: ['remember-on'], tests: ['verdict'], floor: 80 },
     { sources: ['request/authorization'], tests: ['authorization'], floor: 98 },
     { sources: ['request/message'], tests: ['message'] },
