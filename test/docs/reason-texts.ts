@@ -198,9 +198,10 @@ export const mcpCredential: Texts<McpCredentialReason | McpCredentialDependency 
     'The `Mcp-Session-Id` is not of a session of this thread.',
     'Nothing: the client initialises a session of its own.',
   ],
-  malformed_body: [
-    'The body is not JSON-RPC 2.0 in UTF-8, or `Mcp-Method` or `Mcp-Name` contradicts it.',
-    '`why` of the event says what is wrong.',
+  malformed_body: ['The body is not JSON-RPC 2.0 in UTF-8.', '`why` of the event says what is wrong.'],
+  header_mismatch: [
+    'The header field that `why` names says another method or tool than the body (MCP 2026-07-28). A JSON-RPC request gets the error -32020 with status 400.',
+    'Find what rewrites the header field or the body: a proxy, or a client that is not the SDK. Clients of the SDK fetch the list of tools again and retry.',
   ],
   unsupported_body: [
     'The body has another media type or a content encoding.',

@@ -17,6 +17,7 @@ export type McpCredentialReason =
   | 'insufficient_scope'
   | 'session_mismatch'
   | 'malformed_body'
+  | 'header_mismatch'
   | 'unsupported_body'
   | 'body_too_large'
 
@@ -87,9 +88,13 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
     owasp: 'input_validation_fail',
     problem: {
       error: 'invalid_request',
-      detail:
-        'The body must be JSON-RPC 2.0 (JSON in UTF-8, no member twice in an object) and match Mcp-Method and Mcp-Name',
+      detail: 'The body must be JSON-RPC 2.0: JSON in UTF-8, with no member twice in an object',
     },
+  },
+  header_mismatch: {
+    status: 400,
+    owasp: 'input_validation_fail',
+    problem: { error: 'invalid_request', detail: 'Mcp-Method and Mcp-Name must match the body' },
   },
   unsupported_body: {
     status: 415,
@@ -106,6 +111,7 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
 const UNCHALLENGED: ReadonlySet<McpCredentialReason> = new Set([
   'session_mismatch',
   'malformed_body',
+  'header_mismatch',
   'unsupported_body',
   'body_too_large',
 ])

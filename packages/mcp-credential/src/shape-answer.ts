@@ -8,6 +8,8 @@ import { jsonBodyOf, readJsonBody } from './tools/json-body.js'
 // JSON-RPC's range for errors of the server's own (JSON-RPC 2.0 §5.1), but for what the MCP SDKs use themselves.
 const FORBIDDEN = -32_003
 const ENDED = -32_004
+// HeaderMismatch (MCP 2026-07-28): clients fetch the tools again and retry.
+const HEADER_MISMATCH = -32_020
 const WAIT =
   'The server cannot check the credential right now. Wait and retry this call. The credential is still valid.'
 
@@ -26,6 +28,10 @@ export function shapeAnswer(
 ): Answer {
   if (refusal.outcome === 'unavailable') return { ...answer, problem: { ...answer.problem, detail: WAIT } }
   if (refusal.outcome !== 'denied') return answer
+  if (refusal.reason === 'header_mismatch') {
+    const ids = requestIds(jsonBodyOf(request))
+    return ids === undefined ? answer : jsonRpcAnswer(answer, refusal, ids, HEADER_MISMATCH, answer.status)
+  }
   const isForbidden = refusal.reason === 'insufficient_scope'
   if ((isForbidden ? denyAs : deadAs) === 'http' || !(isForbidden || isEnded(refusal.reason))) return answer
   const body = jsonBodyOf(request)
@@ -91,11 +97,12 @@ function jsonRpcAnswer(
   { parameters = {} }: Denied<McpCredentialReason>,
   ids: Id | readonly Id[],
   code: number,
+  status = 200,
 ): Answer {
   const data = { error: problem.error, ...parameters }
   const message = (id: Id) => ({ jsonrpc: '2.0', id, error: { code, message: problem.detail, data } })
   return {
-    status: 200,
+    status,
     headers: { 'Cache-Control': 'no-store', 'Content-Type': 'application/json; charset=utf-8' },
     problem,
     body: JSON.stringify(Array.isArray(ids) ? ids.map(message) : message(ids as Id)),

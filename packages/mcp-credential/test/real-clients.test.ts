@@ -131,6 +131,23 @@ describe.each(['v1', 'v2'] as const)('a server of SDK %s', (server) => {
   })
 })
 
+test('a client of SDK v2 learns that something between changed the name of its tool', async () => {
+  const issued = await credentials.issue({ ...agent, threadId: 'mismatch' })
+  const client = new ClientV2({ name: 'agent', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
+  const rewriting = async (input: string | URL, init?: RequestInit) => {
+    const headers = new Headers(init?.headers)
+    if (headers.get('mcp-method') === 'tools/call') headers.set('mcp-name', 'preview_close')
+    return fetch(input, { ...init, headers })
+  }
+  const requestInit = { headers: { Authorization: issued.authorizationHeader } }
+  await client.connect(new TransportV2(new URL(`${running.url}/v2`), { requestInit, fetch: rewriting }))
+  await expect(client.callTool({ name: 'preview_open', arguments: { page: 'a' } })).rejects.toMatchObject({
+    code: -32020,
+    message: 'Mcp-Method and Mcp-Name must match the body',
+  })
+  await client.close()
+})
+
 test('[mcp-stream-ends] the open stream of a client of SDK v1 ends on revocation', async () => {
   const issued = await credentials.issue({ ...agent, threadId: 'stream' })
   let opened = 0

@@ -80,8 +80,9 @@ test('Mcp-Method and Mcp-Name must say what the body says', async () => {
   const open = toolCall('preview_open')
   expect(await status(open, { 'mcp-method': 'tools/call', 'mcp-name': 'preview_open' })).toBe(200)
   expect(await status(open, { 'mcp-method': 'tools/list' })).toBe(400)
-  expect(app.events.at(-1)?.attributes).toEqual({ why: 'header_mismatch' })
+  expect([app.last(), app.events.at(-1)?.attributes]).toEqual(['header_mismatch', { why: 'mcp_method' }])
   expect(await status(open, { 'mcp-name': 'preview_close' })).toBe(400)
+  expect([app.last(), app.events.at(-1)?.attributes]).toEqual(['header_mismatch', { why: 'mcp_name' }])
   expect(await status([open, { jsonrpc: '2.0', id: 2, method: 'ping' }], { 'mcp-method': 'tools/call' })).toBe(400)
   const encoded = `=?base64?${Buffer.from('preview_öffnen').toString('base64')}?=`
   expect(await status(toolCall('preview_öffnen'), { 'mcp-name': encoded })).toBe(200)
@@ -92,6 +93,27 @@ test('Mcp-Method and Mcp-Name must say what the body says', async () => {
   expect(await status(prompt, { 'mcp-name': 'b' })).toBe(400)
   const resource = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'file:///a' } }
   expect(await status(resource, { 'mcp-name': 'file:///a' })).toBe(200)
+})
+
+test('a request whose header fields contradict it gets the JSON-RPC error HeaderMismatch with status 400', async () => {
+  const { status, headers: sent, text } = await send(app.port, { ...headers, 'mcp-name': 'b' }, toolCall('a', 7))
+  expect([status, sent['content-type'], sent['www-authenticate']]).toEqual([
+    400,
+    'application/json; charset=utf-8',
+    undefined,
+  ])
+  expect(JSON.parse(text)).toEqual({
+    jsonrpc: '2.0',
+    id: 7,
+    error: {
+      code: -32020,
+      message: 'Mcp-Method and Mcp-Name must match the body',
+      data: { error: 'invalid_request' },
+    },
+  })
+  const notification = { jsonrpc: '2.0', method: 'notifications/initialized' }
+  const refused = await send(app.port, { ...headers, 'mcp-method': 'ping' }, notification)
+  expect([refused.status, JSON.parse(refused.text).error]).toEqual([400, 'invalid_request'])
 })
 
 test('a name that is not a string, and a body that is not JSON-RPC, are 400', async () => {

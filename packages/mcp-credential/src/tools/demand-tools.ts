@@ -17,7 +17,7 @@ type Message = Readonly<Record<string, unknown>>
 
 /** Why a message is refused. `needs` is what would be enough; empty when nothing would. */
 interface MessageRefusal {
-  readonly why: 'tool' | 'no_pattern' | 'not_json_rpc' | 'header_mismatch'
+  readonly why: 'tool' | 'no_pattern' | 'not_json_rpc' | 'mcp_method' | 'mcp_name'
   readonly tool?: string
   readonly needs: readonly string[]
 }
@@ -101,9 +101,9 @@ function refuse(
   prefix: string,
 ): ToolRefusal {
   const attributes = { why, ...(tool === undefined || holdsToken(tool, prefix) ? {} : { tool }) }
-  // Fields that contradict the body are a wrong request, 400, whatever the credential allows (MCP 2026-07-28).
-  if (why === 'not_json_rpc' || why === 'header_mismatch') {
-    return denied('malformed_body', { detail: { ...detail, attributes } })
+  if (why === 'not_json_rpc') return denied('malformed_body', { detail: { ...detail, attributes } })
+  if (why === 'mcp_method' || why === 'mcp_name') {
+    return denied('header_mismatch', { detail: { ...detail, attributes } })
   }
   const scope = needs.join(' ')
   const enough = scope === '' ? {} : { parameters: { scope }, members: { scope } }
@@ -165,12 +165,10 @@ function checkHeaders({ headers }: IncomingMessage, message: Message): MessageRe
   const own = memberOf(message, 'method')
   const method = memberOf(headers, 'mcp-method')
   const name = memberOf(headers, 'mcp-name')
-  if (method !== undefined && method !== own) return { why: 'header_mismatch', needs: NOTHING }
+  if (method !== undefined && method !== own) return { why: 'mcp_method', needs: NOTHING }
   const named = NAMED.get(own)
   if (name === undefined || named === undefined) return undefined
-  return decodeName(String(name)) === parameterOf(message, named)
-    ? undefined
-    : { why: 'header_mismatch', needs: NOTHING }
+  return decodeName(String(name)) === parameterOf(message, named) ? undefined : { why: 'mcp_name', needs: NOTHING }
 }
 
 /** A name that a header field cannot hold is sent as `=?base64?…?=`, in lower case: another spelling is a name like any other. */
