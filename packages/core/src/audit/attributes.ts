@@ -3,73 +3,73 @@
  * cut and cleaned like every text of an event; a list is one text, separated by spaces. Seconds are to the millisecond.
  */
 export interface DiagnosticAttributes {
-  /** Of `expired` and `idle`: for how long what was presented has not been valid, the clock tolerance not counted. */
+  /** For `expired` and `idle`: how long ago the credential stopped being valid, without the clock tolerance. */
   readonly late_by_seconds?: number
-  /** Of `not_yet_valid`: how long it is until what was presented is valid, the clock tolerance not counted. */
+  /** For `not_yet_valid`: how long until the credential becomes valid, without the clock tolerance. */
   readonly early_by_seconds?: number
-  /** By how much clocks may differ. */
+  /** How far clocks may differ. */
   readonly tolerance_seconds?: number
-  /** Of a signature: how old it is by its own time; below zero where it is dated ahead. */
+  /** For a signature: its age by its own timestamp; negative if it is dated in the future. */
   readonly skew_seconds?: number
-  /** Of `expired` and `not_yet_valid`: how old, or how far ahead, a signature may be. */
+  /** For `expired` and `not_yet_valid`: how far in the past, or in the future, a signature may be dated. */
   readonly window_seconds?: number
-  /** Of `wrong_audience`: for whom the credential is. */
+  /** For `wrong_audience`: the credential's audiences. */
   readonly audiences?: string
-  /** Of `wrong_audience`: who we are. */
+  /** For `wrong_audience`: the audiences that the gate accepts. */
   readonly expected_audiences?: string
-  /** Of `wrong_audience`: the client that the token was issued to, where only some clients are accepted. */
+  /** For `wrong_audience`: the client that the token was issued to, if only some clients are accepted. */
   readonly client_id?: string
-  /** Of `wrong_audience`: the clients that are accepted. */
+  /** For `wrong_audience`: the clients that are accepted. */
   readonly expected_client_ids?: string
-  /** Of `wrong_issuer`: the issuer that the token names. */
+  /** For `wrong_issuer`: the issuer that the token names. */
   readonly token_issuer?: string
-  /** Of `wrong_issuer`: the issuers that are accepted. */
+  /** For `wrong_issuer`: the issuers that are accepted. */
   readonly expected_issuers?: string
-  /** Of `wrong_algorithm`: the algorithm that the token names. */
+  /** For `wrong_algorithm`: the algorithm that the token names. */
   readonly algorithm?: string
-  /** Of `wrong_algorithm`: the algorithms that are accepted. */
+  /** For `wrong_algorithm`: the algorithms that are accepted. */
   readonly expected_algorithms?: string
-  /** Of `wrong_type`: the type that the token names; `none` where it names none. */
+  /** For `wrong_type`: the type that the token names, or `none`. */
   readonly token_type?: string
-  /** Of `wrong_type`: the types that are accepted. */
+  /** For `wrong_type`: the types that are accepted. */
   readonly expected_types?: string
-  /** Of `unknown_key`: the key that the token names. */
+  /** For `unknown_key`: the key that the token names. */
   readonly key_id?: string
-  /** Of `missing_claim`: the claim that is missing or has a wrong type. Of `wrong_type`: the one that access tokens do not have. */
+  /** For `missing_claim`: the claim that is missing or has the wrong type. For `wrong_type`: a claim that access tokens do not have. */
   readonly claim?: string
-  /** The authentication scheme of what was presented, where a gate takes more than one. */
+  /** The authentication scheme of the credential, if a gate accepts more than one. */
   readonly scheme?: string
-  /** Of `bound_token`: what the token is bound to, the members of its `cnf`; `none` where it is bound to nothing. */
+  /** For `bound_token`: what the token is bound to (the members of its `cnf`), or `none`. */
   readonly binding?: string
-  /** Of `bound_token`: what it must be bound to here; `none` for a bearer token. */
+  /** For `bound_token`: what it must be bound to here; `none` for a bearer token. */
   readonly expected_binding?: string
-  /** The thumbprint of the key that the sender of a token proved to have (RFC 7638). */
+  /** The thumbprint of the key that the sender of a token has proven (RFC 7638). */
   readonly jkt?: string
-  /** Of `malformed` and its like, and of `ambiguous`: which part of what was presented. A constant of ours. */
+  /** For `malformed`, similar reasons and `ambiguous`: which part of the credential. One of our constants. */
   readonly part?: string
-  /** Of `malformed` and `bad_proof`: what is wrong with that part, where it is a known mistake, such as `milliseconds` for seconds. */
+  /** For `malformed` and `bad_proof`: a known mistake in that part, such as `milliseconds` instead of seconds. */
   readonly hint?: string
-  /** Of a body or a token that is too long: the most that is accepted. */
+  /** For a body or a token that is too long: the limit. */
   readonly limit_bytes?: number
-  /** Of `insufficient_scope`: the scopes or capabilities that the holder has. */
+  /** For `insufficient_scope`: the scopes or capabilities that the holder has. */
   readonly scopes_held?: string
-  /** Of `insufficient_scope`: the scopes or capabilities that are needed. */
+  /** For `insufficient_scope`: the scopes or capabilities that are needed. */
   readonly scopes_needed?: string
-  /** Of `stale`: how long ago the person was verified. */
+  /** For `stale`: how long ago the person was verified. */
   readonly age_seconds?: number
-  /** Of `stale`: how long ago that may be. */
+  /** For `stale`: the longest accepted age. */
   readonly max_age_seconds?: number
-  /** Of `wrong_kind`: the kind of the session. */
+  /** For `wrong_kind`: the kind of the session. */
   readonly kind?: string
-  /** Of `wrong_kind`: the kinds that are accepted. */
+  /** For `wrong_kind`: the kinds that are accepted. */
   readonly expected_kinds?: string
-  /** Of a dependency that could not be asked: `timeout`, the code or name of what caused it, or the word of an error reply of Redis. */
+  /** For an unreachable dependency: `timeout`, the code or name of the cause, or the error word of a Redis reply. */
   readonly failure?: string
-  /** Of `mcp.credential.issued`: what the credential allows. */
+  /** For `mcp.credential.issued`: what the credential allows. */
   readonly capabilities?: string
-  /** Of a change of state: what brought it about, where that is not its type. */
+  /** For a change of state: the cause, if the type does not say it. */
   readonly cause?: string
-  /** Of a revocation: who asked for it, as the app that revoked names them. */
+  /** For a revocation: who asked for it, as named by the app that revoked. */
   readonly operator?: string
 }
 
