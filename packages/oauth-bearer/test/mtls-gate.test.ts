@@ -182,6 +182,17 @@ describe('[mtls-header] behind a proxy', () => {
     expect((await send(await bound(), { certificate: client })).status).toBe(401)
   })
 
+  test('[mtls-vary] what a certificate in a header field opens, no cache gives to another one', async () => {
+    mount({ header: { format: 'client-cert', trust: ['127.0.0.0/8'] } })
+    expect((await send(await bound(), { headers })).headers.vary).toBe('client-cert')
+    expect((await send(await tokenOf(), { headers })).headers.vary).toBeUndefined()
+  })
+
+  test('[mtls-vary] a certificate of the connection itself is in no Vary', async () => {
+    mount('accepted')
+    expect((await send(await bound(), { certificate: client })).headers.vary).toBeUndefined()
+  })
+
   test('the app can find the certificate itself', async () => {
     mount({ certificate: (incoming) => decodeURIComponent(String(incoming.headers['x-cert'])) })
     const escaped = { 'x-cert': encodeURIComponent(CLIENT_CERTIFICATE) }

@@ -239,7 +239,8 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'a header field counts only where that was said, and from trusted peers alone',
     'RFC 9440 §4; RFC 8705 §6.5; ASVS 4.1.3',
   ],
-  'mtls-header-forms': ['Client-Cert, XFCC and PEM are read strictly', 'RFC 9440 §2.1'],
+  'mtls-header-forms': ['Client-Cert, XFCC and PEM are read strictly', 'RFC 9440 §2.1; RFC 9440 §2.2'],
+  'mtls-vary': ['no cache gives what a certificate in a header field opened to another one', 'RFC 9440 §2.4'],
   'mtls-composed': ['optional and composed gates, upgrades and the adapter of the MCP SDK', 'RFC 8705 §3'],
   'mtls-thumbprint': ['a thumbprint has one spelling', 'RFC 8705 §3.1'],
   'mtls-real-provider': [

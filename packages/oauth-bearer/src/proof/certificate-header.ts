@@ -3,11 +3,15 @@ import type { Request } from 'express'
 import type { CertificateFormat, CheckedCertificateHeader, ClientCertificate } from '../mtls-options.js'
 import { certificateDigest } from './certificate.js'
 
-/** Finds the certificate in the header field of a trusted proxy. From any other peer the field says nothing. */
+/**
+ * Finds the certificate in the header field of a trusted proxy. From any other peer the field says nothing. What it opens is
+ * cached for this certificate alone (RFC 9440 §2.4).
+ */
 export function certificateInHeader({ format, field, isTrusted }: CheckedCertificateHeader) {
   const read = READERS[format]
   return (request: Request): ClientCertificate | undefined => {
     if (!isTrusted(request)) return undefined
+    if (request.res?.headersSent === false) request.res.vary(field)
     const [text, ...others] = fieldLines(request, field)
     return text === undefined || others.length > 0 ? undefined : read(text)
   }
@@ -19,7 +23,7 @@ const READERS: Readonly<Record<CertificateFormat, (text: string) => ClientCertif
   pem: unescaped,
 }
 
-/** RFC 9440 §2.1: a byte sequence (RFC 9651 §3.3.5). */
+/** RFC 9440 §2.1, §2.2: one byte sequence (RFC 9651 §3.3.5). */
 function fromClientCert(text: string): Uint8Array | undefined {
   const base64 = /^:([A-Za-z0-9+/]+={0,2}):$/.exec(text.trim())?.[1]
   return base64 === undefined ? undefined : Buffer.from(base64, 'base64')
