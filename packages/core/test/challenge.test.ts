@@ -53,13 +53,15 @@ describe('a challenge', () => {
     ).toBe('bearer realm="a", Key, DPoP algs="ES256"')
   })
 
-  test('of several hides no parameters behind a bare scheme: clients read the first', () => {
-    const bare = { scheme: 'Bearer' }
+  test.each([
+    [{ scheme: 'Bearer' }, 'Bearer'],
+    [{ scheme: 'Bearer', parameters: { realm: 'mcp' } }, 'Bearer realm="mcp"'],
+  ])('of several hides no parameters behind %j, which tells nothing: clients read the first', (bare, alone) => {
     const telling = { scheme: 'bearer', parameters: { resource_metadata: 'https://a.example.com/m' } }
     const expected = 'bearer resource_metadata="https://a.example.com/m", Key'
     expect(formatChallenges([bare, { scheme: 'Key' }, telling])).toBe(expected)
     expect(formatChallenges([telling, bare, { scheme: 'Key' }])).toBe(expected)
-    expect(formatChallenges([bare, { scheme: 'Key' }])).toBe('Bearer, Key')
+    expect(formatChallenges([bare, { scheme: 'Key' }])).toBe(`${alone}, Key`)
   })
 
   test.each([

@@ -123,13 +123,16 @@ export function isEnded(reason: McpCredentialReason): boolean {
   return ENDED.has(reason)
 }
 
+// `Bearer` must be followed by a parameter (RFC 6750 §3).
+const NOTHING_PRESENTED: readonly Challenge[] = [{ scheme: 'Bearer', parameters: { realm: 'mcp' } }]
+
 /** The challenge of a refusal; without one, that of a request that presents nothing (RFC 6750 §3). */
 export function challengeOf(refusal?: Denied<McpCredentialReason>): readonly Challenge[] {
   if (refusal !== undefined && UNCHALLENGED.has(refusal.reason)) return []
   const problem: Problem = (refusal && memberOf(reasons[refusal.reason], 'problem')) ?? {}
   const error = memberOf(problem, 'error')
   const error_description = memberOf(problem, 'error_description')
-  if (error === undefined) return [{ scheme: 'Bearer' }]
+  if (error === undefined) return NOTHING_PRESENTED
   const description: Readonly<Record<string, string>> = error_description === undefined ? {} : { error_description }
   return [{ scheme: 'Bearer', parameters: { error, ...description, ...refusal?.parameters } }]
 }

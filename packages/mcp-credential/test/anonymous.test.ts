@@ -60,7 +60,7 @@ describe('behind optional(), the rules of tools hold for callers without a crede
     expect([hello.status, JSON.parse(hello.text)]).toEqual([200, { body: toolCall('public_hello') }])
     expect(events).toEqual([])
     const refused = await send(port, {}, toolCall('preview_open'))
-    expect([refused.status, refused.headers['www-authenticate']]).toEqual([401, 'Bearer'])
+    expect([refused.status, refused.headers['www-authenticate']]).toEqual([401, 'Bearer realm="mcp"'])
     expect(events.map(({ type, reason, attributes }) => [type, reason, attributes])).toEqual([
       ['access.denied', 'missing', { why: 'tool', tool: 'preview_open', scopes_needed: 'preview', scopes_held: '' }],
     ])

@@ -32,11 +32,11 @@ export function formatChallenge({ scheme, parameters }: Challenge): string {
 
 /**
  * One field value; `Bearer` goes first, because clients read the first challenge only. For the same reason a scheme
- * without parameters is left out where the same one with parameters is there: it would hide them.
+ * that says no more than a realm is left out where the same one says more: it would hide that.
  */
 export function formatChallenges(challenges: readonly Challenge[]): string {
   const schemeOf = ({ scheme }: Challenge) => scheme.toLowerCase()
-  const isBare = ({ parameters }: Challenge) => Object.keys(parameters ?? {}).length === 0
+  const isBare = ({ parameters }: Challenge) => Object.keys(parameters ?? {}).every((name) => name === 'realm')
   const told = new Set(challenges.filter((challenge) => !isBare(challenge)).map(schemeOf))
   const telling = challenges.filter((challenge) => !isBare(challenge) || !told.has(schemeOf(challenge)))
   const isBearer = (challenge: Challenge) => schemeOf(challenge) === 'bearer'
