@@ -46,7 +46,10 @@ export const TARGETS = {
     { sources: ['read'], tests: ['presented-token', 'read'] },
     { sources: ['verify'], tests: ['verify'] },
     { sources: ['strip-authorization'], tests: ['strip-authorization'] },
-    { sources: ['tools/demand-tools', 'tools/json-body'], tests: ['tools', 'body', 'anonymous'] },
+    { sources: ['tools/demand-tools'], tests: ['tools', 'body', 'anonymous'] },
+    { sources: ['tools/json-body'], tests: ['json-body'] },
+    { sources: ['first-calls'], tests: ['waiting-calls'] },
+    { sources: ['shape-answer'], tests: ['dead-holders', 'tools'] },
     { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-ids'] },
     { sources: ['registry/resolver'], tests: ['gate', 'diagnosis', 'events'] },
     {

@@ -71,6 +71,7 @@ test('handshake methods, notifications and answers are never refused for a capab
     expect((await send(app.port, own, { jsonrpc: '2.0', id: 1, method })).status).toBe(200)
   }
   expect((await send(app.port, own, { jsonrpc: '2.0', id: 1, result: {} })).status).toBe(200)
+  expect((await send(app.port, own, { jsonrpc: '2.0', id: 1, error: { code: 1, message: '' } })).status).toBe(200)
   expect((await send(app.port, own, toolCall('preview_open'))).status).toBe(403)
   expect((await send(app.port, own)).status).toBe(200)
   expect((await send(app.port, own, undefined, 'DELETE')).status).toBe(200)
@@ -91,8 +92,16 @@ test('Mcp-Method and Mcp-Name must say what the body says', async () => {
   expect(await status(open, { 'mcp-name': shouted })).toBe(400)
   const prompt = { jsonrpc: '2.0', id: 1, method: 'prompts/get', params: { name: 'a' } }
   expect(await status(prompt, { 'mcp-name': 'b' })).toBe(400)
+  // What only holds an encoded name is a name of its own, for a proxy too.
+  const within = `=?base64?${Buffer.from('preview_open').toString('base64')}?=`
+  expect(await status(open, { 'mcp-name': within })).toBe(200)
+  for (const name of [`x${within}`, `${within}x`]) expect(await status(open, { 'mcp-name': name })).toBe(400)
+  expect(await status(prompt, { 'mcp-name': 'a' })).toBe(200)
   const resource = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri: 'file:///a' } }
   expect(await status(resource, { 'mcp-name': 'file:///a' })).toBe(200)
+  expect(await status(resource, { 'mcp-name': 'file:///b' })).toBe(400)
+  // A method that names nothing has nothing to agree with.
+  expect(await status({ jsonrpc: '2.0', id: 1, method: 'ping' }, { 'mcp-name': 'a' })).toBe(200)
 })
 
 test('a request whose header fields contradict it gets the JSON-RPC error HeaderMismatch with status 400', async () => {
@@ -137,6 +146,9 @@ test('[mcp-token-nowhere] an agent that sends its credential for the name of a t
   }
   expect(await status(toolCall('mcps_tool'))).toBe(403)
   expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern', tool: 'mcps_tool' })
+  const long = 'x'.repeat(43)
+  expect(await status(toolCall(long))).toBe(403)
+  expect(app.events.at(-1)?.attributes).toEqual({ why: 'no_pattern', tool: long })
 })
 
 test('long names that an agent makes up are not kept', async () => {
