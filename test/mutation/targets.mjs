@@ -50,8 +50,8 @@ export const TARGETS = {
     { sources: ['tools/json-body'], tests: ['json-body'] },
     { sources: ['first-calls'], tests: ['waiting-calls'] },
     { sources: ['shape-answer'], tests: ['dead-holders', 'tools'] },
-    { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-ids'] },
-    { sources: ['registry/resolver'], tests: ['gate', 'diagnosis', 'events'] },
+    { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'] },
+    { sources: ['registry/resolver'], tests: ['resolver'] },
     {
       sources: ['require-mcp-credential'],
       tests: ['gate', 'read', 'body', 'anonymous', 'once', 'session-ids', 'events'],

@@ -35,7 +35,7 @@ class SessionBindings {
     this.#registry = registry
   }
 
-  /** False when the request names a session that is not the owner's. Rejects or throws when the key cannot be had. */
+  /** False when the request names a session that is not the owner's. Rejects or throws when the key cannot be read. */
   admits(request: IncomingMessage, response: ServerResponse | undefined, owner: Owner): MaybePromise<boolean> {
     const [id, ...others] = fieldLines(request, HEADER)
     // Of two, the next reader of the request might take the other one.
