@@ -89,5 +89,9 @@ export const TARGETS = {
       sources: ['store/memory', 'store/memory/changes'],
       tests: ['log', 'store-registry', 'store-life', 'memory-life'],
     },
+    {
+      sources: ['store/redis/replies', 'store/redis/alias-cache', 'store/redis/keys'],
+      tests: ['redis-replies'],
+    },
   ],
 }
