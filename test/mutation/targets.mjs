@@ -50,7 +50,7 @@ export const TARGETS = {
     { sources: ['tools/json-body'], tests: ['json-body'] },
     { sources: ['first-calls'], tests: ['waiting-calls'] },
     { sources: ['shape-answer'], tests: ['dead-holders', 'tools'] },
-    { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'] },
+    { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'], floor: 98 },
     { sources: ['registry/resolver'], tests: ['resolver'] },
     {
       sources: ['require-mcp-credential'],
@@ -70,7 +70,7 @@ export const TARGETS = {
         'registry/issued-credential',
         'registry/name',
       ],
-      tests: ['events', 'store-life', 'unrecorded-issue', 'token'],
+      tests: ['issue-parts'],
     },
     {
       sources: [

@@ -81,8 +81,27 @@ describe('a session is used', () => {
     const registry = registryWith()
     const sealed = sealedFor(registry, 't1')
     const bare = sealedFor(registry, 't1', '')
-    for (const id of ['made', '', `x${sealed}`, `${sealed}x`, sealed.slice(0, -1), sealed.toUpperCase(), bare]) {
+    const longer = `made.${'é'.repeat(22)}`
+    for (const id of [
+      'made',
+      '',
+      `x${sealed}`,
+      `${sealed}x`,
+      sealed.slice(0, -1),
+      sealed.toUpperCase(),
+      bare,
+      longer,
+    ]) {
       expect([id, admits(registry, 't1', id)]).toEqual([id, false])
+    }
+  })
+
+  test('by its own thread in any request, one that can make no session too', () => {
+    const registry = registryWith()
+    const sealed = sealedFor(registry, 't1')
+    for (const more of [{ method: 'GET' }, { method: 'DELETE' }, { body: { method: 'tools/call' } }]) {
+      const of = (owner: string) => sessionBindingsOf(registry).admits(requestWith(more, sealed), response(), owner)
+      expect([of('t1'), of('t2')]).toEqual([true, false])
     }
   })
 
