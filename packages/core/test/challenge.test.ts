@@ -1,4 +1,4 @@
-import { denied, formatChallenge, formatChallenges, quote } from '@countersign/core/gate-kit'
+import { type Challenge, denied, formatChallenge, formatChallenges, quote } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import request from 'supertest'
@@ -71,7 +71,10 @@ describe('a challenge', () => {
     [{ scheme: 'Key', parameters: { 'realm="x", other': 'c' } }],
     [{ scheme: 'Key', parameters: { 'a\r\nSet-Cookie: b': 'c' } }],
   ])('[core-quoting] whose scheme or name is not a token is never written: %j', (challenge) => {
-    expect(() => formatChallenge(challenge)).toThrow(TypeError)
+    const { scheme, parameters = {} }: Challenge = challenge
+    const [wrong = scheme] = Object.keys(parameters)
+    const message = expect.stringContaining(JSON.stringify(wrong))
+    expect(() => formatChallenge(challenge)).toThrow(expect.objectContaining({ name: 'TypeError', message }))
   })
 
   test('[core-quoting] with a hostile value stays one header and one parameter, over HTTP', async () => {

@@ -39,7 +39,6 @@ export function formatChallenges(challenges: readonly Challenge[]): string {
   const isBare = ({ parameters }: Challenge) => Object.keys(parameters ?? {}).every((name) => name === 'realm')
   const told = new Set(challenges.filter((challenge) => !isBare(challenge)).map(schemeOf))
   const telling = challenges.filter((challenge) => !isBare(challenge) || !told.has(schemeOf(challenge)))
-  const isBearer = (challenge: Challenge) => schemeOf(challenge) === 'bearer'
-  const ordered = [...telling.filter(isBearer), ...telling.filter((challenge) => !isBearer(challenge))]
-  return [...new Set(ordered.map(formatChallenge))].join(', ')
+  const bearers = telling.filter((challenge) => schemeOf(challenge) === 'bearer')
+  return [...new Set([...bearers, ...telling].map(formatChallenge))].join(', ')
 }
