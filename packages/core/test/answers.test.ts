@@ -5,7 +5,7 @@ import express, { type ErrorRequestHandler } from 'express'
 import request from 'supertest'
 import { recordAudit } from '../../../test/support/audit-recorder.js'
 import { titleOf } from '../src/gate/problem.js'
-import { decides, deciding, type KeyVerdict, keyApp, keyGate } from './harness.js'
+import { decides, deciding, type KeyDefinition, type KeyVerdict, keyApp, keyGate } from './harness.js'
 
 const PROBLEM = 'application/problem+json; charset=utf-8'
 
@@ -173,6 +173,22 @@ describe('the shape of an answer', () => {
     expect(response.text).toBe('{"type":"about:blank","title":"Internal Server Error","status":500}')
     expect(events).toMatchObject([{ reason: 'internal_error', http: { status: 500 } }])
   })
+})
+
+test('[core-throw] the shape of an answer is not asked about a bug: that is 500 without detail', async () => {
+  const shape: KeyDefinition['shape'] = (plain) => ({ ...plain, headers: {}, body: 'the form of the gate' })
+  const { app } = keyApp(
+    {},
+    {
+      shape,
+      verify: () => {
+        throw new ReferenceError('a bug')
+      },
+    },
+  )
+  const response = await request(app).get('/1').set('x-key', 'good').expect(500)
+  expect(response.body).toEqual({ type: 'about:blank', title: 'Internal Server Error', status: 500 })
+  expect((await request(app).get('/1').expect(401)).text).toBe('the form of the gate')
 })
 
 describe('a method', () => {

@@ -148,8 +148,9 @@ export function defineGate<C, P extends PrincipalBase, R extends string, D exten
   function admit(passage: Passage<C>, standing: Standing<P, R, D>): void {
     const { request, credential, exit } = passage
     if (standing.outcome === 'granted') {
-      // Only now that it is recorded: a gate that ran meanwhile must not take it for proven.
-      if (!passage.isRecorded) addGrant(request, standing, credential, verifier, audit)
+      // Only now that it is recorded: a gate that ran meanwhile must not take it for proven. A grant that was remembered is
+      // added, too: `req.principal` shows it, so it is the last one.
+      addGrant(request, standing, credential, verifier, audit)
       return exit.admit(standing.principal)
     }
     let sent: Answer
