@@ -9,9 +9,10 @@ export const TARGETS = {
     { sources: ['gate/grants'], tests: ['grants', 'once', 'proven'] },
     {
       sources: ['gate/define-gate'],
-      tests: ['pipeline', 'once', 'on-denied', 'optional-and-stacked', 'bugs', 'answers'],
+      tests: ['pipeline', 'once', 'on-denied', 'optional-and-stacked', 'bugs', 'answers', 'demands'],
     },
-    { sources: ['gate/exit'], tests: ['on-denied', 'over'] },
+    { sources: ['gate/exit'], tests: ['exit'] },
+    { sources: ['gate/thrown'], tests: ['thrown'] },
     { sources: ['gate/answer', 'gate/problem'], tests: ['answers', 'bugs'] },
     { sources: ['gate/challenge'], tests: ['challenge'] },
     { sources: ['gate/record'], tests: ['pipeline', 'bugs', 'optional-and-stacked'] },
