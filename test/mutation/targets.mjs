@@ -18,7 +18,7 @@ export const TARGETS = {
     { sources: ['gate/record'], tests: ['pipeline', 'bugs', 'optional-and-stacked'] },
     { sources: ['remember-on'], tests: ['verdict'], floor: 80 },
     { sources: ['request/authorization'], tests: ['authorization'], floor: 98 },
-    { sources: ['request/message'], tests: ['message'] },
+    { sources: ['request/message'], tests: ['message', 'framing'], floor: 96 },
   ],
   hmac: [
     {

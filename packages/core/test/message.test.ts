@@ -1,5 +1,11 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { fieldLines, type HeaderFields, parseAuthorization, valuesOfFields } from '@countersign/core/gate-kit'
+import {
+  assertLinesCame,
+  fieldLines,
+  type HeaderFields,
+  parseAuthorization,
+  valuesOfFields,
+} from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import express from 'express'
 import fc from 'fast-check'
@@ -39,6 +45,12 @@ describe('the lines of a field', () => {
     expect(fieldLines({ rawHeaders }, 'authorization')).toEqual(['1', '3'])
   })
 
+  test('are not those of another name that is as long', () => {
+    const rawHeaders = ['x-authorized', '1', 'x-credential', '2']
+    expect(fieldLines({ rawHeaders }, 'x-credential')).toEqual(['2'])
+    expect(valuesOfFields({ rawHeaders }, ['x-credential'])).toEqual(['2'])
+  })
+
   test('are all there, for any headers', () => {
     const name = fc.constantFrom('a', 'A', 'ab', 'Ab', 'b')
     fc.assert(
@@ -56,6 +68,7 @@ describe('the lines of a field that an adapter left in `headers` alone', () => {
 
   test.each([
     ['a text is one', 'Bearer a', ['Bearer a']],
+    ['a text is left as it is', ' Bearer a ', [' Bearer a ']],
     ['a list is as many', ['Bearer a', 'Bearer b'], ['Bearer a', 'Bearer b']],
     ['an empty list is none', [], []],
     ['a text with a comma is two that were joined', 'Bearer a, Bearer b', ['Bearer a', 'Bearer b']],
@@ -100,7 +113,13 @@ describe('the lines of a field that an adapter left in `headers` alone', () => {
       ['a=1', 'b=2', 'c=3'],
     ])
     const many = Array.from({ length: 40 }, (_, at) => `x-${at}`)
-    expect(valuesOfFields({ rawHeaders: ['X-39', 'a', 'y', 'b'] }, many).at(-1)).toBe('a')
+    const ofMany = valuesOfFields({ rawHeaders: ['X-39', 'a', 'y', 'b'] }, many)
+    expect(ofMany).toEqual([...many.slice(1).map(() => undefined), 'a'])
+  })
+
+  test('are for several fields at once what the lines would have been', () => {
+    const headers = { a: ['1'], b: [], c: null, d: 7 }
+    expect(valuesOfFields({ rawHeaders: [], headers }, ['a', 'b', 'c', 'd'])).toEqual(['1', undefined, undefined, '7'])
   })
 
   test.each([
@@ -109,5 +128,43 @@ describe('the lines of a field that an adapter left in `headers` alone', () => {
   ])('a credential in %s is not one credential', (_title, authorization) => {
     const request = { rawHeaders: [], headers: { authorization } } as unknown as IncomingMessage
     expect(parseAuthorization(request)).toEqual({ kind: 'duplicated' })
+  })
+})
+
+describe('a field that something has put into `headers`', () => {
+  const check = (rawHeaders: readonly unknown[], authorization: unknown) => () =>
+    assertLinesCame({ rawHeaders, headers: { authorization } }, ['cookie', 'authorization'])
+
+  test.each<[string, readonly unknown[], unknown]>([
+    ['another value', ['Authorization', 'Bearer a'], 'Bearer b'],
+    ['a value beside other fields', ['Host', 'tests'], 'Bearer a'],
+    ['the value of another field', ['Host', 'Bearer a', 'x-authorized!', 'Bearer a'], 'Bearer a'],
+    ['a list', ['Authorization', 'Bearer a'], ['Bearer a', 'Bearer b']],
+    ['nothing, which is not what came', ['Authorization', 'Bearer a'], ''],
+  ])('is refused, because a gate would not see it: %s', (_title, rawHeaders, value) => {
+    expect(check(rawHeaders, value)).toThrow(
+      expect.objectContaining({
+        name: 'TypeError',
+        code: 'ERR_COUNTERSIGN_HEADER_REWRITTEN',
+        message: expect.stringContaining('"authorization"'),
+      }),
+    )
+  })
+
+  test.each<[string, readonly unknown[], unknown]>([
+    ['it is what came', ['Host', 'tests', 'AUTHORIZATION', 'Bearer a'], 'Bearer a'],
+    ['an adapter left a number in one of the two', ['Authorization', 7], '7'],
+    ['it was removed from `headers`', ['Authorization', 'Bearer a'], undefined],
+    ['several lines came, which a gate refuses or joins', ['authorization', 'a', 'Authorization', 'b'], 'a'],
+    ['several lines came, and an app has its own reading', ['authorization', 'a', 'authorization', 'b'], 'a, b'],
+    ['an adapter left no lines', [], 'Bearer a'],
+  ])('is accepted where %s', (_title, rawHeaders, value) => {
+    expect(check(rawHeaders, value)).not.toThrow()
+  })
+
+  test('is not looked for in a polluted prototype', () => {
+    const headers = Object.create({ authorization: 'Bearer a' })
+    expect(() => assertLinesCame({ rawHeaders: ['Host', 'tests'], headers }, ['authorization'])).not.toThrow()
+    expect(() => assertLinesCame({ rawHeaders: ['Host', 'tests'] }, ['authorization'])).not.toThrow()
   })
 })

@@ -120,7 +120,7 @@ function isAsItCame(rawHeaders: readonly unknown[], name: string, value: unknown
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (!isNamed(rawHeaders[index] as string, name)) continue
     count += 1
-    isSame = rawHeaders[index + 1] === value || String(rawHeaders[index + 1]) === String(value)
+    isSame = String(rawHeaders[index + 1]) === String(value)
   }
   return count > 1 || isSame
 }
@@ -191,5 +191,5 @@ export function isUpgrade(request: IncomingMessage): boolean {
 
 /** Says of a request that {@link isUpgrade}. */
 export function markUpgrade(request: IncomingMessage): void {
-  Object.defineProperty(request, UPGRADE, { value: request, enumerable: false, configurable: true })
+  Object.defineProperty(request, UPGRADE, { value: request })
 }
