@@ -1,7 +1,7 @@
 import { createSecretKey, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { sha256 } from '@countersign/core/gate-kit'
 import type { SignatureClaim } from './formats/format.js'
-import type { HmacSecretVersion } from './store/port.js'
+import type { OpenVersion } from './store/find-keys.js'
 
 /** The key that a signature was made with, and its MAC. */
 export interface ProvenMac {
@@ -19,7 +19,7 @@ export interface Audiences {
   readonly host: string | undefined
 }
 
-type Candidate = Pick<HmacSecretVersion, 'caller' | 'key' | 'version'>
+type Candidate = Pick<OpenVersion, 'caller' | 'key' | 'version'>
 
 const decoys: readonly Candidate[] = [{ caller: '', version: 0, key: createSecretKey(randomBytes(32)) }]
 
@@ -83,7 +83,6 @@ export function findMac(
 
 function tryKeys({ signature }: SignatureClaim, keys: readonly Candidate[], base: string): ProvenMac | undefined {
   for (const { caller, key, version } of keys) {
-    if (key === undefined) continue
     const mac = macOf(key, base)
     if (timingSafeEqual(mac, signature)) return { owner: caller, version, mac }
   }

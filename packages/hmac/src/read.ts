@@ -61,11 +61,11 @@ export function readSignature(
   target: SignedTarget,
 ): PresentedSignature | HmacDenied | undefined {
   let found: { readonly format: SignatureFormat; readonly claim: SignatureClaim | UnreadableClaim } | undefined
-  let isSecond = false
+  let presented = 0
   for (const format of formats) {
     const claim = format.parse(request, target)
     if (claim === undefined) continue
-    isSecond = found !== undefined
+    presented += 1
     found ??= { format, claim }
   }
   if (found === undefined) return undefined
@@ -73,7 +73,7 @@ export function readSignature(
   if (mayLackLines(request)) return refuse('malformed', format, 'header_lines')
   if (isUpgrade(request) && (request.method !== 'GET' || hasBody(request)))
     return refuse('malformed', format, 'upgrade')
-  if (isSecond) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
+  if (presented > 1) return denied('ambiguous', { detail: { attributes: { part: 'formats' } } })
   return 'unreadable' in claim
     ? refuse(claim.unreadable, format, claim.part, claim.hint)
     : { kind: 'signature', format, claim }
@@ -107,7 +107,7 @@ function readKey(request: Request, headers: readonly string[]): PresentedKey | H
   const key = keyIn(request, field)
   const isOne = sent.every((name) => fieldLines(request, name).length === 1 && keyIn(request, name) === key)
   if (!isOne) return denied('ambiguous', { detail })
-  return key === undefined || key === '' ? denied('bad_signature', { detail }) : { kind: 'key', key }
+  return key === undefined ? denied('bad_signature', { detail }) : { kind: 'key', key }
 }
 
 function keyIn(request: Request, field: string): string | undefined {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type BodyResult, readBody } from '@countersign/core/body'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { BodyDigests } from '../src/body-digests.js'
 
 const hex = (algorithm: string, data: string) => createHash(algorithm).update(data).digest('hex')
@@ -55,7 +55,7 @@ async function send(pieces: readonly string[]) {
 }
 
 describe('the digests of a body', () => {
-  it('take each piece of a body when it comes, before its end', async () => {
+  test('take each piece of a body when it comes, before its end', async () => {
     const { read, taken, computed } = await send(['one, ', 'two, ', 'three'])
     expect(read.toString()).toBe('one, two, three')
     expect(taken.join('')).toBe('one, two, three')
@@ -63,7 +63,7 @@ describe('the digests of a body', () => {
     expect(computed).toEqual([hex('sha256', 'one, two, three'), hex('sha512', 'one, two, three')])
   })
 
-  it('are those of the whole body where it did not come in pieces', () => {
+  test('are those of the whole body where it did not come in pieces', () => {
     const digests = new BodyDigests(['sha512', 'sha256']).of(Buffer.from('whole'))
     expect(digests.map((digest) => digest.toString('hex'))).toEqual([hex('sha512', 'whole'), hex('sha256', 'whole')])
   })

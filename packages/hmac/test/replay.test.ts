@@ -68,6 +68,14 @@ describe.each(formats)('a request signed in %s', (name, format) => {
     expect([await post(headers), app.last()]).toEqual([401, 'expired'])
   })
 
+  test('uses up its nonce, whatever that signs: another request with it is a copy', async () => {
+    app = await hmacApp({ formats: [format] })
+    const own = (body: string) => signed({ format, version: 3, body, nonce: 'n-1', now: app.clock.now() })
+    expect([await post(own('{}')), await post(own('[]'), '[]'), app.last()]).toEqual([200, 401, 'replayed'])
+    app.clock.advance(1000)
+    expect(await post(own('[]'), '[]')).toBe(200)
+  })
+
   test('is remembered for the window and two minutes, whatever its own date', async () => {
     const { replay, claims } = slowReplay()
     app = await hmacApp({ formats: [format], replay })

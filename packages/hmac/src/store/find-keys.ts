@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '@countersign/core'
 import { andThen } from '@countersign/core/gate-kit'
 import { SHARED_CALLER } from '../formats/grammar.js'
@@ -7,9 +8,12 @@ import type { HmacSecretStore, HmacSecretVersion } from './port.js'
 /** Of a signature that names no version, at most this many of the newest active versions are tried. */
 export const MAX_TRIED_VERSIONS: number = 8
 
+/** A version whose row has opened. */
+export type OpenVersion = HmacSecretVersion & { readonly key: KeyObject }
+
 /** What may have signed. */
 export interface FoundKeys {
-  readonly keys: readonly HmacSecretVersion[]
+  readonly keys: readonly OpenVersion[]
   /** Whether a version that may have signed does not open. */
   readonly hasUnreadable: boolean
   /** Why there is none. */
@@ -64,10 +68,14 @@ function select(versions: readonly HmacSecretVersion[], version: number | undefi
   const wanted = version === undefined ? active : active.filter((entry) => entry.version === version)
   const isKnownVersion = version === undefined || versions.some((entry) => entry.version === version)
   return {
-    keys: wanted.filter((entry) => entry.key !== undefined).slice(0, MAX_TRIED_VERSIONS),
-    hasUnreadable: wanted.some((entry) => entry.key === undefined),
+    keys: wanted.filter(isOpen).slice(0, MAX_TRIED_VERSIONS),
+    hasUnreadable: wanted.some((entry) => !isOpen(entry)),
     missing: isKnownVersion ? 'no_active_secret' : 'unknown_key_version',
   }
+}
+
+function isOpen(entry: HmacSecretVersion): entry is OpenVersion {
+  return entry.key !== undefined
 }
 
 /** Whether a version verifies at a moment. */
