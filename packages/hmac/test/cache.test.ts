@@ -176,6 +176,7 @@ describe('while the store fails', () => {
   })
 
   test('what was read is used for 5 minutes from then and no longer', async () => {
+    clock.advance(1_000_000)
     await readAnswered(set(1))
     clock.advance(299_999)
     expect(await readAnswered(DOWN)).toEqual(set(1))
@@ -247,6 +248,25 @@ describe('a caller that is forgotten', () => {
     await answer(set(2))
     expect([await after, read()]).toEqual([set(2), set(2)])
     expect(asked).toHaveLength(2)
+  })
+
+  test('while the store is asked: an answer that comes later than the next one does not replace it', async () => {
+    const before = read()
+    forgetCaller(store, 'a')
+    const after = read()
+    const [first, second] = open as [Answer, Answer]
+    await second(set(2))
+    await first(set(1))
+    expect(await Promise.all([before, after])).toEqual([set(1), set(2)])
+    expect(read()).toEqual(set(2))
+  })
+
+  test('has nothing to use while the store fails', async () => {
+    await readAnswered(set(1))
+    clock.advance(1)
+    forgetCaller(store, 'a')
+    await expect(readAnswered(DOWN)).rejects.toBe(DOWN)
+    expect(() => read()).toThrow(DOWN)
   })
 
   test('while the store fails: that failure is not that of who asks since', async () => {
