@@ -44,6 +44,8 @@ export const TARGETS = {
     { sources: ['store/cache'], tests: ['cache'] },
     { sources: ['store/memory', 'store/changes'], tests: ['memory-secrets'] },
     { sources: ['legacy', 'principal'], tests: ['legacy'] },
+    { sources: ['options'], tests: ['options-resolved'] },
+    { sources: ['require-hmac'], tests: ['rollout', 'x-headers', 'rfc9421', 'expect-continue', 'two-gates'] },
     { sources: ['body-digests'], tests: ['body-digests'] },
     { sources: ['formats/x-headers'], tests: ['x-headers-form', 'golden-vectors', 'x-headers'] },
     { sources: ['formats/rfc9421'], tests: ['rfc9421-form', 'golden-vectors'] },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { memorySecrets, secretsFromEnv } from '@countersign/hmac'
+import { secretsFromEnv } from '@countersign/hmac'
 import { type PostgresClient, postgresSecrets } from '@countersign/hmac/postgres'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, describe, test } from '@jest/globals'
@@ -21,10 +21,6 @@ function postgresStore(client: () => PostgresClient): MakeSecretStore {
     return postgresSecrets(client(), { keks, ...audited(audit) })
   }
 }
-
-describe('[hmac-store-contract] secrets in memory', () => {
-  contract((audit) => memorySecrets([], audited(audit)))
-})
 
 describe('[hmac-store-contract] secrets of the environment', () => {
   const env = { COUNTERSIGN_HMAC_SECRET_SCHEDULER: 'a-secret-of-the-environment-that-is-long' }
