@@ -29,7 +29,11 @@ const NOTHING_OF_OURS: readonly [Record<string, string>, object | undefined][] =
 test('nothing presented is 401 with a bare challenge; another scheme, or a token without our prefix, is nothing', async () => {
   for (const [headers, seen] of NOTHING_OF_OURS) {
     const answer = await send(app.port, headers)
-    expect([answer.status, answer.headers['www-authenticate'], app.last()]).toEqual([401, 'Bearer realm="mcp"', 'missing'])
+    expect([answer.status, answer.headers['www-authenticate'], app.last()]).toEqual([
+      401,
+      'Bearer realm="mcp"',
+      'missing',
+    ])
     expect(answer.headers['cache-control']).toBe('no-store')
     expect(app.events.at(-1)?.attributes).toEqual(seen)
   }
