@@ -7,39 +7,39 @@ import type { SettingsSessionDependency, SettingsSessionReason } from '../../pac
 type Texts<R extends string> = Readonly<Record<R, readonly [happened: string, remedy: string]>>
 
 const AUDIT_SINK: readonly [string, string] = [
-  'A `required` audit sink did not take the event, so nothing was granted.',
-  'Look at the sink: its disk, its connection, its queue. The warning `COUNTERSIGN_AUDIT_SINK_FAILED` has the error.',
+  'A `required` audit sink did not accept the event, so nothing was granted.',
+  'Check the sink: its disk, its connection, its queue. The warning `COUNTERSIGN_AUDIT_SINK_FAILED` has the error.',
 ]
-const REDIS = 'Check that Redis runs, is not full and answers within `commandTimeoutMs`; `countersign doctor` does.'
+const REDIS = 'Check that Redis runs, is not full and answers within `commandTimeoutMs`: run `countersign doctor`.'
 
 export const hmac: Texts<HmacReason | HmacDependency | 'audit_sink'> = {
   missing: [
-    'No header field of a configured format came, or with `part: tag` no signature with the tag of the gate.',
-    'Check whether a proxy removes the fields, and whether `formats` is what the signer uses.',
+    "The request has no header of a configured format or, with `part: tag`, no signature with the gate's tag.",
+    'Check whether a proxy removes the headers, and whether `formats` matches the signer.',
   ],
   malformed: [
-    'A header field departs from the grammar, or the body ended early.',
-    '`part` says which one. With `hint: milliseconds` the time is not in seconds. With `body: aborted` the client went away.',
+    'A header breaks the grammar, or the body ended early.',
+    '`part` says which one. With `hint: milliseconds`, the time is not in seconds. With `body: aborted`, the client disconnected.',
   ],
   ambiguous: [
-    'A header field came twice, or signatures in two formats, or two different old keys.',
-    'Send one signature. Of `Signature` and `Signature-Input`, each label may come once, and both must have it.',
+    'The request has a header twice, signatures in two formats, or two different old keys.',
+    'Send one signature. In `Signature` and `Signature-Input`, each label may occur once, and both must have it.',
   ],
   unknown_caller: [
-    'The name is not in `callers`, or the store has no secret of it.',
+    'The name is not in `callers`, or the store has no secret for it.',
     'Compare the name with `countersign hmac list`.',
   ],
   expired: [
     'The signature is older than the window, or past its `expires`.',
-    'Synchronise the clocks (`skew_seconds` says by how much they differ). Sign when sending, not when queueing.',
+    'Synchronise the clocks (see `skew_seconds`). Sign when sending, not when queueing.',
   ],
   not_yet_valid: [
     'The signature is dated further ahead than the window.',
-    'Synchronise the clocks: `skew_seconds` is negative, and says by how much.',
+    'Synchronise the clocks: `skew_seconds` is negative and shows the difference.',
   ],
   unknown_key_version: [
-    'The verifier has no such version of the secret.',
-    'The signer is ahead: rotate with `--pending` first, and give the version to the signer when verifiers have it.',
+    'The verifier does not have this version of the secret.',
+    'The signer is ahead: rotate with `--pending` first, and give the version to the signer once the verifiers have it.',
   ],
   no_active_secret: [
     'The secret has expired, was revoked, or is not valid yet.',
@@ -51,64 +51,64 @@ export const hmac: Texts<HmacReason | HmacDependency | 'audit_sink'> = {
   ],
   wrong_audience: [
     'The signature is for the `Host`, which is not one of `audience`.',
-    'Set `audience` to the name by which clients call this service, with its port.',
+    'Set `audience` to the name that clients use for this service, with its port.',
   ],
   body_too_large: ['The body is larger than `maxBodyBytes`.', 'Raise `maxBodyBytes`, or send less.'],
   digest_mismatch: [
     'The body is not the one that was signed.',
-    'Sign the bytes that are sent: after serialising and compressing. Look for a proxy that rewrites bodies.',
+    'Sign the bytes as sent, after serialising and compressing. Look for a proxy that rewrites bodies.',
   ],
   replayed: [
     'The same signature was used before.',
-    'A client or proxy that retries must sign each attempt. With `xHeaders`, sign with `nonce: true`. From an unknown address it is an attack.',
+    'A client or proxy that retries must sign each attempt. With `xHeaders`, sign with `nonce: true`. From an unknown address, it is an attack.',
   ],
-  legacy_refused: ['The old key came from a caller that `enforce` names.', 'Let the caller sign.'],
+  legacy_refused: ['A caller for which `enforce` is on sent the old key.', 'Make the caller sign.'],
   secret_store: [
-    'The secret store cannot be asked, and what was read is older than five minutes.',
-    'Check the database; `countersign hmac doctor` does.',
+    'The secret store is unreachable, and the cached secrets are older than five minutes.',
+    'Check the database: run `countersign hmac doctor`.',
   ],
   secret_unreadable: [
-    'A stored secret does not open.',
+    'A stored secret cannot be decrypted.',
     'Put the missing key-encryption key back into `keks`. If none is missing, the row was moved or altered: rotate.',
   ],
-  replay_store: ['The replay store cannot be asked in time, or is full.', REDIS],
+  replay_store: ['The replay store did not answer in time, or is full.', REDIS],
   audit_sink: AUDIT_SINK,
 }
 
 export const oauthBearer: Texts<OAuthBearerReason | OAuthBearerDependency | 'audit_sink'> = {
-  missing: ['No access token came.', 'Nothing: the challenge tells a client where to get one.'],
+  missing: ['The request has no access token.', 'Nothing: the challenge tells a client where to get one.'],
   malformed: [
     'The `Authorization` field is not one token in the grammar of RFC 6750.',
     'Send `Authorization: Bearer <token>`, once, without quotes.',
   ],
-  ambiguous: ['Two access tokens came.', 'Send one.'],
+  ambiguous: ['The request has two access tokens.', 'Send one.'],
   malformed_token: [
     'The token is not a signed JWT.',
-    'For opaque tokens configure `introspection`. At Auth0 and Okta the client must ask for the audience, else it gets a token that only the provider reads.',
+    'For opaque tokens, configure `introspection`. At Auth0 and Okta, the client must request the audience; otherwise it gets a token that only the provider can read.',
   ],
   wrong_issuer: [
-    'The `iss` of the token is not a configured issuer.',
-    'Set `issuer` to exactly that text, a slash at its end included.',
+    "The token's `iss` is not a configured issuer.",
+    'Set `issuer` to exactly that string, including a trailing slash.',
   ],
   wrong_type: [
     'The token is not an access token (RFC 9068 `typ`).',
-    "The client may send its ID token. For a provider that gives access tokens no type, use its preset or `profile: 'relaxed'`.",
+    "The client may be sending its ID token. If the provider's access tokens have no type, use its preset or `profile: 'relaxed'`.",
   ],
   wrong_algorithm: [
-    'The token is signed by an algorithm that is not allowed.',
-    'Add it to `algorithms` of the issuer.',
+    'The token is signed with an algorithm that is not allowed.',
+    "Add it to the issuer's `algorithms`.",
   ],
   unknown_key: [
-    'The issuer has no key with the `kid` of the token.',
-    'Look for another issuer, a restarted development server, or a key that was removed.',
+    "The issuer has no key with the token's `kid`.",
+    'Look for another issuer, a restarted development server, or a removed key.',
   ],
   bad_signature: [
     'The signature does not verify.',
-    'The token was cut or altered, or is not for anybody but its provider (Microsoft Graph).',
+    'The token was truncated or altered, or only its provider can verify it (Microsoft Graph).',
   ],
   missing_claim: [
     'A claim that an access token needs is missing; `claim` names it.',
-    "Use the provider's preset, or `profile: 'relaxed'`. Without `aud` the client asked for no resource.",
+    "Use the provider's preset, or `profile: 'relaxed'`. If `aud` is missing, the client requested no resource.",
   ],
   expired: [
     'The token has expired.',
@@ -116,7 +116,7 @@ export const oauthBearer: Texts<OAuthBearerReason | OAuthBearerDependency | 'aud
   ],
   not_yet_valid: ['The token is not valid yet.', 'Synchronise the clocks: `early_by_seconds` says by how much.'],
   bound_token: [
-    'A token that is bound to a key or certificate came as a bearer token, or an unbound one where `required`.',
+    'A token that is bound to a key or certificate was sent as a bearer token, or an unbound one although binding is `required`.',
     'Send it under `DPoP` with a proof and set `dpop`, or over the TLS connection of its client and set `mtls`.',
   ],
   bad_proof: [
@@ -125,60 +125,60 @@ export const oauthBearer: Texts<OAuthBearerReason | OAuthBearerDependency | 'aud
   ],
   replayed: [
     'The DPoP proof was used before.',
-    'Make a proof for each request. From an unknown address it is an attack.',
+    'Make a new proof for each request. From an unknown address, it is an attack.',
   ],
   wrong_audience: [
     'The token is for another resource.',
-    'Let the client ask for this one (RFC 8707). If the issuer names it otherwise, set `audience`.',
+    'Make the client request this one (RFC 8707). If the issuer uses another name for it, set `audience`.',
   ],
   inactive: ['The introspection endpoint says that the token is not active.', 'Get a new token.'],
-  legacy_refused: ['A legacy token came that is no longer accepted.', 'Let the client get an OAuth token.'],
-  revoked: ['`isRevoked` said yes.', 'Nothing, if that is right.'],
+  legacy_refused: ['The legacy token is no longer accepted.', 'Make the client get an OAuth token.'],
+  revoked: ['`isRevoked` returned true.', 'Nothing, if that is right.'],
   insufficient_scope: [
     'The token lacks a scope that the route needs.',
-    'The challenge names the scopes: let the client ask for them.',
+    'The challenge names the scopes: the client must request them.',
   ],
   insufficient_authentication: [
-    'The user signed in too weakly or too long ago for the route (RFC 9470).',
-    'Let the client send the user to sign in, with what the challenge names.',
+    "The user's sign-in is too weak or too old for the route (RFC 9470).",
+    'The client must send the user to sign in again, with the parameters of the challenge.',
   ],
   verifier: [
-    'A function of the app (`verify`, `isRevoked`, `checkAudience`) threw an outage, or did not answer in time.',
-    'Look at what it asks.',
+    'A function of the app (`verify`, `isRevoked`, `checkAudience`) failed, or did not answer in time.',
+    'Check what it calls.',
   ],
   keys: [
-    "The issuer's JWKS is unreachable, and the keys that are known are too old.",
+    "The issuer's JWKS is unreachable, and the known keys are too old.",
     'Check the network to the issuer, its certificate and `HTTPS_PROXY`.',
   ],
   introspection: [
     'The introspection endpoint is unreachable, or refuses the app.',
     'Check its URL and the client secret.',
   ],
-  replay_store: ['The store of used proofs cannot be asked in time, or is full.', REDIS],
+  replay_store: ['The store of used proofs did not answer in time, or is full.', REDIS],
   audit_sink: AUDIT_SINK,
 }
 
 export const mcpCredential: Texts<McpCredentialReason | McpCredentialDependency | 'audit_sink'> = {
   missing: [
-    'No credential came.',
-    'The client may not support header fields for HTTP servers. `scheme` of the event says what it sent instead.',
+    'The request has no credential.',
+    "The client may not support headers for HTTP servers. The event's `scheme` says what it sent instead.",
   ],
   malformed: [
     'The credential is not well-formed: its checksum does not match.',
-    'A character was lost or changed: hand it over again.',
+    'A character was lost or changed: give the agent the credential again.',
   ],
-  ambiguous: ['More than one `Authorization` field came.', 'Send one.'],
+  ambiguous: ['The request has more than one `Authorization` header.', 'Send one.'],
   placeholder: [
-    'The field holds a placeholder, such as `$TOKEN`, or nothing.',
+    'The header contains a placeholder, such as `$TOKEN`, or nothing.',
     'Set the variable before the agent is started.',
   ],
   unknown: [
     'There is no such credential.',
-    'It ended more than an hour ago (with `isAlive` a day), or another store issued it.',
+    'It ended more than an hour ago (with `isAlive`, a day), or another store issued it.',
   ],
   wrong_secret: [
-    'There is such a credential, with another secret.',
-    'Somebody guesses, or has mixed two credentials up.',
+    'The credential exists, but its secret is different.',
+    'Somebody is guessing, or has mixed up two credentials.',
   ],
   idle: [
     'There was no call, and no `touch`, for the idle timeout.',
@@ -190,86 +190,86 @@ export const mcpCredential: Texts<McpCredentialReason | McpCredentialDependency 
     'Issue a new one, if the session is to continue.',
   ],
   superseded: [
-    'A newer credential of the same thread and provider took its place.',
+    'A newer credential of the same thread and provider replaced it.',
     "Hand the new one over, or issue with `overlapSeconds`, `'keep'` or `'carry'`.",
   ],
-  insufficient_scope: ['The credential may not use that tool.', '`tool` and `why` of the event say which rule it was.'],
+  insufficient_scope: ['The credential may not use that tool.', "The event's `tool` and `why` say which rule it was."],
   session_mismatch: [
-    'The `Mcp-Session-Id` is not of a session of this thread.',
-    'Nothing: the client initialises a session of its own.',
+    'The `Mcp-Session-Id` does not belong to this thread.',
+    'Nothing: the client initialises a new session.',
   ],
-  malformed_body: ['The body is not JSON-RPC 2.0 in UTF-8.', '`why` of the event says what is wrong.'],
+  malformed_body: ['The body is not JSON-RPC 2.0 in UTF-8.', "The event's `why` says what is wrong."],
   header_mismatch: [
-    'The header field that `why` names says another method or tool than the body (MCP 2026-07-28). A JSON-RPC request gets the error -32020 with status 400.',
-    'Find what rewrites the header field or the body: a proxy, or a client that is not the SDK. Clients of the SDK fetch the list of tools again and retry.',
+    'The header that `why` names has a different method or tool from the body (MCP 2026-07-28). A JSON-RPC request gets the error -32020 with status 400.',
+    'Find what rewrites the header or the body: a proxy, or a client that does not use the SDK. SDK clients fetch the list of tools again and retry.',
   ],
   unsupported_body: [
     'The body has another media type or a content encoding.',
     'Send `application/json` without `Content-Encoding`.',
   ],
   body_too_large: ['The body is larger than `maxBodyBytes`.', 'Raise `maxBodyBytes`.'],
-  credential_store: ['The credential store cannot be asked in time.', REDIS],
-  liveness: ['`isAlive` of the app threw or did not answer in time.', 'Look at what it asks.'],
+  credential_store: ['The credential store did not answer in time.', REDIS],
+  liveness: ["The app's `isAlive` threw or did not answer in time.", 'Check what it calls.'],
   audit_sink: AUDIT_SINK,
 }
 
 export const settingsSession: Texts<SettingsSessionReason | SettingsSessionDependency | 'audit_sink'> = {
-  missing: ['No cookie came.', 'Nothing: the page asks the person to open the link in their chat.'],
+  missing: ['The request has no cookie.', 'Nothing: the page asks the person to open the link in their chat.'],
   malformed: [
-    'The cookie is not a token of ours, or came twice.',
-    'Look for another app on the host that sets a cookie of the name.',
+    'The cookie is not one of our tokens, or was sent twice.',
+    'Look for another app on the host that sets a cookie with this name.',
   ],
   link_in_wrong_place: [
-    'A link came in the query of a route behind the gate.',
-    'Mount `settings.routes()` before the gate, at the path of `baseUrl`. The link is in a log now: revoke it.',
+    'The query of a route behind the gate contains a link.',
+    'Mount `settings.routes()` before the gate, at the path of `baseUrl`. The link may now be in a log: revoke it.',
   ],
   unknown: ['There is no such session or link.', 'Nothing: the person opens a new link.'],
   idle: ['The session was unused for too long.', 'Nothing, or raise the idle timeout.'],
   expired: ['The session or the link is too old.', 'Nothing: the person opens a new link.'],
   revoked: ['The session or the link was revoked.', 'Nothing, if that is right.'],
   spent: [
-    'The link has opened a session before, in another browser, or too many wrong digits were typed.',
-    'The person asks for a new link.',
+    'The link has already opened a session in another browser, or too many wrong digits were entered.',
+    'The person requests a new link.',
   ],
   wrong_kind: [
     'The session is for another part of the app, or its metadata is no longer valid.',
     'Issue a link of the kind that the route needs.',
   ],
-  wrong_code: ['The digits are not those that the chat shows.', 'The person types those of the newest message.'],
-  awaiting_identity: ['The session waits for a sign-in.', 'Send the person to `reauthenticate` of the answer.'],
+  wrong_code: ['The digits are not those in the chat.', 'The person enters those of the newest message.'],
+  awaiting_identity: ['The session waits for a sign-in.', "Send the person to the answer's `reauthenticate`."],
   stale: [
-    'The sign-in is older than `maxAuthAgeSeconds` of the route.',
-    'Send the person to `reauthenticate` of the answer.',
+    "The sign-in is older than the route's `maxAuthAgeSeconds`.",
+    "Send the person to the answer's `reauthenticate`.",
   ],
   cross_site: [
     'The request does not come from this site.',
-    'Send it from a page of the app. From elsewhere it is an attack.',
+    'Send it from a page of the app. From anywhere else, it is an attack.',
   ],
   unsupported_body: [
-    'The body came from our origin in a form that is not read.',
-    'Send `Content-Type: application/json`; `fetch` says `text/plain` without one.',
+    'The body came from our origin with an unsupported media type.',
+    'Send `Content-Type: application/json`; without one, `fetch` sends `text/plain`.',
   ],
   identity_mismatch: [
-    'Somebody else than the bound identity signed in, or a first claim is not allowed.',
-    'If it is the same person, `unlink` or `rebind` the user. If it is not, the link was forwarded.',
+    'Somebody other than the bound identity signed in, or a first claim is not allowed.',
+    'If it is the same person, `unlink` or `rebind` the user. If not, the link was forwarded.',
   ],
   sign_in_failed: [
-    'The person did not sign in, or the answer belongs to no sign-in of this browser.',
+    "The person did not sign in, or the provider's response does not belong to a sign-in of this browser.",
     'The person tries again.',
   ],
   telegram_invalid: [
-    'The data of the Mini App is not signed by the bot, is too old, or is of a chat that `allowChat` refused.',
+    "The Mini App's data is not signed for this bot, is too old, or is from a chat that `allowChat` refused.",
     'Check the bot token, the clock, and `allowChat`.',
   ],
-  replayed: ['The data of the Mini App was used before, in another browser.', 'The person opens the Mini App again.'],
-  too_many_attempts: ['One link, user or browser was tried too often.', 'Wait for `Retry-After`.'],
-  session_store: ['The session store cannot be asked in time, or is full.', REDIS],
+  replayed: ["The Mini App's data was already used in another browser.", 'The person opens the Mini App again.'],
+  too_many_attempts: ['There were too many attempts for a link, user or browser.', 'Wait for `Retry-After`.'],
+  session_store: ['The session store did not answer in time, or is full.', REDIS],
   oauth_provider: [
     'The provider is unreachable, or refuses the app.',
     'Look for `COUNTERSIGN_SETTINGS_PROVIDER_REFUSES_APP`.',
   ],
-  on_open: ['`onOpen` of the app threw or did not answer in time.', 'Look at what it asks.'],
-  on_first_claim: ['`onFirstClaim` of the app threw or did not answer in time.', 'Look at what it asks.'],
-  allow_chat: ['`allowChat` of the app threw or did not answer in time.', 'Look at what it asks.'],
+  on_open: ["The app's `onOpen` threw or did not answer in time.", 'Check what it calls.'],
+  on_first_claim: ["The app's `onFirstClaim` threw or did not answer in time.", 'Check what it calls.'],
+  allow_chat: ["The app's `allowChat` threw or did not answer in time.", 'Check what it calls.'],
   audit_sink: AUDIT_SINK,
 }

@@ -16,11 +16,11 @@ const HEAD = `# Reasons
 
 <!-- Made from the gates' tables by npm run docs:reasons. -->
 
-Why a gate refused a request, as the audit event and \`NODE_DEBUG=countersign\` have it in \`reason\`. A client is told less: what
-nobody has proven has one answer, whatever is wrong.
+Why a gate refused a request, as shown in \`reason\` by the audit event and \`NODE_DEBUG=countersign\`. A client learns less: all
+unproven requests get the same answer, whatever is wrong.
 
-A refusal is the event \`access.denied\`. When something could not be asked, the answer is 503 with \`Retry-After\`, the
-event is \`access.unavailable\`, and its reason says what: nothing was decided about the credential.
+A refusal is the event \`access.denied\`. If a dependency is unreachable, the answer is 503 with \`Retry-After\`, the
+event is \`access.unavailable\`, and its reason names the dependency: nothing was decided about the credential.
 `
 
 function describe(name: string, entry: ReasonEntry | undefined, [happened, remedy]: readonly [string, string]): string {
