@@ -237,6 +237,17 @@ describe.each(http2Kinds)('$name', ({ isSecure, makeApp }) => {
     },
   )
 
+  test('[core-http2-fields] a credential with a line end or a NUL in it is none', async () => {
+    for (const end of ['\r\n', '\r', '\n', '\0']) {
+      clear()
+      const client = await connectFrames(running.port, isSecure)
+      client.open([...linesOf('GET', '/mcp'), ['authorization', `${authorization}${end}x-b: c`]], true)
+      await client.answered
+      client.destroy()
+      expect(events.map((event) => [event.reason, event.http?.status])).toEqual([['missing', 401]])
+    }
+  })
+
   test.each(['/mcp', '/oauth', '/any'])(
     'a credential in two lines is ambiguous, whichever comes first: %s',
     async (path) => {

@@ -48,14 +48,14 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'an open connection ends when what opened it is no longer valid, or cannot be checked for long',
     'ASVS 7.4.1; decision 0082',
   ],
-  'core-presence-commits': ['the gate whose credential is presented decides alone, without fallback', 'ASVS 6.3.3'],
+  'core-presence-commits': ['the gate whose credential is presented decides alone, without fallback', 'ASVS 6.3.4'],
   'core-same-header': [
     'gates that read the same header are one credential: the first that presents owns it',
     'RFC 9110 §11.6.2',
   ],
   'core-ambiguous': [
     'two different headers with credentials are refused with 400 ambiguous',
-    'RFC 9110 §5.3; ASVS 15.3.7',
+    'RFC 6750 §3.1; ASVS 15.3.7',
   ],
   'core-unreachable': [
     'firstPresented refuses at creation an order in which a gate could never be reached',
@@ -78,7 +78,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'RFC 9457 §3; RFC 9111 §5.2.2.5; ASVS 14.3.2',
   ],
   'core-challenge': ['every 401 carries a challenge', 'RFC 9110 §15.5.2'],
-  'core-bearer-first': ['challenges are one field, Bearer first', 'RFC 9110 §11.6.1'],
+  'core-bearer-first': ['challenges are one field, Bearer first', 'RFC 9110 §11.6.1; design'],
   'core-unavailable': [
     'unavailable is 503 with Retry-After and without WWW-Authenticate',
     'RFC 9110 §15.6.4; RFC 9110 §10.2.3',
@@ -178,6 +178,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
     'over HTTP/2 a body is read to its end, and one that is cut off is not taken for whole',
     'RFC 9113 §8.1; ASVS 4.2.1',
   ],
+  'core-http2-fields': ['over HTTP/2 no gate reads a field with a line end in it', 'RFC 9110 §5.5; ASVS 4.2.4'],
   'core-rewritten-header': [
     'a header field that a middleware changed and Node did not is a loud 500, never a way in',
     'ASVS 1.5.3',

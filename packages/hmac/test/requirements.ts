@@ -7,7 +7,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'hmac-target': [
     '//host/a, /a/../b, %2e%2e, #frag, an absolute-form target and a mount prefix are taken as they are sent',
-    'RFC 9421 §2.2.5; RFC 9112 §3.2',
+    'RFC 9421 §2.2.6; RFC 9112 §3.2',
   ],
   'hmac-swap': ['another caller or version, 01, 1e2 and an overflow are refused', 'RFC 9421 §7.3.4'],
   'hmac-window': ['the window is exact at its edges', 'RFC 9421 §2.3; RFC 9421 §7.2.2'],
@@ -42,7 +42,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   'hmac-short-tag': ['a tag of 4 bytes does not open', 'ASVS 11.3.3'],
   'hmac-unknown-kek': ['a row of an unknown key-encryption key is unavailable, not a missing secret', 'ASVS 11.2.5'],
   'hmac-rotate-race': ['of two concurrent rotations one makes a version, the other is refused', 'decision 0099'],
-  'hmac-junk-beside': ['junk HMAC beside a good bearer is 401', 'ASVS 6.3.3; decision 0100'],
+  'hmac-junk-beside': ['junk HMAC beside a good bearer is 401', 'ASVS 6.3.4; decision 0100'],
   'hmac-weak-extra': ['a weak extra signature, appended or prepended, is refused', 'RFC 9421 §7.2.6; RFC 9421 §7.2.1'],
   'hmac-parameters': ['a component with parameters is refused', 'RFC 9421 §2.1; RFC 9421 §7.2.1'],
   'hmac-alg-none': ['alg="none" is refused', 'RFC 9421 §3.2; RFC 9421 §7.3.6'],

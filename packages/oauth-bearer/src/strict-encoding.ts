@@ -20,7 +20,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
 
 /**
  * The object in these bytes, or undefined if they are not UTF-8, not JSON, not an object, or contain an object with a
- * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8725 §2.4). Its members that are `null`
+ * duplicate member: parsers disagree about which of the two counts (RFC 7519 §4, RFC 8259 §4). Its members that are `null`
  * are left out: issuers write them for what they do not know.
  */
 export function parseJsonObject(bytes: Buffer): JsonObject | undefined {

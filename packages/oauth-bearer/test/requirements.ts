@@ -6,7 +6,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'oauth-strict-encoding': [
     'duplicate JSON members, invalid UTF-8, base64url that is not canonical',
-    'RFC 7515 §4; RFC 7519 §4; RFC 8725 §3.7',
+    'RFC 7515 §4; RFC 7519 §4; RFC 8725 §3.7; RFC 4648 §3.5',
   ],
   'oauth-bounded-parsing': ['8 KiB + 1, 100 000 dots, deep JSON in under 5 ms', 'ASVS 15.2.2'],
   'oauth-near-misses': ['every near-miss of audience and issuer', 'RFC 9068 §4; RFC 7519 §2; ASVS 9.2.3'],
@@ -28,7 +28,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'oauth-rotation': [
     'a rotation just after a fetch is followed; a removed key purges what it verified',
-    'RFC 7517 §5; decision 0020',
+    'OIDC Core §10.1.1; decision 0020',
   ],
   'oauth-ssrf': ['discovery does not lead to an internal address', 'ASVS 1.3.6'],
   'oauth-cache': [
@@ -121,7 +121,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   'oauth-recipes': ['each recipe of the guides compiles and runs', 'design'],
   'oauth-providers': [
     "each preset and recipe accepts its provider's access tokens, and refuses its ID and refresh tokens and those for others",
-    'RFC 9068 §2.2; decision 0109',
+    'RFC 8725 §3.12; decision 0109',
   ],
   'oauth-presets': ['a preset demands an audience or clients, and names what is wrong', 'RFC 8725 §3.9; decision 0109'],
   'oauth-linear-time': [
@@ -257,7 +257,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'oauth-key-policy': [
     'weak keys, private keys and keys for another algorithm are not trusted',
-    'RFC 8725 §3.5; RFC 7518 §3.3; ASVS 11.6.1',
+    'RFC 8725 §3.1; RFC 8725 §3.5; RFC 7518 §3.3; ASVS 11.6.1',
   ],
   'oauth-principal-id': [
     'no token has the id of another principal: of a client, a subject or an issuer',

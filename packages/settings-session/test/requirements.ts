@@ -10,7 +10,7 @@ export const requirements: Record<string, readonly [demand: string, source: stri
   ],
   'settings-wrong-place': ['A link as cookie, a cookie as link, and ?s= on an API route are refused.', 'ASVS 14.2.1'],
   'settings-malformed': ['Malformed ids of every kind (arrays, objects, NUL, 1 MB) are refused.', 'ASVS 2.2.1'],
-  'settings-wrong-kind': ['Opening a link of the wrong kind does not burn it.', 'ASVS 2.2.1'],
+  'settings-wrong-kind': ['Opening a link of the wrong kind does not burn it.', 'ASVS 6.6.2'],
   'settings-session-life': [
     'Fixation, rotation, idle, absolute, touch racing revoke, create racing revokeAll: no session that should not live.',
     'ASVS 7.2.4; ASVS 7.3.1; ASVS 7.3.2; ASVS 3.3.1',

@@ -44,7 +44,7 @@ function checkEndpoints(run: SmokeRun, metadata: Metadata): void {
     return isAllowed(url, run.httpOrigins) ? [] : [`${name} is not https`]
   })
   if (flaws.length === 0) run.pass(id, 'authorization_endpoint and token_endpoint are https')
-  else run.fail(id, flaws.join(', '), 'Clients need both, over https (RFC 8414 §2).')
+  else run.fail(id, flaws.join(', '), 'Clients need both (RFC 8414 §2), over https (RFC 6749 §3.1, §3.2).')
 }
 
 function checkPkce(run: SmokeRun, { code_challenge_methods_supported: methods }: Metadata): void {

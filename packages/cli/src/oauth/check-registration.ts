@@ -15,7 +15,7 @@ export async function checkRegistration(run: SmokeRun, metadata: Metadata): Prom
   if (endpoint === undefined) {
     return run.fail(id, 'there is no registration_endpoint', 'Remove --register, or offer registration (RFC 7591).')
   }
-  const remedy = 'A public client must be able to register without help (RFC 7591 §3).'
+  const remedy = 'A public client should be able to register without a token (RFC 7591 §3).'
   const answer = await ask(run, id, remedy, endpoint.href, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

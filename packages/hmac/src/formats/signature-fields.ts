@@ -43,7 +43,7 @@ export function parseSignatureFields(
   const list = inputs.get(label) as Member
   const bytes = bytesOf(signatures.get(label))
   if (bytes?.length !== 32) return malformedPart('signature')
-  // Each label has a member in both fields (RFC 9421 §4.2): one that has lost it could be any signature.
+  // Each label has a member in both fields (RFC 9421 §4): one that has lost it could be any signature.
   if (!hasAll(inputs, signatures)) return ambiguousPart('signature-input')
   if (!hasAll(signatures, inputs)) return ambiguousPart('signature')
   const components = componentsOf(list)
@@ -121,7 +121,7 @@ function readComponents(items: readonly Item[]): readonly string[] | undefined {
   return [...names]
 }
 
-/** The list of components with its parameters, in their order, as RFC 9651 §4.1.1 prints it. */
+/** The list of components with its parameters, in their order, as RFC 9651 §4.1.1.1 prints it. */
 function serialised({ printed, parameters }: Member, components: readonly string[]): string {
   if (printed !== undefined) return printed
   let text = components.length === 0 ? '()' : `("${components.join('" "')}")`
