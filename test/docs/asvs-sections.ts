@@ -1,9 +1,12 @@
 /** How many requirements each section of OWASP ASVS 5.0.0 has, of those that the pages go through. */
 export const ASVS_SECTIONS: Readonly<Record<string, number>> = {
+  '3.1': 1,
   '3.2': 3,
   '3.3': 5,
   '3.4': 8,
   '3.5': 8,
+  '3.6': 1,
+  '3.7': 5,
   '4.1': 5,
   '4.2': 5,
   '4.3': 2,
@@ -18,8 +21,10 @@ export const ASVS_SECTIONS: Readonly<Record<string, number>> = {
   '7.4': 5,
   '7.5': 3,
   '7.6': 2,
+  '8.1': 4,
   '8.2': 4,
   '8.3': 3,
+  '8.4': 2,
   '9.1': 3,
   '9.2': 4,
   '10.1': 2,
