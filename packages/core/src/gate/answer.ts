@@ -39,7 +39,7 @@ export function answer<R extends string>(refusal: Refusal<R>, context: AnswerCon
   const { kind, reasons, challenge } = context
   const entry = Object.hasOwn(reasons, refusal.reason) ? reasons[refusal.reason] : undefined
   if (entry === undefined) throw new TypeError(`the table of reasons does not have "${refusal.reason}"`)
-  if (refusal.members !== undefined) JSON.stringify(refusal.members)
+  JSON.stringify(refusal.members)
   const challenges = challenge(refusal)
   const challenged = entry.status === 401 && challenges.length === 0 ? [{ scheme: kind }] : challenges
   const wait = entry.status === 429 ? { 'Retry-After': retryAfter(refusal.retryAfterSeconds) } : undefined
@@ -60,7 +60,8 @@ export function problemAnswer(
   challenges: readonly Challenge[] = [],
   headers: Answer['headers'] = {},
 ): Answer {
-  const { type = 'about:blank', title = titleOf(status), ...rest } = problem
+  // No member may state another status than the answer's.
+  const { type = 'about:blank', title = titleOf(status), status: _stated, ...rest } = problem
   return {
     status,
     headers: {
@@ -69,8 +70,7 @@ export function problemAnswer(
       'Cache-Control': 'no-store',
       'Content-Type': 'application/problem+json; charset=utf-8',
     },
-    // No member may state another status than the answer's.
-    problem: { type, title, status, ...rest, ...(rest.status === undefined ? {} : { status }) },
+    problem: { type, title, status, ...rest },
   }
 }
 
