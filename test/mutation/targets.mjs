@@ -49,6 +49,7 @@ export const TARGETS = {
     { sources: ['store/memory', 'store/changes'], tests: ['memory-secrets'] },
     { sources: ['legacy', 'principal'], tests: ['legacy'] },
     { sources: ['options'], tests: ['options-resolved'] },
+    { sources: ['sign'], tests: ['sign'] },
     { sources: ['require-hmac'], tests: ['require-hmac', 'rollout'] },
     { sources: ['body-digests'], tests: ['body-digests'] },
     { sources: ['formats/x-headers'], tests: ['x-headers-form', 'golden-vectors'] },

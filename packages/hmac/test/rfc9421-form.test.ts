@@ -45,12 +45,22 @@ describe('a claim', () => {
   test('is none where neither of its fields is there, and where all are of another application', () => {
     expect(parse({ 'Content-Digest': DIGEST })).toBeUndefined()
     expect(parse(covering(REQUIRED), { tag: 'other' })).toBeUndefined()
+    expect(parse({ 'Signature-Input': 'proxy=("@path");created=1' })).toBeUndefined()
     for (const [name, part] of [
       ['Signature', 'signature'],
       ['Signature-Input', 'signature-input'],
     ] as const) {
       expect(parse(covering(REQUIRED, { [name]: undefined }))).toEqual(malformed(part))
     }
+  })
+
+  test('is found on a line of its own beside one of another application', () => {
+    const { 'Signature-Input': input = '', Signature: signature = '' } = covering(REQUIRED)
+    const lines = {
+      'Signature-Input': ['proxy=("@path");created=1', input].flat(),
+      Signature: [signature, 'proxy=:AAAA:'].flat(),
+    }
+    expect(parse(covering(REQUIRED, lines))).toMatchObject({ caller: 'scheduler' })
   })
 
   test('signs each component on a line of its own, in their order, then the parameters', () => {
@@ -147,6 +157,14 @@ describe('sign', () => {
     expect(signed['Content-Digest']).toBe(DIGEST)
     expect(signed.Signature).toMatch(/^sig1=:[A-Za-z0-9+/]{43}=:$/)
     expect(baseOf({ ...headers, ...signed }, own)).toContain('\n"x-a": 1\n"@signature-params": (')
+  })
+
+  test('covers nothing twice, whatever requiredFields names', () => {
+    const headers = { 'content-type': 'a/b', 'content-encoding': 'gzip' }
+    const own = { requiredFields: ['content-encoding', 'content-digest', 'content-type'] }
+    const names = [...REQUIRED, 'content-encoding', 'content-type'].map((name) => `"${name}"`).join(' ')
+    expect(signWith({ headers }, own)['Signature-Input']).toContain(`(${names});`)
+    expect(rfc9421(own).acceptSignature).toContain(`(${names});`)
   })
 
   test('makes a nonce of its own, each time another', () => {
