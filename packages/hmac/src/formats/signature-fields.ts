@@ -189,8 +189,9 @@ export interface SignatureCoverage {
  */
 export function parseCoverage(field: string): SignatureCoverage | undefined {
   const [member] = parseDictionary(field)?.values() ?? []
-  const components = member === undefined ? undefined : componentsOf(member)
-  if (member === undefined || components === undefined) return undefined
+  if (member === undefined) return undefined
+  const components = componentsOf(member)
+  if (components === undefined) return undefined
   const tag = member.parameters.get('tag')
   return { tag: typeof tag === 'string' ? tag : undefined, components }
 }
