@@ -114,5 +114,7 @@ export const TARGETS = {
       sources: ['store/redis/replies', 'store/redis/alias-cache', 'store/redis/keys'],
       tests: ['redis-replies'],
     },
+    { sources: ['store/redis/issue'], tests: ['redis-issue'] },
+    { sources: ['store/redis/list'], tests: ['redis-list'] },
   ],
 }

@@ -122,6 +122,17 @@ describe('a session is used', () => {
     ])
   })
 
+  test.each<[string, object]>([
+    ['has no headersDistinct', { headersDistinct: undefined }],
+    ['has no raw lines', { rawHeaders: [], headersDistinct: {} }],
+  ])('where the request of an adapter %s', (_what, own) => {
+    const registry = registryWith()
+    const request = Object.assign(requestWith({}, sealedFor(registry, 't1')), own)
+    expect(sessionBindingsOf(registry).admits(request, undefined, 't1')).toBe(true)
+    expect(request.headers).toEqual({ 'mcp-session-id': 'made' })
+    expect(request).toMatchObject('rawHeaders' in own ? own : { headersDistinct: undefined })
+  })
+
   test('through two gates of a registry, which seal one answer once, and by its owner alone', () => {
     const registry = registryWith()
     const sealed = sealedFor(registry, 't1')

@@ -8,7 +8,7 @@ export function rewriteField(request: IncomingMessage, name: string, value: stri
   const { headers, rawHeaders } = request
   headers[name] = value
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === name) rawHeaders[index + 1] = value
+    if ((rawHeaders[index] as string).toLowerCase() === name) rawHeaders[index + 1] = value
   }
   // Read after that, it is made from the raw lines; read before, Node has kept it.
   const distinct: NodeJS.Dict<string[]> | undefined = request.headersDistinct
