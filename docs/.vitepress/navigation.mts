@@ -67,6 +67,7 @@ const start: DefaultTheme.SidebarItem[] = [
       page('guides/hosted-mcp-server'),
       page('guides/settings-session'),
       page('guides/websockets'),
+      page('guides/command'),
       page('guides/test-your-app'),
       page('write-your-own-gate'),
     ],

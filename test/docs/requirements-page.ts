@@ -13,6 +13,7 @@ const GUIDES: Readonly<Record<string, string>> = {
   'oauth-bearer': '../guides/oauth-bearer.md',
   'mcp-credential': '../guides/mcp-credential.md',
   'settings-session': '../guides/settings-session.md',
+  cli: '../guides/command.md',
 }
 
 const HEAD = `# Requirements

@@ -101,6 +101,7 @@ function commandsIn(page: string): string[] {
 
 test.each([
   ['packages/cli/README.md', 30],
+  ['docs/guides/command.md', 40],
   ['docs/operations/incident-playbook.md', 30],
   ['docs/operations/doctor.md', 5],
 ] as const)('every command in %s exists, with its options', (page, least) => {
