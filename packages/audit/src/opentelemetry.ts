@@ -1,6 +1,7 @@
 import type { AuditEvent, AuditSink } from '@countersign/core'
 import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { type Attributes, type MeterProvider, metrics, trace } from '@opentelemetry/api'
+import { isDecision, lossOf, otherTypes } from './counted.js'
 
 /** Options of {@link openTelemetrySink}. */
 export interface OpenTelemetrySinkOptions {
@@ -15,7 +16,9 @@ const METER = '@countersign/audit'
  * Measures decisions with OpenTelemetry, and describes them on the span that is active: the metrics
  * `countersign.decisions` and `countersign.decision.duration` (seconds), and the span's attributes `countersign.gate`,
  * `.outcome`, `.reason`, `.owasp`, `.principal.kind` and `.principal.id`, and for what is not granted the attributes of its event
- * under `countersign.attribute.`. With stacked gates, the span keeps the last one.
+ * under `countersign.attribute.`. With stacked gates, the span keeps the last one. What is no decision is in
+ * `countersign.events`, by `countersign.type`: each type of the catalogue is 0 from the first event on. What sinks lost is in
+ * `countersign.sink.events.lost`, by `countersign.sink` and `countersign.cause`.
  *
  * @throws {OptionError}
  * @example
@@ -26,26 +29,41 @@ export function openTelemetrySink(options: OpenTelemetrySinkOptions = {}): Audit
   let instruments: ReturnType<typeof createInstruments> | undefined
 
   function write(event: AuditEvent): void {
-    if (!event.type.startsWith('access.')) return
     instruments ??= createInstruments(meterProvider ?? metrics.getMeterProvider())
-    const { latencyMs } = event
-    instruments.decisions.add(1, attributesOf(event, ['gate', 'outcome', 'reason']))
-    if (latencyMs !== undefined) {
-      instruments.duration.record(latencyMs / 1000, attributesOf(event, ['gate', 'outcome']))
-    }
-    trace.getActiveSpan()?.setAttributes({
-      ...attributesOf(event, ['gate', 'outcome', 'reason', 'owasp']),
-      'countersign.principal.kind': event.principal?.kind,
-      'countersign.principal.id': event.principal?.id,
-      ...diagnosisOf(event),
-    })
+    if (isDecision(event.type)) return writeDecision(event, instruments)
+    instruments.events.add(1, { 'countersign.type': event.type })
+    const loss = lossOf(event)
+    if (loss === undefined) return
+    instruments.lost.add(loss.count, { 'countersign.sink': loss.sink, 'countersign.cause': loss.cause })
   }
   return { name: 'opentelemetry', write }
 }
 
+function writeDecision(event: AuditEvent, { decisions, duration }: ReturnType<typeof createInstruments>): void {
+  const { latencyMs } = event
+  decisions.add(1, attributesOf(event, ['gate', 'outcome', 'reason']))
+  if (latencyMs !== undefined) duration.record(latencyMs / 1000, attributesOf(event, ['gate', 'outcome']))
+  trace.getActiveSpan()?.setAttributes({
+    ...attributesOf(event, ['gate', 'outcome', 'reason', 'owasp']),
+    'countersign.principal.kind': event.principal?.kind,
+    'countersign.principal.id': event.principal?.id,
+    ...diagnosisOf(event),
+  })
+}
+
 function createInstruments(provider: MeterProvider) {
   const meter = provider.getMeter(METER)
+  const events = meter.createCounter('countersign.events', {
+    description: 'Changes of state and other events that are no decisions, by type',
+    unit: '{event}',
+  })
+  for (const type of otherTypes) events.add(0, { 'countersign.type': type })
   return {
+    events,
+    lost: meter.createCounter('countersign.sink.events.lost', {
+      description: 'Events that an audit sink failed to take (failed) or was too slow for (dropped)',
+      unit: '{event}',
+    }),
     decisions: meter.createCounter('countersign.decisions', {
       description: 'Decisions of the gates',
       unit: '{decision}',

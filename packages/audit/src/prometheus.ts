@@ -1,6 +1,7 @@
 import type { AuditEvent, AuditSink } from '@countersign/core'
-import { auditEventTypes, option, resolveOptions } from '@countersign/core/gate-kit'
+import { option, resolveOptions } from '@countersign/core/gate-kit'
 import { Counter, Gauge, Histogram, type Registry, register } from 'prom-client'
+import { isDecision, lossOf, otherTypes } from './counted.js'
 
 /** Options of {@link prometheusSink}. */
 export interface PrometheusSinkOptions {
@@ -69,7 +70,7 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
   const events = metric(registry, 'countersign_events_total', (name) => {
     const help = 'Changes of state and other events that are no decisions, by type.'
     const counter = new Counter({ name, help, labelNames: ['type'], registers: [registry] })
-    for (const type of Object.keys(auditEventTypes)) if (!isDecision(type)) counter.inc({ type }, 0)
+    for (const type of otherTypes) counter.inc({ type }, 0)
     return counter
   })
   const lost = metric(registry, 'countersign_sink_events_lost_total', (name) => {
@@ -78,12 +79,11 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
   })
 
   function write(event: AuditEvent): void {
-    const { type, attributes = {} } = event
+    const { type } = event
     if (isDecision(type)) return writeDecision(event)
     events.inc({ type })
-    const { sink, failures, dropped } = attributes
-    if (type === 'audit.sink.failed') lost.inc({ sink: String(sink), cause: 'failed' }, Number(failures))
-    if (type === 'audit.events.dropped') lost.inc({ sink: String(sink), cause: 'dropped' }, Number(dropped))
+    const loss = lossOf(event)
+    if (loss !== undefined) lost.inc({ sink: loss.sink, cause: loss.cause }, loss.count)
   }
 
   function writeDecision(event: AuditEvent): void {
@@ -102,10 +102,6 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     if (signature !== undefined) reports.inc({ caller: String(signer ?? caller), outcome: String(signature) })
   }
   return { name: 'prometheus', write }
-}
-
-function isDecision(type: string): boolean {
-  return type.startsWith('access.')
 }
 
 /** The metric of that name, made once for each registry: two sinks on one count into the same series. */

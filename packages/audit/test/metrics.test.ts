@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createAudit } from '@countersign/core'
 import { auditEventTypes } from '@countersign/core/gate-kit'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { context, trace } from '@opentelemetry/api'
+import { type Attributes, context, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
   AggregationTemporality,
@@ -198,25 +198,30 @@ describe('the OpenTelemetry sink', () => {
     context.disable()
   })
 
-  test('[audit-opentelemetry] counts and measures decisions by gate, outcome and reason', async () => {
-    const audit = createAudit({ sinks: [openTelemetrySink({ meterProvider })] })
-    audit.emit(decision({ latencyMs: 2 }))
-    audit.emit(decision({ latencyMs: 4 }))
-    audit.emit(decision({ type: 'access.granted', reason: undefined, latencyMs: 1 }))
-    audit.emit({ type: 'hmac.secret.rotated', gate: 'hmac' })
-    await reader.forceFlush()
+  /** What a reader exports: name, attributes and value of each point. */
+  async function measure(of: PeriodicExportingMetricReader): Promise<[string, Attributes, unknown][]> {
+    metricsExporter.reset()
+    await of.forceFlush()
     const measured = metricsExporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics)
     expect(measured.map(({ scope }) => scope.name)).toEqual(['@countersign/audit'])
-    const points = measured.flatMap(({ metrics }) =>
+    return measured.flatMap(({ metrics }) =>
       metrics.flatMap(({ descriptor, dataPoints }) =>
-        dataPoints.map(({ attributes, value }) => [
+        dataPoints.map(({ attributes, value }): [string, Attributes, unknown] => [
           descriptor.name,
           attributes,
           typeof value === 'number' ? value : { count: value.count, sum: value.sum },
         ]),
       ),
     )
-    expect(points).toEqual([
+  }
+
+  test('[audit-opentelemetry] counts and measures decisions by gate, outcome and reason', async () => {
+    const audit = createAudit({ sinks: [openTelemetrySink({ meterProvider })] })
+    audit.emit(decision({ latencyMs: 2 }))
+    audit.emit(decision({ latencyMs: 4 }))
+    audit.emit(decision({ type: 'access.granted', reason: undefined, latencyMs: 1 }))
+    const points = await measure(reader)
+    expect(points.filter(([name]) => name !== 'countersign.events')).toEqual([
       [
         'countersign.decisions',
         { 'countersign.gate': 'hmac', 'countersign.outcome': 'failure', 'countersign.reason': 'bad_signature' },
@@ -233,6 +238,33 @@ describe('the OpenTelemetry sink', () => {
         { 'countersign.gate': 'hmac', 'countersign.outcome': 'success' },
         { count: 1, sum: 0.001 },
       ],
+    ])
+  })
+
+  test('[audit-opentelemetry] counts other events by type, and what sinks lost', async () => {
+    const own = new PeriodicExportingMetricReader({ exporter: metricsExporter, exportIntervalMillis: 3_600_000 })
+    const provider = new MeterProvider({ readers: [own] })
+    const audit = createAudit({ sinks: [openTelemetrySink({ meterProvider: provider })] })
+    audit.emit({ type: 'hmac.secret.rotated', gate: 'hmac' })
+    audit.emit({ type: 'audit.sink.failed', attributes: { sink: 'x', failures: 3 } })
+    audit.emit({ type: 'audit.events.dropped', attributes: { sink: 'x', dropped: 20 } })
+    audit.emit({ type: 'audit.events.dropped', attributes: { sink: 'x', dropped: 1 } })
+    const points = await measure(own)
+    await provider.shutdown()
+    const types = points
+      .filter(([name]) => name === 'countersign.events')
+      .map(([, { 'countersign.type': type }]) => type)
+    expect(types.sort()).toEqual(
+      Object.keys(auditEventTypes)
+        .filter((type) => !type.startsWith('access.'))
+        .sort(),
+    )
+    expect(points.filter(([, , value]) => value !== 0)).toEqual([
+      ['countersign.events', { 'countersign.type': 'hmac.secret.rotated' }, 1],
+      ['countersign.events', { 'countersign.type': 'audit.events.dropped' }, 2],
+      ['countersign.events', { 'countersign.type': 'audit.sink.failed' }, 1],
+      ['countersign.sink.events.lost', { 'countersign.sink': 'x', 'countersign.cause': 'failed' }, 3],
+      ['countersign.sink.events.lost', { 'countersign.sink': 'x', 'countersign.cause': 'dropped' }, 21],
     ])
   })
 
