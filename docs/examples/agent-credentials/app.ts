@@ -51,4 +51,4 @@ app.post('/threads/:id/agent', async (request, response) => {
     await rm(folder, { recursive: true })
   }
 })
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('app: http://localhost:3000'))

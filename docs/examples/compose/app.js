@@ -35,6 +35,7 @@ app.get('/agents/thread', requireMcpCredential({ credentials }), (request, respo
   response.json({ thread: principalOf(request, 'mcp-credential').threadId })
 })
 const server = app.listen(3000)
+server.on('listening', () => console.log('app: http://localhost:3000'))
 
 // What `docker compose stop` sends: let the requests end that have begun.
 process.on('SIGTERM', () => server.close(() => process.exit()))

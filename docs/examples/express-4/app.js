@@ -53,4 +53,4 @@ app.get('/settings', requireSettingsSession({ settings }), (request, response) =
   response.json({ settingsOf: principalOf(request, 'settings-session').userId })
 })
 
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('app: http://localhost:3000'))

@@ -27,4 +27,5 @@ export function createApp(baseUrl: string, issuer: string) {
   return app
 }
 
-createApp('http://localhost:3000', 'http://localhost:4000').listen(3000)
+const server = createApp('http://localhost:3000', 'http://localhost:4000').listen(3000)
+server.on('listening', () => console.log('MCP server: http://localhost:3000/mcp'))

@@ -19,4 +19,6 @@ createServer(async (request, response) => {
   const answer = await handler(event, {})
   response.writeHead(answer.statusCode, answer.headers)
   response.end(Buffer.from(answer.body, answer.isBase64Encoded ? 'base64' : 'utf8'))
-}).listen(3000)
+})
+  .listen(3000)
+  .on('listening', () => console.log('receiver: http://localhost:3000/webhooks'))

@@ -16,4 +16,4 @@ app.get('/reports', (request, response) => {
 app.delete('/reports/:month', oauth.scopes('reports:write'), (_request, response) => {
   response.status(204).end()
 })
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('API: http://localhost:3000/reports'))

@@ -29,4 +29,4 @@ const provider = new Provider('http://localhost:4000', {
     },
   },
 })
-provider.listen(4000)
+provider.listen(4000).on('listening', () => console.log('issuer: http://localhost:4000'))

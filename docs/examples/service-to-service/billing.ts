@@ -10,4 +10,4 @@ app.use('/internal', requireHmac({ secrets, audience: 'billing.example.com' }), 
 app.post('/internal/executions', (request, response) => {
   response.json({ startedBy: principalOf(request, 'hmac').caller, job: request.body.job })
 })
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('billing: http://localhost:3000'))

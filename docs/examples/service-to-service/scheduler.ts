@@ -17,4 +17,4 @@ app.post('/run', async (_request, response) => {
     .type('json')
     .send(await answer.text())
 })
-app.listen(3001)
+app.listen(3001).on('listening', () => console.log('scheduler: http://localhost:3001'))

@@ -46,7 +46,7 @@ app.post('/settings/volume', express.urlencoded({ extended: false }), (request, 
   volumes.set(id, String(request.body.volume))
   response.redirect(303, '/settings')
 })
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('bot: http://localhost:3000'))
 
 /** https://docs.slack.dev/authentication/verifying-requests-from-slack */
 function isFromSlack(request: Request): boolean {

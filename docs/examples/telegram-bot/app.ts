@@ -39,4 +39,4 @@ app.get('/settings', (request, response) => {
 <p>The settings of user ${Number(userId)}.</p>
 <form method="post" action="/settings/logout"><button>Sign out</button></form>`)
 })
-app.listen(3000)
+app.listen(3000).on('listening', () => console.log('bot: http://localhost:3000'))

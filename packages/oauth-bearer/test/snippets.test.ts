@@ -86,7 +86,7 @@ describe('code in the documents', () => {
         module: { type: 'es6' },
       })
       // A port that is free.
-      writeFileSync(join(folder, `${name}.js`), script.replaceAll('.listen(3000)', '.listen(0)'))
+      writeFileSync(join(folder, `${name}.js`), script.replaceAll('.listen(3000', '.listen(0'))
     }
     const names = JSON.stringify(blocks.map(({ name }) => name))
     const runner = `for (const name of ${names}) {
