@@ -127,11 +127,22 @@ export function isAnswer(expected: string, given: string): boolean {
   return new RegExp(`^${pattern}$`).test(given.trim())
 }
 
+/** Whether a line of an answer says that something was refused. */
+export const isRefusal = (line: string): boolean => /\b40[013]\b|may not use/.test(line)
+
 /** Runs the commands of its README, and says which were answered otherwise than it says. */
 export async function followReadme(
   folder: string,
-  env: Record<string, string> = {},
-  here = (command: string) => command,
+  {
+    env = {},
+    here = (command: string) => command,
+    answered = () => undefined,
+  }: {
+    readonly env?: Record<string, string>
+    readonly here?: (command: string) => string
+    /** Told of each answer as it comes. */
+    readonly answered?: (answer: string) => void
+  } = {},
 ): Promise<string[]> {
   const { exported, requests } = readReadme(folder)
   const complaints: string[] = []
@@ -142,6 +153,7 @@ export async function followReadme(
       env: { ...cleanEnvironment(), ...env },
       timeout: 50_000,
     })
+    answered(stdout)
     if (!isAnswer(answer, stdout)) complaints.push(`${command}\nanswered\n${stdout}${stderr}\nand not\n${answer}`)
   }
   return complaints

@@ -69,6 +69,9 @@ test('the examples in TypeScript compile strictly', () => {
 test.each(started)('%s starts with its own command, and answers as its README says', (name) =>
   running(name, async (program) => {
     const there = join(consumer.folder, name)
+    for (const port of examples.get(name)?.ports.values() ?? []) {
+      await until(program, () => program.printed().includes(`http://localhost:${port}`))
+    }
     expect(await followReadme(there)).toEqual([])
     await useSettings(name, program, readReadme(there).exported)
   }),
@@ -200,7 +203,7 @@ describe('the example of Docker compose', () => {
         try {
           await until(compose.running, () => isListening(compose.running))
           const inContainer = (command: string) => command.replace(/^docker compose exec app /, '')
-          expect(await followReadme(there, compose.env, inContainer)).toEqual([])
+          expect(await followReadme(there, { env: compose.env, here: inContainer })).toEqual([])
         } finally {
           await stopCommand(compose.running)
         }

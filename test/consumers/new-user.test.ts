@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -11,12 +11,14 @@ import { PostgresServer } from '../support/postgres-server.js'
 import { freePort, RedisServer } from '../support/redis-server.js'
 import { isLong } from '../support/run-length.js'
 import { asShown, sendCurl, shownAnswers } from './curl.js'
+import { examplesFolder } from './example.js'
+import { tryExample } from './example-trial.js'
 import { isListening, printedAuthorization, type Running, until } from './program.js'
 import { serveRegistry, useRegistry } from './registry.js'
 import { cleanEnvironment, packAll } from './tarballs.js'
 
 // What somebody does who has read a README and nothing else: its install line in a fresh folder, its program in the file that
-// it names, its command. The packages come from a registry.
+// it names, its command; for an example, its one command in a copy of its folder. The packages come from a registry.
 
 const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 
@@ -152,6 +154,11 @@ const FIRST_GRANT: Readonly<Record<string, (trial: Trial, running: Running) => P
   },
 }
 
+/** A row of the table in docs/README.md. */
+function print(name: string, figures: readonly number[]): void {
+  if (isLong) process.stdout.write(`| ${name} | ${figures.map((each) => each.toFixed(1)).join(' | ')} |\n`)
+}
+
 const GATES = Object.keys(FIRST_GRANT)
 const REFUSING = ['core', 'audit', 'redis', 'postgres']
 
@@ -169,10 +176,19 @@ test.each(isLong ? [...GATES, ...REFUSING] : ['hmac'])(
       const grant = FIRST_GRANT[name]
       if (grant !== undefined) expect(await grant(trial, running)).toBe(200)
       const figures = [installed, refused, ...(grant === undefined ? [] : [trial.seconds()])]
-      if (isLong) process.stdout.write(`| ${name} | ${figures.map((each) => each.toFixed(1)).join(' | ')} |\n`)
+      print(name, figures)
     } finally {
       await trial.end()
     }
+  },
+  240_000,
+)
+
+test.each(isLong ? readdirSync(examplesFolder) : ['service-to-service'])(
+  'a new user of docs/examples/%s has what its README shows, in a copy of the folder',
+  async (name) => {
+    const { installed, refused, granted } = await tryExample(name, folder, registry)
+    print(name, [installed, refused, granted])
   },
   240_000,
 )
