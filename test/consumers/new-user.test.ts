@@ -14,7 +14,7 @@ import { asShown, sendCurl, shownAnswers } from './curl.js'
 import { examplesFolder } from './example.js'
 import { tryExample } from './example-trial.js'
 import { isListening, printedAuthorization, type Running, until } from './program.js'
-import { serveRegistry, useRegistry } from './registry.js'
+import { forgetNpx, serveRegistry, useRegistry } from './registry.js'
 import { cleanEnvironment, packAll } from './tarballs.js'
 
 // What somebody does who has read a README and nothing else: its install line in a fresh folder, its program in the file that
@@ -133,6 +133,7 @@ const FIRST_GRANT: Readonly<Record<string, (trial: Trial, running: Running) => P
     return Number(client.printed())
   },
   async 'oauth-bearer'(trial) {
+    forgetNpx(trial.folder)
     const words = ['@countersign/cli', 'dev', '--app', trial.here('http://localhost:3000/mcp')]
     const dev = trial.spawn('npx', ['--yes', ...words, '--port', String(trial.issuerPort)], trial.issuerPort)
     const command = () =>

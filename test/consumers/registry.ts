@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import express from 'express'
 import { type RunningServer, serve } from '../support/http-server.js'
-import type { Tarball } from './tarballs.js'
+import { run, type Tarball } from './tarballs.js'
 
 /** A registry of these tarballs on loopback, with what npm reads of one; of other packages it knows nothing. */
 export function serveRegistry(tarballs: readonly Tarball[]): Promise<RunningServer> {
@@ -33,4 +33,15 @@ export function useRegistry(folder: string, { url }: RunningServer): void {
   // npm install --global reads no file of the folder.
   mkdirSync(join(folder, 'etc'))
   writeFileSync(join(folder, 'etc/npmrc'), settings)
+}
+
+/** npx keeps what it installed, by name and version: of a package of ours that is an older build of the same version. */
+export function forgetNpx(folder: string): void {
+  const kept = join(run('npm', ['config', 'get', 'cache'], folder).trim(), '_npx')
+  for (const name of existsSync(kept) ? readdirSync(kept) : []) {
+    const file = join(kept, name, 'package.json')
+    if (existsSync(file) && readFileSync(file, 'utf8').includes('"@countersign/')) {
+      rmSync(join(kept, name), { recursive: true, force: true })
+    }
+  }
 }
