@@ -23,7 +23,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a machine has that lacks nothing. */
-const COMMANDS = ['redis-server', 'redis-cli', 'chromium', 'postgres', 'initdb', 'nginx', 'prometheus', 'promtool']
+const COMMANDS = ['redis-server', 'chromium', 'postgres', 'initdb', 'nginx', 'prometheus', 'promtool']
 
 /** A folder for the PATH with these commands in it, each ending with 0. */
 function pathWith(name: string, ...commands: string[]): string {
@@ -100,15 +100,10 @@ describe('the parts that the machine must have', () => {
     expect(missingParts({ PATH })).toEqual(['prometheus'])
   })
 
-  test('are missing without redis-cli, which joins the cluster of the tests', () => {
-    const PATH = pathWith('no-cli', ...COMMANDS.filter((command) => command !== 'redis-cli'))
-    expect(missingParts({ PATH })).toEqual(['redis'])
-  })
-
   test('are installed by root, or through a sudo that asks no password', () => {
     expect(planInstall(['redis', 'chromium'], machine(['apt-get'], true)).commands).toEqual([
       ['apt-get', 'update', '-qq'],
-      ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'redis-server', 'redis-tools', 'chromium'],
+      ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'redis-server', 'chromium'],
     ])
     expect(planInstall(['postgres'], machine(['apt-get'], true)).commands?.at(-1)).toEqual([
       ...['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'postgresql'],
@@ -131,7 +126,7 @@ describe('the parts that the machine must have', () => {
   test('are named with the command to run when nobody may install them', () => {
     expect(planInstall(['redis'], machine(['apt-get'])).message).toBe(
       'Run this, then npm test again:\n\n  sudo apt-get update -qq && ' +
-        'sudo apt-get install -y -qq --no-install-recommends redis-server redis-tools\n',
+        'sudo apt-get install -y -qq --no-install-recommends redis-server\n',
     )
     expect(planInstall(['redis', 'chromium'], machine([])).message).toBe(
       'Install redis and chromium so that it is found on the PATH, and run npm test again.',
