@@ -7,6 +7,7 @@ import { fileSessions } from '@countersign/settings-session/file'
 import { postgresSessions } from '@countersign/settings-session/postgres'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
+import { afterAll } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
@@ -77,17 +78,34 @@ export async function redisSubject(): Promise<StoreSubject> {
   }
 }
 
+/** Servers that the subjects of a test file share: each has a namespace of its own, and none stops a server. */
+function shared(start: () => Promise<Servers>): () => Promise<readonly RedisServer[]> {
+  let started: Promise<Servers> | undefined
+  afterAll(async () => (await started)?.stop())
+  return async () => {
+    started ??= start()
+    return (await started).nodes
+  }
+}
+interface Servers {
+  readonly nodes: readonly RedisServer[]
+  stop(): Promise<void>
+}
+
+const sharedCluster = shared(() => startRedisCluster())
+const sharedServer = shared(async () => {
+  const server = await RedisServer.start()
+  return { nodes: [server], stop: () => server.stop() }
+})
+
 async function clusterSubject(): Promise<StoreSubject> {
-  const { nodes, stop } = await startRedisCluster()
+  const nodes = await sharedCluster()
   const cluster = new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   return {
     store: redisSessions(cluster, { namespace: namespace(), commandTimeoutMs: 20_000 }),
     // All nodes are on this machine.
     advance: (ms) => untilPassed(async () => Date.now(), ms),
-    close: async () => {
-      cluster.disconnect()
-      await stop()
-    },
+    close: async () => cluster.disconnect(),
   }
 }
 
@@ -118,19 +136,12 @@ async function untilPassed(now: () => Promise<number>, ms: number): Promise<void
 
 function subjectOf(kind: ClientKind): () => Promise<StoreSubject> {
   return async () => {
-    const one = async () => {
-      const server = await RedisServer.start()
-      return { nodes: [server], stop: () => server.stop() }
-    }
-    const { nodes, stop } = kind.isCluster ? await startRedisCluster() : await one()
+    const nodes = await (kind.isCluster ? sharedCluster() : sharedServer())
     const redis = await kind.connect(nodes)
     return {
       store: redisSessions(redis, { namespace: namespace(), commandTimeoutMs: 20_000 }),
       advance: (ms) => untilPassed(async () => Date.now(), ms),
-      close: async () => {
-        redis.disconnect()
-        await stop()
-      },
+      close: async () => redis.disconnect(),
     }
   }
 }
