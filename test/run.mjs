@@ -7,6 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packInto } from './release/pack.mjs'
+import { publicPackages } from './release/repository.mjs'
 import { coverageLines, summariseCoverage } from './support/coverage.mjs'
 import { readArguments, summarise } from './support/jest-results.mjs'
 import { abilities, missingParts, planInstall } from './support/machine.mjs'
@@ -92,6 +94,14 @@ function build() {
   return tool('typescript/bin/tsc', '-b', 'test')
 }
 
+/** Once, for all test files that install the packages as an app does. */
+function pack() {
+  packed = mkdtempSync(join(os.tmpdir(), 'countersign-packed-'))
+  process.once('exit', () => rmSync(packed, { recursive: true, force: true }))
+  packInto(packed, publicPackages())
+  return 0
+}
+
 const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'))
 
 function jest() {
@@ -110,6 +120,7 @@ function jest() {
     const status = run(process.execPath, [join(root, 'node_modules/jest/bin/jest.js'), ...args, ...jestArguments], {
       NODE_OPTIONS: [process.env.NODE_OPTIONS, ...options].filter(Boolean).join(' '),
       ...(long ? { COUNTERSIGN_TEST_LONG: '1' } : {}),
+      ...(packed === undefined ? {} : { COUNTERSIGN_TARBALLS: packed }),
     })
     report = summarise(readJson(file), given)
     if (covered) coverage = summariseCoverage(readJson(join(folder, 'coverage-summary.json')), root)
@@ -127,11 +138,13 @@ function jest() {
 checkNode()
 let report
 let coverage
+let packed
 if (!quick && !long) {
   mustStep('Redis, PostgreSQL, nginx, Prometheus and Chromium', provision)
   mustStep('Install', install)
   mustStep('Build and types', build)
   mustStep('Lint', () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'))
+  if (!readArguments(jestArguments).namesFiles) mustStep('Pack', pack)
 }
 const status = step('Tests', jest)
 if (report !== undefined) {

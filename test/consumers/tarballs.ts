@@ -68,28 +68,24 @@ function pathsBelow(folder: string, base = folder): string[] {
 
 /**
  * Packs every public package, or those of these folders, as pnpm would publish it, from what is built, and unpacks each
- * beside its file.
+ * below `destination`. `npm test` has packed them once for all test files, and names the folder in COUNTERSIGN_TARBALLS.
  */
 export function packAll(destination: string, only?: readonly string[]): Tarball[] {
   const packages = publicPackages().filter(({ folder }) => only?.includes(folder) !== false)
-  const folders = packages.map(({ folder }) => `packages/${folder}`)
-  // An incremental build: nothing is done when npm test has just built everything.
-  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...folders], root)
-  packInto(destination, packages)
-  return readdirSync(destination)
-    .filter((name) => name.endsWith('.tgz'))
-    .map((name) => {
-      const folder = join(destination, name.replace(/\.tgz$/, ''))
-      mkdirSync(folder)
-      run('tar', ['-xzf', join(destination, name), '-C', folder], destination)
-      const content = join(folder, 'package')
-      const manifest = JSON.parse(readFileSync(join(content, 'package.json'), 'utf8')) as Manifest
-      return {
-        name: manifest.name,
-        file: join(destination, name),
-        folder: content,
-        paths: pathsBelow(content),
-        manifest,
-      }
-    })
+  const packed = process.env.COUNTERSIGN_TARBALLS ?? destination
+  if (packed === destination) {
+    const folders = packages.map(({ folder }) => `packages/${folder}`)
+    // An incremental build.
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...folders], root)
+    packInto(destination, packages)
+  }
+  return packages.map(({ tarball }) => {
+    const file = join(packed, tarball)
+    const folder = join(destination, tarball.replace(/\.tgz$/, ''))
+    mkdirSync(folder)
+    run('tar', ['-xzf', file, '-C', folder], destination)
+    const content = join(folder, 'package')
+    const manifest = JSON.parse(readFileSync(join(content, 'package.json'), 'utf8')) as Manifest
+    return { name: manifest.name, file, folder: content, paths: pathsBelow(content), manifest }
+  })
 }
