@@ -5,7 +5,8 @@ import { root } from '../structure/workspace.js'
 import { copyExample, type Example } from './example.js'
 import { run, type Tarball } from './tarballs.js'
 
-const projects = join(dirname(fileURLToPath(import.meta.url)), 'projects')
+/** The folders that consumers are made of. */
+export const projects: string = join(dirname(fileURLToPath(import.meta.url)), 'projects')
 
 /** What `name` is without a version: the exact one that the workspace itself is tested with, so that a consumer's install is the same every day. */
 function versionHere(dependency: string): string {

@@ -1,9 +1,9 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { readPackages } from '../structure/workspace.js'
-import { createConsumer, QUIET } from './consumer.js'
+import { type Consumer, createConsumer, projects, QUIET } from './consumer.js'
 import { packAll, run, type Tarball } from './tarballs.js'
 
 const INSTALL_MS = 180_000
@@ -19,13 +19,16 @@ const exercised = `exercised [${names.join(', ')}]`
 
 let folder: string
 let tarballs: Tarball[]
+/** One app with everything, that the apps in JavaScript and TypeScript are folders and files of. */
+let app: Consumer
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-gates-'))
   tarballs = packAll(folder)
+  const dependencies = ['express', 'ioredis', '@types/express', '@types/node']
+  const folders = ['shared', 'inferred', 'params', ...names]
+  app = createConsumer(join(folder, 'app'), { folders, type: 'module', dependencies }, tarballs)
 }, INSTALL_MS)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-const dependencies = ['express', 'ioredis', '@types/express', '@types/node']
 
 /** A package with those of ours that it depends on. */
 function withItsOwn(name: string): Tarball[] {
@@ -46,48 +49,35 @@ const gates = { ${names.map((name) => `'${name}': ${load(`@countersign/${name}`)
 const express = ${load('express')}.default ?? ${load('express')}
 `
 
-  test(
-    'an ESM app imports every package and uses every gate',
-    () => {
-      const project = { folders: ['shared'], type: 'module' as const, dependencies: ['express', 'ioredis'] }
-      const consumer = createConsumer(join(folder, 'esm'), project, tarballs)
-      const main = `import { exercise } from './exercise.mjs'
+  test('an ESM app imports every package and uses every gate', () => {
+    const main = `import { exercise } from './exercise.mjs'
 import { startIssuer } from './issuer.mjs'
 ${uses((specifier) => `(await import('${specifier}'))`)}
 console.log(await exercise({ express, createAudit, gates, issuer: await startIssuer() }))\n`
-      writeFileSync(join(consumer.folder, 'main.mjs'), main)
-      expect(consumer.start('main.mjs', {}, QUIET).trim()).toBe(exercised)
-    },
-    INSTALL_MS,
-  )
+    writeFileSync(join(app.folder, 'main.mjs'), main)
+    expect(app.start('main.mjs', {}, QUIET).trim()).toBe(exercised)
+  })
 
-  test(
-    'a CommonJS app requires every package and uses every gate',
-    () => {
-      const project = { folders: ['shared'], type: 'commonjs' as const, dependencies: ['express', 'ioredis'] }
-      const consumer = createConsumer(join(folder, 'commonjs'), project, tarballs)
-      const main = `const { exercise } = require('./exercise.mjs')
-const { startIssuer } = require('./issuer.mjs')
+  test('a CommonJS app requires every package and uses every gate', () => {
+    const commonjs = join(app.folder, 'commonjs')
+    mkdirSync(commonjs)
+    writeFileSync(join(commonjs, 'package.json'), '{"type":"commonjs"}')
+    const main = `const { exercise } = require('../exercise.mjs')
+const { startIssuer } = require('../issuer.mjs')
 ${uses((specifier) => `require('${specifier}')`)}
 const run = async () => exercise({ express, createAudit, gates, issuer: await startIssuer() })
 run().then(console.log)\n`
-      writeFileSync(join(consumer.folder, 'main.cjs'), main)
-      // Node 20 and early 22 say on stderr that require() of ESM is experimental.
-      expect(consumer.start('main.cjs')).toContain(exercised)
-    },
-    INSTALL_MS,
-  )
+    writeFileSync(join(commonjs, 'main.js'), main)
+    // Node 20 and early 22 say on stderr that require() of ESM is experimental.
+    expect(app.start('commonjs/main.js')).toContain(exercised)
+  })
 
-  test(
-    'every sub-path loads, by import and by require',
-    () => {
-      const project = { folders: [], type: 'module' as const, dependencies: ['express', 'ioredis'] }
-      const consumer = createConsumer(join(folder, 'sub-paths'), project, tarballs)
-      const specifiers = tarballs.flatMap(({ name, manifest }) =>
-        Object.keys(manifest.exports ?? {}).map((subPath) => `${name}${subPath.slice(1)}`),
-      )
-      const optional = tarballs.flatMap(({ manifest }) => Object.keys(manifest.peerDependenciesMeta ?? {}))
-      const main = `import { createRequire } from 'node:module'
+  test('every sub-path loads, by import and by require', () => {
+    const specifiers = tarballs.flatMap(({ name, manifest }) =>
+      Object.keys(manifest.exports ?? {}).map((subPath) => `${name}${subPath.slice(1)}`),
+    )
+    const optional = tarballs.flatMap(({ manifest }) => Object.keys(manifest.peerDependenciesMeta ?? {}))
+    const main = `import { createRequire } from 'node:module'
 const require = createRequire(import.meta.url)
 const optional = ${JSON.stringify(optional)}
 for (const specifier of ${JSON.stringify(specifiers)}) {
@@ -99,12 +89,10 @@ for (const specifier of ${JSON.stringify(specifiers)}) {
   }
 }
 console.log('loaded', ${specifiers.length})\n`
-      writeFileSync(join(consumer.folder, 'main.mjs'), main)
-      expect(consumer.start('main.mjs')).toContain(`loaded ${specifiers.length}`)
-      expect(specifiers.length).toBeGreaterThanOrEqual(tarballs.length)
-    },
-    INSTALL_MS,
-  )
+    writeFileSync(join(app.folder, 'sub-paths.mjs'), main)
+    expect(app.start('sub-paths.mjs')).toContain(`loaded ${specifiers.length}`)
+    expect(specifiers.length).toBeGreaterThanOrEqual(tarballs.length)
+  })
 })
 
 describe('apps in TypeScript', () => {
@@ -114,20 +102,18 @@ describe('apps in TypeScript', () => {
   ])(
     'with %s resolution an app compiles strictly with every package, emits its declarations, and runs',
     (name, options) => {
-      const project = { folders: ['shared', 'inferred', 'params', ...names], type: 'module' as const, dependencies }
-      const consumer = createConsumer(join(folder, name), project, tarballs)
       const main = [
         ...names.map((gate, i) => `import { exercise as exercise${i} } from './${gate}.js'`),
         ...names.map((_gate, i) => `await exercise${i}()`),
         `console.log('${exercised}')`,
         'export {}',
       ]
-      writeFileSync(join(consumer.folder, 'main.ts'), main.join('\n'))
-      consumer.compile({ ...options, declaration: true, outDir: 'out' })
-      for (const file of readdirSync(consumer.folder).filter((file) => /(?<!\.d)\.mjs$/.test(file))) {
-        cpSync(join(consumer.folder, file), join(consumer.folder, 'out', file))
+      writeFileSync(join(app.folder, 'main.ts'), main.join('\n'))
+      app.compile({ ...options, declaration: true, outDir: `out/${name}` })
+      for (const file of readdirSync(join(projects, 'shared')).filter((file) => /(?<!\.d)\.mjs$/.test(file))) {
+        cpSync(join(app.folder, file), join(app.folder, `out/${name}`, file))
       }
-      expect(consumer.start('out/main.js', {}, QUIET).trim()).toBe(exercised)
+      expect(app.start(`out/${name}/main.js`, {}, QUIET).trim()).toBe(exercised)
     },
     INSTALL_MS,
   )
