@@ -29,6 +29,7 @@ const LONG = [
   'test/integration/hmac-rollout',
   'test/integration/polluted-prototype',
   'packages/mcp-credential/test/alike',
+  'packages/mcp-credential/test/cluster-failover',
   'packages/mcp-credential/test/memory-life',
   'packages/settings-session/test/flood',
 ]

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type RedisServer, startRedisCluster, untilFailedOver } from '../../../test/support/redis-server.js'
+import { isLong } from '../../../test/support/run-length.js'
 import { monotonicNow, race } from './support/race.js'
 
 let cluster: Awaited<ReturnType<typeof startRedisCluster>>
@@ -15,7 +16,7 @@ test('[mcp-redis-faults] with 3 masters and 3 replicas, after one master is kill
     nodes,
     processes: 8,
     threads: 1000,
-    milliseconds: 30_000,
+    milliseconds: isLong ? 30_000 : 15_000,
     async meanwhile(issued) {
       const untilIssued = async (count: number) => {
         while (issued() < count) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -25,7 +26,7 @@ test('[mcp-redis-faults] with 3 masters and 3 replicas, after one master is kill
       await untilIssued(1500)
       killedAt = monotonicNow()
       await master.kill()
-      // A slow machine may come here when the 30 s are over: the race goes on into the time after the failover.
+      // A slow machine may come here when that time is over: the race goes on into the time after the failover.
       await untilFailedOver(others, master)
       await untilIssued(issued() + 500)
     },

@@ -8,7 +8,8 @@ import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 import { startPglite, startPostgres } from '../../../../test/support/postgres-tables.js'
 import { clientKinds } from '../../../../test/support/redis-clients.js'
-import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
+import { RedisServer } from '../../../../test/support/redis-server.js'
+import { sharedCluster, sharedServer } from '../../../../test/support/shared-redis.js'
 import { emptyPostgres, passInPostgres, recordsInPostgres } from './postgres-time.js'
 import { countRecords, emptyRedis, keysWithoutTtl, mastersOf, passInRedis } from './redis-time.js'
 
@@ -122,8 +123,7 @@ export function redisSource(): SubjectSource {
 export function clientSources(): readonly SubjectSource[] {
   return clientKinds({ ioredis: { Redis, Cluster }, iovalkey }).map((kind) =>
     sourceOf(kind.name, async () => {
-      const started = kind.isCluster ? await startRedisCluster() : await RedisServer.start()
-      const nodes = started instanceof RedisServer ? [started] : started.nodes
+      const nodes = await (kind.isCluster ? sharedCluster() : sharedServer())
       const redis = await kind.connect(nodes)
       const admin = kind.isCluster
         ? new Cluster(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
@@ -134,7 +134,6 @@ export function clientSources(): readonly SubjectSource[] {
         async stop() {
           redis.disconnect()
           admin.disconnect()
-          await started.stop()
         },
       }
     }),
@@ -143,14 +142,12 @@ export function clientSources(): readonly SubjectSource[] {
 
 export function clusterSource(): SubjectSource {
   return sourceOf('Redis Cluster', async () => {
-    const cluster = await startRedisCluster()
-    const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
+    const nodes = (await sharedCluster()).map(({ port }) => ({ host: '127.0.0.1', port }))
     const redis = new Cluster(nodes, { redisOptions: { commandTimeout: 20_000 } })
     return {
       redis,
       async stop() {
         redis.disconnect()
-        await cluster.stop()
       },
     }
   })

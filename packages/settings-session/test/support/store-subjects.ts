@@ -7,13 +7,13 @@ import { fileSessions } from '@countersign/settings-session/file'
 import { postgresSessions } from '@countersign/settings-session/postgres'
 import { redisSessions } from '@countersign/settings-session/redis'
 import type { SettingsStore } from '@countersign/settings-session/store'
-import { afterAll } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import * as iovalkey from 'iovalkey'
 import { fakeClock } from '../../../../test/support/fake-clock.js'
 import { startPglite, startPostgres } from '../../../../test/support/postgres-tables.js'
 import { type ClientKind, clientKinds } from '../../../../test/support/redis-clients.js'
-import { RedisServer, startRedisCluster } from '../../../../test/support/redis-server.js'
+import { RedisServer } from '../../../../test/support/redis-server.js'
+import { sharedCluster, sharedServer } from '../../../../test/support/shared-redis.js'
 
 /** A store under test, and the passing of its time. */
 export interface StoreSubject {
@@ -77,26 +77,6 @@ export async function redisSubject(): Promise<StoreSubject> {
     },
   }
 }
-
-/** Servers that the subjects of a test file share: each has a namespace of its own, and none stops a server. */
-function shared(start: () => Promise<Servers>): () => Promise<readonly RedisServer[]> {
-  let started: Promise<Servers> | undefined
-  afterAll(async () => (await started)?.stop())
-  return async () => {
-    started ??= start()
-    return (await started).nodes
-  }
-}
-interface Servers {
-  readonly nodes: readonly RedisServer[]
-  stop(): Promise<void>
-}
-
-const sharedCluster = shared(() => startRedisCluster())
-const sharedServer = shared(async () => {
-  const server = await RedisServer.start()
-  return { nodes: [server], stop: () => server.stop() }
-})
 
 async function clusterSubject(): Promise<StoreSubject> {
   const nodes = await sharedCluster()
