@@ -12,7 +12,7 @@ const REASONS = [
   'A newer credential has replaced this one.',
   'This session was idle for too long and has ended.',
 ]
-const GUARD = 'This server has no OAuth.'
+const GUARD = 'This server does not use OAuth.'
 
 /** The page with these results in place of what it has. */
 export function withTables(

@@ -61,7 +61,7 @@ test('the demo ends with 1 and marks the rows when ours answers otherwise: here 
     expect(output).toMatch(
       /^✗ {2}A request of the scheduler +unavailable 503 replay_store, expected let in 200 granted/m,
     )
-    expect(output).toMatch(/^✗ {2}An agent calls its tool +Redis could not be asked/m)
+    expect(output).toMatch(/^✗ {2}An agent calls its tool +Redis is unavailable/m)
     expect(output).toMatch(/^✓ {2}A token for this API/m)
     expect(errors).toBe('')
     expect(code).toBe(1)
@@ -86,7 +86,7 @@ test('what keeps the demo from running is one line', async () => {
     expect(await run(['--port', '70000'])).toEqual({
       code: 2,
       output: '',
-      errors: "--port must be a number from 0 to 65535, and 0 takes any free port; it is '70000'.\n",
+      errors: "--port must be a number from 0 to 65535, and 0 picks any free port; it is '70000'.\n",
     })
     expect(await run(['--port', String(port)])).toEqual({
       code: 1,
@@ -97,7 +97,7 @@ test('what keeps the demo from running is one line', async () => {
     expect(await run(['--once'], { REDIS_URL: `redis://:not-to-be-shown@127.0.0.1:${nowhere}` })).toEqual({
       code: 1,
       output: '',
-      errors: `Redis at 127.0.0.1:${nowhere} could not be asked (${why}). Start it, or unset REDIS_URL: then state is in memory.\n`,
+      errors: `Redis at 127.0.0.1:${nowhere} is unreachable (${why}). Start it, or unset REDIS_URL to keep state in memory.\n`,
     })
   } finally {
     taken.close()
@@ -110,7 +110,7 @@ test('a Redis that takes connections and answers nothing is one line, too', asyn
   try {
     const { code, output, errors } = await run(['--once'], { REDIS_URL: server.url })
     expect([code, output]).toEqual([1, ''])
-    expect(errors).toMatch(/^Redis at 127\.0\.0\.1:\d+ could not be asked \(.+\)\. Start it, .+\n$/)
+    expect(errors).toMatch(/^Redis at 127\.0\.0\.1:\d+ is unreachable \(.+\)\. Start it, .+\n$/)
   } finally {
     await server.stop()
   }

@@ -186,7 +186,7 @@ test(
     const from = 'countersign hmac import --from-table internal_service_hmac_secrets --kek-file old.kek'
     expect(await step(`${from} --dry-run`)).toBe('would import 1: nothing was stored\n')
     expect(await step(from)).toBe('imported 1\n')
-    expect(await step(from)).toBe('imported 0, skipped 1 that exist\n')
+    expect(await step(from)).toBe('imported 0, skipped 1 existing\n')
 
     // 1. Report: the old key decides.
     const legacy = { COUNTERSIGN_HMAC_LEGACY_SHARED: OLD_KEY, COUNTERSIGN_HMAC_LEGACY_REPORTS: REPORTS_KEY }

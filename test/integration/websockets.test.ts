@@ -208,7 +208,7 @@ describe('requireMcpCredential', () => {
     expect(() => world.serve(gate)).toThrow(
       expect.objectContaining({
         code: 'ERR_COUNTERSIGN_BODY_NEEDED',
-        message: expect.stringContaining('requireMcpCredential.upgrade: "tools" decides on the body'),
+        message: expect.stringContaining('requireMcpCredential.upgrade: "tools" needs the body'),
       }),
     )
   })

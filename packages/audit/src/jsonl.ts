@@ -215,6 +215,6 @@ function openFirst(path: string): AppendedFile {
   } catch (error) {
     throw refuse(`${path} cannot be opened (${(error as NodeJS.ErrnoException).code}): it must be a writable file`)
   }
-  if (file === undefined) throw refuse(`${path} holds something else than audit events: name another file`)
+  if (file === undefined) throw refuse(`${path} contains something other than audit events: name another file`)
   return file
 }

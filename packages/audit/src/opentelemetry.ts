@@ -69,7 +69,7 @@ function createInstruments(provider: MeterProvider) {
       unit: '{decision}',
     }),
     duration: meter.createHistogram('countersign.decision.duration', {
-      description: 'What the gates took for their decisions',
+      description: 'Duration of decisions',
       unit: 's',
       advice: {
         explicitBucketBoundaries: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1],

@@ -62,19 +62,18 @@ export function prometheusSink(options: PrometheusSinkOptions = {}): AuditSink {
     return new Gauge({ name, help, labelNames: ['caller'], registers: [registry] })
   })
   const reports = metric(registry, 'countersign_signature_reports_total', (name) => {
-    const help =
-      'What the signature of a request would have resulted in, while the old key decides: valid, missing or why not.'
+    const help = 'Result of each signature while the old key decides: valid, missing or why it is refused.'
     return new Counter({ name, help, labelNames: ['caller', 'outcome'], registers: [registry] })
   })
 
   const events = metric(registry, 'countersign_events_total', (name) => {
-    const help = 'Changes of state and other events that are no decisions, by type.'
+    const help = 'State changes and other events that are not decisions, by type.'
     const counter = new Counter({ name, help, labelNames: ['type'], registers: [registry] })
     for (const type of otherTypes) counter.inc({ type }, 0)
     return counter
   })
   const lost = metric(registry, 'countersign_sink_events_lost_total', (name) => {
-    const help = 'Events that an audit sink failed to take (failed) or was too slow for (dropped).'
+    const help = 'Events that an audit sink rejected (failed) or was too slow for (dropped).'
     return new Counter({ name, help, labelNames: ['sink', 'cause'], registers: [registry] })
   })
 

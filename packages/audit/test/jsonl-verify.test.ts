@@ -46,7 +46,7 @@ describe('the verifier', () => {
     )
     expect(result.altered).toEqual({
       line: 3,
-      problem: 'line 4 names another line before it: that one was altered, or lines between them were taken out',
+      problem: 'line 4 names another line before it: that line was altered, or lines between them were removed',
     })
   })
 
@@ -76,7 +76,7 @@ describe('the verifier', () => {
       expect(await verifyJsonl(path)).toMatchObject({ isIntact: true, lines: 1 })
       expect(await verifyJsonl(path, { expect: head })).toMatchObject({
         isIntact: false,
-        altered: { problem: 'the file does not hold the hash that was noted: its end was cut off or rewritten' },
+        altered: { problem: 'the file does not contain the expected hash: its end was cut off or rewritten' },
       })
     }))
 

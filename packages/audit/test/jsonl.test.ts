@@ -117,7 +117,7 @@ describe('the jsonl sink', () => {
         [undefined, 'must be the path of a file'],
         [join(folder, 'directory'), 'cannot be opened (EISDIR)'],
         [join(folder, 'absent', 'audit.jsonl'), 'cannot be opened (ENOENT)'],
-        [join(folder, 'other.txt'), 'holds something else than audit events: name another file'],
+        [join(folder, 'other.txt'), 'contains something other than audit events: name another file'],
       ]
       for (const [path, message] of refused) {
         expect(() => jsonl(path as string)).toThrow(

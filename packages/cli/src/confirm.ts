@@ -12,7 +12,7 @@ export async function confirmAll(
 ): Promise<void> {
   if (yes && !all) throw usageError('--yes needs --all')
   if (!all || yes) return
-  if (stdin.isTTY !== true) throw usageError(`${what} Nobody can be asked here: confirm it with --yes`)
+  if (stdin.isTTY !== true) throw usageError(`${what} This is not a terminal: confirm with --yes`)
   output.note(`${what} Type yes to continue:`)
   const reader = createInterface({ input: stdin })
   try {

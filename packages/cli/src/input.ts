@@ -43,7 +43,7 @@ export async function readSecret(
     file === undefined
       ? readVariable(context.env, variable)
       : (await readInput(context, file, what)).toString('utf8').replace(/\r?\n$/, '')
-  if (text === '') throw usageError(`${what} is empty: ${file ?? variable} holds nothing`)
+  if (text === '') throw usageError(`${what} is empty: ${file ?? variable} contains nothing`)
   return text
 }
 

@@ -12,7 +12,7 @@ import type { MigrateRequest } from './migrate.js'
 const completion: CommandDefinition<object, [shell: string]> = {
   usage: 'completion <shell>',
   summary: 'print the completions of bash, zsh or fish',
-  details: 'Evaluate them in the start file of your shell.',
+  details: 'Load them in the startup file of your shell.',
   examples: [
     'countersign completion bash >> ~/.bashrc',
     'countersign completion fish > ~/.config/fish/completions/countersign.fish',
@@ -63,7 +63,7 @@ const doctor: CommandDefinition<DoctorRequest> = {
   usage: 'doctor',
   summary: 'check Node, the environment, the keys, PostgreSQL and Redis',
   details:
-    'Skips what is not configured. Run it where the app runs, with its environment. With --settings it makes a link for a person who does not exist, opens it at that address as a browser does, and revokes it.',
+    'Skips what is not configured. Run it where the app runs, with its environment. With --settings it issues a link for a made-up person, opens it at that address as a browser would, and revokes it.',
   examples: [
     'countersign doctor',
     'countersign doctor --json | jq ".checks[] | select(.status == \\"fail\\")"',
@@ -71,7 +71,7 @@ const doctor: CommandDefinition<DoctorRequest> = {
   ],
   changesState: ({ settings }) => settings !== undefined,
   options: (command) =>
-    addNamespaceOption(command.option('--settings <url>', 'baseUrl of the settings, as people reach it', parseUrl)),
+    addNamespaceOption(command.option('--settings <url>', 'baseUrl of the settings, the public address', parseUrl)),
   run: async (context, options) => (await import('./doctor/doctor.js')).doctor(context, options),
 }
 
@@ -79,12 +79,12 @@ const dev: CommandDefinition<DevOptions> = {
   usage: 'dev',
   summary: 'run an issuer and all four gates on this machine, and print what their callers present',
   details:
-    'For a first 200 without a provider: each line that it prints is ready to paste, and each decision follows. With --app it prints what your own app needs, and a signed request and an access token for it. It listens on loopback alone; Ctrl+C ends it.',
+    'Get a first 200 without a provider: each printed line is ready to paste, and every decision is shown. With --app it prints what your own app needs, and a signed request and an access token for it. It listens only on loopback; Ctrl+C ends it.',
   examples: ['countersign dev', 'countersign dev --app http://localhost:3000/jobs'],
   changesState: true,
   options: (command) =>
     command
-      .option('--port <n>', 'where it listens; 0 takes any', parsePort, 8787)
+      .option('--port <n>', 'where it listens; 0 picks any', parsePort, 8787)
       .option('--app <url>', 'the address of a route of your own app', parseUrl),
   run: async (context, options) => (await import('./dev/dev.js')).dev(context, options),
 }
@@ -93,7 +93,7 @@ const migrate: CommandDefinition<MigrateRequest> = {
   usage: 'migrate',
   summary: 'create the tables and functions of all stores in PostgreSQL',
   details:
-    'It adds what is missing, in one transaction; run again it changes nothing. Run it before the processes of a new version start.',
+    'It adds what is missing, in one transaction; running it again changes nothing. Run it before the processes of a new version start.',
   examples: ['countersign migrate', 'countersign migrate --schema auth', 'countersign migrate --print'],
   options: (command) =>
     command

@@ -186,21 +186,21 @@ describe('doctor --settings, behind an nginx that rewrites Host and takes a pref
   })
 
   test('mount: finds another path, a baseUrl without the prefix, and requests that do not arrive', async () => {
-    expect(await faultOf({ through: 'elsewhere' })).toMatch(/^settings-mount: nothing is at .*\(404\)$/)
+    expect(await faultOf({ through: 'elsewhere' })).toMatch(/^settings-mount: there is nothing at .*\(404\)$/)
     const baseUrl = `http://127.0.0.1:${nginx.port}/settings`
     expect(await faultOf({ baseUrl })).toMatch(/^settings-mount: a link received .* leads on to \/settings\/open$/)
     expect(await faultOf({ baseUrl, through: 'redirect' })).toMatch(
       /^settings-mount: the form .* leads to \/settings\/open/,
     )
-    expect(await faultOf({ through: 'query' })).toMatch(/^settings-mount: .* its query is lost$/)
-    expect(await faultOf({ through: 'no-post' })).toMatch(/^settings-mount: the form .* answered with 403$/)
+    expect(await faultOf({ through: 'query' })).toMatch(/^settings-mount: .* the query was lost$/)
+    expect(await faultOf({ through: 'no-post' })).toMatch(/^settings-mount: the form .* got 403$/)
   })
 
   test('order: finds the gate before the routes, pages before the gate, and a parser that eats forms', async () => {
     const gateFirst: Setup['mount'] = (app, settings) => app.use('/settings', gated(settings), settings.routes())
     expect(await faultOf({ mount: gateFirst })).toMatch(/^settings-order: the gate refuses a link \(400\)/)
     const noGate: Setup['mount'] = (app, settings) => app.use('/settings', settings.routes())
-    expect(await faultOf({ mount: noGate })).toMatch(/^settings-order: an unused page .* answered with 200/)
+    expect(await faultOf({ mount: noGate })).toMatch(/^settings-order: an unused page .* got 200/)
     const raw: Setup['mount'] = (app, settings) => wellMounted(app, settings, express.raw({ type: '*/*' }))
     expect(await faultOf({ mount: raw })).toMatch(/^settings-order: the app does not get the form/)
     const parsed: Setup['mount'] = (app, settings) => wellMounted(app, settings, express.urlencoded())
@@ -211,7 +211,7 @@ describe('doctor --settings, behind an nginx that rewrites Host and takes a pref
   test('Host: finds a baseUrl of another origin', async () => {
     const baseUrl = `http://localhost:${nginx.port}/good/settings`
     expect(await faultOf({ baseUrl })).toMatch(
-      /^settings-host: the app does not take http:\/\/127\.0\.0\.1:\d+ for its own/,
+      /^settings-host: the app does not accept http:\/\/127\.0\.0\.1:\d+ as its own origin/,
     )
   })
 
@@ -233,7 +233,7 @@ describe('doctor --settings, behind an nginx that rewrites Host and takes a pref
     const dead = new Redis(await freePort(), '127.0.0.1', { lazyConnect: true, retryStrategy: () => null })
     dead.on('error', () => undefined)
     expect(await faultOf({ store: redisSessions(dead) })).toMatch(
-      /^settings-store: the app cannot ask its store \(503\)/,
+      /^settings-store: the app cannot reach its store \(503\)/,
     )
     dead.disconnect()
   })

@@ -55,7 +55,7 @@ describe('a caller that has the shared secret', () => {
   })
 
   test('is not cut off by a secret of its own, unless that is said', async () => {
-    await refuse(['hmac', 'seed', 'scheduler', '--generate'], 2, /"scheduler" has the shared secret.*hmac split/, {
+    await refuse(['hmac', 'seed', 'scheduler', '--generate'], 2, /"scheduler" uses the shared secret.*hmac split/, {
       env,
     })
     expect(await stored()).toEqual([['*shared*/1', SECRET, false]])
@@ -72,10 +72,10 @@ describe('a caller that has the shared secret', () => {
       ['*shared*/1', SECRET, false],
       ['scheduler/2', secret, true],
     ])
-    expect((await countersign(['hmac', 'list'], { env })).stderr).toMatch(/shared secret counts for scheduler, too/)
-    expect(await succeed(['hmac', 'split', 'scheduler', '--cut-over'], { env })).toMatch(/does not count for scheduler/)
+    expect((await countersign(['hmac', 'list'], { env })).stderr).toMatch(/shared secret is also accepted for scheduler/)
+    expect(await succeed(['hmac', 'split', 'scheduler', '--cut-over'], { env })).toMatch(/no longer accepted for scheduler/)
     expect((await stored())[1]).toEqual(['scheduler/2', secret, false])
-    expect(await succeed(['hmac', 'split', 'scheduler'], { env })).toMatch(/counts for scheduler beside its own/)
+    expect(await succeed(['hmac', 'split', 'scheduler'], { env })).toMatch(/scheduler may use the shared secret as well as its own/)
     expect((await stored())[1]).toEqual(['scheduler/2', secret, true])
     await succeed(['hmac', 'revoke', 'scheduler', '--all', '--yes'], { env })
     await refuse(['hmac', 'split', 'scheduler', '--cut-over'], 1, /its signers would be refused/, { env })
@@ -88,7 +88,7 @@ describe('a caller that has the shared secret', () => {
     await refuse(['hmac', 'forget', 'scheduler'], 2, /give --key-version, or --all/, { env })
     const forgot = await countersign(['hmac', 'forget', 'scheduler', '--key-version', '1'], { env })
     expect(forgot).toMatchObject({ exitCode: 0, stdout: 'forgot scheduler/1\n' })
-    expect(forgot.stderr).toMatch(/the shared one counts for it/)
+    expect(forgot.stderr).toMatch(/the shared one is accepted for it/)
     expect((await stored()).map(([name]) => name)).toEqual(['*shared*/1'])
   })
 
@@ -96,7 +96,7 @@ describe('a caller that has the shared secret', () => {
     await refuse(['hmac', 'split', '*shared*'], 2, /is what is split/, { env })
     await refuse(['hmac', 'split', 'scheduler', '--cut-over'], 4, /no secret of its own/, { env })
     await succeed(['hmac', 'revoke', '*shared*', '--all', '--yes'], { env })
-    await refuse(['hmac', 'split', 'scheduler'], 2, /there is no shared secret/, { env })
+    await refuse(['hmac', 'split', 'scheduler'], 2, /"scheduler" has no shared secret/, { env })
   })
 })
 
@@ -121,7 +121,7 @@ describe('a table of the same name with other columns', () => {
   })
 
   test('is left alone by a migration, which says what is different', async () => {
-    const message = /"internal_service_hmac_secrets" is another table: it has no column "key_version";.*--table/
+    const message = /"internal_service_hmac_secrets" is a different table: it has no column "key_version";.*--table/
     for (let time = 0; time < 2; time += 1) await refuse(['hmac', 'migrate'], 2, message, { env })
     const { rows } = await pool.query('SELECT * FROM internal_service_hmac_secrets LIMIT 1')
     expect(Object.keys(rows[0])).toEqual([
@@ -165,7 +165,7 @@ describe('a table of the same name with other columns', () => {
     const dry = await countersign([...words, '--dry-run'], { env: named })
     expect(dry).toMatchObject({ exitCode: 0, stdout: 'would import 2: nothing was stored\n' })
     expect(dry.stderr).toMatch(
-      /Not read: id, created_by\..*\nLeft out: 2 that have ended\.\n.*does not count for scheduler/,
+      /Not read: id, created_by\..*\nSkipped: 2 expired\.\n.*no longer accepted for scheduler/,
     )
     expect(await stored(place)).toEqual([])
     expect(await succeed([...words, '--accept-shared'], { env: named })).toBe('imported 2\n')
@@ -192,7 +192,7 @@ describe('a table of the same name with other columns', () => {
     const right = { ...named, COUNTERSIGN_HMAC_IMPORT_KEK: OLD_KEK.toString('base64') }
     const differs = await countersign(words, { env: right })
     expect(differs).toMatchObject({ exitCode: 1 })
-    expect(differs.stderr).toMatch(/scheduler\/3, and nothing was stored: it is stored already with another secret/)
+    expect(differs.stderr).toMatch(/scheduler\/3, and nothing was stored: it is already stored with another secret/)
     expect((await stored({ table: 'hmac_secrets' })).map(([name]) => name)).toEqual(['scheduler/3'])
   })
 
@@ -215,7 +215,7 @@ describe('a table of the same name with other columns', () => {
     }
     await succeed(['hmac', 'migrate'], { env: named })
     const words = ['hmac', 'import', '--from-table', 'internal_service_hmac_secrets']
-    await refuse(words, 2, /which column .* is the version cannot be told: name it with --columns version=/, {
+    await refuse(words, 2, /cannot tell which column .* is the version: name it with --columns version=/, {
       env: named,
     })
     const columns = ['--columns', 'version=generation,envelope=secret_enc']

@@ -106,7 +106,7 @@ describe('the secrets in PostgreSQL', () => {
       COUNTERSIGN_HMAC_SECRET_SCHEDULER_V3: `${SECRET}3`,
     }
     expect(await succeed(['hmac', 'seed', 'scheduler'], { env: from })).toBe('scheduler/1\nscheduler/3\n')
-    await refuse(['hmac', 'seed', 'scheduler'], 1, /has a secret already, version 3: use "hmac rotate"/, { env: from })
+    await refuse(['hmac', 'seed', 'scheduler'], 1, /already has a secret, version 3: use "hmac rotate"/, { env: from })
     expect(await succeedJson(['hmac', 'seed', 'scheduler', '--if-absent'], { env: from })).toEqual({
       caller: 'scheduler',
       stored: [],
@@ -154,7 +154,7 @@ describe('the secrets in PostgreSQL', () => {
       ['seed', 'billing', '--generate'],
       ['rotate', 'scheduler'],
     ]) {
-      await refuse(['hmac', ...words], 2, /lacks, or has another, key-encryption key "k1"/, { env: wrong })
+      await refuse(['hmac', ...words], 2, /lacks or has a different key-encryption key "k1"/, { env: wrong })
     }
     const listed = await countersign(['hmac', 'list'], { env: wrong })
     expect(listed).toMatchObject({ exitCode: 2, stdout: expect.stringMatching(/scheduler +1 +unreadable/) })
@@ -176,7 +176,7 @@ describe('the secrets in PostgreSQL', () => {
     writeFileSync(file, `${rows.join('\n')}\n`)
     const withKek = { ...env, COUNTERSIGN_HMAC_IMPORT_KEK: kek.toString('base64') }
     expect(await succeed(['hmac', 'import', file], { env: withKek })).toBe('imported 2\n')
-    expect(await succeed(['hmac', 'import', file], { env: withKek })).toBe('imported 0, skipped 2 that exist\n')
+    expect(await succeed(['hmac', 'import', file], { env: withKek })).toBe('imported 0, skipped 2 existing\n')
     expect(await succeedJson(['hmac', 'import', '--skip-existing'], { env: withKek, input: rows.join('\n') })).toEqual({
       imported: 0,
       existing: 2,

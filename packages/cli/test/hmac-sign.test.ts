@@ -201,7 +201,7 @@ describe('hmac sign and explain', () => {
     const doubled = await countersign(explain('/rfc9421', '-H', 'content-digest: sha-256=:AA==:'), { env })
     expect(doubled).toMatchObject({
       exitCode: 1,
-      stdout: expect.stringContaining('\ngate      refuses it: A header field came twice'),
+      stdout: expect.stringContaining('\ngate      refuses it: The request has a header field twice'),
     })
   })
 
@@ -215,7 +215,7 @@ describe('hmac sign and explain', () => {
     }
     expect(await differences(await answer('/tagged'))).toEqual([
       1,
-      'The server wants the tag "other", and "countersign" was sent.',
+      'The server wants the tag "other", but "countersign" was sent.',
     ])
     expect(await differences(await answer('/x-headers'))).toEqual([
       1,
@@ -228,7 +228,7 @@ describe('hmac sign and explain', () => {
     const old = `HTTP/1.1 401 Unauthorized\r\ndate: ${new Date(Date.now() + 400_000).toUTCString()}\r\n\r\n`
     expect(await differences(old, '--format', 'x-headers')).toEqual([
       1,
-      'The challenge is not that of a gate for signed requests.',
+      'The challenge is not from a gate for signed requests.',
       expect.stringMatching(/^The server's clock is \d+ s ahead of this signature\.$/),
     ])
     const elsewhere = 'HTTP/1.1 503 Service Unavailable\n\n'

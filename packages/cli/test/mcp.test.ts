@@ -133,7 +133,7 @@ describe('mcp', () => {
     expect(codex.stderr).toContain('Start the agent with MCP_CRED_APP set to the token.')
     const sdk = await succeed(['mcp', 'client-config', 'sdk', ...server, '--file', file])
     expect(sdk).toMatch(/"Authorization": "Bearer mcps_/)
-    await refuse(['mcp', 'client-config', 'sdk', ...server], 2, /holds the token: give --file/)
+    await refuse(['mcp', 'client-config', 'sdk', ...server], 2, /contains the token: use --file/)
     await refuse(['mcp', 'client-config', 'emacs', ...server], 2, /the client must be one of claude-code, codex/)
     await refuse(['mcp', 'print', '--file', join(folder, 'none')], 2, /cannot be read \(ENOENT\): write it with/)
   })
@@ -153,7 +153,7 @@ describe('mcp', () => {
       expect(JSON.parse(plain(await described(client, '--file', file)))).toEqual(
         JSON.parse(plain({ client, ...library })),
       )
-      await refuse(['mcp', 'client-config', 'cursor', ...server, '--file', file], 2, /cursor reads none/)
+      await refuse(['mcp', 'client-config', 'cursor', ...server, '--file', file], 2, /cursor reads no file/)
     }
     for (const client of ['claude-code', 'codex', 'cursor', 'vscode', 'opencode', 'gemini', 'qwen'] as const) {
       const { env: variables, fileForm, ...library } = toClientConfig(one, client, { url, serverName: 'app' })
@@ -180,7 +180,7 @@ describe('mcp', () => {
       'live',
     ])
     expect([statSync(dotenv).mode & 0o777, statSync(files.opencode).mode & 0o777]).toEqual([0o600, 0o600])
-    await refuse(['mcp', 'print', '--file', dotenv], 2, /it holds no credential for a helper/)
+    await refuse(['mcp', 'print', '--file', dotenv], 2, /it contains no credential for a helper/)
     // What the agent cannot read would be sent as the credential.
     await succeed([...issued, '--file', files.opencode], { env })
     const opencode = ['mcp', 'client-config', 'opencode', ...server, '--file', files.opencode]

@@ -71,7 +71,7 @@ test('puts the tables of the stores where they look for them, wherever that of t
 
 test('leaves another table of the name of the secrets alone, and does nothing then', async () => {
   await pool.query('CREATE SCHEMA other; CREATE TABLE other.internal_service_hmac_secrets (id int)')
-  await refuse(['migrate', '--schema', 'other'], 2, /is another table: it has no column "caller"/, { env })
+  await refuse(['migrate', '--schema', 'other'], 2, /is a different table: it has no column "caller"/, { env })
   expect(await tables('other')).toEqual(['internal_service_hmac_secrets'])
 })
 

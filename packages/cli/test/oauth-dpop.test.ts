@@ -97,7 +97,7 @@ describe('oauth smoke --dpop', () => {
     const publicKey = file('public.json', JSON.stringify(key.publicJwk))
     const token = file('any', 'any')
     await refuse(['oauth', 'smoke', url, '--token-file', token, '--dpop', publicKey], 2, /no private key/)
-    await refuse(['oauth', 'smoke', url, '--dpop', publicKey], 2, /give the token, too/)
+    await refuse(['oauth', 'smoke', url, '--dpop', publicKey], 2, /also pass the token/)
   })
 })
 

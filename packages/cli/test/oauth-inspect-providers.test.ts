@@ -170,7 +170,7 @@ describe('oauth inspect and the tokens of providers', () => {
     await refuse([...inspect, '--client-id', 'c1'], 2, '--client-id needs --issuer or --preset', input)
     await refuse([...inspect, '--keys-file', 'k'], 2, '--keys-file needs --issuer or --preset', input)
     const auth0 = [...inspect, '--preset', 'auth0']
-    await refuse([...auth0, '--profile', 'relaxed'], 2, '--preset has a profile: leave --profile out', input)
+    await refuse([...auth0, '--profile', 'relaxed'], 2, '--preset has a profile: remove --profile', input)
     await refuse([...auth0, '--set', 'domain'], 2, '--set "domain" must be name=value', input)
     await refuse([...auth0, '--set', 'domain=x.example.com'], 2, /auth0: set "audience" .* or "clientIds"/, input)
     await refuse(

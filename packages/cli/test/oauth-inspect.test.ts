@@ -35,7 +35,7 @@ describe('oauth inspect', () => {
     expect(text).toMatch(/^header\n {2}alg {2}"ES256"\n {2}kid {2}"\S+"\n {2}typ {2}"at\+jwt"\nclaims\n/)
     expect(text).toMatch(/ {2}exp +\d+ {2}\d{4}-\S+Z, in [45] min\n/)
     expect(text).toContain('"<redacted>"')
-    expect(text).toContain('nothing of this is proven')
+    expect(text).toContain('nothing is verified')
     expect(text).not.toContain('someone@example.com')
     expect(text).not.toContain(token.split('.')[2])
     const all = await succeed(['oauth', 'inspect', '--show-personal'], { env: { COUNTERSIGN_TOKEN: token } })

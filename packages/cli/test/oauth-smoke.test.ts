@@ -175,7 +175,7 @@ describe('errors are reported in one line', () => {
     )
     const token = { env: { COUNTERSIGN_TOKEN: 'abc' } }
     await refuse(['oauth', 'smoke', 'http://mcp.example.com/mcp'], 2, /over https only/, token)
-    await refuse(['oauth', 'smoke', 'https://host/', '--token-file', '-'], 2, /characters that no token has/, {
+    await refuse(['oauth', 'smoke', 'https://host/', '--token-file', '-'], 2, /the token has invalid characters/, {
       input: 'a b',
     })
   })

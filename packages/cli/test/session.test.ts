@@ -117,7 +117,7 @@ test('the start of a session id is enough, when its person is named', async () =
   const [session] = await settings.list({ platform: 'demo', userId: 'her' })
   const start = session?.id.slice(0, 6) ?? ''
   await refuse(['session', 'revoke', start, 'demo', 'him'], 4, /there is no such session/, { env })
-  await refuse(['session', 'revoke', start], 4, /or the id is wrong or not whole/, { env })
+  await refuse(['session', 'revoke', start], 4, /or the id is wrong or incomplete/, { env })
   await refuse(['session', 'revoke', start, 'demo'], 2, /name the person by platform and user id/, { env })
   expect(await succeed(['session', 'revoke', start, 'demo', 'her'], { env })).toBe(`revoked ${session?.id}\n`)
   expect(await settings.list({ platform: 'demo', userId: 'her' })).toEqual([])

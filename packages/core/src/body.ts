@@ -145,7 +145,7 @@ function hasEnded(request: IncomingMessage, framed: boolean): boolean {
   if (stream !== undefined) return stream.readableEnded
   // Streams have no public word for this before 'end' is emitted, and then nothing can be fed back.
   const state = (request as { _readableState?: { ended?: unknown } })._readableState
-  if (typeof state?.ended !== 'boolean') throw endUnknown('It is not read from a stream of Node')
+  if (typeof state?.ended !== 'boolean') throw endUnknown('It does not come from a Node.js stream')
   return state.ended
 }
 
@@ -293,25 +293,25 @@ function textBody(request: IncomingMessage, text: string, maxBytes: number): Bod
 }
 
 const NOT_EXACT =
-  "The option body is 'rawBody', and req.rawBody is a text that is not known to be what came: the body was not UTF-8, or has " +
-  'another length. Let the platform keep the bytes, or let clients send UTF-8 without a byte order mark.'
+  "The option body is 'rawBody', but req.rawBody is a string that may differ from the received bytes: the body was not UTF-8, or has " +
+  'another length. Make the platform keep the bytes, or make clients send UTF-8 without a byte order mark.'
 
 const NOT_KEPT =
-  "The option body is 'rawBody', and req.rawBody has no bytes of this request. Let the platform keep them (in Nest with " +
-  'rawBody: true), or leave the option out and mount the gate before every parser.'
+  "The option body is 'rawBody', but req.rawBody has no bytes of this request. Make the platform keep them (in Nest with " +
+  'rawBody: true), or remove the option and mount the gate before every parser.'
 
 /** A mistake in the order of middleware. */
 function bodyConsumed(): CodedTypeError {
   return new CodedTypeError(
     BODY_CONSUMED,
     'The request body was read before the gate, so its bytes are gone. Mount the gate before express.json() and every ' +
-      `other parser, or, for requireHmac, set body: 'rawBody' when the platform keeps the bytes in req.rawBody.`,
+      `other parser, or, for requireHmac, set body: 'rawBody' if the platform keeps the bytes in req.rawBody.`,
   )
 }
 
 function endUnknown(seen: string): CodedTypeError {
   return new CodedTypeError(
     BODY_END_UNKNOWN,
-    `The gate cannot tell where the body of the request ends. ${seen}: use an adapter that hands over a stream that ends.`,
+    `The gate cannot tell where the body of the request ends. ${seen}: use an adapter that passes a stream that ends.`,
   )
 }

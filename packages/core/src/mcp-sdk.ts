@@ -140,7 +140,7 @@ export function asOAuthTokenVerifier(gate: Gate, options: OAuthTokenVerifierOpti
   if (impossible !== undefined) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_REQUEST_NEEDED',
-      `asOAuthTokenVerifier: this gate's "${impossible}" needs the request, which the MCP SDK does not hand over. Mount the gate itself, or make a gate without it for the adapter`,
+      `asOAuthTokenVerifier: this gate's "${impossible}" needs the request, which the MCP SDK does not pass on. Mount the gate itself, or create a gate without it for the adapter`,
     )
   }
   const { audit, clock } = inside

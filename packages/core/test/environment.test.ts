@@ -100,7 +100,7 @@ describe('the environment', () => {
       secret: 'from a file',
     })
     expect(readVariables({ HMAC_AUDIENCE: 'app', HMAC_SECRET: undefined }, names)).toEqual({ audience: 'app' })
-    expect(() => readVariables({ HMAC_AUDIENCE: '' }, names)).toThrow('HMAC_AUDIENCE is empty: set it or leave it out.')
+    expect(() => readVariables({ HMAC_AUDIENCE: '' }, names)).toThrow('HMAC_AUDIENCE is empty: set it or remove it.')
     expect(() => readVariables({ HMAC_SECRET_FILE: file('empty', '\n') }, names)).toThrow('HMAC_SECRET is empty')
   })
 

@@ -36,7 +36,7 @@ async function startOther(): Promise<{ child: ChildProcess; ready: unknown }> {
 
 test('the second opening of a log is refused, in one process and in two, until the first has ended', async () => {
   const first = open()
-  expect(open).toThrow(/is open already, in this process/)
+  expect(open).toThrow(/is already open in this process/)
   expect((await startOther()).ready).toBe('ERR_COUNTERSIGN_LOG_IN_USE')
   first.append([{ add: 'a' }], 'acknowledged')
   first.close()
@@ -45,7 +45,7 @@ test('the second opening of a log is refused, in one process and in two, until t
 
   const { child, ready } = await startOther()
   expect(ready).toBe('yes')
-  expect(open).toThrow(`is open already, in the process ${child.pid}.`)
+  expect(open).toThrow(`is already open in the process ${child.pid}.`)
   child.kill('SIGKILL')
   await once(child, 'exit')
   expect(existsSync(`${file}.lock`)).toBe(true)
@@ -78,7 +78,7 @@ test('a lock whose process has ended, or whose number is another process’s by 
   // Where the system does not say when a process was started, its number counts.
   for (const text of [`${process.pid} ${started}`, `${process.pid}`]) {
     writeFileSync(`${file}.lock`, text)
-    expect(open).toThrow(/is open already/)
+    expect(open).toThrow(/is already open/)
   }
 })
 
@@ -120,6 +120,6 @@ test('who takes the log over has every acknowledged change; the other one is ref
 test('a log whose files were removed is an outage', () => {
   const log = open()
   rmSync(file)
-  expect(() => log.append([{ add: 'a' }], 'acknowledged')).toThrow(/is closed, removed, or another process has it/)
+  expect(() => log.append([{ add: 'a' }], 'acknowledged')).toThrow(/was closed, removed, or taken over by another process/)
   log.close()
 })

@@ -113,7 +113,7 @@ describe('gates that read the same header', () => {
         name: 'TypeError',
         code: 'ERR_COUNTERSIGN_GATE_UNREACHABLE',
         message:
-          'firstPresented: requireAgent can never be reached, because requireBearer before it takes up any credential of ' +
+          'firstPresented: requireAgent can never be reached, because requireBearer before it accepts any credential in ' +
           'the same header field. Put it first: firstPresented(requireAgent, requireBearer). ' +
           'See https://countersign.example/errors/ERR_COUNTERSIGN_GATE_UNREACHABLE',
       }),
@@ -122,7 +122,7 @@ describe('gates that read the same header', () => {
       'Put it first: firstPresented(requireSigned, requireAgent, requireBearer).',
     )
     expect(make(BEARER, { ...BEARER, name: 'other' })).toThrow(
-      'requireOther can never be reached, because requireBearer before it takes up any credential of the same header ' +
+      'requireOther can never be reached, because requireBearer before it accepts any credential in the same header ' +
         'field. Keep one of them.',
     )
     expect(make(AGENT, { ...AGENT, name: 'other' }, BEARER)).not.toThrow()

@@ -19,11 +19,11 @@ function warningsOf(env: NodeJS.ProcessEnv, ...args: readonly string[]): string[
   )
 }
 
-const KEPT = 'memoryReplay() keeps which signatures and proofs were used in this process alone'
+const KEPT = 'memoryReplay() keeps used signatures and proofs only in this process'
 const PAGES = 'https://countersign.example/errors'
-const RESTART = `COUNTERSIGN_MEMORY_LOST_AT_RESTART: ${KEPT}, and after a restart, what was used before it can be used once more, for as long as its time window lasts. See ${PAGES}/COUNTERSIGN_MEMORY_LOST_AT_RESTART`
+const RESTART = `COUNTERSIGN_MEMORY_LOST_AT_RESTART: ${KEPT}, and after a restart, they can be used again while their time window lasts. See ${PAGES}/COUNTERSIGN_MEMORY_LOST_AT_RESTART`
 const under = (what: string) =>
-  `COUNTERSIGN_MEMORY_UNDER_WORKERS: ${KEPT}, and this is ${what}: the others do not know it. See ${PAGES}/COUNTERSIGN_MEMORY_UNDER_WORKERS`
+  `COUNTERSIGN_MEMORY_UNDER_WORKERS: ${KEPT}, and this is ${what}: the others do not see it. See ${PAGES}/COUNTERSIGN_MEMORY_UNDER_WORKERS`
 
 test('in production a memory replay store is told of once, because a restart forgets what was used', () => {
   expect(warningsOf({ NODE_ENV: 'production' })).toEqual([RESTART])

@@ -158,7 +158,7 @@ describe('a wrong call', () => {
     expect(() => gate.upgrade(world.server, '/live', world.listener)).toThrow(
       expect.objectContaining({
         code: 'ERR_COUNTERSIGN_BODY_NEEDED',
-        message: expect.stringContaining('Make a gate without "tools" for it'),
+        message: expect.stringContaining('Create a gate without "tools" for it'),
       }),
     )
     expect(world.server.listenerCount('upgrade')).toBe(0)

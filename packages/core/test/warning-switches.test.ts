@@ -19,7 +19,7 @@ test('a warning is printed once by Node, with its code, its message, its page an
   const { status, stdout, stderr, count } = run([])
   expect([status, stdout, count]).toEqual([0, ANSWERS, 1])
   expect(stderr).toMatch(/\[COUNTERSIGN_INTERNAL_ERROR\] Warning: key: a bug .*: x\.y is not a function\. See https:/)
-  expect(stderr).toContain('Mend the code at that place.')
+  expect(stderr).toContain('Fix the code at that location.')
 })
 
 test.each([

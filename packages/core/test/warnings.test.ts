@@ -36,7 +36,7 @@ describe('a bug', () => {
         message: expect.stringMatching(
           /^key: a bug kept the gate from deciding\. TypeError at .*warnings\.test\.ts:\d+:\d+\)?: x\.y is not a function\. See /,
         ),
-        detail: 'The request was answered 500, without detail. Mend the code at that place.',
+        detail: 'The request was answered 500 without detail. Fix the code at that location.',
       },
       expect.objectContaining({ message: expect.stringContaining('RangeError') }),
     ])
@@ -128,12 +128,12 @@ describe('a dependency', () => {
       {
         code: 'COUNTERSIGN_DEPENDENCY_UNAVAILABLE',
         message: `key-outage: key_store is unavailable (UnavailableError, ERR_COUNTERSIGN_UNAVAILABLE). See ${PAGES}/COUNTERSIGN_DEPENDENCY_UNAVAILABLE`,
-        detail: expect.stringContaining('answered 503'),
+        detail: expect.stringContaining('get 503'),
       },
       {
         code: 'COUNTERSIGN_DEPENDENCY_RECOVERED',
-        message: `key-outage: key_store is available again: requests are granted, and none was refused for it in the last 6 s. See ${PAGES}/COUNTERSIGN_DEPENDENCY_RECOVERED`,
-        detail: 'It was unavailable for 12 s; 5 request(s) were answered 503.',
+        message: `key-outage: key_store is available again: requests are granted, and none failed because of it in the last 6 s. See ${PAGES}/COUNTERSIGN_DEPENDENCY_RECOVERED`,
+        detail: 'It was unavailable for 12 s; 5 request(s) got 503.',
       },
     ])
   })

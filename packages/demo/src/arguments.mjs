@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 const USAGE = 'Options: --once (run every row, print a table, end) and --port <number>'
 
 /**
- * What `npm run demo -- …` says, or what is wrong with it. Port 0 takes any free one.
+ * What `npm run demo -- …` says, or what is wrong with it. Port 0 picks any free one.
  *
  * @param {readonly string[]} words
  * @param {Readonly<Record<string, string | undefined>>} environment
@@ -20,7 +20,7 @@ export function readArguments(words, environment) {
   const [name, text] = values.port === undefined ? ['PORT', environment.PORT ?? '0'] : ['--port', values.port]
   const port = Number(text)
   if (!/^\d+$/.test(text) || port > 65_535) {
-    return { complaint: `${name} must be a number from 0 to 65535, and 0 takes any free port; it is '${text}'.` }
+    return { complaint: `${name} must be a number from 0 to 65535, and 0 picks any free port; it is '${text}'.` }
   }
   return { once: values.once === true, port }
 }

@@ -13,7 +13,7 @@ import { createUsual } from './usual.js'
 
 /** How the demo is started. */
 export interface StartOptions {
-  /** 0 takes any free port. */
+  /** 0 picks any free port. */
   readonly port?: number | undefined
   readonly redisUrl?: string | undefined
   /** Is told in one line what happens to Redis. */

@@ -71,7 +71,7 @@ async function connect(url: string, say: (line: string) => void): Promise<Redis>
     redis.disconnect()
     const why = last ?? (error as Error).message
     throw new DemoError(
-      `Redis at ${name} could not be asked (${why}). Start it, or unset REDIS_URL: then state is in memory.`,
+      `Redis at ${name} is unreachable (${why}). Start it, or unset REDIS_URL to keep state in memory.`,
     )
   }
   isStarted = true

@@ -64,7 +64,7 @@ export function resolveLegacyKeys(owner: string, options: LegacyOptions): Legacy
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'legacy.keys',
-      `${owner}: option "legacy.keys" has one key twice, so its caller is not known: put it under "${SHARED_CALLER}"`,
+      `${owner}: option "legacy.keys" has one key twice, so its caller is ambiguous: put it under "${SHARED_CALLER}"`,
     )
   }
   return { headers: headers.map((name) => name.toLowerCase()), candidates }

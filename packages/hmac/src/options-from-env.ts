@@ -70,8 +70,8 @@ export function hmacOptionsFromEnv(
 
   const legacyVariables = variablesOf(OWNER, LEGACY_PREFIX, everyone, legacy, 'names.legacy.')
   const requireVariables = variablesOf(OWNER, `${require}_`, everyone, {})
-  refuseStrayVariables(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()], 'belongs to none of "callers"')
-  refuseStrayVariables(OWNER, env, `${require}_`, [...requireVariables.values()], 'belongs to none of "callers"')
+  refuseStrayVariables(OWNER, env, LEGACY_PREFIX, [...legacyVariables.values()], 'does not belong to any of "callers"')
+  refuseStrayVariables(OWNER, env, `${require}_`, [...requireVariables.values()], 'does not belong to any of "callers"')
 
   const keys: Record<string, readonly string[]> = {}
   for (const [caller, key] of Object.entries(readVariables(env, Object.fromEntries(legacyVariables)))) {
@@ -132,8 +132,8 @@ function assertDifferent(
       throw new OptionError(
         'ERR_COUNTERSIGN_OPTION_INVALID',
         asSet(env, variables.get(caller) ?? ''),
-        `${OWNER}: ${namesOf(env, [other, caller], variables)} hold one key, so whose it is is not known: set ` +
-          `${variables.get(SHARED_CALLER) ?? 'a variable that "names.legacy" has for "*shared*"'} to it instead`,
+        `${OWNER}: ${namesOf(env, [other, caller], variables)} have the same key, so its caller is ambiguous: set ` +
+          `${variables.get(SHARED_CALLER) ?? 'the variable that "names.legacy" has for "*shared*"'} to it instead`,
       )
     }
     owners.set(key, caller)
@@ -148,6 +148,6 @@ function nothingInstead(variable: string, missing: string): OptionError {
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     variable,
-    `${variable} is false, but ${missing}, so nothing else would let a request in: set it, or leave ${variable} out`,
+    `${variable} is false, but ${missing}, so no request could get in: set it, or remove ${variable}`,
   )
 }

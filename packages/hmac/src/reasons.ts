@@ -61,12 +61,12 @@ export const hints: Readonly<Record<NonNullable<UnreadableClaim['hint']>, string
 /** What each reason and each dependency means, in a sentence for the operator. Never sent to a client. */
 export const meanings: Readonly<Record<HmacReason | HmacDependency, string>> = {
   missing: 'No header field of an accepted format arrived, or no signature with its tag.',
-  malformed: 'A header field departs from the grammar, or the body ended early.',
-  ambiguous: 'A header field came twice, or signatures in two formats, or two old keys, came together.',
+  malformed: 'A header field breaks the grammar, or the body ended early.',
+  ambiguous: 'The request has a header field twice, signatures in two formats, or two old keys.',
   unknown_caller: 'The verifier does not know the caller.',
   expired: 'The signature is older than the window, or past its expires.',
   not_yet_valid: 'The signature is dated further ahead than the window.',
-  unknown_key_version: 'The verifier has no such version of the secret.',
+  unknown_key_version: 'The verifier does not have this version of the secret.',
   no_active_secret: 'The secret has expired, was revoked, or is not valid yet.',
   bad_signature: 'The secret differs, or the method, path, query, audience or body was changed on the way.',
   wrong_audience: 'The signature is for the Host, which is not an audience of the verifier.',
@@ -74,7 +74,8 @@ export const meanings: Readonly<Record<HmacReason | HmacDependency, string>> = {
   digest_mismatch: 'The body was changed after it was signed.',
   replayed: 'The signature was used before.',
   legacy_refused: 'The old key was presented, and enforce refuses it.',
-  secret_store: 'The secret store could not be asked.',
-  secret_unreadable: 'The stored secret does not open: its key-encryption key is missing, or the row was altered.',
-  replay_store: 'The replay store could not be asked.',
+  secret_store: 'The secret store is unreachable.',
+  secret_unreadable:
+    'The stored secret cannot be decrypted: its key-encryption key is missing, or the row was altered.',
+  replay_store: 'The replay store is unreachable.',
 }

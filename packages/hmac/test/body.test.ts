@@ -216,7 +216,7 @@ test('bytes that no platform kept are 500 where the option says so, and a warnin
   expect(warnings.map(({ code, message }) => [code, message])).toEqual([
     [
       'COUNTERSIGN_BODY_CONSUMED',
-      expect.stringMatching(/^The option body is 'rawBody', and req\.rawBody has no bytes/),
+      expect.stringMatching(/^The option body is 'rawBody', but req\.rawBody has no bytes/),
     ],
   ])
   await running.close()
@@ -269,7 +269,7 @@ describe('a text that the platform kept, as Azure Functions does,', () => {
     stop()
     // A cause is warned of once.
     for (const { message } of warnings)
-      expect(message).toContain('req.rawBody is a text that is not known to be what came')
+      expect(message).toContain('req.rawBody is a string that may differ from the received bytes')
   })
 })
 

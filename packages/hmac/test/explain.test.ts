@@ -145,7 +145,7 @@ test('explains that a time is in milliseconds', async () => {
   const { verdict, meaning } = await explained({ ...parts, headers: { ...parts.headers, 'Signature-Input': input } })
   expect(verdict).toMatchObject({ outcome: 'denied', reason: 'malformed' })
   expect(meaning).toBe(
-    'A header field departs from the grammar, or the body ended early. ' +
+    'A header field breaks the grammar, or the body ended early. ' +
       'The time of the signature is in milliseconds: send seconds since the epoch.',
   )
 })

@@ -98,7 +98,7 @@ describe('the rollout from the environment', () => {
       '"not required" without an old key',
       { COUNTERSIGN_HMAC_REQUIRE: 'false' },
       {},
-      'nothing else would let a request in',
+      'no request could get in',
     ],
     [
       '"not required" for a caller without an old key',
@@ -140,7 +140,7 @@ describe('the rollout from the environment', () => {
       'one key in two variables',
       { INTERNAL_KEY: KEY, COUNTERSIGN_HMAC_LEGACY_JOB_RUNNER: KEY },
       { names: { legacy: { scheduler: 'INTERNAL_KEY' } } },
-      'INTERNAL_KEY and COUNTERSIGN_HMAC_LEGACY_JOB_RUNNER hold one key',
+      'INTERNAL_KEY and COUNTERSIGN_HMAC_LEGACY_JOB_RUNNER have the same key',
     ],
     [
       'a key without headers, by the variable of the app',

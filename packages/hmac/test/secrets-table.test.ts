@@ -37,7 +37,7 @@ test.each([
       'it has no column "created_at"',
       'it has no column "expires_at"',
       'it has no column "revoked_at"',
-      'it has a column "version" of its own, which must have a value',
+      'it has an additional column "version", which must have a value',
     ],
   ],
   [
@@ -48,7 +48,7 @@ test.each([
   [
     'no primary key',
     `${migration}; ALTER TABLE internal_service_hmac_secrets DROP CONSTRAINT internal_service_hmac_secrets_pkey`,
-    ['(caller, key_version) is no primary key of it'],
+    ['(caller, key_version) is not its primary key'],
   ],
 ])('a table of the same name with %s is named as another one', async (_what, sql, differences) => {
   await db.exec(sql)

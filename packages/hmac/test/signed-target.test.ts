@@ -81,6 +81,6 @@ test('where the target comes from is checked at creation', async () => {
   expect(make({ pathPrefix: '/a%2Fb/c' })).not.toThrow()
   expect(make({ target: '/billing' })).toThrow('option "target" must be a function that is not async')
   expect(make({ target: async () => '/' })).toThrow('option "target" must be a function that is not async')
-  expect(make({ target: () => '/', pathPrefix: '/billing' })).toThrow('leave one of them out')
+  expect(make({ target: () => '/', pathPrefix: '/billing' })).toThrow('remove one of them')
   expect(make({ basePath: '/billing' })).toThrow('Did you mean "pathPrefix"?')
 })

@@ -5,7 +5,7 @@ import type { Request, RequestHandler, Response } from 'express'
 
 const METADATA = /\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?:\/|$)/
 const TEXT =
-  'This server has no OAuth. It takes the credential that the app gave to this agent, and that credential is missing or ' +
+  'This server does not use OAuth. It needs the credential that the app gave to this agent, and that credential is missing or ' +
   'has ended. Stop calling this server and tell the user. The app must start a new session.'
 // RFC 6749 §5.2 and RFC 7591 §3.2.2: clients show the description.
 const BODY = JSON.stringify({ error: 'access_denied', error_description: TEXT })

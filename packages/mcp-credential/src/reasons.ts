@@ -58,7 +58,7 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
   },
   placeholder: {
     ...ended(
-      'The Authorization header holds a placeholder or nothing where the credential should be.',
+      'The Authorization header contains a placeholder or nothing instead of the credential.',
       'The environment variable that the configuration names was not set when this agent was started.',
     ),
     owasp: 'authn_login_fail',
@@ -80,7 +80,7 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
     owasp: 'authz_fail',
     problem: {
       error: 'session_not_found',
-      detail: 'There is no such session for this thread. Initialize a session of your own.',
+      detail: 'There is no such session for this thread. Initialize a new session.',
     },
   },
   malformed_body: {
@@ -88,7 +88,7 @@ export const reasons: Readonly<Record<McpCredentialReason, ReasonEntry>> = {
     owasp: 'input_validation_fail',
     problem: {
       error: 'invalid_request',
-      detail: 'The body must be JSON-RPC 2.0: JSON in UTF-8, with no member twice in an object',
+      detail: 'The body must be JSON-RPC 2.0: JSON in UTF-8, without duplicate members in an object',
     },
   },
   header_mismatch: {

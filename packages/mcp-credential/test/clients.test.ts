@@ -139,9 +139,9 @@ test('[mcp-private-file] with a file, no agent that can read one has the credent
   expect(all.map(({ env }) => env)).toEqual([{}, {}, {}, {}, {}])
   expect(JSON.stringify(all)).not.toContain(issued.token)
   expect(() => configOf('cursor')).toThrow(
-    '"file" is for claude-code, codex, opencode, gemini, qwen: cursor reads none',
+    '"file" is for claude-code, codex, opencode, gemini, qwen: cursor reads no file',
   )
-  expect(() => configOf('gemini')).toThrow('gemini reads no other "file" than the .env')
+  expect(() => configOf('gemini')).toThrow('the only "file" that gemini reads is the .env')
 })
 
 test('a relative path is resolved, and a helper of the app is taken as it is', () => {
@@ -164,7 +164,7 @@ test('the helper prints the header of a file in a folder that was made for it, a
   for (const text of ['', 'null', `{"secret":"${issued.token}"`, `{"version":2,"headers":{"Authorization":"x"}}`]) {
     writeFileSync(made, text)
     const { status, stdout, stderr } = run(headersHelper)
-    expect([status, stdout, stderr]).toEqual([1, '', expect.stringContaining(`${made}: it holds no credential`)])
+    expect([status, stdout, stderr]).toEqual([1, '', expect.stringContaining(`${made}: it contains no credential`)])
     expect(stderr).not.toContain(issued.token)
   }
   rmSync(made)
@@ -198,7 +198,7 @@ test('two servers that would share an environment variable are refused, and a va
   for (const other of ['my_app', 'MY-APP', 'My_App']) {
     expect(() => config(other)).toThrow(
       `toClientConfig: the servers my-app and ${other} would share the environment variable MCP_CRED_MY_APP. ` +
-        'Name them differently, or give "envName"',
+        'Use different names, or set "envName"',
     )
   }
   expect(() => config('other', { envName: 'MCP_CRED_MY_APP' })).toThrow('would share')

@@ -17,7 +17,7 @@ const recorded = JSON.parse(
 ) as readonly Recorded[]
 
 const TEXT =
-  'This server has no OAuth. It takes the credential that the app gave to this agent, and that credential is missing or ' +
+  'This server does not use OAuth. It needs the credential that the app gave to this agent, and that credential is missing or ' +
   'has ended. Stop calling this server and tell the user. The app must start a new session.'
 
 const REFUSED = {

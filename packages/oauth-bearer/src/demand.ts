@@ -36,7 +36,7 @@ export function resolveStepUp(options: StepUpOptions): Needs {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'stepUp.acr',
-      'requireOAuthBearer: stepUp() asks for nothing: set "acr", "maxAuthAgeSeconds" or both',
+      'requireOAuthBearer: stepUp() requires nothing: set "acr", "maxAuthAgeSeconds" or both',
     )
   }
   return needs

@@ -74,7 +74,7 @@ function tellOfPath({ resource, below }: MetadataMount, baseUrl: string): void {
     cause: resource,
     message: () => `metadata() of ${resource} is mounted at ${JSON.stringify(baseUrl.slice(0, 100))}, where ${place}`,
     remedy:
-      "Mount it at the root of the app: app.use(oauth.metadata()). Where that cannot be, set 'resourceMetadataUrl'.",
+      "Mount it at the root of the app: app.use(oauth.metadata()). If that is impossible, set 'resourceMetadataUrl'.",
   })
 }
 
@@ -90,7 +90,7 @@ export function tellOfMount(mount: MetadataMount, request: Request): void {
       code: 'COUNTERSIGN_OAUTH_METADATA_BEHIND_GATE',
       cause: resource,
       message: `requireOAuthBearer refused a request for the metadata of ${resource}`,
-      remedy: 'Clients have no token yet when they ask for it. Mount oauth.metadata() before the gate.',
+      remedy: 'Clients have no token yet when they request it. Mount oauth.metadata() before the gate.',
     })
   }
   if (mount.isSettled) return
@@ -101,7 +101,7 @@ export function tellOfMount(mount: MetadataMount, request: Request): void {
     cause: resource,
     message: `A challenge points to the metadata of ${resource}, and the app does not serve it`,
     remedy:
-      "Mount what metadata() returned: app.use(oauth.metadata()). Where another server has it, set 'resourceMetadataUrl'.",
+      "Mount what metadata() returned: app.use(oauth.metadata()). If another server has it, set 'resourceMetadataUrl'.",
   })
 }
 

@@ -104,7 +104,7 @@ export function checkMtlsOptions(mtls: MtlsMode | false | MtlsOptions | undefine
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'mtls.certificate',
-      `${OWNER}: options "mtls.certificate" and "mtls.header" both say where the certificate is: leave one of them out`,
+      `${OWNER}: options "mtls.certificate" and "mtls.header" both say where the certificate is: remove one of them`,
     )
   }
   return { ...rest, header: checkHeader(header) }

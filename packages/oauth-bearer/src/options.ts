@@ -237,7 +237,7 @@ export function resolveOAuthOptions(options: RequireOAuthBearerOptions): Resolve
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'issuer',
-      'requireOAuthBearer: option "issuer" is required: set it to an issuer or a list of them, or find them by "issuers"',
+      'requireOAuthBearer: option "issuer" is required: set it to an issuer or a list of them, or use "issuers"',
     )
   }
   const { dangerouslyAllowHttp, agent, useEnvProxy, ca, ...rest } = others

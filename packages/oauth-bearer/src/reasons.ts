@@ -65,7 +65,7 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
     ...unproven,
     warning: {
       code: 'COUNTERSIGN_OAUTH_WRONG_ISSUER',
-      remedy: "If the token's issuer is yours, set 'issuer' to exactly that text, a slash at its end included.",
+      remedy: "If the token's issuer is yours, set 'issuer' to exactly that string, including a trailing slash.",
       // Any stranger can name an issuer: one cause for all of them.
       causedBy: undefined,
     },
@@ -73,7 +73,7 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
   wrong_type: suspect(
     'COUNTERSIGN_OAUTH_WRONG_TYPE',
     "If this issuer's access tokens are JWTs without the type of RFC 9068 (at+jwt), set profile: 'relaxed' for it. " +
-      'Otherwise a client sends another kind of token, such as an ID token.',
+      'Otherwise a client is sending another kind of token, such as an ID token.',
   ),
   wrong_algorithm: suspect(
     'COUNTERSIGN_OAUTH_WRONG_ALGORITHM',
@@ -89,7 +89,7 @@ export const reasons: ReasonTable<OAuthBearerReason> = {
   replayed: { ...unprovenSender, owasp: 'authn_token_reuse', severity: 'critical' },
   wrong_audience: suspect(
     'COUNTERSIGN_OAUTH_WRONG_AUDIENCE',
-    "Clients must ask for tokens for this resource (RFC 8707). If the issuer names it otherwise, set 'audience'.",
+    "Clients must request tokens for this resource (RFC 8707). If the issuer uses another name for it, set 'audience'.",
   ),
   inactive: unproven,
   legacy_refused: unproven,

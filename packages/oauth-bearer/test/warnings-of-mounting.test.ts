@@ -38,7 +38,7 @@ test('metadata() below a path is told of once, where it runs and where it belong
       code: 'COUNTERSIGN_OAUTH_METADATA_MISPLACED',
       message: `metadata() of ${resource} is mounted at "/mcp", where only clients that read the challenge find it. See ${PAGES}/COUNTERSIGN_OAUTH_METADATA_MISPLACED`,
       detail:
-        "Mount it at the root of the app: app.use(oauth.metadata()). Where that cannot be, set 'resourceMetadataUrl'.",
+        "Mount it at the root of the app: app.use(oauth.metadata()). If that is impossible, set 'resourceMetadataUrl'.",
     },
   ])
 })

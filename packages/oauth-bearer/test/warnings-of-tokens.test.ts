@@ -95,7 +95,7 @@ test('an issuer that is not configured is told of once, whatever names strangers
     {
       code: 'COUNTERSIGN_OAUTH_WRONG_ISSUER',
       message: `oauth-bearer: a request was refused as wrong_issuer: token_issuer="${app.issuer.url}/" expected_issuers="${app.issuer.url}". See ${PAGES}/COUNTERSIGN_OAUTH_WRONG_ISSUER`,
-      detail: expect.stringContaining('a slash at its end included'),
+      detail: expect.stringContaining('including a trailing slash'),
     },
   ])
 })

@@ -19,7 +19,7 @@ export function adviseOnPool(client: object): void {
       code: 'COUNTERSIGN_POSTGRES_NO_CONNECTION_TIMEOUT',
       owner: client,
       message:
-        'PostgreSQL: connectionTimeoutMillis of the pool is not set: who asks for a connection waits without end when the server is away or all are taken',
+        'PostgreSQL: connectionTimeoutMillis of the pool is not set: if the server is unreachable or all connections are taken, callers wait forever',
       remedy: 'Set connectionTimeoutMillis on the pool, for example to 1000.',
     })
   }
@@ -29,7 +29,7 @@ export function adviseOnPool(client: object): void {
       code: 'COUNTERSIGN_POSTGRES_NO_QUERY_TIMEOUT',
       owner: client,
       message:
-        'PostgreSQL: query_timeout of the pool is not set: a query on a connection that died unnoticed is waited for until TCP gives it up, and keeps its place in the pool',
+        'PostgreSQL: query_timeout of the pool is not set: a query on a dead connection waits until TCP times out, and occupies its connection in the pool',
       remedy: 'Set query_timeout on the pool, for example to 5000.',
     })
   }

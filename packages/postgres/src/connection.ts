@@ -173,7 +173,7 @@ function unavailable(dependency: string, cause: unknown): UnavailableError {
   const state = sqlState(cause) ?? ''
   const why = cause instanceof Error ? cause.message : String(cause)
   const remedy = NOT_MIGRATED.includes(state) ? '. Run "countersign migrate"' : ''
-  return new UnavailableError(dependency, `PostgreSQL could not be asked: ${why}${remedy}`, {
+  return new UnavailableError(dependency, `PostgreSQL is unavailable: ${why}${remedy}`, {
     cause,
     isTimeout: isUnavailable(cause) && cause.isTimeout,
   })

@@ -92,7 +92,7 @@ describe('[postgres-probe-rule]', () => {
       await expect(store.claim('lost', TTL)).rejects.toMatchObject({
         ...unavailable,
         dependency: 'replay_store',
-        message: 'PostgreSQL could not be asked: the server has not answered since a missed deadline',
+        message: 'PostgreSQL is unavailable: the server has not answered since a missed deadline',
       })
     }
     // 50 deadlines would be 15 s.

@@ -146,7 +146,7 @@ describe('the PostgreSQL replay store', () => {
     await expect(store.claim('a', TTL)).rejects.toMatchObject({
       ...unavailable,
       dependency: 'replay_store',
-      message: expect.stringMatching(/^PostgreSQL could not be asked: .*Run "countersign migrate"$/),
+      message: expect.stringMatching(/^PostgreSQL is unavailable: .*Run "countersign migrate"$/),
     })
   })
 
@@ -154,7 +154,7 @@ describe('the PostgreSQL replay store', () => {
     const store = postgresReplay(direct({ options: '-c default_transaction_read_only=on' }), patient)
     await expect(store.claim('a', TTL)).rejects.toMatchObject({
       ...unavailable,
-      message: 'PostgreSQL could not be asked: the server takes no writes',
+      message: 'PostgreSQL is unavailable: the server takes no writes',
     })
   })
 
@@ -162,7 +162,7 @@ describe('the PostgreSQL replay store', () => {
     const client = direct({ options: '-c default_transaction_read_only=on' })
     await expect(createRunner(client, 'a', 'store', 'countersign_replay_sweep').ready()).rejects.toMatchObject({
       ...unavailable,
-      message: 'PostgreSQL could not be asked: the server takes no writes',
+      message: 'PostgreSQL is unavailable: the server takes no writes',
     })
   })
 

@@ -68,8 +68,8 @@ const OPTION_CHECKS: readonly OptionCheck[] = [
     code: 'COUNTERSIGN_REDIS_RETRIES_WITHOUT_END',
     setting: 'maxRetriesPerRequest',
     value: ({ maxRetriesPerRequest }) => (maxRetriesPerRequest === null ? 'null' : undefined),
-    danger: "the app's own commands wait for as long as Redis is down",
-    remedy: 'Use a client of its own for the gates, or set a number. The gates have deadlines of their own.',
+    danger: "the app's own commands wait as long as Redis is down",
+    remedy: 'Use a separate client for the gates, or set a number. The gates have their own deadlines.',
   },
   {
     code: 'COUNTERSIGN_REDIS_NO_COMMAND_TIMEOUT',
@@ -82,37 +82,36 @@ const OPTION_CHECKS: readonly OptionCheck[] = [
     code: 'COUNTERSIGN_REDIS_NO_SOCKET_TIMEOUT',
     setting: 'socketTimeout',
     value: ({ socketTimeout }) => (socketTimeout === undefined ? 'not set' : undefined),
-    danger: 'a connection that died unnoticed is kept until TCP gives it up, and the gates answer 503 for as long',
-    remedy: 'Set socketTimeout on the client, for example to 5000: it reconnects when no reply comes for so long.',
+    danger: 'a dead connection is kept until TCP times out, and the gates answer 503 until then',
+    remedy: 'Set socketTimeout on the client, for example to 5000: it then reconnects if no reply comes for that long.',
   },
   {
     code: 'COUNTERSIGN_REDIS_GIVES_UP',
     setting: 'retryStrategy',
     value: ({ retryStrategy }) => (typeof retryStrategy === 'function' ? undefined : 'not a function'),
-    danger: 'once the connection is lost the client never connects again, and the gates answer 503 until a restart',
-    remedy: "Leave retryStrategy (of a cluster: clusterRetryStrategy) at the client's default.",
+    danger: 'once the connection is lost, the client never reconnects, and the gates answer 503 until a restart',
+    remedy: "Leave retryStrategy (for a cluster: clusterRetryStrategy) at the client's default.",
   },
   {
     code: 'COUNTERSIGN_REDIS_RECONNECTS_ON_ERROR',
     setting: 'reconnectOnError',
     value: ({ reconnectOnError }) => reconnectsOn(reconnectOnError),
-    danger: 'each such reply cuts the connection, and with it what other requests are waiting for',
-    remedy: 'Return false for it. The stores themselves reconnect when the server is READONLY.',
+    danger: 'each such reply cuts the connection, and other requests lose their pending replies',
+    remedy: 'Return false for these errors. The stores themselves reconnect when the server is READONLY.',
   },
   {
     code: 'COUNTERSIGN_REDIS_KEY_PREFIX',
     setting: 'keyPrefix',
     value: ({ keyPrefix = '' }) => (keyPrefix === '' ? undefined : JSON.stringify(keyPrefix)),
-    danger: 'a process that connects without it knows nothing of what is revoked, used or bound here',
-    remedy: "Give all processes the same keyPrefix, or none: the stores' option namespace does the same for them.",
+    danger: 'a process that connects without it does not see what is revoked, used or bound here',
+    remedy: "Give all processes the same keyPrefix, or use none: the stores' option namespace does the same.",
   },
   {
     code: 'COUNTERSIGN_REDIS_AUTO_PIPELINING',
     setting: 'enableAutoPipelining',
     value: ({ enableAutoPipelining }) => (enableAutoPipelining === true ? 'true' : undefined),
-    danger:
-      "a slow command of the app's own holds back all its others, and one defined at run time can crash the process",
-    remedy: "Switch it off on the gates' client. The gates' commands go beside it, and leave in one write anyway.",
+    danger: "one of the app's slow commands delays its others, and one defined at run time can crash the process",
+    remedy: "Disable it on the gates' client. The gates' commands bypass it, and are batched into one write anyway.",
   },
 ]
 
@@ -187,7 +186,7 @@ const NO_AOF: ConnectionAdvice = {
   code: 'COUNTERSIGN_REDIS_NO_AOF',
   setting: 'appendonly',
   value: 'no',
-  danger: 'a restart from an old snapshot brings back what was revoked, and forgets what was used once',
+  danger: 'a restart from an old snapshot restores revoked credentials, and forgets used signatures',
   remedy: 'Set appendonly to yes: CONFIG SET appendonly yes, and in redis.conf.',
 }
 
@@ -195,8 +194,8 @@ const UNREACHABLE: ConnectionAdvice = {
   code: 'COUNTERSIGN_REDIS_UNREACHABLE',
   setting: 'connection',
   value: 'unreachable',
-  danger: 'its settings could not be read, and the gates answer 503 until it can be reached',
-  remedy: 'Check the address, the network and that Redis runs.',
+  danger: 'its settings could not be read, and the gates answer 503 until it is reachable',
+  remedy: 'Check the address, the network, and whether Redis runs.',
 }
 
 const HIDDEN: ConnectionAdvice = {

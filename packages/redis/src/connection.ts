@@ -279,7 +279,7 @@ function isMissedDeadline(error: unknown): boolean {
 
 function unavailable(dependency: string, cause: unknown): UnavailableError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new UnavailableError(dependency, `Redis could not be asked: ${why}`, {
+  return new UnavailableError(dependency, `Redis is unavailable: ${why}`, {
     cause,
     isTimeout: isMissedDeadline(cause),
   })

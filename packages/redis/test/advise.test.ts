@@ -39,14 +39,13 @@ describe('advice', () => {
           code: 'COUNTERSIGN_REDIS_EVICTS',
           setting: 'maxmemory-policy',
           value: policy,
-          danger:
-            'under memory pressure Redis drops live credentials, sessions, bindings of identities and replay claims',
+          danger: 'under memory pressure Redis drops live credentials, sessions, identity bindings and replay claims',
           remedy: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
         },
       ])
       expect(warn.mock.calls).toEqual([
         [
-          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions, bindings of identities and replay claims. See https://countersign.example/errors/COUNTERSIGN_REDIS_EVICTS`,
+          `Redis: maxmemory-policy is ${policy}: under memory pressure Redis drops live credentials, sessions, identity bindings and replay claims. See https://countersign.example/errors/COUNTERSIGN_REDIS_EVICTS`,
           {
             code: 'COUNTERSIGN_REDIS_EVICTS',
             detail: 'Set maxmemory-policy to noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',

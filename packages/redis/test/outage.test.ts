@@ -205,7 +205,7 @@ describe('the PING rule', () => {
     proxy.hang()
     await expect(store.claim('lost', TTL)).rejects.toMatchObject({
       dependency: 'replay_store',
-      message: expect.stringMatching(/^Redis could not be asked: replay_claim did not answer within \d+ ms$/),
+      message: expect.stringMatching(/^Redis is unavailable: replay_claim did not answer within \d+ ms$/),
       cause: { code: 'ERR_COUNTERSIGN_UNAVAILABLE' },
     })
   })
@@ -220,7 +220,7 @@ describe('the ready rule', () => {
       async () => redis.status,
       (status) => status === 'reconnecting',
     )
-    await expect(store.claim('lost', TTL)).rejects.toThrow('Redis could not be asked: the client is reconnecting')
+    await expect(store.claim('lost', TTL)).rejects.toThrow('Redis is unavailable: the client is reconnecting')
     await server.restart()
     await expectNoLateEffect(store)
   })

@@ -58,7 +58,7 @@ function guardTransport(transport: SendingTransport, audit: Audit): void {
       const error = { code: INTERNAL_ERROR, message: 'Internal error' }
       return send.call(transport, { jsonrpc: '2.0', id: message.id, error } as JsonRpcMessage, ...rest)
     }
-    if (message.id !== undefined) throw new Error('guardMcpServer has stopped this request: a link was in it')
+    if (message.id !== undefined) throw new Error('guardMcpServer has stopped this request: it contained a link')
   }
 }
 

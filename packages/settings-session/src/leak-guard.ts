@@ -44,8 +44,8 @@ export function leakGuard(options: LeakGuardOptions = {}): Middleware {
 function tellOfOrder(): void {
   warnOnce({
     code: 'COUNTERSIGN_SETTINGS_LEAK_GUARD_ORDER',
-    message: 'leakGuard got a compressed answer, which it cannot read, and answered 500 in its place',
+    message: 'leakGuard got a compressed response, which it cannot check, and answered 500 instead',
     remedy:
-      'Mount compression before leakGuard: app.use(compression(), leakGuard()). Serve agents no compressed files.',
+      'Mount compression before leakGuard: app.use(compression(), leakGuard()). Do not serve compressed files to agents.',
   })
 }

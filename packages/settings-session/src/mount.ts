@@ -14,8 +14,8 @@ export function tellOfPlace({ baseUrl, originalUrl }: Request, site: Site): void
     code: 'COUNTERSIGN_SETTINGS_MISPLACED',
     cause: pathTo(site, ''),
     message: () =>
-      `settings.routes() is mounted at ${JSON.stringify(baseUrl.slice(0, 100) || '/')}, and its links lead to ${pathTo(site, '')}`,
-    remedy: `Mount it where baseUrl says: app.use('${pathTo(site, '')}', settings.routes()). Or mend baseUrl.`,
+      `settings.routes() is mounted at ${JSON.stringify(baseUrl.slice(0, 100) || '/')}, but its links lead to ${pathTo(site, '')}`,
+    remedy: `Mount it where baseUrl says: app.use('${pathTo(site, '')}', settings.routes()). Or correct baseUrl.`,
   })
 }
 
@@ -48,6 +48,6 @@ export function tellOfBody(reader: string, type: string): void {
     remedy:
       reader === 'requireSettingsSession'
         ? 'The CSRF token may be in it. Mount express.urlencoded() or express.json() before the gate, or send X-CSRF-Token.'
-        : 'Something read it without parsing it. Mount settings.routes() before that, or a parser of forms and JSON in its place.',
+        : 'Something read it without parsing it. Mount settings.routes() before that, or use a parser of forms and JSON instead.',
   })
 }

@@ -280,7 +280,7 @@ function refuseWithoutProvider(chosen: Readonly<Record<string, unknown>>): void 
     'ERR_COUNTERSIGN_OPTION_MISSING',
     'oauth',
     `createSettingsSessions: option "oauth" is required with "${name}": without a provider, anyone who has a link is its user. ` +
-      `Set it, such as to settingsOAuthFromEnv(process.env); or leave "${name}" out, where the link is enough`,
+      `Set it, for example to settingsOAuthFromEnv(process.env), or remove "${name}" if the link is enough`,
   )
 }
 

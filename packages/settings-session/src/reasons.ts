@@ -68,7 +68,7 @@ export const reasons: ReasonTable<SettingsSessionReason> = {
   unsupported_body: {
     status: 415,
     owasp: 'input_validation_fail',
-    problem: { detail: 'Send the body with Content-Type: application/json. Without one, fetch says text/plain' },
+    problem: { detail: 'Send the body with Content-Type: application/json. Without one, fetch sends text/plain' },
   },
   identity_mismatch: { status: 403, owasp: 'authz_fail', severity: 'critical' },
   /** The person did not sign in at the provider, or the provider's answer does not belong to a sign-in of this browser. */

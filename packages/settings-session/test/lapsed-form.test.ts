@@ -43,7 +43,7 @@ test('a person whose session lapsed in the middle of a form finds what was typed
   await page.locator('textarea').fill('a long text')
   await app.settings.revokeAll({ platform: 'telegram', userId: 'u1' })
   await page.locator('form button:not([name])').click()
-  await page.getByRole('heading', { name: 'You are not signed in any more' }).waitFor()
+  await page.getByRole('heading', { name: 'You are no longer signed in' }).waitFor()
   expect(await page.locator('main').textContent()).toContain('What you typed is still there')
 
   const other = await context.newPage()

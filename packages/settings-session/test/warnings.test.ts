@@ -41,8 +41,8 @@ describe('settings.routes()', () => {
     expect(warnings).toEqual([
       {
         code: 'COUNTERSIGN_SETTINGS_MISPLACED',
-        message: `settings.routes() is mounted at ${place}, and its links lead to /${path}. See ${PAGES}/COUNTERSIGN_SETTINGS_MISPLACED`,
-        detail: `Mount it where baseUrl says: app.use('/${path}', settings.routes()). Or mend baseUrl.`,
+        message: `settings.routes() is mounted at ${place}, but its links lead to /${path}. See ${PAGES}/COUNTERSIGN_SETTINGS_MISPLACED`,
+        detail: `Mount it where baseUrl says: app.use('/${path}', settings.routes()). Or correct baseUrl.`,
       },
     ])
   })

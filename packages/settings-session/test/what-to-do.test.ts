@@ -41,7 +41,7 @@ describe('a browser is told what to do', () => {
     for (const path of ['/open', '/oauth/start', '/waiting']) {
       expect([path, await seen(app.browser(), `/settings${path}`)]).toEqual([path, [401, NO_LINK, undefined]])
     }
-    expect(await (await app.browser().send('/settings/open')).text()).toMatch(/cookies.*Safari keeps no secure cookies/)
+    expect(await (await app.browser().send('/settings/open')).text()).toMatch(/cookies.*Safari does not keep secure cookies/)
     const forgetful = app.browser()
     const { action, fields } = await forgetful.form(await forgetful.open(await link()))
     forgetful.cookies.clear()
@@ -52,7 +52,7 @@ describe('a browser is told what to do', () => {
   test('on https without a word of http', async () => {
     const secure = await settingsApp({ baseUrl: 'https://app.example.com/settings' })
     const text = await (await secure.browser().send('/settings/open')).text()
-    expect(text).toContain('this browser keeps no cookies')
+    expect(text).toContain('this browser does not keep cookies')
     expect(text).not.toContain('localhost')
     await secure.close()
   })

@@ -178,5 +178,5 @@ function take(reader: Reader, { chain: id, hash, after }: ChainLink, known: Chai
 
 const NO_EVENT = 'is not an event of the chain'
 const NOT_ITS_HASH = 'does not have the hash that it names'
-const NOT_AS_RECORDED = 'names another line before it: that one was altered, or lines between them were taken out'
-const HEAD_GONE = 'the file does not hold the hash that was noted: its end was cut off or rewritten'
+const NOT_AS_RECORDED = 'names another line before it: that line was altered, or lines between them were removed'
+const HEAD_GONE = 'the file does not contain the expected hash: its end was cut off or rewritten'

@@ -24,7 +24,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   '42703': 'the table of the secrets lacks a column: run "countersign hmac migrate"',
   '42501':
     'the user of DATABASE_URL may not do this: grant SELECT, INSERT and UPDATE on the table of the secrets, and DELETE for "hmac forget"',
-  '25006': 'this server is a read-only replica: let DATABASE_URL name the primary',
+  '25006': 'this server is a read-only replica: point DATABASE_URL to the primary',
 }
 
 /** @throws {CommandError} when `DATABASE_URL` is not set or wrong, or the server cannot be reached. */

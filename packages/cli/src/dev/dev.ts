@@ -80,7 +80,7 @@ async function listen(port: number): Promise<Server> {
   } catch (error) {
     const { code = 'no address' } = error as NodeJS.ErrnoException
     const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${code})`
-    throw usageError(`port ${port} ${why}: choose another one with --port; 0 takes any`)
+    throw usageError(`port ${port} ${why}: choose another one with --port; 0 picks any`)
   }
 }
 

@@ -66,10 +66,10 @@ export async function mountIssuer(app: Express, url: string, resources: readonly
   function refusalOf(request: Request, form: URLSearchParams, resource: string, scope: string) {
     const given = /^Basic ([A-Za-z0-9+/]+=*)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
     if (!secretsEqual(Buffer.from(given, 'base64').toString(), `${client.id}:${client.secret}`)) {
-      return [401, 'invalid_client', 'authenticate by client_secret_basic, as countersign dev has printed it'] as const
+      return [401, 'invalid_client', 'authenticate with client_secret_basic, as countersign dev printed it'] as const
     }
     if (form.get('grant_type') !== 'client_credentials') {
-      return [400, 'unsupported_grant_type', 'this server has grant_type=client_credentials alone'] as const
+      return [400, 'unsupported_grant_type', 'this server supports only grant_type=client_credentials'] as const
     }
     if (!resources.includes(resource)) {
       return [400, 'invalid_target', `resource is one of ${resources.join(', ')}; --app adds one`] as const

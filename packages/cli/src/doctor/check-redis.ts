@@ -50,14 +50,14 @@ function checkVersion(info: ReadonlyMap<string, string>): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])
   if (!isOld) return pass('redis', `Redis ${version} answers`)
-  const words = `Redis ${version} is older than the versions that the stores are tested on`
+  const words = `Redis ${version} is older than the versions that the stores are tested with`
   return caution('redis', words, `Use ${LEAST_VERSION.join('.')} or later.`)
 }
 
 function checkRole(info: ReadonlyMap<string, string>): Check {
   const role = info.get('role') ?? 'unknown'
   if (role === 'master') return pass('redis-role', 'it is a primary')
-  return fail('redis-role', `it is a ${role}: nothing can be written`, 'Let REDIS_URL name the primary.')
+  return fail('redis-role', `it is a ${role}: nothing can be written`, 'Point REDIS_URL to the primary.')
 }
 
 async function checkCluster(redis: Redis | Cluster): Promise<Check[]> {
@@ -76,7 +76,8 @@ async function checkClock(server: Redis): Promise<Check> {
   const elapsedMs = performance.now() - started
   const offsetMs = Number(seconds) * 1000 + Number(microseconds) / 1000 - (sentMs + elapsedMs / 2)
   const words = `its clock is ${(Math.abs(offsetMs) / 1000).toFixed(2)} s ${offsetMs < 0 ? 'behind' : 'ahead'}, it answers in ${elapsedMs.toFixed(1)} ms`
-  if (Math.abs(offsetMs) - elapsedMs / 2 > OFF_MS) return caution('redis-clock', words, 'Set both clocks (NTP).')
+  if (Math.abs(offsetMs) - elapsedMs / 2 > OFF_MS)
+    return caution('redis-clock', words, 'Synchronise both clocks (NTP).')
   if (elapsedMs > SLOW_MS)
     return caution('redis-clock', words, 'Every decision waits for Redis: run it closer to the app.')
   return pass('redis-clock', words)

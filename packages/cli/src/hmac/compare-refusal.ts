@@ -53,13 +53,13 @@ const REMEDIES: Readonly<Record<HmacReason | HmacDependency, string>> = {
   missing: 'Check whether a proxy removes it, and that both sides use the same --format, --tag and --prefix.',
   malformed: 'Compare the header fields above with those that arrived.',
   ambiguous: 'Send one signature, and each covered field once.',
-  unknown_caller: 'Use a --caller of its list, or add the name to "callers" there.',
-  expired: 'Set the clocks (NTP), and sign each attempt separately.',
-  not_yet_valid: 'Set the clocks (NTP).',
+  unknown_caller: 'Use a --caller from its list, or add the name to "callers" there.',
+  expired: 'Synchronise the clocks (NTP), and sign each attempt separately.',
+  not_yet_valid: 'Synchronise the clocks (NTP).',
   unknown_key_version: 'Use a --key-version that "hmac list" shows there, or rotate with --pending first.',
   no_active_secret: 'Get the active secret: "hmac list" shows its version.',
   bad_signature: 'Compare the signed text above with what arrived (a proxy may change the path), then the secrets.',
-  wrong_audience: 'Give --audience as the option "audience" of the verifier has it.',
+  wrong_audience: 'Set --audience to the option "audience" of the verifier.',
   body_too_large: 'Send less, or raise maxBodyBytes there.',
   digest_mismatch: 'Sign the bytes that are sent: after serialising, and with no proxy that recompresses them.',
   replayed: 'Sign each attempt separately; in x-headers, --nonce tells equal requests within a second apart.',
@@ -80,8 +80,9 @@ export async function compareRefusal(signed: SignedCall, refusal: HttpRefusal | 
 }
 
 async function compareAnswer(signed: SignedCall, { status, headers }: HttpRefusal): Promise<Difference[]> {
-  if (status >= 200 && status < 300) return [likely(`The answer is ${status}, no refusal.`, 'Nothing to explain.')]
-  if (status === 503) return [certain('The verifier answered 503: it could not decide.', 'Try again; see its audit.')]
+  if (status >= 200 && status < 300) return [likely(`The answer is ${status}, not a refusal.`, 'Nothing to explain.')]
+  if (status === 503)
+    return [certain('The verifier answered 503: it could not decide.', 'Try again; see its audit log.')]
   if (status === 400) return [certain(...advice('ambiguous'))]
   if (status === 413) return [certain(...advice('body_too_large'))]
   if (status !== 401) {
@@ -91,7 +92,7 @@ async function compareAnswer(signed: SignedCall, { status, headers }: HttpRefusa
   const differences = [...(await compareClock(signed, headers)), ...compareFormat(signed, headers)]
   if (!/(^|[\s,])Countersign-HMAC\b/i.test(headers.get('www-authenticate') ?? '')) {
     const remedy = 'Check the URL: another gate or a proxy answered.'
-    differences.push(certain('The challenge is not that of a gate for signed requests.', remedy))
+    differences.push(certain('The challenge is not from a gate for signed requests.', remedy))
   }
   const isExplained = differences.some(({ isCertain }) => isCertain)
   return isExplained ? differences : [...differences, likely(...advice('bad_signature'))]
@@ -105,7 +106,7 @@ async function compareClock(signed: SignedCall, headers: ReadonlyMap<string, str
   if (verdict.outcome !== 'denied' || (verdict.reason !== 'expired' && verdict.reason !== 'not_yet_valid')) return []
   const seconds = Math.abs(Math.round((serverMs - signed.signedAtMs) / 1000))
   const direction = verdict.reason === 'expired' ? 'ahead of' : 'behind'
-  const remedy = 'If the answer is recent, the clocks differ: set them (NTP).'
+  const remedy = 'If the answer is recent, the clocks differ: synchronise them (NTP).'
   return [likely(`The server's clock is ${seconds} s ${direction} this signature.`, remedy)]
 }
 
@@ -113,7 +114,7 @@ function compareFormat({ format, added }: SignedCall, headers: ReadonlyMap<strin
   const accepted = headers.get('accept-signature')
   if (format.name !== 'rfc9421') {
     if (accepted === undefined) return []
-    return [likely('The server asks for rfc9421 (Accept-Signature), and x-headers was sent.', 'Use --format rfc9421.')]
+    return [likely('The server asks for rfc9421 (Accept-Signature), but x-headers was sent.', 'Use --format rfc9421.')]
   }
   if (accepted === undefined) {
     return [certain('The server sends no Accept-Signature: it does not accept rfc9421.', 'Use --format x-headers.')]
@@ -122,7 +123,7 @@ function compareFormat({ format, added }: SignedCall, headers: ReadonlyMap<strin
   const missing = wanted?.components.filter((name) => !sent?.components.includes(name)) ?? []
   const differences: Difference[] = []
   if (wanted?.tag !== sent?.tag) {
-    differences.push(certain(`The server wants the tag "${wanted?.tag}", and "${sent?.tag}" was sent.`, 'Set --tag.'))
+    differences.push(certain(`The server wants the tag "${wanted?.tag}", but "${sent?.tag}" was sent.`, 'Set --tag.'))
   }
   if (missing.length > 0) {
     const remedy = 'Sign with the components that Accept-Signature names: --require-field signs a header field.'
@@ -133,7 +134,7 @@ function compareFormat({ format, added }: SignedCall, headers: ReadonlyMap<strin
 
 function compareEvent(signed: SignedCall, event: AuditEvent): Difference[] {
   const { type, reason = '', principal, http, attributes } = event
-  if (type === 'access.granted') return [likely('The event is a grant, no refusal.', 'Nothing to explain.')]
+  if (type === 'access.granted') return [likely('The event is a grant, not a refusal.', 'Nothing to explain.')]
   const isKnown = Object.hasOwn(REMEDIES, reason)
   const differences = [
     isKnown
@@ -144,7 +145,7 @@ function compareEvent(signed: SignedCall, event: AuditEvent): Difference[] {
     if (theirs === undefined || theirs === ours) return
     differences.push(certain(`${what}: ${theirs} there, ${ours} here`, remedy))
   }
-  const otherRequest = 'The event may be of another request.'
+  const otherRequest = 'The event may belong to another request.'
   compare('method', http?.method, signed.method, otherRequest)
   compare('caller', principal?.id === 'unknown' ? undefined : principal?.id, signed.caller, otherRequest)
   compare('format', attributes?.format, signed.format.name, 'Use the --format that was sent.')
@@ -155,7 +156,7 @@ function compareEvent(signed: SignedCall, event: AuditEvent): Difference[] {
   const skew = attributes?.skew_seconds
   if ((reason === 'expired' || reason === 'not_yet_valid') && typeof skew === 'number') {
     const words = `The signature was ${Math.abs(skew)} s ${skew > 0 ? 'old' : 'ahead'} there.`
-    differences.push(certain(words, 'Set the clocks (NTP).'))
+    differences.push(certain(words, 'Synchronise the clocks (NTP).'))
   }
   return differences
 }

@@ -55,7 +55,7 @@ export const hmacCurl: CommandDefinition<CurlOptions, [method: string, url: stri
 const HINTS: Readonly<Record<number, string>> = {
   400: 'a header was sent twice, or credentials of two kinds',
   401: 'it refused the signature: "countersign hmac explain" with the same arguments shows what was signed',
-  403: 'the caller is known, and may not do this',
+  403: 'the caller is known, but may not do this',
   404: 'there is no such path',
   413: 'the body is larger than it accepts',
   503: 'it cannot reach its own secret or replay store: try again',

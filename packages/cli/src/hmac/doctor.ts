@@ -61,7 +61,7 @@ async function checkClock(url: string, { signal }: Context): Promise<Check> {
   const uncertaintyMs = (RESOLUTION_MS + elapsedMs) / 2
   const words = `the server is ${(Math.abs(offsetMs) / 1000).toFixed(1)} s ${offsetMs < 0 ? 'behind' : 'ahead'} (± ${(uncertaintyMs / 1000).toFixed(1)} s)`
   const atLeastMs = Math.abs(offsetMs) - uncertaintyMs
-  const remedy = 'Set both clocks (NTP): a signature outside the window is refused.'
+  const remedy = 'Synchronise both clocks (NTP): a signature outside the window is refused.'
   if (atLeastMs > FAIL_MS) return fail(id, words, remedy)
   return atLeastMs > WARN_MS ? caution(id, words, remedy) : pass(id, words)
 }

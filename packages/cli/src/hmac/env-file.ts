@@ -14,7 +14,7 @@ export async function addVariable(file: string, name: string, value: string): Pr
   const text = readText(file, '')
   const before = parse(text)
   if (before[name] !== undefined || before[`${name}_FILE`] !== undefined) {
-    throw usageError(`${name} is set in ${file} already: a version is never replaced`)
+    throw usageError(`${name} is already set in ${file}: a version is never replaced`)
   }
   const start = text === '' || text.endsWith('\n') ? text : `${text}\n`
   await write(file, `${start}${name}=${quoted(name, value)}\n`, { ...before, [name]: value })

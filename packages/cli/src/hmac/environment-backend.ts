@@ -23,7 +23,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
   function writable(change: string): string {
     if (file !== undefined) return file
     throw usageError(
-      `the environment of a process cannot be changed: give --dotenv, or ${change} where the app gets its environment from`,
+      `the environment of a process cannot be changed: use --dotenv, or ${change} where the app gets its environment from`,
     )
   }
 
@@ -35,7 +35,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
       const variable = secretVariable(caller, version)
       const target = writable(`set ${variable}`)
       if (versions(caller).some((entry) => entry.version === version)) {
-        throw failedError(`version ${version} of "${caller}" exists: a version is never replaced`)
+        throw failedError(`version ${version} of "${caller}" already exists: a version is never replaced`)
       }
       requireSecret(caller, secret)
       await addVariable(target, variable, secret)
@@ -43,7 +43,7 @@ export function environmentBackend(env: Environment, file: string | undefined): 
     async rotate(caller, { secret, graceSeconds, pending }) {
       if (graceSeconds !== undefined || pending) {
         throw usageError(
-          'the environment holds no dates: --grace and --pending need the PostgreSQL store. Rotate without them, and ' +
+          'the environment stores no dates: --grace and --pending need the PostgreSQL store. Rotate without them, and ' +
             'revoke the previous version when every signer has the new one',
         )
       }
@@ -67,12 +67,14 @@ export function environmentBackend(env: Environment, file: string | undefined): 
     },
     acceptShared(caller) {
       throw usageError(
-        `the environment is yours to change: add "${caller}" to COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR, the callers for which the ` +
-          'shared secret counts beside their own, or remove it there, and restart the verifiers',
+        `this command does not change the environment: add "${caller}" to COUNTERSIGN_HMAC_ACCEPT_SHARED_FOR, the callers that ` +
+          'may also use the shared secret, or remove it there, and restart the verifiers',
       )
     },
     forget(caller) {
-      throw usageError(`the environment is yours to change: remove ${secretVariable(caller)} and its versions there`)
+      throw usageError(
+        `this command does not change the environment: remove ${secretVariable(caller)} and its versions there`,
+      )
     },
     close: async () => undefined,
   }

@@ -36,9 +36,9 @@ export const hmacImport: CommandDefinition<ImportOptions, [file?: string]> = {
     addTableOptions(command)
       .option('--kek-file <file>', 'the key that encrypted them, base64 of 32 bytes (or COUNTERSIGN_HMAC_IMPORT_KEK)')
       .option('--from-table <name>', 'read the rows of this table, name or schema.name')
-      .option('--columns <names>', 'its columns, where they are not found: caller=…,version=…,envelope=…')
+      .option('--columns <names>', 'its columns, if they are not found: caller=…,version=…,envelope=…')
       .option('--where <condition>', 'only these rows of it, in SQL')
-      .option('--accept-shared', 'go on accepting the shared secret for the imported callers: see "hmac split"')
+      .option('--accept-shared', 'continue to accept the shared secret for the imported callers: see "hmac split"')
       .addOption(new Option('--skip-existing', 'skip versions that are stored with another secret'))
       .option('--dry-run', 'decrypt and compare, and store nothing'),
   async run(context, options, file) {
@@ -66,7 +66,7 @@ export const hmacImport: CommandDefinition<ImportOptions, [file?: string]> = {
       const { fresh, existing } = await compare(context, backend, rows, options.skipExisting === true)
       if (!acceptShared) await tellShared(context, backend, fresh)
       if (!dryRun) await store(context, backend, fresh)
-      const skipped = existing > 0 ? `, skipped ${existing} that exist` : ''
+      const skipped = existing > 0 ? `, skipped ${existing} existing` : ''
       const text = dryRun
         ? `would import ${fresh.length}${skipped}: nothing was stored`
         : `imported ${fresh.length}${skipped}`
@@ -96,7 +96,7 @@ async function compare(
       const state = await backend.store.checkSealed(row)
       if (state === 'new') fresh.push(row)
       else if (state === 'different' && !skipExisting) {
-        throw failedError(`${place}: it is stored already with another secret; --skip-existing skips such rows`)
+        throw failedError(`${place}: it is already stored with another secret; --skip-existing skips such rows`)
       }
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE') throw error
@@ -116,7 +116,7 @@ async function tellShared(context: Context, backend: PostgresBackend, fresh: rea
   )
   if (callers.size === 0) return
   context.output.note(
-    `The shared secret does not count for ${[...callers].join(', ')}, which get secrets of their own, unless --accept-shared is given.`,
+    `The shared secret is no longer accepted for ${[...callers].join(', ')}, which get their own secrets, unless --accept-shared is given.`,
   )
 }
 

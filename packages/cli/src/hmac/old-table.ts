@@ -61,12 +61,12 @@ export async function readOldTable(
   const unread = columns.filter((column) => !known.includes(column.name)).map((column) => column.name)
   if (unread.length > 0) {
     output.note(
-      `Not read: ${unread.join(', ')}. If one of them says that a row is no longer valid, leave such rows out with --where.`,
+      `Not read: ${unread.join(', ')}. If one of them says that a row is no longer valid, exclude such rows with --where.`,
     )
   }
   const now = Date.now()
   const live = rows.filter((row) => !ENDS.some((column) => momentOf(row[column]) <= now))
-  if (live.length < rows.length) output.note(`Left out: ${rows.length - live.length} that have ended.`)
+  if (live.length < rows.length) output.note(`Skipped: ${rows.length - live.length} expired.`)
   return live.map((row) => toSealed(table, row, parts))
 }
 
@@ -74,7 +74,7 @@ function toSealed(table: string, row: Record<string, unknown>, parts: Readonly<R
   const caller = row[parts.caller]
   const version = Number(row[parts.version])
   if (typeof caller !== 'string' || !Number.isSafeInteger(version)) {
-    throw usageError(`${table} has a row without a caller or a version: leave it out with --where`)
+    throw usageError(`${table} has a row without a caller or a version: exclude it with --where`)
   }
   const notBefore = Math.max(...NOT_BEFORE.map((column) => momentOf(row[column], 0)))
   const expiresAt = Math.min(...ENDS.map((column) => momentOf(row[column])))
@@ -104,7 +104,7 @@ function findParts(
     if (name !== undefined && !has(name)) throw usageError(`${table} has no column "${name}": correct --columns`)
     const found = name === undefined ? candidates : [name]
     if (found.length === 1 && found[0] !== undefined) return found[0]
-    throw usageError(`which column of ${table} is the ${part} cannot be told: name it with --columns ${part}=…`)
+    throw usageError(`cannot tell which column of ${table} is the ${part}: name it with --columns ${part}=…`)
   }
   const first = (names: readonly string[]) => names.filter(has).slice(0, 1)
   const sealed = columns

@@ -89,7 +89,7 @@ export async function requireReadable(backend: PostgresBackend): Promise<void> {
 /** The message about secrets that these key-encryption keys encrypted. */
 export function unreadableText(foreign: readonly string[]): string {
   return (
-    'stored secrets cannot be decrypted: COUNTERSIGN_HMAC_KEKS lacks, or has another, key-encryption key ' +
+    'stored secrets cannot be decrypted: COUNTERSIGN_HMAC_KEKS lacks or has a different key-encryption key ' +
     `${foreign.map((id) => `"${id}"`).join(', ')}: set it to the ring of the app`
   )
 }

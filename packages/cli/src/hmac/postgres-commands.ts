@@ -35,7 +35,7 @@ export const hmacMigrate: CommandDefinition<MigrateOptions> = {
       if (!isDone) for (const { sql } of all) await database.query(sql)
       await requireOwnTable(database, place)
       const names = isDone ? [] : all.map(({ name }) => name)
-      const lines = isDone ? 'the tables are as they must be: nothing was done' : names.map((name) => `ran ${name}`)
+      const lines = isDone ? 'the tables are up to date: nothing was done' : names.map((name) => `ran ${name}`)
       output.result(options.json, { migrations: names }, lines)
     } finally {
       await database.close()
@@ -48,8 +48,8 @@ export async function requireOwnTable(database: Database, place: SecretsTable): 
   const state = await inspectSecretsTable(database, place)
   if (state.differences.length === 0) return state
   throw usageError(
-    `${quotedTable('hmac migrate', place)} is another table: ${state.differences.join('; ')}. Nothing was done. Name a table ` +
-      'of another name with --table, or COUNTERSIGN_HMAC_TABLE, and take over what this one holds with "hmac import --from-table"',
+    `${quotedTable('hmac migrate', place)} is a different table: ${state.differences.join('; ')}. Nothing was done. Choose another ` +
+      'name with --table or COUNTERSIGN_HMAC_TABLE, and import the secrets of this table with "hmac import --from-table"',
   )
 }
 

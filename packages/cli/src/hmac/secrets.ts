@@ -44,7 +44,7 @@ export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
       .option('--generate', 'generate a secret')
       .option('--key-version <n>', 'its version (default: 1)', parsePositive)
       .option('--if-absent', 'do nothing when the caller has a secret already')
-      .option('--without-shared', 'end the shared secret for this caller at once: see "hmac split"')
+      .option('--without-shared', 'end the shared secret for this caller immediately: see "hmac split"')
       .option('--out <file>', OUT),
   async run(context, options, caller) {
     requireCaller(caller)
@@ -53,7 +53,7 @@ export const hmacSeed: CommandDefinition<SeedOptions, [caller: string]> = {
     await withSecrets(context, options, async (backend) => {
       const [newest] = await backend.list(caller)
       if (newest !== undefined) {
-        const text = `"${caller}" has a secret already, version ${newest.version}`
+        const text = `"${caller}" already has a secret, version ${newest.version}`
         if (!ifAbsent) throw failedError(`${text}: use "hmac rotate" for the next version`)
         context.output.result(json, { caller, stored: [] }, `${text}: nothing was done`)
         return
@@ -79,8 +79,8 @@ async function requireNoShared(backend: SecretBackend, caller: string): Promise<
   const shared = caller === SHARED_CALLER ? [] : await backend.list(SHARED_CALLER)
   if (!shared.some((secret) => isActive(secret, Date.now()))) return
   throw usageError(
-    `"${caller}" has the shared secret, which a secret of its own would end at once: use "hmac split ${caller}", which keeps ` +
-      'both, or give --without-shared',
+    `"${caller}" uses the shared secret, which its own secret would end immediately: use "hmac split ${caller}", which keeps ` +
+      'both, or pass --without-shared',
   )
 }
 
@@ -136,7 +136,7 @@ export const hmacRotate: CommandDefinition<RotateOptions, [caller: string]> = {
       throw usageError('--grace has no effect with --pending: the previous versions stay valid until the next rotation')
     }
     if (secretFile !== undefined && out !== undefined) {
-      throw usageError('--out is for a generated secret, and --secret-file gives one: remove one of them')
+      throw usageError('--out is for a generated secret, but --secret-file provides one: remove one of them')
     }
     const secret =
       secretFile === undefined
@@ -160,7 +160,7 @@ export const hmacRotate: CommandDefinition<RotateOptions, [caller: string]> = {
       }
       context.output.note(
         `countersign: version ${rotated.version} is active, but PostgreSQL did not say whether the previous ones got ` +
-          'their end: see "hmac list", and revoke those that have none when every signer has the new one',
+          'an expiry: see "hmac list", and revoke those without one when every signer has the new version',
       )
       return exitCodes.unavailable
     })
@@ -228,7 +228,7 @@ export const hmacRevoke: CommandDefinition<RevokeOptions, [caller: string]> = {
       context.output.result(json, { caller, revoked }, lines)
       const effect =
         backend.kind === 'postgres' ? 'Every process refuses it within 30 s.' : 'Verifiers refuse it after a restart.'
-      context.output.note(revoked.length === 0 ? 'Every version was revoked already.' : effect)
+      context.output.note(revoked.length === 0 ? 'Every version was already revoked.' : effect)
     })
   },
 }
@@ -279,7 +279,7 @@ export const hmacList: CommandDefinition<StoreChoice, [caller?: string]> = {
       }
       const both = new Set(secrets.flatMap((secret) => (secret.acceptsShared ? [secret.caller] : [])))
       for (const name of both) {
-        context.output.note(`The shared secret counts for ${name}, too, until "hmac split ${name} --cut-over".`)
+        context.output.note(`The shared secret is also accepted for ${name} until "hmac split ${name} --cut-over".`)
       }
       const foreign = backend.kind === 'postgres' ? await (backend as PostgresBackend).foreignKeks() : []
       if (foreign.length === 0) return exitCodes.ok

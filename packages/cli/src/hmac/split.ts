@@ -22,9 +22,9 @@ interface SplitOptions extends StoreChoice {
 export const hmacSplit: CommandDefinition<SplitOptions, [caller: string]> = {
   usage: 'split <caller>',
   changesState: true,
-  summary: 'give a caller a secret of its own beside the shared one',
+  summary: 'give a caller its own secret in addition to the shared one',
   details:
-    'Verifiers accept both for this caller until --cut-over; a caller that had its own already has the shared one back.',
+    'Verifiers accept both for this caller until --cut-over; a caller that already had its own may use the shared one again.',
   examples: ['countersign hmac split scheduler --out scheduler.secret', 'countersign hmac split scheduler --cut-over'],
   options: (command) =>
     addStoreOptions(command)
@@ -35,7 +35,7 @@ export const hmacSplit: CommandDefinition<SplitOptions, [caller: string]> = {
     requireCaller(caller)
     if (caller === SHARED_CALLER) throw usageError(`"${SHARED_CALLER}" is what is split: name a caller`)
     if (options.secretFile !== undefined && options.out !== undefined) {
-      throw usageError('--out is for a generated secret, and --secret-file gives one: remove one of them')
+      throw usageError('--out is for a generated secret, but --secret-file provides one: remove one of them')
     }
     await withSecrets(context, options, (backend) => {
       if (options.cutOver) return cutOver(context, backend, caller, options.json)
@@ -59,13 +59,13 @@ async function split(
       throw failedError(`every version of "${caller}" has ended: use "hmac rotate ${caller}" first`)
     }
     await backend.acceptShared(caller, true)
-    const text = `the shared secret counts for ${caller} beside its own, ${caller}/${newest.version}`
+    const text = `${caller} may use the shared secret as well as its own, ${caller}/${newest.version}`
     output.result(options.json, { caller, version: newest.version, acceptsShared: true }, text)
     return
   }
   const shared = await backend.list(SHARED_CALLER)
   if (!shared.some((secret) => isActive(secret, now))) {
-    throw usageError(`there is no shared secret, "${SHARED_CALLER}", that "${caller}" has: use "hmac seed ${caller}"`)
+    throw usageError(`"${caller}" has no shared secret, "${SHARED_CALLER}": use "hmac seed ${caller}"`)
   }
   const { secretFile: file } = options
   const given =
@@ -78,8 +78,8 @@ async function split(
   await backend.add(caller, version, secret, { acceptsShared: true })
   await handOver(context, { caller, version, secret: given === undefined ? secret : undefined }, options)
   output.note(
-    `The shared secret counts for ${caller}, too. After 30 s let ${caller} sign with version ${version}; when no event of it ` +
-      `says secret=shared any more: countersign hmac split ${caller} --cut-over`,
+    `The shared secret is also accepted for ${caller}. After 30 s, let ${caller} sign with version ${version}; when its events ` +
+      `no longer say secret=shared: countersign hmac split ${caller} --cut-over`,
   )
 }
 
@@ -95,8 +95,8 @@ async function cutOver(
     throw failedError(`no version of "${caller}" is active: its signers would be refused. Rotate first`)
   }
   await backend.acceptShared(caller, false)
-  output.result(json, { caller, acceptsShared: false }, `the shared secret does not count for ${caller} any more`)
-  output.note('Every process refuses it within 30 s. Back: the same command without --cut-over.')
+  output.result(json, { caller, acceptsShared: false }, `the shared secret is no longer accepted for ${caller}`)
+  output.note('Every process refuses it within 30 s. To undo: the same command without --cut-over.')
 }
 
 interface ForgetOptions extends StoreChoice, AllOption {
@@ -109,7 +109,7 @@ export const hmacForget: CommandDefinition<ForgetOptions, [caller: string]> = {
   changesState: true,
   summary: 'delete a version that was stored by mistake',
   details:
-    'Of a secret that leaked, revoke the version instead: of a caller without any version the shared secret counts again.',
+    'If a secret has leaked, revoke the version instead: for a caller without any version, the shared secret is accepted again.',
   examples: ['countersign hmac forget scheduler --key-version 2', 'countersign hmac forget scheduler --all --yes'],
   options: (command) =>
     addAllOption(addStoreOptions(command), 'every version of the caller', 'keyVersion').option(
@@ -140,7 +140,7 @@ export const hmacForget: CommandDefinition<ForgetOptions, [caller: string]> = {
         const shared = (await backend.list(SHARED_CALLER)).some((secret) => isActive(secret, Date.now()))
         context.output.note(
           shared
-            ? `${caller} has no secret of its own: the shared one counts for it, in every process within 30 s.`
+            ? `${caller} has no secret of its own: the shared one is accepted for it, in every process within 30 s.`
             : `${caller} has no secret: it is refused.`,
         )
       }

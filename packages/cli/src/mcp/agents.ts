@@ -69,7 +69,7 @@ export const mcpClientConfig: CommandDefinition<ClientConfigCommandOptions, [cli
     if (path !== undefined) {
       const isThere = existsSync(folder === 'home' ? join(homedir(), path) : path)
       output.note(`This belongs in ${folder === 'home' ? `~/${path}` : `${path}, in the project`}.`)
-      if (isThere) output.note('There is such a file: add this to it.')
+      if (isThere) output.note('This file already exists: add this to it.')
     }
     if (file !== undefined && fileForm !== undefined && !(await holdsHeaders(file))) {
       const form = fileForm === 'headers' ? '' : ` --form ${formText(fileForm)}`
@@ -93,7 +93,7 @@ async function describe(
   if (withoutFile.format === 'object') {
     if (file === undefined) {
       throw usageError(
-        `the configuration of ${client} holds the token: give --file with the file of "mcp issue --file"`,
+        `the configuration of ${client} contains the token: use --file with the file of "mcp issue --file"`,
       )
     }
     const headers = await readCredential(file)
@@ -135,7 +135,9 @@ async function readCredential(file: string): Promise<Headers> {
   } catch (error) {
     const { code } = error as { code?: string }
     const why =
-      code === 'ERR_COUNTERSIGN_CREDENTIAL_FILE' ? 'it holds no credential for a helper' : `it cannot be read (${code})`
+      code === 'ERR_COUNTERSIGN_CREDENTIAL_FILE'
+        ? 'it contains no credential for a helper'
+        : `it cannot be read (${code})`
     throw usageError(`${file}: ${why}: write it with "countersign mcp issue --file"`)
   }
 }

@@ -20,7 +20,7 @@ export async function findCredential(
   if (others.length === 0) return { standing: only.standing, credential: only }
   const ids = [only, ...others].slice(0, SHOWN).map(({ credentialId }) => credentialId)
   throw usageError(
-    `${others.length + 1} credentials have ids that start with ${text}: give more of it. ${ids.join(', ')}${others.length >= SHOWN ? ', …' : ''}`,
+    `${others.length + 1} credentials have ids that start with ${text}: enter more of it. ${ids.join(', ')}${others.length >= SHOWN ? ', …' : ''}`,
   )
 }
 

@@ -136,7 +136,7 @@ export const mcpList: CommandDefinition<ListOptions> = {
 export const mcpShow: CommandDefinition<RegistryOptions, [id: string]> = {
   usage: 'show <credential-id>',
   summary: 'show one credential and its standing',
-  details: 'Audit events and "mcp list" show the id. It is not secret. Its start is enough when no other id has it.',
+  details: 'Audit events and "mcp list" show the id. It is not secret. A unique prefix is enough.',
   examples: ['countersign mcp show 4fT9bQ'],
   options: addRegistryOptions,
   async run(context, options, id) {

@@ -29,8 +29,8 @@ function checkBinding(run: SmokeRun, token: string, { jkt }: DpopClient): boolea
   const { jkt: bound } = (decoded.claims.cnf ?? {}) as { readonly jkt?: unknown }
   if (bound === jkt) run.pass(id, 'the token is bound to this key')
   else if (bound === undefined) {
-    run.fail(id, 'the token is bound to no key (cnf.jkt)', 'Ask for it with a proof, at an issuer that binds tokens.')
-  } else run.fail(id, 'the token is bound to another key', 'Give the key that its client asked for it with.')
+    run.fail(id, 'the token is bound to no key (cnf.jkt)', 'Request it with a proof, from an issuer that binds tokens.')
+  } else run.fail(id, 'the token is bound to another key', 'Use the key with which its client requested it.')
   return bound === jkt
 }
 
@@ -47,15 +47,15 @@ async function present(run: SmokeRun, token: string, client: DpopClient): Promis
   if (errorOf(answer) === 'use_dpop_nonce') {
     nonce = answer.headers.get('dpop-nonce') ?? undefined
     if (nonce === undefined) {
-      return run.fail('dpop-nonce', 'the server asks for a nonce and sends none', 'Send DPoP-Nonce (RFC 9449 §9).')
+      return run.fail('dpop-nonce', 'the server requires a nonce but sends none', 'Send DPoP-Nonce (RFC 9449 §9).')
     }
-    run.pass('dpop-nonce', 'the server asks for a nonce, and sends it')
+    run.pass('dpop-nonce', 'the server requires a nonce, and sends it')
     proof = await client.prove(method, run.url, token, nonce)
     answer = await send(proof)
   }
   if (answer.status === 401 || answer.status === 403) {
     const words = `with the token and a proof the answer is ${answer.status} ${errorOf(answer) ?? ''}`.trim()
-    return run.fail('dpop', words, 'Run "countersign oauth inspect" on the token, and see the audit of the server.')
+    return run.fail('dpop', words, 'Run "countersign oauth inspect" on the token, and see the audit log of the server.')
   }
   run.pass('dpop', `with the token and a proof the answer is ${answer.status}`)
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
@@ -63,15 +63,15 @@ async function present(run: SmokeRun, token: string, client: DpopClient): Promis
   mustRefuse(
     run,
     'dpop-other-key',
-    'a proof by another key',
+    'a proof from another key',
     await send(await thief.prove(method, run.url, token, nonce)),
   )
   mustRefuse(run, 'dpop-as-bearer', 'the token as a bearer token', await send(undefined, 'Bearer'))
   const again = await send(proof)
-  if (again.status === 401) run.pass('dpop-replay', 'a proof that was used is refused: 401')
+  if (again.status === 401) run.pass('dpop-replay', 'a used proof is refused: 401')
   else {
-    const remedy = 'Remember which proofs were used (RFC 9449 §11.1), in one place for all processes.'
-    run.warn('dpop-replay', `a proof that was used gets ${again.status}`, remedy)
+    const remedy = 'Store used proofs (RFC 9449 §11.1) in one place for all processes.'
+    run.warn('dpop-replay', `a used proof gets ${again.status}`, remedy)
   }
 }
 

@@ -7,7 +7,7 @@ import { ask, exchange, firstRequest, type HttpAnswer, HttpFailure, parseAbsolut
 const NOT_401: Readonly<Record<number, string>> = {
   200: 'it accepts a request without a token: mount the gate before the handler',
   404: 'there is nothing at this URL: check its path',
-  405: 'the URL does not accept this method: for a plain API give --api',
+  405: 'the URL does not accept this method: for a plain API use --api',
   500: 'the server failed: see its log',
   502: 'the proxy cannot reach the server',
   503: 'the server cannot verify tokens now: see its log',

@@ -33,7 +33,7 @@ async function checkEras(run: SmokeRun, token: string): Promise<void> {
   // One version is enough.
   for (const check of checks) {
     if (check.status !== 'skip' || isOneSpoken) run.add(check)
-    else run.fail(check.id, check.detail, 'The server speaks no version of MCP: check the URL, or give --api.')
+    else run.fail(check.id, check.detail, 'The server does not speak MCP: check the URL, or use --api.')
   }
 }
 
@@ -103,7 +103,7 @@ async function listTools(client: ToolLister, eraId: string, timeoutMs: number): 
     return fail(
       id,
       `tools/list: ${messageOf(error)}`,
-      'The token is accepted by the server and not by its tools: see its log.',
+      'The server accepts the token, but its tools do not: see its log.',
     )
   }
 }
@@ -126,7 +126,7 @@ function tokenAdvice(token: string, resource: string): string {
   if (!(Array.isArray(aud) ? aud : [aud]).includes(resource)) {
     return `The token is for ${JSON.stringify(aud)}: get one with resource=${resource} (RFC 8707).`
   }
-  return `Run "countersign oauth inspect --issuer ${String(iss)}" on it, and see the audit of the server.`
+  return `Run "countersign oauth inspect --issuer ${String(iss)}" on it, and see the audit log of the server.`
 }
 
 function messageOf(error: unknown): string {

@@ -15,11 +15,11 @@ export async function readSender(
   { proof: file, method = 'GET', url }: { readonly proof?: string; readonly method?: string; readonly url?: string },
 ): Promise<TokenSender | undefined> {
   if (file === undefined) {
-    if (url !== undefined) throw usageError('--url is of --proof: give the file of the proof, too')
+    if (url !== undefined) throw usageError('--url belongs to --proof: also pass the file of the proof')
     return undefined
   }
   if (url === undefined)
-    throw usageError('--proof is for one request: give its --url, and its --method unless it is GET')
+    throw usageError('--proof is for one request: pass its --url, and its --method unless it is GET')
   const proof = (await readInput(context, file, 'the DPoP proof'))
     .toString('utf8')
     .trim()
@@ -57,6 +57,6 @@ export async function decideOnProof(
     ([, value]) => value !== undefined,
   )
   const words = seen.length === 0 ? what : `${what} (${seen.map(([name, value]) => `${name}=${value}`).join(' ')})`
-  const remedy = 'The guide "Tokens that only their client can use" has what to do for each part.'
+  const remedy = 'The guide "Tokens that only their client can use" says what to do for each part.'
   return { ok: false, checks: [fail('proof', words, remedy)] }
 }

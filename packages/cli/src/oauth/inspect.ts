@@ -41,8 +41,8 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
   options: (command) =>
     addNetworkOptions(addIssuerOptions(addTokenOption(command)))
       .option('--proof <file>', 'the DPoP proof that was sent with the token: the value of the DPoP field')
-      .option('--method <method>', 'of --proof: the method of the request (default: GET)')
-      .option('--url <url>', 'of --proof: the URL that the client asked for')
+      .option('--method <method>', 'with --proof: the method of the request (default: GET)')
+      .option('--url <url>', 'with --proof: the URL that the client requested')
       .option('--show-personal', 'show personal claims too'),
   async run(context, options) {
     const { json, showPersonal = false } = options
@@ -63,7 +63,7 @@ export const oauthInspect: CommandDefinition<InspectOptions> = {
     else {
       if (decoded !== undefined && claims !== undefined) print(context, decoded.header, claims)
       if (proof !== undefined) print(context, proof.header, proof.claims, 'proof ')
-      const unproven = skip('verified', 'neither --issuer nor --preset was given: nothing of this is proven')
+      const unproven = skip('verified', 'neither --issuer nor --preset was given: nothing is verified')
       for (const check of [...(proven === undefined ? [unproven] : []), ...(decision?.checks ?? [])]) {
         printCheck(context, check)
       }
@@ -163,12 +163,12 @@ function whomOf({ aud, client_id: id, azp = id, cid = azp, appid = cid }: Decode
 
 /** What each reason means for the holder of the token, and what to do. */
 const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: string, remedy: string]>>> = {
-  malformed: ['it is not one token (RFC 6750 §2.1)', 'Give the token alone.'],
+  malformed: ['it is not one token (RFC 6750 §2.1)', 'Pass only the token.'],
   malformed_token: [
     'it is not a JWT: it is opaque or malformed',
     'Only introspection can judge an opaque token (RFC 7662).',
   ],
-  wrong_issuer: ['its "iss" is another issuer', 'Give the --issuer that issued it, exactly as its "iss" is.'],
+  wrong_issuer: ['its "iss" is another issuer', 'Pass the --issuer that issued it, exactly as in its "iss".'],
   wrong_type: [
     'its type is not at+jwt (RFC 9068)',
     "A gate with profile: 'relaxed' accepts more types, but no ID tokens: try --profile relaxed.",
@@ -181,14 +181,14 @@ const REFUSALS: Readonly<Partial<Record<OAuthBearerReason, readonly [what: strin
     "RFC 9068 §2.2 lists them. A gate with profile: 'relaxed' requires fewer: try --profile relaxed.",
   ],
   expired: ['it has expired', 'Get a new one.'],
-  not_yet_valid: ['it is not valid yet', 'Wait, or set the clocks (NTP).'],
+  not_yet_valid: ['it is not valid yet', 'Wait, or synchronise the clocks (NTP).'],
   bound_token: [
-    'it is bound otherwise than it is presented (cnf)',
-    'A bound token needs the scheme DPoP and its proof: give it with --proof. A bearer token needs Bearer.',
+    'its binding (cnf) does not match how it is presented',
+    'A bound token needs the scheme DPoP and its proof: pass it with --proof. A bearer token needs Bearer.',
   ],
   bad_proof: [
-    'the proof is not good: "part" says where',
-    'The guide "Tokens that only their client can use" has what to do for each part.',
+    'the proof is not valid: "part" says where',
+    'The guide "Tokens that only their client can use" says what to do for each part.',
   ],
   wrong_audience: ['it is for another audience', 'Get a token for this resource (RFC 8707).'],
 }

@@ -49,7 +49,7 @@ export function addIssuerOptions(command: Command): Command {
         'relaxed',
       ]),
     )
-    .option('--keys-file <file>', "the issuer's keys, a JWK set, which are then not fetched")
+    .option('--keys-file <file>', "the issuer's keys (a JWK set), instead of fetching them")
     .option('--trusted-host <host>', 'a host of the issuer without a public address; may be repeated', collect)
 }
 
@@ -70,7 +70,7 @@ export async function issuerFromOptions(context: Context, words: IssuerWords): P
     metadataUrl,
   } = words
   if (preset === undefined && set.length > 0) throw usageError('--set needs --preset')
-  if (preset !== undefined && profile !== undefined) throw usageError('--preset has a profile: leave --profile out')
+  if (preset !== undefined && profile !== undefined) throw usageError('--preset has a profile: remove --profile')
   if (issuer !== undefined) parseUrl(issuer)
   const made = preset === undefined ? issuer && { issuer, profile, clientIds } : await presetOf(preset, words)
   if (made === undefined || made === '') {

@@ -16,9 +16,9 @@ export interface NetworkWords {
 /** Adds the options that {@link networkFromOptions} reads, and `--metadata-url`. */
 export function addNetworkOptions(command: Command): Command {
   return command
-    .option('--allow-http <origin>', 'an origin that may be asked over http, exactly; may be repeated', collect)
+    .option('--allow-http <origin>', 'an exact origin that may be contacted over http; may be repeated', collect)
     .option('--metadata-url <url>', "where this machine finds the issuer's metadata, such as an internal address")
-    .option('--env-proxy', 'go through the proxy in HTTPS_PROXY, but for the hosts in NO_PROXY')
+    .option('--env-proxy', 'use the proxy in HTTPS_PROXY, except for the hosts in NO_PROXY')
 }
 
 /** The gate's options of the network that a command line describes. */

@@ -19,7 +19,7 @@ interface SmokeOptions extends NetworkWords {
 /** `oauth smoke`: prints each check as soon as it is known. */
 export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
   usage: 'smoke <url>',
-  summary: 'do what a client of a protected resource does, and report each step',
+  summary: 'act as a client of a protected resource, and report each step',
   details: 'The challenge, the metadata, the authorization server, and with a token the protocol.',
   examples: [
     'countersign oauth smoke https://mcp.example.com/mcp',
@@ -41,7 +41,7 @@ export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
     if (token !== undefined && !isAllowed(parsed, options.allowHttp ?? [])) {
       throw usageError('a token is sent over https only, or to this machine: use an https URL')
     }
-    if (dpop !== undefined && token === undefined) throw usageError('--dpop is the key of a token: give the token, too')
+    if (dpop !== undefined && token === undefined) throw usageError('--dpop is the key of a token: also pass the token')
     const checks = await smokeTest(url, {
       token,
       dpop: dpop === undefined ? undefined : await readDpopClient(context, dpop),
@@ -53,7 +53,7 @@ export const oauthSmoke: CommandDefinition<SmokeOptions, [url: string]> = {
       network: (options.allowHttp ?? options.envProxy) === undefined ? undefined : networkFromOptions(options),
       onCheck: json ? undefined : (check: Check) => printCheck(context, check),
     })
-    if (token === undefined && !json) context.output.note('No token was given: what needs one was not checked.')
+    if (token === undefined && !json) context.output.note('No token was given: the checks that need one were skipped.')
     return finishReport(context, checks, { json, url })
   },
 }

@@ -13,7 +13,7 @@ export async function readAccessToken(context: Context, file: string | undefined
   const text = await readSecret(context, { file, variable: 'COUNTERSIGN_TOKEN', what: 'the token' })
   const token = text?.trim().replace(/^(?:Bearer|DPoP) +/i, '')
   if (token === undefined || /^[A-Za-z0-9\-._~+/]+=*$/.test(token)) return token
-  throw usageError('the token has characters that no token has (RFC 6750 §2.1): give only the token, on one line')
+  throw usageError('the token has invalid characters (RFC 6750 §2.1): pass only the token, on one line')
 }
 
 /** Claims about a person (OpenID Connect Core §5.1, and what providers add), and claims that could be used again. */

@@ -65,7 +65,7 @@ const revoke: CommandDefinition<UserOptions, [id: string, platform?: string, use
   usage: 'revoke <session-id> [platform] [user-id]',
   changesState: true,
   summary: 'revoke one session, immediately',
-  details: 'When the person is named, the start of the id is enough.',
+  details: 'If you name the person, a prefix of the id is enough.',
   examples: ['countersign session revoke 3f8Jc telegram 4711'],
   options: addUserOptions,
   async run(context, options, text, platform, userId) {
@@ -79,7 +79,7 @@ const revoke: CommandDefinition<UserOptions, [id: string, platform?: string, use
     })
     if (id === undefined) {
       throw notFoundError(
-        'there is no such session: it has ended, or the id is wrong or not whole; "session list" shows the ids of a person',
+        'there is no such session: it has ended, or the id is wrong or incomplete; "session list" shows the ids of a person',
       )
     }
     context.output.result(options.json, { revoked: id }, `revoked ${id}`)
@@ -90,7 +90,9 @@ const revoke: CommandDefinition<UserOptions, [id: string, platform?: string, use
 async function idOf(settings: SettingsSessions, start: string, user: SettingsUser): Promise<string | undefined> {
   const found = (await settings.list(user)).map(({ id }) => id).filter((id) => id.startsWith(start))
   if (found.length > 1) {
-    throw usageError(`${found.length} sessions have ids that start with ${start}: give more of it. ${found.join(', ')}`)
+    throw usageError(
+      `${found.length} sessions have ids that start with ${start}: enter more of it. ${found.join(', ')}`,
+    )
   }
   return found[0]
 }

@@ -49,6 +49,6 @@ function tellNotUndone(audit: Audit, event: AuditEventInput, error: unknown): vo
     code: 'COUNTERSIGN_CHANGE_NOT_UNDONE',
     cause: `${event.type} ${id}`,
     message: `${event.type} ${id}: ${NOT_UNDONE}`,
-    remedy: 'Revoke it when the store can be asked again. The caller was told that it failed.',
+    remedy: 'Revoke it when the store is reachable again. The caller was told that it failed.',
   })
 }

@@ -115,7 +115,7 @@ function assertReachable(gates: readonly Gate[], insides: readonly GateInside[])
       : 'Keep one of them.'
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_GATE_UNREACHABLE',
-      `firstPresented: ${names[index]} can never be reached, because ${names[taker]} before it takes up any credential of the same header field. ${remedy}`,
+      `firstPresented: ${names[index]} can never be reached, because ${names[taker]} before it accepts any credential in the same header field. ${remedy}`,
     )
   })
 }

@@ -192,7 +192,7 @@ function assertNeedsNoBody({ definition, parts = [] }: GateInside, name: string)
   if (need !== undefined) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_BODY_NEEDED',
-      `${name}.upgrade: "${need}" decides on the body of a request, and an upgrade has none. Make a gate without "${need}" for it`,
+      `${name}.upgrade: "${need}" needs the body of a request, and an upgrade has none. Create a gate without "${need}" for it`,
     )
   }
   for (const part of parts) assertNeedsNoBody(insideOf(part) as GateInside, name)

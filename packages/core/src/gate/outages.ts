@@ -53,7 +53,7 @@ export function tellOutage(kind: string, { dependency, detail }: Unavailable): v
   warn(
     'COUNTERSIGN_DEPENDENCY_UNAVAILABLE',
     `${name} is unavailable${why.length === 0 ? '' : ` (${why.join(', ')})`}`,
-    'Requests that need it are answered 503 until it can be asked again. Clients keep their credentials.',
+    'Requests that need it get 503 until it is reachable again. Clients keep their credentials.',
   )
 }
 
@@ -65,8 +65,8 @@ export function tellRecovery(kind: string): void {
     outages.delete(name)
     warn(
       'COUNTERSIGN_DEPENDENCY_RECOVERED',
-      `${name} is available again: requests are granted, and none was refused for it in the last ${seconds(now - lastMs)} s`,
-      `It was unavailable for ${seconds(lastMs - sinceMs)} s; ${refused} request(s) were answered 503.`,
+      `${name} is available again: requests are granted, and none failed because of it in the last ${seconds(now - lastMs)} s`,
+      `It was unavailable for ${seconds(lastMs - sinceMs)} s; ${refused} request(s) got 503.`,
     )
   }
 }

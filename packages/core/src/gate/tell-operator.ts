@@ -48,7 +48,7 @@ function tellBug({ error }: Failed, { kind, request }: RefusalContext): void {
     cause: `${kind} ${name} ${where}`,
     message: () =>
       `${kind}: a bug kept the gate from deciding. ${safeString(String(name))}${where}: ${redact(text(), request)}`,
-    remedy: 'The request was answered 500, without detail. Mend the code at that place.',
+    remedy: 'The request was answered 500 without detail. Fix the code at that location.',
   })
 }
 

@@ -61,7 +61,7 @@ export function listenForUpgrades<P>(
   if (paths.has(path)) {
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_UPGRADE_PATH_TAKEN',
-      `${name}.upgrade: this server has a gate for upgrades to ${path}. One path has one gate: compose gates with firstPresented`,
+      `${name}.upgrade: this server already has a gate for upgrades to ${path}. Combine gates with firstPresented`,
     )
   }
   const onUpgrade: OnUpgrade = (request, socket, head) => {
@@ -141,7 +141,7 @@ function stopListening(emitter: EventEmitter, paths: Map<string, OnUpgrade>): vo
   }
 }
 
-const NOT_FOUND = problemAnswer(404, { title: 'Not Found', detail: 'Nothing here takes an upgrade' })
+const NOT_FOUND = problemAnswer(404, { title: 'Not Found', detail: 'Nothing here accepts an upgrade' })
 const TOO_LARGE = problemAnswer(431, { title: 'Request Header Fields Too Large' })
 
 /** Serves what nothing here takes as an upgrade. */
@@ -202,8 +202,8 @@ function ignore(): void {}
 function warnOfTaken(): void {
   warnOnce({
     code: 'COUNTERSIGN_UPGRADE_TAKEN',
-    message: 'Something else used the socket of an upgrade while a gate decided on it. The connection was closed',
-    remedy: 'A WebSocketServer of the ws package must be made with { noServer: true }, not with { server }.',
+    message: 'Something else used the socket of an upgrade while a gate was deciding. The connection was closed',
+    remedy: 'Create the WebSocketServer of the ws package with { noServer: true }, not with { server }.',
   })
 }
 

@@ -53,7 +53,7 @@ export function readVariables<K extends string>(
   const values: Partial<Record<K, string>> = {}
   for (const [setting, name] of Object.entries(names) as [K, string][]) {
     const value = readVariable(env, name)
-    if (value === '') throw invalid(name, `${name} is empty: set it or leave it out`)
+    if (value === '') throw invalid(name, `${name} is empty: set it or remove it`)
     if (value !== undefined) values[setting] = value
   }
   return values

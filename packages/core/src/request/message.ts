@@ -107,7 +107,7 @@ export function assertLinesCame({ rawHeaders, headers }: HeaderFields, names: re
     if (isAsItCame(rawHeaders, name, valueIn(headers, name))) continue
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_HEADER_REWRITTEN',
-      `req.headers has another "${name}" than the request came with. A gate reads the lines in req.rawHeaders: remove the middleware that sets this field, or let it change both.`,
+      `"${name}" in req.headers differs from the received request. A gate reads the lines in req.rawHeaders: remove the middleware that sets this field, or make it change both.`,
     )
   }
 }

@@ -48,7 +48,7 @@ export function claimOnce(
 
 function answered(answer: 'fresh' | 'seen', request: object, claim: RequestClaim): 'fresh' | 'seen' {
   if (answer === 'fresh') claimed.set(request, claim)
-  else if (answer !== 'seen') throw new UnavailableError('replay_store', 'claim() answered neither fresh nor seen')
+  else if (answer !== 'seen') throw new UnavailableError('replay_store', 'claim() returned neither fresh nor seen')
   return answer
 }
 

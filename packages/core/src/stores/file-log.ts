@@ -93,8 +93,8 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
   const lock = io(() => takeFileLock(`${file}.lock`))
   if (typeof lock === 'number') {
     const who = lock === process.pid ? 'this process' : `the process ${lock}`
-    const remedy = `Give each process a file of its own; if ${who} is no such process, remove ${file}.lock`
-    throw new FileLogError('ERR_COUNTERSIGN_LOG_IN_USE', `${file} is open already, in ${who}. ${remedy}`)
+    const remedy = `Give each process its own file; if ${who} is not such a process, remove ${file}.lock`
+    throw new FileLogError('ERR_COUNTERSIGN_LOG_IN_USE', `${file} is already open in ${who}. ${remedy}`)
   }
   let log: number | undefined
   let headFile: number | undefined
@@ -119,12 +119,12 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
   }
 
   function invalid(why: string): FileLogError {
-    const remedy = 'Nothing was read. Put the whole log back, or remove it and its head to start without'
+    const remedy = 'Nothing was read. Restore the whole log, or remove it and its head to start empty'
     return new FileLogError('ERR_COUNTERSIGN_LOG_INVALID', `${file} ${why}. ${remedy}`)
   }
 
   function assertHeld(): void {
-    if (isLost) throw new UnavailableError(dependency, `${file} is closed, removed, or another process has it now`)
+    if (isLost) throw new UnavailableError(dependency, `${file} was closed, removed, or taken over by another process`)
   }
 
   function checkHeld(): void {
@@ -154,9 +154,9 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
     const { generation, lines, chain } = acknowledged
     const isNext = opening.follows === chain && opening.generation === generation + 1
     if (opening.generation !== generation && !isNext)
-      throw invalid('is not as old as its head: another copy was put back')
+      throw invalid('is not as old as its head: another copy was restored')
     if (!isNext && end.lines < lines) throw invalid(`lacks ${lines - end.lines} of its lines`)
-    if (!isNext && opening.chainAt !== chain) throw invalid('is not the one that its head is of')
+    if (!isNext && opening.chainAt !== chain) throw invalid('is not the log that its head belongs to')
     // What this reads may be in the system's memory alone.
     fdatasyncSync(log)
     acknowledge({ ...end, generation: opening.generation })
@@ -171,7 +171,7 @@ export function openFileLog<C extends object>(options: FileLogOptions<C>): FileL
       const number = end.lines + 1
       if (chain !== chainOf(end.chain, json)) {
         if (isLast && end.lines >= acknowledgedLines && opening.generation > 0) break
-        throw invalid(`is damaged in line ${number}, or is no log of this version`)
+        throw invalid(`is damaged in line ${number}, or is not a log of this version`)
       }
       const change = JSON.parse(json)
       if (number === 1 && change.log !== format) throw invalid(`is a log of ${change.log}, not of ${format}`)

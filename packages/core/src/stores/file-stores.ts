@@ -67,7 +67,7 @@ export function fileStores(folder: string, options: FileStoresOptions = {}): Fil
       for (let made = resolve(folder); made.length >= resolve(first).length; made = dirname(made)) syncFolderOf(made)
     }
   } catch (cause) {
-    const message = `fileStores: the folder cannot be made: ${(cause as Error).message}`
+    const message = `fileStores: the folder cannot be created: ${(cause as Error).message}`
     throw new UnavailableError('file_stores', message, { cause })
   }
   return {

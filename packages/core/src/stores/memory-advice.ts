@@ -26,9 +26,9 @@ export function warnOfMemory({ store, keeps, instead, atRestart }: MemoryAdvice)
   const workers = isLambda ? 'an instance of an AWS Lambda function' : workerOf(env)
   const remedy = `Use ${instead}.`
   const tell = (code: WarningCode, message: string) =>
-    warnOnce({ code, cause: store, message: `${store} keeps ${keeps} in this process alone, ${message}`, remedy })
+    warnOnce({ code, cause: store, message: `${store} keeps ${keeps} only in this process, ${message}`, remedy })
   if (workers !== undefined)
-    tell('COUNTERSIGN_MEMORY_UNDER_WORKERS', `and this is ${workers}: the others do not know it`)
+    tell('COUNTERSIGN_MEMORY_UNDER_WORKERS', `and this is ${workers}: the others do not see it`)
   else if (atRestart !== undefined) tell('COUNTERSIGN_MEMORY_LOST_AT_RESTART', `and after a restart, ${atRestart}`)
 }
 

@@ -38,9 +38,9 @@ export function memoryReplay(options: MemoryReplayOptions = {}): ReplayStore {
   const { maxEntries, clock } = resolveOptions('memoryReplay', options, RULES)
   warnOfMemory({
     store: 'memoryReplay()',
-    keeps: 'which signatures and proofs were used',
+    keeps: 'used signatures and proofs',
     instead: 'redisReplay(redis) of @countersign/redis',
-    atRestart: 'what was used before it can be used once more, for as long as its time window lasts',
+    atRestart: 'they can be used again while their time window lasts',
   })
   // Of the monotonic clock: a wall clock that jumps ahead and back must not let what was used be used again.
   const monotonic = () => clock.monotonic()

@@ -26,7 +26,7 @@ export function sendSigned<R extends ClientRequest>(
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'request',
-      'sendSigned: the headers of "request" are sent already',
+      'sendSigned: the headers of "request" were already sent',
     )
   }
   if (body instanceof Readable && !request.hasHeader('content-digest')) throw streamRefused('sendSigned')

@@ -44,6 +44,6 @@ export function createSigner({ audience: fixed, now = Date.now, ...signing }: Si
 export function streamRefused(owner: string): CodedTypeError {
   return new CodedTypeError(
     'ERR_COUNTERSIGN_HMAC_BODY_STREAM',
-    `${owner}: a stream is signed by its digest alone: add a Content-Digest header (RFC 9530), or give text or bytes`,
+    `${owner}: a stream can only be signed by its digest: add a Content-Digest header (RFC 9530), or pass a string or bytes`,
   )
 }

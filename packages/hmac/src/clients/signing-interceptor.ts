@@ -91,7 +91,7 @@ function withQuery(path: string, query: Readonly<Record<string, unknown>>): stri
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'query',
-      `${OWNER}: a request has "query", or one in "path", not both`,
+      `${OWNER}: a request may have "query", or a query in "path", not both`,
     )
   }
   const text = stringify(query as Parameters<typeof stringify>[0])

@@ -41,7 +41,7 @@ export function resolveTarget(owner: string, { pathPrefix, target }: TargetOptio
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'target',
-      `${owner}: option "target" is the whole path, so "pathPrefix" is not used: leave one of them out`,
+      `${owner}: option "target" returns the whole path, so "pathPrefix" has no effect: remove one of them`,
     )
   }
   if (target !== undefined) return checked(owner, target)
@@ -64,6 +64,6 @@ function checked(owner: string, target: SignedTarget): SignedTarget {
     if (typeof found === 'string') return found
     // What it rejects with must not end the process.
     if (isPromise(found)) found.then(undefined, () => undefined)
-    throw new TypeError(`${owner}: option "target" returned no string`)
+    throw new TypeError(`${owner}: option "target" did not return a string`)
   }
 }

@@ -101,7 +101,7 @@ export function xHeaders(options: XHeadersOptions = {}): SignatureFormat {
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'dangerouslyAllowReplay',
-      `xHeaders: option "dangerouslyAllowReplay" contradicts singleUse: 'nonce': leave one of them out`,
+      `xHeaders: option "dangerouslyAllowReplay" contradicts singleUse: 'nonce': remove one of them`,
     )
   }
   const names = {

@@ -92,7 +92,7 @@ export function planRotation(
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'secret',
-      `${owner}: option "secret" must be left out: the pending version has its secret, and is put in force`,
+      `${owner}: option "secret" must be omitted: the pending version has its secret, and is activated`,
     )
   }
   const made = secret === undefined ? randomBytes(48).toString('base64') : undefined
@@ -118,7 +118,7 @@ export function codedError(code: `ERR_COUNTERSIGN_${string}`, message: string): 
 export function versionExists(caller: string, version: number): Error {
   return codedError(
     'ERR_COUNTERSIGN_HMAC_VERSION_EXISTS',
-    `version ${version} of "${caller}" exists: a version is never replaced`,
+    `version ${version} of "${caller}" already exists: a version is never replaced`,
   )
 }
 

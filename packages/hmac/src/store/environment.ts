@@ -79,7 +79,7 @@ function readSharedFor(env: Environment, callers: readonly string[]): readonly s
   const wrong = names.find((name) => name === SHARED_CALLER || !callers.includes(name))
   if (wrong === undefined && callers.includes(SHARED_CALLER)) return names
   const what =
-    wrong === undefined ? `needs "${SHARED_CALLER}" among "callers"` : `names "${wrong}", which is none of "callers"`
+    wrong === undefined ? `needs "${SHARED_CALLER}" among "callers"` : `names "${wrong}", which is not one of "callers"`
   throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', SHARED_FOR, `${OWNER}: ${asSet(env, SHARED_FOR)} ${what}`)
 }
 

@@ -81,7 +81,7 @@ function openSealed({ envelope, kek, caller, version }: SealedSecret): Buffer {
   if (secret !== undefined) return secret
   throw codedError(
     'ERR_COUNTERSIGN_HMAC_SEALED_UNREADABLE',
-    `the envelope of "${caller}" version ${version} does not open`,
+    `the envelope of "${caller}" version ${version} cannot be decrypted`,
   )
 }
 

@@ -105,10 +105,13 @@ function invalid(name: string, message: string): OptionError {
 function assertReads(client: AgentClient, { reads }: Recipe, file: string): void {
   if (reads === undefined) {
     const able = Object.entries(recipes).filter(([, recipe]) => recipe.reads !== undefined)
-    throw invalid('file', `"file" is for ${able.map(([name]) => name).join(', ')}: ${client} reads none`)
+    throw invalid('file', `"file" is for ${able.map(([name]) => name).join(', ')}: ${client} reads no file`)
   }
   if (reads === 'dotenv' && !file.endsWith('/.env')) {
-    throw invalid('file', `${client} reads no other "file" than the .env beside its settings, or in its folder at home`)
+    throw invalid(
+      'file',
+      `the only "file" that ${client} reads is the .env next to its settings, or in its home folder`,
+    )
   }
 }
 

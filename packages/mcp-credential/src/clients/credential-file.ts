@@ -63,6 +63,6 @@ export async function readCredentialFile(file: string): Promise<{ readonly Autho
   if (authorization !== undefined) return { Authorization: authorization }
   // Without the text: it may hold a token.
   const code = 'ERR_COUNTERSIGN_CREDENTIAL_FILE'
-  const message = 'the file does not hold a credential that writeCredentialFile wrote'
+  const message = 'the file contains no credential written by writeCredentialFile'
   throw Object.assign(new Error(withPage(message, code)), { code })
 }

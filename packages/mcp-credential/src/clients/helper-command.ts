@@ -27,6 +27,6 @@ export function defaultHelper(): string {
   // Electron is no node without a variable in its environment.
   const node = process.versions.electron === undefined ? absolutePath(process.execPath) : 'node'
   if (node !== undefined && file !== undefined) return `"${node}" "${file}"`
-  const message = 'toClientConfig: the path of Node.js or of this package holds quotes or $: give "helper"'
+  const message = 'toClientConfig: the path of Node.js or of this package contains quotes or $: set "helper"'
   throw new OptionError('ERR_COUNTERSIGN_OPTION_MISSING', 'helper', message)
 }

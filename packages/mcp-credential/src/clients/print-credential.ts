@@ -17,7 +17,8 @@ if (option !== '--file' || file === undefined || others.length > 0) {
   try {
     const authorization = authorizationIn(readFileSync(file, 'utf8'))
     if (authorization !== undefined) process.stdout.write(`${JSON.stringify({ Authorization: authorization })}\n`)
-    else fail(1, `${file}: it holds no credential: write it with writeCredentialFile() of @countersign/mcp-credential`)
+    else
+      fail(1, `${file}: it contains no credential: write it with writeCredentialFile() of @countersign/mcp-credential`)
   } catch (error) {
     fail(1, `${file}: it cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }

@@ -18,7 +18,7 @@ export function variableOf(serverName: string, chosen: string | undefined): stri
     throw new OptionError(
       'ERR_COUNTERSIGN_OPTION_INVALID',
       'serverName',
-      `toClientConfig: the servers ${known.serverName} and ${serverName} would share the environment variable ${env}. Name them differently, or give "envName"`,
+      `toClientConfig: the servers ${known.serverName} and ${serverName} would share the environment variable ${env}. Use different names, or set "envName"`,
     )
   }
   variables.delete(env)

@@ -36,7 +36,7 @@ export function rememberIssues<M extends object, R>(): IssueMemory<M, R> {
       if (entry.what !== what) {
         throw new CodedTypeError(
           'ERR_COUNTERSIGN_IDEMPOTENCY_KEY_REUSED',
-          'the idempotencyKey was used for an issue with other options: use a new one for each issue',
+          'the idempotencyKey was already used with other options: use a new one for each issue',
         )
       }
       entries.set(key, entry, running() + REMEMBERED_MS)

@@ -76,12 +76,12 @@ const RULES = {
 export function memoryCredentials(options: MemoryCredentialsOptions = {}): MemoryCredentialStore {
   const { maxCredentials, maxPerThread, file, fsync, clock } = resolveOptions('memoryCredentials', options, RULES)
   if (file === undefined && fsync !== undefined) {
-    const message = 'memoryCredentials: fsync says how a file is written, and there is no file'
+    const message = 'memoryCredentials: fsync applies to a file, and there is no file'
     throw new OptionError('ERR_COUNTERSIGN_OPTION_INVALID', 'fsync', message)
   }
   warnOfMemory({
     store: 'memoryCredentials()',
-    keeps: 'the credentials of agents, and which of them are revoked,',
+    keeps: 'the credentials of agents and their revocations',
     instead: 'redisCredentials(redis) of @countersign/mcp-credential/redis',
   })
   const time = new RunningTime(clock)

@@ -186,7 +186,8 @@ function warnOfHttp(origin: string): void {
   warnOnce({
     code: 'COUNTERSIGN_OAUTH_HTTP',
     cause: origin,
-    message: `requireOAuthBearer asks ${origin} over http: anyone on the way can read tokens and replace keys`,
-    remedy: "Use https, with 'ca' for a private authority. Keep 'dangerouslyAllowHttp' to a network that is all yours.",
+    message: `requireOAuthBearer contacts ${origin} over http: anyone on the network path can read tokens and replace keys`,
+    remedy:
+      "Use https, with 'ca' for a private authority. Use 'dangerouslyAllowHttp' only in a network that you fully control.",
   })
 }

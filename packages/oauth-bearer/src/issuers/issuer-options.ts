@@ -246,7 +246,7 @@ export function checkIssuerOptions(
   const tooLong = secret && algorithms.find((name) => minimumSecretBytes(name) > secret.length)
   if (tooLong !== undefined) {
     const bytes = `${minimumSecretBytes(tooLong)} bytes for ${tooLong}`
-    fail('secret', `must have at least ${bytes}, as its hash has (RFC 7518 §3.2): make a longer one`)
+    fail('secret', `must have at least ${bytes}, the length of its hash (RFC 7518 §3.2): use a longer one`)
   }
   const sources = [checked.jwksUri, checked.jwks, checked.secret].filter((source) => source !== undefined)
   if (sources.length > 1) fail('jwks', 'cannot be combined with "jwksUri" or "secret": set one of the three')
@@ -267,7 +267,7 @@ export function checkIssuerOptions(
     fail(unasked, 'applies to tokens that are verified here: "verify" must check it itself')
   }
   if (kind === 'opaque' && checked.isAccessToken !== undefined) {
-    fail('isAccessToken', `applies to JWTs, and this issuer's kind is 'opaque': leave it out, or set 'mixed'`)
+    fail('isAccessToken', `applies to JWTs, and this issuer's kind is 'opaque': remove it, or set 'mixed'`)
   }
   if (checked.acceptsIssuers.length > 0 && checked.introspection === undefined) {
     fail('acceptsIssuers', 'is for an issuer with "introspection": "verify" gets every token')

@@ -39,7 +39,7 @@ export function presetOptions<S extends OptionRules>(
       'ERR_COUNTERSIGN_OPTION_MISSING',
       'audience',
       `${preset}: set "audience" to what tokens for this resource name, or "clientIds" to the clients whose tokens are accepted: ` +
-        'this issuer makes tokens for other resources, too',
+        'this issuer also issues tokens for other resources',
     )
   }
   return checked

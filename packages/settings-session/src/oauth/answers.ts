@@ -65,7 +65,7 @@ async function fetchWhole(url: string, options: RequestInit): Promise<Whole> {
     const response = await fetch(url, options)
     whole = { status: response.status, headers: response.headers, body: await bodyOf(response) }
   } catch (error) {
-    throw unreachable('the provider gave no whole answer', error)
+    throw unreachable('the provider sent an incomplete answer', error)
   }
   if (whole.status >= 500 || whole.status === 429) throw unreachable('the provider answered with a fault of its own')
   return whole
@@ -154,7 +154,7 @@ function refusesApp(providerName: string, what: string, name: string): Unavailab
     cause: `${providerName} ${name}`,
     message: `${providerName} does not accept this app, so nobody can sign in: ${what}`,
     remedy:
-      'Check the client id, its secret or key and when they expire, the redirect URI and the scopes, there and here.',
+      'Check the client id, its secret or key and when they expire, the redirect URI and the scopes, at the provider and here.',
   })
   const cause = Object.assign(new Error(what), { code: name })
   return new UnavailableError('oauth_provider', 'the provider does not accept this app', { cause })

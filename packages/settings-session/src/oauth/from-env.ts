@@ -113,8 +113,8 @@ function absent(
   return new OptionError(
     'ERR_COUNTERSIGN_OPTION_MISSING',
     issuer,
-    `${OWNER}: no variable of a provider is set${why}, so anyone who has a link would be its user. ` +
-      `Set ${preset} or ${issuer}, ${clientId} and ${clientSecret}; or give required: false, where the link is enough`,
+    `${OWNER}: no provider variable is set${why}, so anyone who has a link would be its user. ` +
+      `Set ${preset} or ${issuer}, ${clientId} and ${clientSecret}; or pass required: false, if the link is enough`,
   )
 }
 

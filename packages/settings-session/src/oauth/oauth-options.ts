@@ -91,7 +91,7 @@ export function resolveOAuth(options: SettingsOAuth): ResolvedOAuth {
   const isDiscovered = mode.kind === 'discovery'
   const scopes = given.scopes ?? (isDiscovered ? ['openid'] : [])
   if (isDiscovered && !scopes.includes('openid')) {
-    throw wrong('scopes', 'must hold "openid" with an issuer: without it there is no id token')
+    throw wrong('scopes', 'must contain "openid" with an issuer: without it there is no id token')
   }
   const again = given.preset === undefined ? { prompt: 'login' } : PRESETS[given.preset].again
   return {

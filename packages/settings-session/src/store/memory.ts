@@ -48,9 +48,9 @@ export function memorySessions(options: MemorySessionsOptions = {}): SettingsSto
   const { maxEntries, clock } = resolveOptions('memorySessions', options, RULES)
   warnOfMemory({
     store: 'memorySessions()',
-    keeps: 'links, sessions and who is bound to which identity',
+    keeps: 'links, sessions and identity bindings',
     instead: 'redisSessions(redis) of @countersign/settings-session/redis',
-    atRestart: "any identity can claim a user first, and Telegram's data can be used once more",
+    atRestart: "any identity can claim a user first, and Telegram's data can be used again",
   })
   return storeOver(emptyState(maxEntries, clock), maxEntries)
 }

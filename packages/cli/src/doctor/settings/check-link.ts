@@ -56,9 +56,7 @@ export async function followLink(visitor: Visitor, base: URL, link: string, add:
     return { token, cookieName }
   }
   const isLost = page.status === 401
-  const words = isLost
-    ? 'the cookie does not come back to the app'
-    : `the page of the link is answered with ${page.status}`
+  const words = isLost ? 'the cookie does not come back to the app' : `the page of the link got ${page.status}`
   add(
     isLost
       ? fail(COOKIES, words, 'Let the proxy pass on Cookie and Set-Cookie, unchanged.')
@@ -89,7 +87,7 @@ function checkArrival(answer: VisitAnswer, base: URL): Check {
     )
   }
   if (status === 503) {
-    return fail(STORE, 'the app cannot ask its store (503)', "Check the app's own connection to Redis.")
+    return fail(STORE, 'the app cannot reach its store (503)', "Check the app's own connection to Redis.")
   }
   if (status === 401 && challenge.includes(CHALLENGE)) {
     if (cookieLine(answer, '-open', true) !== undefined) {
@@ -98,10 +96,10 @@ function checkArrival(answer: VisitAnswer, base: URL): Check {
       return fail(STORE, 'the app does not know a link that was made here (401)', remedy)
     }
     const remedy = 'Let the proxy pass the query on, and mount settings.routes() before the gate.'
-    return fail(MOUNT, 'the gate answers a link (401), and saw no link: its query is lost', remedy)
+    return fail(MOUNT, 'the gate answered 401 and saw no link: the query was lost', remedy)
   }
-  const words = status === 404 ? `nothing is at ${here} (404)` : `a link is answered with ${status}`
-  const remedy = `Mount settings.routes() so that ${here} reaches it: the proxy may take a prefix off, or leave one on.`
+  const words = status === 404 ? `there is nothing at ${here} (404)` : `a link got ${status}`
+  const remedy = `Mount settings.routes() so that ${here} reaches it: the proxy may strip or keep a prefix.`
   return fail(MOUNT, words, remedy)
 }
 
@@ -113,7 +111,7 @@ export function checkCookies(lines: readonly string[], name: string): Check | un
   const own = lines.filter((line) => /^(-open|-tx)?=/.test(line.startsWith(name) ? line.slice(name.length) : ''))
   const faults = own.length === 0 ? ['none arrives'] : Array.from(new Set(own.flatMap(faultsOf)))
   if (faults.length === 0) return undefined
-  const words = `browsers do not keep the cookies, or give them away: ${faults.join(', ')}`
+  const words = `browsers drop the cookies, or expose them: ${faults.join(', ')}`
   return fail(COOKIES, words, 'Let the proxy leave Set-Cookie as it is: its path, its domain, its flags.')
 }
 
@@ -142,15 +140,15 @@ export async function sendForm(visitor: Visitor, base: URL, { token }: HeldLink,
   const isRead = ({ status, body }: VisitAnswer) => status === 403 && body.includes(token)
   const sent = await visitor.send(open, { method: 'POST', fields })
   if (isRead(sent)) {
-    add(pass('settings-host', `the app takes ${base.origin} for its own, and reads its forms`))
+    add(pass('settings-host', `the app accepts ${base.origin} as its own origin, and reads its forms`))
     return true
   }
   if (sent.status !== 403 || !isProblem(sent)) {
-    const words = `the form of the link's page is answered with ${sent.status}`
+    const words = `the form of the link's page got ${sent.status}`
     add(fail(MOUNT, words, `Let the proxy pass POST below ${base.pathname} on to the app.`))
   } else if (isRead(await visitor.send(open, { method: 'POST', fields, saysOrigin: false }))) {
-    const words = `the app does not take ${base.origin} for its own (403): its baseUrl has another origin`
-    add(fail('settings-host', words, `Set baseUrl to ${base.href}. The Host that the proxy sends does not count.`))
+    const words = `the app does not accept ${base.origin} as its own origin (403): its baseUrl has another origin`
+    add(fail('settings-host', words, `Set baseUrl to ${base.href}. The Host that the proxy sends does not matter.`))
   } else {
     const words = 'the app does not get the form of its own page (403): something reads it before the routes'
     add(fail(ORDER, words, 'Mount settings.routes() before body parsers, or let them parse forms.'))
@@ -163,6 +161,6 @@ export async function checkGate(visitor: Visitor, base: URL, unused: string): Pr
   const { status, challenge } = await visitor.send(pageOf(base, unused))
   const id = ORDER
   if (status === 401 && challenge.includes(CHALLENGE)) return pass(id, 'routes before the gate, pages behind it')
-  const words = `an unused page below ${base.pathname} is answered with ${status}, not by the gate`
+  const words = `an unused page below ${base.pathname} got ${status}, and not from the gate`
   return fail(id, words, `Mount requireSettingsSession at ${base.pathname}, after the routes and before every page.`)
 }

@@ -61,15 +61,11 @@ function judge(answer: VisitAnswer, { origin }: URL): Check {
   }
   // The sign-in is taken, and its cookie deleted, only where the answer is to it.
   if (answer.status !== 403 || cookieLine(answer, '-tx', true) === undefined) return unexpected('a sign-in', answer)
-  return pass(ID, `${origin} accepts the app, and refused a code that was made up`)
+  return pass(ID, `${origin} accepts the app, and refused a made-up code`)
 }
 
 function unexpected(what: string, { status }: VisitAnswer): Check {
-  return fail(
-    ID,
-    `${what} is answered with ${status}`,
-    'Let the proxy pass queries and cookies on, and see the events of the app.',
-  )
+  return fail(ID, `${what} got ${status}`, 'Let the proxy pass queries and cookies on, and see the events of the app.')
 }
 
 /**

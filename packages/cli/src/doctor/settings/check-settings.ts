@@ -27,7 +27,7 @@ export async function checkSettings(context: Visited, baseUrl: URL, options: Nam
   const base = new URL(baseUrl.pathname.replace(/(?<=.)\/+$/, ''), baseUrl.origin)
   if (!isSecureUrl(base)) {
     const words = `${base.origin} is not https: browsers keep none of the cookies`
-    return [fail('settings-url', words, 'Give the address as people reach it, with https.')]
+    return [fail('settings-url', words, 'Use the public address, with https.')]
   }
   try {
     await withRedis(context, options, async (redis, storeSettings) => {
@@ -44,7 +44,7 @@ export async function checkSettings(context: Visited, baseUrl: URL, options: Nam
         await visit(context, base, link, add).catch((error: unknown) => {
           signal.throwIfAborted()
           if (!(error instanceof CommandError)) throw error
-          add(fail('settings-url', error.message, 'The checks that follow were not made.'))
+          add(fail('settings-url', error.message, 'The remaining checks were skipped.'))
         })
       } finally {
         await settings.revokeAll(user)
@@ -57,7 +57,7 @@ export async function checkSettings(context: Visited, baseUrl: URL, options: Nam
       fail(
         'settings-store',
         (error as Error).message,
-        'Links cannot be made until then: the way to the settings was not checked.',
+        'Links cannot be issued until then: the settings were not checked.',
       ),
     )
   }

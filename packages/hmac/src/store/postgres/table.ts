@@ -84,12 +84,12 @@ export async function inspectSecretsTable(
     }),
     ...[...found.values()].flatMap((column) =>
       column.is_needed && !Object.hasOwn(COLUMNS, column.name)
-        ? [`it has a column "${column.name}" of its own, which must have a value`]
+        ? [`it has an additional column "${column.name}", which must have a value`]
         : [],
     ),
   ]
   if (differences.length === 0 && !(await isKeyed(client, name))) {
-    differences.push('(caller, key_version) is no primary key of it')
+    differences.push('(caller, key_version) is not its primary key')
   }
   return { exists: true, differences, missing: lacking.map(([column]) => column) }
 }

@@ -61,22 +61,22 @@ export const en = {
   notBoundText: 'Ask for a link in the chat and open it once. After that you can come back by signing in.',
   severalUsersTitle: 'This account has settings in more than one chat',
   severalUsersText: 'Ask for a link in the chat whose settings you want to open.',
-  unsentTitle: 'You are not signed in any more',
+  unsentTitle: 'You are no longer signed in',
   unsentText:
     'Nothing was changed. What you typed is still there: ask for a new link in the chat, open it in this browser, go back to the form here, and send it again.',
   noLinkTitle: 'This browser does not have your link',
   noLinkText:
-    'It was opened in another browser or app, or this browser keeps no cookies. Allow cookies for this site, copy the link from the chat, and open it in this browser.',
+    'It was opened in another browser or app, or this browser does not keep cookies. Allow cookies for this site, copy the link from the chat, and open it in this browser.',
   noLinkOnHttpTitle: 'This browser does not have your link',
   noLinkOnHttpText:
-    'It was opened in another browser or app, or this browser keeps no cookies. Allow cookies for this site, copy the link from the chat, and open it in this browser. Safari keeps no secure cookies of http://localhost: use another browser there, or https.',
+    'It was opened in another browser or app, or this browser does not keep cookies. Allow cookies for this site, copy the link from the chat, and open it in this browser. Safari does not keep secure cookies for http://localhost: use another browser there, or https.',
   otherBrowserTitle: 'This sign-in began in another browser',
   otherBrowserText:
     'Nothing was opened. Continue in the browser or app where you began. Or copy the link from the chat, and open it in this browser with cookies allowed.',
   signInEndedTitle: 'This sign-in has ended',
   signInEndedText:
     'It took too long, or the link was opened in another browser. Open the link from the chat again, or ask for a new one.',
-  unsupportedBodyTitle: 'The page sent something that we do not read',
+  unsupportedBodyTitle: 'The page sent something that we cannot read',
   unsupportedBodyText: 'Nothing was done. Tell the people who run this app.',
   wrongPlaceTitle: 'This is not the right place for a link',
   wrongPlaceText: 'Open the link as it came in the chat.',
@@ -102,11 +102,11 @@ export const en = {
   tooManyAttemptsTitle: 'Too many attempts',
   tooManyAttemptsText: 'Nothing was opened. Wait a few minutes and try again.',
   laterTitle: 'Try again in a moment',
-  laterText: 'Something that we need for this does not answer right now.',
+  laterText: 'A service that we need for this is not responding right now.',
   storeDownTitle: 'Try again in a moment',
   storeDownText: 'We cannot check your sign-in right now. You stay signed in.',
   providerDownTitle: 'Try again in a moment',
-  providerDownText: 'The sign-in service does not answer right now.',
+  providerDownText: 'The sign-in service is not responding right now.',
 } as const
 
 /** The key of a sentence. */
