@@ -67,7 +67,7 @@ test('an app in which much is wrong says each of it once on stderr, with its pag
     ['OAUTH_METADATA_MISPLACED', `metadata() of ${base}/misplaced is mounted at "/below"`],
     ['OAUTH_METADATA_NOT_MOUNTED', `A challenge points to the metadata of ${base}/unmounted`],
     ['OAUTH_METADATA_BEHIND_GATE', `refused a request for the metadata of ${base}/behind`],
-    ['HEADER_REWRITTEN', 'req.headers has another "authorization"'],
+    ['HEADER_REWRITTEN', '"authorization" in req.headers differs from the received request'],
     ['SETTINGS_MISPLACED', 'settings.routes() is mounted at "/elsewhere", but its links lead to /where-links-lead'],
     ['SETTINGS_ROUTES_BEHIND_GATE', 'requireSettingsSession refused a request that opens a link'],
     ['SETTINGS_NOT_PARSED', 'settings.routes() got a body of application/x-www-form-urlencoded'],

@@ -72,10 +72,16 @@ describe('a caller that has the shared secret', () => {
       ['*shared*/1', SECRET, false],
       ['scheduler/2', secret, true],
     ])
-    expect((await countersign(['hmac', 'list'], { env })).stderr).toMatch(/shared secret is also accepted for scheduler/)
-    expect(await succeed(['hmac', 'split', 'scheduler', '--cut-over'], { env })).toMatch(/no longer accepted for scheduler/)
+    expect((await countersign(['hmac', 'list'], { env })).stderr).toMatch(
+      /shared secret is also accepted for scheduler/,
+    )
+    expect(await succeed(['hmac', 'split', 'scheduler', '--cut-over'], { env })).toMatch(
+      /no longer accepted for scheduler/,
+    )
     expect((await stored())[1]).toEqual(['scheduler/2', secret, false])
-    expect(await succeed(['hmac', 'split', 'scheduler'], { env })).toMatch(/scheduler may use the shared secret as well as its own/)
+    expect(await succeed(['hmac', 'split', 'scheduler'], { env })).toMatch(
+      /scheduler may use the shared secret as well as its own/,
+    )
     expect((await stored())[1]).toEqual(['scheduler/2', secret, true])
     await succeed(['hmac', 'revoke', 'scheduler', '--all', '--yes'], { env })
     await refuse(['hmac', 'split', 'scheduler', '--cut-over'], 1, /its signers would be refused/, { env })
@@ -164,9 +170,7 @@ describe('a table of the same name with other columns', () => {
     ]
     const dry = await countersign([...words, '--dry-run'], { env: named })
     expect(dry).toMatchObject({ exitCode: 0, stdout: 'would import 2: nothing was stored\n' })
-    expect(dry.stderr).toMatch(
-      /Not read: id, created_by\..*\nSkipped: 2 expired\.\n.*no longer accepted for scheduler/,
-    )
+    expect(dry.stderr).toMatch(/Not read: id, created_by\..*\nSkipped: 2 expired\.\n.*no longer accepted for scheduler/)
     expect(await stored(place)).toEqual([])
     expect(await succeed([...words, '--accept-shared'], { env: named })).toBe('imported 2\n')
     expect(await succeedJson(words, { env: named })).toEqual({ imported: 0, existing: 2 })

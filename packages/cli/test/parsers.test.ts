@@ -108,7 +108,7 @@ describe('a file of variables', () => {
         const before = parseEnv(readFileSync(file, 'utf8'))
         await addVariable(file, 'ZZ_NEW_NAME', value)
         expect(parseEnv(readFileSync(file, 'utf8'))).toEqual({ ...before, ZZ_NEW_NAME: value })
-        await expect(addVariable(file, 'ZZ_NEW_NAME', value)).rejects.toThrow('is set in')
+        await expect(addVariable(file, 'ZZ_NEW_NAME', value)).rejects.toThrow('is already set in')
         await removeVariable(file, 'ZZ_NEW_NAME')
         expect(parseEnv(readFileSync(file, 'utf8'))).toEqual(before)
       }),

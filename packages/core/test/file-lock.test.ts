@@ -120,6 +120,8 @@ test('who takes the log over has every acknowledged change; the other one is ref
 test('a log whose files were removed is an outage', () => {
   const log = open()
   rmSync(file)
-  expect(() => log.append([{ add: 'a' }], 'acknowledged')).toThrow(/was closed, removed, or taken over by another process/)
+  expect(() => log.append([{ add: 'a' }], 'acknowledged')).toThrow(
+    /was closed, removed, or taken over by another process/,
+  )
   log.close()
 })

@@ -92,7 +92,7 @@ describe('the end of an outage', () => {
     nowMs += 7400
     tellRecovery('figures')
     expect(texts()[1]).toMatch(/^figures: store is available again: .* in the last 7 s$/)
-    expect(warnings[1]?.detail).toBe('It was unavailable for 12 s; 3 request(s) were answered 503.')
+    expect(warnings[1]?.detail).toBe('It was unavailable for 12 s; 3 request(s) got 503.')
   })
 
   test('is told of each dependency of the gate that is over, and of none that is not', () => {

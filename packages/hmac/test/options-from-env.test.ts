@@ -94,12 +94,7 @@ describe('the rollout from the environment', () => {
     ['TRUE for true', { COUNTERSIGN_HMAC_REQUIRE: 'TRUE' }, {}, 'must be true, false, 1 or 0'],
     ['an empty switch', { COUNTERSIGN_HMAC_REQUIRE: '' }, {}, 'must be true, false, 1 or 0'],
     ['an empty key', { COUNTERSIGN_HMAC_LEGACY_SCHEDULER: '' }, {}, 'COUNTERSIGN_HMAC_LEGACY_SCHEDULER is empty'],
-    [
-      '"not required" without an old key',
-      { COUNTERSIGN_HMAC_REQUIRE: 'false' },
-      {},
-      'no request could get in',
-    ],
+    ['"not required" without an old key', { COUNTERSIGN_HMAC_REQUIRE: 'false' }, {}, 'no request could get in'],
     [
       '"not required" for a caller without an old key',
       { COUNTERSIGN_HMAC_LEGACY_SCHEDULER: KEY, COUNTERSIGN_HMAC_REQUIRE_JOB_RUNNER: 'false' },

@@ -115,7 +115,7 @@ test('a credential that a required sink did not record is revoked in the log, to
 })
 
 test('a start without a usable file fails, and says why', async () => {
-  expect(() => memoryCredentials({ fsync: 'always' })).toThrow(/fsync says how a file is written, and there is no file/)
+  expect(() => memoryCredentials({ fsync: 'always' })).toThrow(/fsync applies to a file, and there is no file/)
   expect(() => memoryCredentials({ file: join(folder, 'none', 'credentials') })).toThrow(
     expect.objectContaining({ ...OUTAGE, message: expect.stringContaining('ENOENT') }),
   )

@@ -165,7 +165,9 @@ describe('[settings-chromium] a browser that keeps no cookies', () => {
     const page = await tab(context, await plain.link({ userId: 'no-cookies' }))
     expect(await context.cookies()).toEqual([])
     await heading(page, 'This browser does not have your link')
-    expect(await bodyOf(page)).toMatch(/does not keep cookies.*Safari does not keep secure cookies for http:\/\/localhost/)
+    expect(await bodyOf(page)).toMatch(
+      /does not keep cookies.*Safari does not keep secure cookies for http:\/\/localhost/,
+    )
     await context.close()
   }, 60_000)
 })

@@ -41,7 +41,9 @@ describe('a browser is told what to do', () => {
     for (const path of ['/open', '/oauth/start', '/waiting']) {
       expect([path, await seen(app.browser(), `/settings${path}`)]).toEqual([path, [401, NO_LINK, undefined]])
     }
-    expect(await (await app.browser().send('/settings/open')).text()).toMatch(/cookies.*Safari does not keep secure cookies/)
+    expect(await (await app.browser().send('/settings/open')).text()).toMatch(
+      /cookies.*Safari does not keep secure cookies/,
+    )
     const forgetful = app.browser()
     const { action, fields } = await forgetful.form(await forgetful.open(await link()))
     forgetful.cookies.clear()
