@@ -19,7 +19,7 @@ interface Row {
 /** The bold texts of a page, each on one line; fenced code is left out. */
 function boldOf({ text }: Page): string[] {
   const prose = text.replace(/^\s*```[\s\S]*?^\s*```/gm, '')
-  const bold = prose.matchAll(/\*\*(?=\S)([\s\S]+?)\*\*|__(?=\S)([^\n]+?)__(?!\w)/g)
+  const bold = prose.matchAll(/\*\*(?=\S)([\s\S]+?)\*\*|(?<![\w`])__(?=\S)([^\n]+?)__(?!\w)/g)
   return Array.from(bold, ([, stars, lines]) => (stars ?? lines ?? '').replace(/\s+/g, ' ').trim())
 }
 
