@@ -50,7 +50,10 @@ export interface IssuerOptions {
   readonly isAccessToken?: ((claims: JsonObject) => boolean) | undefined
   /** How long its tokens may be, in bytes. Default: the gate's `maxTokenBytes`, or 8192. */
   readonly maxTokenBytes?: number | undefined
-  /** Signature algorithms. Default RS256, PS256, ES256, EdDSA; with a `secret` HS256. */
+  /**
+   * Signature algorithms. Default RS256, PS256, ES256, EdDSA; with a `secret` HS256. A key whose JWK has no `alg` verifies all
+   * that fit it: name the issuer's one, such as `['RS256']`, for one algorithm a key (RFC 8725 §3.1).
+   */
   readonly algorithms?: readonly string[] | undefined
   /** The claims that contain scopes. Default `['scope', 'scp']`. */
   readonly scopeClaims?: readonly string[] | undefined
