@@ -37,6 +37,7 @@ test.each([
   ['no word that is too long for a reply', { cause: new Error(`${'A'.repeat(33)} hunter2`) }, 'Error'],
   ['the code of an error within an error', { cause: new UnavailableError('x', 'y', { cause: { code: 'E1' } }) }, 'E1'],
   ['a cause without a name', { cause: { message: 'hunter2' } }, undefined],
+  ['a cause whose name is no text', { cause: { name: 7, message: 'hunter2' } }, undefined],
   ['no cause', {}, undefined],
   ['a cause that is no error', { cause: 'hunter2' }, undefined],
   [
@@ -90,6 +91,11 @@ describe('the place of what was thrown', () => {
     expect(placeIn(`Error: ${message}\n    at f (/b.js:3:4)`, message)).toBe('f (/b.js:3:4)')
   })
 
+  test('is never a line of the message behind a name that is longer than it', () => {
+    const message = 'at hunter2 (/a.js:1:2)'
+    expect(placeIn(`${'Long'.repeat(9)}Error\n${message}\n    at f (/b.js:3:4)`, message)).toBe('f (/b.js:3:4)')
+  })
+
   test('is not there where the stack is no text, and the rest is', () => {
     expect(describeError(Object.assign(new Error('m'), { stack: 7, code: 'E1' }))).toEqual({
       error: 'Error',
@@ -105,5 +111,6 @@ test('[core-thrown] a RangeError is an outage when fetch failed with it, and a b
     true,
     false,
   ])
+  expect([isBug(null), isBug('TypeError'), isBug(7), isBug(TypeError)]).toEqual([false, false, false, true])
   expect(isBug(Object.defineProperty({}, 'name', { get: () => JSON.parse('x') }))).toBe(false)
 })

@@ -8,13 +8,13 @@ import { type Failed, type Unavailable, unavailable, type VerdictDetail } from '
  * instance of this one's classes. See decision 0006.
  */
 export function isBug(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null || isUnavailable(error)) return false
+  if (isUnavailable(error)) return false
   try {
     const { name, message, cause } = error as { name?: unknown; message?: unknown; cause?: unknown }
     if (name === 'ReferenceError') return true
     return (name === 'TypeError' || name === 'RangeError') && cause === undefined && message !== 'fetch failed'
   } catch {
-    // Its members cannot be read, so nothing says that it is a bug.
+    // It has no members, or they cannot be read: so nothing says that it is a bug.
     return false
   }
 }
