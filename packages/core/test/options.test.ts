@@ -1,9 +1,6 @@
 import { type Clock, memoryReplay, OptionError } from '@countersign/core'
 import {
-  defineGate,
-  type GateDefinition,
   gateOptionRules,
-  granted,
   isLoopback,
   isSecureUrl,
   nearest,
@@ -235,44 +232,6 @@ test('the nearest name is one that could have been meant', () => {
   expect(nearest('windowseconds', ['windowSeconds'])).toBe('windowSeconds')
   expect(nearest('xyz', ['audit', 'now'])).toBeUndefined()
   expect(nearest('rout', ['route'])).toBe('route')
-})
-
-describe('the definition of a gate', () => {
-  const definition: GateDefinition<string, { kind: 'x'; id: string }, 'missing', 'store'> = {
-    name: 'x',
-    middleware: 'requireX',
-    reads: ['x-key'],
-    read: () => 'a',
-    verify: (id) => granted({ kind: 'x', id }),
-    dependencies: ['store'],
-    reasons: { missing: { status: 401, owasp: 'authn_login_fail' } },
-    challenge: () => [],
-  }
-  test.each([
-    [{ name: 'two words' }, 'name'],
-    [{ middleware: undefined }, 'middleware'],
-    [{ reads: ['X-Key'] }, 'reads'],
-    [{ recognises: 'some' }, 'recognises'],
-    [{ read: undefined }, 'read'],
-    [{ verify: undefined }, 'verify'],
-    [{ demand: true }, 'demand'],
-    [{ verifier: 'me' }, 'verifier'],
-    [{ dependencies: [] }, 'dependencies'],
-    [{ dependencies: ['Store'] }, 'dependencies'],
-    [{ reasons: {} }, 'reasons'],
-    [{ reasons: { missing: { status: 200, owasp: 'authn_login_fail' } } }, 'reasons'],
-    [{ reasons: { missing: { status: 401 } } }, 'reasons'],
-    [{ reasons: { missing: { status: 401, owasp: 'a' }, odd: null } }, 'reasons'],
-    [{ challenge: undefined }, 'challenge'],
-    [{ shape: {} }, 'shape'],
-    [{ authenticate: () => undefined }, 'authenticate'],
-    [{ options: { onDenied: 'nxt' } }, 'options.onDenied'],
-    [{ options: { clock: {} } }, 'options.clock'],
-    [{ options: { route: '' } }, 'options.route'],
-  ])('[core-options] is checked when the gate is made: %j', (change, name) => {
-    const make = () => defineGate({ ...definition, ...(change as object) })
-    expect(make).toThrow(expect.objectContaining({ name: 'OptionError', option: name }))
-  })
 })
 
 test('[core-options] that a prototype was polluted with are none, of a gate or of its definition', async () => {
