@@ -38,6 +38,7 @@ describe('an outage', () => {
   ])('is told %s', (name, attributes, why) => {
     down(`told-${name.length}`, attributes)
     expect(texts()).toEqual([`told-${name.length}: store is unavailable${why}`])
+    expect(warnings[0]?.detail).toContain('503')
   })
 
   test('is told for each gate, dependency and issuer', () => {

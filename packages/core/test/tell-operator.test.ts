@@ -101,6 +101,11 @@ describe('a refusal', () => {
     expect(texts()).toEqual(['refusing: a request was refused as one: seen="xy" expected=7'])
   })
 
+  test('is told where it says nothing of what it saw', () => {
+    refuse('one', undefined, 'silent')
+    expect(texts()).toEqual(['silent: a request was refused as one:'])
+  })
+
   test('is told once for each cause, each gate and each reason', () => {
     for (let round = 0; round < 2; round += 1) {
       for (const issuer of ['a', 'b']) refuse('many', { issuer }, 'causes')
