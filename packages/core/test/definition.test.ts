@@ -1,4 +1,4 @@
-import { createAudit } from '@countersign/core'
+import { createAudit, firstPresented, type Gate } from '@countersign/core'
 import { defineGate, type GateDefinition, granted, systemClock } from '@countersign/core/gate-kit'
 import { describe, expect, test } from '@jest/globals'
 import { checkDefinition, checkGateOptions } from '../src/gate/definition-rules.js'
@@ -113,5 +113,29 @@ describe('the options that every gate has', () => {
       route: '/a',
       clock: systemClock,
     })
+  })
+})
+
+describe('a gate', () => {
+  test('is found by other copies of the package under the contract that they share, as optional and composed, too', () => {
+    const gate = defineGate(definition)
+    for (const each of [gate, gate.optional(), firstPresented(gate)]) {
+      expect(Reflect.get(each, Symbol.for('countersign.gate/1'))).toMatchObject({ enter: expect.any(Function) })
+    }
+  })
+
+  test.each([undefined, null, 'gate', {}, () => undefined])(
+    'is not %j: firstPresented refuses that with a code',
+    (other) => {
+      const compose = () => firstPresented(defineGate(definition), other as unknown as Gate)
+      expect(compose).toThrow(expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID' }))
+    },
+  )
+
+  test('has the name of its maker, which the app may change', () => {
+    const gate = defineGate(definition)
+    expect([gate.name, gate.optional().name]).toEqual(['requireX', 'requireX'])
+    Object.defineProperty(gate, 'name', { value: 'mine' })
+    expect(gate.name).toBe('mine')
   })
 })
