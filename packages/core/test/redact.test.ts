@@ -55,13 +55,15 @@ describe('what stays in a warning', () => {
   })
 
   test.each<[string, string, string]>([
+    ['seven shared characters at the end', 'abc zyxwvut', 'abc zyxwvut'],
+    ['what two fields have together', 'abc zyxwvutABCD.', 'abc zyxwvutABCD.'],
     ['seven shared characters', 'abc zyxwvut.', 'abc zyxwvut.'],
     ['nothing of eight at the end', 'abc ABCDEFGH', 'abc …'],
     ['what stands around eight', 'abc ABCDEFGH def', 'abc … def'],
     ['what stands between two', 'ABCDEFGH, ABCDEFGH', '…, …'],
     ['nothing of what overlaps', 'ABCDEFGHIJKL.', '….'],
   ])('is %s', (_name, text, expected) => {
-    expect(redacted(text, { rawHeaders: ['X-Key', 'ABCDEFGHIJKL', 'X-Other', 'zyxwvut'] })).toBe(expected)
+    expect(redacted(text, { rawHeaders: ['X-Other', 'zyxwvut', 'X-Key', 'ABCDEFGHIJKL'] })).toBe(expected)
   })
 
   test('is what only a body says that cannot be read, or that is too long to be looked at', () => {
@@ -81,6 +83,8 @@ describe('what could be a credential goes, wherever it comes from', () => {
     ['a long run', 'A'.repeat(32), '…'],
     ['a run of every character of a token', `${'a+/'.repeat(3)}${'_=~-'.repeat(8)}.`, /^.*….$/],
     ['a run with a digit and a letter', `x${'1'.repeat(5)}${'y'.repeat(14)}`, '…'],
+    ['a run of 20 with its only digit at the end', `${'x'.repeat(19)}1`, '…'],
+    ['a run of 20 with its only digit at the beginning', `1${'x'.repeat(19)}`, '…'],
     ['six digits', 'no 123456!', 'no …!'],
   ])('%s', (_name, text, expected) => {
     if (expected instanceof RegExp) expect(redact(text, undefined)).toMatch(expected)
@@ -90,6 +94,7 @@ describe('what could be a credential goes, wherever it comes from', () => {
   test.each([
     ['a run of 31 letters, such as the name of a function', 'a'.repeat(31)],
     ['a run of 19 letters and digits', `${'a'.repeat(18)}1`],
+    ['a run of 20 without a letter, such as a date and a time', '2026-11-30-12-00-00-'],
     ['a number of five digits', 'no 12345!'],
     ['long words', 'the authorization of the administrator'],
   ])('and %s stays', (_name, text) => {

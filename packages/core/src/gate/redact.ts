@@ -46,7 +46,7 @@ function sentBy(request: IncomingMessage): string {
   }
   const values =
     rawHeaders.length > 0 ? rawHeaders.filter((_, index) => index % 2 === 1) : Object.values(headers).flat()
-  const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+  const query = /\?.*/s.exec(url)?.[0]
   const fields = values.map(String)
   const decoded = fields.flatMap((value) => [fromUtf8(value), fromBase64(value)])
   return withDecoded([...fields, ...decoded, query, textOf(rawBody), textOf(body)].join('\n'))
@@ -73,13 +73,12 @@ function bytesOf(encoded: string): string {
   return Buffer.from(encoded.replaceAll('%', ''), 'hex').toString()
 }
 
-function textOf(body: unknown): string {
-  if (body === undefined || body === null) return ''
+/** Undefined for nothing, and for what no parser of JSON or forms makes. */
+function textOf(body: unknown): string | undefined {
   if (body instanceof Uint8Array) return Buffer.from(body.subarray(0, MAX_BODY)).toString()
   try {
-    return (typeof body === 'string' ? body : (JSON.stringify(body) ?? '')).slice(0, MAX_BODY)
+    return (typeof body === 'string' ? body : JSON.stringify(body))?.slice(0, MAX_BODY)
   } catch {
-    // Not of a parser of JSON or forms.
-    return ''
+    return undefined
   }
 }
