@@ -51,7 +51,7 @@ export const TARGETS = {
     { sources: ['store/find-keys'], tests: ['find-keys'], floor: 99 },
     { sources: ['store/cache'], tests: ['cache'], floor: 94 },
     { sources: ['store/memory', 'store/changes'], tests: ['memory-secrets'] },
-    { sources: ['legacy', 'principal'], tests: ['legacy'] },
+    { sources: ['legacy', 'principal'], tests: ['legacy'], floor: 98 },
     { sources: ['options'], tests: ['options-resolved'] },
     { sources: ['sign'], tests: ['sign'] },
     { sources: ['require-hmac'], tests: ['require-hmac', 'rollout'] },

@@ -59,6 +59,8 @@ describe('an old key', () => {
     ['a function says a text', (() => 'false') as never, true],
     ['a function says 0', (() => 0) as never, true],
     ['a function says a text of its caller', (() => ({ scheduler: 'false' })) as never, true],
+    ['a function says 0 of its caller', (() => ({ scheduler: 0 })) as never, true],
+    ['a function says nothing of its caller', (() => ({ scheduler: undefined })) as never, true],
     ['an object has it by inheritance alone', Object.create({ scheduler: true }) as never, false],
   ])('is refused or not, and counted as such, where %s', (_what, enforce, isRefused) => {
     const { verdict, counted } = verify('old-key', enforce)
@@ -93,6 +95,7 @@ describe('the old keys, at creation,', () => {
 
   test.each<[string, unknown]>([
     ['no object', 'old-key'],
+    ['a number', 7],
     ['null', null],
     ['a list', ['old-key']],
     ['a key without a list', { scheduler: 'old-key' }],
