@@ -13,7 +13,11 @@ function parse(change: Record<string, string | undefined> = {}, options: XHeader
   const fields = Object.entries({ ...GOOD, ...change }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, value],
   )
-  const request = { method: change.method ?? 'POST', rawHeaders: fields, headers: {} } as unknown as Request
+  return parseLines(fields, options, target, change.method)
+}
+
+function parseLines(fields: readonly string[], options: XHeadersOptions = {}, target = '/jobs?a=1', method = 'POST') {
+  const request = { method, rawHeaders: fields, headers: {} } as unknown as Request
   return xHeaders(options).parse(request, () => target)
 }
 const named = (fields: Record<string, string | undefined>) =>
@@ -34,6 +38,51 @@ test('the text of a request without a body is that of one whose body is empty', 
   const empty = createHash('sha256').update('').digest()
   expect(base(AUDIENCE, undefined)).toBe(base(AUDIENCE, empty))
   expect(base(AUDIENCE, undefined)).not.toBe(base(AUDIENCE, Buffer.alloc(32)))
+})
+
+test.each(['caller', 'timestamp', 'signature', 'key-version', 'nonce'])(
+  '%s comes once, and commits to the format',
+  (name) => {
+    const field = `x-countersign-${name}`
+    const lines = Object.entries(GOOD).flat()
+    for (const value of [GOOD[field] ?? '', 'other']) {
+      expect(parseLines([...lines, field, value])).toEqual({ unreadable: 'ambiguous', part: field })
+    }
+    expect(parseLines([field, GOOD[field] ?? ''])).toMatchObject({ unreadable: 'malformed' })
+  },
+)
+
+test('a required field comes once, and presents nothing by itself', () => {
+  const options = { requiredFields: ['x-a'] }
+  expect(parseLines([...Object.entries(GOOD).flat(), 'x-a', '1', 'X-A', '1'], options)).toEqual({
+    ...{ unreadable: 'ambiguous', part: 'x-a' },
+  })
+  expect(parseLines(['x-a', '1'], options)).toBeUndefined()
+})
+
+test("a nonce is required by singleUse: 'nonce', which signs with one, and by nothing else", () => {
+  const without = named({ nonce: undefined })
+  const sent = (options: XHeadersOptions) => Object.keys(signed({ now: NOW, format: xHeaders(options) }))
+  for (const options of [{}, { singleUse: 'signature' }] as const) {
+    expect(parse(without, options)).toMatchObject({ caller: 'scheduler', nonce: undefined })
+    expect(sent(options)).toEqual(['caller', 'timestamp', 'signature'].map((name) => `x-countersign-${name}`))
+  }
+  const strict = { singleUse: 'nonce' } as const
+  for (const method of ['POST', 'GET']) {
+    expect(parse({ ...without, method }, strict)).toEqual({ unreadable: 'malformed', part: 'x-countersign-nonce' })
+  }
+  expect(parse({}, strict)).toMatchObject({ nonce: 'n-1', isRepeatable: false })
+  expect(sent(strict)).toContain('x-countersign-nonce')
+})
+
+test('the format says what it is called, reads and binds', () => {
+  const { reads, ...format } = xHeaders({ prefix: 'x-kh', requiredFields: ['X-A'], windowBackSeconds: 60 })
+  expect(format).toMatchObject({
+    ...{ name: 'xHeaders', bindsAudience: true, requiredFields: ['x-a'], acceptSignature: undefined },
+    ...{ windowBackSeconds: 60, windowAheadSeconds: 300 },
+  })
+  expect(reads).toEqual(['caller', 'timestamp', 'signature', 'key-version', 'nonce'].map((name) => `x-kh-${name}`))
+  expect(xHeaders({ bindAudience: false }).bindsAudience).toBe(false)
 })
 
 describe('malformed is', () => {
@@ -91,8 +140,9 @@ describe('at creation', () => {
   })
 
   test('options that contradict each other are refused, and the error names one', () => {
+    const message = expect.stringMatching(/^xHeaders: .*"dangerouslyAllowReplay".*singleUse/)
     expect(() => xHeaders({ singleUse: 'nonce', dangerouslyAllowReplay: true })).toThrow(
-      expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'dangerouslyAllowReplay' }),
+      expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'dangerouslyAllowReplay', message }),
     )
     expect(() => xHeaders({ requiredFields: ['X-Countersign-Caller'] })).toThrow(
       /^xHeaders: .*"requiredFields" names "x-countersign-caller"/,
@@ -107,7 +157,10 @@ test('a body of which only another digest than its SHA-256 is known is not signe
   })
   const request = { method: 'POST', url: '/jobs' }
   expect(() => sign({ ...request, headers: digest('sha-512', 'sha512') }, options)).toThrow(
-    expect.objectContaining({ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'headers' }),
+    expect.objectContaining({
+      ...{ code: 'ERR_COUNTERSIGN_OPTION_INVALID', option: 'headers' },
+      message: expect.stringMatching(/^sign: xHeaders\(\) .*"content-digest"/),
+    }),
   )
   const at = { ...options, now: NOW }
   expect(sign({ ...request, headers: digest('sha-256', 'sha256') }, at)).toEqual(
