@@ -153,6 +153,24 @@ describe('a change', () => {
     expect([of(1, 'b')?.revokedAt, of(1, 'b')?.expiresAt]).toEqual([undefined, undefined])
   })
 
+  test('has a moment of its own, whatever was revoked before', () => {
+    store = make(entry(1), entry(2))
+    store.revoke('a', 2)
+    clock.advance(1000)
+    store.revoke('a', 1)
+    expect([of(1)?.revokedAt, of(2)?.revokedAt]).toEqual([clock.now(), clock.now() - 1000])
+  })
+
+  test('that stores a wrong version is refused, and the error names the option', () => {
+    for (const [option, value] of [
+      ['secret', 'x'.repeat(31)],
+      ['version', 0],
+    ] as const) {
+      expect(() => store.insert(entry(1, { [option]: value }))).toThrow(expect.objectContaining({ option }))
+    }
+    expect(store.list()).toEqual([])
+  })
+
   test('never moves an end or a revocation to a later moment', () => {
     store = make(entry(1))
     store.retire('a', 1, 5000)

@@ -185,10 +185,6 @@ export function memorySecrets(
       const undo = () => keep(caller, [...ofCaller(caller), ...forgotten])
       return andThen(recordForgotten(audit, caller, numbers, undo), () => numbers)
     },
-    list: (caller) =>
-      [...versions.values()]
-        .flat()
-        .filter((entry) => caller === undefined || entry.caller === caller)
-        .sort((a, b) => (a.caller < b.caller ? -1 : a.caller > b.caller ? 1 : b.version - a.version)),
+    list: (caller) => (caller === undefined ? [...versions.keys()].sort() : [caller]).flatMap(ofCaller),
   }
 }
