@@ -50,7 +50,7 @@ export const TARGETS = {
     { sources: ['read'], tests: ['read'], floor: 99 },
     { sources: ['store/find-keys'], tests: ['find-keys'], floor: 99 },
     { sources: ['store/cache'], tests: ['cache'], floor: 94 },
-    { sources: ['store/memory', 'store/changes'], tests: ['memory-secrets'] },
+    { sources: ['store/memory', 'store/changes'], tests: ['memory-secrets'], floor: 97 },
     { sources: ['legacy', 'principal'], tests: ['legacy'], floor: 98 },
     { sources: ['options'], tests: ['options-resolved'] },
     { sources: ['sign'], tests: ['sign'] },
@@ -62,7 +62,7 @@ export const TARGETS = {
     { sources: ['formats/dictionary'], tests: ['dictionary-spellings'] },
     { sources: ['formats/required-fields'], tests: ['required-fields-list'] },
     { sources: ['formats/target'], tests: ['url-target'] },
-    { sources: ['formats/signed-target'], tests: ['signed-target'] },
+    { sources: ['formats/signed-target'], tests: ['target-option'] },
   ],
   'mcp-credential': [
     { sources: ['token'], tests: ['token-form'], floor: 95 },
