@@ -4,6 +4,7 @@ import { memorySecrets, type RequireHmacOptions, requireHmac, rfc9421, xHeaders 
 import { afterEach, describe, expect, test } from '@jest/globals'
 import type { RequestHandler } from 'express'
 import { recordedAudit } from '../../../test/support/audit-recorder.js'
+import { fakeClock } from '../../../test/support/fake-clock.js'
 import { requiredAudit } from '../../../test/support/required-audit.js'
 import { AUDIENCE, type Harness, hmacApp, SECRET, send, signed } from './harness.js'
 
@@ -131,6 +132,24 @@ describe('a signature is used up', () => {
   })
 })
 
+test('a signature that one gate has granted stays used up where a later one refuses the request', async () => {
+  const { audit, events } = recordedAudit()
+  const secrets = memorySecrets([{ caller: 'scheduler', version: 3, secret: SECRET }], { audit })
+  app = await hmacApp()
+  const { clock } = app
+  const first = requireHmac({ secrets, audit, clock, audience: AUDIENCE, formats: [xHeaders()] })
+  await app.close()
+  app = await hmacApp({ clock, before: [first], callers: ['worker'] })
+  const headers = own()
+  for (let time = 0; time < 2; time += 1) expect((await send(app.port, 'POST', '/jobs?a=1', headers)).status).toBe(401)
+  expect(app.events.map(({ reason }) => reason)).toEqual(['unknown_caller'])
+  expect(events.map(({ reason }) => reason)).toEqual([undefined, 'replayed'])
+})
+
+test('a wrong option is refused in the name of the gate', () => {
+  expect(() => requireHmac({} as never)).toThrow(/^requireHmac: .*"secrets"/)
+})
+
 test('a header field that something in front has rewritten is no credential: 500, and the handler is not reached', async () => {
   for (const name of ['x-countersign-caller', 'x-countersign-nonce', 'signature', 'x-service-key']) {
     const rewrite: RequestHandler = (request, _response, next) => {
@@ -145,15 +164,19 @@ test('a header field that something in front has rewritten is no credential: 500
 })
 
 test('who still uses the old key is counted where the option says, by the clock of the gate', async () => {
-  app = await hmacApp()
-  const added: unknown[] = []
   const { audit } = recordedAudit()
   const secrets = memorySecrets([{ caller: 'scheduler', version: 1, secret: SECRET }], { audit })
-  const legacyUsage = { add: async (uses: unknown) => void added.push(uses), read: async () => [] }
-  const gate = requireHmac({ secrets, audit, audience: AUDIENCE, clock: app.clock, legacy, legacyUsage })
-  expect(await gate.legacyUsage()).toEqual([])
-  const plain = requireHmac({ secrets, audit, audience: AUDIENCE, clock: app.clock, legacy })
-  expect(plain.legacyUsage()).toEqual([])
+  const clock = fakeClock()
+  const added: unknown[] = []
+  const legacyUsage = { add: async (uses: readonly unknown[]) => void added.push(...uses), read: async () => [] }
+  const options = { secrets, audit, audience: AUDIENCE, clock, legacy }
+  const kept = requireHmac({ ...options, legacyUsage })
+  const own = requireHmac(options)
+  app = await hmacApp({ clock, legacy, before: [kept, own] })
+  expect((await send(app.port, 'POST', '/jobs', KEY)).status).toBe(200)
+  const use = { caller: 'scheduler', accepted: 1, refused: 0, lastSeenAt: clock.now() }
+  expect([await kept.legacyUsage(), added]).toEqual([[], [use]])
+  expect(own.legacyUsage()).toEqual([use])
 })
 
 test('the principal and the event of a grant name the caller, and the old key has no version', async () => {
