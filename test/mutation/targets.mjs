@@ -97,17 +97,18 @@ export const TARGETS = {
       ],
       tests: ['issue-parts'],
     },
+    { sources: ['store/memory/entry'], tests: ['memory-entry'] },
     {
       sources: [
-        'store/memory/entry',
-        'store/memory/issue',
-        'store/memory/list',
-        'store/memory/retirements',
         'store/memory/running-time',
+        'store/memory/retirements',
         'store/memory/scope-map',
         'store/memory/expiry-wheel',
-        'store/memory/credential-table',
       ],
+      tests: ['memory-parts'],
+    },
+    {
+      sources: ['store/memory/issue', 'store/memory/list', 'store/memory/credential-table'],
       tests: ['store-registry', 'store-life', 'memory-life', 'overlapping-issues'],
     },
     {
