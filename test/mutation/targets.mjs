@@ -84,7 +84,7 @@ export const TARGETS = {
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
     { sources: ['store/standing', 'store/concerned'], tests: ['store-registry', 'streams-and-sessions'] },
-    { sources: ['registry'], tests: ['events', 'store-registry', 'store-life', 'unrecorded-issue', 'token'] },
+    { sources: ['registry'], tests: ['registry'] },
     {
       sources: [
         'registry/life',
