@@ -107,10 +107,8 @@ export const TARGETS = {
       ],
       tests: ['memory-parts'],
     },
-    {
-      sources: ['store/memory/issue', 'store/memory/list', 'store/memory/credential-table'],
-      tests: ['store-registry', 'store-life', 'memory-life', 'overlapping-issues'],
-    },
+    { sources: ['store/memory/credential-table'], tests: ['memory-table'] },
+    { sources: ['store/memory/issue', 'store/memory/list'], tests: ['store-registry', 'overlapping-issues'] },
     {
       sources: ['store/memory', 'store/memory/changes'],
       tests: ['log', 'store-registry', 'store-life', 'memory-life'],
