@@ -9,7 +9,10 @@ const NAME = 'authorization'
 export function stripAuthorization(request: IncomingMessage): void {
   // Read first: Node makes `headers` from as many raw lines as there were.
   delete request.headers[NAME]
-  if (stripLines(request.rawHeaders)) Object.defineProperty(request, 'headersDistinct', LAZY)
+  const { rawHeaders } = request
+  if (stripLines(rawHeaders)) Object.defineProperty(request, 'headersDistinct', LAZY)
+  // An adapter without raw lines may have made it itself.
+  else if (rawHeaders.length === 0) delete (request.headersDistinct as NodeJS.Dict<string[]> | undefined)?.[NAME]
 }
 
 /** Whether there were such lines. */

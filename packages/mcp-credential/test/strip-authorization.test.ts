@@ -189,6 +189,17 @@ test('removes it from headers that were assigned, without raw lines', () => {
   expect(request.headersDistinct.authorization).toBeUndefined()
 })
 
+test.each<[string, object | undefined, object | undefined]>([
+  ['made itself', { authorization: ['Bearer secret'], x: ['1'] }, { x: ['1'] }],
+  ['left out', undefined, undefined],
+])('removes it from a headersDistinct that an adapter without raw lines has %s', (_what, own, left) => {
+  const request = new IncomingMessage(new Socket())
+  request.headers = { authorization: 'Bearer secret', x: '1' }
+  Object.defineProperty(request, 'headersDistinct', { value: own })
+  stripAuthorization(request)
+  expect([request.headers, request.headersDistinct]).toEqual([{ x: '1' }, left])
+})
+
 test('[mcp-header-removed] removes it and nothing else, whatever fields there are and whatever was read', () => {
   const name = fc.constantFrom(
     'Authorization',

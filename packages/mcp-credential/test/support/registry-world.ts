@@ -59,5 +59,5 @@ export function world(
   )
   const credentials = createMcpCredentials({ store: noted as unknown as McpCredentialStore, audit, ...options })
   const reported = () => events.map(({ type, credential, attributes }) => [type, credential?.id, { ...attributes }])
-  return { credentials, calls, events, reported, asked: () => calls.map(([name]) => name) }
+  return { credentials, audit, calls, events, reported, asked: () => calls.map(([name]) => name) }
 }
