@@ -69,14 +69,14 @@ export const TARGETS = {
     { sources: ['base62'], tests: ['token-form'], floor: 96 },
     { sources: ['tools/rules'], tests: ['tool-rules'], floor: 98 },
     { sources: ['read'], tests: ['presented-token', 'read'] },
-    { sources: ['verify'], tests: ['verify'] },
+    { sources: ['verify'], tests: ['verify'], floor: 100 },
     { sources: ['strip-authorization'], tests: ['strip-authorization'] },
     { sources: ['tools/demand-tools'], tests: ['tools', 'body', 'anonymous'] },
     { sources: ['tools/json-body'], tests: ['json-body'] },
     { sources: ['first-calls'], tests: ['waiting-calls'] },
     { sources: ['shape-answer'], tests: ['dead-holders', 'tools'] },
     { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'], floor: 98 },
-    { sources: ['registry/resolver'], tests: ['resolver'] },
+    { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
       sources: ['require-mcp-credential'],
       tests: ['gate', 'read', 'body', 'anonymous', 'once', 'session-ids', 'events'],
@@ -97,7 +97,7 @@ export const TARGETS = {
       ],
       tests: ['issue-parts'],
     },
-    { sources: ['store/memory/entry'], tests: ['memory-entry'] },
+    { sources: ['store/memory/entry'], tests: ['memory-entry'], floor: 98 },
     {
       sources: [
         'store/memory/running-time',
