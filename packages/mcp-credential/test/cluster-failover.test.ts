@@ -26,7 +26,7 @@ test('[mcp-redis-faults] with 3 masters and 3 replicas, after one master is kill
       await untilIssued(1500)
       killedAt = monotonicNow()
       await master.kill()
-      // A slow machine may come here when that time is over: the race goes on into the time after the failover.
+      // A slow machine may come here when that time is over: the race continues after the failover.
       await untilFailedOver(others, master)
       await untilIssued(issued() + 500)
     },
