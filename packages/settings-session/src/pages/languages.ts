@@ -31,8 +31,9 @@ const MAX_HEADER_LENGTH = 1024
  */
 export function resolveLanguages(tags: readonly string[], own: OwnTexts): readonly Language[] {
   for (const tag of Object.keys(own)) {
-    if (!tags.includes(tag))
+    if (!tags.includes(tag)) {
       throw misuse(`texts.${tag}`, `is for a language that is not in "pages.lang" (${tags.join(', ')})`)
+    }
   }
   return tags.map((lang) => {
     const primary = lang.split('-', 1)[0]?.toLowerCase() ?? ''
