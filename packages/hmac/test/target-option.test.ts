@@ -57,14 +57,16 @@ describe('a function that has a bug', () => {
   ])('and returns %s is a TypeError that names the option', (_what, value) => {
     const work = () => targetOf({ target: () => value as string })
     expect(work).toThrow(TypeError)
-    expect(work).toThrow('requireHmac: option "target" returned no string')
+    expect(work).toThrow('requireHmac: option "target" did not return a string')
   })
 
   test('and rejects does not end the process', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => void unhandled.push(reason)
     process.on('unhandledRejection', note)
-    expect(() => targetOf({ target: () => Promise.reject(new Error('late')) as never })).toThrow('returned no string')
+    expect(() => targetOf({ target: () => Promise.reject(new Error('late')) as never })).toThrow(
+      'did not return a string',
+    )
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])
