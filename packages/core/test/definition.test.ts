@@ -21,6 +21,7 @@ function refuses(change: object, name: string, expected: string | RegExp) {
   const make = () => defineGate({ ...definition, ...change })
   expect(make).toThrow(expect.objectContaining({ name: 'OptionError', option: name }))
   expect(make).toThrow(expected)
+  expect(make).toThrow(/^defineGate: /)
 }
 
 describe('the definition of a gate', () => {
@@ -44,7 +45,7 @@ describe('the definition of a gate', () => {
     [{ dependencies: undefined }, 'dependencies', 'names in snake_case, at least one'],
     [{ dependencies: 'store' }, 'dependencies', 'names in snake_case, at least one'],
     [{ dependencies: [] }, 'dependencies', 'names in snake_case, at least one'],
-    ...['Store', '2nd', '_store', 'key-store', 'a b', '', 7].map((name): [object, string, string] => [
+    ...['Store', '2nd', '_store', 'key-store', 'a b', '', 7, ['nested']].map((name): [object, string, string] => [
       { dependencies: ['store', name] },
       'dependencies',
       'names in snake_case',
