@@ -72,7 +72,8 @@ describe('the stream of a request', () => {
     const [said] = await once(client.request().setEncoding('utf8'), 'data')
     expect(said).toBe('true')
     client.destroy()
-    await once(server.close(), 'close')
+    server.close()
+    await once(server, 'close')
   })
 
   test.each([
@@ -89,7 +90,6 @@ describe('a message may lack lines', () => {
 
   test.each<[string, number, boolean]>([
     ['when it has as many as the server keeps', 3, true],
-    ['when it has more than the server keeps', 2, true],
     ['not when it has fewer', 4, false],
     ['not when the server keeps all', 0, false],
   ])('%s', async (_title, most, expected) => {
