@@ -32,6 +32,7 @@ export const TARGETS = {
     { sources: ['request/message'], tests: ['message', 'framing'], floor: 96 },
     { sources: ['request/continue'], tests: ['continue'], floor: 100 },
     { sources: ['stores/claim-once'], tests: ['claim-once'], floor: 98 },
+    { sources: ['stores/retried-claims'], tests: ['retried-claims'], floor: 97 },
   ],
   hmac: [
     {
