@@ -33,6 +33,11 @@ export const TARGETS = {
     { sources: ['request/continue'], tests: ['continue'], floor: 100 },
     { sources: ['stores/claim-once'], tests: ['claim-once'], floor: 98 },
     { sources: ['stores/retried-claims'], tests: ['retried-claims'], floor: 97 },
+    {
+      sources: ['gate/first-presented'],
+      tests: ['first-presented', 'first-presented-fields', 'upgrade-listeners'],
+      floor: 96,
+    },
   ],
   hmac: [
     {

@@ -48,12 +48,12 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   gates: G,
   options: GateOptions<FirstPresentedReason, never> = {},
 ): Gate<PrincipalsOf<G>> {
-  const insides = gates.map(insideOf)
+  const insides = gates.map(insideOf).filter((inside) => inside !== undefined)
   const [first] = insides
-  if (first === undefined || insides.includes(undefined)) {
+  if (first === undefined || insides.length < gates.length) {
     throw new CodedTypeError('ERR_COUNTERSIGN_OPTION_INVALID', 'firstPresented: every argument must be a gate')
   }
-  assertReachable(gates, insides as GateInside[])
+  assertReachable(gates, insides)
   const { audit = first.audit, ...rest } = resolveOptions('firstPresented', options, gateOptionRules)
   const reads = [...new Set(gates.flatMap((gate) => gate.reads))]
   const presents = (request: Request) => gates.some((gate) => gate.presents(request))
@@ -77,13 +77,16 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   const enter: GateInside['enter'] = (request, exit) =>
     (insideOf(ownerOf(gates, request) ?? refusal) as GateInside).enter(request, exit)
   const face = { kind: 'first-presented', reads, presents, challenge }
-  const takes = [...new Set(insides.flatMap((inside) => inside?.takes ?? []))]
+  const takes = [...new Set(insides.flatMap((inside) => inside.takes))]
   const owns = (request: Request) => gates.some((gate) => isOwner(gate, request))
   // Nothing is presented to any of them: each has its say on callers without a credential.
-  const pass = (insides as readonly GateInside[]).reduceRight<GateInside['pass']>(
+  const pass = insides.reduceRight<GateInside['pass']>(
     (next, { pass }) =>
       (request, exit) =>
-        pass(request, { ...exitOf(exit), admit: () => next(request, exit) }),
+        pass(
+          request,
+          leadingTo(() => next(request, exit), exit),
+        ),
     (_request, exit) => exit.admit(undefined),
   )
   const { clock } = first
@@ -91,12 +94,9 @@ export function composeGates<G extends readonly [Gate, ...Gate[]]>(
   return asGate<PrincipalsOf<G>>(handler, 'firstPresented', face, inside)
 }
 
-function exitOf(exit: Exit): Exit {
-  return {
-    admit: (principal) => exit.admit(principal),
-    refuse: (...refusal) => exit.refuse(...refusal),
-    send: (sent) => exit.send(sent),
-  }
+/** An exit for refusals alone: what is let through is for the next gate. */
+function leadingTo(admit: () => void, exit: Exit): Exit {
+  return { admit, refuse: (...refusal) => exit.refuse(...refusal), send: (sent) => exit.send(sent) }
 }
 
 /**
@@ -105,17 +105,14 @@ function exitOf(exit: Exit): Exit {
  */
 function assertReachable(gates: readonly Gate[], insides: readonly GateInside[]): void {
   gates.forEach((later, index) => {
-    const taker = insides.findIndex(({ takes }, at) => at < index && sharesField(takes, later.reads))
-    if (taker === -1) return
-    const names = gates.map(({ name }) => name)
-    const isPicky = (at: number) => !sharesField(insides[at]?.takes ?? [], later.reads)
-    const order = [...gates.keys()].sort((a, b) => Number(isPicky(b)) - Number(isPicky(a)))
-    const remedy = isPicky(index)
-      ? `Put it first: firstPresented(${order.map((at) => names[at]).join(', ')}).`
-      : 'Keep one of them.'
+    const takers = gates.filter((_gate, at) => sharesField((insides[at] as GateInside).takes, later.reads))
+    const [taker] = takers
+    if (taker === undefined || gates.indexOf(taker) >= index) return
+    const order = [...gates.filter((gate) => !takers.includes(gate)), ...takers].map(({ name }) => name)
+    const remedy = takers.includes(later) ? 'Keep one of them.' : `Put it first: firstPresented(${order.join(', ')}).`
     throw new CodedTypeError(
       'ERR_COUNTERSIGN_GATE_UNREACHABLE',
-      `firstPresented: ${names[index]} can never be reached, because ${names[taker]} before it accepts any credential in the same header field. ${remedy}`,
+      `firstPresented: ${later.name} can never be reached, because ${taker.name} before it accepts any credential in the same header field. ${remedy}`,
     )
   })
 }
@@ -125,7 +122,7 @@ function sharesField(one: readonly string[], other: readonly string[]): boolean 
 }
 
 function isOwner(gate: Gate, request: Request): boolean {
-  return gate.presents(request) && insideOf(gate)?.owns(request) === true
+  return gate.presents(request) && (insideOf(gate) as GateInside).owns(request)
 }
 
 /** The gate that decides, or undefined when there is none or more than one credential, or one cannot tell. */
@@ -153,7 +150,7 @@ function ownerOf(gates: readonly Gate[], request: Request): Gate | undefined {
  * composed gate, those of its gates to which something is presented: another credential in one of its fields is not its.
  */
 function fieldsOf(gate: Gate, request: Request): readonly string[] {
-  const parts = insideOf(gate)?.parts
+  const { parts } = insideOf(gate) as GateInside
   if (parts !== undefined) {
     return parts.filter((part) => part.presents(request)).flatMap((part) => fieldsOf(part, request))
   }
