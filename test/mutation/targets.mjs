@@ -30,6 +30,7 @@ export const TARGETS = {
     { sources: ['remember-on'], tests: ['verdict'], floor: 80 },
     { sources: ['request/authorization'], tests: ['authorization'], floor: 98 },
     { sources: ['request/message'], tests: ['message', 'framing'], floor: 96 },
+    { sources: ['request/drain'], tests: ['drain'], floor: 93 },
     { sources: ['request/continue'], tests: ['continue'], floor: 100 },
     { sources: ['stores/claim-once'], tests: ['claim-once'], floor: 98 },
     { sources: ['stores/retried-claims'], tests: ['retried-claims'], floor: 97 },

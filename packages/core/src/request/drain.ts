@@ -55,8 +55,9 @@ function discard(request: Request): void {
   }
   function stop(): void {
     clearTimeout(timer)
-    request.off('data', onData).off('end', stop).off('close', stop).off('error', stop)
+    request.off('data', onData).off('close', stop)
   }
-  request.on('end', stop).on('close', stop).on('error', stop).on('data', onData)
+  // Closed is what has ended, too, and what was broken off.
+  request.on('close', stop).on('data', onData)
   request.resume()
 }
