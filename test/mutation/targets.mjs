@@ -39,6 +39,8 @@ export const TARGETS = {
       tests: ['first-presented', 'first-presented-fields', 'upgrade-listeners'],
       floor: 96,
     },
+    { sources: ['audit/deadlines'], tests: ['audit-deadlines'] },
+    { sources: ['audit/waiting'], tests: ['audit-waiting'] },
   ],
   hmac: [
     {
