@@ -153,9 +153,15 @@ test('[core-thrown] an unavailable dependency is an error with a code, its name,
   expect(new UnavailableError('keys', 'slow', { isTimeout: true }).isTimeout).toBe(true)
   expect(isUnavailable(error)).toBe(true)
   expect(isUnavailable({ code: 'ERR_COUNTERSIGN_UNAVAILABLE' })).toBe(true)
-  expect(
-    [undefined, null, 'text', {}, new Error('no'), new Proxy({}, { get: () => assert.fail() })].map(isUnavailable),
-  ).toEqual([false, false, false, false, false, false])
+  const asFunction = Object.assign(() => undefined, { code: 'ERR_COUNTERSIGN_UNAVAILABLE' })
+  const others = [undefined, null, 'text', {}, new Error('no'), asFunction, new Proxy({}, { get: () => assert.fail() })]
+  expect(others.filter(isUnavailable)).toEqual([])
+})
+
+test('[core-thrown] an unavailable dependency is recognised by another copy of the package, whatever code it was given', () => {
+  const error = Object.assign(new UnavailableError('keys', 'down'), { code: 'ERR_OF_THE_APP' })
+  expect(isUnavailable(error)).toBe(true)
+  expect(Reflect.get(error, Symbol.for('countersign.unavailable/1'))).toBe(true)
 })
 
 test('[core-partitions] texts are spread over 16 partitions, by a function that never changes', () => {
