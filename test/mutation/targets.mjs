@@ -39,6 +39,7 @@ export const TARGETS = {
       tests: ['first-presented', 'first-presented-fields', 'upgrade-listeners'],
       floor: 96,
     },
+    { sources: ['gate/connection-watch'], tests: ['connection-watch', 'connection-limit'], floor: 96 },
     { sources: ['stores/replay', 'stores/unavailable-error'], tests: ['memory-replay', 'small-parts'] },
     { sources: ['audit/deadlines'], tests: ['audit-deadlines'] },
     { sources: ['audit/waiting'], tests: ['audit-waiting'] },

@@ -143,7 +143,6 @@ export function watchConnections<T>(
     }
     byConnection.set(connection, opened)
     connection.on('close', forgetClosed)
-    if (!intervals.has(opened.recheckMs)) begin(opened.recheckMs)
     endOldest(opened)
   }
 
