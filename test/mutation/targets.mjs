@@ -40,6 +40,11 @@ export const TARGETS = {
       floor: 96,
     },
     { sources: ['gate/connection-watch'], tests: ['connection-watch', 'connection-limit'], floor: 96 },
+    {
+      sources: ['gate/upgrade'],
+      tests: ['upgrade', 'upgrade-as-request', 'upgrade-in-turn', 'upgrade-listeners'],
+    },
+    { sources: ['gate/not-upgraded'], tests: ['upgrade-as-request', 'upgrade-in-turn'] },
     { sources: ['stores/replay', 'stores/unavailable-error'], tests: ['memory-replay', 'small-parts'] },
     { sources: ['audit/deadlines'], tests: ['audit-deadlines'] },
     { sources: ['audit/waiting'], tests: ['audit-waiting'] },
