@@ -149,6 +149,7 @@ describe('a value is', () => {
     ['one without an end', '%"b'],
     ['one with an escape in upper case', '%"%C3%BC"'],
     ['one with half an escape', '%"%c"'],
+    ['one with half an escape in upper case', '%"%c3%bC"'],
     ['one that is not UTF-8', '%"%ff"'],
     ['one with a letter beyond ASCII', '%"\u00e9"'],
     ['one with a percent sign', '%"%"'],
@@ -238,7 +239,9 @@ describe('a list is', () => {
   test('kept by its text, so that one that comes again is the same object, until a hundred others have come', () => {
     const itemsOf = (text: string) => parseDictionary(text)?.get('a')?.value
     const first = itemsOf('a=("kept")')
-    expect(itemsOf('a=("kept");b=1')).toBe(first)
+    const second = itemsOf('a=("kept" "too")')
+    expect(itemsOf(`b="${'x'.repeat(300)}", a=("kept");b=1`)).toBe(first)
+    expect(itemsOf('a=("kept" "too")')).toBe(second)
     const long = `a=("${'x'.repeat(300)}")`
     expect(itemsOf(long)).toEqual(itemsOf(long))
     expect(itemsOf(long)).not.toBe(itemsOf(long))
