@@ -100,7 +100,7 @@ export const TARGETS = {
     { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
       sources: ['require-mcp-credential'],
-      tests: ['gate', 'read', 'body', 'anonymous', 'once', 'session-ids', 'events'],
+      tests: ['once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools'],
     },
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },

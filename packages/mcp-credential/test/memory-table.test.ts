@@ -149,6 +149,13 @@ describe('a revocation', () => {
   })
 })
 
+test('a revocation needs not know how long credentials live: after a restart', () => {
+  const { table, ids } = tableOf(stored('c1'), stored('c2'))
+  table.setAlive('t1', { fromRunning: 0, from: 0, until: 2 * IDLE, touchedAt: 5 })
+  table.life = undefined
+  expect([table.revoke('c1'), revoked(table, 'c1', 'c2'), ids()]).toEqual([true, [true, false], ['c2']])
+})
+
 describe('one that a newer one takes the place of', () => {
   test('is usable until then, an earlier limit stays, and leaves its thread when that is over', () => {
     const { table, at, ids } = tableOf(stored('c1'))
@@ -268,6 +275,15 @@ describe('what is dead', () => {
   })
 })
 
+test('what is dropped of a thread that was revoked takes nothing of the thread of that name that came after it', () => {
+  const { table, ids } = tableOf(stored('c1'))
+  const ended = table.get('c1') as Entry
+  table.revokeScope('thread', 't1')
+  table.insert(stored('c2'))
+  table.drop(ended)
+  expect([ids(), table.revokeScope('thread', 't1'), revoked(table, 'c2')]).toEqual([['c2'], true, [true]])
+})
+
 describe('a full table', () => {
   test('drops its dead ones first, at most once in 15 s', () => {
     const { table, at } = tableOf(stored('c1'), stored('c2', { threadId: 't2' }), stored('c3', { threadId: 't3' }))
@@ -279,6 +295,10 @@ describe('a full table', () => {
     at.running = BUCKET
     expect([isFull(), table.size, table.get('c1'), table.thread('t1')]).toEqual([false, 2, undefined, undefined])
     expect([isFull(), table.size]).toEqual([false, 2])
+    // What is left is still dropped when its time comes.
+    at.running = IDLE + RETENTION + BUCKET
+    table.sweep()
+    expect(table.size).toBe(0)
   })
 
   test('is not full below its bound, and then drops nothing', () => {
