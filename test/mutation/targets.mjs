@@ -104,7 +104,7 @@ export const TARGETS = {
     },
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
-    { sources: ['store/standing', 'store/concerned'], tests: ['store-registry', 'streams-and-sessions'] },
+    { sources: ['store/standing', 'store/concerned'], tests: ['concerned'] },
     { sources: ['registry'], tests: ['registry', 'registry-options'] },
     {
       sources: [
