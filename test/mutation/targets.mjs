@@ -100,7 +100,7 @@ export const TARGETS = {
     { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
       sources: ['require-mcp-credential'],
-      tests: ['once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools'],
+      tests: ['gate-paths', 'once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools'],
     },
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
