@@ -105,7 +105,7 @@ export const TARGETS = {
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
     { sources: ['store/standing', 'store/concerned'], tests: ['concerned'], floor: 90 },
-    { sources: ['registry'], tests: ['registry', 'registry-options'] },
+    { sources: ['registry'], tests: ['registry', 'registry-options'], floor: 97 },
     {
       sources: [
         'registry/life',
