@@ -73,7 +73,10 @@ describe("onDenied: 'next'", () => {
       { onDenied: 'next' },
     )
     await request(bug.app).get('/1').expect(500)
-    expect(bug.errors).toMatchObject([{ status: 500, code: 'ERR_COUNTERSIGN_GATE_FAILED', expose: false, cause }])
+    expect(bug.errors).toMatchObject([
+      { status: 500, code: 'ERR_COUNTERSIGN_GATE_FAILED', expose: false, reason: 'internal_error', cause },
+    ])
+    expect(Object.hasOwn(outage.errors[0] as Error, 'cause')).toBe(false)
     expect(bug.events).toHaveLength(1)
   })
 })
