@@ -208,7 +208,7 @@ describe('sendSigned', () => {
   test('refuses a request whose headers are on their way', () => {
     const request = httpRequest({ host: '127.0.0.1', port: app.port, headers: { expect: '100-continue' } })
     request.on('error', () => undefined)
-    expect(() => sendSigned(request, 'x', signing())).toThrow('sent already')
+    expect(() => sendSigned(request, 'x', signing())).toThrow('"request" were already sent')
     request.destroy()
   })
 

@@ -324,6 +324,7 @@ test('what is forgotten is said: one version by its name, several by their numbe
     event('hmac.secret.forgotten', 'a', 2, { versions: '2' }),
     { ...event('hmac.secret.forgotten', 'a', 1, { versions: '1 3' }), credential: undefined },
   ])
+  for (const { gate, principal } of world.events) expect([gate, principal?.kind]).toEqual(['hmac', 'hmac'])
 })
 
 test('errors of a store have their code, say whose they are, and name their page', () => {
