@@ -41,7 +41,7 @@ const ENDPOINTS: ReadonlyMap<string, (request: Request) => boolean | Promise<boo
   ['POST /token', (request: Request) => hasParameter(request, 'grant_type', fromForm)],
 ])
 
-/** Looks at the body, and feeds it back. One that cannot be read is for whoever comes next. */
+/** Looks at the body, and feeds it back. One that cannot be read is for the next handler. */
 function hasParameter(request: Request, name: string, parse: (text: string) => unknown): boolean | Promise<boolean> {
   const isIn = (body: unknown) => body !== null && typeof body === 'object' && Object.hasOwn(body, name)
   if (hasParsedBody(request)) return isIn(request.body)
