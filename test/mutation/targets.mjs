@@ -102,7 +102,8 @@ export const TARGETS = {
     { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
       sources: ['require-mcp-credential'],
-      tests: ['gate-paths', 'once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools'],
+      tests: ['gate-paths', 'once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools', 'body'],
+      floor: 86,
     },
     { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
@@ -119,6 +120,7 @@ export const TARGETS = {
         'registry/name',
       ],
       tests: ['issue-parts'],
+      floor: 89,
     },
     { sources: ['store/memory/entry'], tests: ['memory-entry'], floor: 98 },
     {
@@ -130,7 +132,7 @@ export const TARGETS = {
       ],
       tests: ['memory-parts'],
     },
-    { sources: ['store/memory/credential-table'], tests: ['memory-table'] },
+    { sources: ['store/memory/credential-table'], tests: ['memory-table'], floor: 87 },
     { sources: ['store/memory/issue', 'store/memory/list'], tests: ['store-registry', 'overlapping-issues'] },
     {
       sources: ['store/memory', 'store/memory/changes'],
