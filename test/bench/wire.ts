@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Express, Request, Response } from 'express'
 
-/** A request as bytes. Its strings are made anew each time: one that is used again has its hash, and flatters caches. */
+/** A request as bytes. Its strings are created each time: a reused one has its hash, and flatters caches. */
 export interface Wire {
   readonly method: string
   readonly url: string

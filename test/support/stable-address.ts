@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { RedisServer } from './redis-server.js'
 
-/** A stable address: new connections go to whoever is the primary now, and present ones stay where they are. */
+/** A stable address: new connections go to the current primary, and open ones stay where they are. */
 export interface StableAddress {
   readonly url: string
   readonly port: number

@@ -89,7 +89,7 @@ export function grantTo(identity: Identity): Granted<OAuthBearerPrincipal> {
 }
 
 /**
- * The verdict with a principal of its own. What was verified once is granted to many requests: whoever attaches something
+ * The verdict with a principal of its own. What was verified once is granted to many requests: code that attaches something
  * to a principal, such as in a `WeakMap`, attaches it to that request alone.
  */
 export function grantAgain({ principal, detail }: Granted<OAuthBearerPrincipal>): Granted<OAuthBearerPrincipal> {

@@ -131,7 +131,7 @@ export class Connection {
     return performance.now() + Math.min(commandTimeoutMs, clientTimeoutMs(this.#redis))
   }
 
-  /** The connection is to a replica: whoever resolves the address again may find the primary. */
+  /** The connection is to a replica: resolving the address again may find the primary. */
   #reconnect(): void {
     const nowMs = performance.now()
     // A client that gives up after a lost connection would be lost for good.

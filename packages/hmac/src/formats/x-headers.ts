@@ -45,8 +45,8 @@ export interface XHeadersOptions {
    */
   readonly singleUse?: 'signature' | 'nonce' | undefined
   /**
-   * Accepts a signature without a nonce as often as it comes until its window ends, whatever its method: whoever sees a
-   * request can repeat it. For signers that send equal requests within a second and cannot add a nonce. Default false.
+   * Accepts a signature without a nonce as often as it comes until its window ends, whatever its method: anyone who sees
+   * a request can repeat it. For signers that send equal requests within a second and cannot add a nonce. Default false.
    */
   readonly dangerouslyAllowReplay?: boolean | undefined
   /** Seconds that a signature may be old, inclusive. Default 300. */

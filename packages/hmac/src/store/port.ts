@@ -33,7 +33,7 @@ export interface NewHmacSecret {
   readonly expiresAt?: number | undefined
   readonly isPending?: boolean | undefined
   /**
-   * Goes on accepting the secret `*shared*` for this caller, until `acceptShared(caller, false)`. Without it a caller's first
+   * Keeps accepting the secret `*shared*` for this caller, until `acceptShared(caller, false)`. Without it a caller's first
    * version ends the shared secret for that caller immediately.
    */
   readonly acceptsShared?: boolean | undefined

@@ -6,7 +6,7 @@ const MAX_VARIABLES = 1000
 
 /**
  * The environment variable of a server. One variable holds one token: of two servers in one environment, one would be sent
- * the other's. Whoever names a variable for both knows what is started with it.
+ * the other's. A caller that names one variable for both knows what is started with it.
  *
  * @throws {OptionError} when it is another server's in this process.
  */

@@ -12,8 +12,8 @@ import { tunnelAgent } from './tunnel.js'
 /** How the gate reaches issuers. */
 export interface NetworkOptions {
   /**
-   * Origins that may be asked for keys and about tokens over http, such as `http://keycloak:8080`, exactly. Whoever is on the
-   * way there can read tokens and replace keys: only for a network that is all yours. Default: none.
+   * Origins that may be asked for keys and about tokens over http, such as `http://keycloak:8080`, exactly. Anyone on the
+   * path can read tokens and replace keys: only for a network that is all yours. Default: none.
    */
   readonly dangerouslyAllowHttp?: readonly string[] | undefined
   /** The agent of every https request, such as one of a proxy. It decides where a connection goes. Default: Node's. */

@@ -34,7 +34,7 @@ async function ask(url, init = {}) {
   return status
 }
 
-/** Many requests, each made anew, all answered so. */
+/** Many requests, each a new one, all answered with this status. */
 async function many(status, url, init = () => ({})) {
   for (let round = 0; round < ROUNDS; round += 1) assert.equal(await ask(url, await init()), status, url)
 }
