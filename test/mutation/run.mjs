@@ -56,7 +56,9 @@ for (const { sources, tests, stores = ['memory'], floor = 0 } of parts) {
     warnings: { slow: false },
   }).runMutationTest()
   const counted = countByFile(mutants)
-  for (const [file, counts] of counted) files.set(relative(root, file), counts)
+  const measured = [...counted].map(([file, counts]) => [relative(root, file), counts])
+  for (const [file, counts] of measured) files.set(file, counts)
+  console.log(table(measured))
   if (scoreOf(addCounts([...counted.values()])) < floor) below.push(`${chosen.join(', ')}: below ${floor} %`)
 }
 rmSync(folder, { recursive: true, force: true })
