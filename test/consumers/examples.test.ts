@@ -197,7 +197,7 @@ describe('the example of Docker compose', () => {
     const port = examples.get('compose')?.ports.get('3000') as number
     try {
       const stores = { redis: redis.url, postgres: postgres.url }
-      for (const migrated of [/^scheduler\/1$/m, /"scheduler" has a secret already/]) {
+      for (const migrated of [/^scheduler\/1$/m, /"scheduler" already has a secret/]) {
         const compose = startCompose(there, port, stores)
         expect(compose.migrated).toMatch(migrated)
         try {

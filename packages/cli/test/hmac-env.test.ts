@@ -43,7 +43,7 @@ test('a file of variables is seeded, rotated and revoked, and its other lines ar
   expect(readFileSync(file, 'utf8')).toBe(
     `# of the app\nPORT=3000\n\nexport GREETING="good day"\nCOUNTERSIGN_HMAC_SECRET_JOB_RUNNER_V2=${rotated.stdout}`,
   )
-  await refuse(['hmac', 'rotate', 'job-runner', '--grace', '1h', ...store], 2, /holds no dates/)
+  await refuse(['hmac', 'rotate', 'job-runner', '--grace', '1h', ...store], 2, /stores no dates/)
   await refuse(['hmac', 'rotate', 'nobody', ...store], 4, /no secret of "nobody" is stored/)
   await refuse(['hmac', 'seed', 'job-runner', '--generate', '--dotenv', join(folder, 'no', 'such')], 2, /cannot be/)
 })

@@ -123,7 +123,7 @@ describe('http in a network of its own', () => {
     app = await oauthApp(options)
     stop()
     const told = warnings.filter(({ code }) => code === 'COUNTERSIGN_OAUTH_HTTP')
-    expect(told.map(({ message }) => message)).toEqual([expect.stringContaining(`asks ${origin} over http`)])
+    expect(told.map(({ message }) => message)).toEqual([expect.stringContaining(`contacts ${origin} over http`)])
     expect(await outcome(await tokenOf(issuer, { typ: 'Bearer', azp: 'web' }))).toBe('200 granted')
   })
 
