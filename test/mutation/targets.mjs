@@ -89,7 +89,7 @@ export const TARGETS = {
   ],
   'mcp-credential': [
     { sources: ['token'], tests: ['token-form'], floor: 95 },
-    { sources: ['base62'], tests: ['token-form'], floor: 96 },
+    { sources: ['base62'], tests: ['token-form'], floor: 94 },
     { sources: ['tools/rules'], tests: ['tool-rules'], floor: 98 },
     { sources: ['read'], tests: ['presented-token', 'read'], floor: 98 },
     { sources: ['verify'], tests: ['verify'], floor: 100 },

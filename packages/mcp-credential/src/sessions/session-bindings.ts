@@ -20,7 +20,7 @@ type Owner = string | undefined
 /**
  * Binds the sessions of MCP's older revisions to the thread that they were made for, not to a token: when a token is
  * superseded, the next one keeps the session. The client gets the server's id with a seal, a MAC over thread and id; the
- * gate takes the seal off before the handler reads the id. So nothing is stored, no session belongs to who comes first,
+ * gate takes the seal off before the handler reads the id. So nothing is stored, no session belongs to the first caller,
  * and every process with the store's key can tell.
  */
 class SessionBindings {
