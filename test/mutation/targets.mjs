@@ -97,7 +97,7 @@ export const TARGETS = {
     { sources: ['tools/demand-tools'], tests: ['tools', 'body', 'anonymous'] },
     { sources: ['tools/json-body'], tests: ['json-body'] },
     { sources: ['first-calls'], tests: ['waiting-calls'] },
-    { sources: ['shape-answer'], tests: ['dead-holders', 'tools'] },
+    { sources: ['shape-answer'], tests: ['shape-answer', 'dead-holders', 'tools'] },
     { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'], floor: 98 },
     { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
@@ -105,7 +105,7 @@ export const TARGETS = {
       tests: ['gate-paths', 'once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools', 'body'],
       floor: 86,
     },
-    { sources: ['options', 'principal'], tests: ['gate', 'anonymous'] },
+    { sources: ['options', 'principal'], tests: ['gate-options', 'anonymous'] },
     { sources: ['discovery-guard'], tests: ['discovery-guard'] },
     { sources: ['store/standing', 'store/concerned'], tests: ['concerned'], floor: 90 },
     { sources: ['registry'], tests: ['registry', 'registry-options'], floor: 97 },

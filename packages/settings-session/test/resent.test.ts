@@ -40,7 +40,7 @@ async function everything(): Promise<unknown> {
 async function contentOf(key: string): Promise<unknown> {
   const type = await direct.type(key)
   if (type === 'hash') return Object.entries(await direct.hgetall(key)).sort(([a], [b]) => (a < b ? -1 : 1))
-  if (type === 'zset') return direct.zrange(key, 0, -1, 'WITHSCORES')
+  if (type === 'zset') return direct.call('ZRANGE', key, '0', '-1', 'WITHSCORES')
   if (type === 'set') return (await direct.smembers(key)).sort()
   if (type === 'string') return direct.get(key)
   if (type === 'none') return undefined
