@@ -137,7 +137,7 @@ export const TARGETS = {
     { sources: ['store/memory/issue', 'store/memory/list'], tests: ['store-registry', 'overlapping-issues'] },
     {
       sources: ['store/memory', 'store/memory/changes'],
-      tests: ['log', 'store-registry', 'store-life', 'memory-life'],
+      tests: ['memory-store', 'log', 'store-registry', 'store-life', 'memory-life'],
     },
     {
       sources: ['store/redis/replies', 'store/redis/alias-cache', 'store/redis/keys'],
