@@ -6,7 +6,7 @@
 export const TARGETS = {
   core: [
     { sources: ['gate/verdict'], tests: ['verdict'], floor: 100 },
-    { sources: ['gate/grants'], tests: ['grants', 'once', 'proven'], floor: 96 },
+    { sources: ['gate/grants'], tests: ['grants', 'once', 'proven'], floor: 92 },
     {
       sources: ['gate/define-gate'],
       tests: ['demands', 'pipeline', 'once', 'optional-and-stacked', 'bugs', 'answers'],
