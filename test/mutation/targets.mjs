@@ -134,7 +134,10 @@ export const TARGETS = {
       floor: 94,
     },
     { sources: ['store/memory/credential-table'], tests: ['memory-table'], floor: 87 },
-    { sources: ['store/memory/issue', 'store/memory/list'], tests: ['store-registry', 'overlapping-issues'] },
+    {
+      sources: ['store/memory/issue', 'store/memory/list'],
+      tests: ['memory-issue', 'store-registry', 'overlapping-issues'],
+    },
     {
       sources: ['store/memory', 'store/memory/changes'],
       tests: ['memory-store', 'log', 'store-registry', 'store-life', 'memory-life'],
