@@ -140,7 +140,7 @@ export const TARGETS = {
     },
     {
       sources: ['store/memory', 'store/memory/changes'],
-      tests: ['memory-store', 'log', 'store-registry', 'store-life', 'memory-life'],
+      tests: ['memory-store', 'memory-issue', 'log', 'store-registry', 'store-life', 'memory-life'],
     },
     {
       sources: ['store/redis/replies', 'store/redis/alias-cache', 'store/redis/keys'],
