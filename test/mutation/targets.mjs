@@ -45,7 +45,7 @@ export const TARGETS = {
       sources: ['gate/upgrade'],
       tests: ['upgrade', 'upgrade-as-request', 'upgrade-in-turn', 'upgrade-listeners', 'upgrade-guard'],
     },
-    { sources: ['gate/not-upgraded'], tests: ['upgrade-as-request', 'upgrade-in-turn'] },
+    { sources: ['gate/not-upgraded'], tests: ['not-upgraded', 'upgrade-as-request', 'upgrade-in-turn'] },
     { sources: ['stores/replay'], tests: ['memory-replay'], floor: 77 },
     { sources: ['stores/unavailable-error'], tests: ['small-parts'], floor: 92 },
     { sources: ['audit/deadlines'], tests: ['audit-deadlines'], floor: 93 },
