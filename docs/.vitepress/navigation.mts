@@ -108,6 +108,7 @@ const start: DefaultTheme.SidebarItem[] = [
       page('security/policy'),
       page('security/promises'),
       page('security/requirements'),
+      page('security/mutation'),
       page('security/threat-model'),
       page('security/asvs'),
       page('security/asvs-hmac'),
