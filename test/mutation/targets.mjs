@@ -1,7 +1,7 @@
 /**
  * The decision paths of each package, in parts: sources, and the tests that are run for each mutant of them. A part's tests
  * are few and quick: mutants of module-level constants are tried against all of them. `floor` is the score in percent below
- * which a run fails, so that what has been reached is kept; a part without one has yet to be measured.
+ * which a run fails, so that what has been reached is kept.
  */
 export const TARGETS = {
   core: [
@@ -44,8 +44,9 @@ export const TARGETS = {
     {
       sources: ['gate/upgrade'],
       tests: ['upgrade', 'upgrade-as-request', 'upgrade-in-turn', 'upgrade-listeners', 'upgrade-guard'],
+      floor: 78,
     },
-    { sources: ['gate/not-upgraded'], tests: ['not-upgraded', 'upgrade-as-request', 'upgrade-in-turn'] },
+    { sources: ['gate/not-upgraded'], tests: ['not-upgraded', 'upgrade-as-request', 'upgrade-in-turn'], floor: 77 },
     { sources: ['stores/replay'], tests: ['memory-replay'], floor: 77 },
     { sources: ['stores/unavailable-error'], tests: ['small-parts'], floor: 92 },
     { sources: ['audit/deadlines'], tests: ['audit-deadlines'], floor: 93 },
@@ -97,7 +98,7 @@ export const TARGETS = {
     { sources: ['tools/demand-tools'], tests: ['tools', 'body', 'anonymous'], floor: 98 },
     { sources: ['tools/json-body'], tests: ['json-body'], floor: 97 },
     { sources: ['first-calls'], tests: ['waiting-calls'], floor: 89 },
-    { sources: ['shape-answer'], tests: ['shape-answer', 'dead-holders', 'tools'] },
+    { sources: ['shape-answer'], tests: ['shape-answer', 'dead-holders', 'tools'], floor: 91 },
     { sources: ['sessions/session-bindings', 'sessions/rewrite-field'], tests: ['session-bindings'], floor: 98 },
     { sources: ['registry/resolver'], tests: ['resolver'], floor: 96 },
     {
@@ -105,7 +106,7 @@ export const TARGETS = {
       tests: ['gate-paths', 'once', 'read', 'anonymous', 'session-ids', 'events', 'dead-holders', 'tools', 'body'],
       floor: 86,
     },
-    { sources: ['options', 'principal'], tests: ['gate-options', 'anonymous'] },
+    { sources: ['options', 'principal'], tests: ['gate-options', 'anonymous'], floor: 99 },
     { sources: ['discovery-guard'], tests: ['discovery-guard'], floor: 84 },
     { sources: ['store/standing', 'store/concerned'], tests: ['concerned'], floor: 90 },
     { sources: ['registry'], tests: ['registry', 'registry-options'], floor: 97 },
@@ -137,16 +138,19 @@ export const TARGETS = {
     {
       sources: ['store/memory/issue', 'store/memory/list'],
       tests: ['memory-issue', 'store-registry', 'overlapping-issues'],
+      floor: 92,
     },
     {
       sources: ['store/memory', 'store/memory/changes'],
       tests: ['memory-store', 'memory-issue', 'log', 'store-registry', 'store-life', 'memory-life'],
+      floor: 79,
     },
     {
       sources: ['store/redis/replies', 'store/redis/alias-cache', 'store/redis/keys'],
       tests: ['redis-replies'],
+      floor: 92,
     },
     { sources: ['store/redis/issue'], tests: ['redis-issue'], floor: 97 },
-    { sources: ['store/redis/list'], tests: ['redis-list'] },
+    { sources: ['store/redis/list'], tests: ['redis-list'], floor: 96 },
   ],
 }
