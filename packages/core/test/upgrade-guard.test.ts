@@ -1,14 +1,11 @@
-import type { Duplex } from 'node:stream'
-import { granted } from '@countersign/core/gate-kit'
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { askUpgrade, bad, good, later, startWorld, type World } from './upgrade-harness.js'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { askUpgrade, bad, good, startWorld, type World } from './upgrade-harness.js'
 
 let world: World
 beforeEach(async () => {
   world = await startWorld()
 })
 afterEach(async () => {
-  jest.restoreAllMocks()
   await world.close()
 })
 
@@ -53,26 +50,6 @@ test('what nothing takes gets a problem document that says so', async () => {
     ...{ type: 'about:blank', title: 'Not Found', status: 404 },
     detail: 'Nothing here accepts an upgrade',
   })
-})
-
-test.each<[string, (socket: Duplex) => unknown]>([
-  ['writes to it', (socket) => socket.write('theirs')],
-  ['listens for its data', (socket) => socket.on('data', () => undefined)],
-  ['waits until it is readable', (socket) => socket.on('readable', () => undefined)],
-])('a socket is neither granted nor answered once something else %s', async (_title, take) => {
-  jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
-  const { verify, asked, decide } = later()
-  let taken: Duplex | undefined
-  world.server.on('upgrade', (_request, socket) => {
-    taken = socket
-  })
-  world.gateOf({}, { verify }).upgrade(world.server, '/live', world.listener)
-  const client = await askUpgrade(world.port, '/live', good)
-  await asked
-  take(taken as Duplex)
-  decide(granted({ kind: 'key', id: 'a' }))
-  expect(await client.closed()).not.toContain('HTTP/1.1')
-  expect(world.passed).toEqual([])
 })
 
 test('a router that has set the address and the route of a request keeps them', async () => {

@@ -4,7 +4,7 @@ import { firstPresented, type Gate, type UpgradeServer } from '@countersign/core
 import { granted } from '@countersign/core/gate-kit'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { badgeGate, decides } from './harness.js'
-import { askUpgrade, bad, echo, good, startWorld, type World } from './upgrade-harness.js'
+import { askUpgrade, bad, echo, good, later, startWorld, type World } from './upgrade-harness.js'
 
 let world: World
 beforeEach(async () => {
@@ -124,6 +124,27 @@ describe('[core-upgrade] other listeners of the server', () => {
     expect(world.server.listenerCount('upgrade')).toBe(0)
     world.gateOf().upgrade(world.server, '/live', world.listener)
   })
+})
+
+// Behind the test of the warning, which comes once a process.
+test.each<[string, (socket: Duplex) => unknown]>([
+  ['writes to it', (socket) => socket.write('theirs')],
+  ['listens for its data', (socket) => socket.on('data', () => undefined)],
+  ['waits until it is readable', (socket) => socket.on('readable', () => undefined)],
+])('a socket is neither granted nor answered once something else %s', async (_title, take) => {
+  jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+  const { verify, asked, decide } = later()
+  let taken: Duplex | undefined
+  world.server.on('upgrade', (_request, socket) => {
+    taken = socket
+  })
+  world.gateOf({}, { verify }).upgrade(world.server, '/live', world.listener)
+  const client = await askUpgrade(world.port, '/live', good)
+  await asked
+  take(taken as Duplex)
+  decide(granted({ kind: 'key', id: 'a' }))
+  expect(await client.closed()).not.toContain('HTTP/1.1')
+  expect(world.passed).toEqual([])
 })
 
 describe('a wrong call', () => {
